@@ -1,0 +1,42 @@
+"""The only place that reads the time, and the only one that may sleep.
+
+Everything else takes time as an argument or a `Clock`, so that a ten-minute limit is tested in milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the rest of syncd may know of time."""
+
+    def now(self) -> float:
+        """Return unix time in seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, for measuring durations."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass; zero or less yields once."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        """Return unix time in seconds."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, for measuring durations."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass; zero or less yields once."""
+        await asyncio.sleep(max(0.0, seconds))

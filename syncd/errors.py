@@ -1,0 +1,72 @@
+"""Every error an operator can meet, by what the operator has to do about it.
+
+The exit code of the command line sits on the class (README, "Exit codes"). A message names the thing (file, line,
+key, limit) and the remedy; it never holds a secret.
+"""
+
+from __future__ import annotations
+
+
+class SyncdError(Exception):
+    """Root of every error that syncd raises on purpose.
+
+    `message` says what is wrong and where; `remedy`, when there is one, what to do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.remedy})" if self.remedy else self.message
+
+
+class ConfigError(SyncdError):
+    """The config or the command line has to be mended; `message` names file, line and key."""
+
+    exit_code = 2
+
+
+class PortalRefusedError(SyncdError):
+    """The portal refuses the caller as a whole: credentials, scope, licence, manual block."""
+
+    exit_code = 3
+
+
+class PortalUnreachableError(SyncdError):
+    """The portal did not answer, or not in time; the same call may work later."""
+
+    exit_code = 3
+
+
+class GuardError(SyncdError):
+    """A safety guard stopped the pass, or the pinned plan no longer matches; a person has to decide."""
+
+    exit_code = 4
+
+
+class SourceError(SyncdError):
+    """The source is unreadable or incomplete; `message` names the file and, where known, the line."""
+
+    exit_code = 5
+
+
+class EntryError(SyncdError):
+    """One entry cannot be used; the others are not concerned. Becomes a rejected or held problem."""
+
+    exit_code = 1
+
+
+class StateLockedError(SyncdError):
+    """Another syncd holds this state."""
+
+    exit_code = 6
+
+
+class StateError(SyncdError):
+    """The ledger cannot be read or written: disk full, read-only, corrupt, made by a newer syncd."""
+
+    exit_code = 2

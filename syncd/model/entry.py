@@ -1,0 +1,169 @@
+"""What a source holds, in the terms of RFC 5545: wall time plus zone, exclusive ends, rules kept as given.
+
+A source turns bytes into these values and nothing else; what the portal can hold of them is decided by a target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """A span with times: naive wall clock plus an IANA zone name for each end.
+
+    Raises ValueError when a wall clock carries a tzinfo. Whether the end comes after the start is checked by the
+    source, which can name the line.
+    """
+
+    start: datetime
+    end: datetime
+    zone: str
+    end_zone: str
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is not None or self.end.tzinfo is not None:
+            raise ValueError("a span keeps naive wall clock times beside their zones")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllDay:
+    """A span of whole days, `end` exclusive as in RFC 5545; raises ValueError when it is empty."""
+
+    first: date
+    end: date
+
+    def __post_init__(self) -> None:
+        if isinstance(self.first, datetime) or isinstance(self.end, datetime):
+            raise ValueError("whole days are dates, not times")  # noqa: TRY004 - a value error to every caller
+        if self.end <= self.first:
+            raise ValueError("a span of whole days holds at least one day")
+
+    @property
+    def days(self) -> int:
+        """Number of days, at least 1."""
+        return (self.end - self.first).days
+
+
+Span = Timed | AllDay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Names one occurrence (EXDATE, RECURRENCE-ID): a wall clock and its IANA zone, or a date when `zone` is None.
+
+    `wall` is naive; for a date it is midnight.
+    """
+
+    wall: datetime
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurrence:
+    """RRULE, RDATE and EXDATE as the source gave them.
+
+    `rules` are RRULE values without the property name ("FREQ=WEEKLY;BYDAY=MO"); `rdates` carry their own length.
+    """
+
+    rules: tuple[str, ...] = ()
+    rdates: tuple[Span, ...] = ()
+    exdates: tuple[Moment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminder:
+    """A reminder `before` the start (not negative), as VALARM's relative trigger."""
+
+    before: timedelta
+
+
+Status = Literal["", "CONFIRMED", "TENTATIVE", "CANCELLED"]
+Classification = Literal["", "PUBLIC", "PRIVATE", "CONFIDENTIAL"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """Everything about an entry that is not its time.
+
+    `owner` is whatever names the calendar's owner in the source; `attendees` and `organizer` are e-mail addresses (or
+    portal ids). `reminders` is None when the source says nothing, empty when it says "none". `columns` holds every
+    column of a table row by title (CSV), or the raw properties a template may use (ICS: X-...), in source order.
+    """
+
+    title: str
+    description: str = ""
+    location: str = ""
+    owner: str = ""
+    status: Status = ""
+    transparent: bool | None = None
+    classification: Classification = ""
+    priority: int | None = None
+    color: str = ""
+    url: str = ""
+    organizer: str = ""
+    categories: tuple[str, ...] = ()
+    attendees: tuple[str, ...] = ()
+    reminders: tuple[Reminder, ...] | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """One occurrence of a series as the source changed it (RECURRENCE-ID); STATUS:CANCELLED removes it.
+
+    `this_and_future` is RANGE=THISANDFUTURE.
+    """
+
+    at: Moment
+    span: Span
+    details: Details
+    where: str
+    this_and_future: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing in the source: a VEVENT series with its overrides, or a CSV row.
+
+    `uid` is stable across reads; `where` is what a person can find ("shifts.csv:14", "team.ics:120").
+    """
+
+    uid: str
+    where: str
+    details: Details
+    span: Span
+    recurrence: Recurrence | None = None
+    overrides: tuple[Override, ...] = ()
+
+
+ProblemKind = Literal["rejected", "held", "conflict", "incomplete", "warning"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One line a person can act on: where, which key if any, what is wrong and the remedy in `reason`."""
+
+    where: str
+    kind: ProblemKind
+    reason: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All entries read in one go.
+
+    `complete` is true only when absence may be trusted; otherwise `incomplete_because` says why not. `rejected_uids`
+    are entries that stand in the source but could not be used: they are not absent. `changed_marker` is an opaque
+    token that differs whenever the bytes read differ.
+    """
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...] = ()
+    complete: bool = True
+    incomplete_because: str = ""
+    rejected_uids: frozenset[str] = field(default_factory=frozenset)
+    changed_marker: str = ""
