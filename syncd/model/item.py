@@ -1,0 +1,164 @@
+"""What an entry becomes in the portal, and what the ledger remembers of it.
+
+An item's `fields` are canonical JSON values made by its target: the differ compares them without knowing what they
+mean, the ledger keeps them, and only the target turns them into a call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+Fields = Mapping[str, Json]
+CalendarType = Literal["user", "group", "company_calendar"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Calendar:
+    """One calendar of the portal: its type and its owner's id (0 for the company calendar; PORTAL.md 7)."""
+
+    type: CalendarType
+    owner: int
+
+    def __str__(self) -> str:
+        return f"{self.type}/{self.owner}"
+
+    @classmethod
+    def parse(cls, text: str) -> Calendar:
+        """Return the calendar that `str()` wrote as `text`; raises ValueError for anything else."""
+        kind, _, owner = text.partition("/")
+        match kind:
+            case "user" | "group" | "company_calendar":
+                return cls(type=kind, owner=int(owner))
+            case _:
+                raise ValueError(f"not a calendar: {text!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Key:
+    """The stable name of an item within its sync: the entry's uid, the calendar it stands in, the piece of the entry."""
+
+    uid: str
+    calendar: Calendar
+    piece: str = ""
+
+    def __str__(self) -> str:
+        return "|".join((self.uid, str(self.calendar), self.piece)).rstrip("|")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing the portal should hold.
+
+    `section` is the section's name or id as the config puts it; `section_id` is None while the section has yet to be
+    created. `starts_on` and `ends_on` are ISO dates (`ends_on` inclusive, None = without end) and place the item
+    against the window. `invites` are the portal users who would get a notice. `summary` tells what a series became.
+    """
+
+    key: Key
+    section: str
+    section_id: int | None
+    fields: Fields
+    title: str
+    where: str
+    starts_on: str
+    ends_on: str | None
+    start: str
+    invites: tuple[int, ...] = ()
+    summary: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash over everything the portal will be sent, section included."""
+        return fingerprint(self.fields, self.section)
+
+
+def fingerprint(fields: Fields, section: str) -> str:
+    """Return the hash that tells two states of an item apart; equal fields in any order give equal hashes."""
+    text = json.dumps([section, fields], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """The ledger's row that joins a key to a remote id and to what was last sent.
+
+    `version` is the portal's VERSION expected after our own last write, None when it is not known (PORTAL.md 4.3).
+    `sent` is what was sent last, `fingerprint` its hash. `absent_passes` counts complete snapshots in a row that
+    lacked the entry. `same_updates` counts updates in a row that sent the very same fields.
+    """
+
+    key: Key
+    remote_id: int
+    section: str
+    section_id: int
+    fingerprint: str
+    sent: Fields
+    version: int | None
+    title: str
+    where: str
+    starts_on: str
+    ends_on: str | None
+    start: str
+    absent_passes: int = 0
+    same_updates: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """An item set aside: why, since when, how often it was tried, and from which unix time on it may be tried again.
+
+    A hold counts only for the fingerprint it was made with: a change in the source releases it.
+    """
+
+    key: Key
+    reason: str
+    fingerprint: str
+    attempts: int
+    since: float
+    retry_at: float
+    title: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What the portal holds now, as far as syncd may know it.
+
+    `fields` are the portal's values in the form of an item's fields; `signature` identifies an event by what is
+    visible (same section, name without white space, wall start and end, zone, rule). `mark` is the recovery mark
+    found in the description, if any.
+    """
+
+    remote_id: int
+    calendar: Calendar
+    section_id: int
+    version: int | None
+    fields: Fields
+    signature: str
+    mark: str = ""
+    title: str = ""
+    start: str = ""
+
+
+Op = Literal["create", "update", "delete", "adopt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One step of a plan: what is done to which item, and why.
+
+    `item` is None for a delete, `link` for a create. `fields` holds (before, after) of every field that differs.
+    """
+
+    op: Op
+    key: Key
+    reason: str
+    item: Item | None = None
+    link: Link | None = None
+    observed: Observed | None = None
+    fields: Mapping[str, tuple[Json, Json]] = field(default_factory=dict)
