@@ -1,0 +1,177 @@
+"""Zone names: any spelling a feed may use to an IANA name, and any IANA name to one the portal accepts.
+
+The portal knows PHP's canonical list only and silently takes its own zone for everything else (PORTAL.md 4.1), so a
+name that cannot be proved equal is refused here, never guessed. Reads nothing but the tables of the tzdata package.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo, available_timezones
+
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+from syncd.model.zone_names import ALIASES, CITIES, RUSSIAN_ZONES, UNLINKED
+
+PROOF_YEARS = range(2000, 2038)
+_RECENT = (datetime(2021, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC))
+_OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*([+\-\u2212])\s*(\d{1,2})(?::?(\d{2}))?(?::?00)?", re.IGNORECASE)
+_DISPLAY = re.compile(r"\((?:UTC|GMT)\s*(?:([+\-\u2212])(\d{1,2}):?(\d{2}))?\)\s*(.+)", re.IGNORECASE)
+_RUSSIAN = re.compile(r"(?:Russia TZ|Russia Time Zone|RTZ)\s*(\d{1,2})\b.*", re.IGNORECASE)
+
+
+def resolve(tzid: str) -> str | None:
+    """Return the IANA name that `tzid` means, in the spelling `zoneinfo` takes, or None when that is not certain.
+
+    Takes IANA names in any case, with or without a vendor's prefix ("/mozilla.org/20050126_1/Europe/Berlin"), Windows
+    names, Windows display names whose cities agree ("(UTC+03:00) Moscow, St. Petersburg") and fixed offsets
+    ("GMT+0300", "UTC+3"; the sign is east-positive, unlike in Etc/GMT-3).
+    """
+    name = " ".join(tzid.strip().strip("\"'").split())
+    return _resolve(name) if name and len(name) <= 200 else None  # longer is no name; keeps the cache small
+
+
+@cache
+def _resolve(name: str) -> str | None:
+    folded = name.casefold()
+    known = _by_folded_name().get(folded.replace(" ", "_")) or _aliases().get(folded)
+    if known:
+        return known
+    if display := _DISPLAY.fullmatch(name):
+        sign, hours, minutes, cities = display.groups()
+        return _by_cities(cities, _offset(sign or "+", hours or "0", minutes))
+    if fixed := _OFFSET.fullmatch(name):
+        return _fixed(_offset(*fixed.groups()))
+    if russian := _RUSSIAN.fullmatch(name):
+        return RUSSIAN_ZONES.get(int(russian[1]))
+    parts = folded.replace(" ", "_").split("/")
+    for size in (3, 2):
+        if len(parts) > size and (known := _by_folded_name().get("/".join(parts[-size:]))):
+            return known
+    return "UTC" if len(parts) > 1 and parts[-1] in ("utc", "gmt") else None
+
+
+@cache
+def canonical(name: str) -> str:
+    """Return the name under which the portal keeps exactly this zone (PORTAL.md 4.1).
+
+    `name` is an IANA name in its own spelling. Old names follow tzdata's links; fixed offsets (Etc/GMT-3, EST) become a
+    place whose offset is the same throughout 2000-2037. Raises LookupError when the portal has no such zone.
+    """
+    accepted = accepted_names()
+    seen = name
+    for _ in range(4):  # links of links exist, but not chains without end
+        if seen in accepted:
+            return seen
+        if seen not in _links():
+            break
+        seen = _links()[seen]
+    if seen in ("Etc/UTC", "Etc/GMT"):
+        return "UTC"
+    if seen.startswith("Etc/GMT") and (place := _constant_places().get(_standard_offset(seen))):
+        return place
+    raise LookupError(f"the portal has no time zone like {name}")
+
+
+@cache
+def accepted_names() -> frozenset[str]:
+    """Return the names the portal takes as they are: zone.tab's and "UTC"."""
+    rows = (line.split("\t") for line in _table("zone.tab") if line and not line.startswith("#"))
+    return frozenset({"UTC"} | {row[2] for row in rows})
+
+
+@cache
+def offsets(name: str, years: range = PROOF_YEARS) -> tuple[timedelta, ...]:
+    """Return the zone's offsets from UTC at noon and midnight of every week of `years`, for comparing two zones."""
+    zone = ZoneInfo(name)
+    at = datetime(years[0], 1, 1, tzinfo=UTC)
+    end = datetime(years[-1] + 1, 1, 1, tzinfo=UTC)
+    found = []
+    while at < end:
+        found.append(at.astimezone(zone).utcoffset() or timedelta(0))
+        at += timedelta(hours=84)
+    return tuple(found)
+
+
+def agree(names: tuple[str, ...]) -> bool:
+    """Say whether the zones show the same local time at every moment since 2021."""
+    years = range(_RECENT[0].year, _RECENT[1].year)
+    return len({offsets(name, years) for name in names}) == 1
+
+
+def _table(name: str) -> list[str]:
+    return files("tzdata").joinpath("zoneinfo", name).read_text("utf-8").splitlines()
+
+
+@cache
+def _links() -> dict[str, str]:
+    rows = (line.split() for line in _table("tzdata.zi") if line.startswith("L "))
+    return UNLINKED | {row[2]: row[1] for row in rows}
+
+
+@cache
+def _by_folded_name() -> dict[str, str]:
+    """IANA names by their casefolded spelling; without the placeholders that name no zone."""
+    skipped = {"Factory", "localtime", "posixrules"}
+    return {name.casefold(): name for name in sorted(available_timezones() - skipped)}
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    """Windows names, with and without their "Standard Time", and what else is in use, casefolded."""
+    found = {}
+    for windows, iana in WINDOWS_TO_OLSON.items():
+        found[windows.casefold()] = iana
+        if windows.endswith(" Standard Time"):
+            found[windows.removesuffix(" Standard Time").casefold()] = iana
+            found[windows.replace("Standard", "Daylight").casefold()] = iana
+    return found | {spelling.casefold(): iana for spelling, iana in ALIASES.items()}
+
+
+def _by_cities(text: str, offset: timedelta) -> str | None:
+    """Find the zone by the cities of a Windows display name; those whose offset is another one do not count."""
+    known = _aliases().get(text.casefold()) or _cities().get(text.casefold())
+    names = [known] if known else [_cities().get(city.strip().casefold()) for city in text.split(",")]
+    fitting = tuple(name for name in names if name and _standard_offset(name) == offset)
+    return fitting[0] if fitting and agree(fitting) else None
+
+
+@cache
+def _cities() -> dict[str, str]:
+    """Cities that have a zone of their name, and the others that Windows mentions, casefolded."""
+    own = {name.rpartition("/")[2].replace("_", " ").casefold(): name for name in sorted(accepted_names())}
+    return own | {city.casefold(): name for city, name in CITIES.items()}
+
+
+def _offset(sign: str, hours: str, minutes: str | None) -> timedelta:
+    size = timedelta(hours=int(hours), minutes=int(minutes or 0))
+    return size if sign == "+" else -size
+
+
+def _fixed(offset: timedelta) -> str | None:
+    """Name the zone that always has `offset`: Etc/GMT for whole hours, else a place that proves to be constant."""
+    hours, rest = divmod(offset, timedelta(hours=1))
+    if not rest and -12 <= hours <= 14:
+        return "UTC" if hours == 0 else f"Etc/GMT{-hours:+d}"  # the sign is turned round there (POSIX)
+    return _constant_places().get(offset)
+
+
+def _standard_offset(name: str) -> timedelta:
+    """Return the smaller of the zone's offsets in January and July of the current rules."""
+    zone = ZoneInfo(name)
+    both = [datetime(2036, month, 1, tzinfo=zone).utcoffset() or timedelta(0) for month in (1, 7)]
+    return min(both)
+
+
+@cache
+def _constant_places() -> dict[timedelta, str]:
+    """For every offset the first accepted name, inhabited places first, that keeps it throughout the proof years."""
+    found: dict[timedelta, str] = {}
+    for name in sorted(accepted_names() - {"UTC"}, key=lambda name: (name.startswith("Antarctica/"), name)):
+        offset = _standard_offset(name)
+        if offset not in found and set(offsets(name)) == {offset}:
+            found[offset] = name
+    return found

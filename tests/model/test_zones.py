@@ -1,0 +1,117 @@
+from datetime import timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.model.zones import accepted_names, agree, canonical, offsets, resolve
+
+NAMES = sorted(available_timezones() - {"Factory", "localtime", "posixrules"})
+CHECKED_YEARS = range(2015, 2038)
+
+
+def test_every_iana_name_resolves_to_itself_in_any_case() -> None:
+    assert [name for name in NAMES if resolve(name) != name] == []
+    assert [name for name in NAMES if resolve(name.upper()) != name] == []
+
+
+def test_every_iana_name_becomes_an_accepted_name_with_the_same_local_time() -> None:
+    without = []
+    for name in NAMES:
+        try:
+            found = canonical(name)
+        except LookupError:
+            without.append(name)
+            continue
+        assert found in accepted_names()
+        assert offsets(found, CHECKED_YEARS) == offsets(name, CHECKED_YEARS), (name, found)
+    assert without == ["Etc/GMT+12"]  # nobody lives there, so no place of zone.tab keeps this offset
+
+
+@pytest.mark.parametrize("name", ["Europe/Kyiv", "UTC", "Europe/Moscow", "Europe/Oslo", "Asia/Kolkata"])
+def test_a_name_of_the_portals_list_stays_as_it_is(name: str) -> None:
+    assert canonical(name) == name
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("Europe/Kiev", "Europe/Kyiv"),
+        ("US/Eastern", "America/New_York"),
+        ("EST5EDT", "America/New_York"),
+        ("Asia/Calcutta", "Asia/Kolkata"),
+        ("Etc/UTC", "UTC"),
+        ("GMT", "UTC"),
+    ],
+)
+def test_a_name_the_portal_does_not_know_is_replaced(alias: str, name: str) -> None:
+    assert canonical(alias) == name
+
+
+def test_a_fixed_offset_becomes_a_place_that_always_keeps_it() -> None:
+    place = canonical("Etc/GMT+3")
+    assert place in accepted_names()
+    assert set(offsets(place)) == {timedelta(hours=-3)}
+
+
+@pytest.mark.parametrize("name", ["Etc/GMT+12", "Factory", "Nowhere/Else", ""])
+def test_what_the_portal_cannot_keep_is_refused(name: str) -> None:
+    with pytest.raises(LookupError, match="no time zone like"):
+        canonical(name)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("Russian Standard Time", "Europe/Moscow"),
+        ("Russian Daylight Time", "Europe/Moscow"),
+        ("W. Europe Standard Time", "Europe/Berlin"),
+        ("w. europe daylight time", "Europe/Berlin"),
+        ("W. Europe", "Europe/Berlin"),
+        ("RTZ 2 (зима)", "Europe/Moscow"),
+        ("Russia TZ 11 Standard Time", "Asia/Kamchatka"),
+        ("RTZ 12 (зима)", None),
+        ("(UTC+03:00) Moscow, St. Petersburg", "Europe/Moscow"),
+        ("(UTC+03:00) Москва, Санкт-Петербург, Волгоград", "Europe/Moscow"),
+        ("(UTC-05:00) Eastern Time (US & Canada)", "America/New_York"),
+        ("(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna", "Europe/Amsterdam"),
+        ("(UTC+08:00) Beijing, Chongqing, Hong Kong, Urumqi", "Asia/Shanghai"),
+        ("(UTC) Coordinated Universal Time", "UTC"),
+        ("(UTC+04:00) Moscow, St. Petersburg, Volgograd", None),  # the offset of 2011-2014
+        ("(UTC+06:00) Almaty, Novosibirsk", None),  # the two have parted since
+        ("/freeassociation.sourceforge.net/Europe/Berlin", "Europe/Berlin"),
+        ("/mozilla.org/20050126_1/America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+        ("tzone://Microsoft/Utc", "UTC"),
+        ("tzone://Microsoft/Custom", None),
+        ('"Europe/Berlin"', "Europe/Berlin"),
+        ("America/New York", "America/New_York"),
+        ("GMT+0300", "Etc/GMT-3"),
+        ("UTC+3", "Etc/GMT-3"),
+        ("Etc/GMT-3", "Etc/GMT-3"),
+        ("UTC-02", "Etc/GMT+2"),
+        ("\N{MINUS SIGN}05:00", "Etc/GMT+5"),
+        ("UTC+05:30", "Asia/Kolkata"),
+        ("UTC+01:17", None),
+        ("UTC+99", None),
+        ("Z", "UTC"),
+        ("CST", None),
+        ("Customized Time Zone", None),
+        ("Moon/Base", None),
+        ("", None),
+    ],
+)
+def test_a_spelling_resolves_only_when_it_is_certain(spelling: str, name: str | None) -> None:
+    assert resolve(spelling) == name
+
+
+@given(st.text(max_size=40))
+def test_whatever_resolves_is_a_zone(text: str) -> None:
+    name = resolve(text)
+    assert name is None or ZoneInfo(name).key == name
+
+
+def test_zones_that_part_later_do_not_agree() -> None:
+    assert agree(("Europe/Moscow", "Europe/Volgograd"))
+    assert not agree(("Europe/Moscow", "Europe/Samara"))
+    assert not agree(("Europe/Berlin", "Africa/Algiers"))
