@@ -1,0 +1,219 @@
+"""What syncd remembers between passes, as one object with coroutines.
+
+All work happens one after the other in a single thread of its own, so that a slow disk never stops the event loop.
+A coroutine that is cancelled leaves its transaction either whole or not begun, never half.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from syncd.model.item import Hold, Json, Key, Link
+from syncd.state import file, items, journal, runs
+from syncd.state.records import ChangeRecord, Intent, RunRecord, Settlement, Tally
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Ledger:
+    """The links, holds, intents, runs and notes of every sync of one config; made by `open` or `open_readonly`.
+
+    Every coroutine raises StateError when the file cannot be read or written, and every one that writes is one
+    transaction, on disk when it returns.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, executor: ThreadPoolExecutor, lock: file.Lock | None
+    ) -> None:
+        self.path = path
+        self.readonly = lock is None
+        self._connection = connection
+        self._executor = executor
+        self._lock = lock
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, now: float) -> Ledger:
+        """Open the ledger at `path` for this process alone, making the file and its directory where missing.
+
+        Runs that a crash left unfinished are ended at unix time `now`. Raises StateLockedError when another process
+        has it, StateError when it is damaged, foreign, made by a newer syncd, or not writable.
+        """
+        return await _started(partial(_open, path, now))
+
+    @classmethod
+    async def open_readonly(cls, path: Path) -> Ledger:
+        """Open the ledger at `path` for looking only, also while another process works with it.
+
+        A missing file reads as an empty ledger. Raises StateError like `open`; writing raises it too.
+        """
+        return await _started(partial(_open_readonly, path))
+
+    async def close(self) -> None:
+        """Finish what is under way, close the file and let others have it; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._close)
+        self._executor.shutdown()
+
+    def _close(self) -> None:
+        try:
+            with file.translated(self.path):
+                self._connection.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    async def _do(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def job() -> T:
+            with file.translated(self.path):
+                return work(self._connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+
+    async def links(self, sync: str) -> tuple[Link, ...]:
+        """Return the links of `sync`, ordered by key."""
+        return await self._do(items.links, sync)
+
+    async def holds(self, sync: str) -> tuple[Hold, ...]:
+        """Return the holds of `sync`, ordered by key."""
+        return await self._do(items.holds, sync)
+
+    async def tally(self, sync: str) -> Tally:
+        """Return how many entries, items, holds and open intents there are for `sync`."""
+        return await self._do(items.tally, sync)
+
+    async def reserve_ids(self, count: int) -> range:
+        """Return `count` ids for intents, never given to anybody else; raises ValueError below 0."""
+        return await self._do(journal.reserve_ids, count)
+
+    async def intend(self, run_id: int, intents: Sequence[Intent]) -> None:
+        """Write `intents` down before they are sent; when this returns they outlive a power cut.
+
+        Raises ValueError for an intent of another run or an id that was not reserved or is in use, and StateError
+        when an earlier create of the same item has no known outcome yet.
+        """
+        await self._do(journal.intend, run_id, tuple(intents))
+
+    async def open_intents(self, sync: str) -> tuple[Intent, ...]:
+        """Return the intents of `sync` that are not settled for good (left by a crash, or unknown), ordered by id."""
+        return await self._do(journal.open_intents, sync)
+
+    async def settle(self, run_id: int, settlements: Sequence[Settlement]) -> None:
+        """Write down what became of intents: links, holds and change records, all or nothing.
+
+        `run_id` is the run that found out. Raises ValueError for an intent that is not open and for an outcome that
+        does not fit its operation.
+        """
+        await self._do(journal.settle, run_id, tuple(settlements))
+
+    async def adopt(self, run_id: int, links: Sequence[Link], *, now: float) -> None:
+        """Link events that already stood in the portal, and record at `now` that `run_id` took them over."""
+        await self._do(journal.adopt, run_id, tuple(links), now)
+
+    async def relearn(self, sync: str, versions: Mapping[Key, int]) -> None:
+        """Set the expected VERSION of links after a verify pass; keys without a link are passed over."""
+        await self._do(items.relearn, sync, dict(versions))
+
+    async def mark_absent(self, sync: str, absent: Collection[Key], present: Collection[Key]) -> None:
+        """Count one more complete snapshot without the `absent` keys; begin anew at 0 for the `present` ones."""
+        await self._do(items.mark_absent, sync, tuple(absent), present)
+
+    async def forget(self, sync: str, keys: Collection[Key]) -> None:
+        """Remove the links of `keys` (a person deleted the events); holds stay until they are released."""
+        await self._do(items.forget, sync, tuple(keys))
+
+    async def hold(self, sync: str, holds: Sequence[Hold]) -> None:
+        """Set items aside, in place of earlier holds of the same keys."""
+        await self._do(items.hold, sync, tuple(holds))
+
+    async def release(self, sync: str, keys: Collection[Key] | None) -> int:
+        """Remove the holds of `keys`, or all of `sync` for None, and return how many there were."""
+        return await self._do(items.release, sync, None if keys is None else tuple(keys))
+
+    async def begin_run(self, sync: str, started: float) -> int:
+        """Write down that a pass of `sync` began at unix time `started`, and return its number."""
+        return await self._do(runs.begin_run, sync, started)
+
+    async def end_run(self, run_id: int, record: RunRecord) -> None:
+        """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
+        await self._do(runs.end_run, run_id, record)
+
+    async def run(self, run_id: int) -> RunRecord | None:
+        """Return the record of `run_id`, None when there is none (any more)."""
+        return await self._do(runs.run, run_id)
+
+    async def last_run(self, sync: str) -> RunRecord | None:
+        """Return the newest run of `sync`, which may be running still; None before the first."""
+        return next(iter(await self.runs(sync, 1)), None)
+
+    async def last_success(self, sync: str) -> float | None:
+        """Return when a pass of `sync` last reached its end, even if single entries were rejected or held."""
+        return await self._do(runs.last_success, sync)
+
+    async def runs(self, sync: str, limit: int) -> tuple[RunRecord, ...]:
+        """Return the last `limit` runs of `sync`, the newest first."""
+        return await self._do(runs.runs, sync, limit)
+
+    async def changes(self, run_id: int) -> tuple[ChangeRecord, ...]:
+        """Return what run `run_id` did, in the order in which it was settled, with the links before and after."""
+        return await self._do(journal.changes, run_id)
+
+    async def prune(self, before: float) -> int:
+        """Remove runs that finished before unix time `before`, with their change records, and return how many.
+
+        Kept are the last run and the last success of every sync, and runs with open intents.
+        """
+        return await self._do(runs.prune, before)
+
+    async def note(self, scope: str, name: str, value: Json, now: float) -> None:
+        """Keep a small JSON `value` under `scope` and `name`, in place of an earlier one."""
+        await self._do(runs.note, scope, name, value, now)
+
+    async def read_note(self, scope: str, name: str) -> tuple[Json, float] | None:
+        """Return the value kept under `scope` and `name` with the time it was written, None when there is none."""
+        return await self._do(runs.read_note, scope, name)
+
+    async def drop_note(self, scope: str, name: str) -> None:
+        """Remove what is kept under `scope` and `name`, if anything."""
+        await self._do(runs.drop_note, scope, name)
+
+
+async def _started(make: Callable[[ThreadPoolExecutor], Ledger]) -> Ledger:
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, make, executor)
+    except BaseException:
+        executor.shutdown(wait=False)
+        raise
+
+
+def _open(path: Path, now: float, executor: ThreadPoolExecutor) -> Ledger:
+    with file.translated(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        real = path.resolve()  # two names of one file must meet at one lock
+    lock = file.Lock(real)
+    try:
+        connection = file.open_for_writing(real)
+        try:
+            with file.translated(real):
+                runs.close_interrupted(connection, now)
+        except BaseException:
+            connection.close()
+            raise
+    except BaseException:
+        lock.release()
+        raise
+    return Ledger(real, connection, executor, lock)
+
+
+def _open_readonly(path: Path, executor: ThreadPoolExecutor) -> Ledger:
+    return Ledger(path, file.open_for_reading(path), executor, None)

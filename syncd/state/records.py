@@ -1,0 +1,147 @@
+"""What the ledger writes down besides links and holds: intents, their outcomes, changes and runs.
+
+reserve_ids -> intend -> (sent) -> settle:  Written, Deleted -> link and change record; the intent is gone
+                                            Refused          -> hold;                   the intent is gone
+                                            Dropped          -> nothing was sent;       the intent is gone
+                                            Unknown          -> the intent stays open until a later settle
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from syncd.model.entry import Problem
+from syncd.model.item import Fields, Hold, Key, Link, Op
+
+MAX_PROBLEMS = 1_000
+"""How many problems of one run are kept in full; the others are only counted."""
+
+RunState = Literal["running", "done", "partial", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A change written down before it is sent.
+
+    `id` comes from `Ledger.reserve_ids` and is never used twice. `remote_id` is None for a create. `fields` is what
+    will be sent (for a delete, what stands there), `before` what was sent last, None for a create. `state` is
+    "unknown" once a `Settlement` said that nobody knows what became of it; `note` is that settlement's reason.
+    """
+
+    id: int
+    sync: str
+    run_id: int
+    op: Op
+    key: Key
+    remote_id: int | None
+    section: str
+    section_id: int
+    fingerprint: str
+    fields: Fields
+    title: str
+    where: str
+    starts_on: str
+    ends_on: str | None
+    start: str
+    created_at: float
+    before: Fields | None = None
+    state: Literal["open", "unknown"] = "open"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The portal holds the intent's fields as `remote_id`; `version` is its VERSION where known (PORTAL.md 4.3)."""
+
+    remote_id: int
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """The portal holds the event no longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The portal did not do it and said why; the item is set aside."""
+
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Nobody knows whether it was done: no answer, a cut answer, a server fault."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """It was never carried out and will not be: the item goes through the next plan as if nothing had been intended."""
+
+
+Outcome = Written | Deleted | Refused | Unknown | Dropped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of one intent; `at` is unix time."""
+
+    intent_id: int
+    outcome: Outcome
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRecord:
+    """One thing that a run did, with the whole link before and after it, so that it can be taken back.
+
+    `before` is None where nothing was linked (create, adopt), `after` is None for a delete. `run_id` is the run that
+    sent it, even when a later one found out what had become of it.
+    """
+
+    id: int
+    run_id: int
+    sync: str
+    op: Op
+    key: Key
+    remote_id: int
+    before: Link | None
+    after: Link | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What one pass did. `state` is "running" and `finished` None until `Ledger.end_run`.
+
+    `problems` holds at most `MAX_PROBLEMS` when read back, `problem_count` all there were (taken from `problems` when
+    it is smaller than their number). `seconds` and `waited_s` are durations, `started` and `finished` unix time.
+    """
+
+    id: int
+    sync: str
+    started: float
+    finished: float | None = None
+    state: RunState = "running"
+    counts: Mapping[str, int] = field(default_factory=dict)
+    requests: int = 0
+    commands: int = 0
+    waited_s: float = 0.0
+    seconds: float = 0.0
+    problems: tuple[Problem, ...] = ()
+    problem_count: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How much the ledger holds for one sync; `entries` counts source entries, `items` what they became."""
+
+    entries: int
+    items: int
+    held: int
+    open_intents: int

@@ -1,0 +1,250 @@
+"""Domain values to rows and back; knows the order of the columns and nothing about transactions.
+
+JSON comes back as plain dicts and lists, whatever mappings and sequences went in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from syncd.model.item import Calendar, CalendarType, Fields, Hold, Json, Key, Link
+from syncd.state.records import ChangeRecord, Intent
+
+Row = Sequence[Any]
+
+KEY: Final = "uid, calendar, owner, piece"
+IS_KEY: Final = "sync = ? AND uid = ? AND calendar = ? AND owner = ? AND piece = ?"
+LINK: Final = (
+    f"{KEY}, remote_id, section, section_id, fingerprint, sent, version, title, place, starts_on, ends_on, start, "
+    "absent_passes, same_updates"
+)
+HOLD: Final = f"{KEY}, reason, fingerprint, attempts, since, retry_at, title, place"
+INTENT: Final = (
+    f"id, sync, run_id, op, {KEY}, remote_id, section, section_id, fingerprint, fields, title, place, starts_on, "
+    "ends_on, start, created_at, before, state, note"
+)
+CHANGE: Final = f"id, run_id, sync, op, {KEY}, remote_id, before, after, at"
+
+
+def marks(columns: str, *, more: int = 0) -> str:
+    """Return as many placeholders as there are `columns`, plus `more`."""
+    return ", ".join("?" * (columns.count(",") + 1 + more))
+
+
+def to_json(value: Json) -> bytes:
+    """Return `value` as JSON."""
+    return orjson.dumps(value, default=_plain)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Mapping():
+            return dict(value)
+        case Sequence():
+            return list(value)
+        case _:
+            raise TypeError(f"not a JSON value: {type(value).__name__}")
+
+
+def key_row(sync: str, key: Key) -> tuple[str, str, str, int, str]:
+    """Return what `IS_KEY` asks for."""
+    return (sync, key.uid, key.calendar.type, key.calendar.owner, key.piece)
+
+
+def key_of(row: Row) -> Key:
+    """Return the key in the four columns of `row`."""
+    uid, calendar, owner, piece = row
+    return Key(uid=uid, calendar=Calendar(type=calendar, owner=owner), piece=piece)
+
+
+def link_row(sync: str, link: Link) -> Row:
+    """Return `link` as sync and the columns of `LINK`."""
+    return (
+        *key_row(sync, link.key),
+        link.remote_id,
+        link.section,
+        link.section_id,
+        link.fingerprint,
+        to_json(link.sent),
+        link.version,
+        link.title,
+        link.where,
+        link.starts_on,
+        link.ends_on,
+        link.start,
+        link.absent_passes,
+        link.same_updates,
+    )
+
+
+def links_of(rows: Iterable[Row]) -> Iterator[Link]:
+    """Yield the links in `rows` of `LINK`; they share the values of their calendars."""
+    calendars: dict[tuple[CalendarType, int], Calendar] = {}
+    for uid, kind, owner, piece, *rest in rows:
+        calendar = calendars.get((kind, owner))
+        if calendar is None:
+            calendar = calendars[kind, owner] = Calendar(type=kind, owner=owner)
+        remote_id, section, section_id, fingerprint, sent, version, title, place, first, last, start, absent, same = (
+            rest
+        )
+        yield Link(
+            key=Key(uid=uid, calendar=calendar, piece=piece),
+            remote_id=remote_id,
+            section=section,
+            section_id=section_id,
+            fingerprint=fingerprint,
+            sent=orjson.loads(sent),
+            version=version,
+            title=title,
+            where=place,
+            starts_on=first,
+            ends_on=last,
+            start=start,
+            absent_passes=absent,
+            same_updates=same,
+        )
+
+
+def link_of(row: Row | None) -> Link | None:
+    """Return the link in a row of `LINK`, None for no row."""
+    return None if row is None else next(links_of((row,)))
+
+
+def hold_row(sync: str, hold: Hold) -> Row:
+    """Return `hold` as sync and the columns of `HOLD`."""
+    return (
+        *key_row(sync, hold.key),
+        hold.reason,
+        hold.fingerprint,
+        hold.attempts,
+        hold.since,
+        hold.retry_at,
+        hold.title,
+        hold.where,
+    )
+
+
+def hold_of(row: Row) -> Hold:
+    """Return the hold in a row of `HOLD`."""
+    reason, fingerprint, attempts, since, retry_at, title, place = row[4:]
+    return Hold(
+        key=key_of(row[:4]),
+        reason=reason,
+        fingerprint=fingerprint,
+        attempts=attempts,
+        since=since,
+        retry_at=retry_at,
+        title=title,
+        where=place,
+    )
+
+
+def intent_row(intent: Intent) -> Row:
+    """Return `intent` as the columns of `INTENT`."""
+    sync, *key = key_row(intent.sync, intent.key)
+    return (
+        intent.id,
+        sync,
+        intent.run_id,
+        intent.op,
+        *key,
+        intent.remote_id,
+        intent.section,
+        intent.section_id,
+        intent.fingerprint,
+        to_json(intent.fields),
+        intent.title,
+        intent.where,
+        intent.starts_on,
+        intent.ends_on,
+        intent.start,
+        intent.created_at,
+        None if intent.before is None else to_json(intent.before),
+        intent.state,
+        intent.note,
+    )
+
+
+def intent_of(row: Row) -> Intent:
+    """Return the intent in a row of `INTENT`."""
+    number, sync, run_id, op = row[:4]
+    remote_id, section, section_id, fingerprint, fields, title, place, first, last, start = row[8:18]
+    created_at, before, state, note = row[18:]
+    return Intent(
+        id=number,
+        sync=sync,
+        run_id=run_id,
+        op=op,
+        key=key_of(row[4:8]),
+        remote_id=remote_id,
+        section=section,
+        section_id=section_id,
+        fingerprint=fingerprint,
+        fields=orjson.loads(fields),
+        title=title,
+        where=place,
+        starts_on=first,
+        ends_on=last,
+        start=start,
+        created_at=created_at,
+        before=None if before is None else orjson.loads(before),
+        state=state,
+        note=note,
+    )
+
+
+def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fields, same_updates: int) -> Link:
+    """Return the link that stands when `intent` was carried out on `remote_id`."""
+    return Link(
+        key=intent.key,
+        remote_id=remote_id,
+        section=intent.section,
+        section_id=intent.section_id,
+        fingerprint=intent.fingerprint,
+        sent=sent,
+        version=version,
+        title=intent.title,
+        where=intent.where,
+        starts_on=intent.starts_on,
+        ends_on=intent.ends_on,
+        start=intent.start,
+        same_updates=same_updates,
+    )
+
+
+def packed(link: Link | None) -> bytes | None:
+    """Return `link` as one JSON array for a change record."""
+    if link is None:
+        return None
+    row = list(link_row("", link)[1:])
+    row[8] = orjson.Fragment(row[8])  # what was sent is JSON already
+    return orjson.dumps(row)
+
+
+def unpacked(text: bytes | None) -> Link | None:
+    """Return the link that `packed` wrote."""
+    if text is None:
+        return None
+    row = orjson.loads(text)
+    row[8] = orjson.dumps(row[8])
+    return link_of(row)
+
+
+def change_of(row: Row) -> ChangeRecord:
+    """Return the change record in a row of `CHANGE`."""
+    number, run_id, sync, op = row[:4]
+    remote_id, before, after, at = row[8:]
+    return ChangeRecord(
+        id=number,
+        run_id=run_id,
+        sync=sync,
+        op=op,
+        key=key_of(row[4:8]),
+        remote_id=remote_id,
+        before=unpacked(before),
+        after=unpacked(after),
+        at=at,
+    )

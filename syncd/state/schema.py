@@ -1,0 +1,121 @@
+"""The ledger's tables, and the steps that bring an older file up to date.
+
+A released step is never edited: a change of the tables is a new step at the end. A step runs in one transaction, after
+a copy of the file was made, so that a failure leaves the old file as it was.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from syncd.errors import StateError
+
+APPLICATION_ID: Final = 0x73796E63
+"""Written into the file's header ("sync"), so that another program's database is not mistaken for a ledger."""
+
+Step = tuple[str, ...]
+
+_LINKS = """
+CREATE TABLE links (
+  sync TEXT NOT NULL, uid TEXT NOT NULL, calendar TEXT NOT NULL, owner INTEGER NOT NULL, piece TEXT NOT NULL,
+  remote_id INTEGER NOT NULL, section TEXT NOT NULL, section_id INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+  sent BLOB NOT NULL, version INTEGER, title TEXT NOT NULL, place TEXT NOT NULL, starts_on TEXT NOT NULL,
+  ends_on TEXT, start TEXT NOT NULL, absent_passes INTEGER NOT NULL, same_updates INTEGER NOT NULL,
+  UNIQUE (sync, uid, calendar, owner, piece)
+)
+"""
+_HOLDS = """
+CREATE TABLE holds (
+  sync TEXT NOT NULL, uid TEXT NOT NULL, calendar TEXT NOT NULL, owner INTEGER NOT NULL, piece TEXT NOT NULL,
+  reason TEXT NOT NULL, fingerprint TEXT NOT NULL, attempts INTEGER NOT NULL, since REAL NOT NULL,
+  retry_at REAL NOT NULL, title TEXT NOT NULL, place TEXT NOT NULL,
+  UNIQUE (sync, uid, calendar, owner, piece)
+)
+"""
+_RUNS = """
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, sync TEXT NOT NULL, started REAL NOT NULL, finished REAL, state TEXT NOT NULL,
+  counts BLOB NOT NULL, requests INTEGER NOT NULL, commands INTEGER NOT NULL, waited_s REAL NOT NULL,
+  seconds REAL NOT NULL, problems BLOB NOT NULL, problem_count INTEGER NOT NULL, error TEXT NOT NULL
+)
+"""
+_INTENTS = """
+CREATE TABLE intents (
+  id INTEGER PRIMARY KEY, sync TEXT NOT NULL, run_id INTEGER NOT NULL REFERENCES runs (id), op TEXT NOT NULL,
+  uid TEXT NOT NULL, calendar TEXT NOT NULL, owner INTEGER NOT NULL, piece TEXT NOT NULL,
+  remote_id INTEGER, section TEXT NOT NULL, section_id INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+  fields BLOB NOT NULL, title TEXT NOT NULL, place TEXT NOT NULL, starts_on TEXT NOT NULL, ends_on TEXT,
+  start TEXT NOT NULL, created_at REAL NOT NULL, before BLOB, state TEXT NOT NULL, note TEXT NOT NULL
+)
+"""
+_CHANGES = """
+CREATE TABLE changes (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  settled_in INTEGER NOT NULL, sync TEXT NOT NULL, op TEXT NOT NULL,
+  uid TEXT NOT NULL, calendar TEXT NOT NULL, owner INTEGER NOT NULL, piece TEXT NOT NULL,
+  remote_id INTEGER NOT NULL, before BLOB, after BLOB, at REAL NOT NULL
+)
+"""
+_NOTES = """
+CREATE TABLE notes (
+  scope TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY (scope, name)
+) WITHOUT ROWID
+"""
+
+STEPS: Final[tuple[Step, ...]] = (
+    (
+        _LINKS,
+        "CREATE INDEX links_absent ON links (sync) WHERE absent_passes > 0",
+        _HOLDS,
+        _RUNS,
+        "CREATE INDEX runs_of_sync ON runs (sync, id)",
+        _INTENTS,
+        # Never twice: while nobody knows what became of a create, the same item cannot be created again.
+        "CREATE UNIQUE INDEX intents_create_once ON intents (sync, uid, calendar, owner, piece) WHERE op = 'create'",
+        "CREATE INDEX intents_of_run ON intents (run_id)",
+        _CHANGES,
+        "CREATE INDEX changes_of_run ON changes (run_id)",
+        _NOTES,
+        "CREATE TABLE counters (name TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID",
+        "INSERT INTO counters (name, next) VALUES ('intent', 1)",
+    ),
+)
+"""Step number n (from 0) turns schema version n into n + 1; a new file goes through all of them."""
+
+
+def version_of(connection: sqlite3.Connection, shown: str, *, newest: int) -> int:
+    """Return the schema version of the open file `shown`, 0 for an empty one.
+
+    Raises StateError when another program made it, or a syncd whose schema is beyond `newest`.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application != APPLICATION_ID and (tables or version):
+        raise StateError(
+            f"{shown} is a database of another program, not a syncd ledger",
+            "give `state` in the config the path of a file of its own",
+        )
+    if version > newest:
+        raise StateError(
+            f"{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
+            f"upgrade syncd, or restore the copy {shown}.v{newest}.bak made before the upgrade",
+        )
+    return int(version)
+
+
+def apply(connection: sqlite3.Connection, steps: Sequence[Step], version: int) -> None:
+    """Carry out the `steps` from schema `version` on, all in one transaction; on an error nothing has changed."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in (statement for step in steps[version:] for statement in step):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(steps)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from syncd.errors import StateError, StateLockedError
+from syncd.state import Ledger
+from syncd.state.file import open_for_reading, open_for_writing
+from syncd.state.schema import APPLICATION_ID, STEPS
+from tests.state.values import SYNC, hold, intent, link
+
+HOLDER = """
+import asyncio, sys
+from pathlib import Path
+from syncd.errors import StateLockedError
+from syncd.state import Ledger
+async def main():
+    try:
+        await Ledger.open(Path(sys.argv[1]), now=1.0)
+    except StateLockedError as error:
+        print(error)
+        sys.exit(error.exit_code)
+asyncio.run(main())
+"""
+
+CRASHER = """
+import asyncio, os, sys
+from pathlib import Path
+from syncd.state import Ledger
+from tests.state.values import SYNC, intent
+async def main():
+    ledger = await Ledger.open(Path(sys.argv[1]), now=1.0)
+    run_id = await ledger.begin_run(SYNC, 1.0)
+    ids = await ledger.reserve_ids(2)
+    await ledger.intend(run_id, [intent(ids[0], run_id, "a"), intent(ids[1], run_id, "b")])
+    os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+
+
+def python(code: str, path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(each.name for each in directory.iterdir())
+
+
+@contextmanager
+def unwritable(directory: Path) -> Iterator[None]:
+    directory.chmod(0o500)
+    try:
+        yield
+    finally:
+        directory.chmod(0o700)
+
+
+async def test_file_lock_and_directory_belong_to_the_user_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "deep" / "syncd.db"
+    ledger = await Ledger.open(path, now=1.0)
+    await ledger.begin_run(SYNC, 1.0)
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    await ledger.close()
+    assert modes.pop("syncd.db.lock") == 0o600
+    assert set(modes) >= {"syncd.db", "syncd.db-wal"}
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_commits_are_synced_to_disk_before_they_return(tmp_path: Path) -> None:
+    connection = open_for_writing(tmp_path / "syncd.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+    connection.close()
+
+
+async def test_a_second_process_is_told_who_holds_the_ledger(ledger: Ledger) -> None:
+    alias = ledger.path.with_name("alias.db")
+    alias.symlink_to(ledger.path)
+    for path in (ledger.path, alias):
+        second = python(HOLDER, path)
+        assert second.returncode == StateLockedError.exit_code, second.stderr
+        assert str(ledger.path) in second.stdout
+        assert f"pid {os.getpid()}" in second.stdout
+
+
+async def test_the_lock_goes_with_close_and_close_may_be_repeated(ledger: Ledger) -> None:
+    with pytest.raises(StateLockedError):
+        await Ledger.open(ledger.path, now=1.0)
+    await ledger.close()
+    await ledger.close()
+    again = await Ledger.open(ledger.path, now=1.0)
+    await again.close()
+
+
+async def test_intents_outlive_a_killed_process_and_its_lock_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "syncd.db"
+    killed = python(CRASHER, path)
+    assert killed.returncode == -9, killed.stderr
+    ledger = await Ledger.open(path, now=2.0)
+    assert [each.key.uid for each in await ledger.open_intents(SYNC)] == ["a", "b"]
+    await ledger.close()
+
+
+async def test_a_reader_sees_what_is_committed_while_the_daemon_works(ledger: Ledger) -> None:
+    reader = await Ledger.open_readonly(ledger.path)
+    await ledger.hold(SYNC, [hold()])
+    assert await reader.holds(SYNC) == (hold(),)
+    assert reader.readonly
+    with pytest.raises(StateError, match="cannot be written"):
+        await reader.release(SYNC, None)
+    await reader.close()
+
+
+async def test_a_missing_file_reads_as_an_empty_ledger_and_is_not_made(tmp_path: Path) -> None:
+    reader = await Ledger.open_readonly(tmp_path / "none" / "syncd.db")
+    assert await reader.links(SYNC) == ()
+    assert await reader.last_run(SYNC) is None
+    with pytest.raises(StateError):
+        await reader.hold(SYNC, [hold()])
+    await reader.close()
+    assert names(tmp_path) == []
+
+
+async def test_a_closed_ledger_can_be_read_from_a_directory_that_cannot_be_written(ledger: Ledger) -> None:
+    await ledger.hold(SYNC, [hold()])
+    await ledger.close()
+    with unwritable(ledger.path.parent):
+        reader = await Ledger.open_readonly(ledger.path)
+        assert await reader.holds(SYNC) == (hold(),)
+        await reader.close()
+
+
+async def test_a_damaged_file_is_reported_with_the_way_out(ledger: Ledger) -> None:
+    run_id = await ledger.begin_run(SYNC, 1.0)
+    await ledger.adopt(run_id, [link(f"{n:04}") for n in range(300)], now=1.0)
+    await ledger.close()
+    size = ledger.path.stat().st_size
+    with ledger.path.open("r+b") as stream:
+        stream.seek(4096)
+        stream.write(b"\xff" * (size // 2))
+    with pytest.raises(StateError, match=r"is damaged.*adopt = true"):
+        await Ledger.open(ledger.path, now=1.0)
+    with pytest.raises(StateError, match="is damaged"):  # and the lock was given back
+        await Ledger.open(ledger.path, now=1.0)
+
+
+@pytest.mark.parametrize("start", ["open", "open_readonly"])
+async def test_a_file_that_is_no_database_is_reported(tmp_path: Path, start: str) -> None:
+    path = tmp_path / "syncd.db"
+    path.write_text("sync = 1\n" * 500)
+    with pytest.raises(StateError, match=r"syncd.db is damaged"):
+        await (Ledger.open(path, now=1.0) if start == "open" else Ledger.open_readonly(path))
+
+
+async def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "syncd.db"
+    foreign = sqlite3.connect(path)
+    foreign.execute("CREATE TABLE cookies (a)")
+    foreign.close()
+    with pytest.raises(StateError, match="another program"):
+        await Ledger.open(path, now=1.0)
+    with pytest.raises(StateError, match="another program"):
+        await Ledger.open_readonly(path)
+
+
+async def test_a_ledger_of_a_newer_syncd_is_refused(ledger: Ledger) -> None:
+    await ledger.close()
+    connection = sqlite3.connect(ledger.path)
+    connection.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
+    connection.close()
+    for start in (Ledger.open(ledger.path, now=1.0), Ledger.open_readonly(ledger.path)):
+        with pytest.raises(StateError, match=rf"newer syncd \(schema {len(STEPS) + 1}.*upgrade syncd"):
+            await start
+
+
+def first_schema(path: Path) -> None:
+    """Make a file as the first released schema had it, with a row in every table."""
+    connection = open_for_writing(path, STEPS[:1])
+    for statement in (
+        "INSERT INTO runs VALUES (1, 'timetable', 1, 2, 'done', x'7b7d', 0, 0, 0, 0, x'5b5d', 0, '')",
+        "INSERT INTO links VALUES ('timetable', 'a', 'user', 5, '', 812, 'Shifts', 7, 'f', x'7b7d', 1, 'T', 'w',"
+        " '2026-12-01', NULL, 's', 0, 0)",
+        "INSERT INTO holds VALUES ('timetable', 'b', 'user', 5, '', 'r', 'f', 1, 1, 2, 'T', 'w')",
+        "INSERT INTO intents VALUES (1, 'timetable', 1, 'create', 'c', 'user', 5, '', NULL, 'Shifts', 7, 'f', x'7b7d',"
+        " 'T', 'w', '2026-12-01', NULL, 's', 1, NULL, 'open', '')",
+        "INSERT INTO changes VALUES (1, 1, 1, 'timetable', 'create', 'a', 'user', 5, '', 812, NULL, NULL, 1)",
+        "INSERT INTO notes VALUES ('main', 'budget', x'7b7d', 1)",
+        "UPDATE counters SET next = 2",
+    ):
+        connection.execute(statement)
+    connection.close()
+
+
+async def test_the_first_released_schema_opens_and_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "syncd.db"
+    first_schema(path)
+    ledger = await Ledger.open(path, now=1.0)
+    assert [each.remote_id for each in await ledger.links(SYNC)] == [812]
+    assert [each.reason for each in await ledger.holds(SYNC)] == ["r"]
+    assert [each.key.uid for each in await ledger.open_intents(SYNC)] == ["c"]
+    assert [each.remote_id for each in await ledger.changes(1)] == [812]
+    assert await ledger.read_note("main", "budget") == ({}, 1.0)
+    assert await ledger.last_success(SYNC) == 2.0
+    assert await ledger.reserve_ids(1) == range(2, 3)
+    await ledger.close()
+
+
+NEXT = (*STEPS, ("ALTER TABLE links ADD COLUMN extra TEXT NOT NULL DEFAULT 'new'", "DELETE FROM notes"))
+
+
+def test_an_upgrade_keeps_a_copy_of_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "syncd.db"
+    first_schema(path)
+    connection = open_for_writing(path, NEXT)
+    assert connection.execute("SELECT extra FROM links").fetchall() == [("new",)]
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(NEXT),)
+    connection.close()
+    copy = tmp_path / f"syncd.db.v{len(STEPS)}.bak"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    old = sqlite3.connect(copy)
+    assert old.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
+    assert old.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+    assert old.execute("SELECT count(*) FROM notes").fetchone() == (1,)
+    old.close()
+
+
+def test_an_upgrade_that_fails_midway_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "syncd.db"
+    first_schema(path)
+    with pytest.raises(StateError, match="nonsense"):
+        open_for_writing(path, (*STEPS, ("DELETE FROM links", "UPDATE nonsense SET a = 1")))
+    connection = open_for_writing(path)
+    assert connection.execute("SELECT count(*) FROM links").fetchone() == (1,)
+    connection.close()
+
+
+def test_an_older_file_is_read_through_an_upgraded_copy(tmp_path: Path) -> None:
+    path = tmp_path / "syncd.db"
+    first_schema(path)
+    before = path.read_bytes()
+    connection = open_for_reading(path, NEXT)
+    assert connection.execute("SELECT extra FROM links").fetchall() == [("new",)]
+    connection.close()
+    assert path.read_bytes() == before
+
+
+async def test_a_directory_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere: run the tests as another user to see this one")
+    with unwritable(tmp_path), pytest.raises(StateError, match="let syncd's user read and write it"):
+        await Ledger.open(tmp_path / "syncd.db", now=1.0)
+
+
+async def test_a_path_that_cannot_be_a_file_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    with pytest.raises(StateError, match="cannot be used"):
+        await Ledger.open(tmp_path / "plain" / "syncd.db", now=1.0)
+    with pytest.raises(StateError, match="cannot be used"):
+        await Ledger.open(tmp_path, now=1.0)
+
+
+async def test_a_full_disk_is_reported_and_loses_nothing_that_was_committed(ledger: Ledger) -> None:
+    run_id = await ledger.begin_run(SYNC, 1.0)
+    ids = await ledger.reserve_ids(2)
+    await ledger.intend(run_id, [intent(ids[0], run_id, "a")])
+    connection = ledger._connection
+    await ledger._do(lambda c: c.execute("PRAGMA max_page_count = 1").fetchone())
+    with pytest.raises(StateError, match=r"no room left.*nothing is lost"):
+        await ledger.hold(SYNC, [hold(f"{n}", reason="x" * 5000) for n in range(50)])
+    assert not connection.in_transaction
+    await ledger._do(lambda c: c.execute("PRAGMA max_page_count = 100000").fetchone())
+    assert await ledger.holds(SYNC) == ()
+    assert [each.id for each in await ledger.open_intents(SYNC)] == [ids[0]]
+    await ledger.hold(SYNC, [hold()])
+
+
+async def test_a_program_that_keeps_the_file_locked_is_reported(ledger: Ledger) -> None:
+    await ledger._do(lambda c: c.execute("PRAGMA busy_timeout = 1").fetchone())
+    shell = sqlite3.connect(ledger.path, isolation_level=None)
+    shell.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StateError, match="held by another program"):
+        await ledger.hold(SYNC, [hold()])
+    shell.execute("ROLLBACK")
+    shell.close()
+    await ledger.hold(SYNC, [hold()])

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from syncd.model.item import Calendar, Key
+from syncd.state import Ledger, Tally
+from tests.state.values import OTHER, SYNC, hold, intent, key, link
+
+
+async def adopted(ledger: Ledger, *uids: str, sync: str = SYNC) -> None:
+    run_id = await ledger.begin_run(sync, 1.0)
+    await ledger.adopt(run_id, [link(uid, remote_id=number) for number, uid in enumerate(uids, 1)], now=1.0)
+
+
+async def absent_passes(ledger: Ledger) -> dict[str, int]:
+    return {each.key.uid: each.absent_passes for each in await ledger.links(SYNC)}
+
+
+async def test_links_come_ordered_by_key(ledger: Ledger) -> None:
+    calendars = [Calendar.parse(text) for text in ("user/10", "user/9", "company_calendar/0")]
+    keys = [
+        Key(uid=uid, calendar=calendar, piece=piece)
+        for uid in ("я", "b", "Z", "😀", "\uffee")
+        for calendar in calendars
+        for piece in ("", "s1", "S2")
+    ]
+    run_id = await ledger.begin_run(SYNC, 1.0)
+    await ledger.adopt(run_id, [replace(link(), key=each) for each in keys], now=1.0)
+    await ledger.hold(SYNC, [replace(hold(), key=each) for each in keys])
+    assert [each.key for each in await ledger.links(SYNC)] == sorted(keys)
+    assert [each.key for each in await ledger.holds(SYNC)] == sorted(keys)
+
+
+async def test_any_mapping_and_any_text_can_be_kept(ledger: Ledger) -> None:
+    run_id = await ledger.begin_run(SYNC, 1.0)
+    odd = replace(
+        link('q"\x00|\n'),
+        sent=MappingProxyType({"name": "\x00\u2028'; DROP TABLE links", "rrule": MappingProxyType({"BYDAY": ("MO",)})}),
+    )
+    await ledger.adopt(run_id, [odd], now=1.0)
+    (kept,) = await ledger.links(SYNC)
+    assert kept == replace(odd, sent={"name": "\x00\u2028'; DROP TABLE links", "rrule": {"BYDAY": ["MO"]}})
+    (change,) = await ledger.changes(run_id)
+    assert change.after == kept
+
+
+async def test_absence_counts_passes_in_a_row(ledger: Ledger) -> None:
+    await adopted(ledger, "a", "b", "c")
+    await ledger.mark_absent(SYNC, {key("a"), key("b")}, {key("c")})
+    await ledger.mark_absent(SYNC, [key("a")], {key("b"), key("c"), key("not linked")})
+    assert await absent_passes(ledger) == {"a": 2, "b": 0, "c": 0}
+    await ledger.mark_absent(SYNC, [], [])
+    assert await absent_passes(ledger) == {"a": 2, "b": 0, "c": 0}
+
+
+async def test_relearnt_versions_replace_the_expected_ones(ledger: Ledger) -> None:
+    await adopted(ledger, "a", "b")
+    await ledger.relearn(SYNC, {key("b"): 9, key("not linked"): 3})
+    assert [(each.key.uid, each.version) for each in await ledger.links(SYNC)] == [("a", 1), ("b", 9)]
+
+
+async def test_forgetting_removes_links_of_one_sync_and_keeps_holds(ledger: Ledger) -> None:
+    await adopted(ledger, "a", "b")
+    await adopted(ledger, "a", sync=OTHER)
+    await ledger.hold(SYNC, [hold("a")])
+    await ledger.forget(SYNC, {key("a"), key("not linked")})
+    assert [each.key.uid for each in await ledger.links(SYNC)] == ["b"]
+    assert [each.key.uid for each in await ledger.links(OTHER)] == ["a"]
+    assert await ledger.holds(SYNC) == (hold("a"),)
+
+
+async def test_holds_are_replaced_and_released_by_key_or_all_at_once(ledger: Ledger) -> None:
+    await ledger.hold(SYNC, [hold("a"), hold("b"), hold("c")])
+    await ledger.hold(SYNC, [hold("b", reason="again", attempts=2)])
+    await ledger.hold(OTHER, [hold("a")])
+    assert [(each.key.uid, each.attempts) for each in await ledger.holds(SYNC)] == [("a", 1), ("b", 2), ("c", 1)]
+    assert await ledger.release(SYNC, {key("a"), key("not held")}) == 1
+    assert await ledger.release(SYNC, None) == 2
+    assert await ledger.release(SYNC, ()) == 0
+    assert await ledger.holds(SYNC) == ()
+    assert await ledger.holds(OTHER) == (hold("a"),)
+
+
+async def test_the_tally_counts_entries_apart_from_items(ledger: Ledger) -> None:
+    run_id = await ledger.begin_run(SYNC, 1.0)
+    pieces = [replace(link("a"), key=key("a", piece=piece)) for piece in ("s1", "s2")]
+    await ledger.adopt(run_id, [*pieces, link("b")], now=1.0)
+    await ledger.hold(SYNC, [hold("c")])
+    (number,) = await ledger.reserve_ids(1)
+    await ledger.intend(run_id, [intent(number, run_id, "d")])
+    assert await ledger.tally(SYNC) == Tally(entries=2, items=3, held=1, open_intents=1)
+    assert await ledger.tally(OTHER) == Tally(entries=0, items=0, held=0, open_intents=0)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncd.model.entry import Problem
+from syncd.state import MAX_PROBLEMS, Ledger, RunRecord
+from tests.state.values import OTHER, SYNC, intent, link
+
+
+async def ended(ledger: Ledger, finished: float, state: str = "done", sync: str = SYNC) -> int:
+    run_id = await ledger.begin_run(sync, finished - 1)
+    record = RunRecord(id=run_id, sync=sync, started=finished - 1, finished=finished)
+    await ledger.end_run(run_id, replace(record, state=state))  # type: ignore[arg-type]  # given by the tests below
+    return run_id
+
+
+async def test_a_run_is_running_until_it_ends_and_then_reads_back_whole(ledger: Ledger) -> None:
+    run_id = await ledger.begin_run(SYNC, 1000.0)
+    assert await ledger.last_run(SYNC) == RunRecord(id=run_id, sync=SYNC, started=1000.0)
+    record = RunRecord(
+        id=run_id,
+        sync=SYNC,
+        started=1000.0,
+        finished=1010.0,
+        state="partial",
+        counts={"created": 2, "held": 1},
+        requests=3,
+        commands=5,
+        waited_s=0.5,
+        seconds=9.5,
+        problems=(Problem(where="a.csv:3", kind="rejected", reason="end is before start"),),
+        problem_count=1,
+    )
+    await ledger.end_run(run_id, record)
+    assert await ledger.last_run(SYNC) == record
+    assert await ledger.run(run_id) == record
+    assert await ledger.run(run_id + 1) is None
+    assert await ledger.last_run(OTHER) is None
+
+
+async def test_a_run_cannot_be_ended_with_the_record_of_another(ledger: Ledger) -> None:
+    run_id = await ledger.begin_run(SYNC, 1.0)
+    with pytest.raises(ValueError, match="cannot end run"):
+        await ledger.end_run(run_id, RunRecord(id=run_id + 1, sync=SYNC, started=1.0))
+    with pytest.raises(ValueError, match="no run"):
+        await ledger.end_run(run_id + 1, RunRecord(id=run_id + 1, sync=SYNC, started=1.0))
+
+
+async def test_problems_are_kept_up_to_a_bound_and_counted_beyond(ledger: Ledger) -> None:
+    run_id = await ledger.begin_run(SYNC, 1.0)
+    problems = tuple(Problem(where=f"a.csv:{n}", kind="held", reason="r", key=f"k{n}") for n in range(MAX_PROBLEMS + 5))
+    await ledger.end_run(run_id, RunRecord(id=run_id, sync=SYNC, started=1.0, problems=problems))
+    kept = await ledger.last_run(SYNC)
+    assert kept is not None
+    assert kept.problems == problems[:MAX_PROBLEMS]
+    assert kept.problem_count == MAX_PROBLEMS + 5
+
+
+async def test_a_run_that_a_crash_left_running_has_failed_by_the_next_start(ledger: Ledger) -> None:
+    await ledger.begin_run(SYNC, 1000.0)
+    await ledger.close()
+    again = await Ledger.open(ledger.path, now=5000.0)
+    run = await again.last_run(SYNC)
+    await again.close()
+    assert run is not None
+    assert (run.state, run.finished) == ("failed", 5000.0)
+    assert "middle of this pass" in run.error
+
+
+async def test_success_means_that_the_pass_reached_its_end(ledger: Ledger) -> None:
+    assert await ledger.last_success(SYNC) is None
+    for finished, state in ((10.0, "done"), (20.0, "partial"), (30.0, "stopped"), (40.0, "failed")):
+        await ended(ledger, finished, state)
+    await ended(ledger, 50.0, sync=OTHER)
+    assert await ledger.last_success(SYNC) == 20.0
+
+
+async def test_runs_come_newest_first(ledger: Ledger) -> None:
+    numbers = [await ended(ledger, at) for at in (1.0, 2.0, 3.0)]
+    assert [run.id for run in await ledger.runs(SYNC, 2)] == [numbers[2], numbers[1]]
+
+
+async def test_pruning_keeps_the_last_run_the_last_success_and_open_intents(ledger: Ledger) -> None:
+    old = await ended(ledger, 10.0)
+    await ledger.adopt(old, [link()], now=10.0)
+    waiting = await ended(ledger, 11.0)
+    (number,) = await ledger.reserve_ids(1)
+    await ledger.intend(waiting, [intent(number, waiting, "b")])
+    success = await ended(ledger, 12.0)
+    await ended(ledger, 13.0, "failed")
+    last = await ended(ledger, 14.0, "failed")
+    assert await ledger.prune(100.0) == 2
+    assert [run.id for run in await ledger.runs(SYNC, 10)] == [last, success, waiting]
+    assert await ledger.changes(old) == ()
+    assert len(await ledger.links(SYNC)) == 1
+
+
+async def test_notes_are_replaced_read_with_their_time_and_dropped(ledger: Ledger) -> None:
+    assert await ledger.read_note("main", "budget") is None
+    await ledger.note("main", "budget", {"calendar.event.add": [1.5, None, True]}, 1.0)
+    await ledger.note("main", "budget", {"calendar.event.add": [2.5]}, 2.0)
+    await ledger.note("other", "budget", None, 3.0)
+    assert await ledger.read_note("main", "budget") == ({"calendar.event.add": [2.5]}, 2.0)
+    assert await ledger.read_note("other", "budget") == (None, 3.0)
+    await ledger.drop_note("main", "budget")
+    assert await ledger.read_note("main", "budget") is None
