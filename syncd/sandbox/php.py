@@ -124,7 +124,7 @@ def _substituted_text(text: str, macro: re.Pattern[str], maps: Mapping[str, PhpV
         if found[0] == text:
             return reached
         if isinstance(reached, str | int | float) and not isinstance(reached, bool):
-            replaced = replaced.replace(found[0], reached if isinstance(reached, str) else _number_text(reached))
+            replaced = replaced.replace(found[0], reached if isinstance(reached, str) else number_text(reached))
     return replaced
 
 
@@ -153,7 +153,7 @@ def _element(value: PhpValue, key: str) -> PhpValue:
             return None
 
 
-def _number_text(number: float) -> str:
+def number_text(number: float) -> str:
     """PHP's `(string)`: 14 significant digits, `1.0E+25` with at least one decimal and a bare exponent."""
     if isinstance(number, int):
         return str(number)
