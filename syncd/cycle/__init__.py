@@ -1,0 +1,1 @@
+"""One pass: recover, read, shape, diff, guard, push, report."""

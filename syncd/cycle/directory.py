@@ -1,0 +1,106 @@
+"""Keeps the portal's directory between passes, so that an ordinary pass asks the portal nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from syncd.cycle.setup import SyncSetup, World
+from syncd.model import zones
+from syncd.model.entry import Entry
+from syncd.model.item import Calendar
+from syncd.portal.directory import Directory, read_directory, read_sections
+
+NOTE = "directory"
+UNRESOLVED_AGE_S = 900.0
+"""How old the directory may be when somebody is missing in it."""
+
+
+def scope(world: World) -> str:
+    """Return the scope of the ledger's notes about this portal."""
+    return f"portal/{world.portal.name}"
+
+
+async def directory_for(
+    setup: SyncSetup, world: World, entries: Sequence[Entry], *, fresh: bool, keep: bool
+) -> Directory:
+    """Return a directory that holds the owners of `entries` and their sections.
+
+    `fresh` reads it anew; otherwise the kept one serves until `verify_every` has passed, or until somebody is missing
+    in it and it is a quarter of an hour old. `keep` writes it to the ledger. Raises the client's errors.
+    """
+    now = world.clock.now()
+    kept = None if fresh else await _kept(setup, world, now)
+    directory = kept or await read_directory(world.portal, now=now, groups=setup.target.wants_groups)
+    if kept is not None and _misses_somebody(setup, directory, entries) and now - kept.read_at > UNRESOLVED_AGE_S:
+        directory = await read_directory(world.portal, now=now, groups=setup.target.wants_groups)
+    needed = setup.target.calendars(entries, directory)
+    missing = sorted(calendar for calendar in needed if not directory.knows(calendar))
+    if missing:
+        directory = directory.with_sections(await read_sections(world.portal, missing))
+    if keep and directory is not kept:
+        await store(world, directory)
+    return directory
+
+
+async def store(world: World, directory: Directory) -> None:
+    """Keep `directory` for the next passes."""
+    await world.ledger.note(scope(world), NOTE, msgspec.to_builtins(directory), world.clock.now())
+
+
+async def drop(world: World) -> None:
+    """Forget the kept directory: the portal refused something that it says is possible."""
+    await world.ledger.drop_note(scope(world), NOTE)
+
+
+async def reread_sections(world: World, directory: Directory, calendars: Collection[Calendar]) -> Directory:
+    """Return `directory` with the sections of `calendars` read anew."""
+    return directory.with_sections(await read_sections(world.portal, sorted(calendars)))
+
+
+async def _kept(setup: SyncSetup, world: World, now: float) -> Directory | None:
+    note = await world.ledger.read_note(scope(world), NOTE)
+    if note is None:
+        return None
+    try:
+        directory = msgspec.convert(note[0], Directory)
+    except msgspec.ValidationError:
+        return None  # written by another version of syncd: read anew
+    age = now - directory.read_at
+    lacks_groups = setup.target.wants_groups and not directory.groups
+    if not 0 <= age < setup.verify_every.total_seconds() or lacks_groups:
+        return None
+    return directory
+
+
+def _misses_somebody(setup: SyncSetup, directory: Directory, entries: Sequence[Entry]) -> bool:
+    return any(not setup.target.calendars((entry,), directory) for entry in entries)
+
+
+def portal_zone(setup: SyncSetup, directory: Directory) -> str:
+    """Return the server's own zone: as configured, else the best guess from its offset (PORTAL.md 1.2).
+
+    The caller's zone when it has the server's offset now, else a zone that always has it.
+    """
+    if setup.portal_zone:
+        return setup.portal_zone
+    if directory.caller.zone:
+        try:
+            caller = zones.canonical(directory.caller.zone)
+        except LookupError:
+            caller = "UTC"
+        if _offset_s(caller, directory.read_at) == directory.server_offset_s:
+            return caller
+    hours = round(directory.server_offset_s / 3600)
+    try:
+        return zones.canonical(f"Etc/GMT{-hours:+d}" if hours else "UTC")
+    except LookupError:
+        return "UTC"
+
+
+def _offset_s(zone: str, at: float) -> float | None:
+    offset = datetime.fromtimestamp(at, ZoneInfo(zone)).utcoffset()
+    return offset.total_seconds() if offset is not None else None

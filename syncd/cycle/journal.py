@@ -1,0 +1,170 @@
+"""Joins the client's batches to the ledger: intents before they are sent, outcomes when they are known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from syncd.clock import Clock
+from syncd.model.item import Change, Hold, Item, Key
+from syncd.portal.client import Job
+from syncd.portal.wire import Done, Outcome, Refused
+from syncd.portal.wire import Unknown as NoAnswer
+from syncd.state import records
+from syncd.state.ledger import Ledger
+from syncd.state.records import Intent, Settlement
+from syncd.target.base import Target
+
+FIRST_RETRY_S = 900.0
+LONGEST_RETRY_S = 86_400.0
+REFUSED = "refused: "
+"""How the note of an intent begins whose refusal may mean that the event is gone; looking tells."""
+
+
+def next_hold(
+    key: Key, reason: str, fingerprint: str, before: Hold | None, now: float, *, title: str, where: str
+) -> Hold:
+    """Return the hold for one more refusal: 15 minutes, doubled each time, a day at most."""
+    attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
+    delay = min(FIRST_RETRY_S * 2 ** min(attempts - 1, 10), LONGEST_RETRY_S)
+    since = before.since if before is not None and attempts > 1 else now
+    return Hold(
+        key=key,
+        reason=reason,
+        fingerprint=fingerprint,
+        attempts=attempts,
+        since=since,
+        retry_at=now + delay,
+        title=title,
+        where=where,
+    )
+
+
+class LedgerJournal:
+    """Writes intents and outcomes of one push; counts what was done and remembers what is still unknown."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        target: Target,
+        sync: str,
+        run_id: int,
+        changes: Mapping[int, Change],
+        section_ids: Mapping[int, int],
+        holds: Mapping[Key, Hold],
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._target = target
+        self._sync = sync
+        self._run_id = run_id
+        self._changes = changes
+        self._section_ids = section_ids
+        self._holds = holds
+        self.done: Counter[str] = Counter()
+        self.remote_ids: dict[Key, int] = {}
+        self.refused: dict[Key, str] = {}
+        self.unknown: set[Key] = set()
+
+    async def intend(self, jobs: Sequence[Job]) -> None:
+        """Write the jobs' changes down; when this returns they outlive a power cut."""
+        now = self._clock.now()
+        await self._ledger.intend(self._run_id, [self._intent(job.id, now) for job in jobs])
+
+    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+        """Write down what became of jobs, links and all, in one transaction."""
+        now = self._clock.now()
+        settled = [
+            Settlement(intent_id=job.id, outcome=self._outcome(self._changes[job.id], outcome, now), at=now)
+            for job, outcome in outcomes
+        ]
+        await self._ledger.settle(self._run_id, settled)
+
+    def _intent(self, job_id: int, now: float) -> Intent:
+        change = self._changes[job_id]
+        link = change.link
+        shown: Item | None = change.item
+        if shown is not None:
+            return Intent(
+                id=job_id,
+                sync=self._sync,
+                run_id=self._run_id,
+                op=change.op,
+                key=change.key,
+                remote_id=link.remote_id if link is not None and change.op == "update" else None,
+                section=shown.section,
+                section_id=self._section_ids[job_id],
+                fingerprint=shown.fingerprint,
+                fields=shown.fields,
+                title=shown.title,
+                where=shown.where,
+                starts_on=shown.starts_on,
+                ends_on=shown.ends_on,
+                start=shown.start,
+                created_at=now,
+                before=link.sent if link is not None else None,
+            )
+        assert link is not None
+        return Intent(
+            id=job_id,
+            sync=self._sync,
+            run_id=self._run_id,
+            op=change.op,
+            key=change.key,
+            remote_id=link.remote_id,
+            section=link.section,
+            section_id=link.section_id,
+            fingerprint=link.fingerprint,
+            fields=link.sent,
+            title=link.title,
+            where=link.where,
+            starts_on=link.starts_on,
+            ends_on=link.ends_on,
+            start=link.start,
+            created_at=now,
+            before=link.sent,
+        )
+
+    def _outcome(self, change: Change, outcome: Outcome, now: float) -> records.Outcome:
+        match outcome:
+            case NoAnswer(reason=reason):
+                self.unknown.add(change.key)
+                return records.Unknown(reason=reason)
+            case Refused():
+                return self._refusal(change, outcome.description or outcome.code or "refused without a reason", now)
+            case Done():
+                return self._done(change, outcome, now)
+
+    def _done(self, change: Change, outcome: Done, now: float) -> records.Outcome:
+        if change.op == "create":
+            remote_id = self._target.created_id(outcome)
+            if remote_id is None:
+                return self._refusal(change, f"unexpected answer to a create: {str(outcome.result)[:200]}", now)
+            self.done["created"] += 1
+            self.remote_ids[change.key] = remote_id
+            return records.Written(remote_id=remote_id, version=1)
+        if not self._target.accepted(change, outcome):
+            return self._refusal(change, str(outcome.result)[:200] or "refused without a reason", now)
+        if change.op == "delete":
+            self.done["deleted"] += 1
+            return records.Deleted()
+        assert change.link is not None
+        self.done["updated"] += 1
+        self.remote_ids[change.key] = change.link.remote_id
+        seen = change.observed.version if change.observed is not None else change.link.version
+        return records.Written(remote_id=change.link.remote_id, version=seen + 1 if seen is not None else None)
+
+    def _refusal(self, change: Change, reason: str, now: float) -> records.Outcome:
+        """A refused create is held; a refused update or delete may mean that the event is gone (PORTAL.md 4.3, 4.4)."""
+        if change.op != "create":
+            self.unknown.add(change.key)
+            return records.Unknown(reason=REFUSED + reason)
+        self.refused[change.key] = reason
+        assert change.item is not None
+        item = change.item
+        hold = next_hold(
+            change.key, reason, item.fingerprint, self._holds.get(change.key), now, title=item.title, where=item.where
+        )
+        return records.Refused(hold=hold)

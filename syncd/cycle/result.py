@@ -1,0 +1,77 @@
+"""What a pass planned and did, as values the command line and the daemon can show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncd.errors import SyncdError
+from syncd.model.diff import Plan
+from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.item import Key
+from syncd.portal.directory import Directory
+from syncd.portal.pace import Forecast
+from syncd.state.records import RunRecord, RunState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A plan with everything it was made from. `problems` are all problems of the pass so far, in order of place."""
+
+    sync: str
+    plan: Plan
+    snapshot: Snapshot
+    entries: tuple[Entry, ...]
+    directory: Directory
+    problems: tuple[Problem, ...]
+    rejected: int
+    held: int
+    forecast: Forecast
+    notices: int
+    new_sections: int
+    verified: bool
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Counts by what would be done, in the order of the plan's JSON."""
+        plan = self.plan
+        return {
+            "create": plan.count("create"),
+            "update": plan.count("update"),
+            "delete": plan.count("delete"),
+            "adopt": plan.count("adopt"),
+            "unchanged": plan.unchanged,
+            "held": self.held,
+            "rejected": self.rejected,
+            "conflict": len(plan.conflicts),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassResult:
+    """One finished pass: its record, its last plan if it came that far, and the error that ended it, if any."""
+
+    record: RunRecord
+    prepared: Prepared | None = None
+    error: SyncdError | None = None
+    refused: Mapping[Key, str] = field(default_factory=dict)
+    unknown: frozenset[Key] = frozenset()
+    remote_ids: Mapping[Key, int] = field(default_factory=dict)
+
+    @property
+    def state(self) -> RunState:
+        """How the pass ended."""
+        return self.record.state
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command line for this pass."""
+        if self.error is not None:
+            return self.error.exit_code
+        if self.record.state == "stopped":
+            return 130
+        if self.prepared is not None and not self.prepared.snapshot.complete:
+            return 5
+        counts = self.record.counts
+        left_over = counts.get("rejected", 0) + counts.get("held", 0) + counts.get("conflict", 0)
+        return 1 if left_over or self.unknown or self.record.state == "partial" else 0

@@ -1,0 +1,1 @@
+"""When passes run, and what systemd is told about it."""

@@ -1,0 +1,36 @@
+"""sd_notify: one datagram per message to the socket that systemd names; without a socket it says nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Mapping
+
+
+class Notifier:
+    """Tells the service manager READY, STATUS, WATCHDOG, STOPPING (man sd_notify).
+
+    `watchdog_s` is how often the manager expects a sign of life, None when it does not ask for one.
+    """
+
+    def __init__(self, address: str | None, watchdog_s: float | None = None) -> None:
+        self._address = address
+        self.watchdog_s = watchdog_s
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], pid: int) -> Notifier:
+        """Return the notifier that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` ask for."""
+        usec = environ.get("WATCHDOG_USEC", "")
+        meant_for_us = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
+        watchdog_s = int(usec) / 1e6 if usec.isdecimal() and int(usec) > 0 and meant_for_us else None
+        return cls(environ.get("NOTIFY_SOCKET") or None, watchdog_s)
+
+    def send(self, **facts: str) -> None:
+        """Send `facts` as KEY=value lines; a manager that does not listen is no error."""
+        if self._address is None:
+            return
+        message = "\n".join(f"{key}={value.replace(chr(10), ' ')}" for key, value in facts.items())
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+            datagrams.setblocking(False)
+            datagrams.sendto(message.encode(), address)

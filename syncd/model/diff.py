@@ -1,0 +1,375 @@
+"""The decision table: what must change in the portal so that it shows what the source says.
+
+              item wanted, linked        item wanted, no link      linked, item not wanted
+  ----------  -------------------------  ------------------------  ------------------------------------------
+  ordinary    same fingerprint: nothing  create                    entry still there: delete the stale piece
+              else: update                                         entry gone: `on_removed`, `removed_after`
+  verified    + edited or deleted by a   adopt an identical event  as above
+              person: `on_conflict`      that stands unlinked
+
+It takes values and returns a plan; it never asks the portal, the clock or the ledger.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Literal
+
+from syncd.model.entry import Problem
+from syncd.model.item import Change, Fields, Hold, Item, Json, Key, Link, Observed, fingerprint
+from syncd.model.window import Window
+
+ANY_FINGERPRINT = "*"
+SAME_UPDATES_LIMIT = 3
+_ORDER = {"adopt": 0, "update": 1, "create": 2, "delete": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a sync wants removals, conflicts and existing events treated (config keys of the same names)."""
+
+    on_removed: Literal["keep", "delete"] = "keep"
+    removed_after: int = 2
+    on_conflict: Literal["source", "portal", "report"] = "source"
+    adopt: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the source asks for.
+
+    `uids` are all uids that stand in the snapshot, usable or not; `unusable` are those whose items could not be made
+    this time (their links are left alone). `complete` is the snapshot's.
+    """
+
+    items: tuple[Item, ...]
+    uids: frozenset[str]
+    unusable: frozenset[str] = frozenset()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a verify pass found: events by remote id, and linked ids that are certainly gone.
+
+    `differing` tells which of our own fields a person changed: (sent, observed) -> field names.
+    """
+
+    events: Mapping[int, Observed]
+    gone: frozenset[int]
+    signature: Callable[[Item], str]
+    mark: Callable[[Key], str]
+    differing: Callable[[Fields, Fields], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Sorted changes, problems and counts of one pass, and what the ledger should note without the portal.
+
+    `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
+    are VERSIONs to learn anew; `conflicts` become holds that any later fingerprint keeps.
+    """
+
+    changes: tuple[Change, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    unchanged: int = 0
+    held: int = 0
+    conflicts: tuple[Change, ...] = ()
+    settled_conflicts: tuple[Key, ...] = ()
+    absent: frozenset[Key] = frozenset()
+    present: frozenset[Key] = frozenset()
+    versions: Mapping[Key, int] = field(default_factory=dict)
+    known_uids: int = 0
+    removed_uids: frozenset[str] = frozenset()
+    changed_uids: frozenset[str] = frozenset()
+
+    def count(self, op: str) -> int:
+        """Return how many changes have this `op`."""
+        return sum(1 for change in self.changes if change.op == op)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan while it is being made."""
+
+    changes: list[Change] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    conflicts: list[Change] = field(default_factory=list)
+    settled_conflicts: list[Key] = field(default_factory=list)
+    versions: dict[Key, int] = field(default_factory=dict)
+    absent: set[Key] = field(default_factory=set)
+    present: set[Key] = field(default_factory=set)
+    removed_uids: set[str] = field(default_factory=set)
+    unchanged: int = 0
+    held: int = 0
+
+
+def make_plan(
+    wanted: Wanted,
+    links: Iterable[Link],
+    holds: Mapping[Key, Hold],
+    *,
+    policy: Policy,
+    window: Window,
+    now: float,
+    observation: Observation | None = None,
+) -> Plan:
+    """Return the plan that makes the portal show `wanted`.
+
+    `now` is unix time, for holds that wait. Without an `observation` the links stand for the portal. The result does
+    not depend on the order of items, links or holds.
+    """
+    linked = {link.key: link for link in links}
+    draft = _Draft()
+    adoptable = _Adoptable(linked.values(), observation) if observation and policy.adopt else None
+    for item in sorted(wanted.items, key=lambda one: one.key):
+        hold = holds.get(item.key)
+        link = linked.get(item.key)
+        if _waits(item, hold, now, observed=observation is not None, draft=draft):
+            continue
+        if link is not None:
+            _keep(draft, item, link, policy, observation, hold)
+        elif adoptable is not None and (found := adoptable.take(item)):
+            _adopt(draft, item, found, adoptable.differing)
+        else:
+            draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
+    waiting = {key for key, hold in holds.items() if now < hold.retry_at and hold.fingerprint != ANY_FINGERPRINT}
+    _drop_unwanted(draft, wanted, linked, policy, window, observation)
+    _withhold_refused_deletes(draft, holds, waiting)
+    if not wanted.complete:
+        _withhold_half_known(draft)
+    return _finish(draft, linked)
+
+
+def _waits(item: Item, hold: Hold | None, now: float, *, observed: bool, draft: _Draft) -> bool:
+    """Say whether a hold keeps `item` out of this pass, and put down why."""
+    if hold is None:
+        return False
+    if hold.fingerprint == ANY_FINGERPRINT:  # a conflict: only a look at the portal can end it
+        if not observed:
+            draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
+        return not observed
+    if hold.fingerprint != item.fingerprint or now >= hold.retry_at:
+        return False
+    draft.held += 1
+    draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=hold.reason))
+    return True
+
+
+def _keep(
+    draft: _Draft, item: Item, link: Link, policy: Policy, observation: Observation | None, hold: Hold | None
+) -> None:
+    """Decide on an item that is linked already."""
+    draft.present.add(item.key)
+    if observation is not None:
+        if link.remote_id in observation.gone:
+            _gone(draft, item, link, policy)
+            return
+        seen = observation.events.get(link.remote_id)
+        if seen is not None and seen.version is not None and seen.version != link.version:
+            edited = observation.differing(link.sent, seen.fields)
+            if seen.section_id != link.section_id:
+                edited = (*edited, "section")
+            if edited:
+                _edited(draft, item, link, seen, edited, policy)
+                return
+            draft.versions[item.key] = seen.version
+        if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
+            draft.settled_conflicts.append(item.key)
+    if link.fingerprint == item.fingerprint:
+        draft.unchanged += 1
+        return
+    reason = "section changed" if link.section != item.section else "source changed"
+    draft.changes.append(_update(item, link, link.sent, reason))
+
+
+def _gone(draft: _Draft, item: Item, link: Link, policy: Policy) -> None:
+    """Decide on a linked item that a person deleted in the portal."""
+    reason = "deleted in the portal"
+    if policy.on_conflict == "source":
+        # The dead link travels along, so that the journal can replace it in the same transaction.
+        draft.changes.append(Change(op="create", key=item.key, item=item, link=link, reason=reason))
+        return
+    _conflict(draft, Change(op="create", key=item.key, item=item, link=link, reason=reason), item.where)
+
+
+def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy) -> None:
+    """Decide on a linked item that a person edited in the portal."""
+    reason = f"edited in the portal: {', '.join(edited)}"
+    change = replace(_update(item, link, {**link.sent, **seen.fields}, reason), observed=seen)
+    if policy.on_conflict == "source" and link.same_updates < SAME_UPDATES_LIMIT:
+        draft.changes.append(change)
+        return
+    if policy.on_conflict == "source":
+        reason = f"{reason}; put right {link.same_updates} times in a row and edited again each time, so it is left"
+        change = replace(change, reason=reason)
+    _conflict(draft, change, item.where)
+
+
+def _conflict(draft: _Draft, change: Change, where: str) -> None:
+    draft.conflicts.append(change)
+    draft.problems.append(Problem(where=where, kind="conflict", key=str(change.key), reason=change.reason))
+
+
+def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
+    differences: dict[str, tuple[Json, Json]] = {
+        name: (before.get(name), item.fields.get(name))
+        for name in sorted(set(before) | set(item.fields))
+        if before.get(name) != item.fields.get(name)
+    }
+    if link.section != item.section:
+        differences["section"] = (link.section, item.section)
+    return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences)
+
+
+class _Adoptable:
+    """Events of the portal that no link claims, by recovery mark and by signature, each given away once."""
+
+    def __init__(self, links: Iterable[Link], observation: Observation) -> None:
+        claimed = {link.remote_id for link in links}
+        self.differing = observation.differing
+        self._observation = observation
+        self._by_name: dict[str, list[Observed]] = defaultdict(list)
+        self._given: set[int] = set()
+        for remote_id in sorted(observation.events, reverse=True):
+            seen = observation.events[remote_id]
+            if remote_id not in claimed:
+                for name in filter(None, (seen.mark, seen.signature)):
+                    self._by_name[name].append(seen)
+
+    def take(self, item: Item) -> Observed | None:
+        """Return the event that is `item` already, oldest first, and never give it away again."""
+        if item.section_id is None:
+            return None
+        for name in (self._observation.mark(item.key), self._observation.signature(item)):
+            candidates = self._by_name.get(name, [])
+            while candidates:
+                seen = candidates.pop()
+                if seen.remote_id not in self._given and seen.calendar == item.key.calendar:
+                    self._given.add(seen.remote_id)
+                    return seen
+        return None
+
+
+def _adopt(draft: _Draft, item: Item, seen: Observed, differing: Callable[[Fields, Fields], tuple[str, ...]]) -> None:
+    """Take over an event that stands there already, and put right what differs in the fields people do not see."""
+    names = differing(item.fields, seen.fields)
+    sent = {**item.fields, **{name: seen.fields.get(name) for name in names}}
+    link = Link(
+        key=item.key,
+        remote_id=seen.remote_id,
+        section=item.section,
+        section_id=seen.section_id,
+        fingerprint=fingerprint(sent, item.section),
+        sent=sent,
+        version=seen.version,
+        title=item.title,
+        where=item.where,
+        starts_on=item.starts_on,
+        ends_on=item.ends_on,
+        start=item.start,
+        adopted=True,
+    )
+    reason = "an identical event already stands there"
+    draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=seen, reason=reason))
+    if names:
+        draft.changes.append(_update(item, link, sent, f"adopted, but differs in {', '.join(names)}"))
+
+
+def _drop_unwanted(
+    draft: _Draft,
+    wanted: Wanted,
+    linked: Mapping[Key, Link],
+    policy: Policy,
+    window: Window,
+    observation: Observation | None,
+) -> None:
+    """Decide on links whose item the source no longer asks for."""
+    asked = {item.key for item in wanted.items}
+    for key in sorted(set(linked) - asked):
+        link = linked[key]
+        ends = date.fromisoformat(link.ends_on) if link.ends_on else None
+        if key.uid in wanted.unusable or not window.touches(date.fromisoformat(link.starts_on), ends):
+            draft.present.add(key)
+            continue
+        if key.uid in wanted.uids:
+            draft.present.add(key)
+            draft.changes.append(Change(op="delete", key=key, link=link, reason="no longer part of its entry"))
+            continue
+        draft.absent.add(key)
+        _gone_from_source(draft, link, wanted, policy, observation)
+
+
+def _gone_from_source(
+    draft: _Draft, link: Link, wanted: Wanted, policy: Policy, observation: Observation | None
+) -> None:
+    """Apply `on_removed` to a link whose entry is not in the snapshot."""
+    if policy.on_removed == "keep" or not wanted.complete:
+        return
+    passes = link.absent_passes + 1
+    if passes < policy.removed_after:
+        reason = f"gone from the source for {passes} of {policy.removed_after} passes (removed_after); not deleted yet"
+        draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=reason))
+        return
+    if observation is not None and policy.on_conflict != "source":
+        seen = observation.events.get(link.remote_id)
+        if seen is not None and seen.version != link.version and observation.differing(link.sent, seen.fields):
+            reason = "gone from the source, but edited in the portal since"
+            _conflict(draft, Change(op="delete", key=link.key, link=link, reason=reason), link.where)
+            return
+    draft.removed_uids.add(link.key.uid)
+    draft.changes.append(Change(op="delete", key=link.key, link=link, reason="gone from the source"))
+
+
+def _withhold_refused_deletes(draft: _Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:
+    """A delete that was refused waits like anything else that was."""
+    for change in draft.changes:
+        if change.op == "delete" and change.key in waiting:
+            draft.held += 1
+            where = change.link.where if change.link else ""
+            draft.problems.append(
+                Problem(where=where, kind="held", key=str(change.key), reason=holds[change.key].reason)
+            )
+    draft.changes = [change for change in draft.changes if not (change.op == "delete" and change.key in waiting)]
+
+
+def _withhold_half_known(draft: _Draft) -> None:
+    """An incomplete snapshot deletes nothing; an entry that needs a delete to look right waits as a whole."""
+    waiting = {change.key.uid for change in draft.changes if change.op == "delete"}
+    for change in draft.changes:
+        if change.op == "delete" and change.link is not None:
+            reason = "changed in a source that could not be read completely; waits for a complete one"
+            draft.problems.append(Problem(where=change.link.where, kind="warning", key=str(change.key), reason=reason))
+    draft.changes = [change for change in draft.changes if change.key.uid not in waiting]
+    draft.absent.clear()
+    draft.present.clear()
+
+
+def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
+    first_start: dict[str, str] = {}
+    for change in draft.changes:
+        start = change.item.start if change.item else (change.link.start if change.link else "")
+        uid = change.key.uid
+        first_start[uid] = min(first_start.get(uid, start), start)
+    changed = {c.key.uid for c in draft.changes if c.op == "update" or (c.op == "delete" and _stale(c, draft))}
+    return Plan(
+        changes=tuple(sorted(draft.changes, key=lambda c: (first_start[c.key.uid], c.key.uid, _ORDER[c.op], c.key))),
+        problems=tuple(sorted(draft.problems, key=lambda p: (p.where, p.key or "", p.reason))),
+        unchanged=draft.unchanged,
+        held=draft.held,
+        conflicts=tuple(sorted(draft.conflicts, key=lambda c: c.key)),
+        settled_conflicts=tuple(draft.settled_conflicts),
+        absent=frozenset(draft.absent),
+        present=frozenset(draft.present),
+        versions=dict(draft.versions),
+        known_uids=len({key.uid for key in linked}),
+        removed_uids=frozenset(draft.removed_uids),
+        changed_uids=frozenset(changed),
+    )
+
+
+def _stale(change: Change, draft: _Draft) -> bool:
+    return change.key.uid not in draft.removed_uids

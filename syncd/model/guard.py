@@ -1,0 +1,53 @@
+"""Refuses a plan that looks like an accident, in words that name the numbers, the entries and the option to set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncd.errors import GuardError
+from syncd.model.diff import Plan
+from syncd.model.threshold import Threshold
+
+CHANGES_COUNT_FROM = 20
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """The limits of one sync: how much of what is known may go, and how much may change, in one pass."""
+
+    max_removed: Threshold
+    max_changed: Threshold
+
+    def check(self, plan: Plan, sync: str) -> None:
+        """Raise GuardError when `plan` removes or changes more than allowed.
+
+        Removals count entries that are gone from the source; changes count entries that are updated, and only once
+        20 are known. Both sides empty is fine.
+        """
+        removed, known = len(plan.removed_uids), plan.known_uids
+        if removed and not self.max_removed.allows(removed, known):
+            raise GuardError(
+                f"{sync}: {removed} of {known} known entries are gone from the source and would be deleted, more than"
+                f" max_removed = {self.max_removed} allows ({_examples(plan, plan.removed_uids)}); nothing was sent",
+                f"check the source; if this is right, run once with --force or raise max_removed in [[sync]] {sync}",
+            )
+        changed = len(plan.changed_uids)
+        if known >= CHANGES_COUNT_FROM and changed and not self.max_changed.allows(changed, known):
+            raise GuardError(
+                f"{sync}: {changed} of {known} known entries would change, more than max_changed ="
+                f" {self.max_changed} allows ({_examples(plan, plan.changed_uids)}); nothing was sent",
+                f"look at `syncd plan {sync}`; if this is right, run once with --force or raise max_changed in"
+                f" [[sync]] {sync}",
+            )
+
+
+def _examples(plan: Plan, uids: frozenset[str]) -> str:
+    titles: dict[str, str] = {}
+    for change in plan.changes:
+        holder = change.item or change.link
+        if change.key.uid in uids and holder is not None:
+            titles.setdefault(change.key.uid, holder.title)
+    shown = [f"«{title}»" for title in list(titles.values())[:_SHOWN]]
+    more = len(uids) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

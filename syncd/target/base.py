@@ -1,0 +1,77 @@
+"""What the cycle asks of a target; every kind of target keeps this contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from syncd.model.diff import Observation
+from syncd.model.entry import Entry, Problem
+from syncd.model.item import Calendar, Change, Item, Key, Link
+from syncd.model.window import Window
+from syncd.portal.client import Portal
+from syncd.portal.directory import Directory
+from syncd.portal.wire import Command, Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shaped:
+    """The items of one entry; `problems` of kind rejected or held mean that there are none."""
+
+    items: tuple[Item, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeContext:
+    """What shaping may know of the world: the directory, the window, today and the portal's own zone."""
+
+    directory: Directory
+    window: Window
+    today: date
+    portal_zone: str
+
+
+class Target(Protocol):
+    """Turns entries into items, items into commands, and the portal's answers back into what it holds."""
+
+    @property
+    def wants_groups(self) -> bool:
+        """Say whether the directory must hold groups."""
+        ...
+
+    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
+        """Return the calendars these entries go to; entries whose owner is not found are passed over."""
+        ...
+
+    def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
+        """Return what `entry` becomes; never raises for anything an entry may hold."""
+        ...
+
+    def command(self, change: Change, section_id: int, directory: Directory) -> Command:
+        """Return the call that carries out `change` in the section `section_id`."""
+        ...
+
+    def created_id(self, outcome: Done) -> int | None:
+        """Return the remote id a create answered with, None when the answer is a refusal in disguise."""
+        ...
+
+    def accepted(self, change: Change, outcome: Done) -> bool:
+        """Say whether the answer to an update or delete means that it was done (PORTAL.md 4.3)."""
+        ...
+
+    def section_command(self, calendar: Calendar, name: str) -> Command:
+        """Return the call that creates a section."""
+        ...
+
+    async def observe(
+        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Calendar, int]], window: Window
+    ) -> Observation:
+        """Read what the portal holds of `links` and in the sections `places` within `window`."""
+        ...
+
+    def mark(self, key: Key) -> str:
+        """Return the recovery mark of an item."""
+        ...

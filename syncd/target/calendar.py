@@ -1,0 +1,330 @@
+"""The calendar target: entries become events of user, group and company calendars.
+
+What the portal can hold, and every trap on the way, is PORTAL.md 4; this module decides how an entry is said in those
+terms and never sends anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Literal, cast, get_args
+from zoneinfo import ZoneInfo
+
+from syncd.errors import EntryError
+from syncd.model import zones
+from syncd.model.diff import Observation
+from syncd.model.entry import AllDay, Details, Entry, Problem, Span, Timed
+from syncd.model.item import Calendar, Change, Item, Key, Link
+from syncd.model.recurrence import Compiled, Piece, compile_entry
+from syncd.model.template import Template
+from syncd.model.window import Window
+from syncd.portal.client import Portal
+from syncd.portal.directory import Directory
+from syncd.portal.wire import Command, Done
+from syncd.target import commands, observe, text
+from syncd.target.base import ShapeContext, Shaped
+from syncd.target.event import Accessibility, EventFields, Importance, Meeting, days_of, to_fields
+
+_NO = frozenset({"", "0", "n", "no", "false", "off", "нет"})
+_YES = frozenset({"1", "y", "yes", "true", "on", "да", "x", "private"})
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}\Z")
+_LONGEST_REMINDER_MIN = 60 * 24 * 366
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarSettings:
+    """The parts of [sync.target] and [sync.fields] that shape events.
+
+    Templates that are None leave the field to the entry itself. `remind` in minutes; None takes the source's alarms.
+    """
+
+    sync: str
+    calendar: Literal["user", "group", "company"]
+    section: str
+    owner: Template | None = None
+    owners: Mapping[str, int | str] = field(default_factory=dict)
+    on_unresolved: Literal["hold", "skip", "fallback"] = "hold"
+    fallback_owner: int | str | None = None
+    name: Template
+    description: Template
+    location: Template
+    color: Template | None = None
+    accessibility: Template | None = None
+    importance: Template | None = None
+    private: bool | Template = False
+    remind: tuple[int, ...] | None = None
+    attendees: Literal["source", "none"] | tuple[str, ...] = "none"
+    crm: tuple[str, ...] = ()
+    marker: bool = False
+
+
+class _SkippedError(Exception):
+    """The owner is unresolved and the config says to skip such entries."""
+
+
+class CalendarTarget:
+    """Shapes entries into calendar events and reads them back; see `syncd.target.base.Target` for the contract."""
+
+    def __init__(self, settings: CalendarSettings) -> None:
+        self._settings = settings
+        self._aliases = {_folded(name): str(owner) for name, owner in settings.owners.items()}
+
+    @property
+    def wants_groups(self) -> bool:
+        """Groups are needed for group calendars only."""
+        return self._settings.calendar == "group"
+
+    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
+        """Return the calendars these entries go to; entries whose owner is not found are passed over."""
+        found: set[Calendar] = set()
+        for entry in entries:
+            try:
+                found.add(self._calendar(entry, directory))
+            except (EntryError, _SkippedError):
+                continue
+        return frozenset(found)
+
+    def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
+        """Return the events `entry` becomes in `context`, or why there are none."""
+        try:
+            calendar = self._calendar(entry, context.directory)
+            section = context.directory.section(calendar, self._settings.section)
+        except _SkippedError:
+            return Shaped()
+        except EntryError as error:
+            return Shaped(problems=(_problem(entry.where, "held", entry.uid, error),))
+        if _drops_out(entry):
+            return Shaped()
+        compiled = compile_entry(entry, window=context.window, portal_zone=context.portal_zone, today=context.today)
+        problems = compiled.problems
+        if any(problem.kind == "rejected" for problem in problems):
+            return Shaped(problems=problems)
+        try:
+            items, warnings = self._items(entry, compiled, calendar, section.id if section else None, context)
+        except EntryError as error:
+            return Shaped(problems=(*problems, _problem(entry.where, "rejected", entry.uid, error)))
+        return Shaped(items=items, problems=(*problems, *warnings))
+
+    def _items(
+        self, entry: Entry, compiled: Compiled, calendar: Calendar, section_id: int | None, context: ShapeContext
+    ) -> tuple[tuple[Item, ...], tuple[Problem, ...]]:
+        """Return the items of all pieces that touch the window, and warnings; raises EntryError."""
+        items: list[Item] = []
+        problems: list[Problem] = []
+        for piece in compiled.pieces:
+            key = Key(uid=entry.uid, calendar=calendar, piece=piece.id)
+            event, warnings, invites = self._event(entry, piece, key, context.directory)
+            first, last = days_of(event)
+            if not context.window.touches(first, last):
+                continue
+            problems += [Problem(where=piece.where, kind="warning", key=str(key), reason=one) for one in warnings]
+            items.append(
+                Item(
+                    key=key,
+                    section=self._settings.section,
+                    section_id=section_id,
+                    fields=to_fields(event),
+                    title=event.name,
+                    where=piece.where,
+                    starts_on=first.isoformat(),
+                    ends_on=last.isoformat() if last else None,
+                    start=_start(event),
+                    invites=invites,
+                    summary=compiled.summary,
+                )
+            )
+        return tuple(items), tuple(problems)
+
+    def command(self, change: Change, section_id: int, directory: Directory) -> Command:
+        """Return the call that carries out `change` in the section `section_id`."""
+        return commands.command(change, section_id, directory)
+
+    def created_id(self, outcome: Done) -> int | None:
+        """Return the id in an answer to calendar.event.add (PORTAL.md 4.2)."""
+        return commands.created_id(outcome)
+
+    def accepted(self, change: Change, outcome: Done) -> bool:
+        """Say whether an update or delete was done; a sentence in `result` is a refusal (PORTAL.md 4.3)."""
+        return commands.accepted(change, outcome)
+
+    def section_command(self, calendar: Calendar, name: str) -> Command:
+        """Return the call that creates a section (PORTAL.md 5)."""
+        params = {"type": calendar.type, "ownerId": calendar.owner, "name": name}
+        return Command(method="calendar.section.add", params=params)
+
+    async def observe(
+        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Calendar, int]], window: Window
+    ) -> Observation:
+        """Read what the portal holds of `links` and in the sections `places` within `window`."""
+        return await observe.observe(portal, links, places, window, mark=self.mark)
+
+    def mark(self, key: Key) -> str:
+        """Return the recovery mark of an item, the same in every run and for every ledger."""
+        return blake2b(f"{self._settings.sync}\0{key}".encode(), digest_size=8).hexdigest()
+
+    def _calendar(self, entry: Entry, directory: Directory) -> Calendar:
+        """Return the calendar `entry` goes to; raises EntryError, or _SkippedError when it is to be left out."""
+        settings = self._settings
+        if settings.calendar == "company":
+            return Calendar(type="company_calendar", owner=0)
+        assert settings.owner is not None
+        try:
+            name = settings.owner.render(entry, entry.details, entry.span).strip()
+            return self._find(self._aliases.get(_folded(name), name), directory)
+        except EntryError:
+            if settings.on_unresolved == "skip":
+                raise _SkippedError from None
+            if settings.on_unresolved == "fallback" and settings.fallback_owner is not None:
+                return self._find(str(settings.fallback_owner), directory)
+            raise
+
+    def _find(self, name: str, directory: Directory) -> Calendar:
+        if not name:
+            raise EntryError("the owner is empty", "see owner, owners and on_unresolved in [sync.target]")
+        if self._settings.calendar == "group":
+            return Calendar(type="group", owner=directory.group(name).id)
+        return Calendar(type="user", owner=directory.user(name).id)
+
+    def _event(
+        self, entry: Entry, piece: Piece, key: Key, directory: Directory
+    ) -> tuple[EventFields, tuple[str, ...], tuple[int, ...]]:
+        """Return the event of one piece, warnings about it and who would get a notice; raises EntryError."""
+        settings, details, span = self._settings, piece.details, piece.span
+        warnings: list[str] = []
+        start, end, all_day, zone_from, zone_to = _times(span)
+        name = text.name(settings.name.render(entry, details, span), warnings)
+        location = text.location(settings.location.render(entry, details, span), warnings)
+        description = text.description(settings.description.render(entry, details, span), warnings)
+        meeting, invites = self._meeting(details, key.calendar, directory, warnings)
+        event = EventFields(
+            name=name,
+            start=start,
+            end=end,
+            all_day=all_day,
+            zone_from=zone_from,
+            zone_to=zone_to,
+            rule=piece.rule,
+            description=description,
+            location=location,
+            color=self._color(entry, piece, warnings),
+            accessibility=self._accessibility(entry, piece),
+            importance=self._importance(entry, piece),
+            private=self._private(entry, piece),
+            remind=self._remind(details),
+            meeting=meeting,
+            crm=settings.crm,
+            mark=self.mark(key) if settings.marker else "",
+        )
+        return event, tuple(warnings), invites
+
+    def _color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
+        template = self._settings.color
+        color = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
+        color = text.COLOR_NAMES.get(color.casefold(), color)
+        if color and not _COLOR.match(color):
+            warnings.append(f"colour {color!r} is neither #rrggbb nor a known name; the section's colour is used")
+            return ""
+        return color.lower()
+
+    def _accessibility(self, entry: Entry, piece: Piece) -> Accessibility:
+        if self._settings.accessibility is not None:
+            word = self._settings.accessibility.render(entry, piece.details, piece.span).strip().lower()
+            return cast(Accessibility, _one_of(word, get_args(Accessibility), "accessibility"))
+        if piece.details.transparent:
+            return "free"
+        return "quest" if piece.details.status == "TENTATIVE" else "busy"
+
+    def _importance(self, entry: Entry, piece: Piece) -> Importance:
+        if self._settings.importance is not None:
+            word = self._settings.importance.render(entry, piece.details, piece.span).strip().lower()
+            return cast(Importance, _one_of(word, get_args(Importance), "importance"))
+        return "normal"
+
+    def _private(self, entry: Entry, piece: Piece) -> bool:
+        wish = self._settings.private
+        if isinstance(wish, bool):
+            return wish or piece.details.classification in ("PRIVATE", "CONFIDENTIAL")
+        word = wish.render(entry, piece.details, piece.span).strip().casefold()
+        if word in _YES or word in _NO:
+            return word in _YES
+        raise EntryError(f"private is {word!r}", "write yes or no")
+
+    def _remind(self, details: Details) -> tuple[int, ...]:
+        if self._settings.remind is not None:
+            return self._settings.remind
+        minutes = {int(alarm.before.total_seconds() // 60) for alarm in details.reminders or ()}
+        return tuple(sorted(m for m in minutes if m <= _LONGEST_REMINDER_MIN))
+
+    def _meeting(
+        self, details: Details, calendar: Calendar, directory: Directory, warnings: list[str]
+    ) -> tuple[Meeting | None, tuple[int, ...]]:
+        """Return the meeting and the invited users; the host is the owner, for other calendars the caller."""
+        wish = self._settings.attendees
+        named = details.attendees if wish == "source" else () if wish == "none" else wish
+        if not named:
+            return None, ()
+        host = calendar.owner if calendar.type == "user" else directory.caller.id
+        guests: set[int] = set()
+        for name in named:
+            try:
+                guests.add(directory.user(self._aliases.get(_folded(name), name)).id)
+            except EntryError as error:
+                warnings.append(f"not invited: {error.message}")
+        guests.discard(host)
+        if not guests:
+            return None, ()
+        return Meeting(attendees=tuple(sorted(guests | {host})), host=host), tuple(sorted(guests))
+
+
+def _drops_out(entry: Entry) -> bool:
+    """A cancelled entry is one the portal should not show."""
+    return entry.details.status == "CANCELLED"
+
+
+def _times(span: Span) -> tuple[str, str, bool, str, str]:
+    """Return start, end, all_day and both zones as the portal wants them; raises EntryError for an unusable span."""
+    match span:
+        case AllDay():
+            last = span.end - timedelta(days=1)  # the portal's last day is inclusive (PORTAL.md 4.6)
+            return span.first.isoformat(), last.isoformat(), True, "", ""
+        case Timed():
+            try:
+                zone_from, zone_to = zones.canonical(span.zone), zones.canonical(span.end_zone)
+            except LookupError as error:
+                raise EntryError(
+                    f"the portal knows no time zone like {error.args[0]!r}", "name an IANA zone such as Europe/Berlin"
+                ) from None
+            start, end = _minute(span.start), _minute(span.end)
+            if end.replace(tzinfo=ZoneInfo(zone_to)) < start.replace(tzinfo=ZoneInfo(zone_from)):
+                raise EntryError("the end is before the start")
+            return start.isoformat(), end.isoformat(), False, zone_from, zone_to
+
+
+def _minute(moment: datetime) -> datetime:
+    """The portal rounds seconds in many paths (PORTAL.md 4.1), so none are sent."""
+    return moment.replace(second=0, microsecond=0)
+
+
+def _start(event: EventFields) -> str:
+    """Return the start with its offset, for people and for sorting."""
+    if event.all_day:
+        return event.start
+    return datetime.fromisoformat(event.start).replace(tzinfo=ZoneInfo(event.zone_from)).isoformat()
+
+
+def _one_of(word: str, words: Sequence[str], name: str) -> str:
+    if word not in words:
+        raise EntryError(f"{name} is {word!r}", f"it must be one of {', '.join(words)}")
+    return word
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def _problem(where: str, kind: Literal["rejected", "held"], uid: str, error: EntryError) -> Problem:
+    return Problem(where=where, kind=kind, key=uid, reason=str(error))

@@ -1,0 +1,293 @@
+"""Reads calendar events back and says what a person changed in them.
+
+By section and month, for a window without bounds is slow and expanded rows lie (PORTAL.md 4.7, 4.8): a series is read
+through its master, and an event that a listing lacks is asked for by id before it counts as gone.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+import msgspec
+
+from syncd.errors import PortalUnreachableError
+from syncd.model.diff import Observation
+from syncd.model.item import Calendar, Fields, Item, Json, Key, Link, Observed
+from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
+from syncd.model.window import Window
+from syncd.portal.client import Portal
+from syncd.portal.directory import rows_of
+from syncd.portal.wire import Command, Done, Outcome
+from syncd.target.event import EventFields, Meeting, from_fields, to_fields
+
+GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
+_MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
+_MINUTES = {"min": 1, "hour": 60, "day": 1440}
+_NO_END_YEAR = 2038
+_MOST_MONTHS = 600
+_IGNORED = frozenset({"mark", "crm"})
+_TEXTS = frozenset({"name", "description", "location"})
+
+
+class _RuleRow(msgspec.Struct, rename="upper"):
+    freq: str = ""
+    interval: int | str = 1
+    byday: dict[str, str] | list[str] | str | None = None
+    count: int | str | None = None
+    until_ts: int | str | None = None
+
+
+class _EventRow(msgspec.Struct, rename="upper"):
+    """The columns of PORTAL.md 4.6 that syncd believes; everything else about a row is left aside."""
+
+    id: int | str
+    name: str | None = None
+    description: str | None = None
+    location: str | None = None
+    dt_skip_time: str = "N"
+    date_from_formatted: str = ""
+    date_to_formatted: str = ""
+    tz_from: str | None = None
+    tz_to: str | None = None
+    rrule: Json = None
+    color: str | None = None
+    accessibility: str | None = None
+    importance: str | None = None
+    private_event: Json = None
+    remind: Json = None
+    is_meeting: Json = None
+    meeting_host: Json = None
+    attendee_list: Json = None
+    section_id: int | str | None = None
+    version: int | str | None = None
+    recurrence_id: Json = None
+    parent_id: Json = None
+
+
+async def observe(
+    portal: Portal,
+    links: Sequence[Link],
+    places: Sequence[tuple[Calendar, int]],
+    window: Window,
+    *,
+    mark: Callable[[Key], str],
+) -> Observation:
+    """Read `links` and whatever else stands in the sections `places` within `window`.
+
+    Raises the client's errors; a listing or a look-up that gets no usable answer raises PortalUnreachableError, for
+    absence must be proved.
+    """
+    calendars = {link.remote_id: link.key.calendar for link in links}
+    listed: dict[int, tuple[Calendar, Json]] = {}
+    commands = [(place[0], one) for place in places for one in _listings(*place, links, window)]
+    outcomes = await portal.read_many([one for _, one in commands])
+    for (calendar, _), outcome in zip(commands, outcomes, strict=True):
+        for row in rows_of(_result(outcome)):
+            if (remote_id := _remote_id(row)) is not None:
+                listed[remote_id] = (calendar, row)
+    by_id = sorted(i for i, (_, row) in listed.items() if _is_series(row)) + sorted(set(calendars) - set(listed))
+    masters = await portal.read_many([Command(method=GETBYID, params={"id": one}) for one in by_id])
+    gone: set[int] = set()
+    for remote_id, outcome in zip(by_id, masters, strict=True):
+        row = _result(outcome)
+        if isinstance(row, Mapping):
+            known = listed.get(remote_id)
+            listed[remote_id] = (known[0] if known else calendars[remote_id], row)
+        else:
+            listed.pop(remote_id, None)
+            gone.add(remote_id)
+    events = {i: seen for i, (calendar, row) in listed.items() if (seen := read_event(calendar, row)) is not None}
+    return Observation(
+        events=events,
+        gone=frozenset(gone & set(calendars)),
+        signature=item_signature,
+        mark=mark,
+        differing=differing,
+    )
+
+
+def _result(outcome: Outcome) -> Json:
+    if isinstance(outcome, Done):
+        return outcome.result
+    raise PortalUnreachableError(f"the portal's events could not be read: {outcome}", "the next pass tries again")
+
+
+def _listings(calendar: Calendar, section_id: int, links: Sequence[Link], window: Window) -> Iterable[Command]:
+    """One listing a month; a day more on either side, because the portal's window is shifted (PORTAL.md 4.8)."""
+    first, last = _span_to_read(links, window)
+    if first is None or last is None:
+        return  # nothing linked and a window without bounds: there is nothing to look for
+    month = first.replace(day=1)
+    for _ in range(_MOST_MONTHS):
+        if month > last:
+            return
+        following = (month + timedelta(days=32)).replace(day=1)
+        yield Command(
+            method=GET,
+            params={
+                "type": calendar.type,
+                "ownerId": calendar.owner,
+                "section": [section_id],
+                "from": (max(month, first) - timedelta(days=1)).isoformat(),
+                "to": min(following, last + timedelta(days=1)).isoformat(),
+            },
+        )
+        month = following
+
+
+def _span_to_read(links: Sequence[Link], window: Window) -> tuple[date | None, date | None]:
+    """The window; where it has no bound, as far as the links reach; None where neither tells."""
+    starts = [date.fromisoformat(link.starts_on) for link in links]
+    ends = [date.fromisoformat(link.ends_on) for link in links if link.ends_on]
+    first = window.first or min(starts, default=None) or window.last
+    last = window.last or max(ends + starts, default=None) or window.first
+    return first, max(first, last) if first and last else last
+
+
+def _remote_id(row: Json) -> int | None:
+    value = row.get("ID") if isinstance(row, Mapping) else None
+    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
+
+
+def _is_series(row: Json) -> bool:
+    return isinstance(row, Mapping) and bool(row.get("RRULE"))
+
+
+def read_event(calendar: Calendar, row: Json) -> Observed | None:
+    """Return one row of calendar.event.get or getbyid in our terms, None for a row that cannot be one of ours."""
+    try:
+        read = msgspec.convert(row, _EventRow)
+        start, end = _formatted(read.date_from_formatted), _formatted(read.date_to_formatted)
+    except (msgspec.ValidationError, ValueError):
+        return None
+    if read.recurrence_id not in (None, "", "0", 0) or read.parent_id not in (None, "", read.id, str(read.id)):
+        return None  # a detached occurrence or an attendee's copy belongs to another event
+    all_day = read.dt_skip_time == "Y"
+    description, mark = _split_mark(read.description or "")
+    event = EventFields(
+        name=read.name or "",
+        start=start.date().isoformat() if all_day else start.isoformat(),
+        end=end.date().isoformat() if all_day else end.isoformat(),
+        all_day=all_day,
+        zone_from="" if all_day else read.tz_from or "",
+        zone_to="" if all_day else read.tz_to or "",
+        rule=_rule(read.rrule),
+        description=description,
+        location=read.location or "",
+        color=(read.color or "").lower(),
+        accessibility=_word(read.accessibility, "busy"),  # type: ignore[arg-type]
+        importance=_word(read.importance, "normal"),  # type: ignore[arg-type]
+        private=read.private_event in ("1", 1, True, "Y"),
+        remind=_remind(read.remind),
+        meeting=_meeting(read),
+        mark=mark,
+    )
+    section_id = int(read.section_id or 0)
+    return Observed(
+        remote_id=int(read.id),
+        calendar=calendar,
+        section_id=section_id,
+        version=int(read.version) if read.version not in (None, "") else None,
+        fields=to_fields(event),
+        signature=_signature(event, section_id),
+        mark=mark,
+        title=event.name,
+        start=event.start,
+    )
+
+
+def _word(value: str | None, default: str) -> str:
+    return (value or default).lower()
+
+
+def _formatted(text: str) -> datetime:
+    """Read DATE_*_FORMATTED: always English, with or without a time (PORTAL.md 4.6)."""
+    parts = text.split()
+    month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec").index(parts[1]) + 1
+    hour, minute, second = (int(part) for part in (parts[4] if len(parts) > 4 else "00:00:00").split(":"))
+    return datetime(int(parts[3]), month, int(parts[2]), hour, minute, second)
+
+
+def _split_mark(text: str) -> tuple[str, str]:
+    found = _MARK.search(text)
+    return (text[: found.start()], found.group(1)) if found else (text, "")
+
+
+def _rule(value: Json) -> NativeRule | None:
+    if not isinstance(value, Mapping) or not value:
+        return None
+    read = msgspec.convert(value, _RuleRow)
+    days = list(read.byday.values()) if isinstance(read.byday, Mapping) else read.byday or []
+    days = days.split(",") if isinstance(days, str) else days
+    byday: tuple[Weekday, ...] = tuple(one for one in WEEKDAYS if one in days)
+    until: date | None = None
+    if read.count in (None, "", 0, "0") and read.until_ts not in (None, ""):
+        until = date(1970, 1, 1) + timedelta(seconds=int(read.until_ts or 0))
+        until = None if until.year >= _NO_END_YEAR else until  # 1 January 2038 stands for "no end"
+    try:
+        return NativeRule(
+            freq=read.freq,  # type: ignore[arg-type]
+            interval=int(read.interval or 1),
+            byday=byday if read.freq == "WEEKLY" else (),
+            count=int(read.count) if read.count not in (None, "", 0, "0") else None,
+            until=until,
+        )
+    except ValueError:
+        return None
+
+
+def _remind(value: Json) -> tuple[int, ...]:
+    minutes: set[int] = set()
+    for one in rows_of(value):
+        if isinstance(one, Mapping) and one.get("type") in _MINUTES:
+            count = one.get("count")
+            if isinstance(count, int) or (isinstance(count, str) and count.isdecimal()):
+                minutes.add(int(count) * _MINUTES[str(one["type"])])
+    return tuple(sorted(minutes))
+
+
+def _meeting(read: _EventRow) -> Meeting | None:
+    if read.is_meeting not in (True, "1", 1):
+        return None
+    people = [one.get("id") for one in rows_of(read.attendee_list) if isinstance(one, Mapping)]
+    ids = sorted(int(one) for one in people if isinstance(one, int | str) and str(one).isdecimal())
+    host = str(read.meeting_host or 0)
+    return Meeting(attendees=tuple(ids), host=int(host) if host.isdecimal() else 0)
+
+
+def item_signature(item: Item) -> str:
+    """Return what identifies the event that `item` would be: section, name, wall clock, zone and rule."""
+    return _signature(from_fields(item.fields), item.section_id or 0)
+
+
+def _signature(event: EventFields, section_id: int) -> str:
+    rule = event.rule
+    said = f"{rule.freq}/{rule.interval}/{','.join(rule.byday)}/{rule.count}/{rule.until}" if rule else ""
+    zone = "" if event.all_day else event.zone_from
+    return "|".join((str(section_id), bare(event.name), event.start, event.end, zone, said))
+
+
+def bare(text: str) -> str:
+    """Return `text` without white space and entities: what survives the portal's text filter (PORTAL.md 1.5)."""
+    return re.sub(r"[\s*]+", "", html.unescape(html.unescape(text)))
+
+
+def differing(sent: Fields, seen: Fields) -> tuple[str, ...]:
+    """Return the names of fields a person changed: `sent` is what we wrote, `seen` what stands there.
+
+    What the portal rewrites by itself is no difference: spaces of its filter, a colour where none was sent, the order
+    of people.
+    """
+    ours, theirs = from_fields(sent), from_fields(seen)
+    names = []
+    for name in sorted(EventFields.__dataclass_fields__):
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        if mine == other or name in _IGNORED or (name == "color" and not mine):
+            continue
+        if name in _TEXTS and bare(mine) == bare(other):
+            continue
+        names.append(name)
+    return tuple(names)

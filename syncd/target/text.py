@@ -1,0 +1,82 @@
+"""Texts as the portal can hold them: what would be refused, cut, or would act on the portal is caught here.
+
+Every change to a text leaves a warning that says what was done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from syncd.errors import EntryError
+
+NAME_LIMIT = 255
+DESCRIPTION_LIMIT_BYTES = 60_000
+_ELLIPSIS = "…"
+# A location that reads like this books a room (PORTAL.md 4.2).
+_ROOM = re.compile(r"\s*(?:calendar|ecmr)_\d", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# CSS names that RFC 7986 COLOR uses and people type.
+COLOR_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "black": "#000000", "blue": "#0000ff", "brown": "#a52a2a", "cyan": "#00ffff", "gold": "#ffd700",
+        "gray": "#808080", "green": "#008000", "grey": "#808080", "indigo": "#4b0082", "lime": "#00ff00",
+        "magenta": "#ff00ff", "maroon": "#800000", "navy": "#000080", "olive": "#808000", "orange": "#ffa500",
+        "pink": "#ffc0cb", "purple": "#800080", "red": "#ff0000", "salmon": "#fa8072", "silver": "#c0c0c0",
+        "teal": "#008080", "tomato": "#ff6347", "turquoise": "#40e0d0", "violet": "#ee82ee", "white": "#ffffff",
+        "yellow": "#ffff00",
+    }
+)  # fmt: skip
+
+
+def name(value: str, warnings: list[str]) -> str:
+    """Return a title of one line and at most 255 characters, cut at a word.
+
+    Raises EntryError for a blank title and for "0", which the portal takes for a missing one (PORTAL.md 4.2).
+    """
+    clean = " ".join(_clean(value).split())
+    if not clean:
+        raise EntryError("the title is blank", "give it a title, or set name in [sync.fields]")
+    if clean == "0":
+        raise EntryError('the title is "0", which the portal takes for none', "give it another title")
+    if len(clean) <= NAME_LIMIT:
+        return clean
+    warnings.append(f"the title has {len(clean)} characters, the portal holds {NAME_LIMIT}; it is cut at a word")
+    return cut(clean, NAME_LIMIT)
+
+
+def cut(value: str, limit: int) -> str:
+    """Return `value` in at most `limit` characters, cut at a word where that keeps more than half of it."""
+    if len(value) <= limit:
+        return value
+    head = value[: limit - 1]
+    space = head.rfind(" ")
+    return (head[:space] if space > limit // 2 else head).rstrip() + _ELLIPSIS
+
+
+def location(value: str, warnings: list[str]) -> str:
+    """Return a place that is only text; one that would book a room is put in brackets."""
+    clean = " ".join(_clean(value).split())
+    if _ROOM.match(clean):
+        warnings.append(f"the location {clean!r} would book a room of the portal; it is written in brackets")
+        clean = f"({clean})"
+    if len(clean) > NAME_LIMIT:
+        warnings.append(f"the location has {len(clean)} characters, the portal holds {NAME_LIMIT}; it is cut")
+        clean = cut(clean, NAME_LIMIT)
+    return clean
+
+
+def description(value: str, warnings: list[str]) -> str:
+    """Return a description of at most 60,000 bytes with plain line ends."""
+    clean = _clean(value.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    raw = clean.encode("utf-8", "replace")
+    if len(raw) <= DESCRIPTION_LIMIT_BYTES:
+        return clean
+    warnings.append(f"the description has {len(raw)} bytes; it is cut to {DESCRIPTION_LIMIT_BYTES}")
+    return raw[: DESCRIPTION_LIMIT_BYTES - 3].decode("utf-8", "ignore").rstrip() + _ELLIPSIS
+
+
+def _clean(value: str) -> str:
+    """Drop control characters and halves of surrogate pairs: no calendar can show them."""
+    return _CONTROL.sub("", value).encode("utf-8", "ignore").decode("utf-8")
