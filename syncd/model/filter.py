@@ -1,0 +1,102 @@
+"""Which entries belong to a sync: "title ~ (?i)lesson", "status = CANCELLED", "categories != private".
+
+    condition = name ("~" | "!~") regex | name ("=" | "!=") text       a name with an operator in it: in "quotes"
+
+The expressions come from the config and are trusted, so nothing guards against one that backtracks for ever; the
+texts they search are not, and only their first 10,000 characters are searched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from syncd.errors import ConfigError
+from syncd.model.entry import Entry
+from syncd.model.names import as_text, lookup
+
+SEARCHED_LENGTH = 10_000
+
+_CONDITION = re.compile(
+    r'\s*(?:"(?P<quoted>[^"]+)"|(?P<plain>[^"=~!]+?))\s*(?P<operator>!~|!=|~|=)(?P<value>.*)', re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One comparison; `pattern` is set for a search, `value` (casefolded) for an equality.
+
+    Of several values (categories, attendees) one is enough; a negated condition holds when none does.
+    """
+
+    name: str
+    operator: Literal["~", "!~", "=", "!="]
+    value: str
+    pattern: re.Pattern[str] | None = None
+
+    def holds(self, entry: Entry) -> bool:
+        """Say whether `entry` meets the condition; raises EntryError when it does not know the name."""
+        value = lookup(self.name, entry, entry.details, entry.span)
+        texts = (value or ("",)) if isinstance(value, tuple) else (as_text(value),)
+        return any(self._matches(text) for text in texts) != self.operator.startswith("!")
+
+    def _matches(self, text: str) -> bool:
+        if self.pattern is not None:
+            return self.pattern.search(text, 0, SEARCHED_LENGTH) is not None
+        return text.strip().casefold() == self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """An entry passes when every `include` holds and no `exclude` does."""
+
+    include: tuple[Condition, ...] = ()
+    exclude: tuple[Condition, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names used, each once, in the order of the config."""
+        return tuple(dict.fromkeys(condition.name for condition in (*self.include, *self.exclude)))
+
+    def passes(self, entry: Entry) -> bool:
+        """Say whether `entry` belongs to the sync; raises EntryError when it does not know a name."""
+        return all(condition.holds(entry) for condition in self.include) and not any(
+            condition.holds(entry) for condition in self.exclude
+        )
+
+
+def compile_condition(text: str, *, where: str) -> Condition:
+    """Return the condition that `text` describes; raises ConfigError, beginning with `where`, when it is not one."""
+    found = _CONDITION.fullmatch(text)
+    if found is None:
+        raise ConfigError(
+            f'{where}: "{text}" is not a condition',
+            'write "field = value", "field != value", "field ~ regex" or "field !~ regex"',
+        )
+    name = found["quoted"] or found["plain"].strip()
+    value = found["value"].strip()
+    match found["operator"]:
+        case "~" | "!~" as operator:
+            return Condition(name=name, operator=operator, value=value, pattern=_pattern(text, value, where))
+        case "!=":
+            return Condition(name=name, operator="!=", value=value.casefold())
+        case _:
+            return Condition(name=name, operator="=", value=value.casefold())
+
+
+def _pattern(text: str, regex: str, where: str) -> re.Pattern[str]:
+    try:
+        return re.compile(regex)
+    except re.error as error:
+        at = text.rindex(regex) + (error.pos or 0) + 1
+        raise ConfigError(f'{where}: "{text}" has a bad regular expression at character {at}: {error.msg}') from None
+
+
+def compile_filter(include: Sequence[str], exclude: Sequence[str], where: str) -> Filter:
+    """Return the filter of both lists; raises ConfigError naming `where`, the list and the place in it."""
+    return Filter(
+        include=tuple(compile_condition(each, where=f"{where}.include[{n}]") for n, each in enumerate(include, 1)),
+        exclude=tuple(compile_condition(each, where=f"{where}.exclude[{n}]") for n, each in enumerate(exclude, 1)),
+    )

@@ -1,0 +1,88 @@
+"""What a name in a template or a filter stands for: a field of the entry, its time, or a column of its source."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
+
+from syncd.errors import EntryError
+from syncd.model.entry import AllDay, Details, Entry, Span
+
+Value = str | date | datetime | tuple[str, ...]
+
+_GETTERS: Mapping[str, Callable[[Entry, Details, Span], Value]] = {
+    "title": lambda _entry, details, _span: details.title,
+    "description": lambda _entry, details, _span: details.description,
+    "location": lambda _entry, details, _span: details.location,
+    "owner": lambda _entry, details, _span: details.owner,
+    "status": lambda _entry, details, _span: details.status,
+    "classification": lambda _entry, details, _span: details.classification,
+    "priority": lambda _entry, details, _span: "" if details.priority is None else str(details.priority),
+    "color": lambda _entry, details, _span: details.color,
+    "url": lambda _entry, details, _span: details.url,
+    "organizer": lambda _entry, details, _span: details.organizer,
+    "categories": lambda _entry, details, _span: details.categories,
+    "attendees": lambda _entry, details, _span: details.attendees,
+    "uid": lambda entry, _details, _span: entry.uid,
+    "where": lambda entry, _details, _span: entry.where,
+    "start": lambda _entry, _details, span: span.first if isinstance(span, AllDay) else span.start,
+    "end": lambda _entry, _details, span: span.end - timedelta(days=1) if isinstance(span, AllDay) else span.end,
+    "timezone": lambda _entry, _details, span: "" if isinstance(span, AllDay) else span.zone,
+    "all_day": lambda _entry, _details, span: "yes" if isinstance(span, AllDay) else "no",
+}
+
+FIELDS = tuple(_GETTERS)
+"""Every name that any entry has, whatever its source."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the one of `known` that `name` was probably meant to be, "" when none is close."""
+    folded = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else ""
+
+
+def lookup(name: str, entry: Entry, details: Details, span: Span) -> Value:
+    """Return what `name` stands for: a field, else a column by its exact title, else by its title in any case.
+
+    The end of whole days is the last of them, as people say it. A name that begins with "X-" stands for "" where the
+    source has no such property (RFC 5545, 3.8.8.2). Raises EntryError, with the nearest names, for any other unknown
+    name.
+    """
+    getter = _GETTERS.get(name)
+    if getter is not None:
+        return getter(entry, details, span)
+    for title, value in details.columns:
+        if title == name:
+            return value
+    folded = name.casefold()
+    for title, value in details.columns:
+        if title.strip().casefold() == folded:
+            return value
+    getter = _GETTERS.get(folded)
+    if getter is not None:
+        return getter(entry, details, span)
+    if folded.startswith("x-"):
+        return ""
+    titles = [title for title, _ in details.columns]
+    close = nearest(name, (*FIELDS, *titles))
+    raise EntryError(
+        f'{entry.where}: there is no field or column "{name}"',
+        f'did you mean "{close}"?'
+        if close
+        else f"columns here: {', '.join(titles) or 'none'}; fields: {', '.join(FIELDS)}",
+    )
+
+
+def as_text(value: Value) -> str:
+    """Return `value` as a template puts it where no filter says otherwise."""
+    match value:
+        case str():
+            return value
+        case tuple():
+            return ", ".join(value)
+        case datetime():
+            return value.isoformat(sep=" ", timespec="minutes")
+        case date():
+            return value.isoformat()
