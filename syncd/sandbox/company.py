@@ -1,0 +1,97 @@
+"""The company that lives in the simulated portal when no world file is given: a language school with two offices."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from syncd.sandbox.seed_schema import (
+    SeedDepartment,
+    SeedEvent,
+    SeedGroup,
+    SeedSection,
+    SeedUser,
+    SeedWebhook,
+    WorldSeed,
+)
+
+ADMIN_CODE = "sandboxadmin"
+STAFF_CODE = "sandboxstaff"
+
+#: id, first name, last name, mailbox, zone, department
+_PEOPLE = (
+    (1, "Ольга", "Смирнова", "olga.smirnova", "Europe/Moscow", 1),
+    (2, "Дмитрий", "Козлов", "dmitry.kozlov", "Europe/Moscow", 2),
+    (3, "Анна", "Петрова", "anna.petrova", "Europe/Moscow", 2),
+    (4, "Мария", "Волкова", "maria.volkova", "Asia/Yekaterinburg", 2),
+    (5, "Иван", "Соколов", "ivan.sokolov", "Europe/Moscow", 3),
+    (6, "Екатерина", "Морозова", "ekaterina.morozova", "Europe/Kaliningrad", 3),
+    (7, "Emma", "Clarke", "emma.clarke", "Europe/London", 4),
+    (8, "James", "Walker", "james.walker", "Europe/London", 4),
+    (9, "Laura", "Bennett", "laura.bennett", "Europe/Riga", 4),
+    (10, "Peter", "Novak", "peter.novak", "Europe/Riga", 3),
+    (11, "Grace", "Miller", "grace.miller", "America/New_York", 4),
+    (12, "Алексей", "Фёдоров", "alexey.fedorov", "", 2),
+)
+
+#: id, name, owner, members
+_GROUPS = (
+    (1, "Timetable", 1, (2, 3, 7, 8)),
+    (2, "Учебный отдел", 2, (1, 3, 4)),
+    (3, "Front desk", 5, (6, 10)),
+    (4, "Exam season", 7, (1, 8, 9, 11)),
+)
+
+
+def default_world() -> WorldSeed:
+    """Return the company: twelve people, four groups, a company calendar, two rooms, two webhooks."""
+    return WorldSeed(
+        server_zone="Europe/Moscow",
+        culture="ru",
+        language="en",
+        host="school.example",
+        users=tuple(
+            SeedUser(
+                id=number,
+                name=name,
+                last_name=last_name,
+                email=f"{mailbox}@school.example",
+                xml_id=f"E{number:03}",
+                zone=zone,
+                admin=number == 1,
+                departments=(department,),
+            )
+            for number, name, last_name, mailbox, zone, department in _PEOPLE
+        ),
+        departments=(
+            SeedDepartment(id=1, name="School", head=1),
+            SeedDepartment(id=2, name="Teachers", parent=1, head=2),
+            SeedDepartment(id=3, name="Administration", parent=1, head=5),
+            SeedDepartment(id=4, name="Native speakers", parent=2, head=7),
+        ),
+        groups=tuple(
+            SeedGroup(id=number, name=name, owner=owner, members=members) for number, name, owner, members in _GROUPS
+        ),
+        webhooks=(SeedWebhook(user=1, code=ADMIN_CODE), SeedWebhook(user=2, code=STAFF_CODE)),
+        sections=(
+            *(SeedSection(id=number, name="My calendar", owner=number) for number, *_ in _PEOPLE),
+            *(
+                SeedSection(id=20 + number, name=name, type="group", owner=number, color="#55D0E0")
+                for number, name, *_ in _GROUPS
+            ),
+            SeedSection(id=30, name="School calendar", type="company_calendar", color="#FFA900"),
+            SeedSection(id=41, name="Room 1", type="location"),
+            SeedSection(id=42, name="Room 2", type="location"),
+        ),
+        events=(
+            SeedEvent(
+                id=1,
+                section=30,
+                name="Weekly planning",
+                opens=datetime(2025, 1, 13, 9, 30),
+                closes=datetime(2025, 1, 13, 10, 15),
+                zone="Europe/Moscow",
+                rrule={"FREQ": "WEEKLY", "INTERVAL": 1, "BYDAY": ["MO"]},
+            ),
+        ),
+        crm=("C_1", "C_2", "C_3", "C_5", "CO_1", "D_7", "L_4"),
+    )

@@ -1,0 +1,115 @@
+"""The knobs of the simulated portal that do not belong to its contents: tariff, limits, filter, costs, faults.
+
+Defaults follow the portal's source where the documentation says otherwise (PORTAL.md, evidence tags); each
+disagreement has a switch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, get_args
+
+from syncd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from syncd.sandbox.faults import Fault
+
+Tariff = Literal["standard", "enterprise", "self-hosted"]
+
+#: Requests the leaky bucket holds and its leak per second (PORTAL.md 3.1); a self-hosted portal has no such edge.
+RATES: Mapping[Tariff, tuple[float, float] | None] = MappingProxyType(
+    {"standard": (50.0, 2.0), "enterprise": (250.0, 5.0), "self-hosted": None}
+)
+
+#: Seconds of server time one command takes, by method; the rest take `OTHER_COST_S`.
+COSTS_S: Mapping[str, float] = MappingProxyType(
+    {
+        "calendar.event.add": 0.08,
+        "calendar.event.update": 0.09,
+        "calendar.event.delete": 0.07,
+        "calendar.event.get": 0.12,
+        "calendar.event.get.nearest": 0.12,
+        "calendar.event.getbyid": 0.05,
+        "calendar.section.add": 0.06,
+        "calendar.section.update": 0.06,
+        "calendar.section.delete": 0.10,
+        "calendar.section.get": 0.05,
+        "user.get": 0.05,
+        "user.search": 0.06,
+        "server.time": 0.005,
+        "methods": 0.01,
+        "method.get": 0.005,
+        "scope": 0.005,
+        "profile": 0.01,
+    }
+)
+OTHER_COST_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the simulated portal behaves, apart from what is in it.
+
+    Durations are seconds of the world's time. `rate` overrides the tariff's (capacity, leak per second).
+    """
+
+    tariff: Tariff = "standard"
+    rate: tuple[float, float] | None = None
+    count_refused: bool = False
+    operating_limit_s: float = 480.0
+    load_limiter: bool = False
+    """Self-hosted only: the option `load_limiter_active`, which remembers nothing between requests."""
+    request_limit_s: float = 60.0
+    """The cloud cuts a request that takes longer; what it did by then stays done (PORTAL.md 1.1)."""
+    waf: bool = False
+    docs_statuses: bool = False
+    """Answer authentication failures with the documented statuses instead of 401 for all."""
+    integer_stamps: bool = True
+    """Stamp `time.start` and `processing` with whole seconds, as the build of May 2026 does."""
+    host_on_add: bool = True
+    """Honour `host` of calendar.event.add; the documentation says that it is ignored."""
+    exact_expansion: bool = False
+    """Expand series by exact calendar arithmetic instead of the portal's own window-dependent one."""
+    costs_s: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    jitter: float = 0.0
+    """Each duration is multiplied by a number drawn from 1 - jitter .. 1 + jitter."""
+    seed: int = 0
+    faults: tuple[Fault, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.tariff not in get_args(Tariff):
+            raise ConfigError(f"unknown tariff {self.tariff!r}", f"use one of {', '.join(get_args(Tariff))}")
+        if not 0.0 <= self.jitter < 1.0:
+            raise ConfigError(f"jitter {self.jitter} is outside 0..1", "a share such as 0.2")
+
+    @property
+    def cloud(self) -> bool:
+        """Whether the portal runs at the vendor's, with its edge and its operating limiter."""
+        return self.tariff != "self-hosted"
+
+    @property
+    def request_rate(self) -> tuple[float, float] | None:
+        """Capacity and leak per second of the request bucket; None without one."""
+        return self.rate or RATES[self.tariff]
+
+    def cost_s(self, method: str) -> float:
+        """Return the seconds one call of `method` takes before jitter."""
+        return self.costs_s.get(method, COSTS_S.get(method, OTHER_COST_S))
+
+
+def parse_costs(texts: Iterable[str]) -> Mapping[str, float]:
+    """Read `METHOD=SECONDS` words, the later winning; raise ConfigError that names a word it cannot read."""
+    costs: dict[str, float] = {}
+    for text in texts:
+        method, equals, number = text.partition("=")
+        try:
+            seconds = float(number)
+        except ValueError:
+            seconds = -1.0
+        if not method or not equals or not 0.0 <= seconds < float("inf"):
+            raise ConfigError(f"cost {text!r} cannot be read", "write METHOD=SECONDS, as in calendar.event.add=0.3")
+        costs[method.strip().lower()] = seconds
+    return MappingProxyType(costs)
