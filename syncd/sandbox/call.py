@@ -1,0 +1,79 @@
+"""One command on its way to its method, and the table entry of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from syncd.sandbox.php import to_int
+from syncd.sandbox.texts import text
+from syncd.sandbox.wire import Refusal
+
+if TYPE_CHECKING:
+    from syncd.sandbox.php import PhpValue
+    from syncd.sandbox.rows import Tables, User, Webhook
+    from syncd.sandbox.settings import Settings
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One command: who asks for what, when, and of which portal; a method may set `total` and `next`."""
+
+    method: str
+    params: dict[str, PhpValue]
+    start: int
+    now: float
+    tables: Tables
+    settings: Settings
+    caller: User
+    webhook: Webhook
+    total: int | None = None
+    next: int | None = None
+
+    @property
+    def caller_zone(self) -> str:
+        """The caller's zone, the server's where the caller never chose one."""
+        return self.caller.zone or self.tables.server_zone
+
+    def has(self, name: str) -> bool:
+        """Say whether PHP's isset holds for a parameter."""
+        return self.params.get(name) is not None
+
+    def number(self, name: str) -> int:
+        """Return a parameter as PHP's (int)."""
+        return to_int(self.params.get(name))
+
+    def refuse(self, key: str, *values: str) -> Refusal:
+        """Return a validation error of the calendar family: HTTP 400 with an empty code (PORTAL.md 4)."""
+        return Refusal("", text(self.tables.language, key, *values))
+
+    def missing(self, name: str) -> Refusal:
+        """Return PARAM_MISSING for this method."""
+        return self.refuse("PARAM_MISSING", name, self.method)
+
+    def page(self, rows: list[PhpValue], size: int = 50) -> PhpValue:
+        """Return one page of a list from `start` on and set `total` and `next` (PORTAL.md 6.9).
+
+        A start of -1 gives the first page without counting; one beyond the end gives the first page again.
+        """
+        if self.start < 0:
+            self.total = 0
+            return rows[:size]
+        first = self.start // size * size
+        first = 0 if first >= len(rows) else first
+        self.total = len(rows)
+        self.next = first + size if first + size < len(rows) else None
+        return rows[first : first + size]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A REST method: the scopes of which one opens it (none: open to every webhook), and what it does."""
+
+    run: Callable[[Call], PhpValue]
+    scopes: frozenset[str] = field(default_factory=frozenset)
+
+    def open_to(self, granted: frozenset[str]) -> bool:
+        """Say whether a webhook with these scopes may call it."""
+        return not self.scopes or bool(self.scopes & granted)

@@ -1,0 +1,289 @@
+"""The way of one HTTP request through the simulated portal: method, credentials, scope, budget, execution, envelope.
+
+Order of checks as in PORTAL.md 1.3: the method exists -> auth and scope -> operating limit -> method. A batch is
+executed strictly in sequence and never rolled back; each command is checked for itself (PORTAL.md 2.1).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from syncd.sandbox.call import Call, Method
+from syncd.sandbox.php import PhpValue, PortalCrash, as_php_array, parse_command, substitute, to_int, truthy
+from syncd.sandbox.waf import filter_params
+from syncd.sandbox.wire import Refusal, as_map, without
+from syncd.sandbox.zones import zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
+    from syncd.sandbox.faults import Fault
+    from syncd.sandbox.limits import OperatingRequest
+    from syncd.sandbox.rows import Tables, User, Webhook
+    from syncd.sandbox.settings import Settings
+
+BATCH = "batch"
+BATCH_LIMIT = 50
+NEVER_BATCHED = frozenset({"batch", "download", "upload"})
+AUTH_PARAMETERS = ("auth", "access_token", "state")
+REFUSAL_COST_S = 0.005
+
+#: Documented statuses of authentication failures; the source answers 401 to all (PORTAL.md 1.4).
+DOCS_STATUSES = MappingProxyType({"INVALID_CREDENTIALS": 403, "insufficient_scope": 403})
+SCOPE_TEXT = "The request requires higher privileges than provided by the webhook token"
+
+
+class RequestCut(Exception):  # noqa: N818 - an outcome, not an error of this program
+    """The request broke off in the middle; what was executed stays. `status` 0: no answer at all."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What the portal was asked and what it refused, counted."""
+
+    requests: int = 0
+    commands: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One HTTP request being executed; `elapsed_s` grows with every command."""
+
+    tables: Tables
+    settings: Settings
+    methods: Mapping[str, Method]
+    random: Random
+    traffic: Traffic
+    operating: OperatingRequest | None
+    faults: tuple[Fault, ...]
+    started: float
+    elapsed_s: float = 0.0
+
+    def execute(self, user_id: int, code: str, method: str, params: dict[str, PhpValue]) -> PhpValue:
+        """Run a request and return its success envelope.
+
+        Raises Refusal for an error envelope, PortalCrash for a PHP Error, RequestCut when the connection breaks.
+        """
+        self.elapsed_s = REFUSAL_COST_S
+        entry = self.methods.get(method)
+        if entry is None and method != BATCH:
+            raise self.refused(Refusal("ERROR_METHOD_NOT_FOUND", "Method not found!", 404))
+        webhook, caller = self._authorize(user_id, code)
+        if self.settings.waf:
+            params = as_map(filter_params(params))
+        params = without(params, *AUTH_PARAMETERS)
+        if entry is None:
+            return {"result": self._batch(webhook, caller, params), "time": self._outer_time()}
+        self.elapsed_s = 0.0
+        envelope = self._command(entry, method, params, webhook, caller, entity=str(webhook.id))
+        self._check_length()
+        return envelope
+
+    def refused(self, refusal: Refusal) -> Refusal:
+        """Count a refusal and hand it back."""
+        self.traffic.refused[refusal.code or "validation"] += 1
+        return refusal
+
+    def _authorize(self, user_id: int, code: str) -> tuple[Webhook, User]:
+        webhook = self.tables.webhooks.get((user_id, code))
+        caller = self.tables.users.get(user_id)
+        if webhook is None or caller is None or any(fault.kind == "credentials" for fault in self.faults):
+            raise self._denied("INVALID_CREDENTIALS", "Invalid request credentials")
+        if not caller.active:
+            raise self._denied("authorization_error", "Unable to authorize user")
+        return webhook, caller
+
+    def _denied(self, code: str, description: str) -> Refusal:
+        status = DOCS_STATUSES.get(code, 401) if self.settings.docs_statuses else 401
+        return self.refused(Refusal(code, description, status))
+
+    def _batch(self, webhook: Webhook, caller: User, params: dict[str, PhpValue]) -> PhpValue:
+        outer = {key.lower(): value for key, value in params.items()}
+        maps = _Maps()
+        halt = truthy(outer.get("halt"))
+        commands = as_map(outer.get("cmd"))
+        keep = self._kept_commands(len(commands))
+        for number, (key, command) in enumerate(commands.items(), start=1):
+            if keep is not None and number > keep:
+                raise RequestCut(0)
+            if number > BATCH_LIMIT:
+                refusal = Refusal("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
+                maps.fail(key, self.refused(refusal))
+            elif isinstance(command, str):
+                self._check_length()
+                self._batched(key, command, maps, webhook, caller)
+            if halt and maps.errors:
+                break
+        self._check_length()
+        return maps.result()
+
+    def _batched(self, key: str, command: str, maps: _Maps, webhook: Webhook, caller: User) -> None:
+        """Run one command of a batch and note its outcome."""
+        written, params = parse_command(command)
+        method = written.lower()
+        if self.settings.waf:
+            params = as_map(filter_params(params))
+        if "$" in command or "%24" in command:
+            params = substitute(params, maps.macros())
+        params = without(params, *AUTH_PARAMETERS)
+        try:
+            if method in NEVER_BATCHED:
+                code = "ERROR_BATCH_METHOD_NOT_ALLOWED"
+                raise self.refused(Refusal(code, "Method is not allowed for batch usage", 405))
+            entry = self.methods.get(method) or self.methods.get(written)
+            if entry is None:
+                raise self.refused(Refusal("ERROR_METHOD_NOT_FOUND", "Method not found!", 404))
+            maps.succeed(key, self._command(entry, method, params, webhook, caller, entity=""))
+        except Refusal as refusal:
+            maps.fail(key, refusal)
+
+    def _command(
+        self, entry: Method, method: str, params: dict[str, PhpValue], webhook: Webhook, caller: User, *, entity: str
+    ) -> dict[str, PhpValue]:
+        """Check scope and budget, run the method, charge its time; return its envelope."""
+        if not entry.open_to(webhook.scopes):
+            raise self._denied("insufficient_scope", SCOPE_TEXT)
+        began = self.started + self.elapsed_s
+        budget = f"apauth|{entity}|{method}"
+        self._check_budget(budget, method)
+        if any(fault.kind == "crash" and fault.concerns(method) for fault in self.faults):
+            raise PortalCrash(method)
+        duration = self._cost_s(method)
+        self.elapsed_s += duration
+        self.traffic.commands[method] += 1
+        call = Call(
+            method=method,
+            params=without(params, "start"),
+            start=to_int(params.get("start")),
+            now=began,
+            tables=self.tables,
+            settings=self.settings,
+            caller=caller,
+            webhook=webhook,
+        )
+        try:
+            result = entry.run(call)
+        except Refusal as refusal:
+            self._charge(budget, began, duration, ok=False)
+            raise self.refused(refusal) from None
+        envelope: dict[str, PhpValue] = {"result": result}
+        if call.next is not None:
+            envelope["next"] = call.next
+        if call.total is not None:
+            envelope["total"] = call.total
+        envelope["time"] = self._time(began, duration, self._charge(budget, began, duration, ok=True))
+        return envelope
+
+    def _check_budget(self, budget: str, method: str) -> None:
+        told = any(fault.kind == "block" and fault.concerns(method) for fault in self.faults)
+        if told or (self.operating is not None and self.operating.blocked(budget)):
+            code = "OPERATION_TIME_LIMIT"
+            raise self.refused(Refusal(code, "Method is blocked due to operation time limit.", 429))
+
+    def _charge(self, budget: str, began: float, duration: float, *, ok: bool) -> tuple[float, int] | None:
+        if self.operating is None:
+            return None
+        return self.operating.finished(budget, began, duration, ok)
+
+    def _cost_s(self, method: str) -> float:
+        cost = self.settings.cost_s(method)
+        if self.settings.jitter:
+            cost *= 1.0 + self.settings.jitter * (2.0 * self.random.random() - 1.0)
+        slow = (fault.seconds for fault in self.faults if fault.kind == "slow" and fault.concerns(method))
+        return cost + sum(slow)
+
+    def _check_length(self) -> None:
+        limit = self.settings.request_limit_s
+        if self.settings.cloud and limit and self.elapsed_s > limit:
+            self.elapsed_s = limit
+            raise RequestCut(504)
+
+    def _kept_commands(self, commands: int) -> int | None:
+        for fault in self.faults:
+            if fault.kind == "cut-during":
+                return commands // 2 if fault.keep is None else fault.keep
+        return None
+
+    def _outer_time(self) -> PhpValue:
+        """Return the time block of the batch itself, which is never charged."""
+        spent = None if self.operating is None else (0.0, int(self.started) + 600)
+        return self._time(self.started, self.elapsed_s, spent)
+
+    def _time(self, began: float, duration: float, spent: tuple[float, int] | None) -> PhpValue:
+        finish = began + duration
+        start = int(began) if self.settings.integer_stamps else began
+        stamps: dict[str, PhpValue] = {
+            "start": start,
+            "finish": finish,
+            "duration": finish - start,
+            "processing": int(finish) - int(began) if self.settings.integer_stamps else duration,
+            "date_start": _iso(began, self.tables.server_zone),
+            "date_finish": _iso(finish, self.tables.server_zone),
+        }
+        if spent is not None:
+            used, reset_at = spent
+            stamps["operating_reset_at"] = reset_at
+            stamps["operating"] = used or 0
+        return stamps
+
+
+def _iso(at: float, zone_name: str) -> str:
+    return datetime.fromtimestamp(int(at), zone(zone_name)).isoformat()
+
+
+@dataclass(slots=True)
+class _Maps:
+    """The result maps of a batch: what succeeded and failed so far, by the caller's keys."""
+
+    results: dict[str, PhpValue] = field(default_factory=dict)
+    nexts: dict[str, PhpValue] = field(default_factory=dict)
+    totals: dict[str, PhpValue] = field(default_factory=dict)
+    times: dict[str, PhpValue] = field(default_factory=dict)
+    errors: dict[str, PhpValue] = field(default_factory=dict)
+
+    def succeed(self, key: str, envelope: dict[str, PhpValue]) -> None:
+        """Note a command's success envelope."""
+        self.results[key] = envelope["result"]
+        self.times[key] = envelope["time"]
+        if "next" in envelope:
+            self.nexts[key] = envelope["next"]
+        if "total" in envelope:
+            self.totals[key] = envelope["total"]
+
+    def fail(self, key: str, refusal: Refusal) -> None:
+        """Note a command's whole error object."""
+        self.errors[key] = refusal.envelope()
+
+    def macros(self) -> dict[str, PhpValue]:
+        """Return the maps that macros may name, in the portal's order (PORTAL.md 2.3)."""
+        known: dict[str, PhpValue] = {
+            "result": as_php_array(self.results),
+            "next": as_php_array(self.nexts),
+            "total": as_php_array(self.totals),
+            "time": as_php_array(self.times),
+        }
+        parts: dict[str, dict[str, PhpValue]] = {"error": {}}
+        for key, error in self.errors.items():
+            for part, value in as_map(error).items():
+                parts.setdefault(part, {})[key] = value
+        return known | {part: as_php_array(values) for part, values in parts.items()}
+
+    def result(self) -> PhpValue:
+        """Return the batch's result; empty maps are lists (PORTAL.md 1.2)."""
+        return {
+            "result": as_php_array(self.results),
+            "result_error": as_php_array(self.errors),
+            "result_total": as_php_array(self.totals),
+            "result_next": as_php_array(self.nexts),
+            "result_time": as_php_array(self.times),
+        }

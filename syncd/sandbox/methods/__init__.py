@@ -1,0 +1,24 @@
+"""The table of REST methods; a further module of methods joins by one line here."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from syncd.sandbox.methods import event_add, event_delete, event_read, event_update, groups, people, sections, system
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syncd.sandbox.call import Method
+
+_MODULES = (event_add, event_delete, event_read, event_update, groups, people, sections)
+
+
+def all_methods() -> Mapping[str, Method]:
+    """Return every method but `batch` by its lower-case name."""
+    found: dict[str, Method] = {}
+    for module in _MODULES:
+        found.update(module.METHODS)
+    found.update(system.system_methods(found))
+    return MappingProxyType(found)

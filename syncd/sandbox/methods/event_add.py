@@ -1,0 +1,164 @@
+"""calendar.event.add (PORTAL.md 4.2)."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from syncd.sandbox import rights
+from syncd.sandbox.call import Call, Method
+from syncd.sandbox.dates import Dates, read_dates
+from syncd.sandbox.fields import (
+    accessibility_of,
+    attendees_of,
+    color_of,
+    crm_links,
+    cut_name,
+    flags_of,
+    importance_of,
+    new_dav_id,
+    remind_of,
+    text_of,
+)
+from syncd.sandbox.guests import sync_guests
+from syncd.sandbox.php import PhpValue, is_empty
+from syncd.sandbox.placing import detected_section, usual_section
+from syncd.sandbox.rows import Event, MeetingFlags, Section
+from syncd.sandbox.series import Stored, store
+from syncd.sandbox.wire import as_map
+
+if TYPE_CHECKING:
+    from syncd.sandbox.rows import CalendarId, User
+
+
+def add(call: Call) -> PhpValue:
+    """Create an event; return its id."""
+    dates = read_dates(call)
+    calendar = _validated_calendar(call, dates)
+    if not isinstance(call.params["name"], str):
+        raise call.refuse("PARAM_BAD", "name")
+    if call.has("description") and not isinstance(call.params["description"], str):
+        raise call.refuse("PARAM_BAD", "description")
+    section = named_section(call, calendar)
+    links = crm_links(call) if call.has("crm_fields") else ()
+    is_meeting = call.params.get("is_meeting") == "Y"
+    host = _host(call, is_meeting=is_meeting)
+    section = section or _chosen_section(call, calendar, host)
+    if not rights.may_edit(call.tables, host, section):
+        raise call.refuse("ADD_FAIL")
+    if dates.date_from is None or dates.date_to is None:
+        raise call.missing("from")
+    stored = store(
+        date_from=dates.date_from,
+        date_to=dates.date_to,
+        skip_time=dates.all_day,
+        tz_from=dates.tz_from,
+        tz_to=dates.tz_to,
+        rrule=sent_rule(call.params.get("rrule")),
+        exdates=(),
+        server_zone=call.tables.server_zone,
+        now=call.now,
+    )
+    row = _new_row(call, section, stored, links, host if is_meeting else None)
+    call.tables.insert(row)
+    sync_guests(call, row, None)
+    return row.id
+
+
+def _validated_calendar(call: Call, dates: Dates) -> CalendarId:
+    """Check what is required, in the portal's order; return type and owner."""
+    owner = call.params.get("ownerId")
+    present = {
+        "from": dates.date_from is not None,
+        "to": dates.date_to is not None,
+        "name": not is_empty(call.params.get("name")),
+        "ownerId": owner is not None and owner != "",
+        "type": not is_empty(call.params.get("type")),
+        "section": not _wants_section(call) or not is_empty(call.params.get("section")),
+    }
+    for name, is_present in present.items():
+        if not is_present:
+            raise call.missing(name)
+    return text_of(call.params["type"]), call.number("ownerId")
+
+
+def _wants_section(call: Call) -> bool:
+    return call.has("auto_detect_section") and call.params["auto_detect_section"] != "Y"
+
+
+def named_section(call: Call, calendar: CalendarId) -> Section | None:
+    """Return the section the call names; raise BAD_SECTION or DENIED; None when it names none."""
+    number = call.number("section")
+    if number == 0:
+        return None
+    section = call.tables.sections.get(number)
+    if section is None or section.calendar != calendar or not rights.may_see(call.tables, call.caller, section):
+        raise call.refuse("BAD_SECTION")
+    if not rights.may_edit(call.tables, call.caller, section):
+        raise call.refuse("DENIED")
+    return section
+
+
+def _host(call: Call, *, is_meeting: bool) -> User:
+    """Return as whom rights are checked: the host named, where the portal honours it, else the caller."""
+    if is_meeting and call.settings.host_on_add and call.has("host"):
+        return call.tables.users.get(call.number("host"), call.caller)
+    return call.caller
+
+
+def _chosen_section(call: Call, calendar: CalendarId, host: User) -> Section:
+    """Return the section of a call that names none; refuse calendars that do not exist or are not the host's."""
+    tables, (cal_type, owner) = call.tables, calendar
+    exists = {"user": owner in tables.users, "group": owner in tables.groups}.get(cal_type, cal_type in tables.types)
+    if not exists or cal_type == "location":
+        raise call.refuse("ADD_FAIL")
+    known = tables.sections_of(calendar)
+    if not known and not rights.may_edit_calendar(tables, host, cal_type, owner):
+        raise call.refuse("ADD_FAIL")
+    detect = call.params.get("auto_detect_section") == "Y"
+    return detected_section(call, calendar) if detect else usual_section(call, calendar)
+
+
+def _new_row(call: Call, section: Section, stored: Stored, links: tuple[str, ...], host: User | None) -> Event:
+    params = call.params
+    owner_or_caller = section.owner_id or call.caller.id
+    in_user_calendar = section.cal_type == "user"
+    attendees: tuple[int, ...] = ()
+    if host is not None:
+        attendees = attendees_of(call, owner_or_caller)
+        if in_user_calendar and section.owner_id not in attendees:
+            attendees = (section.owner_id, *attendees)
+    event_id = call.tables.next_event_id()
+    return Event(
+        id=event_id,
+        parent_id=event_id,
+        cal_type=section.cal_type,
+        owner_id=section.owner_id,
+        section_id=section.id,
+        created_by=section.owner_id if host is not None and in_user_calendar else call.caller.id,
+        created_at=call.now,
+        changed_at=call.now,
+        stored=stored,
+        dav_xml_id=new_dav_id(call, stored.date_from, stored.tz_from, section.owner_id),
+        name=cut_name(text_of(params["name"])),
+        description=text_of(params.get("description")),
+        location=text_of(params.get("location")),
+        color=color_of(params["color"]) if call.has("color") else "",
+        accessibility=accessibility_of(params.get("accessibility")),
+        importance=importance_of(params.get("importance")),
+        private=params.get("private_event") == "Y",
+        remind=remind_of(params.get("remind")),
+        crm=links,
+        is_meeting=host is not None,
+        host=host.id if host is not None else call.caller.id,
+        flags=flags_of(params.get("meeting")) if host is not None else MeetingFlags(),
+        attendees=attendees,
+    )
+
+
+def sent_rule(value: PhpValue) -> dict[str, PhpValue] | None:
+    """Return a rule as sent; a text instead of an array is no rule at all (trap 26)."""
+    return as_map(value) or None if isinstance(value, list | dict) else None
+
+
+METHODS = MappingProxyType({"calendar.event.add": Method(run=add, scopes=frozenset({"calendar"}))})

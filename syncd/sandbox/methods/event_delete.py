@@ -1,0 +1,55 @@
+"""calendar.event.delete (PORTAL.md 4.4)."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from syncd.sandbox import rights
+from syncd.sandbox.call import Call, Method
+from syncd.sandbox.erasing import erase
+from syncd.sandbox.guests import DECLINED, cancel, notify
+from syncd.sandbox.php import PhpValue, is_empty
+
+if TYPE_CHECKING:
+    from syncd.sandbox.rows import Event
+
+
+def delete(call: Call) -> PhpValue:
+    """Mark an event deleted with all that hangs on it; a detached instance takes its whole series along."""
+    if is_empty(call.params.get("id")):
+        raise call.refuse("NO_ID")
+    row = call.tables.event(call.number("id"))
+    if row is None:
+        raise call.refuse("DEL_FAIL")
+    if row.is_copy:
+        parent = call.tables.event(row.parent_id)
+        if parent is None or not _may_delete(call, parent):
+            return _decline(call, row)
+        row = parent
+    if not _may_delete(call, row):
+        raise call.refuse("DEL_FAIL")
+    master = call.tables.event(row.recurrence_id) if row.recurrence_id is not None else None
+    gone = erase(call.tables, row)
+    cancel(call, row, gone)
+    if master is not None:
+        cancel(call, master, erase(call.tables, master))
+    return True
+
+
+def _may_delete(call: Call, row: Event) -> bool:
+    section = call.tables.sections.get(row.section_id)
+    return call.caller.admin or (section is not None and rights.may_edit(call.tables, call.caller, section))
+
+
+def _decline(call: Call, copy: Event) -> PhpValue:
+    """Decline an invitation: all that deleting a copy does without a right to the organiser's event."""
+    if copy.calendar != ("user", call.caller.id):
+        raise call.refuse("DEL_FAIL")
+    copy.meeting_status = DECLINED
+    if copy.flags.notify:
+        notify(call, copy.host, "answer", copy)
+    return True
+
+
+METHODS = MappingProxyType({"calendar.event.delete": Method(run=delete, scopes=frozenset({"calendar"}))})

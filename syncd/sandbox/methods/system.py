@@ -1,0 +1,66 @@
+"""server.time, methods, method.get, scope and profile: what a caller may ask about the portal and itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from syncd.sandbox.call import Call, Method
+from syncd.sandbox.php import truthy
+from syncd.sandbox.zones import zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syncd.sandbox.php import PhpValue
+
+
+def system_methods(others: Mapping[str, Method]) -> Mapping[str, Method]:
+    """Return the methods that need no scope; `others` are the portal's methods they tell of."""
+
+    def scopes() -> frozenset[str]:
+        return frozenset[str]().union(*(method.scopes for method in others.values()))
+
+    def names(call: Call) -> PhpValue:
+        own = {**others, **table}
+        wanted = call.params.get("scope")
+        if isinstance(wanted, str) and wanted:
+            return [name for name in sorted(own) if wanted in own[name].scopes]
+        if truthy(call.params.get("full")):
+            return list[PhpValue](sorted(own))
+        return [name for name in sorted(own) if own[name].open_to(call.webhook.scopes)]
+
+    def existence(call: Call) -> PhpValue:
+        name = call.params.get("name")
+        found = {**others, **table}.get(name.lower()) if isinstance(name, str) else None
+        available = found is not None and found.open_to(call.webhook.scopes)
+        return {"isExisting": found is not None, "isAvailable": available}
+
+    def scope(call: Call) -> PhpValue:
+        return list[PhpValue](sorted(scopes() if truthy(call.params.get("full")) else call.webhook.scopes))
+
+    table = {
+        "server.time": Method(run=server_time),
+        "methods": Method(run=names),
+        "method.get": Method(run=existence),
+        "scope": Method(run=scope),
+        "profile": Method(run=profile),
+    }
+    return table
+
+
+def server_time(call: Call) -> PhpValue:
+    """Return the server's time in its own zone: the cheap way to learn its offset."""
+    return datetime.fromtimestamp(int(call.now), zone(call.tables.server_zone)).isoformat()
+
+
+def profile(call: Call) -> PhpValue:
+    """Return the caller's id, admin flag, name and zone."""
+    return {
+        "ID": str(call.caller.id),
+        "ADMIN": call.caller.admin,
+        "NAME": call.caller.name,
+        "LAST_NAME": call.caller.last_name,
+        "PERSONAL_GENDER": "",
+        "TIME_ZONE": call.caller.zone,
+    }

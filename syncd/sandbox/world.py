@@ -1,0 +1,276 @@
+"""The simulated portal as a pure world: (state, now, request) -> response with the seconds the server took.
+
+A request is executed as a whole when it arrives; what it used of the operating budget counts for others only once its
+duration has passed, so several requests may overlap in time. Must never read a clock; chance comes from a seed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from heapq import heappop, heappush
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+from syncd.sandbox.dispatch import BATCH, RequestCut, Run, Traffic
+from syncd.sandbox.faults import Fault, FaultLine
+from syncd.sandbox.limits import OperatingLimiter, OperatingRequest, RequestBucket
+from syncd.sandbox.methods import all_methods
+from syncd.sandbox.php import PhpValue, PortalCrash, parse_command
+from syncd.sandbox.planting import plant
+from syncd.sandbox.seed_schema import WorldSeed, check_world
+from syncd.sandbox.series import occurrences, selected
+from syncd.sandbox.wire import PortalRequest, PortalResponse, Refusal, as_list, encode, request_params
+
+if TYPE_CHECKING:
+    from syncd.sandbox.rows import CalendarId, Event, Notice
+    from syncd.sandbox.settings import Settings
+
+_WEBHOOK = re.compile(r"/rest/(\d+)/([^/]+)/([^/]*?)(?:\.json)?/?\Z")
+_BARE = re.compile(r"/rest/([^/]*?)(?:\.json)?/?\Z")
+_HTML = "text/html; charset=utf-8"
+_REFUSAL_S = 0.002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLine:
+    """One line of the request log; addresses only, never the webhook's code."""
+
+    at: float
+    address: str
+    method: str
+    commands: int
+    status: int
+    duration_s: float
+    cut: bool
+
+
+_Target = tuple[int, str, str, dict[str, PhpValue]]
+"""User, code, lower-case method and parameters of a request."""
+
+
+class _Due(Protocol):
+    """Something that has to happen once its time has come."""
+
+    def __call__(self) -> None: ...
+
+
+class World:
+    """One simulated portal. Requests must come in the order of their `now`."""
+
+    def __init__(self, settings: Settings, seed: WorldSeed) -> None:
+        check_world(seed)
+        self.settings = settings
+        self.tables = plant(seed)
+        self.traffic = Traffic()
+        self.log: deque[RequestLine] = deque(maxlen=500)
+        self._methods = all_methods()
+        self._random = Random(settings.seed)  # noqa: S311 - a simulation has to repeat itself
+        self._line = FaultLine(settings.faults, Random(settings.seed + 1))  # noqa: S311 - likewise
+        self._limiter = self._new_limiter()
+        self._buckets: dict[str, RequestBucket] = {}
+        self._due: list[tuple[float, int, _Due]] = []
+        self._due_count = 0
+
+    def handle(self, now: float, request: PortalRequest) -> PortalResponse:
+        """Answer one HTTP request that arrives at unix time `now`.
+
+        The answer is due `duration_s` later; whoever carries it lets that time pass (a server sleeps, a test moves its
+        clock on). Effects are visible at once, to later requests too.
+        """
+        self.settle(now)
+        self.traffic.requests += 1
+        found = _WEBHOOK.match(request.path)
+        if found is None:
+            unauthorized = self._without_webhook(request.path)
+            self._note(now, request, "", 0, unauthorized)
+            return unauthorized
+        method, params = found[3].lower(), request_params(request)
+        names = _names(method, params)
+        struck = self._line.strike(lambda: frozenset(names))
+        target = (int(found[1]), found[2], method, params)
+        early = self._refused_early(now, request, struck, target)
+        response = early or self._answered(self._run(now, struck), target, struck)
+        self._note(now, request, method, len(names), response)
+        return response
+
+    def settle(self, now: float) -> None:
+        """Let everything happen that was due by `now`: ended requests are charged, late ones executed."""
+        while self._due and self._due[0][0] <= now:
+            heappop(self._due)[2]()
+
+    def _later(self, at: float, due: _Due) -> None:
+        self._due_count += 1
+        heappush(self._due, (at, self._due_count, due))
+
+    def _new_limiter(self) -> OperatingLimiter:
+        return OperatingLimiter(limit_s=self.settings.operating_limit_s)
+
+    def _begin_operating(self, now: float) -> OperatingRequest | None:
+        """Open the request at the limiter; self-hosted with its option on, one that remembers nothing."""
+        if self.settings.cloud:
+            return self._limiter.begin(now)
+        return self._new_limiter().begin(now) if self.settings.load_limiter else None
+
+    def _run(self, now: float, struck: tuple[Fault, ...]) -> Run:
+        return Run(
+            tables=self.tables,
+            settings=self.settings,
+            methods=self._methods,
+            random=self._random,
+            traffic=self.traffic,
+            operating=self._begin_operating(now),
+            faults=struck,
+            started=now,
+        )
+
+    def _without_webhook(self, path: str) -> PortalResponse:
+        """Answer what is no webhook URL: the method is looked for before the credentials (PORTAL.md 1.3)."""
+        found = _BARE.match(path)
+        if found is None:
+            return PortalResponse(status=404, body=b"<h1>404 Not Found</h1>", content_type=_HTML)
+        if found[1].lower() not in self._methods and found[1].lower() != BATCH:
+            return self._refusal(Refusal("ERROR_METHOD_NOT_FOUND", "Method not found!", 404))
+        return self._refusal(Refusal("NO_AUTH_FOUND", "Wrong authorization data", 401))
+
+    def _refusal(self, refusal: Refusal, duration_s: float = _REFUSAL_S) -> PortalResponse:
+        return PortalResponse(status=refusal.status, body=encode(refusal.envelope()), duration_s=duration_s)
+
+    def _counted(self, refusal: Refusal) -> PortalResponse:
+        self.traffic.refused[refusal.code] += 1
+        return self._refusal(refusal)
+
+    def _refused_early(
+        self, now: float, request: PortalRequest, struck: tuple[Fault, ...], target: _Target
+    ) -> PortalResponse | None:
+        """Return the answer of the edge, or of a fault that keeps the request from being executed."""
+        if not self._bucket(request.address).take(now):
+            return self._counted(Refusal("QUERY_LIMIT_EXCEEDED", "Too many requests", 503))
+        for fault in struck:
+            match fault.kind:
+                case "storm":
+                    return self._counted(Refusal("QUERY_LIMIT_EXCEEDED", "Too many requests", 503))
+                case "error-before":
+                    return self._counted(Refusal("INTERNAL_SERVER_ERROR", "Internal server error", 500))
+                case "cut-before":
+                    return PortalResponse(status=0, cut=True, duration_s=_REFUSAL_S)
+                case "html":
+                    page = b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>"
+                    return PortalResponse(status=fault.status, body=page, content_type=_HTML, duration_s=_REFUSAL_S)
+                case "redirect":
+                    location = ("Location", fault.to.rstrip("/") + request.path)
+                    return PortalResponse(status=302, headers=(location,), content_type=_HTML, duration_s=_REFUSAL_S)
+                case "late":
+                    at = now + fault.seconds
+                    self._later(at, partial(self._execute_late, at, target))
+                    return PortalResponse(status=0, cut=True, duration_s=_REFUSAL_S)
+        return None
+
+    def _bucket(self, address: str) -> RequestBucket:
+        rate = self.settings.request_rate
+        if address not in self._buckets:
+            capacity, leak = rate or (0.0, 0.0)
+            self._buckets[address] = RequestBucket(
+                capacity=capacity, leak=leak, count_refused=self.settings.count_refused, active=rate is not None
+            )
+        return self._buckets[address]
+
+    def _execute_late(self, now: float, target: _Target) -> None:
+        """Execute a request whose caller has long been told that the connection broke."""
+        self._answered(self._run(now, ()), target, ())
+
+    def _answered(self, run: Run, target: _Target, struck: tuple[Fault, ...]) -> PortalResponse:
+        """Execute a request and shape its answer, faults after execution included."""
+        try:
+            body = encode(run.execute(*target))
+            response = PortalResponse(status=200, body=body, duration_s=run.elapsed_s)
+        except Refusal as refusal:
+            response = self._refusal(refusal, run.elapsed_s)
+        except PortalCrash:
+            self.traffic.refused["crash"] += 1
+            response = PortalResponse(status=500, content_type=_HTML, duration_s=run.elapsed_s)
+        except RequestCut as cut:
+            self.traffic.refused["cut"] += 1
+            page = b"<html><head><title>504 Gateway Time-out</title></head></html>"
+            response = PortalResponse(
+                status=cut.status, body=page, content_type=_HTML, duration_s=run.elapsed_s, cut=cut.status == 0
+            )
+        if run.operating is not None:
+            self._later(run.started + run.elapsed_s, run.operating.end)
+        return _spoiled(response, struck)
+
+    def _note(self, now: float, request: PortalRequest, method: str, commands: int, response: PortalResponse) -> None:
+        self.log.append(
+            RequestLine(
+                at=now,
+                address=request.address,
+                method=method,
+                commands=commands,
+                status=response.status,
+                duration_s=response.duration_s,
+                cut=response.cut,
+            )
+        )
+
+    # What tests and the calendar page ask.
+
+    def calendars(self) -> tuple[CalendarId, ...]:
+        """Return every calendar that has a section or an event, in order."""
+        known = {section.calendar for section in self.tables.sections.values()} | set(self.tables.used_calendars())
+        return tuple(sorted(known))
+
+    def events(self, cal_type: str, owner: int, section: int | None = None) -> tuple[Event, ...]:
+        """Return the undeleted rows of a calendar, or of one of its sections, by id."""
+        rows = self.tables.events_of((cal_type, owner))
+        return tuple(row for row in rows if section is None or row.section_id == section)
+
+    def occurrences(
+        self, cal_type: str, owner: int, opens: datetime, closes: datetime
+    ) -> tuple[tuple[Event, datetime, datetime], ...]:
+        """Return what the calendar shows in a window of server time, by start: row, wall start, wall end."""
+        zone_name, exact = self.tables.server_zone, self.settings.exact_expansion
+        found = [
+            (row, first, last)
+            for row in self.events(cal_type, owner)
+            if selected(row.stored, opens, closes, zone_name)
+            for first, last in occurrences(row.stored, opens, closes, zone_name, exact=exact)
+        ]
+        return tuple(sorted(found, key=lambda item: (item[1], item[0].id)))
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Every notice people got so far, oldest first."""
+        return tuple(self.tables.notices)
+
+    def budgets(self, now: float) -> tuple[tuple[str, float, int], ...]:
+        """Return limiter key, used seconds and reset time of every live operating budget."""
+        self.settle(now)
+        return tuple((str(key), used, reset_at) for key, used, reset_at in self._limiter.gauges(now))
+
+
+def _names(method: str, params: dict[str, PhpValue]) -> tuple[str, ...]:
+    """Return the methods of a request's commands, itself when it is no batch."""
+    if method != BATCH:
+        return (method,)
+    commands = next((value for key, value in params.items() if key.lower() == "cmd"), None)
+    return tuple(parse_command(item)[0].lower() for item in as_list(commands) if isinstance(item, str))
+
+
+def _spoiled(response: PortalResponse, struck: tuple[Fault, ...]) -> PortalResponse:
+    """Return what arrives of an answer when a fault strikes after the execution."""
+    for fault in struck:
+        match fault.kind:
+            case "error-after":
+                refusal = Refusal("INTERNAL_SERVER_ERROR", "Internal server error", 500)
+                return PortalResponse(status=500, body=encode(refusal.envelope()), duration_s=response.duration_s)
+            case "cut-after":
+                return PortalResponse(status=0, cut=True, duration_s=response.duration_s)
+            case "half":
+                body = response.body[: len(response.body) // 2]
+                return PortalResponse(status=response.status, body=body, duration_s=response.duration_s)
+            case "hang":
+                return PortalResponse(status=504, content_type=_HTML, duration_s=response.duration_s + fault.seconds)
+    return response
