@@ -1,0 +1,8 @@
+"""The recurrence compiler: from rules and exceptions to the fewest pieces the portal shows exactly (PORTAL.md 4.7).
+
+Pure values in, pure values out: same arguments, same pieces. Knows nothing of requests, ledgers or the simulator.
+"""
+
+from syncd.model.recurrence.compile import MOST_PIECES, Compiled, Piece, compile_entry
+
+__all__ = ["MOST_PIECES", "Compiled", "Piece", "compile_entry"]

@@ -1,0 +1,181 @@
+"""Which native progression can carry which of a rule's occurrences, decided from the rule alone.
+
+The exceptions of a series play no part in it, so adding one never reshuffles the pieces: it only cuts a run in two.
+An occurrence no carrier takes (ordinal weekdays, BYSETPOS, the 29th to 31st, ...) stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import lcm
+
+from syncd.model.recurrence.rfc import times_of_day
+from syncd.model.recurrence.rrule import Rule
+from syncd.model.recurrence.wall import DAY, as_date
+from syncd.model.rule import Frequency
+
+_ALWAYS_THERE = 28
+_MOST_YEARLY = 3
+_MOST_TIMES = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """A native progression: every `interval`-th day, week (on `weekdays`, 0 = Monday), month or year from `anchor`.
+
+    `anchor` is the wall clock of its first occurrence. `is_full` when the rule leaves none of its members out.
+    """
+
+    freq: Frequency
+    interval: int
+    weekdays: tuple[int, ...]
+    anchor: int
+    is_full: bool
+
+    def index(self, wall: int) -> int:
+        """Return the number of a member within the progression, counted from any fixed point."""
+        day = wall // DAY
+        if self.freq == "DAILY":
+            return (day - self.anchor // DAY) // self.interval
+        if self.freq == "WEEKLY":
+            week, weekday = divmod(day + 3, 7)
+            weeks = (week - (self.anchor // DAY + 3) // 7) // self.interval
+            return weeks * len(self.weekdays) + self.weekdays.index(weekday)
+        on, first = as_date(wall), as_date(self.anchor)
+        if self.freq == "MONTHLY":
+            return ((on.year - first.year) * 12 + on.month - first.month) // self.interval
+        return (on.year - first.year) // self.interval
+
+    @property
+    def forms(self) -> tuple[tuple[Frequency, int, bool], ...]:
+        """Return the (FREQ, INTERVAL, whether BYDAY is needed) that say the same, the plainest first."""
+        if self.freq == "WEEKLY" and len(self.weekdays) == 1:
+            return (("WEEKLY", self.interval, True), ("DAILY", 7 * self.interval, False))
+        if self.freq == "DAILY" and self.interval % 7 == 0:
+            return (("WEEKLY", self.interval // 7, True), ("DAILY", self.interval, False))
+        if self.freq == "DAILY" and self.interval == 1:
+            return (("DAILY", 1, False), ("WEEKLY", 1, True))
+        return ((self.freq, self.interval, self.freq == "WEEKLY"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A carrier and the original starts it carries, in order."""
+
+    carrier: Carrier
+    starts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    freq: Frequency
+    interval: int
+    is_full: bool
+    weekdays: frozenset[int] = frozenset()
+
+
+def carry(rule: Rule, start: int, starts: Iterable[int]) -> tuple[tuple[Carried, ...], tuple[int, ...]]:
+    """Share a rule's `starts` out among carriers; returns them, by first start, and the starts left over.
+
+    `start` is DTSTART's wall clock.
+    """
+    shape = _shape(rule, start)
+    times = times_of_day(rule, start) if shape is not None else None
+    if shape is None or times is None or len(times) > _MOST_TIMES:
+        return (), tuple(starts)
+    group = _grouping(shape)
+    groups: dict[tuple[int, ...], list[int]] = {}
+    alone: list[int] = []
+    for wall in starts:
+        name = group(wall)
+        if name is None:
+            alone.append(wall)
+        else:
+            groups.setdefault(name, []).append(wall)
+    carried = (_carried(shape, members) for members in groups.values())
+    return tuple(sorted(carried, key=lambda one: one.starts[0])), tuple(alone)
+
+
+def _carried(shape: _Shape, members: list[int]) -> Carried:
+    weekdays: tuple[int, ...] = ()
+    if shape.freq == "WEEKLY":
+        weekdays = tuple(sorted(shape.weekdays)) if shape.interval == 1 else ((members[0] // DAY + 3) % 7,)
+    carrier = Carrier(
+        freq=shape.freq, interval=shape.interval, weekdays=weekdays, anchor=members[0], is_full=shape.is_full
+    )
+    if carrier.is_full and carrier.index(members[-1]) - carrier.index(members[0]) != len(members) - 1:
+        carrier = Carrier(freq=shape.freq, interval=shape.interval, weekdays=weekdays, anchor=members[0], is_full=False)
+    return Carried(carrier=carrier, starts=tuple(members))
+
+
+def _grouping(shape: _Shape) -> Callable[[int], tuple[int, ...] | None]:
+    """Return what names the carrier of a start; None for a start that the portal cannot repeat."""
+    if shape.freq == "DAILY" or (shape.freq == "WEEKLY" and shape.interval == 1):
+        return lambda wall: (wall % DAY,)
+    if shape.freq == "WEEKLY":
+        return lambda wall: (wall % DAY, (wall // DAY + 3) % 7)
+
+    def by_date(wall: int) -> tuple[int, ...] | None:
+        on = as_date(wall)
+        if shape.freq == "MONTHLY":
+            return (wall % DAY, on.day) if on.day <= _ALWAYS_THERE else None
+        return (wall % DAY, on.day, on.month) if (on.month, on.day) != (2, 29) else None
+
+    return by_date
+
+
+def _shape(rule: Rule, start: int) -> _Shape | None:
+    """Return the progressions that hold the rule's occurrences, None where the portal has nothing of the kind."""
+    if rule.bysetpos or rule.byweekno or rule.byyearday or rule.has_ordinals or min((0, *rule.bymonthday)) < 0:
+        return None
+    match rule.freq:
+        case "YEARLY" | "MONTHLY" if rule.byday:
+            is_full = rule.interval == 1 and not rule.bymonth
+            return None if rule.bymonthday else _daily(rule.weekdays, 1, is_full)
+        case "YEARLY":
+            return _by_year(rule, start)
+        case "MONTHLY":
+            return _by_month(rule, rule.interval)
+        case _ if rule.bymonthday:
+            return _Shape("MONTHLY", 1, False) if (rule.freq, rule.interval, rule.byday) == ("DAILY", 1, ()) else None
+        case "WEEKLY":
+            weekdays = rule.weekdays or frozenset({(start // DAY + 3) % 7})
+            return _Shape("WEEKLY", rule.interval, not rule.bymonth, weekdays)
+        case _:
+            interval = rule.interval if rule.freq == "DAILY" else 1
+            return _daily(rule.weekdays, interval, not rule.bymonth)
+
+
+def _daily(weekdays: frozenset[int], interval: int, is_full: bool) -> _Shape:
+    if not weekdays or (len(weekdays) == 7 and interval == 1):
+        return _Shape("DAILY", interval, is_full)
+    if interval == 1:
+        return _Shape("WEEKLY", 1, is_full, weekdays)
+    return _Shape("WEEKLY", lcm(interval, 7) // 7, is_full, weekdays)
+
+
+def _by_month(rule: Rule, interval: int) -> _Shape:
+    if not rule.bymonth:
+        return _Shape("MONTHLY", interval, True)
+    if interval > 1:
+        return _Shape("YEARLY", lcm(interval, 12) // 12, True)
+    return _chosen_months(rule.bymonth)
+
+
+def _by_year(rule: Rule, start: int) -> _Shape:
+    months = rule.bymonth or (tuple(range(1, 13)) if rule.bymonthday else (as_date(start).month,))
+    days = rule.bymonthday or (as_date(start).day,)
+    if rule.interval > 1 or max(days) > _ALWAYS_THERE:
+        return _Shape("YEARLY", rule.interval, True)
+    return _chosen_months(months)
+
+
+def _chosen_months(months: tuple[int, ...]) -> _Shape:
+    """Months evenly spread over the year make one monthly series, few others a yearly one each."""
+    gaps = {(later - earlier) % 12 for earlier, later in zip(months, months[1:] + months[:1], strict=True)}
+    if len(months) > 1 and len(gaps) == 1:
+        return _Shape("MONTHLY", gaps.pop(), True)
+    if len(months) <= _MOST_YEARLY:
+        return _Shape("YEARLY", 1, True)
+    return _Shape("MONTHLY", 1, False)

@@ -1,0 +1,297 @@
+"""Compiles an entry into the fewest pieces that the portal shows exactly as RFC 5545 says.
+
+    rules, exceptions -> carriers (from the rule alone) -> runs (cut at exceptions) -> candidates -> proof -> pieces
+                                                                                     `- none passes: single events
+
+Pieces are named by the original start they begin with, so that a change in one place leaves the names of all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from syncd.model.entry import AllDay, Details, Entry, Problem, Recurrence, Span, Timed
+from syncd.model.recurrence import rfc
+from syncd.model.recurrence.candidates import native_rules
+from syncd.model.recurrence.carriers import Carried, carry
+from syncd.model.recurrence.occurrences import Group, Occurrences, expand, last_day, start_of
+from syncd.model.recurrence.proof import shows
+from syncd.model.recurrence.rrule import Rule, RuleError, parse
+from syncd.model.recurrence.runs import Run, is_hazardous, runs_of
+from syncd.model.recurrence.summary import summarise
+from syncd.model.recurrence.wall import DAY, WallClock, as_date, as_datetime, clock_of, day_seconds, seconds
+from syncd.model.rule import NativeRule
+from syncd.model.window import Window
+
+MOST_PIECES = 2000
+HORIZON = timedelta(days=730)
+_LOOK_AHEAD_YEARS = 6
+_FAR_YEAR = 2100
+_LAST_YEAR = 9000
+_CHUNK_DAYS = 900
+_OTHER_ZONES = ("UTC", "Asia/Dubai", "Asia/Tokyo", "America/Phoenix")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One thing the portal should hold of an entry: a single event, or a native series when `rule` is given.
+
+    `id` is stable: "" for the only or main piece, else the original start it begins with ("20260105",
+    "20260105T0900"). `span` is the first occurrence, in RFC terms; `details` those of the series or of the override.
+    """
+
+    id: str
+    span: Span
+    rule: NativeRule | None
+    details: Details
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """The pieces of one entry in order of their first occurrence.
+
+    `summary` tells a person what a series became, and is "" for a single event. Problems are of kind "rejected" (then
+    there are no pieces) or "warning".
+    """
+
+    pieces: tuple[Piece, ...]
+    summary: str
+    problems: tuple[Problem, ...]
+
+
+def compile_entry(entry: Entry, *, window: Window, portal_zone: str, today: date) -> Compiled:
+    """Compile `entry` for a portal whose server runs in the IANA zone `portal_zone`.
+
+    Only pieces that touch `window` are returned. Where an endless series has to become single events and the window
+    has no end, it is followed up to `today` plus two years.
+    """
+    recurrence = entry.recurrence or Recurrence()
+    try:
+        rules = tuple(parse(text) for text in recurrence.rules)
+        return _Compiler(entry, recurrence, rules, window, portal_zone, today).compile()
+    except RuleError as error:
+        reason = f"the recurrence rule cannot be used: {error}; correct RRULE in the source"
+    except rfc.TooOftenError:
+        reason = "the recurrence rule fires too often for a calendar; use a rarer one or give it an end (UNTIL, COUNT)"
+    except _TooManyError as error:
+        reason = (
+            f"the entry would become {error.count} portal events, more than {MOST_PIECES}; narrow the window, simplify "
+            "the rule or give it an end (UNTIL, COUNT)"
+        )
+    return Compiled(pieces=(), summary="", problems=(Problem(where=entry.where, kind="rejected", reason=reason),))
+
+
+class _TooManyError(ValueError):
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+class _Compiler:
+    """Compiles one entry; lives for one call."""
+
+    def __init__(
+        self,
+        entry: Entry,
+        recurrence: Recurrence,
+        rules: tuple[Rule, ...],
+        window: Window,
+        portal_zone: str,
+        today: date,
+    ) -> None:
+        self._entry = entry
+        self._recurrence = recurrence
+        self._rules = rules
+        self._window = window
+        self._server: WallClock = clock_of(portal_zone)
+        self._today = today
+        self._start = start_of(entry.span)
+        self._has_one_time = True
+        self._rule_starts: frozenset[int] = frozenset()
+        self._cut_off: date | None = None
+        self._was_cut = False
+
+    def compile(self) -> Compiled:
+        if as_date(self._start).year >= _LAST_YEAR:
+            raise RuleError("the series begins beyond the year 9000")
+        occurrences = self._expand()
+        starts = [start for one in occurrences.rules for start in one.starts]
+        self._rule_starts = frozenset(starts)
+        self._has_one_time = len({start % DAY for start in starts}) < 2
+        if self._window.last is None and any(one.endless for one in occurrences.rules):
+            self._cut_off = self._today + HORIZON
+        carried, alone = self._carry(occurrences)
+        pieces = list(self._alone(occurrences, alone, is_main_free=not carried))
+        for number, (one, endless) in enumerate(carried):
+            runs = runs_of(one, occurrences, endless=endless, server=self._server)
+            for place, run in enumerate(runs):
+                name = "" if number == place == 0 else self._name(run.originals[0])
+                pieces.extend(self._run_pieces(run, name))
+        if len(pieces) > MOST_PIECES:
+            raise _TooManyError(len(pieces))
+        pieces.sort(key=lambda piece: (start_of(piece.span), piece.id))
+        return Compiled(
+            pieces=tuple(pieces),
+            summary=summarise(self._rules, self._recurrence, self._entry, pieces),
+            problems=self._problems(occurrences),
+        )
+
+    def _expand(self) -> Occurrences:
+        named = [moment.wall.year for moment in self._recurrence.exdates]
+        named += [override.at.wall.year for override in self._entry.overrides]
+        named += [self._today.year, as_date(self._start).year]
+        if self._window.last is not None:
+            named.append(self._window.last.year)
+        year = min(max(named) + _LOOK_AHEAD_YEARS, _LAST_YEAR + _LOOK_AHEAD_YEARS)
+        horizon = day_seconds(date(year, 1, 1))
+        far = max(horizon, day_seconds(date(_FAR_YEAR, 1, 1)))
+        return expand(self._entry, self._recurrence, self._rules, horizon=horizon, far=far)
+
+    def _carry(self, occurrences: Occurrences) -> tuple[list[tuple[Carried, bool]], list[int]]:
+        """Return all carriers, the one with the first occurrence first, and the starts that stand alone."""
+        carriers: list[tuple[Carried, bool]] = []
+        alone = list(occurrences.extra)
+        for one in occurrences.rules:
+            carried, left_over = carry(one.rule, self._start, one.starts)
+            carriers += [(each, one.endless) for each in carried]
+            alone += left_over
+        return sorted(carriers, key=lambda pair: pair[0].starts[0]), alone
+
+    def _alone(self, occurrences: Occurrences, alone: list[int], *, is_main_free: bool) -> Iterator[Piece]:
+        """Yield overrides, RDATEs and occurrences without a carrier as single events."""
+        for original in alone:
+            if original not in occurrences.removed:
+                name = "" if is_main_free and original == self._start else self._name(original)
+                yield from self._single(name, occurrences.groups[occurrences.group_of(original)], original)
+        for single in occurrences.singles:
+            piece = Piece(
+                id=self._name(single.original),
+                span=self._settled(single.span),
+                rule=None,
+                details=single.details,
+                where=single.where,
+            )
+            yield from self._if_in_window(piece, last_day(single.span))
+
+    def _run_pieces(self, run: Run, name: str) -> Iterator[Piece]:
+        """Yield the pieces of one run: one native series if the portal shows it exactly, else smaller parts."""
+        if not self._reaches_window(run):
+            return
+        if len(run.originals) == 1 and not run.endless:
+            yield from self._single(name, run.group, run.originals[0])
+            return
+        rule = self._proven_rule(run)
+        if rule is not None:
+            piece = Piece(
+                id=name,
+                span=run.group.span_at(run.originals[0]),
+                rule=rule,
+                details=run.group.details,
+                where=run.group.where,
+            )
+            yield from self._if_in_window(piece, None if run.endless else self._last_day(run))
+            return
+        for part, inherits in self._parts(run):
+            yield from self._run_pieces(part, name if inherits else self._name(part.originals[0]))
+
+    def _parts(self, run: Run) -> Iterator[tuple[Run, bool]]:
+        """Yield what to try in place of a run that no native series shows, and whether it keeps the run's name."""
+        size = len(run.originals)
+        if (
+            size > 1
+            and self._server.unix(run.ends[0]) - self._server.unix(run.starts[0]) != run.ends[0] - run.starts[0]
+        ):
+            # the server's clock switches during the first occurrence, and the portal takes its length for all
+            yield run.part(0, 1), True
+            yield run.part(1, size), False
+        elif len(run.weekdays) > 1 and size > 2 * len(run.weekdays):
+            for weekday in run.weekdays:
+                part = run.on_weekday(weekday)
+                yield part, part.originals[0] == run.originals[0]
+        elif run.endless or run.originals[-1] - run.originals[0] > 2 * _CHUNK_DAYS * DAY:
+            first = 0
+            for number in range(1, size + 1):
+                if number == size or self._chunk(run, number) != self._chunk(run, first):
+                    yield replace(run.part(first, number), endless=False), first == 0
+                    first = number
+        else:
+            for number in range(size):
+                yield run.part(number, number + 1), number == 0
+
+    def _chunk(self, run: Run, number: int) -> int:
+        """Return which stretch of about two and a half years, counted from the carrier's anchor, a start lies in."""
+        return (run.originals[number] // DAY - run.carrier.anchor // DAY) // _CHUNK_DAYS
+
+    def _proven_rule(self, run: Run) -> NativeRule | None:
+        day_shift = run.starts[0] // DAY - run.originals[0] // DAY
+        rules = native_rules(run.carrier, run.starts, run.ends[-1], day_shift=day_shift, endless=run.endless)
+        expected = run.expected
+        return next((rule for rule in rules if shows(rule, expected, self._server)), None)
+
+    def _single(self, name: str, group: Group, original: int) -> Iterator[Piece]:
+        if self._is_cut_off(original + group.shift):
+            return
+        span = group.span_at(original)
+        piece = Piece(id=name, span=self._settled(span), rule=None, details=group.details, where=group.where)
+        yield from self._if_in_window(piece, last_day(span))
+
+    def _if_in_window(self, piece: Piece, last: date | None) -> Iterator[Piece]:
+        if self._window.touches(as_date(start_of(piece.span)), last):
+            yield piece
+
+    def _reaches_window(self, run: Run) -> bool:
+        if not run.endless and self._is_cut_off(run.starts[0]):
+            return False
+        return self._window.touches(as_date(run.starts[0]), None if run.endless else self._last_day(run))
+
+    def _is_cut_off(self, start: int) -> bool:
+        """Say whether a start lies beyond the horizon of an endless series that has to be rolled forward."""
+        is_beyond = self._cut_off is not None and as_date(start) > self._cut_off
+        self._was_cut |= is_beyond
+        return is_beyond
+
+    def _last_day(self, run: Run) -> date:
+        return last_day(run.group.span_at(run.originals[-1]))
+
+    def _settled(self, span: Span) -> Span:
+        """Return the same moments on clocks that neither their own zones nor the server's skip or repeat.
+
+        The portal reads naive times in its own zone first and moves those that this zone skips (PORTAL.md 4.1).
+        """
+        if isinstance(span, AllDay):
+            return span
+        begin, end = clock_of(span.zone), clock_of(span.end_zone)
+        unix = begin.unix(seconds(span.start)), end.unix(seconds(span.end))
+        start, stop = begin.wall(unix[0]), end.wall(unix[1])
+        zones = span.zone, span.end_zone
+        if is_hazardous(self._server, start, stop, is_all_day=False):
+            for other in _OTHER_ZONES:
+                clock = clock_of(other)
+                walls = clock.wall(unix[0]), clock.wall(unix[1])
+                if not is_hazardous(self._server, *walls, is_all_day=False):
+                    (start, stop), zones = walls, (other, other)
+                    break
+        return Timed(start=as_datetime(start), end=as_datetime(stop), zone=zones[0], end_zone=zones[1])
+
+    def _name(self, original: int) -> str:
+        """Return the name of an original start: its day where that is enough, so that names survive a new time."""
+        wall = as_datetime(original)
+        if isinstance(self._entry.span, AllDay) and original % DAY == 0:
+            return f"{wall:%Y%m%d}"
+        if self._has_one_time and original in self._rule_starts:
+            return f"{wall:%Y%m%d}"
+        return f"{wall:%Y%m%dT%H%M%S}" if wall.second else f"{wall:%Y%m%dT%H%M}"
+
+    def _problems(self, occurrences: Occurrences) -> tuple[Problem, ...]:
+        reasons = [f"recurrence rule: {note}" for rule in self._rules for note in rule.notes]
+        reasons += occurrences.warnings
+        if self._was_cut and self._cut_off is not None:
+            reasons.append(
+                "the series has no end, the window neither, and the portal cannot repeat it by itself: it is shown as "
+                f"single events until {self._cut_off.isoformat()}; bound the window, or let later "
+                "passes carry it on"
+            )
+        return tuple(Problem(where=self._entry.where, kind="warning", reason=reason) for reason in reasons)

@@ -1,0 +1,184 @@
+"""RRULE text to checked parts, as RFC 5545 3.3.10 writes it, read as leniently as calendars do.
+
+Never guesses: what cannot be read raises `RuleError` with the remedy; what contradicts itself but can be read is noted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+from syncd.model.rule import WEEKDAYS
+
+Freq = Literal["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"]
+FREQS: tuple[Freq, ...] = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
+SUB_DAILY = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
+_BYDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
+_UNTIL = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:T(\d\d):?(\d\d):?(\d\d)?(Z?))?")
+_RANGES = {
+    "BYMONTH": (1, 12, False),
+    "BYWEEKNO": (1, 53, True),
+    "BYYEARDAY": (1, 366, True),
+    "BYMONTHDAY": (1, 31, True),
+    "BYHOUR": (0, 23, False),
+    "BYMINUTE": (0, 59, False),
+    "BYSECOND": (0, 60, False),
+    "BYSETPOS": (1, 366, True),
+}
+_LONGEST = 2000
+
+
+class RuleError(ValueError):
+    """A rule that cannot be read; the message says what is wrong and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Until:
+    """UNTIL as given: a whole day, or a wall clock in UTC or (`utc` false) in DTSTART's zone."""
+
+    wall: datetime
+    is_day: bool
+    utc: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The parts of an RRULE. Weekdays count from Monday = 0; `byday` pairs them with an ordinal (0 = every)."""
+
+    freq: Freq
+    interval: int = 1
+    count: int | None = None
+    until: Until | None = None
+    byday: tuple[tuple[int, int], ...] = ()
+    bymonth: tuple[int, ...] = ()
+    byweekno: tuple[int, ...] = ()
+    byyearday: tuple[int, ...] = ()
+    bymonthday: tuple[int, ...] = ()
+    byhour: tuple[int, ...] = ()
+    byminute: tuple[int, ...] = ()
+    bysecond: tuple[int, ...] = ()
+    bysetpos: tuple[int, ...] = ()
+    wkst: int = 0
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def is_endless(self) -> bool:
+        """Say whether neither COUNT nor UNTIL ends the rule."""
+        return self.count is None and self.until is None
+
+    @property
+    def weekdays(self) -> frozenset[int]:
+        """The weekdays of BYDAY without their ordinals."""
+        return frozenset(weekday for _, weekday in self.byday)
+
+    @property
+    def has_ordinals(self) -> bool:
+        """Say whether BYDAY picks some weekdays of a month or year only."""
+        return any(ordinal for ordinal, _ in self.byday)
+
+
+def parse(text: str) -> Rule:
+    """Return the parts of an RRULE value such as "FREQ=WEEKLY;BYDAY=MO"; raises RuleError."""
+    parts = _split(text)
+    freq = parts.pop("FREQ", "")
+    if freq not in FREQS:
+        raise RuleError(f"FREQ {freq[:20]!r} is not one of {', '.join(FREQS)}" if freq else "the rule has no FREQ")
+    notes: list[str] = []
+    count = _whole(parts.pop("COUNT", None), "COUNT")
+    until = _until(parts.pop("UNTIL", None))
+    if count is not None and until is not None:
+        notes.append("COUNT and UNTIL exclude each other; the rule ends with whichever comes first")
+    interval = _whole(parts.pop("INTERVAL", None), "INTERVAL") or 1
+    wkst = parts.pop("WKST", "MO")
+    if wkst not in WEEKDAYS:
+        raise RuleError(f"WKST {wkst[:20]!r} is not a weekday; use MO to SU")
+    byday = _byday(parts.pop("BYDAY", None))
+    if freq not in ("YEARLY", "MONTHLY") and any(ordinal for ordinal, _ in byday):
+        notes.append(f"numbers in BYDAY mean nothing with FREQ={freq} and are ignored")
+        byday = tuple((0, weekday) for _, weekday in byday)
+    lists = {name.lower(): _numbers(parts.pop(name, None), name) for name in _RANGES}
+    unknown = next((name for name in parts if not name.startswith("X-")), None)
+    if unknown is not None:
+        raise RuleError(f"the rule has an unknown part {unknown[:20]!r}; RFC 5545 does not know it")
+    return Rule(
+        freq=freq,
+        interval=interval,
+        count=count,
+        until=until,
+        byday=byday,
+        wkst=WEEKDAYS.index(wkst),
+        notes=tuple(notes),
+        **lists,
+    )
+
+
+def _split(text: str) -> dict[str, str]:
+    cleaned = re.sub(r"\s+", "", text).upper().removeprefix("RRULE:")
+    if len(cleaned) > _LONGEST:
+        raise RuleError(f"the rule is longer than {_LONGEST} characters")
+    parts: dict[str, str] = {}
+    for part in filter(None, cleaned.split(";")):
+        name, equals, value = part.partition("=")
+        if not equals or not value:
+            raise RuleError(f"{part[:20]!r} is not NAME=VALUE")
+        if name in parts:
+            raise RuleError(f"{name[:20]} is given twice; keep one")
+        parts[name] = value
+    return parts
+
+
+def _whole(value: str | None, name: str) -> int | None:
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value[:12]) <= 10**9:
+        raise RuleError(f"{name}={value[:20]} is not a whole number from 1 on")
+    return int(value)
+
+
+def _numbers(value: str | None, name: str) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    low, high, may_be_negative = _RANGES[name]
+    numbers: set[int] = set()
+    for text in value.split(","):
+        if not re.fullmatch(r"[+-]?\d{1,3}", text, re.ASCII):
+            raise RuleError(f"{name}={text[:20]} is not a number")
+        number = int(text)
+        if not low <= (abs(number) if may_be_negative else number) <= high:
+            raise RuleError(f"{name}={text} lies outside {low} to {high}")
+        numbers.add(min(number, 59) if name == "BYSECOND" else number)
+    return tuple(sorted(numbers))
+
+
+def _byday(value: str | None) -> tuple[tuple[int, int], ...]:
+    if value is None:
+        return ()
+    days: set[tuple[int, int]] = set()
+    for text in value.split(","):
+        match = _BYDAY.fullmatch(text)
+        if match is None or not abs(int(match[1] or 0)) <= 53 or (match[1] and int(match[1]) == 0):
+            raise RuleError(f"BYDAY={text[:20]} is not a weekday such as MO, 2TU or -1FR")
+        days.add((int(match[1] or 0), [*WEEKDAYS].index(match[2])))  # type: ignore[arg-type]
+    return tuple(sorted(days))
+
+
+def _until(value: str | None) -> Until | None:
+    if value is None:
+        return None
+    match = _UNTIL.fullmatch(value)
+    if match is None:
+        raise RuleError(f"UNTIL={value[:20]} is not a date such as 20260531 or 20260531T120000Z")
+    year, month, day, hour, minute, second, utc = match.groups()
+    try:
+        if hour is None:
+            return Until(
+                wall=datetime.combine(date(int(year), int(month), int(day)), datetime.min.time()),
+                is_day=True,
+                utc=False,
+            )
+        wall = datetime(int(year), int(month), int(day), int(hour), int(minute), min(int(second or 0), 59))
+    except ValueError as error:
+        raise RuleError(f"UNTIL={value[:20]} is no day of the calendar") from error
+    return Until(wall=wall, is_day=False, utc=bool(utc))
