@@ -1,0 +1,323 @@
+"""The client of one portal: reads, pushes, forecasts. Everything that talks to the portal goes through here.
+
+It never sends a create twice, never sends what was not written down, and never lets a secret out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from syncd.clock import Clock
+from syncd.errors import PortalUnreachableError
+from syncd.model.item import Json
+from syncd.portal.credential import Credential
+from syncd.portal.exchange import Exchange
+from syncd.portal.forecast import Forecast, forecast
+from syncd.portal.gate import RequestGate
+from syncd.portal.pace import Limits, Pace
+from syncd.portal.refusal import CommandRefusedError, portal_error
+from syncd.portal.session import Bell, Journal, Line, Session, Tally
+from syncd.portal.transport import AiohttpTransport, Transport
+from syncd.portal.waiting import Job
+from syncd.portal.wire import Command, Done, Outcome, Refused, Unknown
+
+_READING_PATIENCE = 4
+_PAGE = 50
+_MOST_PAGES = 4000
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushSummary:
+    """What one push did. `remaining` jobs were not settled: the push was stopped before they were sent."""
+
+    done: int
+    refused: int
+    unknown: int
+    remaining: int
+    requests: int
+    commands: int
+    seconds: float
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the pushes under way are; `waiting_until` and `eta_s` in unix time and seconds, None if unknown."""
+
+    done: int
+    total: int
+    requests: int
+    refused_rate: int
+    waiting_for: str | None
+    waiting_until: float | None
+    eta_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodBudget:
+    """Operating time of one method: seconds used and allowed, and the unix time its oldest seconds drop."""
+
+    used_s: float
+    limit_s: float
+    resets_at: float | None
+
+
+class Portal:
+    """One configured portal. `random` gives numbers in [0, 1); `state` is what `budget_state` gave before a restart.
+
+    Without a `transport` it opens real connections. State that cannot be read is left aside: the budgets then start
+    as if the portal were unknown, which is slower but safe.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        credential: Credential,
+        limits: Limits,
+        clock: Clock,
+        random: Callable[[], float],
+        transport: Transport | None = None,
+        state: Json = None,
+    ) -> None:
+        self.name = name
+        self.limits = limits
+        self._origin = credential.origin
+        self._clock = clock
+        self._random = random
+        self._transport = transport or AiohttpTransport(credential)
+        self._pace = self._fresh_pace()
+        gate = RequestGate(clock, burst=limits.burst, rate=limits.rate, random=random)
+        self._line = Line(self._transport, credential, gate, limits.timeout)
+        self._bell = Bell()
+        self._tally = Tally()
+        self._pushes: list[tuple[Exchange, int]] = []
+        if state is not None:
+            self._restore(state)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give up the connections."""
+        await self._transport.close()
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of the portal, fit for messages."""
+        return self._origin
+
+    @property
+    def server_offset_s(self) -> int | None:
+        """UTC offset of the server zone in seconds, learned from any answer; None before the first."""
+        return self._pace.clock.utc_offset_s
+
+    @property
+    def skew_s(self) -> float:
+        """How far the portal's clock is ahead of this machine's, in seconds."""
+        return self._pace.clock.offset_s - (self._clock.now() - self._clock.monotonic())
+
+    async def read(self, method: str, params: Mapping[str, Json]) -> Json:
+        """Call a method that is safe to repeat, as a JSON call of its own, and return its `result`.
+
+        Raises CommandRefusedError when the portal refuses this call, PortalRefusedError when it refuses the caller,
+        PortalUnreachableError when it does not answer after several attempts.
+        """
+        return (await self._read_one(Command(method=method, params=params))).result
+
+    async def read_many(self, commands: Sequence[Command]) -> tuple[Outcome, ...]:
+        """Call methods that are safe to repeat, in batches; return their outcomes in the same order.
+
+        What is unknown is asked again a few times. Raises PortalRefusedError and PortalUnreachableError.
+        """
+        return await self._read_all(commands, single=False)
+
+    async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
+        """Read all rows of a list method; return them in the portal's order, each id once.
+
+        Pages after the first are read in batches where the portal tells the total; a page past the end, which would
+        be the first one again, is never asked for (PORTAL.md 6.9). Raises like `read`.
+        """
+        first = await self._read_one(Command(method=method, params=params))
+        rows = _Rows()
+        rows.add(first.result)
+        start, asked = first.next, 0
+        page = max(1, start - _int(params.get("start"))) if start is not None else _PAGE
+        while start is not None:
+            starts = range(start, max(first.total or 0, start + 1), page)
+            asked += len(starts)
+            if asked > _MOST_PAGES:
+                raise PortalUnreachableError(f"{self._origin}: {method} has no last page")
+            commands = [Command(method=method, params={**params, "start": at}) for at in starts]
+            for outcome in await self._read_all(commands, single=False):
+                last = _must(method, outcome)
+                rows.add(last.result)
+            start = last.next
+            if start is not None and start <= starts[-1]:
+                raise PortalUnreachableError(f"{self._origin}: the pages of {method} go in circles")
+        return rows.all()
+
+    async def push(self, jobs: Sequence[Job], journal: Journal, stop: asyncio.Event) -> PushSummary:
+        """Execute each job once and settle it in the journal; see Journal, and Refused.reach for what stops it.
+
+        Jobs settled as Refused with the code `not_sent` are known not to have been executed. Raises
+        PortalRefusedError or PortalUnreachableError after settling what was in flight, and what the journal raises.
+        """
+        began = self._clock.monotonic()
+        exchange = Exchange(self._pace)
+        session = self._session(exchange, journal=journal, stop=stop)
+        entry = (exchange, len(jobs))
+        self._pushes.append(entry)
+        try:
+            await session.record(exchange.offer(jobs))
+            await session.run()
+        finally:
+            self._pushes.remove(entry)
+        if exchange.stopped is not None:
+            raise portal_error(self._origin, exchange.stopped)
+        kinds = Counts(type(outcome) for outcome in session.outcomes.values())
+        return PushSummary(
+            done=kinds[Done],
+            refused=kinds[Refused],
+            unknown=kinds[Unknown],
+            remaining=exchange.remaining,
+            requests=session.tally.requests,
+            commands=session.tally.commands,
+            seconds=self._clock.monotonic() - began,
+            waited_s=session.tally.waited_s,
+        )
+
+    def forecast(self, counts: Mapping[str, int]) -> Forecast:
+        """Return what sending so many commands by method would take from now on."""
+        return forecast(self._pace, counts, self._clock.monotonic())
+
+    def progress(self) -> Progress:
+        """Return how far the pushes under way are."""
+        total = sum(count for _, count in self._pushes)
+        left: Counts[str] = Counts()
+        for exchange, _ in self._pushes:
+            left.update(exchange.counts())
+        waiting = self._tally.waiting
+        gate_s = self._line.gate.wait_s
+        if waiting is None and gate_s > 0 and self._pushes:
+            waiting = ("the request rate", self._clock.now() + gate_s)
+        return Progress(
+            done=total - sum(exchange.remaining for exchange, _ in self._pushes),
+            total=total,
+            requests=self._tally.requests,
+            refused_rate=self._tally.refused_rate,
+            waiting_for=waiting[0] if waiting is not None else None,
+            waiting_until=waiting[1] if waiting is not None else None,
+            eta_s=self.forecast(left).seconds if self._pushes else None,
+        )
+
+    def operating(self) -> Mapping[str, MethodBudget]:
+        """Return the operating time of every method the portal has told of."""
+        now = self._clock.monotonic()
+        at = self._pace.clock.at(now)
+        budgets = {}
+        for method in self._pace.operating.methods():
+            resets_at = self._pace.operating.resets_at(method, at)
+            budgets[method] = MethodBudget(
+                used_s=round(self._pace.operating.used(method, at), 3),
+                limit_s=self._pace.operating.hard_s(at),
+                resets_at=None if resets_at is None else resets_at - self.skew_s,
+            )
+        return budgets
+
+    def budget_state(self) -> Json:
+        """Return what must survive a restart so that the limits are kept across it."""
+        wall = self._clock.now() - self._clock.monotonic()
+        return {"version": 1, "pace": self._pace.dump(wall_offset_s=wall), "gate": self._line.gate.dump()}
+
+    async def _read_one(self, command: Command) -> Done:
+        (outcome,) = await self._read_all([command], single=True)
+        return _must(command.method, outcome)
+
+    async def _read_all(self, commands: Iterable[Command], *, single: bool) -> tuple[Outcome, ...]:
+        jobs = [Job(id=number, command=command, repeatable=True) for number, command in enumerate(commands)]
+        exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True)
+        session = self._session(exchange, journal=None, stop=asyncio.Event())
+        await session.record(exchange.offer(jobs, single=single))
+        await session.run()
+        if exchange.stopped is not None:
+            raise portal_error(self._origin, exchange.stopped)
+        return tuple(session.outcomes[job.id] for job in jobs)
+
+    def _session(self, exchange: Exchange, *, journal: Journal | None, stop: asyncio.Event) -> Session:
+        return Session(
+            exchange, self._line, self._clock, bell=self._bell, tally=self._tally, journal=journal, stop=stop
+        )
+
+    def _fresh_pace(self) -> Pace:
+        guess = self._clock.now() - self._clock.monotonic()
+        return Pace(self.limits, guess=guess, random=self._random)
+
+    def _restore(self, state: Json) -> None:
+        try:
+            pace, gate = _saved(state)
+            self._pace.load(pace, wall_offset_s=self._clock.now() - self._clock.monotonic())
+            self._line.gate.load(gate)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            log.warning("budget.unreadable", portal=self.name, reason=str(error))
+            self._pace = self._fresh_pace()
+
+
+def _saved(state: Json) -> tuple[Mapping[str, Json], Json]:
+    """Return the parts of a saved state; raises TypeError or KeyError when it is something else."""
+    if not isinstance(state, Mapping) or state["version"] != 1 or not isinstance(state["pace"], Mapping):
+        raise TypeError("the saved budgets must be an object of version 1")
+    return state["pace"], state["gate"]
+
+
+class _Rows:
+    """Rows of several pages; a row whose ID was seen is left out, as rows move while pages are read."""
+
+    def __init__(self) -> None:
+        self._rows: list[Json] = []
+        self._seen: set[str] = set()
+
+    def add(self, result: Json) -> None:
+        """Add the rows of one page; PHP writes a list with gaps as an object (PORTAL.md 1.2)."""
+        rows = result.values() if isinstance(result, Mapping) else result
+        if isinstance(rows, str) or not isinstance(rows, Iterable):
+            return
+        for row in rows:
+            mark = row.get("ID", row.get("id")) if isinstance(row, Mapping) else None
+            if isinstance(mark, (str, int)):
+                if str(mark) in self._seen:
+                    continue
+                self._seen.add(str(mark))
+            self._rows.append(row)
+
+    def all(self) -> tuple[Json, ...]:
+        """Return the rows in the order they came."""
+        return tuple(self._rows)
+
+
+def _int(value: Json) -> int:
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _must(method: str, outcome: Outcome) -> Done:
+    match outcome:
+        case Done():
+            return outcome
+        case Refused():
+            raise CommandRefusedError(method, outcome)
+        case Unknown():
+            raise PortalUnreachableError(f"{method} was not answered: {outcome.reason}", "try again later")

@@ -1,0 +1,102 @@
+"""How long commands take: recent durations per method, and what they say of the next batch.
+
+Pure. It forgets: only the last few dozen commands of a method count, and the slowest of them not at all, so that
+one slow command does not shrink the batches of others for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from syncd.model.item import Json
+from syncd.portal.wire import CallTime
+
+_KEPT = 64
+_QUANTILE = 0.8
+_OUTLIERS = 0.04
+_FIRST_BATCH = 10
+_GROWTH = 4
+
+_STARTING_S: Mapping[str, float] = {
+    "calendar.event.delete": 0.3,
+    "calendar.event.get": 1.0,
+    "calendar.event.getbyid": 0.1,
+    "crm.activity.add": 0.6,
+    "crm.activity.update": 0.6,
+    "crm.activity.list": 0.6,
+}
+_DEFAULT_S = 0.4
+
+
+class CostModel:
+    """Expected server seconds per method."""
+
+    def __init__(self) -> None:
+        self._recent: dict[str, deque[float]] = {}
+        self._expected: dict[str, float] = {}
+
+    def expected(self, method: str) -> float:
+        """Return the seconds to plan with for one command: high enough that a batch of them keeps its time."""
+        if method not in self._expected:
+            self._expected[method] = _expected(self._recent.get(method, ()), _STARTING_S.get(method, _DEFAULT_S))
+        return self._expected[method]
+
+    def most(self, method: str) -> int:
+        """Return how many commands of the method one batch may hold by what is known: few at first, then more."""
+        return max(_FIRST_BATCH, _GROWTH * len(self._recent.get(method, ())))
+
+    def known(self, method: str) -> bool:
+        """Say whether the method has been measured."""
+        return bool(self._recent.get(method))
+
+    def learn(self, method: str, seconds: float) -> None:
+        """Take in the duration of one executed command."""
+        self._recent.setdefault(method, deque(maxlen=_KEPT)).append(max(0.0, seconds))
+        self._expected.pop(method, None)
+
+    def dump(self) -> Json:
+        """Return the state for the ledger; `load` takes it back."""
+        return {method: [round(s, 3) for s in recent] for method, recent in sorted(self._recent.items())}
+
+    def load(self, state: Mapping[str, Json]) -> None:
+        """Take back what `dump` gave; raises TypeError when it is something else."""
+        for method, recent in state.items():
+            if not isinstance(recent, Sequence) or isinstance(recent, str):
+                raise TypeError("durations must be a list")
+            for seconds in recent:
+                if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+                    raise TypeError("a duration must be a number")
+                self.learn(method, float(seconds))
+
+
+def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float, ...]:
+    """Return how long each command of a request took, by its own stamps where they can be trusted.
+
+    Whole-number stamps may be a second off (PORTAL.md 1.2); such commands, and failed ones without any, share what
+    is left of the seconds that passed here.
+    """
+    known = [_own_seconds(time) for time in times]
+    blind = sum(1 for seconds in known if seconds is None)
+    left = max(0.0, elapsed_s - sum(seconds for seconds in known if seconds is not None))
+    return tuple(left / blind if seconds is None else seconds for seconds in known)
+
+
+def _own_seconds(time: CallTime | None) -> float | None:
+    if time is None:
+        return None
+    if time.start is not None and time.finish is not None and not (time.start.is_integer() or time.finish.is_integer()):
+        return max(0.0, time.finish - time.start)
+    if time.duration is not None and not time.duration.is_integer():
+        return time.duration
+    return None
+
+
+def _expected(recent: Sequence[float], starting_s: float) -> float:
+    if not recent:
+        return starting_s
+    ordered = sorted(recent)
+    usual = ordered[: max(1, len(ordered) - round(len(ordered) * _OUTLIERS))]
+    quantile = ordered[min(len(ordered) - 1, int(len(ordered) * _QUANTILE))]
+    # A heavy tail below the quantile still costs its mean.
+    return max(min(quantile, usual[-1]), sum(usual) / len(usual))

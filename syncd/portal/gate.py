@@ -1,0 +1,127 @@
+"""The only door to the portal: lets requests through one by one, in order of arrival, at the rate allowed.
+
+asyncio-throttle keeps the sliding window; it is not fair and every waiter polls, so exactly one asks it at a time.
+Never opens faster than the limits, nor before a pause after a refusal is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from asyncio_throttle.throttler import Throttler
+
+from syncd.clock import Clock
+from syncd.model.item import Json
+
+_COLD_SHARE = 0.4
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 30.0
+_RECOVER_EVERY = 5
+_NARROWEST = 8
+"""However often it is refused, the gate lets this part of its window through: the bucket leaks all the time."""
+
+
+class _ClockedThrottler(Throttler):
+    """The throttler on our clock; it sleeps until the window moves on instead of asking a hundred times a second."""
+
+    def __init__(self, clock: Clock, rate_limit: int, period: float) -> None:
+        super().__init__(rate_limit, period, retry_interval=0.001)
+        self._clock = clock
+        self.most = rate_limit
+
+    def flush(self) -> None:
+        now = self._clock.monotonic()
+        while self._task_logs and now - self._task_logs[0] > self.period:
+            self._task_logs.popleft()
+
+    async def acquire(self) -> None:
+        while (wait_s := self.wait_s()) > 0:
+            await self._clock.sleep(wait_s)
+        self._task_logs.append(self._clock.monotonic())
+
+    def wait_s(self) -> float:
+        """Return for how long the window is full."""
+        self.flush()
+        if len(self._task_logs) < self.rate_limit:
+            return 0.0
+        leaver = self._task_logs[len(self._task_logs) - self.rate_limit]
+        return float(max(self.retry_interval, leaver + self.period - self._clock.monotonic()))
+
+    def count(self, moments: Sequence[float]) -> None:
+        """Count requests made at these monotonic times as let through."""
+        self._task_logs = deque(sorted([*self._task_logs, *moments]))
+
+    def passed(self) -> tuple[float, ...]:
+        """Return the monotonic times of the requests in the window, oldest first."""
+        self.flush()
+        return tuple(self._task_logs)
+
+
+class RequestGate:
+    """First in, first out; half of the portal's burst per window, the rest left to neighbours and late arrivals.
+
+    A window of `burst/2` requests lasts `burst/2/rate` seconds, so any stretch of time sees at most half a burst more
+    than the bucket leaks meanwhile (PORTAL.md 3.1). It starts cold: what ran before a restart may still fill the
+    bucket. `random` gives numbers in [0, 1) for the jitter of pauses.
+    """
+
+    def __init__(self, clock: Clock, *, burst: int, rate: float, random: Callable[[], float]) -> None:
+        half = max(1, burst // 2)
+        self._clock = clock
+        self._random = random
+        self._window = _ClockedThrottler(clock, half, half / rate)
+        self._turn = asyncio.Lock()
+        self._paused_until: float | None = None
+        self._refusals = 0
+        self._passes = 0
+        cold = half - max(1, round(half * _COLD_SHARE))
+        now, step = clock.monotonic(), half / rate / max(1, cold)
+        self._window.count([now - index * step for index in range(cold)])
+
+    @property
+    def wait_s(self) -> float:
+        """For how long the next request would have to wait, leaving out those before it."""
+        pause = 0.0 if self._paused_until is None else self._paused_until - self._clock.monotonic()
+        return max(0.0, pause, self._window.wait_s())
+
+    async def acquire(self) -> None:
+        """Wait for leave to send one request; those who ask first are let through first."""
+        async with self._turn:
+            while (wait_s := self.wait_s) > 0:
+                await self._clock.sleep(wait_s)
+            await self._window.acquire()
+
+    def refused(self) -> None:
+        """Close for a while after a QUERY_LIMIT_EXCEEDED, longer each time, and let half as many through."""
+        self._refusals += 1
+        self._passes = 0
+        pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self._refusals - 1)) * (0.75 + self._random() / 2)
+        self._paused_until = self._clock.monotonic() + pause
+        self._window.rate_limit = max(1, self._window.most // _NARROWEST, self._window.rate_limit // 2)
+
+    def answered(self) -> None:
+        """Take note that a request was not refused; after a few of them the window opens again, step by step."""
+        self._refusals = 0
+        self._passes += 1
+        if self._window.rate_limit < self._window.most and self._passes % _RECOVER_EVERY == 0:
+            wider = self._window.rate_limit + max(1, self._window.rate_limit // 2)
+            self._window.rate_limit = min(self._window.most, wider)
+
+    def dump(self) -> Json:
+        """Return the unix times of the requests in the window; `load` takes them back."""
+        offset = self._clock.now() - self._clock.monotonic()
+        return [round(moment + offset, 3) for moment in self._window.passed()]
+
+    def load(self, state: Json) -> None:
+        """Count the requests a former process let through; raises TypeError when `state` is not what `dump` gave."""
+        if not isinstance(state, Sequence) or isinstance(state, str):
+            raise TypeError("the saved requests must be a list")
+        offset = self._clock.now() - self._clock.monotonic()
+        moments = []
+        for saved in state:
+            if isinstance(saved, bool) or not isinstance(saved, (int, float)):
+                raise TypeError("a saved request must be a time")
+            moments.append(min(saved - offset, self._clock.monotonic()))
+        self._window.count(moments)

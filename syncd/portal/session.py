@@ -1,0 +1,254 @@
+"""One push or one reading on its way: asks the exchange what to do, does it, and reports what came of it.
+
+All waiting happens here. Before a batch leaves, its intents are durable; when a journal fails, nothing more leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from syncd.clock import Clock
+from syncd.portal.answers import Answer, RawAnswer, read_batch, read_single, scrubbed
+from syncd.portal.credential import Credential
+from syncd.portal.exchange import Exchange, Idle, Send, Wait
+from syncd.portal.gate import RequestGate
+from syncd.portal.transport import Transport, TransportFault
+from syncd.portal.waiting import Job
+from syncd.portal.wire import NOT_SENT, Outcome, Refused, Unknown, encode_batch, encode_single
+
+_LOGGED_WAIT_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Journal(Protocol):
+    """Where a push writes down what it is about to do, and what became of it."""
+
+    async def intend(self, jobs: Sequence[Job]) -> None:
+        """Make it durable that these jobs are about to be sent; may come again for a job sent again."""
+        ...
+
+    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+        """Make durable what became of jobs: once per job, in one transaction.
+
+        Jobs refused here (codes unsendable, dependency) may come without ever having been intended.
+        """
+        ...
+
+
+class Bell:
+    """Wakes every session of a portal when any of them got an answer."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake who waits for the present event; who comes later waits for the next."""
+        self.event.set()
+        self.event = asyncio.Event()
+
+
+class Tally:
+    """What a portal's sessions did so far: numbers for progress, reports and metrics."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.commands = 0
+        self.refused_rate = 0
+        self.waited_s = 0.0
+        self.waiting: tuple[str, float | None] | None = None
+
+
+class Line:
+    """Sends one request through the gate and reads its answer."""
+
+    def __init__(self, transport: Transport, credential: Credential, gate: RequestGate, timeout_s: float) -> None:
+        self.gate = gate
+        self._transport = transport
+        self._credential = credential
+        self._timeout_s = timeout_s
+
+    async def ask(self, send: Send) -> Answer:
+        """Send the jobs and return what the portal, or the line, made of them; never raises for their faults."""
+        authorization = self._credential.parameters()
+        try:
+            if send.single:
+                command = send.jobs[0].command
+                raw = await self._post(command.method, encode_single(command, authorization))
+                answer = read_single(raw)
+            else:
+                texts = dict(zip(send.keys, send.texts, strict=True))
+                raw = await self._post("batch", encode_batch(texts, authorization))
+                answer = read_batch(raw, send.keys)
+        except TransportFault as fault:
+            failure: Refused | Unknown = Unknown(reason=fault.detail)
+            if not fault.reached:
+                failure = Refused(code=NOT_SENT, description=fault.detail, reach="rate", transient=True)
+            return Answer(outcomes=(failure,) * len(send.jobs), whole=failure)
+        if any(isinstance(outcome, Refused) and outcome.reach == "rate" for outcome in answer.outcomes):
+            self.gate.refused()
+        else:
+            self.gate.answered()
+        return scrubbed(answer, self._credential.scrub)
+
+    async def _post(self, method: str, body: bytes) -> RawAnswer:
+        return await self._transport.post(method, body, self._timeout_s)
+
+
+class Session:
+    """Drives one exchange to its end. Without a journal it reads."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        line: Line,
+        clock: Clock,
+        *,
+        bell: Bell,
+        tally: Tally,
+        journal: Journal | None,
+        stop: asyncio.Event,
+    ) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+        self.tally = Tally()
+        self._shared = tally
+        self._exchange = exchange
+        self._line = line
+        self._clock = clock
+        self._bell = bell
+        self._journal = journal
+        self._stop = stop
+        self._failure: BaseException | None = None
+        self._flights: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Send until nothing is left, or it is stopped; what was in flight then is settled first.
+
+        Raises what the journal raised; on cancellation the requests in flight are given up, their jobs unsettled.
+        """
+        try:
+            while not self._halted():
+                rung = self._bell.event
+                decision = self._exchange.next(self._clock.monotonic())
+                match decision:
+                    case Send():
+                        self._fly(decision)
+                    case Wait():
+                        await self._pass_time(decision, rung)
+                    case Idle():
+                        break
+            while self._flights:
+                await asyncio.wait(self._flights)
+        finally:
+            for flight in self._flights:
+                flight.cancel()
+            await asyncio.gather(*self._flights, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
+        await self.record(self._exchange.give_back())
+
+    async def record(self, settled: Sequence[tuple[Job, Outcome]]) -> None:
+        """Keep final outcomes: in the journal when there is one, else in `outcomes`."""
+        if not settled:
+            return
+        if self._journal is not None:
+            await self._journal.settle(settled)
+        for job, outcome in settled:
+            self.outcomes[job.id] = outcome
+
+    def _halted(self) -> bool:
+        return self._failure is not None or self._stop.is_set()
+
+    def _fly(self, send: Send) -> None:
+        flight = asyncio.create_task(self._flight(send))
+        self._flights.add(flight)
+        flight.add_done_callback(self._landed)
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        if not flight.cancelled() and (error := flight.exception()) is not None:
+            # Only the journal raises in a flight: nothing more may leave, and run() raises it.
+            self._failure = self._failure or error
+        self._bell.ring()
+
+    async def _flight(self, send: Send) -> None:
+        departed = False
+        try:
+            waited_from = self._clock.monotonic()
+            await self._line.gate.acquire()
+            if self._halted():
+                return
+            if self._journal is not None:
+                await self._journal.intend(send.jobs)
+            sent_at = self._clock.monotonic()
+            self._wait_over(sent_at - waited_from)
+            self._exchange.departed(send.ticket, sent_at)
+            departed = True
+            self._count(send)
+            answer = await self._line.ask(send)
+            self._report(send, answer, sent_at)
+            await self.record(self._exchange.answered(send.ticket, self._clock.monotonic(), answer))
+        finally:
+            self._drop(send, departed=departed)
+
+    def _drop(self, send: Send, *, departed: bool) -> None:
+        """Give up a request that did not come to its end; does nothing when it did."""
+        if not self._exchange.knows(send.ticket):
+            return
+        if departed:
+            self._exchange.abandon(send.ticket, self._clock.monotonic())
+        else:
+            self._exchange.withdraw(send.ticket)
+
+    def _count(self, send: Send) -> None:
+        for tally in (self.tally, self._shared):
+            tally.requests += 1
+            tally.commands += len(send.jobs)
+        log.debug("batch.sent", commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1))
+
+    def _report(self, send: Send, answer: Answer, sent_at: float) -> None:
+        seconds = round(self._clock.monotonic() - sent_at, 3)
+        if answer.whole is None:
+            log.debug("batch.answered", commands=len(send.jobs), seconds=seconds)
+            return
+        if isinstance(answer.whole, Refused):
+            if answer.whole.reach == "rate" and answer.whole.code != NOT_SENT:
+                self.tally.refused_rate += 1
+                self._shared.refused_rate += 1
+            said = answer.whole.code or answer.whole.description
+        else:
+            said = answer.whole.reason
+        log.warning("batch.failed", commands=len(send.jobs), seconds=seconds, reason=said)
+
+    async def _pass_time(self, wait: Wait, rung: asyncio.Event) -> None:
+        """Wait for the moment, an answer of any session, or the stop, whichever comes first."""
+        now = self._clock.monotonic()
+        limited = wait.until is not None
+        if wait.until is not None:
+            wall = self._clock.now() + wait.until - now
+            self._shared.waiting = (wait.why, wall)
+            if wait.until - now >= _LOGGED_WAIT_S and not self._exchange.in_flight:
+                log.info("limit.waited", why=wait.why, seconds=round(wait.until - now, 1))
+        waits: list[asyncio.Future[object]] = [
+            asyncio.ensure_future(rung.wait()),
+            asyncio.ensure_future(self._stop.wait()),
+        ]
+        if wait.until is not None:
+            waits.append(asyncio.ensure_future(self._clock.sleep(wait.until - now)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+            self._shared.waiting = None
+        if limited and not self._exchange.in_flight:
+            self._wait_over(self._clock.monotonic() - now)
+
+    def _wait_over(self, seconds: float) -> None:
+        self.tally.waited_s += seconds
+        self._shared.waited_s += seconds

@@ -1,0 +1,275 @@
+"""What travels to the portal and what became of it: commands, their batch encoding, outcomes.
+
+Pure: no IO, no clock. It never lets into a batch what PHP or the macro substitution would change on the way
+(PORTAL.md 2.2, 2.3); such commands travel alone as JSON.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import quote
+
+import orjson
+
+from syncd.model.item import Json
+from syncd.portal.credential import Credential, Webhook
+
+Reach = Literal["command", "method", "rate", "portal"]
+"""How far a refusal reaches: this command, all commands of its method, the request as a whole, the caller."""
+
+NOT_SENT = "not_sent"
+"""Code of a refusal made here: the command is known not to have been executed, and may be sent at any later time."""
+
+DEPENDENCY = "dependency"
+"""Code of a refusal made here: the job that this one waits for was not done."""
+
+UNSENDABLE = "unsendable"
+"""Code of a refusal made here: the command cannot be written as a request at all."""
+
+MAX_VARIABLES = 900
+"""PHP drops variables after the 1000th silently (PORTAL.md 2.2)."""
+
+MAX_DEPTH = 32
+"""PHP drops what is nested deeper than 64 in a query string, and calls JSON deeper than 512 malformed."""
+
+MAX_BATCHED_BYTES = 200_000
+"""A longer command travels alone, so that one batch stays far below any limit on the size of a request."""
+
+_METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
+_TOP_KEY = re.compile(r"[^\x00-\x20\x7f.\[\]]+")
+_NESTED_KEY = re.compile(r"[^\x00-\x20\x7f\[\]][^\x00-\x1f\x7f\[\]]*")
+# PORTAL.md 2.3, made a little wider: only the blanks that PHP knows end the run, and case is ignored beyond ASCII.
+_MACRO = re.compile(r"\$(?:result|next|total|time|error)[^ \t\n\r\f]*?\[[^\]]+\]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One call of a portal method; `params` as the method wants them, booleans already as Y/N or 1/0."""
+
+    method: str
+    params: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def budget_key(self) -> str:
+        """Name under which the portal counts the method: names are lower-cased first (PORTAL.md 1.1)."""
+        return self.method.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTime:
+    """The `time` of one answer; every number may be missing. Unix seconds of the portal, or seconds.
+
+    `operating` and `operating_reset_at` are the absolute values of PORTAL.md 3.2.
+    """
+
+    start: float | None = None
+    finish: float | None = None
+    duration: float | None = None
+    operating: float | None = None
+    operating_reset_at: float | None = None
+    date_start: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The portal executed the command; whether `result` means success is the caller's to judge by its shape."""
+
+    result: Json
+    time: CallTime | None = None
+    total: int | None = None
+    next: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The portal answered with an error; `description` is the portal's text, for people only."""
+
+    code: str
+    description: str
+    reach: Reach = "command"
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """The command may or may not have been executed; `reason` says what was seen."""
+
+    reason: str
+
+
+Outcome = Done | Refused | Unknown
+
+
+def encode_command(command: Command) -> str:
+    """Return the command as a batch string `method?query`, keys and values percent-encoded (RFC 3986).
+
+    Raises ValueError with the reason when the command may not travel in a batch (see `alone_because`) or cannot be
+    sent at all (see `unsendable_because`).
+    """
+    reason = unsendable_because(command) or alone_because(command)
+    if reason is not None:
+        raise ValueError(f"{command.method} cannot go in a batch: {reason}")
+    return _encoded(command)
+
+
+def encode_single(command: Command, authorization: Mapping[str, str] | None = None) -> bytes:
+    """Return the JSON body of a call of its own; raises ValueError when the command cannot be sent at all."""
+    reason = unsendable_because(command)
+    if reason is not None:
+        raise ValueError(f"{command.method} cannot be sent: {reason}")
+    return orjson.dumps(_plain({**command.params, **(authorization or {})}))
+
+
+def encode_batch(commands: Mapping[str, str], authorization: Mapping[str, str] | None = None) -> bytes:
+    """Return the JSON body of a `batch` call from encoded commands by their keys, which must not be numbers."""
+    return orjson.dumps({"halt": 0, "cmd": dict(commands), **(authorization or {})})
+
+
+def alone_because(command: Command) -> str | None:
+    """Return why the command must travel as a single JSON call, or None when it may be batched.
+
+    The reasons are those of PORTAL.md 2.2 and 2.3: what a query string cannot say, and what would be substituted.
+    """
+    for depth, key, value in _walk(command.params, 1):
+        if depth > MAX_DEPTH:
+            return "nested too deeply for a query string"
+        if key is not None and (reason := _bad_key(key, top=depth == 1)):
+            return reason
+        if reason := _bad_value(value):
+            return reason
+    if sum(1 for _, _, value in _walk(command.params, 1) if not _is_container(value)) > MAX_VARIABLES:
+        return f"more than {MAX_VARIABLES} values"
+    if len(_encoded(command)) > MAX_BATCHED_BYTES:
+        return f"longer than {MAX_BATCHED_BYTES} bytes"
+    return None
+
+
+def unsendable_because(command: Command) -> str | None:
+    """Return why the command cannot be sent in any form, or None."""
+    if not _METHOD.fullmatch(command.method):
+        return "the method's name is not one"
+    for depth, key, value in _walk(command.params, 1):
+        if depth > 10 * MAX_DEPTH:
+            return "nested too deeply"
+        if isinstance(value, float) and not math.isfinite(value):
+            return "a number that is not finite"
+        for text in (key, value):
+            if isinstance(text, str) and _has_surrogate(text):
+                return "text that is not valid Unicode"
+    return None
+
+
+def _walk(value: Json, depth: int) -> Iterator[tuple[int, str | None, Json]]:
+    """Yield (depth, key, value) of everything inside `value`, without recursion; list items have no key."""
+    stack: list[tuple[int, str | None, Json]] = list(_children(value, depth))
+    while stack:
+        level, key, item = stack.pop()
+        yield level, key, item
+        if level <= 10 * MAX_DEPTH:
+            stack.extend(_children(item, level + 1))
+
+
+def _children(value: Json, depth: int) -> Iterator[tuple[int, str | None, Json]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield depth, key, item
+    elif _is_container(value):
+        for item in value:  # type: ignore[union-attr] # a container that is not a mapping is a sequence
+            yield depth, None, item
+
+
+def _is_container(value: Json) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str))
+
+
+def _bad_key(key: str, *, top: bool) -> str | None:
+    wanted = _TOP_KEY if top else _NESTED_KEY
+    if not wanted.fullmatch(key):
+        return f"PHP would rename the parameter {key!r}"
+    return "a parameter's name looks like a macro" if _has_macro(key) else None
+
+
+def _bad_value(value: Json) -> str | None:
+    if value is None:
+        return "null cannot be written in a query string"
+    if isinstance(value, bool):
+        return "true and false cannot be written in a query string"
+    if isinstance(value, str):
+        return "the batch would substitute text that looks like a macro" if _has_macro(value) else None
+    if _is_container(value) and not value:
+        return "an empty list cannot be written in a query string"
+    return None
+
+
+def _has_macro(text: str) -> bool:
+    if "$" not in text and "&" not in text:
+        return False
+    # The filter decodes HTML entities before it judges a text (PORTAL.md 1.5), and may hand on what it decoded.
+    return _MACRO.search(text) is not None or ("&" in text and _MACRO.search(html.unescape(text)) is not None)
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _encoded(command: Command) -> str:
+    pairs = [f"{_quoted(name)}={_quoted(text)}" for name, text in _variables("", command.params)]
+    return f"{command.method}?{'&'.join(pairs)}" if pairs else command.method
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="replace")
+
+
+def _variables(prefix: str, value: Json) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _variables(f"{prefix}[{key}]" if prefix else key, item)
+    elif isinstance(value, str):
+        yield prefix, value
+    elif _is_container(value):
+        for index, item in enumerate(value):  # type: ignore[arg-type] # a container that is not a mapping
+            yield from _variables(f"{prefix}[{index}]", item)
+    else:
+        yield prefix, str(value)
+
+
+def _plain(value: Json) -> Json:
+    """Return `value` in the types that the JSON writer knows: dict and list for any mapping and sequence."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value
+
+
+__all__ = [
+    "DEPENDENCY",
+    "MAX_VARIABLES",
+    "NOT_SENT",
+    "UNSENDABLE",
+    "CallTime",
+    "Command",
+    "Credential",
+    "Done",
+    "Json",
+    "Outcome",
+    "Reach",
+    "Refused",
+    "Unknown",
+    "Webhook",
+    "alone_because",
+    "encode_batch",
+    "encode_command",
+    "encode_single",
+    "unsendable_because",
+]
