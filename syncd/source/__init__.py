@@ -1,0 +1,45 @@
+"""Opens the source a sync names, through the one door that plugins use as well: the entry points `syncd.sources`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from syncd.errors import ConfigError
+from syncd.source.base import ReadContext, Source, SourceFactory
+from syncd.source.options import nearest
+
+__all__ = ["ReadContext", "Source", "SourceFactory", "open_source"]
+
+GROUP = "syncd.sources"
+BUILT_IN = (
+    EntryPoint(name="csv", value="syncd.source.csv:open_csv", group=GROUP),
+    EntryPoint(name="ics", value="syncd.source.ics:open_ics", group=GROUP),
+)
+"""The same lines as in pyproject.toml, for a checkout that runs without being installed."""
+
+NOT_BUILT = frozenset({"xlsx", "caldav", "bitrix24"})
+
+
+def open_source(options: Mapping[str, object], base: Path, *, where: str) -> Source:
+    """Return the source that `options` describes; relative paths start at `base`.
+
+    Raises ConfigError, its message beginning with `where`, for an unknown type, key or value.
+    """
+    kind = options.get("type")
+    if not isinstance(kind, str):
+        raise ConfigError(f"{where}: missing key 'type'", 'e.g. type = "csv"')
+    points = {point.name: point for point in (*BUILT_IN, *entry_points(group=GROUP))}
+    if kind not in points:
+        if kind in NOT_BUILT:
+            raise ConfigError(
+                f"{where}: this version reads files only, there is no source {kind!r} yet",
+                "export the schedule to a csv or ics file",
+            )
+        raise ConfigError(f"{where}: unknown source type {kind!r}", nearest(kind, points))
+    try:
+        factory: SourceFactory = points[kind].load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{where}: the source {kind!r} cannot be loaded: {error}", "reinstall its package") from error
+    return factory(options, base, where=where)

@@ -1,0 +1,58 @@
+"""What a source is to the rest of syncd: something that can be read into a snapshot.
+
+A source turns bytes into entries and nothing else; it never writes, and it never calls a snapshot complete that is not
+proved to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from syncd.model.entry import Snapshot
+from syncd.model.window import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadContext:
+    """What a source may know of the pass it reads for.
+
+    `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes), `known` the
+    `changed_marker` of the last snapshot. `window` and `today` are for sources that ask a server for a span of days; a
+    file is always read whole.
+    """
+
+    zone: str | None
+    window: Window
+    today: date
+    known: str = ""
+
+
+class Source(Protocol):
+    """One schedule that can be read again and again."""
+
+    async def read(self, context: ReadContext) -> Snapshot:
+        """Read everything there is now.
+
+        Raises SourceError only when nothing can be read at all; otherwise what could be read comes back, incomplete
+        with its reason when absence may not be trusted. Blocking work never runs in the event loop.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Name the source in a few words for logs and `check`; never holds a secret."""
+        ...
+
+
+class SourceFactory(Protocol):
+    """What an entry point of the group `syncd.sources` loads."""
+
+    def __call__(self, options: Mapping[str, object], base: Path, *, where: str) -> Source:
+        """Make a source from `[sync.source]`; relative paths start at `base`.
+
+        Raises ConfigError, its message beginning with `where`, for anything in `options` it cannot use.
+        """
+        ...

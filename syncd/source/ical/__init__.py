@@ -1,0 +1,1 @@
+"""iCalendar to entries, in steps: cut into components, lex, zones, values, series."""

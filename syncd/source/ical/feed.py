@@ -1,0 +1,243 @@
+"""A file's components to entries: groups those of one UID, reads only the groups that are new, joins each to an entry.
+
+in the group                               the entry
+one event without RECURRENCE-ID            that event, the others its overrides
+several of them                            the highest SEQUENCE, then DTSTAMP; equals: the first, others rejected
+overrides only, one                        a single event
+overrides only, several                    a series of just these days, each overridden
+anything that cannot be read               rejected as a whole: half a series would show wrong days
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import blake2b
+
+from syncd.model.entry import AllDay, Entry, Moment, Override, Problem, Recurrence, Span
+from syncd.source.ical.event import CalendarFacts, Event, read_event, stand_in_uid
+from syncd.source.ical.lines import Component, read_component
+from syncd.source.ical.split import Broken, Calendar, Piece, split
+from syncd.source.ical.values import moved
+from syncd.source.ical.zones import FeedZones
+from syncd.source.reading import Part
+
+_UID = re.compile(rb"^UID(?:;[^:\n]*)?:[ \t]*(.*?)[ \t]*\r*$", re.IGNORECASE | re.MULTILINE)
+_CANCELS = frozenset({"CANCEL"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a group came to: an entry or none, and what there is to say about it; `lines` are those it was read from."""
+
+    lines: tuple[int, ...]
+    entry: Entry | None
+    problems: tuple[Problem, ...]
+    rejected: bool
+
+
+Cache = dict[bytes, Outcome]
+"""Outcomes by the digest of the group's bytes and of all that its reading depends on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Member:
+    piece: Piece
+    facts: CalendarFacts
+    context: bytes
+
+
+class FeedReader:
+    """Reads one file's bytes after another; `known` are the outcomes of the last time, `kept` those of this time,
+    `parsed` the number of groups that were not known."""
+
+    def __init__(self, *, known: Cache) -> None:
+        self._known = known
+        self.kept: Cache = {}
+        self.parsed = 0
+
+    def read(self, name: str, content: bytes, *, encoding: str, floating: str | None, year: int) -> Part:
+        """Return the entries of a stream of VCALENDARs; the part says when it seems not to be all of them.
+
+        `encoding` is that of `content`, `floating` the IANA zone of times without one in calendars that name none
+        themselves, `year` the current year (see FeedZones).
+        """
+        part = Part()
+        feed = split(content)
+        groups: dict[str, list[_Member]] = {}
+        for calendar in feed.calendars:
+            facts, context, unknown = _facts(calendar, encoding, floating, year)
+            if unknown:
+                part.warn(name, f"X-WR-TIMEZONE {unknown!r} is not known, so times without a zone are in timezone's")
+            context = blake2b(repr((name, encoding, floating, year)).encode() + context).digest()
+            for piece in calendar.events:
+                uid = _uid(piece, encoding)
+                if not uid:
+                    part.reject(f"{name}:{piece.line}", "", "the event has neither a UID nor a DTSTART to name it by")
+                    continue
+                groups.setdefault(uid, []).append(_Member(piece=piece, facts=facts, context=context))
+            for broken in calendar.broken:
+                _put_aside(part, name, broken, encoding)
+        broken_uids = set(part.rejected)
+        for uid, members in groups.items():
+            if uid not in broken_uids:
+                self._add(part, name, uid, members, encoding)
+        if feed.unfinished:
+            part.incomplete = f"{name}: {feed.unfinished}"
+        return part
+
+    def _add(self, part: Part, name: str, uid: str, members: list[_Member], encoding: str) -> None:
+        seen = blake2b(digest_size=20)
+        for member in members:
+            seen.update(member.context)
+            seen.update(member.piece.content)
+        key = seen.digest()
+        lines = tuple(member.piece.line for member in members)
+        outcome = self._known.get(key)
+        if outcome is None or (outcome.lines != lines and (outcome.problems or outcome.entry is None)):
+            self.parsed += 1
+            outcome = _read_group(name, uid, members, encoding)
+        elif outcome.lines != lines:
+            outcome = _moved_to(outcome, name, lines)
+        self.kept[key] = outcome
+        part.problems.extend(outcome.problems)
+        if outcome.entry is not None:
+            part.entries.append(outcome.entry)
+        if outcome.rejected:
+            part.rejected.add(uid)
+
+
+def _facts(calendar: Calendar, encoding: str, floating: str | None, year: int) -> tuple[CalendarFacts, bytes, str]:
+    """Return what holds for all events of a calendar, the bytes it depends on, and its own zone if that is unknown."""
+    head = read_component("BEGIN:VCALENDAR\n" + _text(calendar.head, encoding) + "\nEND:VCALENDAR")
+    definitions: dict[str, Component] = {}
+    for piece in calendar.zones:
+        zone = read_component(_text(piece.content, encoding))
+        for prop in zone.all("TZID"):
+            definitions.setdefault(prop.text, zone)
+            definitions.setdefault(prop.value, zone)
+    own = head.text("X-WR-TIMEZONE").strip()
+    named = FeedZones(definitions=definitions, floating=floating, year=year).named(own) if own else None
+    zones = FeedZones(definitions=definitions, floating=named or floating, year=year)
+    facts = CalendarFacts(
+        zones=zones,
+        name=head.text("X-WR-CALNAME").strip() or head.text("NAME").strip(),
+        cancels=head.text("METHOD").strip().upper() in _CANCELS,
+    )
+    depends_on = calendar.head + b"".join(piece.content for piece in calendar.zones)
+    return facts, depends_on, own if named is None else ""
+
+
+def _text(content: bytes, encoding: str) -> str:
+    return content.decode(encoding, "surrogateescape")
+
+
+def _uid(piece: Piece, encoding: str) -> str:
+    found = _UID.search(piece.own)
+    uid = found[1].decode(encoding, "backslashreplace").strip() if found else ""
+    return uid or stand_in_uid(_text(piece.content, encoding))
+
+
+def _put_aside(part: Part, name: str, broken: Broken, encoding: str) -> None:
+    found = _UID.search(broken.piece.own)
+    uid = found[1].decode(encoding, "backslashreplace").strip() if found else ""
+    if broken.cut:
+        uid = ""  # the UID itself may be cut; the part is incomplete anyway
+    part.reject(f"{name}:{broken.piece.line}", uid, f"the event cannot be read: {broken.reason}")
+
+
+def _read_group(name: str, uid: str, members: list[_Member], encoding: str) -> Outcome:
+    lines = tuple(member.piece.line for member in members)
+    events: list[Event] = []
+    for member in members:
+        where = f"{name}:{member.piece.line}"
+        try:
+            events.append(read_event(_text(member.piece.content, encoding), member.facts, where=where))
+        except ValueError as error:
+            problem = Problem(where=where, kind="rejected", reason=str(error), key=uid)
+            return Outcome(lines=lines, entry=None, problems=(problem,), rejected=True)
+    problems: list[Problem] = []
+    for event in events:
+        problems += [Problem(where=event.where, kind="warning", reason=text, key=uid) for text in event.warnings]
+    chosen = _latest_versions(uid, events, problems)
+    try:
+        entry = _join(uid, chosen)
+    except ValueError as error:
+        problems.append(Problem(where=chosen[0].where, kind="rejected", reason=str(error), key=uid))
+        return Outcome(lines=lines, entry=None, problems=tuple(problems), rejected=True)
+    return Outcome(lines=lines, entry=entry, problems=tuple(problems), rejected=False)
+
+
+def _latest_versions(uid: str, events: list[Event], problems: list[Problem]) -> list[Event]:
+    """Keep the latest version of each occurrence; of equals the first, the other a problem unless the same."""
+    kept: dict[tuple[Moment | None, bool], Event] = {}
+    for event in events:
+        name = (event.at, event.this_and_future)
+        other = kept.get(name)
+        if other is None or event.rank > other.rank:
+            kept[name] = event
+        elif event.rank == other.rank and replace(event, where=other.where) != other:
+            reason = (
+                f"the same event with the same SEQUENCE and DTSTAMP, but other content, stands at {other.where}, "
+                "so this one is not used"
+            )
+            problems.append(Problem(where=event.where, kind="rejected", reason=reason, key=uid))
+    return sorted(kept.values(), key=lambda event: event.at is not None)
+
+
+def _join(uid: str, events: list[Event]) -> Entry:
+    """Make one entry of a master and its overrides, or of overrides whose master is not in the file."""
+    main = events[0]
+    if main.at is not None and len(events) > 1:
+        return _without_master(uid, events)
+    return Entry(
+        uid=uid,
+        where=main.where,
+        details=main.details,
+        span=main.span,
+        recurrence=main.recurrence,
+        overrides=tuple(_override(event, event.at) for event in events[1:] if event.at is not None),
+    )
+
+
+def _without_master(uid: str, events: Iterable[Event]) -> Entry:
+    """Make a series of the occurrences that overrides stand for: each at its RECURRENCE-ID, and overridden there."""
+    named = sorted(
+        ((event, event.at) for event in events if event.at is not None), key=lambda pair: (pair[1].wall, pair[0].where)
+    )
+    stands = [_placed(event, at) for event, at in named]
+    main = named[0][0]
+    return Entry(
+        uid=uid,
+        where=main.where,
+        details=main.details,
+        span=stands[0],
+        recurrence=Recurrence(rdates=tuple(stands[1:])),
+        overrides=tuple(_override(event, at) for event, at in named),
+    )
+
+
+def _override(event: Event, at: Moment) -> Override:
+    return Override(
+        at=at, span=event.span, details=event.details, where=event.where, this_and_future=event.this_and_future
+    )
+
+
+def _placed(event: Event, at: Moment) -> Span:
+    """Return the override's span put at the occurrence it replaces."""
+    if isinstance(event.span, AllDay) or at.zone is None:
+        days = event.span.days if isinstance(event.span, AllDay) else 1
+        return AllDay(first=at.wall.date(), end=at.wall.date() + timedelta(days=days))
+    return moved(event.span, at.wall, at.zone)
+
+
+def _moved_to(outcome: Outcome, name: str, lines: tuple[int, ...]) -> Outcome:
+    """Return the outcome of the same bytes found on other lines."""
+    entry = outcome.entry
+    if entry is None:
+        return outcome
+    places = {f"{name}:{old}": f"{name}:{new}" for old, new in zip(outcome.lines, lines, strict=True)}
+    overrides = tuple(replace(override, where=places[override.where]) for override in entry.overrides)
+    return replace(outcome, lines=lines, entry=replace(entry, where=places[entry.where], overrides=overrides))

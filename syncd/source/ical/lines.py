@@ -1,0 +1,120 @@
+"""Content lines to properties: the lexer, which gives values exactly as they stand.
+
+Parameters in quotes are icalendar's to read. Dates keep their TZID untouched here, because icalendar leaves a time
+whose TZID it does not know naive without a word; ical/values.py decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from icalendar.parser import Contentline
+
+_DATES = frozenset({"DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE", "RDATE", "DUE"})
+_NAME = re.compile(r"[A-Za-z0-9-]+")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ITEM = re.compile(r"(?:\\.|[^,\\])+", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Property:
+    """One content line; parameter names are upper case, `value` is as it stands in the file."""
+
+    value: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The value as TEXT, escapes resolved."""
+        return unescape(self.value)
+
+
+@dataclass(slots=True, kw_only=True)
+class Component:
+    """A component's properties by upper-case name, in order, and what is nested in it; `unread` are other lines."""
+
+    kind: str
+    properties: dict[str, list[Property]] = field(default_factory=dict)
+    nested: list[Component] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    def first(self, name: str) -> Property | None:
+        """Return the first property of that name."""
+        found = self.properties.get(name)
+        return found[0] if found else None
+
+    def text(self, name: str) -> str:
+        """Return the text of the first property of that name, or ""."""
+        found = self.first(name)
+        return found.text if found else ""
+
+    def all(self, name: str) -> list[Property]:
+        """Return all properties of that name."""
+        return self.properties.get(name, [])
+
+
+def read_component(text: str) -> Component:
+    """Read an unfolded component, from its BEGIN to its END; the nesting has been checked (ical/split.py)."""
+    stack = [Component(kind="")]
+    for raw in text.split("\n"):
+        line = raw.rstrip("\r")
+        if not line.strip():
+            continue
+        found = _lex(line)
+        if found is None:
+            stack[-1].unread.append(line)
+            continue
+        name, read = found
+        if name == "BEGIN":
+            stack.append(Component(kind=read.value.strip().upper()))
+            stack[-2].nested.append(stack[-1])
+        elif name == "END":
+            stack.pop()
+        else:
+            stack[-1].properties.setdefault(name, []).append(read)
+    return stack[0].nested[0] if stack[0].nested else stack[0]
+
+
+def unescape(value: str) -> str:
+    """Resolve the escapes of a TEXT value (RFC 5545, 3.3.11)."""
+    return _ESCAPE.sub(_unescaped, value) if "\\" in value else value
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return "\n" if found[1] in "nN" else found[1]
+
+
+def split_items(value: str) -> list[str]:
+    """Cut a list of texts at its unescaped commas and resolve the escapes."""
+    return [unescape(item).strip() for item in _ITEM.findall(value)]
+
+
+def _lex(line: str) -> tuple[str, Property] | None:
+    head, colon, value = line.partition(":")
+    if not colon:
+        return None
+    if ";" not in head:
+        return (head.strip().upper(), Property(value=value)) if _NAME.fullmatch(head.strip()) else None
+    name = head.partition(";")[0].upper()
+    if name in _DATES and '"' not in line:
+        head, _, value = line.rpartition(":")  # TZID=GMT+03:00 should be in quotes, and often is not
+    elif '"' in head or "^" in head:
+        return _lex_quoted(line)
+    params = dict(_parameter(piece) for piece in head.split(";")[1:])
+    return (name, Property(value=value, params=params)) if _NAME.fullmatch(name) else None
+
+
+def _parameter(piece: str) -> tuple[str, str]:
+    key, _, value = piece.partition("=")
+    return key.strip().upper(), value.strip()
+
+
+def _lex_quoted(line: str) -> tuple[str, Property] | None:
+    try:
+        name, params, value = Contentline(line).raw_parts()  # type: ignore[no-untyped-call]  # icalendar's __new__ has no types
+    except ValueError:
+        return None
+    flat = {key.upper(): item if isinstance(item, str) else ",".join(item) for key, item in params.items()}
+    return name.upper(), Property(value=value, params=flat)

@@ -1,0 +1,204 @@
+"""Cuts an iCalendar byte stream into components without parsing them, so that what has not changed costs no parsing.
+
+Works on bytes because a fold may stand in the middle of a character. Knows the line of every BEGIN; one broken
+component spoils nothing but itself, and a stream that ends too early says so.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+_FOLD = re.compile(rb"\n[ \t]")
+_TOKEN = re.compile(rb"\n([Bb][Ee][Gg][Ii][Nn]|[Ee][Nn][Dd])[ \t]*:[ \t]*([A-Za-z0-9-]+)[ \t]*(?=\n|\Z)")
+"""Begins with a newline, and names both cases, because such a pattern is found several times faster."""
+_TOP = frozenset({b"VEVENT", b"VTODO", b"VJOURNAL", b"VFREEBUSY", b"VTIMEZONE"})
+"""Components that stand in a calendar and nowhere else."""
+_KEPT = frozenset({b"VEVENT", b"VTIMEZONE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One component: its unfolded bytes from BEGIN to END, those not in a nested component, and the line of BEGIN."""
+
+    content: bytes
+    own: bytes
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A component that has no proper end; `cut` when the stream ends in it."""
+
+    piece: Piece
+    reason: str
+    cut: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Calendar:
+    """One VCALENDAR: its own properties and its components, in the order of the stream."""
+
+    head: bytes = b""
+    zones: list[Piece] = field(default_factory=list)
+    events: list[Piece] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Feed:
+    """All calendars of a stream; `unfinished` says why there may be more than was read, or is empty."""
+
+    calendars: list[Calendar] = field(default_factory=list)
+    unfinished: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    kind: bytes
+    start: int
+    line: int
+
+
+def split(content: bytes) -> Feed:
+    """Cut the stream into calendars and their components; anything but VEVENT and VTIMEZONE is passed over."""
+    stream, lines = _unfold(b"\n" + plain_lines(content))
+    return _Splitter(stream, lines).run()
+
+
+def plain_lines(content: bytes) -> bytes:
+    """Return the bytes with their line ends, of whatever kind, as single newlines."""
+    if b"\n" not in content:
+        return content.replace(b"\r", b"\n")
+    while b"\r\n" in content:  # twice where a careless transfer has doubled the returns
+        content = content.replace(b"\r\n", b"\n")
+    return content
+
+
+def unfold(content: bytes) -> bytes:
+    """Return the bytes with their folded lines joined, line ends as single newlines."""
+    return _FOLD.sub(b"", plain_lines(content))
+
+
+class _Lines:
+    """Line numbers of the folded stream for positions of the unfolded one, asked for in ascending order."""
+
+    def __init__(self, stream: bytes, folds: list[int]) -> None:
+        self._stream = stream
+        self._folds = folds
+        self._at = 0
+        self._line = 0
+
+    def at(self, position: int) -> int:
+        self._line += self._stream.count(b"\n", self._at, position)
+        self._at = position
+        return self._line + bisect_right(self._folds, position)
+
+
+def _unfold(content: bytes) -> tuple[bytes, _Lines]:
+    parts = _FOLD.split(content)
+    stream = b"".join(parts)
+    folds = list(accumulate(map(len, parts)))[:-1]
+    return stream, _Lines(stream, folds)
+
+
+class _Splitter:
+    """Follows BEGIN and END: calendar -> component -> whatever is nested in it."""
+
+    def __init__(self, stream: bytes, lines: _Lines) -> None:
+        self._stream = stream
+        self._lines = lines
+        self._feed = Feed()
+        self._calendar: Calendar | None = None
+        self._open: _Open | None = None
+        self._nested: list[tuple[bytes, int]] = []
+        self._holes: list[tuple[int, int]] = []
+        self._stray = b""
+        self._gap = 0
+
+    def run(self) -> Feed:
+        for token in _TOKEN.finditer(self._stream):
+            name = token[2].upper()
+            if token[1].upper() == b"BEGIN":
+                self._begin(name, token.start() + 1, token.end())
+            else:
+                self._end(name, token.start() + 1, token.end())
+        end = len(self._stream)
+        if self._open is not None:
+            self._unfinished(f"line {self._open.line}: the file ends within the {self._open.kind.decode()} begun there")
+            self._break("the file ends within it", end, cut=True)
+        if self._calendar is not None:
+            self._unfinished("the file ends without END:VCALENDAR")
+        return self._feed
+
+    def _begin(self, name: bytes, start: int, end: int) -> None:
+        if name == b"VCALENDAR":
+            if self._calendar is not None:
+                line = self._lines.at(start)
+                self._unfinished(f"line {line}: a VCALENDAR begins before the one above has ended")
+                self._break("a VCALENDAR begins before it has ended", start)
+            self._calendar = Calendar()
+            self._feed.calendars.append(self._calendar)
+            self._gap = end
+        elif self._calendar is None:
+            self._unfinished(f"line {self._lines.at(start)}: a component stands outside of VCALENDAR")
+        elif self._open is None or name in _TOP:
+            if self._open is None:
+                self._calendar.head += self._stream[self._gap : start]
+            self._break(f"another {name.decode()} begins before it has ended", start)
+            self._open = _Open(name, start, self._lines.at(start))
+            self._nested, self._holes, self._stray = [], [], b""
+        else:
+            self._nested.append((name, start))
+
+    def _end(self, name: bytes, start: int, end: int) -> None:
+        if self._calendar is None:
+            return
+        if name == b"VCALENDAR":
+            if self._open is not None:
+                self._unfinished(f"line {self._open.line}: the {self._open.kind.decode()} begun there never ends")
+                self._break("the calendar ends within it", start)
+            else:
+                self._calendar.head += self._stream[self._gap : start]
+            self._calendar = None
+        elif self._nested and self._nested[-1][0] == name:
+            _, begun = self._nested.pop()
+            if not self._nested:
+                self._holes.append((begun, end))
+        elif self._open is not None and self._open.kind == name:
+            self._close(self._calendar, self._open, end)
+        elif self._open is not None:
+            self._stray = name
+
+    def _close(self, calendar: Calendar, component: _Open, end: int) -> None:
+        if self._nested or self._stray:
+            name = self._nested[-1][0] if self._nested else self._stray
+            self._break(f"{'BEGIN' if self._nested else 'END'}:{name.decode()} in it has no counterpart", end)
+        elif component.kind in _KEPT:
+            pieces = calendar.events if component.kind == b"VEVENT" else calendar.zones
+            pieces.append(self._piece(component, end))
+        self._open = None
+        self._gap = end
+
+    def _break(self, reason: str, end: int, *, cut: bool = False) -> None:
+        """Put the open component, if there is one, aside as broken."""
+        if self._open is not None and self._calendar is not None and self._open.kind == b"VEVENT":
+            self._calendar.broken.append(Broken(piece=self._piece(self._open, end), reason=reason, cut=cut))
+        self._open = None
+
+    def _piece(self, component: _Open, end: int) -> Piece:
+        content = self._stream[component.start : end]
+        own = b"".join(self._outside(component.start, end)) if self._holes else content
+        return Piece(content=content, own=own, line=component.line)
+
+    def _outside(self, start: int, end: int) -> Iterator[bytes]:
+        for hole_start, hole_end in self._holes:
+            yield self._stream[start:hole_start]
+            start = hole_end
+        yield self._stream[start:end]
+
+    def _unfinished(self, reason: str) -> None:
+        self._feed.unfinished = self._feed.unfinished or reason

@@ -1,0 +1,63 @@
+"""The keys of `[sync.source]`, checked against a struct: every unknown key is an error that names the nearest one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import TypeVar
+
+import msgspec
+
+from syncd.errors import ConfigError
+
+ONLINE_KEYS = frozenset({"url", "username", "password", "token", "headers", "ca_file", "max_bytes", "calendars"})
+
+
+class FileOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys of every source that reads files.
+
+    `path` is a file, a glob or a directory; `encoding` is "auto" or a codec's name.
+    """
+
+    type: str
+    path: str
+    encoding: str = "auto"
+
+
+Options = TypeVar("Options", bound=msgspec.Struct)
+
+
+def read_options(kind: type[Options], options: Mapping[str, object], *, where: str) -> Options:
+    """Return `options` as a `kind`; raises ConfigError beginning with `where` for a key or a value it does not take."""
+    known = kind.__struct_fields__
+    for key in options:
+        if key not in known:
+            raise _unknown(key, known, where)
+    try:
+        return msgspec.convert(dict(options), kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {_plain(str(error))}") from None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the remedy that names the nearest known word, or all of them when none is near."""
+    words = sorted(known)
+    by_folded = {known_word.casefold(): known_word for known_word in words}
+    close = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {by_folded[close[0]]!r}?"
+    return f"there are: {', '.join(words)}" if words else ""
+
+
+def _unknown(key: str, known: tuple[str, ...], where: str) -> ConfigError:
+    if key.removesuffix("_file").removesuffix("_env").removesuffix("_credential") in ONLINE_KEYS:
+        return ConfigError(f"{where}: this version reads files only, so {key!r} cannot be used", "give a path")
+    return ConfigError(f"{where}: unknown key {key!r}", nearest(key, known))
+
+
+def _plain(message: str) -> str:
+    """Turn msgspec's "Expected `str`, got `int` - at `$.path`" into words that name the key."""
+    text, _, place = message.partition(" - at `$")
+    key = place.strip("`.").replace("[...]", "")
+    text = text.replace("Object missing required field ", "missing key ").replace("`", "'")
+    return f"{key}: {text}" if key else text

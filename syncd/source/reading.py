@@ -1,0 +1,148 @@
+"""Several files read as one snapshot: the source behind csv and ics, whatever the files hold.
+
+A uid belongs to the file that has it first (files are taken in the order of their names); a file that cannot be used
+makes the snapshot incomplete, and only when none can be used is there an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+from syncd.errors import SourceError
+from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.source import files
+from syncd.source.base import ReadContext
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """What one file holds, while it is being put together.
+
+    `rejected` are uids that stand in the file and could not be used; `incomplete` says why absence may not be trusted.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    rejected: set[str] = field(default_factory=set)
+    incomplete: str = ""
+
+    def reject(self, where: str, uid: str, reason: str) -> None:
+        """Note that the thing at `where` cannot be used; without a uid nobody can say which entry is missing."""
+        self.problems.append(Problem(where=where, kind="rejected", reason=reason, key=uid or None))
+        if uid:
+            self.rejected.add(uid)
+        else:
+            self.incomplete = self.incomplete or f"{where} could not be read, so it is not known which entry it is"
+
+    def warn(self, where: str, reason: str, uid: str = "") -> None:
+        """Note something that was passed over and does not keep the entry from being used."""
+        self.problems.append(Problem(where=where, kind="warning", reason=reason, key=uid or None))
+
+
+Parse = Callable[[str, bytes, ReadContext], Part]
+"""Turns a file's name and bytes into its part; raises SourceError when the file as a whole is of no use."""
+
+Begin = Callable[[], Parse]
+"""Starts a reading of all files and gives what parses each of them."""
+
+
+class FileSource:
+    """A source of the files that a path means, each turned into entries by what `begin` gives."""
+
+    def __init__(self, *, path: str, base: Path, suffix: str, begin: Begin, settings: str) -> None:
+        """Keep what is needed to read; `settings` names all options that change what is read."""
+        self._path = path
+        self._base = base
+        self._suffix = suffix
+        self._begin = begin
+        self._settings = settings
+        self._last: Snapshot | None = None
+
+    def describe(self) -> str:
+        """Name the kind of source and its path."""
+        return f"{self._suffix.lstrip('.')} {self._path}"
+
+    async def read(self, context: ReadContext) -> Snapshot:
+        """Read all files now; the same bytes as last time give the same snapshot without parsing.
+
+        Raises SourceError when there is no file or none of them can be used.
+        """
+        return await asyncio.to_thread(self._read, context)
+
+    def _read(self, context: ReadContext) -> Snapshot:
+        found: list[files.FileBytes] = []
+        unread: list[tuple[str, SourceError]] = []
+        for name in files.locate(self._path, self._base, self._suffix):
+            try:
+                found.append(files.read(name, self._base))
+            except SourceError as error:
+                unread.append((name, error))
+        marker = self._marker(found, unread, context)
+        if self._last is None or self._last.changed_marker != marker:
+            self._last = self._combine(found, unread, context, marker)
+        return self._last
+
+    def _combine(
+        self,
+        found: Sequence[files.FileBytes],
+        unread: Iterable[tuple[str, SourceError]],
+        context: ReadContext,
+        marker: str,
+    ) -> Snapshot:
+        parts: list[Part] = []
+        parse = self._begin()
+        errors = dict(unread)
+        for file in found:
+            try:
+                part = parse(file.name, file.content, context)
+            except SourceError as error:
+                errors[file.name] = error
+                continue
+            part.incomplete = part.incomplete or file.unsettled
+            parts.append(part)
+        if not parts:
+            raise next(iter(errors.values()))
+        return join(parts, errors, marker)
+
+    def _marker(
+        self, found: Sequence[files.FileBytes], unread: Iterable[tuple[str, SourceError]], context: ReadContext
+    ) -> str:
+        seen = blake2b(digest_size=16)
+        seen.update(repr((self._settings, context.zone, context.today.year)).encode())
+        for file in found:
+            seen.update(repr((file.name, len(file.content), file.unsettled)).encode())
+            seen.update(file.content)
+        for name, error in unread:
+            seen.update(repr((name, str(error))).encode())
+        return seen.hexdigest()
+
+
+def join(parts: Iterable[Part], errors: dict[str, SourceError], marker: str) -> Snapshot:
+    """Return the snapshot of several files, entries in their order; a uid met again is rejected, naming both places."""
+    first: dict[str, Entry] = {}
+    problems: list[Problem] = []
+    rejected: set[str] = set()
+    because = [str(error) for error in errors.values()]
+    for part in parts:
+        for entry in part.entries:
+            seen = first.setdefault(entry.uid, entry)
+            if seen is not entry:
+                reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
+                problems.append(Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid))
+        problems.extend(part.problems)
+        rejected |= part.rejected
+        if part.incomplete:
+            because.append(part.incomplete)
+    problems.extend(Problem(where=name, kind="incomplete", reason=str(error)) for name, error in errors.items())
+    return Snapshot(
+        entries=tuple(first.values()),
+        problems=tuple(problems),
+        complete=not because,
+        incomplete_because="; ".join(because[:3]) + (f"; and {len(because) - 3} more" if len(because) > 3 else ""),
+        rejected_uids=frozenset(rejected - first.keys()),
+        changed_marker=marker,
+    )

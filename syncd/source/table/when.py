@@ -1,0 +1,133 @@
+"""Dates and times as people write them into tables; what could mean two days is refused, never guessed.
+
+auto  2026-12-31  2026/12/31  20261231  31.12.2026  31.12.26; 12/31/2026 only if the whole file allows one order
+iso   2026-12-31  2026/12/31  20261231
+dmy   those of iso and day, month, year with any of . / -
+mdy   those of iso and month, day, year with any of . / -
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+DateOrder = Literal["auto", "iso", "dmy", "mdy"]
+
+_DATE = re.compile(r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?![\d])(?:[T\s,]\s*(.+))?", re.IGNORECASE)
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?(Z)?)?", re.IGNORECASE)
+_TIME = re.compile(
+    r"(\d{1,2})(?:[:.](\d{2}))?(?:[:.](\d{2})(?:[.,]\d{1,9})?)?\s*(?:([ap])\.?m\.?)?\s*(Z|[+-]\d{2}:?\d{2})?",
+    re.IGNORECASE,
+)
+_FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a cell says: a day, a time of day (from 0 to 24 hours), or both; `offset` from UTC when it is given."""
+
+    day: date | None = None
+    time: timedelta | None = None
+    offset: timedelta | None = None
+
+    def wall(self) -> datetime:
+        """Return day and time together; 24:00 is midnight of the next day. Only for a value that has both."""
+        if self.day is None or self.time is None:
+            raise ValueError("there is no time with the date")
+        return datetime.combine(self.day, datetime.min.time()) + self.time
+
+
+def find_order(texts: Iterable[str], setting: DateOrder) -> DateOrder:
+    """Return the order of day and month: the setting, or for "auto" the one that the file's dates allow, else "auto".
+
+    A single 12/31/2026 proves month first, a single 31/12/2026 day first; both together prove nothing.
+    """
+    if setting != "auto":
+        return setting
+    day_first = month_first = False
+    for text in texts:
+        found = _DATE.fullmatch(text)
+        if found and found[2] != "." and len(found[1]) < 3:
+            day_first = day_first or int(found[1]) > 12
+            month_first = month_first or int(found[3]) > 12
+        if day_first and month_first:
+            return "auto"
+    return "dmy" if day_first else "mdy" if month_first else "auto"
+
+
+def read_moment(text: str, order: DateOrder) -> Written:
+    """Read a date, a date with a time, or a time alone; raises ValueError with what is wrong with it."""
+    if found := _DATE.fullmatch(text):
+        day = _day(found[1], found[2], found[3], found[4], order)
+        if not found[5]:
+            return Written(day=day)
+        time = _time(found[5])
+        return Written(day=day, time=time.time, offset=time.offset)
+    if found := _COMPACT.fullmatch(text):
+        day = _calendar_day(int(found[1]), int(found[2]), int(found[3]))
+        if not found[4]:
+            return Written(day=day)
+        clock = _clock(int(found[4]), int(found[5]), int(found[6] or 0))
+        return Written(day=day, time=clock, offset=timedelta(0) if found[7] else None)
+    if _TIME.fullmatch(text) and not text.isdigit():
+        return _time(text)
+    raise ValueError(f"{text!r} is not a date or a time (write it like {_FORMS})")
+
+
+def _day(first: str, mark: str, second: str, third: str, order: DateOrder) -> date:
+    text = mark.join((first, second, third))
+    if len(first) == 4 and len(third) <= 2:
+        if mark == ".":
+            raise ValueError(f"{text!r} is not a date (write it like {_FORMS})")
+        return _calendar_day(int(first), int(second), int(third))
+    if len(first) > 2 or len(third) not in (2, 4):
+        raise ValueError(f"{text!r} is not a date (write it like {_FORMS})")
+    if order == "iso":
+        raise ValueError(f'{text!r} is not an ISO date, and dates = "iso" (write 2026-12-31, or change dates)')
+    year = int(third) + (2000 if len(third) == 2 else 0)
+    if order == "dmy" or (order == "auto" and mark == "."):
+        return _calendar_day(year, int(second), int(first))
+    if order == "mdy":
+        return _calendar_day(year, int(first), int(second))
+    if first.lstrip("0") == second.lstrip("0"):
+        return _calendar_day(year, int(first), int(second))  # the same day either way
+    raise ValueError(f'{text!r} could be read day first or month first (set dates = "dmy" or "mdy")')
+
+
+def _calendar_day(year: int, month: int, day: int) -> date:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        raise ValueError(f"there is no day {year:04}-{month:02}-{day:02}") from None
+
+
+def _time(text: str) -> Written:
+    found = _TIME.fullmatch(text)
+    if not found or not (found[2] or found[4]):
+        raise ValueError(f"{text!r} is not a time (write it like 9:00, 21:30 or 9:30 pm)")
+    hour = int(found[1])
+    if found[4]:
+        if not 1 <= hour <= 12:
+            raise ValueError(f"{text!r} is not a time: there is no {hour} o'clock {found[4].lower()}m")
+        hour = hour % 12 + (12 if found[4].lower() == "p" else 0)
+    clock = _clock(hour, int(found[2] or 0), int(found[3] or 0))
+    return Written(time=clock, offset=_offset(found[5]) if found[5] else None)
+
+
+def _clock(hour: int, minute: int, second: int) -> timedelta:
+    time = timedelta(hours=hour, minutes=minute, seconds=second)
+    if minute > 59 or second > 59 or time > timedelta(hours=24):
+        raise ValueError(f"there is no time {hour:02}:{minute:02}:{second:02}")
+    return time
+
+
+def _offset(text: str) -> timedelta:
+    if text in "Zz":
+        return timedelta(0)
+    size = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
+    if size > timedelta(hours=14):
+        raise ValueError(f"there is no offset {text}")
+    return size if text[0] == "+" else -size

@@ -1,0 +1,125 @@
+"""Words that people write into cells, English and Russian: yes and no, states, durations, lists.
+
+Every reader takes a stripped text and raises ValueError with the forms it takes.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from syncd.model.entry import Reminder, Status
+from syncd.source.span import iso_length
+
+_YES = frozenset({"yes", "y", "true", "t", "1", "x", "+", "on", "✓", "да", "д", "истина", "х"})  # the last is Cyrillic
+_NO = frozenset({"no", "n", "false", "f", "0", "-", "off", "нет", "н", "ложь"})
+_NONE = frozenset({"none", "no", "нет", "-", "без"})
+_STATUS: dict[str, Status] = dict.fromkeys(
+    ("confirmed", "accepted", "подтверждено", "подтвержден", "подтверждена"), "CONFIRMED"
+)
+_STATUS |= dict.fromkeys(("tentative", "под вопросом", "предварительно"), "TENTATIVE")
+_STATUS |= dict.fromkeys(
+    ("cancelled", "canceled", "отменено", "отменен", "отменена", "отмена"),
+    "CANCELLED",
+)
+_PRIORITY = {
+    "high": 1, "высокий": 1, "высокая": 1,
+    "medium": 5, "normal": 5, "средний": 5, "обычный": 5, "обычная": 5,
+    "low": 9, "низкий": 9, "низкая": 9,
+}  # fmt: skip
+_UNITS = (
+    (timedelta(weeks=1), "w wk week weeks н нед неделя недели недель"),
+    (timedelta(days=1), "d day days д дн день дня дней сутки суток"),
+    (timedelta(hours=1), "h hr hrs hour hours ч час часа часов"),
+    (timedelta(minutes=1), "m min mins minute minutes м мин минута минуты минут"),
+    (timedelta(seconds=1), "s sec secs second seconds с сек секунда секунды секунд"),
+)
+_UNIT = {word: size for size, words in _UNITS for word in words.split()}
+_CLOCK = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
+_PIECE = re.compile(r"\s*(\d{1,6}(?:[.,]\d{1,3})?)\s*([^\W\d_]+)\.?\s*")
+_LONGEST = timedelta(days=3660)
+_LONGEST_TEXT = 40
+
+
+def truth(text: str) -> bool:
+    """Read yes or no."""
+    word = text.casefold()
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise ValueError("is neither yes nor no (yes, true, 1, x, да / no, false, 0, нет)")
+
+
+def status(text: str) -> Status:
+    """Read a state, of RFC 5545 or in words."""
+    found = _STATUS.get(text.casefold().replace("ё", "е"))
+    if found is None:
+        raise ValueError("is not a known status (confirmed, tentative, cancelled)")
+    return found
+
+
+def priority(text: str) -> int | None:
+    """Read a priority of RFC 5545: 1 highest to 9 lowest, 0 for none; or high, normal, low."""
+    if text.isascii() and text.isdigit() and len(text) == 1:
+        return int(text) or None
+    found = _PRIORITY.get(text.casefold())
+    if found is None:
+        raise ValueError("is not a known priority (0 to 9, high, normal, low)")
+    return found
+
+
+def duration(text: str) -> timedelta:
+    """Read a length: 90 (minutes), 1:30, 1h30m, PT1H30M, "45 min", "1 ч 30 мин"; never negative, at most ten years."""
+    found = _duration(text)
+    if found is None or found > _LONGEST:
+        raise ValueError("is not a duration (90, 1:30, 1h30m, PT1H30M, 45 min)")
+    return found
+
+
+def reminders(text: str) -> tuple[Reminder, ...]:
+    """Read how long before the start to remind: "15m, 1d", bare numbers are minutes; "none" for none at all."""
+    if text.casefold() in _NONE:
+        return ()
+    try:
+        lengths = {duration(piece.lstrip("-").strip()) for piece in items(text)}
+    except ValueError:
+        raise ValueError("is not a list of reminders (15m, 1d; or none)") from None
+    return tuple(Reminder(before=length) for length in sorted(lengths))
+
+
+def items(text: str) -> tuple[str, ...]:
+    """Split a list at commas, semicolons and line ends; each item once, in order."""
+    if not text:
+        return ()
+    pieces = (piece.strip() for piece in re.split(r"[,;\n]", text))
+    return tuple(dict.fromkeys(filter(None, pieces)))
+
+
+def _duration(text: str) -> timedelta | None:
+    if not text or len(text) > _LONGEST_TEXT:
+        return None
+    if text.isascii() and text.isdigit():
+        return timedelta(minutes=int(text)) if len(text) <= 8 else None
+    for read in (_clock, iso_length, _units):
+        if (found := read(text)) is not None:
+            return found
+    return None
+
+
+def _clock(text: str) -> timedelta | None:
+    if found := _CLOCK.fullmatch(text):
+        hours, minutes, seconds = (int(piece or 0) for piece in found.groups())
+        return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return None
+
+
+def _units(text: str) -> timedelta | None:
+    total, at = timedelta(0), 0
+    while at < len(text):
+        piece = _PIECE.match(text, at)
+        if piece is None or piece[2].casefold() not in _UNIT:
+            return None
+        total += _UNIT[piece[2].casefold()] * float(piece[1].replace(",", "."))
+        at = piece.end()
+    return total

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+from syncd.source import Source, open_source
+from tests.source.conformance import FileSourceConformance
+
+COLUMNS = {"uid": "ID", "title": "Shift", "start": "Start", "end": "End"}
+
+
+class TestCsv(FileSourceConformance):
+    suffix = ".csv"
+
+    def source(self, path: str, base: Path) -> Source:
+        return open_source({"type": "csv", "path": path, "columns": COLUMNS}, base, where="test")
+
+    def schedule(self, *uids: str) -> bytes:
+        rows = [f"{uid},Shift {uid},2026-12-01 09:00,2026-12-01 10:00\n" for uid in uids]
+        return "".join(["ID,Shift,Start,End\n", *rows]).encode()
+
+    def with_broken(self, good: str, bad: str) -> tuple[bytes, int]:
+        return self.schedule(good) + f"{bad},Bad,2026-02-31 09:00,2026-02-31 10:00\n".encode(), 3
+
+    def truncated(self) -> bytes:
+        return self.schedule("one") + b'two,"Shift tw'
+
+
+class TestIcs(FileSourceConformance):
+    suffix = ".ics"
+
+    def source(self, path: str, base: Path) -> Source:
+        return open_source({"type": "ics", "path": path}, base, where="test")
+
+    def schedule(self, *uids: str) -> bytes:
+        return _calendar(*(_event(uid, "20261201") for uid in uids))
+
+    def with_broken(self, good: str, bad: str) -> tuple[bytes, int]:
+        return _calendar(_event(good, "20261201"), _event(bad, "20260231")), 9
+
+    def truncated(self) -> bytes:
+        return _calendar(_event("one", "20261201"), _event("two", "20261201"))[:-40]
+
+
+def _event(uid: str, day: str) -> str:
+    return (
+        f"BEGIN:VEVENT\r\nUID:{uid}\r\nSUMMARY:Shift {uid}\r\n"
+        f"DTSTART:{day}T090000\r\nDTEND:{day}T100000\r\nEND:VEVENT\r\n"
+    )
+
+
+def _calendar(*events: str) -> bytes:
+    return "".join(["BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", *events, "END:VCALENDAR\r\n"]).encode()
