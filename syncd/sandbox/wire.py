@@ -95,20 +95,37 @@ def _json_params(body: bytes) -> dict[str, PhpValue]:
     return {key: _php_shaped(value) for key, value in decoded.items()}
 
 
-def _too_deep(value: object, left: int) -> bool:
-    if isinstance(value, dict):
-        return left <= 0 or any(_too_deep(item, left - 1) for item in value.values())
-    if isinstance(value, list):
-        return left <= 0 or any(_too_deep(item, left - 1) for item in value)
+def _too_deep(value: object, limit: int) -> bool:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > limit and any(isinstance(item, dict | list) for item in level):
+            return True
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        level = inner
     return False
 
 
 def _php_shaped(value: object) -> PhpValue:
-    """Give decoded JSON the shape PHP arrays have: an object with keys 0..n-1 is a list, an empty one `[]`."""
+    """Give decoded JSON the shape PHP arrays have: an object with keys 0..n-1 is a list, an empty one `[]`.
+
+    Written with loops, so that the deepest body PHP takes costs one frame per level.
+    """
     if isinstance(value, dict):
-        return as_php_array({key: _php_shaped(item) for key, item in value.items()})
+        shaped: dict[str, PhpValue] = {}
+        for key, item in value.items():
+            shaped[key] = _php_shaped(item)
+        return as_php_array(shaped)
     if isinstance(value, list):
-        return [_php_shaped(item) for item in value]
+        items: list[PhpValue] = []
+        for item in value:
+            items.append(_php_shaped(item))
+        return items
     return value if isinstance(value, str | int | float | None) else None
 
 

@@ -6,11 +6,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.php import to_int, truthy
+from syncd.sandbox.php import PhpValue, to_int, truthy
 from syncd.sandbox.wire import as_list, as_map
 
 if TYPE_CHECKING:
-    from syncd.sandbox.php import PhpValue
     from syncd.sandbox.rows import Group
 
 GROUP_SCOPES = frozenset({"sonet_group", "sonet"})

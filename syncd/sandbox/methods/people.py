@@ -6,13 +6,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.php import is_empty, to_int, truthy
+from syncd.sandbox.php import PhpValue, is_empty, to_int, truthy
 from syncd.sandbox.wire import as_list, as_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from syncd.sandbox.php import PhpValue
     from syncd.sandbox.rows import User
 
 USER_SCOPES = frozenset({"user", "user_basic", "user_brief"})

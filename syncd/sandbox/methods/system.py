@@ -6,13 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.php import truthy
+from syncd.sandbox.php import PhpValue, truthy
 from syncd.sandbox.zones import zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from syncd.sandbox.php import PhpValue
 
 
 def system_methods(others: Mapping[str, Method]) -> Mapping[str, Method]:
