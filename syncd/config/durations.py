@@ -1,0 +1,21 @@
+"""Durations as a config writes them: "90s", "15m", "2h", "30d"."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_DURATION = re.compile(r"(\d{1,9})\s*([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = timedelta(days=36_500)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return the duration that `text` names, up to a hundred years; raises ValueError for anything else."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f'must be a duration like "90s", "15m", "2h" or "30d", not "{text}"')
+    duration = timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    if duration > _LONGEST:
+        raise ValueError(f'must be at most {_LONGEST.days} days, not "{text}"')
+    return duration

@@ -1,0 +1,131 @@
+"""The config as the rest of syncd sees it: every value checked, parsed and given its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from syncd.config.secrets import Secret
+from syncd.config.tables import CalendarKind, Marker, OnConflict, OnRemoved, OnUnresolved, Tariff
+from syncd.model.filter import Filter
+from syncd.model.template import Template
+from syncd.model.threshold import Threshold
+
+
+class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What `[portals.X.limits]` sets: requests, requests per second, seconds, a share; None follows the tariff."""
+
+    burst: int | None = None
+    rate: float | None = None
+    operating_limit: float | None = None
+    operating_share: float | None = None
+    batch_size: int | None = None
+    batch_seconds: float | None = None
+    lanes: int | None = None
+    timeout: float | None = None
+
+    def given(self) -> Mapping[str, int | float]:
+        """Return the limits that the config sets, by name."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+
+
+class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages."""
+
+    name: str
+    webhook: Secret
+    host: str
+    tariff: Tariff
+    limits: LimitsConfig
+
+
+class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[sync.source]` as it stands, for the source itself to check.
+
+    `base` is where relative paths start, `where` names file, line and table for messages.
+    """
+
+    options: Mapping[str, Any]
+    base: Path
+    where: str
+
+    def __repr__(self) -> str:  # a plugin's options may hold passwords
+        return f"SourceConfig(type={self.options.get('type')!r}, where={self.where!r})"
+
+
+class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[sync.target]`; `section` is a name or an id in digits, by default the name of the sync.
+
+    `owner` is None for the company calendar only. `owners` are aliases. `fallback_owner` is set exactly when
+    `on_unresolved` is "fallback".
+    """
+
+    calendar: CalendarKind
+    owner: Template | None
+    section: str
+    owners: Mapping[str, int | str]
+    on_unresolved: OnUnresolved
+    fallback_owner: int | str | None
+
+
+class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[sync.fields]`; None leaves a field to what the entry says.
+
+    `remind` is in minutes before the start. A `color` without a name in it is "#rrggbb".
+    """
+
+    name: Template
+    description: Template
+    location: Template
+    color: Template | None
+    accessibility: Template | None
+    importance: Template | None
+    private: bool | Template
+    remind: tuple[int, ...] | None
+    attendees: Literal["source", "none"] | tuple[str, ...]
+    crm: tuple[str, ...]
+
+
+class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[[sync]]`; `where` names file, line and sync for messages."""
+
+    name: str
+    where: str
+    portal: str
+    every: timedelta
+    verify_every: timedelta
+    timezone: str | None
+    past: timedelta
+    future: timedelta
+    on_removed: OnRemoved
+    removed_after: int
+    on_conflict: OnConflict
+    max_removed: Threshold
+    max_changed: Threshold
+    adopt: bool
+    marker: Marker
+    source: SourceConfig
+    target: TargetConfig
+    fields: FieldsConfig
+    filter: Filter
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole config; `warnings` are things `check` should tell that stop nothing."""
+
+    path: Path
+    state: Path
+    portals: tuple[PortalConfig, ...]
+    syncs: tuple[SyncConfig, ...]
+    warnings: tuple[str, ...] = ()
+
+    def portal(self, name: str) -> PortalConfig:
+        """Return the portal of that name; raises KeyError when there is none."""
+        for portal in self.portals:
+            if portal.name == name:
+                return portal
+        raise KeyError(name)

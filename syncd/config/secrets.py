@@ -1,0 +1,140 @@
+"""Secrets of the config: given in it, in a file, in the environment or by systemd; never shown.
+
+No message here repeats what it read.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+FORMS = ("", "_file", "_env", "_credential")
+"""What may follow the name of a secret: itself, a file, an environment variable, a systemd credential."""
+
+_WEBHOOK_PATH = re.compile(r"(?P<shown>(?:/[A-Za-z0-9_.~-]+)*/rest/\d+)/(?P<code>[A-Za-z0-9_-]+)/?")
+
+
+class Secret:
+    """A text that must not be seen; `reveal` is the only way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def read_secret(
+    name: str, forms: Mapping[str, str | None], *, base: Path, environ: Mapping[str, str]
+) -> tuple[str, Secret, Path | None]:
+    """Return the key that gives secret `name`, the secret, and the file it came from, if any.
+
+    `forms` maps the keys `name`, `name_file`, `name_env` and `name_credential` to their values, None where absent;
+    relative files start at `base`. Raises ValueError when not exactly one is given or it leads nowhere.
+    """
+    given = {key: value for form in FORMS if (value := forms.get(key := name + form)) is not None}
+    if not given:
+        raise ValueError(f"is missing: give {name}, {name}_file, {name}_env or {name}_credential")
+    if len(given) > 1:
+        raise ValueError(f"is given more than once, as {' and '.join(given)}: keep one of them")
+    ((key, value),) = given.items()
+    if not value.strip():
+        raise ValueError("is empty")
+    file: Path | None = None
+    match key.removeprefix(name):
+        case "":
+            text = value
+        case "_env":
+            text = _from_environment(value, environ)
+        case "_file":
+            file = base / Path(value).expanduser()
+            text = _from_file(file)
+        case _:
+            file = _credential_file(value, environ)
+            text = _from_file(file)
+    if not text.strip():
+        raise ValueError("leads to an empty secret")
+    return key, Secret(text.strip()), file
+
+
+def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
+    text = environ.get(variable)
+    if text is None:
+        raise ValueError(f"names the environment variable {variable}, which is not set")
+    return text
+
+
+def _from_file(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"names {file}, which cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"names {file}, which is not a text in UTF-8") from None
+
+
+def _credential_file(name: str, environ: Mapping[str, str]) -> Path:
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        raise ValueError(
+            f"names the systemd credential {name}, but $CREDENTIALS_DIRECTORY is not set:"
+            " it works in a service with LoadCredential= only"
+        )
+    if Path(name).name != name:
+        raise ValueError(f"must be the name of a credential, not a path: {name}")
+    return Path(directory) / name
+
+
+def readable_by_others(file: Path) -> bool:
+    """Say whether users other than the owner and its group may read `file`."""
+    try:
+        return bool(file.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+def check_webhook(secret: Secret) -> tuple[Secret, str]:
+    """Return the webhook in its full form, with a slash at the end, and the host and port it goes to.
+
+    Raises ValueError when it is not `https://HOST/rest/USER/CODE/` (PORTAL.md 1.1), or http to another machine.
+    """
+    try:
+        parts = urlsplit(secret.reveal())
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not an address") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must begin with https:// and the portal's host")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must be just https://HOST/rest/USER/CODE/, without anything added")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("must use https: plain http is allowed only to this machine")
+    found = _WEBHOOK_PATH.fullmatch(parts.path)
+    if found is None:
+        raise ValueError("must look like https://HOST/rest/USER/CODE/, as the portal shows it, without a method's name")
+    return Secret(f"{parts.scheme}://{parts.netloc}{found['shown']}/{found['code']}/"), parts.netloc.lower()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

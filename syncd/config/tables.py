@@ -1,0 +1,122 @@
+"""The config's tables as TOML gives them: names and types only; what the values mean is decided in `build`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Number = int | float
+Tariff = Literal["standard", "enterprise", "self-hosted"]
+OnRemoved = Literal["keep", "delete"]
+OnConflict = Literal["source", "portal", "report"]
+OnUnresolved = Literal["hold", "skip", "fallback"]
+CalendarKind = Literal["user", "group", "company"]
+Marker = Literal["none", "description"]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells the config's tables from other structs."""
+
+
+class LimitsTable(Table, frozen=True, kw_only=True):
+    """`[portals.X.limits]`; a key that is absent follows the tariff."""
+
+    burst: int | None = None
+    rate: Number | None = None
+    operating_limit: Number | None = None
+    operating_share: Number | None = None
+    batch_size: int | None = None
+    batch_seconds: Number | None = None
+    lanes: int | None = None
+    timeout: Number | None = None
+
+
+class PortalTable(Table, frozen=True, kw_only=True):
+    """`[portals.X]`."""
+
+    webhook: str | None = None
+    webhook_file: str | None = None
+    webhook_env: str | None = None
+    webhook_credential: str | None = None
+    tariff: Tariff = "standard"
+    limits: LimitsTable = LimitsTable()
+
+
+class WindowTable(Table, frozen=True, kw_only=True):
+    """`window` of a sync."""
+
+    past: str = "30d"
+    future: str = "365d"
+
+
+class TargetTable(Table, frozen=True, kw_only=True):
+    """`[sync.target]`."""
+
+    type: str = "calendar"
+    calendar: CalendarKind = "user"
+    owner: str | int | None = None
+    section: str | int | None = None
+    owners: dict[str, int | str] = {}
+    on_unresolved: OnUnresolved = "hold"
+    fallback_owner: str | int | None = None
+
+
+class FieldsTable(Table, frozen=True, kw_only=True):
+    """`[sync.fields]`."""
+
+    name: str = "{title}"
+    description: str = "{description}"
+    location: str = "{location}"
+    color: str | None = None
+    accessibility: str | None = None
+    importance: str | None = None
+    private: bool | str = False
+    remind: list[str] | None = None
+    attendees: str | list[int | str] = "none"
+    crm: list[str] | str = []
+
+
+class FilterTable(Table, frozen=True, kw_only=True):
+    """`[sync.filter]`."""
+
+    include: list[str] = []
+    exclude: list[str] = []
+
+
+class SyncTable(Table, frozen=True, kw_only=True):
+    """`[[sync]]`; `source` is the source's own business."""
+
+    name: str
+    source: dict[str, Any]
+    target: TargetTable
+    portal: str | None = None
+    every: str = "15m"
+    verify_every: str = "6h"
+    timezone: str | None = None
+    window: WindowTable = WindowTable()
+    on_removed: OnRemoved = "keep"
+    removed_after: int = 2
+    on_conflict: OnConflict = "source"
+    max_removed: str | int = "20%"
+    max_changed: str | int = "50%"
+    adopt: bool = True
+    marker: Marker = "none"
+    fields: FieldsTable = FieldsTable()
+    filter: FilterTable = FilterTable()
+
+
+class ConfigTable(Table, frozen=True, kw_only=True):
+    """The whole file; portals and syncs are converted one by one, so that an error can name its line."""
+
+    state: str | None = None
+    portals: dict[str, Any] = {}
+    sync: list[dict[str, Any]] = []
+
+
+NOT_AVAILABLE: dict[str, frozenset[str]] = {
+    "": frozenset({"http"}),
+    "sync": frozenset({"cron"}),
+    "sync.target": frozenset({"activity", "contact", "owner_type", "responsible", "deadline", "ping"}),
+}
+"""Keys that are fixed for later versions, by table: refused with those words rather than as unknown."""

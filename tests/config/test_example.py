@@ -1,0 +1,79 @@
+"""The example config is the reference of all keys: it has to load, and to leave none out."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from syncd.config import load_config
+from syncd.config.tables import ConfigTable, PortalTable, SyncTable, Table
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+TEXT = EXAMPLE.read_text(encoding="utf-8")
+
+
+def known(kind: type[Table], *path: str) -> Iterator[str]:
+    hints = get_type_hints(kind)
+    for name in kind.__struct_fields__:
+        inner = {"portals": PortalTable, "sync": SyncTable}.get(name) if kind is ConfigTable else hints[name]
+        if isinstance(inner, type) and issubclass(inner, Table):
+            yield from known(inner, *path, name)
+        else:
+            yield ".".join((*path, name))
+
+
+def written(table: dict[str, Any], *path: str) -> Iterator[str]:
+    for key, value in table.items():
+        match value:
+            case dict() if path == ("portals",) and key == "main":
+                yield from written(value, *path)
+            case dict() if key not in ("source", "owners"):
+                yield from written(value, *path, key)
+            case [dict(), *_]:
+                for each in value:
+                    yield from written(each, *path, key)
+            case _:
+                yield ".".join((*path, key))
+
+
+def test_the_example_loads_as_it_is() -> None:
+    config = load_config(EXAMPLE, {"HOME": "/h"})
+    assert [sync.name for sync in config.syncs] == ["timetable"]
+    assert config.state == EXAMPLE.parent / "syncd.db"
+
+
+def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
+    missing = set(known(ConfigTable)) - set(written(tomllib.loads(TEXT)))
+    assert missing == {f"portals.webhook_{form}" for form in ("file", "env", "credential")}
+    for form in ("file", "env", "credential"):
+        assert re.search(rf"^#\s+webhook_{form} = ", TEXT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("form", ["file", "env", "credential"])
+def test_the_other_forms_in_the_example_work_when_uncommented(tmp_path: Path, form: str) -> None:
+    text = re.sub(r"^webhook = .*\n", "", TEXT, flags=re.MULTILINE)
+    text = re.sub(rf'^#   (webhook_{form} = "[^"]*").*$', r"\1", text, flags=re.MULTILINE)
+    path = tmp_path / "syncd.toml"
+    path.write_text(text)
+    address = "https://example.bitrix24.com/rest/1/CODE/"
+    for name in ("webhook.secret", "webhook"):
+        (tmp_path / name).write_text(address)
+    environ = {"HOME": "/h", "SYNCD_WEBHOOK": address, "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert load_config(path, environ).portals[0].webhook.reveal() == address
+
+
+def test_the_defaults_named_in_the_example_are_the_defaults(tmp_path: Path) -> None:
+    minimal = tmp_path / "syncd.toml"
+    minimal.write_text(
+        '[portals.main]\nwebhook = "https://example.bitrix24.com/rest/1/CODE/"\n[[sync]]\nname = "timetable"\n'
+        'source = { type = "csv", path = "x.csv" }\ntarget = { owner = "{owner}" }\n'
+    )
+    full, bare = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0], load_config(minimal, {"HOME": "/h"}).syncs[0]
+    same = ("portal", "every", "verify_every", "past", "future", "on_removed", "removed_after", "on_conflict")
+    for name in (*same, "max_removed", "max_changed", "adopt", "marker"):
+        assert getattr(full, name) == getattr(bare, name), name

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from syncd.config import Config, Secret, load_config
+from syncd.errors import ConfigError
+
+Write = Callable[[str], Path]
+CODE = "s3cr3tc0de"
+ADDRESS = f"https://example.bitrix24.com/rest/1/{CODE}/"
+
+
+def loaded(path: Path, **environ: str) -> Config:
+    return load_config(path, {"HOME": "/h", **environ})
+
+
+def refusal(path: Path, **environ: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        loaded(path, **environ)
+    assert CODE not in str(caught.value)
+    assert CODE not in repr(caught.value)
+    assert caught.value.__cause__ is None
+    return str(caught.value).replace(f"{path}", "FILE")
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    file = tmp_path / "webhook"
+    file.write_text(f"  {ADDRESS}\n")
+    file.chmod(0o600)
+    return file
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'webhook = "{ADDRESS}"',
+        f'webhook = "{ADDRESS.rstrip("/")}"',
+        'webhook_file = "webhook"',
+        'webhook_env = "HOOK"',
+        'webhook_credential = "webhook"',
+    ],
+)
+def test_a_webhook_comes_in_four_ways(write: Write, secret_file: Path, line: str) -> None:
+    path = write(f"[portals.main]\n{line}\n")
+    config = loaded(path, HOOK=ADDRESS, CREDENTIALS_DIRECTORY=str(secret_file.parent))
+    assert config.portals[0].webhook.reveal() == ADDRESS
+    assert config.warnings == ()
+
+
+def test_files_that_everybody_can_read_are_warned_of(write: Write, secret_file: Path) -> None:
+    path = write('[portals.main]\nwebhook_file = "webhook"\n')
+    path.chmod(0o644)
+    assert loaded(path).warnings == ()
+    secret_file.chmod(0o604)
+    (warning,) = loaded(path).warnings
+    assert (
+        warning
+        == f"{secret_file} holds a webhook and can be read by every user of this machine: chmod o= {secret_file}"
+    )
+    inside = write(f'[portals.main]\nwebhook = "{ADDRESS}"\n')
+    inside.chmod(0o644)
+    (warning,) = loaded(inside).warnings
+    assert warning.startswith(str(inside))
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("", "FILE:1: portals.main.webhook is missing: give webhook, webhook_file, webhook_env or webhook_credential"),
+        ('webhook = ""', "FILE:2: portals.main.webhook is empty"),
+        ("webhook = 5", "FILE:2: portals.main.webhook must be text in quotes"),
+        (
+            f'webhook_env = "HOOK"\nwebhook = "{ADDRESS}"',
+            "FILE:3: portals.main.webhook is given more than once, as webhook and webhook_env: keep one of them",
+        ),
+        (
+            'webhook_env = "NONE"',
+            "FILE:2: portals.main.webhook_env names the environment variable NONE, which is not set",
+        ),
+        ('webhook_env = "EMPTY"', "FILE:2: portals.main.webhook_env leads to an empty secret"),
+        (
+            'webhook_file = "none"',
+            "FILE:2: portals.main.webhook_file names DIR/none, which cannot be read: No such file",
+        ),
+        ('webhook_file = "binary"', "FILE:2: portals.main.webhook_file names DIR/binary, which is not a text in UTF-8"),
+        (
+            'webhook_credential = "x"',
+            "FILE:2: portals.main.webhook_credential names the systemd credential x, but $CRED",
+        ),
+    ],
+)
+def test_a_webhook_that_cannot_be_found_is_told_with_its_key(write: Write, lines: str, message: str) -> None:
+    path = write(f"[portals.main]\n{lines}\n")
+    (path.parent / "binary").write_bytes(b"\xff\xfe")
+    assert refusal(path, HOOK=ADDRESS, EMPTY=" ").replace(str(path.parent), "DIR").startswith(message)
+
+
+def test_a_credential_is_a_name_in_systemds_directory(write: Write, tmp_path: Path) -> None:
+    path = write('[portals.main]\nwebhook_credential = "../webhook"\n')
+    assert "must be the name of a credential, not a path" in refusal(path, CREDENTIALS_DIRECTORY=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        (f"http://example.bitrix24.com/rest/1/{CODE}/", "must use https"),
+        (f"http://10.0.0.1/rest/1/{CODE}/", "must use https"),
+        (f"ftp://example.bitrix24.com/rest/1/{CODE}/", "must begin with https://"),
+        (f"/rest/1/{CODE}/", "must begin with https://"),
+        (f"https:///rest/1/{CODE}/", "must begin with https://"),
+        (f"https://example.bitrix24.com/rest/1/{CODE}/profile.json", "must look like"),
+        (f"https://example.bitrix24.com/rest/x/{CODE}/", "must look like"),
+        (f"https://example.bitrix24.com/{CODE}/", "must look like"),
+        ("https://example.bitrix24.com/rest/1/", "must look like"),
+        (f"https://example.bitrix24.com/rest/1/{CODE}/?x=1", "without anything added"),
+        (f"https://u:{CODE}@example.bitrix24.com/rest/1/{CODE}/", "without anything added"),
+        (f"https://[example/rest/1/{CODE}/", "is not an address"),
+        (f"https://example.com:port/rest/1/{CODE}/", "is not an address"),
+        (f"https://example.com:{CODE}/rest/1/x/", "is not an address"),
+    ],
+)
+def test_a_webhook_of_another_shape_is_refused_without_being_shown(write: Write, address: str, message: str) -> None:
+    shown = refusal(write(f'\n[portals.main]\nwebhook = "{address}"\n'))
+    assert shown.startswith("FILE:3: portals.main.webhook ")
+    assert message in shown
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8724", "localhost", "[::1]:80"])
+def test_plain_http_is_for_this_machine_only(write: Write, host: str) -> None:
+    config = loaded(write(f'[portals.main]\nwebhook = "http://{host}/rest/1/{CODE}/"\n'))
+    assert config.portals[0].host == host
+
+
+def test_a_secret_shows_itself_to_nobody() -> None:
+    secret = Secret(CODE)
+    assert CODE not in f"{secret} {secret!r} {[secret]}"
+    assert secret == Secret(CODE)
+    assert secret != Secret("other")
+    assert len({secret, Secret(CODE)}) == 1
