@@ -21,15 +21,17 @@ def expand_exactly(
     """Return start and end wall clocks of the occurrences that touch a window, its last day included."""
     length = row.date_to - row.date_from
     reach = day_of((window_from - length - _ONE_DAY).date())
-    last = day_of(rule.until) if rule.count is None else None
+    last = day_of(window_to.date()) + 1
+    if rule.count is None:
+        last = min(last, day_of(rule.until))
     excluded = {day_of(day) for day in row.exdates}
     at = row.date_from - row.date_from.replace(hour=0, minute=0)
     found = list[tuple[datetime, datetime]]()
     for number, day in _days(rule, day_of(row.date_from.date()), reach):
-        start = datetime_of(day * 86400) + at
-        if start >= window_to + _ONE_DAY or (last is not None and day > last):
+        if day > last or (rule.count is not None and number >= rule.count):
             break
-        if rule.count is not None and number >= rule.count:
+        start = datetime_of(day * 86400) + at
+        if start >= window_to + _ONE_DAY:
             break
         end = start + length
         shown_until = end + _ONE_DAY if row.skip_time else end
