@@ -43,7 +43,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return the remedy that names the nearest known word, or all of them when none is near."""
     words = sorted(known)
     by_folded = {known_word.casefold(): known_word for known_word in words}
-    close = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.5)
+    close = get_close_matches(word.casefold(), by_folded, n=3, cutoff=0.5)
+    close.sort(key=lambda known_word: sorted(known_word) != sorted(word.casefold()))  # swapped letters first
     if close:
         return f"did you mean {by_folded[close[0]]!r}?"
     return f"there are: {', '.join(words)}" if words else ""

@@ -233,7 +233,9 @@ class RowReader:
             return read(text)
         except ValueError as error:
             reason = str(error)
-            raise ValueError(f"{field}: {reason}" if text in reason else f"{field} {text!r} {reason}") from None
+            if reason.startswith("is "):
+                raise ValueError(f"{field} {text!r} {reason}") from None
+            raise ValueError(f"{field}: {reason}" if text in reason else f"{field} {text!r}: {reason}") from None
 
     def _lenient(
         self, field: str, values: list[str], read: Callable[[str], Value], where: str, part: Part

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from syncd.errors import ConfigError
+from syncd.source import open_source
+
+COLUMNS = {"title": "T", "start": "S"}
+CSV = {"type": "csv", "path": "a.csv", "columns": COLUMNS}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "missing key 'type'"),
+        ({"type": "cvs", "path": "a"}, "unknown source type 'cvs'.*did you mean 'csv'"),
+        ({"type": "xlsx", "path": "a"}, "this version reads files only"),
+        ({"type": "caldav", "url": "https://x"}, "this version reads files only"),
+        ({"type": "bitrix24"}, "this version reads files only"),
+        ({**CSV, "url": "https://x"}, "this version reads files only, so 'url'"),
+        ({"type": "ics", "path": "a", "password_env": "X"}, "this version reads files only, so 'password_env'"),
+        ({**CSV, "delimeter": ";"}, "unknown key 'delimeter'.*did you mean 'delimiter'"),
+        ({"type": "ics", "path": "a", "delimiter": ";"}, "unknown key 'delimiter'"),
+        ({"type": "ics"}, "missing key 'path'"),
+        ({**CSV, "path": 7}, "path: Expected 'str', got 'int'"),
+        ({**CSV, "dates": "ymd"}, "dates: Invalid enum value 'ymd'"),
+        ({**CSV, "encoding": "cp12511"}, "unknown encoding 'cp12511'"),
+        ({"type": "ics", "path": "a", "encoding": "rot13"}, "unknown encoding 'rot13'"),
+        ({**CSV, "delimiter": ";;"}, "delimiter = ';;' is not one character"),
+        ({**CSV, "columns": {**COLUMNS, "ownr": "x"}}, "unknown field 'ownr'.*did you mean 'owner'"),
+        ({**CSV, "columns": {"start": "S"}}, "no column for title"),
+        ({**CSV, "columns": {"title": "T"}}, "no column for start or date"),
+        ({**CSV, "columns": {**COLUMNS, "date": "D"}}, "both start and date"),
+        ({**CSV, "columns": {**COLUMNS, "start_time": "D"}}, "start_time goes with date"),
+        ({**CSV, "columns": {**COLUMNS, "end": "E", "duration": "D"}}, "duration and end exclude each other"),
+        ({**CSV, "columns": {**COLUMNS, "end": 0}}, "end = 0 names no column"),
+        ({"type": "csv", "path": "a"}, "missing key 'columns'"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named_with_the_remedy(options: dict[str, object], says: str) -> None:
+    with pytest.raises(ConfigError, match="^the sync: .*" + says):
+        open_source(options, Path(), where="the sync")
