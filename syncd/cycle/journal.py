@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from syncd.clock import Clock
 from syncd.model.item import Change, Hold, Item, Key
-from syncd.portal.client import Job
-from syncd.portal.wire import Done, Outcome, Refused
+from syncd.portal.waiting import Job
+from syncd.portal.wire import DEPENDENCY, NOT_SENT, Done, Outcome, Refused
 from syncd.portal.wire import Unknown as NoAnswer
 from syncd.state import records
 from syncd.state.ledger import Ledger
@@ -66,7 +66,9 @@ class LedgerJournal:
         self.done: Counter[str] = Counter()
         self.remote_ids: dict[Key, int] = {}
         self.refused: dict[Key, str] = {}
+        self.settled: set[Key] = set()
         self.unknown: set[Key] = set()
+        self.not_sent: set[Key] = set()
 
     async def intend(self, jobs: Sequence[Job]) -> None:
         """Write the jobs' changes down; when this returns they outlive a power cut."""
@@ -132,6 +134,9 @@ class LedgerJournal:
             case NoAnswer(reason=reason):
                 self.unknown.add(change.key)
                 return records.Unknown(reason=reason)
+            case Refused(code=code) if code in (NOT_SENT, DEPENDENCY):
+                self.not_sent.add(change.key)
+                return records.Dropped()
             case Refused():
                 return self._refusal(change, outcome.description or outcome.code or "refused without a reason", now)
             case Done():
@@ -143,10 +148,12 @@ class LedgerJournal:
             if remote_id is None:
                 return self._refusal(change, f"unexpected answer to a create: {str(outcome.result)[:200]}", now)
             self.done["created"] += 1
+            self.settled.add(change.key)
             self.remote_ids[change.key] = remote_id
             return records.Written(remote_id=remote_id, version=1)
         if not self._target.accepted(change, outcome):
             return self._refusal(change, str(outcome.result)[:200] or "refused without a reason", now)
+        self.settled.add(change.key)
         if change.op == "delete":
             self.done["deleted"] += 1
             return records.Deleted()

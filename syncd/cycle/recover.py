@@ -27,14 +27,15 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Recovery:
-    """What looking found out: how many creates turned out done, and why items were refused."""
+    """What looking found out: creates and deletes that turned out done, items refused and why, items gone."""
 
     created: int = 0
-    updated: int = 0
     deleted: int = 0
     planned_anew: int = 0
     refused: dict[Key, str] = field(default_factory=dict)
     gone: set[Key] = field(default_factory=set)
+    settled: set[Key] = field(default_factory=set)
+    remote_ids: dict[Key, int] = field(default_factory=dict)
 
 
 async def recover(setup: SyncSetup, world: World, run_id: int, *, stop: asyncio.Event) -> Recovery:
@@ -62,7 +63,7 @@ async def recover(setup: SyncSetup, world: World, run_id: int, *, stop: asyncio.
     ]
     await world.ledger.settle(run_id, settled)
     await world.ledger.forget(setup.name, found.gone)
-    _log.info("intents.recovered", sync=setup.name, intents=len(intents), created=found.created, updated=found.updated,
+    _log.info("intents.recovered", sync=setup.name, intents=len(intents), created=found.created,
               deleted=found.deleted, planned_anew=found.planned_anew, refused=len(found.refused))  # fmt: skip
     return found
 
@@ -118,6 +119,7 @@ def _judge(
     there = intent.remote_id in observation.events
     if intent.op == "delete" and not there:
         found.deleted += 1
+        found.settled.add(intent.key)
         return records.Deleted()
     if intent.op == "update" and not there:
         found.gone.add(intent.key)
@@ -147,6 +149,8 @@ def _judge_create(
                     if remote_id in ids:
                         ids.remove(remote_id)
                 found.created += 1
+                found.settled.add(intent.key)
+                found.remote_ids[intent.key] = remote_id
                 return records.Written(remote_id=remote_id, version=seen.version)
     found.planned_anew += 1
     return records.Dropped()

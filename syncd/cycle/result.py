@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from syncd.cycle.shaping import Kept
 from syncd.errors import SyncdError
 from syncd.model.diff import Plan
-from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Key
 from syncd.portal.directory import Directory
-from syncd.portal.pace import Forecast
+from syncd.portal.forecast import Forecast
 from syncd.state.records import RunRecord, RunState
 
 
@@ -21,7 +22,7 @@ class Prepared:
     sync: str
     plan: Plan
     snapshot: Snapshot
-    entries: tuple[Entry, ...]
+    kept: Kept
     directory: Directory
     problems: tuple[Problem, ...]
     rejected: int
@@ -49,12 +50,17 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassResult:
-    """One finished pass: its record, its last plan if it came that far, and the error that ended it, if any."""
+    """One finished pass: its record, its plan if it came that far, and the error that ended it, if any.
+
+    `settled` are the items whose change the portal confirmed, `refused` those it refused with its reason, `unknown`
+    those nobody knows about yet.
+    """
 
     record: RunRecord
     prepared: Prepared | None = None
     error: SyncdError | None = None
     refused: Mapping[Key, str] = field(default_factory=dict)
+    settled: frozenset[Key] = frozenset()
     unknown: frozenset[Key] = frozenset()
     remote_ids: Mapping[Key, int] = field(default_factory=dict)
 

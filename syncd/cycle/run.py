@@ -25,7 +25,8 @@ from syncd.model.diff import ANY_FINGERPRINT, Observation, Plan, Wanted, make_pl
 from syncd.model.entry import Problem
 from syncd.model.item import Calendar, Change, Hold, Item, Key, Link
 from syncd.model.window import Window
-from syncd.portal.client import Job
+from syncd.portal.waiting import Job
+from syncd.portal.client import Usage
 from syncd.portal.directory import Directory
 from syncd.source.base import ReadContext
 from syncd.state.records import RunRecord, RunState
@@ -38,11 +39,14 @@ _FOREVER = float("inf")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassOptions:
-    """What a caller may ask of one pass: read the portal first, go past the guard; who watches the plan."""
+    """What a caller may ask of one pass: read the portal first, go past the guard.
+
+    `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass.
+    """
 
     verify: bool = False
     force: bool = False
-    on_plan: Callable[[Prepared], None] | None = None
+    approve: Callable[[Prepared], None] | None = None
 
 
 @dataclass(slots=True)
@@ -53,7 +57,9 @@ class _Done:
     problems: list[Problem] = field(default_factory=list)
     refused: dict[Key, str] = field(default_factory=dict)
     remote_ids: dict[Key, int] = field(default_factory=dict)
+    settled: set[Key] = field(default_factory=set)
     unknown: set[Key] = field(default_factory=set)
+    not_sent: set[Key] = field(default_factory=set)
     prepared: Prepared | None = None
 
 
@@ -67,9 +73,9 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
     window = setup.window(now)
     snapshot = await setup.source.read(ReadContext(zone=setup.zone, window=window, today=setup.today(now)))
     verify = verify or await _verify_due(setup, world, now)
-    entries, filter_problems = kept_entries(setup, snapshot)
-    directory = await directories.directory_for(setup, world, entries, fresh=verify, keep=keep)
-    shaping = shape_all(setup, snapshot, entries, directory, window=window, now=now)
+    kept = kept_entries(setup, snapshot)
+    directory = await directories.directory_for(setup, world, kept.entries, fresh=verify, keep=keep)
+    shaping = shape_all(setup, snapshot, kept, directory, window=window, now=now)
     links = await world.ledger.links(setup.name)
     observation = await _observe(setup, world, shaping.wanted, links, window) if verify else None
     if observation is not None:
@@ -77,7 +83,7 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
     holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
     plan = make_plan(shaping.wanted, links, holds, policy=setup.policy, window=window, now=now, observation=observation)
     commands = Counter(setup.target.command(c, 0, directory).method for c in plan.changes if c.op != "adopt")
-    problems = (*snapshot.problems, *filter_problems, *shaping.problems, *plan.problems)
+    problems = (*snapshot.problems, *shaping.problems, *plan.problems)
     if not snapshot.complete:
         reason = f"source incomplete: {snapshot.incomplete_because}; nothing is deleted"
         problems = (Problem(where=setup.source.describe(), kind="incomplete", reason=reason), *problems)
@@ -85,7 +91,7 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
         sync=setup.name,
         plan=plan,
         snapshot=snapshot,
-        entries=entries,
+        kept=kept,
         directory=directory,
         problems=problems,
         rejected=shaping.rejected,
@@ -103,7 +109,7 @@ async def run_pass(setup: SyncSetup, world: World, options: PassOptions, *, stop
     `stop` ends it after the batches in flight. Whatever happens, the ledger tells the truth afterwards.
     """
     started = world.clock.now()
-    before = world.portal.progress()
+    before = world.portal.usage()
     run_id = await world.ledger.begin_run(setup.name, started)
     done = _Done()
     error: SyncdError | None = None
@@ -119,6 +125,7 @@ async def run_pass(setup: SyncSetup, world: World, options: PassOptions, *, stop
         prepared=done.prepared,
         error=error,
         refused=done.refused,
+        settled=frozenset(done.settled),
         unknown=frozenset(done.unknown),
         remote_ids=done.remote_ids,
     )
@@ -134,8 +141,8 @@ async def _steps(
     prepared = await prepare(setup, world, verify=options.verify, keep=True)
     done.prepared = prepared
     done.problems += prepared.problems
-    if options.on_plan is not None:
-        options.on_plan(prepared)
+    if options.approve is not None:
+        options.approve(prepared)
     if not options.force:
         setup.guard.check(prepared.plan, setup.name)
     await _note_plan(setup, world, prepared, run_id)
@@ -152,7 +159,7 @@ async def _steps(
             break
         plan = await _plan_anew(setup, world, prepared)
     left = (await world.ledger.tally(setup.name)).open_intents
-    return "partial" if left or done.refused or done.unknown else "done"
+    return "partial" if left or done.refused or done.unknown or done.not_sent else "done"
 
 
 async def _push(
@@ -200,32 +207,37 @@ async def _push(
         done.remote_ids.update(journal.remote_ids)
         done.refused.update(journal.refused)
         done.unknown |= journal.unknown
+        done.settled |= journal.settled
+        done.not_sent = journal.not_sent
         await world.ledger.note(directories.scope(world), "budget", world.portal.budget_state(), world.clock.now())
     if stop.is_set():
         return False
     gone = await _confirm_updates(setup, world, ready, journal, prepared)
     found = await recover(setup, world, run_id, stop=stop)
     done.counts.update(created=found.created, deleted=found.deleted)
-    done.counts["updated"] -= gone
+    done.counts["updated"] -= len(gone)
+    done.settled -= gone
     done.refused.update(found.refused)
+    done.remote_ids.update(found.remote_ids)
+    done.settled |= found.settled
     done.unknown -= journal.unknown
     if done.refused:
         await directories.drop(world)
-    return bool(found.planned_anew or gone)
+    return bool(found.planned_anew or gone or journal.not_sent)
 
 
 async def _confirm_updates(
     setup: SyncSetup, world: World, sent: list[tuple[Change, int]], journal: LedgerJournal, prepared: Prepared
-) -> int:
+) -> frozenset[Key]:
     """Look at updated events that were not read in this pass, for an update of a deleted one may look done.
 
-    Returns how many were gone; their links are forgotten, so that the next plan creates them (PORTAL.md 4.3).
+    Returns the keys of those that were gone; their links are forgotten, so that the next plan creates them (PORTAL.md 4.3).
     """
     if prepared.verified:
-        return 0
+        return frozenset()
     updated = [c.link for c, _ in sent if c.op == "update" and c.link is not None and c.key in journal.remote_ids]
     if not updated:
-        return 0
+        return frozenset()
     days = Window(first=setup.today(world.clock.now()), last=setup.today(world.clock.now()))
     seen = await setup.target.observe(world.portal, updated, (), days)
     gone = [link.key for link in updated if link.remote_id in seen.gone]
@@ -236,15 +248,15 @@ async def _confirm_updates(
         if link.remote_id in seen.events and (version := seen.events[link.remote_id].version) is not None
     }
     await world.ledger.relearn(setup.name, versions)
-    return len(gone)
+    return frozenset(gone)
 
 
 async def _plan_anew(setup: SyncSetup, world: World, prepared: Prepared) -> Plan:
     """Plan once more from the same snapshot, after outcomes became known."""
     now = world.clock.now()
     window = setup.window(now)
-    directory = await directories.directory_for(setup, world, prepared.entries, fresh=False, keep=True)
-    shaping = shape_all(setup, prepared.snapshot, prepared.entries, directory, window=window, now=now)
+    directory = await directories.directory_for(setup, world, prepared.kept.entries, fresh=False, keep=True)
+    shaping = shape_all(setup, prepared.snapshot, prepared.kept, directory, window=window, now=now)
     holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
     return make_plan(
         shaping.wanted, await world.ledger.links(setup.name), holds, policy=setup.policy, window=window, now=now
@@ -358,14 +370,14 @@ async def _close(
     world: World,
     run_id: int,
     started: float,
-    before: object,
+    before: Usage,
     done: _Done,
     state: RunState,
     error: SyncdError | None,
 ) -> RunRecord:
     """Write the run's record and its one canonical log line."""
     now = world.clock.now()
-    used = world.portal.spent_since(before)
+    used = world.portal.usage().since(before)
     done.counts["held"] += len(done.refused)
     for key, reason in sorted(done.refused.items()):
         done.problems.append(Problem(where=_where(done, key), kind="held", key=str(key), reason=reason))

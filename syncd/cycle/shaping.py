@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncd.cycle.directory import portal_zone
 from syncd.cycle.setup import SyncSetup
+from syncd.errors import EntryError
 from syncd.model.diff import Wanted
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.model.window import Window
@@ -24,36 +24,54 @@ class Shaping:
     held: int
 
 
-def kept_entries(setup: SyncSetup, snapshot: Snapshot) -> tuple[tuple[Entry, ...], tuple[Problem, ...]]:
-    """Return the entries that pass the sync's filter, and problems of entries it could not be applied to."""
-    return setup.filter.keep(snapshot.entries)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The entries that pass the sync's filter; `doubtful` are uids it could not be applied to, with a problem each."""
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+    doubtful: frozenset[str]
+
+
+def kept_entries(setup: SyncSetup, snapshot: Snapshot) -> Kept:
+    """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
+    kept: list[Entry] = []
+    problems: list[Problem] = []
+    for entry in snapshot.entries:
+        try:
+            if setup.filter.passes(entry):
+                kept.append(entry)
+        except EntryError as error:
+            problems.append(Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error)))
+    doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
+    return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
 
 
 def shape_all(
     setup: SyncSetup,
     snapshot: Snapshot,
-    entries: Sequence[Entry],
+    kept: Kept,
     directory: Directory,
     *,
     window: Window,
     now: float,
 ) -> Shaping:
-    """Return the items of `entries`; an entry that cannot be shaped becomes problems and sinks nothing else."""
+    """Return the items of `kept`; an entry that cannot be shaped becomes problems and sinks nothing else."""
     context = ShapeContext(
         directory=directory, window=window, today=setup.today(now), portal_zone=portal_zone(setup, directory)
     )
-    shaped = [(entry.uid, setup.target.shape(entry, context)) for entry in entries]
-    problems = tuple(problem for _, one in shaped for problem in one.problems)
+    shaped = [(entry.uid, setup.target.shape(entry, context)) for entry in kept.entries]
+    problems = kept.problems + tuple(problem for _, one in shaped for problem in one.problems)
     rejected = {uid for uid, one in shaped if any(p.kind == "rejected" for p in one.problems)}
     held = {uid for uid, one in shaped if any(p.kind == "held" for p in one.problems)}
     return Shaping(
         wanted=Wanted(
             items=tuple(item for _, one in shaped for item in one.items),
-            uids=frozenset(entry.uid for entry in entries) | snapshot.rejected_uids,
-            unusable=frozenset(rejected | held) | snapshot.rejected_uids,
+            uids=frozenset(entry.uid for entry in kept.entries) | kept.doubtful | snapshot.rejected_uids,
+            unusable=frozenset(rejected | held) | kept.doubtful | snapshot.rejected_uids,
             complete=snapshot.complete,
         ),
         problems=problems,
-        rejected=len(rejected) + sum(1 for p in snapshot.problems if p.kind == "rejected"),
+        rejected=len(rejected) + len(kept.doubtful) + sum(1 for p in snapshot.problems if p.kind == "rejected"),
         held=len(held),
     )

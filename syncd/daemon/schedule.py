@@ -25,4 +25,4 @@ def next_due(started: float, every_s: float, failures: int, now: float) -> float
     if not failures:
         return max(now, started + every_s)
     base = max(every_s, SHORTEST_BACKOFF_S)
-    return now + min(base * 2 ** min(failures - 1, 16), max(every_s, LONGEST_BACKOFF_S))
+    return now + min(base * float(1 << min(failures - 1, 16)), max(every_s, LONGEST_BACKOFF_S))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from syncd.errors import EntryError
+from syncd.model.template import cut
 
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT_BYTES = 60_000
@@ -44,15 +45,6 @@ def name(value: str, warnings: list[str]) -> str:
         return clean
     warnings.append(f"the title has {len(clean)} characters, the portal holds {NAME_LIMIT}; it is cut at a word")
     return cut(clean, NAME_LIMIT)
-
-
-def cut(value: str, limit: int) -> str:
-    """Return `value` in at most `limit` characters, cut at a word where that keeps more than half of it."""
-    if len(value) <= limit:
-        return value
-    head = value[: limit - 1]
-    space = head.rfind(" ")
-    return (head[:space] if space > limit // 2 else head).rstrip() + _ELLIPSIS
 
 
 def location(value: str, warnings: list[str]) -> str:

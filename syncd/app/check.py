@@ -1,0 +1,210 @@
+"""Everything that would stop a sync, found out before it does: one line each, with the remedy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncd.app.wiring import App
+from syncd.config import SyncConfig
+from syncd.cycle.directory import portal_zone
+from syncd.cycle.setup import SyncSetup
+from syncd.cycle.shaping import kept_entries, shape_all
+from syncd.errors import EntryError, SyncdError
+from syncd.model.entry import Problem, Snapshot
+from syncd.model.item import Calendar, Item, Json
+from syncd.portal.client import Portal
+from syncd.portal.directory import Directory, read_directory, read_sections, rows_of
+from syncd.portal.refusal import CommandRefusedError
+from syncd.source.base import ReadContext
+
+_LARGEST_SKEW_S = 60.0
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing looked at. `detail` says what was found, `remedy` what to do when it is not ok."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def check_document(checks: tuple[Check, ...]) -> dict[str, Json]:
+    """Return the JSON document of `syncd check --json`."""
+    return {
+        "ok": all(one.ok for one in checks),
+        "checks": [{"name": one.name, "ok": one.ok, "detail": one.detail, "remedy": one.remedy} for one in checks],
+    }
+
+
+async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
+    """Yield a check for everything the config depends on; with `offline` the portals are not asked."""
+    yield Check(name="config", ok=True, detail=f"{app.config.path}: {len(app.ready)} syncs, {len(app.portals)} portals")
+    for warning in app.config.warnings:
+        yield Check(name="secrets", ok=False, detail=warning, remedy="chmod 600 the file")
+    yield _state(app.config.state)
+    snapshots: dict[str, Snapshot] = {}
+    for setup in app.setups():
+        try:
+            snapshots[setup.name] = await _read(app, setup)
+        except SyncdError as error:
+            yield Check(name=f"source {setup.name}", ok=False, detail=error.message, remedy=error.remedy)
+            continue
+        yield _source(setup, snapshots[setup.name])
+    if offline:
+        return
+    for config in app.config.portals:
+        syncs = [sync for sync in app.config.syncs if sync.portal == config.name]
+        async for one in _portal(app, app.portals[config.name], syncs, snapshots):
+            yield one
+
+
+def _state(path: Path) -> Check:
+    parent = next(folder for folder in path.parents if folder.exists())
+    probe = path if path.exists() else parent
+    try:
+        with path.open("rb") if path.exists() else probe.joinpath(".syncd-check").open("wb"):
+            pass
+    except OSError as error:
+        return Check(name="state", ok=False, detail=f"{path}: {error.strerror}", remedy="set state to a writable path")
+    if probe is parent:
+        probe.joinpath(".syncd-check").unlink()
+    return Check(name="state", ok=True, detail=str(path) if path.exists() else f"{path} will be made")
+
+
+async def _read(app: App, setup: SyncSetup) -> Snapshot:
+    now = app.clock.now()
+    return await setup.source.read(ReadContext(zone=setup.zone, window=setup.window(now), today=setup.today(now)))
+
+
+def _source(setup: SyncSetup, snapshot: Snapshot) -> Check:
+    name = f"source {setup.name}"
+    if not snapshot.complete:
+        return Check(
+            name=name, ok=False, detail=f"{setup.source.describe()}: {snapshot.incomplete_because}",
+            remedy="mend the source; until then nothing is deleted",
+        )  # fmt: skip
+    kept = kept_entries(setup, snapshot)
+    problems = (*snapshot.problems, *kept.problems)
+    detail = f"{setup.source.describe()}: {len(kept.entries)} entries"
+    if problems:
+        return Check(name=name, ok=False, detail=f"{detail}; {_first(problems)}", remedy="mend these entries")
+    return Check(name=name, ok=True, detail=detail)
+
+
+def _first(problems: tuple[Problem, ...]) -> str:
+    shown = "; ".join(f"{problem.where}: {problem.reason}" for problem in problems[:_SHOWN])
+    more = len(problems) - _SHOWN
+    return shown + (f"; and {more} more" if more > 0 else "")
+
+
+async def _portal(
+    app: App, portal: Portal, syncs: list[SyncConfig], snapshots: Mapping[str, Snapshot]
+) -> AsyncIterator[Check]:
+    name = f"portal {portal.name}"
+    setups = [app.setup(sync.name) for sync in syncs]
+    wants_groups = any(setup.target.wants_groups for setup in setups)
+    try:
+        scopes = frozenset(str(one) for one in rows_of(await portal.read("scope", {})))
+        yield Check(name=name, ok=True, detail=f"{portal.origin} answers")
+        yield _scopes(name, scopes, wants_groups=wants_groups)
+        directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
+    except CommandRefusedError as error:
+        yield Check(name=name, ok=False, detail=error.message, remedy="give the webhook the missing permission")
+        return
+    except SyncdError as error:
+        yield Check(name=name, ok=False, detail=error.message, remedy=error.remedy)
+        return
+    yield _clock(name, portal)
+    yield _caller(name, directory)
+    for setup in setups:
+        if setup.name in snapshots:
+            async for one in _sync(app, portal, setup, snapshots[setup.name], directory):
+                yield one
+
+
+def _scopes(name: str, scopes: frozenset[str], *, wants_groups: bool) -> Check:
+    missing = [] if "calendar" in scopes else ["calendar"]
+    if not scopes & {"user", "user_basic"}:
+        missing.append("user_basic")
+    if wants_groups and not scopes & {"sonet_group", "sonet"}:
+        missing.append("sonet_group")
+    detail = f"the webhook may: {', '.join(sorted(scopes)) or 'nothing'}"
+    if missing:
+        return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}",
+                     remedy="add the permissions to the inbound webhook")  # fmt: skip
+    return Check(name=name, ok=True, detail=detail)
+
+
+def _clock(name: str, portal: Portal) -> Check:
+    skew_s = portal.skew_s
+    ok = abs(skew_s) <= _LARGEST_SKEW_S
+    return Check(
+        name=name,
+        ok=ok,
+        detail=f"the clocks differ by {abs(skew_s):.0f} s",
+        remedy="" if ok else "set this machine's clock (NTP)",
+    )
+
+
+def _caller(name: str, directory: Directory) -> Check:
+    caller = directory.caller
+    rights = "an administrator" if caller.admin else "no administrator: other people's calendars need granted rights"
+    zone = caller.zone or "the server's zone"
+    return Check(name=name, ok=caller.id > 0, detail=f"acts as user {caller.id}, {rights}, {zone}",
+                 remedy="" if caller.id else "give the webhook the permission user_basic")  # fmt: skip
+
+
+async def _sync(
+    app: App, portal: Portal, setup: SyncSetup, snapshot: Snapshot, directory: Directory
+) -> AsyncIterator[Check]:
+    kept = kept_entries(setup, snapshot)
+    calendars = sorted(setup.target.calendars(kept.entries, directory))
+    directory = directory.with_sections(await read_sections(portal, calendars))
+    unread = [calendar for calendar in calendars if not directory.knows(calendar)]
+    if unread:
+        yield Check(name=f"calendars {setup.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
+                    remedy="an administrator's webhook reads them all")  # fmt: skip
+    now = app.clock.now()
+    shaping = shape_all(setup, snapshot, kept, directory, window=setup.window(now), now=now)
+    stopped = tuple(problem for problem in shaping.problems if problem.kind in ("held", "rejected"))
+    reasons = Counter(problem.reason for problem in stopped)
+    told = "; ".join(f"{reason} ({number} entries)" for reason, number in reasons.most_common(_SHOWN))
+    places = f"{len(shaping.wanted.items)} items in {len(calendars)} calendars"
+    new = {item.key.calendar for item in shaping.wanted.items if item.section_id is None}
+    detail = places + (f", {len(new)} sections will be created" if new else "")
+    yield Check(
+        name=f"owners {setup.name}",
+        ok=not stopped,
+        detail=f"{detail}; {told}" if stopped else detail,
+        remedy="see owners, on_unresolved and the entries named" if stopped else "",
+    )
+    outside = _synced_outside(directory, shaping.wanted.items)
+    if outside:
+        yield Check(name=f"sections {setup.name}", ok=False, detail=f"synced with another service: {outside}",
+                    remedy="choose another section: what is written there goes on to that service")  # fmt: skip
+    yield Check(
+        name=f"zone {setup.name}", ok=True, detail=f"the portal's own zone is taken as {portal_zone(setup, directory)}"
+    )
+
+
+def _names(calendars: list[Calendar]) -> str:
+    return ", ".join(str(calendar) for calendar in calendars[:_SHOWN]) + (" …" if len(calendars) > _SHOWN else "")
+
+
+def _synced_outside(directory: Directory, items: tuple[Item, ...]) -> str:
+    found: set[str] = set()
+    for item in items:
+        if item.section_id is not None:
+            try:
+                section = directory.section(item.key.calendar, item.section)
+            except EntryError:
+                continue
+            if section is not None and section.external:
+                found.add(f"{item.key.calendar} {section.name} ({section.external})")
+    return ", ".join(sorted(found))

@@ -1,0 +1,106 @@
+"""The JSON documents of the command line (README, "JSON"): field names are fixed, users' scripts read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from math import isfinite
+
+from syncd.cycle.result import PassResult, Prepared
+from syncd.model.entry import Problem
+from syncd.model.item import Change, Json
+from syncd.portal.client import MethodBudget
+from syncd.state.records import RunRecord
+
+
+def plan_document(plans: Iterable[Prepared]) -> dict[str, Json]:
+    """Return `{"plans": [...]}`."""
+    return {"plans": [_plan(one) for one in plans]}
+
+
+def _plan(prepared: Prepared) -> dict[str, Json]:
+    forecast = prepared.forecast
+    return {
+        "sync": prepared.sync,
+        "run": None,
+        "complete": prepared.snapshot.complete,
+        "verified": prepared.verified,
+        "counts": prepared.counts,
+        "estimate": {
+            "requests": forecast.requests,
+            "commands": forecast.commands,
+            "seconds": round(forecast.seconds, 1),
+            "operating_s": {method: round(used, 2) for method, used in sorted(forecast.operating_s.items())},
+            "notices": prepared.notices,
+            "new_sections": prepared.new_sections,
+        },
+        "changes": [change_document(change) for change in prepared.plan.changes],
+        "problems": [problem_document(problem) for problem in prepared.problems],
+    }
+
+
+def change_document(change: Change) -> dict[str, Json]:
+    """Return one change with its reason and, for an update, each field's [before, after]."""
+    holder = change.item or change.link
+    assert holder is not None
+    remote_id = change.link.remote_id if change.link is not None and change.op != "create" else None
+    return {
+        "op": change.op,
+        "key": str(change.key),
+        "title": holder.title,
+        "where": holder.where,
+        "calendar": change.key.calendar.type,
+        "owner": change.key.calendar.owner,
+        "section": holder.section,
+        "start": holder.start,
+        "remote_id": remote_id,
+        "fields": {name: [before, after] for name, (before, after) in sorted(change.fields.items())},
+        "reason": change.reason,
+        "series": change.item.summary if change.item is not None else "",
+    }
+
+
+def problem_document(problem: Problem) -> dict[str, Json]:
+    """Return one problem line."""
+    return {"where": problem.where, "key": problem.key, "kind": problem.kind, "reason": problem.reason}
+
+
+def runs_document(results: Iterable[PassResult]) -> dict[str, Json]:
+    """Return `{"runs": [...]}`."""
+    return {"runs": [run_document(result.record) for result in results]}
+
+
+def run_document(record: RunRecord) -> dict[str, Json]:
+    """Return what one pass did."""
+    return {
+        "sync": record.sync,
+        "run": record.id,
+        "started": iso(record.started),
+        "finished": iso(record.finished),
+        "state": record.state,
+        "counts": dict(record.counts),
+        "seconds": round(record.seconds, 3),
+        "requests": record.requests,
+        "commands": record.commands,
+        "waited_s": round(record.waited_s, 3),
+        "problems": [problem_document(problem) for problem in record.problems],
+        "problem_count": record.problem_count,
+        "error": record.error or None,
+    }
+
+
+def iso(unix: float | None) -> str | None:
+    """Return unix time as ISO 8601 in UTC, None for None."""
+    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="seconds") if unix is not None else None
+
+
+def operating_document(methods: Mapping[str, MethodBudget]) -> dict[str, Json]:
+    """Return the operating time of every method as the JSON of `status` and `portal limits`; no limit is null."""
+    return {
+        method: {
+            "used_s": round(budget.used_s, 2),
+            "limit_s": budget.limit_s if isfinite(budget.limit_s) else None,
+            "resets_at": iso(budget.resets_at),
+        }
+        for method, budget in sorted(methods.items())
+    }

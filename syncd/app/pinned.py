@@ -1,0 +1,102 @@
+"""Pinned plans: what a person reviewed, as a file, and the check that a later pass would do exactly that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from syncd.app.documents import change_document
+from syncd.cycle.result import Prepared
+from syncd.errors import ConfigError, GuardError
+from syncd.model.item import Change, Json
+
+_FORMAT = 1
+_SHOWN = 3
+
+
+class _PinnedPlan(msgspec.Struct):
+    sync: str
+    changes: list[dict[str, Json]]
+    digests: list[str]
+
+
+class _PinnedFile(msgspec.Struct):
+    format: int
+    plans: list[_PinnedPlan]
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """The pinned changes by sync: digest of each change -> what it says."""
+
+    path: Path
+    plans: Mapping[str, Mapping[str, str]]
+
+    def check(self, prepared: Prepared) -> None:
+        """Raise GuardError unless `prepared` does exactly what was pinned."""
+        pinned = self.plans.get(prepared.sync)
+        if pinned is None:
+            raise GuardError(
+                f"{prepared.sync}: {self.path} holds no plan for this sync", "pin a new one with `syncd plan --out`"
+            )
+        current = {_digest(change): _said(change_document(change)) for change in prepared.plan.changes}
+        extra = [said for digest, said in current.items() if digest not in pinned]
+        missing = [said for digest, said in pinned.items() if digest not in current]
+        if extra or missing:
+            told = [f"now also: {one}" for one in extra[:_SHOWN]] + [f"no longer: {one}" for one in missing[:_SHOWN]]
+            raise GuardError(
+                f"{prepared.sync}: the plan in {self.path} no longer matches; {len(extra)} changes came,"
+                f" {len(missing)} went ({'; '.join(told)}); nothing was sent",
+                "review and pin a new one with `syncd plan --out`",
+            )
+
+
+def write(path: Path, plans: Iterable[Prepared]) -> None:
+    """Pin `plans` in the file `path`; raises ConfigError when it cannot be written."""
+    pinned = _PinnedFile(
+        format=_FORMAT,
+        plans=[
+            _PinnedPlan(
+                sync=one.sync,
+                changes=[change_document(change) for change in one.plan.changes],
+                digests=[_digest(change) for change in one.plan.changes],
+            )
+            for one in plans
+        ],
+    )
+    try:
+        path.write_bytes(orjson.dumps(msgspec.to_builtins(pinned), option=orjson.OPT_INDENT_2) + b"\n")
+    except OSError as error:
+        raise ConfigError(f"cannot write the plan to {path}: {error.strerror}") from error
+
+
+def read(path: Path) -> Pins:
+    """Read a file that `write` wrote; raises ConfigError when it is not one."""
+    try:
+        read_file = msgspec.json.decode(path.read_bytes(), type=_PinnedFile)
+    except OSError as error:
+        raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path} is not a plan pinned by `syncd plan --out`: {error}") from error
+    if read_file.format != _FORMAT:
+        raise ConfigError(f"{path} was pinned by another version of syncd", "pin a new one with `syncd plan --out`")
+    plans = {
+        one.sync: {digest: _said(change) for digest, change in zip(one.digests, one.changes, strict=True)}
+        for one in read_file.plans
+    }
+    return Pins(path, plans)
+
+
+def _digest(change: Change) -> str:
+    """What makes a change the same change: what is done to which item, and what will stand there."""
+    fingerprint = change.item.fingerprint if change.item is not None else ""
+    remote_id = change.link.remote_id if change.link is not None else ""
+    return f"{change.op}:{change.key}:{remote_id}:{fingerprint}"
+
+
+def _said(change: Mapping[str, Json]) -> str:
+    return f"{change.get('op')} «{change.get('title')}» {change.get('start')}"

@@ -1,0 +1,151 @@
+"""Makes ledger, portals, sources and targets from the config and joins them; nothing is decided here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import SystemRandom
+
+from syncd import log
+from syncd.clock import Clock, SystemClock
+from syncd.config import Config, PortalConfig, SyncConfig, load_config
+from syncd.cycle.setup import SyncSetup, World
+from syncd.errors import ConfigError
+from syncd.model.diff import Policy
+from syncd.model.guard import Guard
+from syncd.model.names import nearest
+from syncd.portal.client import Portal
+from syncd.portal.credential import Webhook
+from syncd.portal.pace import Limits
+from syncd.source import open_source
+from syncd.state.ledger import Ledger
+from syncd.target.calendar import CalendarSettings, CalendarTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """Everything the config asks for, ready to run."""
+
+    config: Config
+    ledger: Ledger
+    portals: Mapping[str, Portal]
+    clock: Clock
+    ready: Mapping[str, SyncSetup]
+
+    def setups(self, names: Sequence[str] = ()) -> tuple[SyncSetup, ...]:
+        """Return the syncs of these names, or all, in the config's order; raises ConfigError for an unknown name."""
+        for name in names:
+            self.setup(name)
+        return tuple(setup for setup in self.ready.values() if not names or setup.name in names)
+
+    def setup(self, name: str) -> SyncSetup:
+        """Return the sync of this name; raises ConfigError when there is none."""
+        if name not in self.ready:
+            close = nearest(name, self.ready)
+            raise ConfigError(
+                f"{self.config.path} has no sync {name!r}",
+                f"did you mean {close!r}?" if close else f"it has: {', '.join(self.ready) or 'none'}",
+            )
+        return self.ready[name]
+
+    def world(self, name: str) -> World:
+        """Return what a pass of the sync `name` works with."""
+        portal = next(sync.portal for sync in self.config.syncs if sync.name == name)
+        return World(portal=self.portals[portal], ledger=self.ledger, clock=self.clock)
+
+
+@asynccontextmanager
+async def open_app(
+    path: Path, *, readonly: bool, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[App]:
+    """Load the config at `path`, open the ledger and one client per portal; close them at the end.
+
+    Raises ConfigError, StateLockedError (unless `readonly`) and StateError.
+    """
+    clock = clock or SystemClock()
+    config = load_config(path, os.environ if environ is None else environ)
+    setups = {sync.name: make_setup(config, sync) for sync in config.syncs}
+    async with AsyncExitStack() as closing:
+        ledger = (
+            await Ledger.open_readonly(config.state) if readonly else await Ledger.open(config.state, now=clock.now())
+        )
+        closing.push_async_callback(ledger.close)
+        portals = {}
+        for portal in config.portals:
+            portals[portal.name] = await closing.enter_async_context(make_portal(portal, ledger, clock))
+        yield App(config=config, ledger=ledger, portals=portals, clock=clock, ready=setups)
+
+
+@asynccontextmanager
+async def make_portal(config: PortalConfig, ledger: Ledger, clock: Clock) -> AsyncIterator[Portal]:
+    """Open the client of one portal, with what the ledger remembers of its operating budget."""
+    webhook = config.webhook.reveal()
+    log.register_secret(webhook)
+    note = await ledger.read_note(f"portal/{config.name}", "budget")
+    async with Portal(
+        name=config.name,
+        credential=Webhook(url=webhook),
+        limits=limits_of(config),
+        clock=clock,
+        random=SystemRandom().random,
+        state=note[0] if note is not None else None,
+    ) as portal:
+        yield portal
+
+
+def limits_of(config: PortalConfig) -> Limits:
+    """Return the limits of a portal: the tariff's, with what the config sets."""
+    return replace(Limits.tariff(config.tariff), **config.limits.given())  # type: ignore[arg-type]
+
+
+def make_setup(config: Config, sync: SyncConfig) -> SyncSetup:
+    """Return one sync made ready; raises ConfigError when its source's options cannot be used."""
+    return SyncSetup(
+        name=sync.name,
+        source=open_source(sync.source.options, sync.source.base, where=sync.source.where),
+        target=CalendarTarget(_settings(sync)),
+        filter=sync.filter,
+        policy=Policy(
+            on_removed=sync.on_removed,
+            removed_after=sync.removed_after,
+            on_conflict=sync.on_conflict,
+            adopt=sync.adopt,
+        ),
+        guard=Guard(max_removed=sync.max_removed, max_changed=sync.max_changed),
+        past=sync.past,
+        future=sync.future,
+        verify_every=sync.verify_every,
+        zone=sync.timezone,
+        siblings=_siblings(config.syncs, sync),
+    )
+
+
+def _siblings(syncs: Iterable[SyncConfig], sync: SyncConfig) -> tuple[str, ...]:
+    return tuple(other.name for other in syncs if other.portal == sync.portal)
+
+
+def _settings(sync: SyncConfig) -> CalendarSettings:
+    target, fields = sync.target, sync.fields
+    return CalendarSettings(
+        sync=sync.name,
+        calendar=target.calendar,
+        section=target.section,
+        owner=target.owner,
+        owners=target.owners,
+        on_unresolved=target.on_unresolved,
+        fallback_owner=target.fallback_owner,
+        name=fields.name,
+        description=fields.description,
+        location=fields.location,
+        color=fields.color,
+        accessibility=fields.accessibility,
+        importance=fields.importance,
+        private=fields.private,
+        remind=fields.remind,
+        attendees=fields.attendees,
+        crm=fields.crm,
+        marker=sync.marker == "description",
+    )

@@ -1,0 +1,43 @@
+"""`syncd check`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+import orjson
+from rich.text import Text
+
+from syncd.app.check import Check, check_all, check_document
+from syncd.app.wiring import open_app
+from syncd.cli import show
+from syncd.cli.dispatch import config_path
+
+
+async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
+    """Say everything that would stop a sync; exit code 0 only when nothing does."""
+    found: list[Check] = []
+    out = show.console()
+    async with open_app(config_path(arguments), readonly=True) as app:
+        async for one in check_all(app, offline=arguments.offline):
+            found.append(one)
+            if not arguments.json:
+                _show(out.print, one)
+    if arguments.json:
+        print(orjson.dumps(check_document(tuple(found)), option=orjson.OPT_INDENT_2).decode())
+    return 0 if all(one.ok for one in found) else _code(found)
+
+
+def _show(say: object, one: Check) -> None:
+    sign = Text("ok      ", style="green") if one.ok else Text("problem ", style="red")
+    line = sign.append(f"{one.name}: ", style="bold").append(one.detail, style="")
+    if one.remedy and not one.ok:
+        line.append(f" — {one.remedy}", style="dim")
+    assert callable(say)
+    say(line)
+
+
+def _code(found: list[Check]) -> int:
+    """The exit code of the first thing that stands in the way."""
+    kind = next(one.name for one in found if not one.ok).split(" ")[0]
+    return {"portal": 3, "source": 5, "owners": 1, "calendars": 3, "sections": 1}.get(kind, 2)

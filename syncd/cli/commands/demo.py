@@ -1,0 +1,100 @@
+"""`syncd demo`: the real cycle between bundled schedules and the simulated portal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from syncd.app.wiring import App, open_app
+from syncd.cli import progress, show
+from syncd.cli.commands.sandbox import serve
+from syncd.cycle.result import PassResult
+from syncd.cycle.run import PassOptions, run_pass
+from syncd.cycle.setup import SyncSetup
+from syncd.demo import samples
+from syncd.demo.config import config_text
+from syncd.demo.world import ADMIN, demo_world
+from syncd.errors import ConfigError
+from syncd.sandbox.server import RunningSandbox
+from syncd.sandbox.settings import Settings
+from syncd.sandbox.world import World
+
+DEFAULT_PORT = 8724
+_COST_S = 0.02
+
+
+async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+    """Plan, show and sync two schedules, sync again to show that nothing is left, and point to the page."""
+    out = show.console()
+    costs = {"calendar.event.add": _COST_S, "calendar.event.update": _COST_S, "calendar.event.get": _COST_S}
+    running = await _serve(World(Settings(costs_s=costs), demo_world()), arguments.port)
+    try:
+        with TemporaryDirectory(prefix="syncd-demo-") as folder:
+            config = _write(Path(folder), running)
+            async with open_app(config, readonly=False) as app:
+                code = await _passes(out, app, stop)
+        if code:
+            return code
+        out.print(f"\nThe simulated portal shows the result: [bold]{running.url}/[/]")
+        sys.stdout.flush()
+        if not arguments.no_wait:
+            out.print("[dim]Ctrl-C ends the demonstration.[/]")
+            await stop.wait()
+    finally:
+        await running.close()
+    return 0
+
+
+async def _serve(world: World, port: int | None) -> RunningSandbox:
+    """Take the port asked for; without one the usual port, or any when that is taken."""
+    if port is not None:
+        return await serve(world, port)
+    try:
+        return await serve(world, DEFAULT_PORT)
+    except ConfigError:
+        return await serve(world, 0)
+
+
+def _write(folder: Path, running: RunningSandbox) -> Path:
+    """Write schedules and config into `folder` and return the config's path."""
+    today = date.today()  # noqa: DTZ011 - the demonstration takes place in the user's own week
+    folder.joinpath("timetable.csv").write_bytes(samples.timetable(today))
+    folder.joinpath("team.ics").write_bytes(samples.team(today))
+    config = folder / "syncd.toml"
+    config.write_text(config_text(running.webhook(ADMIN)), encoding="utf-8")
+    config.chmod(0o600)
+    return config
+
+
+async def _passes(out: Console, app: App, stop: asyncio.Event) -> int:
+    """Run every sync twice; return the first exit code that is not 0."""
+    out.print("[bold]Two schedules and an empty portal.[/]\n")
+    for setup in app.setups():
+        result = await _pass(out, app, setup, stop, with_plan=True)
+        if result.exit_code:
+            return result.exit_code
+        out.print()
+    out.print("[bold]The same once more: nothing is left to do.[/]\n")
+    for setup in app.setups():
+        result = await _pass(out, app, setup, stop, with_plan=False)
+        if result.exit_code:
+            return result.exit_code
+        if any(result.record.counts.get(name) for name in ("created", "updated", "deleted", "adopted")):
+            out.print("[red]The second pass changed something: this is a defect of syncd.[/]")
+            return 1
+    return 0
+
+
+async def _pass(out: Console, app: App, setup: SyncSetup, stop: asyncio.Event, *, with_plan: bool) -> PassResult:
+    world = app.world(setup.name)
+    options = PassOptions(approve=(lambda prepared: show.plan(out, prepared, shown=8)) if with_plan else None)
+    async with progress.shown(world.portal, setup.name):
+        result = await run_pass(setup, world, options, stop=stop)
+    show.result(out, result)
+    return result

@@ -1,0 +1,83 @@
+"""`syncd status` and `syncd retry`: what the ledger knows."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from datetime import datetime
+
+import orjson
+
+from syncd.app.status import Status, SyncStatus, read_status, status_document
+from syncd.app.wiring import open_app
+from syncd.cli import show
+from syncd.cli.dispatch import config_path
+from syncd.clock import SystemClock
+from syncd.config import load_config
+from syncd.state.ledger import Ledger
+
+_SHOWN_HOLDS = 20
+
+
+async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
+    """Show how every sync stands; asks neither source nor portal."""
+    config = load_config(config_path(arguments), os.environ)
+    ledger = await Ledger.open_readonly(config.state)
+    try:
+        found = await read_status(config, ledger, SystemClock())
+    finally:
+        await ledger.close()
+    if arguments.json:
+        print(orjson.dumps(status_document(found), option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(found)
+    return 1 if any(one.holds or one.tally.open_intents for one in found.syncs) else 0
+
+
+def _show(found: Status) -> None:
+    out = show.console()
+    titles = ("sync", "last pass", "state", "last success", "next pass", "entries", "held", "open intents")
+    show.rows(out, titles, (_row(one) for one in found.syncs))
+    for one in found.syncs:
+        for hold in one.holds[:_SHOWN_HOLDS]:
+            again = "until the portal is looked at" if hold.retry_at == float("inf") else _time(hold.retry_at)
+            out.print(f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})", markup=False)
+        if len(one.holds) > _SHOWN_HOLDS:
+            out.print(f"  … and {len(one.holds) - _SHOWN_HOLDS} more held in {one.name}", markup=False)
+        if one.last_run is not None and one.last_run.error:
+            out.print(f"  {one.name}: {one.last_run.error}", style="red", markup=False)
+    for portal, methods in found.operating.items():
+        for method, budget in sorted(methods.items()):
+            reset = f", resets {_time(budget.resets_at)}" if budget.resets_at else ""
+            used = f"{budget.used_s:.0f} of {budget.limit_s:.0f} s operating time"
+            out.print(f"  {portal}: {method} {used}{reset}", markup=False)
+
+
+def _row(one: SyncStatus) -> tuple[str, ...]:
+    last = one.last_run
+    return (
+        one.name,
+        _time(last.started) if last is not None else "never",
+        last.state if last is not None else "-",
+        _time(one.last_success) if one.last_success is not None else "never",
+        _time(one.next_run),
+        str(one.tally.entries),
+        str(one.tally.held),
+        str(one.tally.open_intents),
+    )
+
+
+def _time(unix: float) -> str:
+    return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+async def retry(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
+    """Release held entries; the next pass tries them again."""
+    async with open_app(config_path(arguments), readonly=False) as app:
+        for setup in app.setups(arguments.names):
+            released = await app.ledger.release(setup.name, None)
+            print(f"{setup.name}: {released} released")
+    print("the next pass tries them again", file=sys.stderr)
+    return 0

@@ -1,0 +1,97 @@
+"""Runs one command: logging, signals, the event loop, and the exit code; errors become one line and a remedy."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from pathlib import Path
+
+from syncd.errors import SyncdError
+
+INTERRUPTED = 130
+_SECOND_SIGNAL_NOTE = "stopping after the batches in flight; once more to stop at once"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command that `arguments` name and return its exit code."""
+    from syncd import log
+
+    verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
+    log.configure(arguments.log_format, verbosity, sys.stderr)
+    try:
+        return asyncio.run(_with_signals(_command(arguments.command), arguments))
+    except SyncdError as error:
+        _print_error(error, as_json=getattr(arguments, "json", False))
+        return error.exit_code
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+Command = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]
+
+
+_COMMANDS = {
+    "check": ("check", "check"),
+    "demo": ("demo", "demo"),
+    "plan": ("passes", "plan"),
+    "portal": ("portal", "portal"),
+    "retry": ("state", "retry"),
+    "run": ("daemon", "run_daemon"),
+    "sandbox": ("sandbox", "sandbox"),
+    "status": ("state", "status"),
+    "sync": ("passes", "sync"),
+    "version": ("version", "version"),
+}
+
+
+def _command(name: str) -> Command:
+    """Return the coroutine of one command; only its own module is imported."""
+    module, function = _COMMANDS[name]
+    command: Command = getattr(import_module(f"syncd.cli.commands.{module}"), function)
+    return command
+
+
+async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
+    """Run `command` with a stop event that SIGINT and SIGTERM set; a second signal cancels."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def on_signal() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+            return
+        stop.set()
+        if sys.stderr.isatty():
+            print(_SECOND_SIGNAL_NOTE, file=sys.stderr)
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, on_signal)
+    return await command(arguments, stop)
+
+
+def config_path(arguments: argparse.Namespace) -> Path:
+    """Return the config file to use; raises ConfigError when there is none."""
+    from syncd.config import find_config
+
+    return find_config(arguments.config, os.environ, Path.cwd())
+
+
+def _print_error(error: SyncdError, *, as_json: bool) -> None:
+    if as_json:
+        import orjson
+
+        document = {"error": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
+        print(orjson.dumps(document).decode())
+    print(f"syncd: {error.message}", file=sys.stderr)
+    if error.remedy:
+        print(f"       {error.remedy}", file=sys.stderr)

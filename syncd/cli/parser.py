@@ -1,0 +1,89 @@
+"""The arguments of every command; nothing heavy is imported here, so `--help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from syncd import __version__
+
+_CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml)"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `syncd`; a usage error exits with code 2."""
+    parser = argparse.ArgumentParser(
+        prog="syncd", description="Keeps Bitrix24 calendars true to a schedule kept elsewhere."
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("-v", "--verbose", action="count", default=0, help="more log lines (twice: all)")
+    loudness.add_argument("-q", "--quiet", action="store_true", help="only errors in the log")
+    parser.add_argument("--log-format", choices=("auto", "console", "json"), default="auto", help="log lines on stderr")
+    parser.add_argument("--version", action="version", version=f"syncd {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    demo = commands.add_parser("demo", help="sync two sample schedules into a simulated portal and show it")
+    demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
+    demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
+
+    check = commands.add_parser("check", help="everything that would stop a sync, one line each")
+    check.add_argument("--offline", action="store_true", help="do not ask the portal")
+    _json(check)
+
+    plan = commands.add_parser("plan", help="what would change and why; changes nothing")
+    _names(plan)
+    plan.add_argument("--verify", action="store_true", help="read the portal's events first")
+    plan.add_argument("--out", type=Path, metavar="FILE", help="pin the plan, for `sync --plan FILE`")
+    _json(plan)
+
+    sync = commands.add_parser("sync", help="one pass, then exit")
+    _names(sync)
+    sync.add_argument("--verify", action="store_true", help="read the portal's events first")
+    sync.add_argument("--plan", type=Path, metavar="FILE", help="only exactly what was pinned, else exit 4")
+    sync.add_argument("--force", action="store_true", help="go past the safety guards, once")
+    sync.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry")
+    _json(sync)
+
+    commands.add_parser("run", help="the daemon")
+
+    status = commands.add_parser("status", help="last and next pass, held entries, budget left")
+    _json(status)
+
+    retry = commands.add_parser("retry", help="release held entries, so that the next pass tries them again")
+    _names(retry)
+
+    portal = commands.add_parser("portal", help="what the portal has, to fill the config with")
+    portal.add_argument("what", choices=("owners", "sections", "limits"))
+    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
+    portal.add_argument("--calendar", choices=("user", "group", "company"), default="user",
+                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
+    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
+    _json(portal)
+
+    sandbox = commands.add_parser("sandbox", help="the simulated portal with its calendar page")
+    sandbox.add_argument("--port", type=_port, default=8724, help="port to listen on (0: any free one)")
+    sandbox.add_argument("--world", type=Path, metavar="FILE", help="JSON to start from")
+    sandbox.add_argument("--tariff", choices=("standard", "enterprise", "self-hosted"), default="standard")
+    sandbox.add_argument("--cost", action="append", default=[], metavar="METHOD=SECONDS",
+                         help="server time one call of METHOD takes; may be repeated")  # fmt: skip
+    sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:key=value,...]",
+                         help="inject a fault; may be repeated (`--fault help` lists them)")  # fmt: skip
+    sandbox.add_argument("--waf", action="store_true", help="switch the text filter on")
+
+    commands.add_parser("version", help="versions of syncd, Python and the libraries that matter")
+    return parser
+
+
+def _names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these syncs")
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+    return int(text)

@@ -1,0 +1,136 @@
+"""Tables for people: on a terminal with colours, otherwise plain text. All texts from feeds are shown, never obeyed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from syncd.cycle.result import PassResult, Prepared
+from syncd.errors import SyncdError
+from syncd.model.entry import Problem
+from syncd.model.item import Change, Json
+
+_SHOWN_CHANGES = 40
+_SHOWN_PROBLEMS = 30
+_STYLES = {"create": "green", "update": "yellow", "delete": "red", "adopt": "cyan"}
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "adopt": "="}
+_KIND_STYLES = {"rejected": "red", "held": "yellow", "conflict": "magenta", "incomplete": "red", "warning": "yellow"}
+_PLAIN_WIDTH = 160
+
+
+def console() -> Console:
+    """Return the console for results: stdout, wide enough for a table where it is no terminal."""
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    return Console(highlight=False, width=_PLAIN_WIDTH, no_color=True)
+
+
+def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> None:
+    """Print one plan: counts, changes field by field, problems, and what it would cost."""
+    counts = prepared.counts
+    out.print(f"[bold]{escape(prepared.sync)}[/]: {_counts(counts)}")
+    if not prepared.snapshot.complete:
+        out.print(f"  [red]source incomplete:[/] {escape(prepared.snapshot.incomplete_because)}")
+    changes = prepared.plan.changes
+    if changes:
+        table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
+        for title in ("", "what", "when", "calendar", "where", "why"):
+            table.add_column(title, overflow="fold")
+        for change in changes[:shown]:
+            table.add_row(*_change(change))
+        out.print(table)
+        if len(changes) > shown:
+            out.print(f"  … and {len(changes) - shown} more (all of them with --json)")
+    problems(out, prepared.problems)
+    if changes:
+        forecast = prepared.forecast
+        notices = f", {prepared.notices} notices to people" if prepared.notices else ", nobody gets a notice"
+        sections = f", {prepared.new_sections} new sections" if prepared.new_sections else ""
+        out.print(
+            f"  about {_duration(forecast.seconds)}: {forecast.commands} commands in {forecast.requests} requests"
+            f"{sections}{notices}"
+        )
+
+
+def _counts(counts: dict[str, int]) -> str:
+    parts = [f"{number} to {op}" for op, number in counts.items() if op in _SIGNS and number]
+    parts += [f"{counts[name]} {name}" for name in ("unchanged", "held", "rejected", "conflict") if counts[name]]
+    return ", ".join(parts) or "nothing there, nothing to do"
+
+
+def _change(change: Change) -> tuple[Text, Text, Text, Text, Text, Text]:
+    holder = change.item or change.link
+    assert holder is not None
+    style = _STYLES[change.op]
+    title = Text(holder.title)
+    for name, (before, after) in sorted(change.fields.items()):
+        title.append(f"\n{name}: {_short(before)} → {_short(after)}", style="dim")
+    if change.item is not None and change.item.summary:
+        title.append(f"\n{change.item.summary}", style="dim")
+    return (
+        Text(_SIGNS[change.op], style=style),
+        title,
+        Text(holder.start.replace("T", " ")[:16]),
+        Text(f"{change.key.calendar} · {holder.section}"),
+        Text(holder.where),
+        Text(change.reason, style="dim"),
+    )
+
+
+def _short(value: Json) -> str:
+    text = "nothing" if value in (None, "", [], ()) else str(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def problems(out: Console, lines: Sequence[Problem]) -> None:
+    """Print problem lines, one each, with the place first."""
+    for problem in lines[:_SHOWN_PROBLEMS]:
+        kind = Text(problem.kind, style=_KIND_STYLES[problem.kind])
+        out.print(Text("  ").append(f"{problem.where}: ").append_text(kind).append(f": {problem.reason}"))
+    if len(lines) > _SHOWN_PROBLEMS:
+        out.print(f"  … and {len(lines) - _SHOWN_PROBLEMS} more problems (all of them with --json)")
+
+
+def result(out: Console, one: PassResult) -> None:
+    """Print what one pass did."""
+    record = one.record
+    done = ", ".join(f"{number} {name}" for name, number in record.counts.items() if number) or "nothing to do"
+    style = {"done": "green", "partial": "yellow", "stopped": "yellow"}.get(record.state, "red")
+    waited = f", waited {_duration(record.waited_s)}" if record.waited_s >= 1 else ""
+    out.print(
+        f"[bold]{escape(record.sync)}[/]: [{style}]{record.state}[/] — {done}"
+        f" [dim]({record.requests} requests, {record.commands} commands, {_duration(record.seconds)}{waited})[/]"
+    )
+    if one.error is not None:
+        error(out, one.error)
+
+
+def error(out: Console, one: SyncdError) -> None:
+    """Print what went wrong and the remedy."""
+    out.print(Text("error: ", style="red").append(one.message))
+    if one.remedy:
+        out.print(Text("  ").append(one.remedy, style="dim"))
+
+
+def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Print a plain table."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for line in lines:
+        table.add_row(*(Text(cell) for cell in line))
+    out.print(table)
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

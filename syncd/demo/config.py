@@ -1,0 +1,53 @@
+"""The config of the demonstration: what a user would write for these two schedules."""
+
+from __future__ import annotations
+
+_CONFIG = """\
+state = "syncd.db"
+
+[portals.demo]
+webhook = "{webhook}"
+
+[[sync]]
+name = "timetable"
+timezone = "Europe/Moscow"
+
+[sync.source]
+type = "csv"
+path = "timetable.csv"
+
+[sync.source.columns]
+uid = "Номер"
+title = "Предмет"
+owner = "Класс"
+location = "Кабинет"
+date = "Дата"
+start_time = "Начало"
+end_time = "Конец"
+description = "Примечание"
+
+[sync.target]
+calendar = "group"
+owner = "{{owner}}"
+section = "Расписание"
+
+[sync.fields]
+description = "{{Учитель}}\\n{{description}}"
+
+[[sync]]
+name = "team"
+
+[sync.source]
+type = "ics"
+path = "team.ics"
+
+[sync.target]
+calendar = "user"
+owner = "{{organizer}}"
+section = "Team"
+"""
+
+
+def config_text(webhook: str) -> str:
+    """Return the config as TOML."""
+    return _CONFIG.format(webhook=webhook)
