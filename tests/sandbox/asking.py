@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from syncd.sandbox.company import ADMIN_CODE, STAFF_CODE
 from syncd.sandbox.faults import parse_faults
 from syncd.sandbox.rows import Event
@@ -116,3 +118,12 @@ def add_command(name: str = "Lesson", **params: str | int) -> str:
         "timezone_to": "Europe/Moscow",
     }
     return command("calendar.event.add", **{**given, **params})
+
+
+def company(*, caller_zone: str = "Europe/Moscow", admin: bool = True, **changes: Any) -> WorldSeed:
+    """Return the default company with another zone or right of user 1, and other settings of the site."""
+    world = default_world()
+    users = tuple(
+        msgspec.structs.replace(user, zone=caller_zone, admin=admin) if user.id == 1 else user for user in world.users
+    )
+    return msgspec.structs.replace(world, users=users, **changes)
