@@ -9,7 +9,7 @@ end with its date, or a duration      as written; an end before its start is rej
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TypeVar
 
@@ -49,14 +49,16 @@ class RowReader:
         self._order = order
         self._zone = zone
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
+        self._spare = 0
         self._read: dict[str, Written] = {}
         self._warned: set[tuple[str, str]] = set()
 
-    def part(self, rows: Iterable[tuple[int, Sequence[str]]]) -> Part:
+    def part(self, rows: Sequence[tuple[int, Sequence[str]]]) -> Part:
         """Return what the rows (each with the line it starts on) hold; of two rows with one uid the first is used."""
         part = Part()
         lines: dict[str, int] = {}
         width = len(self._titles)
+        self._spare = min((len(cells) for _, cells in rows), default=0) - width
         for line, cells in rows:
             values = [clean(cell) for cell in cells]
             if not any(values):
@@ -97,7 +99,7 @@ class RowReader:
         Without a uid column, or with nothing in it, owner, title and start name the row.
         """
         at = self._at["uid"]
-        if _overflows(cells, len(self._titles)):
+        if self._overflows(cells):
             return values[0] if at == 0 else ""  # behind a stray delimiter no cell stands where it belongs
         if values[at]:
             return "" if damaged(values[at]) else values[at]
@@ -118,11 +120,16 @@ class RowReader:
         width = len(self._titles)
         if len(cells) < self._least:
             raise ValueError(f"the row has only {len(cells)} of {width} cells")
-        if _overflows(cells, width):
+        if self._overflows(cells):
             reason = "a text with the delimiter in it has to stand in quotes"
             raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
         if any(not cell.isascii() and damaged(cell) for cell in cells):
             raise ValueError("the row has bytes that are not text in this encoding (set encoding, or save it again)")
+
+    def _overflows(self, cells: Sequence[str]) -> bool:
+        """Say whether the row is cut into too many cells; a delimiter that ends every row of the file is none."""
+        extra = len(cells) - len(self._titles)
+        return extra > 0 and (extra > self._spare or any(cell.strip() for cell in cells[-extra:]))
 
     def _moment(self, field: str, values: list[str]) -> Written:
         text = values[self._at[field]]
@@ -251,10 +258,6 @@ class RowReader:
                 self._warned.add((field, text))
                 part.warn(where, f"{field} {text!r} {error}; it is taken as empty")
             return None
-
-
-def _overflows(cells: Sequence[str], width: int) -> bool:
-    return len(cells) > width and any(cell.strip() for cell in cells[width:])
 
 
 def _whole_days(first: date, last: date | None, length: timedelta | None) -> AllDay:

@@ -1,0 +1,338 @@
+import csv
+import io
+import re
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncd.errors import ConfigError, SourceError
+from syncd.model.entry import AllDay, Recurrence, Reminder, Timed
+from syncd.source.csv import CsvOptions, find_delimiter, parse_csv
+from syncd.source.reading import Part
+
+HEADER = "ID,Title,Start,End"
+COLUMNS: dict[str, str | int] = {"uid": "ID", "title": "Title", "start": "Start", "end": "End"}
+
+
+def parse(text: str | bytes, zone: str | None = "Europe/Moscow", **options: object) -> Part:
+    columns = options.pop("columns", COLUMNS)
+    chosen = CsvOptions(type="csv", path="t.csv", columns=columns, **options)  # type: ignore[arg-type]
+    return parse_csv("t.csv", text if isinstance(text, bytes) else text.encode(), chosen, zone)
+
+
+def one(header: str, row: str, zone: str | None = "Europe/Moscow") -> Timed | AllDay:
+    """Return the span of a row under columns named as their fields."""
+    part = parse(f"title,{header}\nT,{row}", columns={name: name for name in f"title,{header}".split(",")}, zone=zone)
+    assert part.problems == []
+    return part.entries[0].span
+
+
+def refusal(header: str, row: str, zone: str | None = "Europe/Moscow") -> str:
+    part = parse(f"title,{header}\nT,{row}", columns={name: name for name in f"title,{header}".split(",")}, zone=zone)
+    assert part.entries == []
+    (problem,) = part.problems
+    assert (problem.kind, problem.where) == ("rejected", "t.csv:2")
+    return problem.reason
+
+
+def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
+    return Timed(start=datetime.fromisoformat(start), end=datetime.fromisoformat(end), zone=zone, end_zone=zone)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "span"),
+    [
+        ("start,end", "2026-12-01 09:00,2026-12-01 10:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
+        ("start,end", "2026-12-01 09:00,10:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
+        ("start,end", "2026-12-01 09:00,2026-12-01 09:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end", "2026-12-01 09:00,", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start", "2026-12-01 09:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,duration", "2026-12-01 23:00,90", timed("2026-12-01 23:00", "2026-12-02 00:30")),
+        ("date,start_time,end_time", "2026-12-01,22:00,6:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),
+        ("date,start_time,end_time", "2026-12-31,22:00,6:00", timed("2026-12-31 22:00", "2027-01-01 06:00")),
+        ("date,start_time,end_time", "2026-12-01,9:00,9:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("date,start_time,end_time", "2026-12-01,9:00,24:00", timed("2026-12-01 09:00", "2026-12-02 00:00")),
+        ("date,start_time,end,end_time", "2026-12-01,9:00,2026-12-03,8:00", timed("2026-12-01 09:00", "2026-12-03 08:00")),  # noqa: E501 - one case, one line
+        ("start,timezone", "2026-12-01 09:00,Russian Standard Time", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end", "2026-12-01T06:00Z,2026-12-01T10:00+03:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
+        ("start", "2026-12-01", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
+        ("start,end", "2026-12-01,2026-12-03", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 4))),
+        ("start,duration", "2026-12-01,2d", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 3))),
+        ("date,start_time,end_time", "2026-12-01,,", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
+        ("start,end,all_day", "2026-12-01 00:00,2026-12-01 23:59,x", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),  # noqa: E501 - likewise
+        ("start,all_day", "2026-12-01 09:00,no", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start", "2037-12-31", AllDay(first=date(2037, 12, 31), end=date(2038, 1, 1))),
+    ],
+)  # fmt: skip
+def test_a_row_becomes_the_span_it_says(header: str, row: str, span: Timed | AllDay) -> None:
+    assert one(header, row) == span
+
+
+def test_a_duration_is_exact_over_a_change_of_clocks() -> None:
+    assert one("start,duration", "2026-03-29 01:30,1h", zone="Europe/Berlin") == timed(
+        "2026-03-29 01:30", "2026-03-29 03:30", "Europe/Berlin"
+    )
+
+
+def test_a_time_with_an_offset_needs_no_timezone() -> None:
+    assert one("start", "2026-12-01T09:00+03:00", zone=None) == timed(
+        "2026-12-01 09:00", "2026-12-01 09:00", "Etc/GMT-3"
+    )
+    assert one("start", "2026-12-01T09:00Z", zone=None) == timed("2026-12-01 09:00", "2026-12-01 09:00", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "says"),
+    [
+        ("start,end", "2026-12-01 09:00,2026-12-01 08:00", "end is before start"),
+        ("start,end", "2026-12-02,2026-12-01", "end is before start"),
+        ("start,end", "2026-12-01 09:00,2026-12-02", "there is no end time"),
+        ("start,end", "2026-12-01,10:00", "there is no start time"),
+        ("start,all_day", "2026-12-01,no", "there is no start time"),
+        ("start,all_day", "2026-12-01,maybe", "all_day 'maybe' is neither yes nor no"),
+        ("start", "9:00", "start has a time but no date"),
+        ("start", "31.02.2026 9:00", "there is no day 2026-02-31"),
+        ("start", "1/2/2026 9:00", 'set dates = "dmy" or "mdy"'),
+        ("start", "46387", "is not a date"),
+        ("start", "1969-12-31", "the year 1969 is outside 1970 to 2037"),
+        ("start", "2038-01-01 09:00", "the year 2038 is outside"),
+        ("start,end", "2037-12-31,2038-01-02", "the year 2038 is outside"),
+        ("start,duration", "2026-12-01,90", "not in whole days"),
+        ("start,duration", "2026-12-01 09:00,soon", "duration 'soon' is not a duration"),
+        ("start,timezone", "2026-12-01 09:00,Moon/Base", "timezone 'Moon/Base' is not known"),
+        ("start,rrule", "2026-12-01 09:00,every day", "rrule|recurrence rule"),
+        ("start,private", "2026-12-01 09:00,perhaps", "private 'perhaps' is neither"),
+        ("start,reminders", "2026-12-01 09:00,soon", "reminders 'soon' is not a list of reminders"),
+        ("date,start_time", ",9:00", "there is no date"),
+        ("date,start_time", "2026-12-01 8:00,9:00", "both date and start_time"),
+    ],
+)
+def test_a_row_that_cannot_be_meant_is_rejected_with_its_reason(header: str, row: str, says: str) -> None:
+    assert re.search(says, refusal(header, row))
+
+
+def test_a_time_without_any_zone_is_rejected_naming_the_option() -> None:
+    assert 'set timezone = "Europe/Moscow"' in refusal("start", "2026-12-01 09:00", zone=None)
+    assert isinstance(one("start", "2026-12-01", zone=None), AllDay)
+
+
+def test_an_unknown_timezone_of_the_sync_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="timezone = 'Moon/Base'"):
+        parse(HEADER + "\n1,T,2026-12-01,", zone="Moon/Base")
+
+
+def test_all_the_fields_reach_the_entry() -> None:
+    header = (
+        "title,start,description,location,attendees,categories,status,priority,color,url,rrule,reminders,private,"
+        "contact_phone,contact_email,owner,Room type"
+    )
+    row = (
+        'T,2026-12-01,"a\r\nb",L,a@x.ru; b@x.ru,"c, d",отменено,high,#fff,https://x,RRULE:FREQ=DAILY;COUNT=2,'
+        '"15m, 1d",да,+7 999,c@x.ru,o@x.ru,big'
+    )
+    columns = {name: name for name in header.split(",")[:-1]}
+    (entry,) = parse(f"{header}\n{row}", columns=columns).entries
+    details = entry.details
+    assert (details.title, details.description, details.location, details.owner) == ("T", "a\nb", "L", "o@x.ru")
+    assert (details.attendees, details.categories) == (("a@x.ru", "b@x.ru"), ("c", "d"))
+    assert (details.status, details.priority, details.classification) == ("CANCELLED", 1, "PRIVATE")
+    assert (details.color, details.url) == ("#fff", "https://x")
+    assert details.reminders == (Reminder(before=timedelta(minutes=15)), Reminder(before=timedelta(days=1)))
+    assert entry.recurrence == Recurrence(rules=("FREQ=DAILY;COUNT=2",))
+    assert dict(details.columns)["Room type"] == "big"
+    assert dict(details.columns)["contact_phone"] == "+7 999"
+    assert [title for title, _ in details.columns][: len(header.split(","))] == header.split(",")
+
+
+def test_an_empty_cell_says_nothing() -> None:
+    columns = {name: name for name in ("title", "start", "private", "reminders", "status", "priority")}
+    (entry,) = parse(",".join(columns) + "\nT,2026-12-01,,,,", columns=columns).entries
+    details = entry.details
+    assert (details.classification, details.reminders, details.status, details.priority) == ("", None, "", None)
+
+
+def test_an_unknown_status_is_warned_of_once_and_taken_as_empty() -> None:
+    columns = {name: name for name in ("title", "start", "status")}
+    part = parse("title,start,status\nA,2026-12-01,new\nB,2026-12-01,new\n", columns=columns)
+    assert [entry.details.status for entry in part.entries] == ["", ""]
+    assert [(problem.kind, problem.where) for problem in part.problems] == [("warning", "t.csv:2")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
+def test_the_encoding_is_found(encoding: str) -> None:
+    (entry,) = parse((HEADER + "\n1,Урок № 3 — ё,2026-12-01,\n").encode(encoding)).entries
+    assert entry.details.title == "Урок № 3 — ё"
+
+
+def test_a_configured_encoding_is_used_and_one_that_does_not_fit_is_an_error() -> None:
+    content = (HEADER + "\n1,Урок,2026-12-01,\n").encode("koi8-r")
+    assert parse(content, encoding="koi8-r").entries[0].details.title == "Урок"
+    with pytest.raises(SourceError, match=r"t\.csv:2: byte .* is not utf-8"):
+        parse(content, encoding="utf-8")
+
+
+def test_damaged_utf8_rejects_only_its_row() -> None:
+    rows = [HEADER.encode()] + [f"{at},Урок математики,2026-12-01,".encode() for at in range(3)]
+    rows[2] = rows[2].replace("м".encode(), b"\xff")
+    part = parse(b"\n".join(rows))
+    assert [entry.uid for entry in part.entries] == ["0", "2"]
+    assert [(problem.where, problem.key) for problem in part.problems] == [("t.csv:3", "1")]
+    assert "not text in this encoding" in part.problems[0].reason
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found_though_texts_hold_others(delimiter: str) -> None:
+    rows = [
+        ["ID", "Title", "Start", "End"],
+        ["1", "a, b; c | d\te", "2026-12-01", ""],
+        ["2", 'say "hi", all', "2026-12-02", ""],
+    ]
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL).writerows(rows)
+    assert find_delimiter(out.getvalue(), COLUMNS) == delimiter
+    assert [entry.details.title for entry in parse(out.getvalue()).entries] == [rows[1][1].strip(), rows[2][1]]
+    numbers: dict[str, str | int] = {"uid": 1, "title": 2, "start": 3}
+    assert len(parse(out.getvalue(), columns=numbers).entries) == 2
+
+
+def test_a_sep_line_names_the_delimiter_and_is_no_header() -> None:
+    part = parse("sep=;\r\nID;Title;Start;End\r\n1;a,b,c,d,e;2026-12-01;\r\n")
+    assert [(entry.where, entry.details.title) for entry in part.entries] == [("t.csv:3", "a,b,c,d,e")]
+
+
+def test_titles_match_exactly_first_then_without_case_and_blanks() -> None:
+    part = parse(
+        "title,Title,START ,id\nno,yes,2026-12-01,7\n", columns={"uid": "ID", "title": "Title", "start": "start"}
+    )
+    assert [(entry.uid, entry.details.title) for entry in part.entries] == [("7", "yes")]
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("ID,Titel,Start,End", r"t\.csv:1: no column 'Title' for title.*did you mean 'Titel'"),
+        ("ID,Title,Start", "no column 'End' for end"),
+        ("ID,Title,Title,Start,End", "columns 2 and 3 are both called 'Title'"),
+    ],
+)
+def test_a_mapped_column_that_is_not_there_once_is_an_error(header: str, says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        parse(header + "\n1,T,2026-12-01,\n")
+    with pytest.raises(SourceError, match="no column 9 for title"):
+        parse(HEADER, columns={"title": 9, "start": "Start"})
+
+
+def test_lines_are_those_of_the_file_whatever_stands_in_quotes_or_between() -> None:
+    part = parse(HEADER + '\r\n1,"a\r\nb\r\nc",2026-12-01,\r\n\r\n,,,\r\n2,T,2026-12-02,\r\n3,T,never,\r\n')
+    assert [entry.where for entry in part.entries] == ["t.csv:2", "t.csv:7"]
+    assert [problem.where for problem in part.problems] == ["t.csv:8"]
+
+
+def test_a_last_line_without_newline_is_whole() -> None:
+    part = parse(HEADER + "\n1,T,2026-12-01,2026-12-01")
+    assert len(part.entries) == 1
+    assert not part.incomplete
+
+
+def test_a_quote_left_open_makes_the_file_incomplete_from_its_line_on() -> None:
+    part = parse(HEADER + '\n1,T,2026-12-01,\n2,"T,2026-12-01,\n3,T,2026-12-01,\n')
+    assert [entry.uid for entry in part.entries] == ["1"]
+    assert "t.csv:3: a quote is opened and never closed" in part.incomplete
+
+
+def test_a_quote_out_of_place_rejects_its_row_and_nobody_knows_which_it_was() -> None:
+    part = parse(HEADER + '\n1,"T" x,2026-12-01,\n2,T,2026-12-01,\n')
+    assert [entry.uid for entry in part.entries] == ["2"]
+    assert [problem.where for problem in part.problems] == ["t.csv:2"]
+    assert "t.csv:2" in part.incomplete
+
+
+def test_rows_of_the_wrong_length_are_rejected() -> None:
+    part = parse(HEADER + "\n1,T,2026-12-01\n2,T,2026-12-01,\n3,T, x,2026-12-01,\n4,T,2026-12-01,\n")
+    assert [entry.uid for entry in part.entries] == ["2", "4"]
+    assert [(problem.where, problem.key) for problem in part.problems] == [("t.csv:2", "1"), ("t.csv:4", "3")]
+    assert "only 3 of 4 cells" in part.problems[0].reason
+    assert "has to stand in quotes" in part.problems[1].reason
+    assert part.rejected == {"1", "3"}
+    assert not part.incomplete
+
+
+def test_a_delimiter_at_the_end_of_every_row_is_no_cell() -> None:
+    part = parse(HEADER + "\n1,T,2026-12-01,,\n2,T,2026-12-01,,\n")
+    assert [entry.uid for entry in part.entries] == ["1", "2"]
+    assert len(parse(HEADER + "\n1,T,2026-12-01,,\n2,T,2026-12-01,\n").problems) == 1
+
+
+def test_of_two_rows_with_one_uid_the_first_is_used() -> None:
+    part = parse(HEADER + "\n1,A,2026-12-01,\n1,B,2026-12-02,\n")
+    assert [entry.details.title for entry in part.entries] == ["A"]
+    assert [problem.where for problem in part.problems] == ["t.csv:3"]
+    assert "t.csv:2 has the same uid" in part.problems[0].reason
+
+
+def test_without_a_uid_owner_title_and_start_name_the_row_in_any_notation_and_order() -> None:
+    columns: dict[str, str | int] = {"title": "t", "start": "s", "owner": "o", "location": "l"}
+    first = parse("t,s,o,l\nA,2026-12-01 09:00,x,1\nB,2026-12-01 09:00,x,1\n", columns=columns)
+    again = parse("o;l;s;t\nx;2;01.12.2026 9:00;B\nx;2;01.12.2026 9:00;A\n", columns=columns)
+    assert [entry.uid for entry in first.entries] == [entry.uid for entry in reversed(again.entries)]
+    assert all(entry.uid.startswith("row-") for entry in first.entries)
+    assert len({entry.uid for entry in first.entries}) == 2
+    twice = parse("t,s,o,l\nA,2026-12-01,x,1\nA,2026-12-01,x,2\n", columns=columns)
+    assert len(twice.entries) == 1
+    assert "t.csv:2 has the same owner, title and start" in twice.problems[0].reason
+
+
+def test_a_row_with_an_empty_uid_is_named_like_one_without_and_an_unnameable_row_makes_it_incomplete() -> None:
+    part = parse(HEADER + "\n,A,2026-12-01,\n,B,never,\n")
+    assert [entry.uid[:4] for entry in part.entries] == ["row-"]
+    assert "t.csv:3 could not be read, so it is not known which entry it is" in part.incomplete
+
+
+def test_control_characters_are_dropped() -> None:
+    (entry,) = parse(HEADER + "\n1,\x07A\x1bB\x7f\tC\x0b,2026-12-01,\n").entries
+    assert entry.details.title == "AB\tC"
+
+
+def test_a_header_alone_is_complete_and_blank_lines_are_not() -> None:
+    assert not parse(HEADER + "\n").incomplete
+    assert "empty" in parse("\n\n").incomplete
+    assert "no header" in parse(",,,\n").incomplete
+
+
+TITLES = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"))
+    | st.sampled_from(['"', "\n", ",", ";", "|", "\t", "'"]),
+    min_size=1,
+    max_size=30,
+).filter(lambda text: bool(text.strip()))
+
+
+@settings(max_examples=60)
+@given(st.lists(TITLES, min_size=1, max_size=6), st.sampled_from(",;\t|"))
+def test_any_title_comes_back_and_keys_do_not_depend_on_order(titles: list[str], delimiter: str) -> None:
+    rows = [[f"u{at}", title, "2026-12-01 09:00", "2026-12-01 10:00"] for at, title in enumerate(titles)]
+
+    def write(rows: list[list[str]]) -> str:
+        out = io.StringIO()
+        csv.writer(out, delimiter=delimiter).writerows([["ID", "Title", "Start", "End"], *rows])
+        return out.getvalue()
+
+    part = parse(write(rows))
+    assert [(entry.uid, entry.details.title) for entry in part.entries] == [
+        (uid, title.strip()) for uid, title, *_ in rows
+    ]
+    without: dict[str, str | int] = {"title": "Title", "start": "Start"}
+    forward = {entry.uid for entry in parse(write(rows), columns=without).entries}
+    assert forward == {entry.uid for entry in parse(write(rows[::-1]), columns=without).entries}
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=200) | st.text(alphabet='ID,;"\n2026-1T:', max_size=120).map(str.encode))
+def test_no_bytes_at_all_crash_the_parser(content: bytes) -> None:
+    try:
+        part = parse(HEADER.encode() + b"\n" + content)
+    except SourceError:
+        return
+    assert all(problem.reason for problem in part.problems)
