@@ -22,7 +22,16 @@ from syncd.config.schema import (
     TargetConfig,
 )
 from syncd.config.secrets import check_webhook, read_secret
-from syncd.config.tables import FieldsTable, FilterTable, LimitsTable, PortalTable, SyncTable, TargetTable
+from syncd.config.tables import (
+    COLUMN_KEYS,
+    SOURCE_KEYS,
+    FieldsTable,
+    FilterTable,
+    LimitsTable,
+    PortalTable,
+    SyncTable,
+    TargetTable,
+)
 from syncd.config.toml_lines import Path as KeyPath
 from syncd.model.filter import Filter, compile_condition
 from syncd.model.names import nearest
@@ -51,7 +60,6 @@ _NAME = re.compile(r"[a-z0-9-]+")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _CRM = re.compile(r"(?:L|D|C|CO|T[0-9a-f]{1,8})_[1-9]\d*")
 _MOST_PER_BATCH = 50
-_BUILT_IN_SOURCES = ("csv", "ics")
 _LATER_TARGETS = ("activity", "todo")
 _LATER_SOURCES = ("xlsx", "caldav", "bitrix24")
 _LATER_SOURCE_KEYS = ("url", "username", "password", "token", "headers", "ca_file", "max_bytes", "calendars")
@@ -168,10 +176,13 @@ def _source(places: Places, options: Mapping[str, Any], base: Path, path: KeyPat
         raise places.error(
             (*path, "type"), f'= "{kind}" is not available in this version of syncd', 'use "csv" or "ics"'
         )
-    for key in options:
-        later = any(key.removesuffix(form) in _LATER_SOURCE_KEYS for form in ("_file", "_env", "_credential"))
-        if kind in _BUILT_IN_SOURCES and later:
-            raise places.error((*path, key), "is not available in this version of syncd", "give a path to files")
+    if kind in SOURCE_KEYS:
+        for key in options:
+            if key.removesuffix("_file").removesuffix("_env").removesuffix("_credential") in _LATER_SOURCE_KEYS:
+                raise places.error((*path, key), "is not available in this version of syncd", "give a path to files")
+        places.refuse_unknown(options, SOURCE_KEYS[kind], path)
+        columns = options.get("columns")
+        places.refuse_unknown(columns if isinstance(columns, dict) else {}, COLUMN_KEYS, (*path, "columns"))
     return SourceConfig(options=options, base=base, where=places.where(*path))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -69,26 +69,30 @@ class Places:
 
         Raises ConfigError for unknown keys, keys of later versions, missing keys and wrong types or choices.
         """
-        self._refuse_unknown(table, kind, path)
+        self._refuse_unknown_within(table, kind, path)
         try:
             return msgspec.convert(table, kind)
         except msgspec.ValidationError as error:
             raise self._told(table, kind, path, str(error)) from None
 
-    def _refuse_unknown(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath) -> None:
+    def refuse_unknown(self, table: Mapping[str, Any], known: Sequence[str], path: KeyPath) -> None:
+        """Raise ConfigError for a key of `table`, which stands at `path`, that is not one of `known`."""
         later = NOT_AVAILABLE.get(".".join(step for step in path if isinstance(step, str)), frozenset())
-        known = kind.__struct_fields__
-        hints = get_type_hints(kind)
-        for key, value in table.items():
+        for key in table:
             if key in later:
                 raise self.error((*path, key), "is not available in this version of syncd", "remove it")
             if key not in known:
                 close = nearest(key, known)
                 remedy = f'did you mean "{close}"?' if close else f"known here: {', '.join(known)}"
                 raise self.error((*path, key), "is not a known key", remedy)
+
+    def _refuse_unknown_within(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath) -> None:
+        self.refuse_unknown(table, kind.__struct_fields__, path)
+        hints = get_type_hints(kind)
+        for key, value in table.items():
             inner = hints[key]
             if isinstance(inner, type) and issubclass(inner, Table) and isinstance(value, dict):
-                self._refuse_unknown(value, inner, (*path, key))
+                self._refuse_unknown_within(value, inner, (*path, key))
 
     def _told(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath, message: str) -> ConfigError:
         found = _PLACE.search(message)

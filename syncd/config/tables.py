@@ -120,3 +120,14 @@ NOT_AVAILABLE: dict[str, frozenset[str]] = {
     "sync.target": frozenset({"activity", "contact", "owner_type", "responsible", "deadline", "ping"}),
 }
 """Keys that are fixed for later versions, by table: refused with those words rather than as unknown."""
+
+_FILE_KEYS = ("type", "path", "encoding")
+SOURCE_KEYS: dict[str, tuple[str, ...]] = {"csv": (*_FILE_KEYS, "delimiter", "dates", "columns"), "ics": _FILE_KEYS}
+"""The keys of built-in sources, known here only to name the line of a wrong one; the sources decide about the rest."""
+
+COLUMN_KEYS = (
+    *("uid", "title", "start", "date", "start_time", "end", "end_time", "duration", "owner", "description", "location"),
+    *("timezone", "all_day", "attendees", "categories", "status", "priority", "color", "url", "rrule", "reminders"),
+    *("private", "contact_phone", "contact_email"),
+)
+"""The keys of `[sync.source.columns]`."""

@@ -110,12 +110,12 @@ def _place(inside: str, where: str) -> _Place:
 def _filter(text: str, inside: str, where: str) -> Filter:
     name, colon, argument = text.partition(":")
     name = name.strip()
-    make = _FILTERS.get(name)
+    make = FILTERS.get(name)
     if make is None:
-        close = nearest(name, _FILTERS)
+        close = nearest(name, FILTERS)
         raise ConfigError(
             f'{where}: {{{inside}}} uses an unknown filter "{name}"',
-            f'did you mean "{close}"?' if close else f"there are {', '.join(_FILTERS)}",
+            f'did you mean "{close}"?' if close else f"there are {', '.join(FILTERS)}",
         )
     try:
         return make(argument if colon else None)
@@ -175,7 +175,7 @@ def _formatted(value: Value, form: str) -> Value:
         raise ValueError(f'"{cut(text, 40)}" is not an ISO date') from None
 
 
-_FILTERS: Mapping[str, Callable[[str | None], Filter]] = {
+FILTERS: Mapping[str, Callable[[str | None], Filter]] = {
     "lower": _no_argument(str.lower),
     "upper": _no_argument(str.upper),
     "strip": _no_argument(str.strip),
@@ -183,3 +183,4 @@ _FILTERS: Mapping[str, Callable[[str | None], Filter]] = {
     "default": _default,
     "date": _date,
 }
+"""What may follow a bar, and what makes a filter of the text after its colon."""

@@ -10,8 +10,14 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from syncd.config import load_config
-from syncd.config.tables import ConfigTable, PortalTable, SyncTable, Table
+from syncd.config import COLORS, load_config
+from syncd.config.tables import COLUMN_KEYS, SOURCE_KEYS, ConfigTable, PortalTable, SyncTable, Table
+from syncd.model.names import FIELDS
+from syncd.model.template import FILTERS
+from syncd.source import open_source
+from syncd.source.csv import CsvOptions
+from syncd.source.ics import IcsOptions
+from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 TEXT = EXAMPLE.read_text(encoding="utf-8")
@@ -77,3 +83,22 @@ def test_the_defaults_named_in_the_example_are_the_defaults(tmp_path: Path) -> N
     same = ("portal", "every", "verify_every", "past", "future", "on_removed", "removed_after", "on_conflict")
     for name in (*same, "max_removed", "max_changed", "adopt", "marker"):
         assert getattr(full, name) == getattr(bare, name), name
+
+
+def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
+    options = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0].source
+    open_source(options.options, options.base, where=options.where)
+    assert set(options.options) == set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
+    assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
+    assert set(COLUMN_KEYS) == COLUMN_FIELDS
+    section = TEXT.partition("[sync.source.columns]")[2].partition("[sync.target]")[0]
+    assert set(COLUMN_KEYS) <= set(re.findall(r"\w+", section))
+
+
+def test_the_example_names_every_field_filter_and_colour_of_templates() -> None:
+    templates = TEXT.partition("# Templates.")[2]
+    assert set(FIELDS) <= set(re.findall(r"\w+", templates.partition("Fields:")[2]))
+    assert set(FILTERS) == set(re.findall(r"\{\w+\|(\w+)", templates))
+    listed = re.search(r"or a name \((.*)\)", TEXT)
+    assert listed is not None
+    assert set(listed[1].split(", ")) == set(COLORS) - {"grey"}

@@ -131,6 +131,18 @@ def test_mistakes_of_a_sync(write: Write, line: str, message: str) -> None:
             MINIMAL.replace("path =", "password_file ="),
             "FILE:7: sync.source.password_file is not available in this version of syncd",
         ),
+        (
+            MINIMAL.replace("path =", 'pth = "x"\npath ='),
+            'FILE:7: sync.source.pth is not a known key (did you mean "path"?)',
+        ),
+        (
+            MINIMAL.replace('"csv"\n', '"ics"\ndelimiter = ";"\n'),
+            "FILE:7: sync.source.delimiter is not a known key (known here: type, path, encoding)",
+        ),
+        (
+            MINIMAL.replace("[sync.target]", '[sync.source.columns]\ntitel = "x"\n[sync.target]'),
+            'FILE:9: sync.source.columns.titel is not a known key (did you mean "title"?)',
+        ),
         (MINIMAL.replace('owner = "{owner}"\n', ""), "FILE:8: sync.target.owner is missing"),
         (MINIMAL.replace('"{owner}"', '"{owner"'), "FILE:9: sync.target.owner: a lone { at character 1"),
         (
