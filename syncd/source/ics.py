@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import ConfigError
 from syncd.model import zones
 from syncd.source.base import ReadContext, Source
 from syncd.source.ical.feed import FeedReader
@@ -20,9 +20,6 @@ from syncd.source.ical.split import unfold
 from syncd.source.options import FileOptions, read_options
 from syncd.source.reading import FileSource, Parse, Part
 from syncd.source.text import decode, find_encoding, known_encoding
-
-_HEAD_BYTES = 100_000
-"""How much may stand before the calendar, such as a script's warnings."""
 
 
 class IcsOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,8 +77,6 @@ def parse_ics(
     if not content.strip():
         return Part(incomplete=f"{name} is empty, without even a VCALENDAR")
     stream, codec = _narrow(name, content, encoding)
-    if b"BEGIN:VCALENDAR" not in stream[:_HEAD_BYTES].upper():
-        raise SourceError(f"{name} is not iCalendar: it does not begin with BEGIN:VCALENDAR", "export it again")
     return (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=iana, year=year)
 
 

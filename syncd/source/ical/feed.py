@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import blake2b
 
+from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Moment, Override, Problem, Recurrence, Span
 from syncd.source.ical.event import CalendarFacts, Event, read_event, stand_in_uid
 from syncd.source.ical.lines import Component, read_component
@@ -62,10 +63,12 @@ class FeedReader:
         """Return the entries of a stream of VCALENDARs; the part says when it seems not to be all of them.
 
         `encoding` is that of `content`, `floating` the IANA zone of times without one in calendars that name none
-        themselves, `year` the current year (see FeedZones).
+        themselves, `year` the current year (see FeedZones). Raises SourceError when there is no VCALENDAR at all.
         """
         part = Part()
         feed = split(content)
+        if not feed.calendars:
+            raise SourceError(f"{name} is not iCalendar: there is no BEGIN:VCALENDAR in it", "export it again")
         groups: dict[str, list[_Member]] = {}
         for calendar in feed.calendars:
             facts, context, unknown = _facts(calendar, encoding, floating, year)

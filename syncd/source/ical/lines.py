@@ -56,25 +56,26 @@ class Component:
 
 
 def read_component(text: str) -> Component:
-    """Read an unfolded component, from its BEGIN to its END; the nesting has been checked (ical/split.py)."""
-    stack = [Component(kind="")]
+    """Read an unfolded component, from its BEGIN to its END; a BEGIN or END without counterpart is an unread line."""
+    root = Component(kind="")
+    stack = [root]
     for raw in text.split("\n"):
         line = raw.rstrip("\r")
         if not line.strip():
             continue
         found = _lex(line)
-        if found is None:
-            stack[-1].unread.append(line)
-            continue
-        name, read = found
-        if name == "BEGIN":
-            stack.append(Component(kind=read.value.strip().upper()))
+        name, read = found or ("", Property(value=""))
+        kind = read.value.strip().upper()
+        if name == "BEGIN" and not read.params and _NAME.fullmatch(kind):
+            stack.append(Component(kind=kind))
             stack[-2].nested.append(stack[-1])
-        elif name == "END":
+        elif name == "END" and len(stack) > 1 and kind == stack[-1].kind:
             stack.pop()
+        elif name in ("", "BEGIN", "END"):
+            stack[-1].unread.append(line)
         else:
             stack[-1].properties.setdefault(name, []).append(read)
-    return stack[0].nested[0] if stack[0].nested else stack[0]
+    return root.nested[0] if root.nested else root
 
 
 def unescape(value: str) -> str:
