@@ -18,7 +18,7 @@ def caller() -> Caller:
     return portal()
 
 
-# The table of 4.1. It is July for the caller: Riga is then level with Moscow's unchanging +3 (in winter an hour behind),
+# The table of 4.1. It is July for the caller: Riga is level with Moscow's unchanging +3 (in winter an hour behind),
 # London two hours behind, New York seven.
 
 TIMED = [
