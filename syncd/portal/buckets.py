@@ -15,7 +15,8 @@ MINUTE = 60
 COUNTED_FROM_S = 0.1
 """Shorter calls are counted only when their request ends, all at once."""
 
-_NOTHING_S = 1e-6
+NOTHING_S = 1e-6
+"""Sums of seconds that differ by less are the same."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,24 +62,24 @@ class Counter:
     def free_at(self, at: float, fitting: float) -> float:
         """Return when the sum will be at most `fitting` if nothing is added: `at`, or a minute boundary after it."""
         left = self.used(at)
-        if left <= fitting + _NOTHING_S:
+        if left <= fitting + NOTHING_S:
             return at
         for minute in sorted(self.buckets):
             if (drops_at := float((minute + BUCKETS) * MINUTE)) > at:
                 left -= self.buckets[minute]
-                if left <= fitting + _NOTHING_S:
+                if left <= fitting + NOTHING_S:
                     return drops_at
         return float((minute_of(at) + BUCKETS) * MINUTE)
 
     def oldest_drops_at(self, at: float) -> float | None:
         """Return when the oldest seconds alive at `at` drop, by our own buckets; None when there are none."""
         first = minute_of(at) - BUCKETS + 1
-        live = [minute for minute, seconds in self.buckets.items() if minute >= first and seconds > _NOTHING_S]
+        live = [minute for minute, seconds in self.buckets.items() if minute >= first and seconds > NOTHING_S]
         return float((min(live) + BUCKETS) * MINUTE) if live else None
 
     def _forget(self, at: float) -> None:
         first = minute_of(at) - BUCKETS + 1
-        self.buckets = {m: s for m, s in self.buckets.items() if m >= first and s > _NOTHING_S}
+        self.buckets = {m: s for m, s in self.buckets.items() if m >= first and s > NOTHING_S}
         self.unsure = self.unsure and bool(self.buckets)
 
 

@@ -71,6 +71,23 @@ class MethodBudget:
     resets_at: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Requests and commands sent so far, and seconds waited for the limits."""
+
+    requests: int
+    commands: int
+    waited_s: float
+
+    def since(self, before: Usage) -> Usage:
+        """Return what came after `before`."""
+        return Usage(
+            requests=self.requests - before.requests,
+            commands=self.commands - before.commands,
+            waited_s=self.waited_s - before.waited_s,
+        )
+
+
 class Portal:
     """One configured portal. `random` gives numbers in [0, 1); `state` is what `budget_state` gave before a restart.
 
@@ -227,17 +244,11 @@ class Portal:
 
     def operating(self) -> Mapping[str, MethodBudget]:
         """Return the operating time of every method the portal has told of."""
-        now = self._clock.monotonic()
-        at = self._pace.clock.at(now)
-        budgets = {}
-        for method in self._pace.operating.methods():
-            resets_at = self._pace.operating.resets_at(method, at)
-            budgets[method] = MethodBudget(
-                used_s=round(self._pace.operating.used(method, at), 3),
-                limit_s=self._pace.operating.hard_s(at),
-                resets_at=None if resets_at is None else resets_at - self.skew_s,
-            )
-        return budgets
+        return _operating(self._pace, self._clock)
+
+    def usage(self) -> Usage:
+        """Return what was sent and waited since this client was made; requests under way count when they end."""
+        return Usage(requests=self._tally.requests, commands=self._tally.commands, waited_s=self._tally.waited_s)
 
     def budget_state(self) -> Json:
         """Return what must survive a restart so that the limits are kept across it."""
@@ -275,6 +286,31 @@ class Portal:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             log.warning("budget.unreadable", portal=self.name, reason=str(error))
             self._pace = self._fresh_pace()
+
+
+def remembered_operating(state: Json, limits: Limits, clock: Clock) -> Mapping[str, MethodBudget]:
+    """Return the operating time that a saved `budget_state` tells of, without a portal; empty when it is unreadable."""
+    wall = clock.now() - clock.monotonic()
+    pace = Pace(limits, guess=wall, random=lambda: 0.0)
+    try:
+        pace.load(_saved(state)[0], wall_offset_s=wall)
+    except (KeyError, TypeError, ValueError, IndexError):
+        return {}
+    return _operating(pace, clock)
+
+
+def _operating(pace: Pace, clock: Clock) -> Mapping[str, MethodBudget]:
+    at = pace.clock.at(clock.monotonic())
+    skew_s = pace.clock.offset_s - (clock.now() - clock.monotonic())
+    budgets = {}
+    for method in pace.operating.methods():
+        resets_at = pace.operating.resets_at(method, at)
+        budgets[method] = MethodBudget(
+            used_s=round(pace.operating.used(method, at), 3),
+            limit_s=pace.operating.hard_s(at),
+            resets_at=None if resets_at is None else resets_at - skew_s,
+        )
+    return budgets
 
 
 def _saved(state: Json) -> tuple[Mapping[str, Json], Json]:
@@ -321,3 +357,6 @@ def _must(method: str, outcome: Outcome) -> Done:
             raise CommandRefusedError(method, outcome)
         case Unknown():
             raise PortalUnreachableError(f"{method} was not answered: {outcome.reason}", "try again later")
+
+
+__all__ = ["CommandRefusedError", "Forecast", "Job", "Journal", "MethodBudget", "Portal", "Progress", "PushSummary"]

@@ -76,13 +76,14 @@ def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float,
     Whole-number stamps may be a second off (PORTAL.md 1.2); such commands, and failed ones without any, share what
     is left of the seconds that passed here.
     """
-    known = [_own_seconds(time) for time in times]
+    known = [stamped(time) for time in times]
     blind = sum(1 for seconds in known if seconds is None)
     left = max(0.0, elapsed_s - sum(seconds for seconds in known if seconds is not None))
     return tuple(left / blind if seconds is None else seconds for seconds in known)
 
 
-def _own_seconds(time: CallTime | None) -> float | None:
+def stamped(time: CallTime | None) -> float | None:
+    """Return how long a command took by its own stamps, None where these cannot be trusted."""
     if time is None:
         return None
     if time.start is not None and time.finish is not None and not (time.start.is_integer() or time.finish.is_integer()):

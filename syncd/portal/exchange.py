@@ -37,7 +37,7 @@ _SUSPECTS = 7
 
 _REFUSALS_PER_FAULT = 4
 _SINGLE_EVERY = 2
-_SHORTEST_WAIT_S = 0.05
+_SHORTEST_WAIT_S = 0.5
 PATIENCE = 8
 """Requests in a row without an answer after which a push gives up: some three minutes of pauses."""
 

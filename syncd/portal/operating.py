@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from syncd.model.item import Json
-from syncd.portal.buckets import BUCKETS, COUNTED_FROM_S, MINUTE, Counter, counted_at_end, minute_of
+from syncd.portal.buckets import BUCKETS, COUNTED_FROM_S, MINUTE, NOTHING_S, Counter, counted_at_end, minute_of
 
 _PROBE_SHARE = 0.97
 """How near to the limit a single probe may come; a share above it leaves no room for probes."""
@@ -103,7 +103,7 @@ class OperatingBudget:
         if self._blocked_until(method, at) is not None:
             return False
         used, reserved = self.used(method, at), self.reserved(method)
-        return used + reserved + cost_s <= self.soft_s(at) or (reserved == 0 and used <= COUNTED_FROM_S)
+        return used + reserved + cost_s <= self.soft_s(at) + NOTHING_S or (reserved == 0 and used <= COUNTED_FROM_S)
 
     def may_probe(self, method: str, at: float, cost_s: float) -> bool:
         """Say whether one command may be sent to find out the counter, although `fits` says no.
@@ -145,7 +145,7 @@ class OperatingBudget:
         """Give back what `reserve` set aside, once the request's fate is known."""
         for method, seconds in costs.items():
             left = self._reserved.get(method, 0.0) - seconds
-            self._reserved[method] = left if left > COUNTED_FROM_S / 1000 else 0.0
+            self._reserved[method] = left if left > NOTHING_S else 0.0
 
     def observe(self, method: str, calls: Sequence[Call], *, batched: bool, began: float, ended: float) -> None:
         """Take in what one request's answer says of one method; `began` and `ended` are the portal's times.
@@ -259,12 +259,16 @@ class OperatingBudget:
 
 
 def _own_seconds(calls: Sequence[Call]) -> float:
-    """Return what one request booked: the counter's growth where it is told, else what was measured."""
+    """Return what one request booked: what was measured, or less by the counter's growth where it is told.
+
+    The growth alone will not do: it also holds what other requests booked meanwhile.
+    """
+    spent = counted_at_end([call.seconds for call in calls])
     first, last = calls[0], calls[-1]
     if first.used_s is None or last.used_s is None:
-        return counted_at_end([call.seconds for call in calls])
-    begun = first.seconds if first.seconds > COUNTED_FROM_S else 0.0
-    return max(0.0, last.used_s - first.used_s) + min(begun, max(last.used_s, 0.0)) + _late_seconds(calls)
+        return spent
+    begun = min(first.seconds, last.used_s) if first.seconds > COUNTED_FROM_S else 0.0
+    return min(spent, max(0.0, last.used_s - first.used_s) + begun + _late_seconds(calls))
 
 
 def _late_seconds(calls: Sequence[Call]) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.model.item import Json
-from syncd.portal.costs import CostModel, measured
+from syncd.portal.costs import CostModel, measured, stamped
 from syncd.portal.lanes import LaneControl
 from syncd.portal.operating import Call, OperatingBudget
 from syncd.portal.wire import CallTime, Done, Outcome
@@ -222,10 +222,12 @@ class Pace:
         for command, growth, took in zip(commands, grown, seconds, strict=True):
             if not isinstance(command.outcome, Done):
                 continue
-            cost = took if growth is None else growth
             if self._alone.known(command.method):
                 usual += self._alone.expected(command.method)
-                spent += cost
+                spent += took
+            # Where stamps are blunt the counter's growth tells more, unless others made it grow as well.
+            blunt = alone and growth is not None and stamped(command.outcome.time) is None
+            cost = growth if blunt and growth is not None else took
             self.costs.learn(command.method, cost)
             if alone:
                 self._alone.learn(command.method, cost)
