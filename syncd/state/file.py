@@ -130,8 +130,8 @@ def _told(path: Path, error: sqlite3.Error) -> StateError:
             )
         case "READONLY" | "CANTOPEN" | "PERM" | "AUTH":
             return StateError(
-                f"{path} cannot be written: {error}",
-                "let syncd's user write the file and its directory, or set `state` in the config to another path",
+                f"{path} cannot be opened for this: {error}",
+                "let syncd's user read and write it and its directory, or set `state` in the config to another path",
             )
         case "BUSY" | "LOCKED":
             return StateError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, assert_never
 
 from syncd.errors import StateError
@@ -73,6 +74,14 @@ def intend(connection: sqlite3.Connection, run_id: int, intents: Sequence[Intent
                 raise _not_intended(connection, intent, error) from error
 
 
+def sent_again(connection: sqlite3.Connection, ids: Sequence[int], at: float) -> None:
+    """Note that intents which are still open go out once more at unix time `at`; raises ValueError for others."""
+    with transaction(connection):
+        for one in ids:
+            if not connection.execute("UPDATE intents SET created_at = ? WHERE id = ?", (at, one)).rowcount:
+                raise ValueError(f"there is no open intent {one}")
+
+
 def _not_intended(connection: sqlite3.Connection, intent: Intent, error: sqlite3.IntegrityError) -> Exception:
     if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
         return StateError(
@@ -127,9 +136,10 @@ def _settle_written(connection: sqlite3.Connection, run_id: int, intent: Intent,
     if intent.op == "delete":
         raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
     before = items.link(connection, intent.sync, intent.key)
-    again = intent.op == "update" and before is not None and before.fingerprint == intent.fingerprint
-    same_updates = before.same_updates + 1 if again and before is not None else 0
-    after = link_of_intent(intent, written.remote_id, written.version, intent.fields, same_updates)
+    after = link_of_intent(intent, written.remote_id, written.version, intent.fields)
+    if before is not None and intent.op == "update":
+        same_updates = before.same_updates + 1 if before.fingerprint == after.fingerprint else 0
+        after = replace(after, same_updates=same_updates, adopted=before.adopted)
     items.put_links(connection, intent.sync, (after,))
     items.drop_holds(connection, intent.sync, (intent.key,))
     _record(connection, intent.run_id, run_id, intent.sync, intent.op, before, after, at)
@@ -141,7 +151,7 @@ def _settle_deleted(connection: sqlite3.Connection, run_id: int, intent: Intent,
     before = items.link(connection, intent.sync, intent.key)
     if intent.remote_id is not None and (before is None or before.remote_id != intent.remote_id):
         # An event without a link of its own (a duplicate being cleaned away): the link of the key is not concerned.
-        before = link_of_intent(intent, intent.remote_id, None, intent.before or intent.fields, 0)
+        before = link_of_intent(intent, intent.remote_id, None, intent.before or intent.fields)
     else:
         items.drop_links(connection, intent.sync, (intent.key,))
         items.drop_holds(connection, intent.sync, (intent.key,))
@@ -166,7 +176,7 @@ def adopt(connection: sqlite3.Connection, run_id: int, links: Sequence[Link], no
         items.drop_holds(connection, sync, (link.key for link in links))
 
 
-def _record(  # noqa: PLR0917 - private, one line per column
+def _record(
     connection: sqlite3.Connection,
     run_id: int,
     settled_in: int,

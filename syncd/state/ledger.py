@@ -103,6 +103,10 @@ class Ledger:
         """
         await self._do(journal.intend, run_id, tuple(intents))
 
+    async def sent_again(self, ids: Sequence[int], *, now: float) -> None:
+        """Note that open intents are sent once more at `now`; raises ValueError for an id that is not open."""
+        await self._do(journal.sent_again, tuple(ids), now)
+
     async def open_intents(self, sync: str) -> tuple[Intent, ...]:
         """Return the intents of `sync` that are not settled for good (left by a crash, or unknown), ordered by id."""
         return await self._do(journal.open_intents, sync)

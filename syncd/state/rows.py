@@ -19,7 +19,7 @@ KEY: Final = "uid, calendar, owner, piece"
 IS_KEY: Final = "sync = ? AND uid = ? AND calendar = ? AND owner = ? AND piece = ?"
 LINK: Final = (
     f"{KEY}, remote_id, section, section_id, fingerprint, sent, version, title, place, starts_on, ends_on, start, "
-    "absent_passes, same_updates"
+    "absent_passes, same_updates, adopted"
 )
 HOLD: Final = f"{KEY}, reason, fingerprint, attempts, since, retry_at, title, place"
 INTENT: Final = (
@@ -77,6 +77,7 @@ def link_row(sync: str, link: Link) -> Row:
         link.start,
         link.absent_passes,
         link.same_updates,
+        int(link.adopted),
     )
 
 
@@ -87,9 +88,8 @@ def links_of(rows: Iterable[Row]) -> Iterator[Link]:
         calendar = calendars.get((kind, owner))
         if calendar is None:
             calendar = calendars[kind, owner] = Calendar(type=kind, owner=owner)
-        remote_id, section, section_id, fingerprint, sent, version, title, place, first, last, start, absent, same = (
-            rest
-        )
+        remote_id, section, section_id, fingerprint, sent, version, title, place, first, last, start = rest[:11]
+        absent, same, adopted = rest[11:]
         yield Link(
             key=Key(uid=uid, calendar=calendar, piece=piece),
             remote_id=remote_id,
@@ -105,6 +105,7 @@ def links_of(rows: Iterable[Row]) -> Iterator[Link]:
             start=start,
             absent_passes=absent,
             same_updates=same,
+            adopted=bool(adopted),
         )
 
 
@@ -196,8 +197,8 @@ def intent_of(row: Row) -> Intent:
     )
 
 
-def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fields, same_updates: int) -> Link:
-    """Return the link that stands when `intent` was carried out on `remote_id`."""
+def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fields) -> Link:
+    """Return the link that stands when `intent` was carried out on `remote_id`, without what came before it."""
     return Link(
         key=intent.key,
         remote_id=remote_id,
@@ -211,7 +212,7 @@ def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fi
         starts_on=intent.starts_on,
         ends_on=intent.ends_on,
         start=intent.start,
-        same_updates=same_updates,
+        adopted=intent.op == "adopt",
     )
 
 

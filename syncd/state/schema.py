@@ -23,6 +23,7 @@ CREATE TABLE links (
   remote_id INTEGER NOT NULL, section TEXT NOT NULL, section_id INTEGER NOT NULL, fingerprint TEXT NOT NULL,
   sent BLOB NOT NULL, version INTEGER, title TEXT NOT NULL, place TEXT NOT NULL, starts_on TEXT NOT NULL,
   ends_on TEXT, start TEXT NOT NULL, absent_passes INTEGER NOT NULL, same_updates INTEGER NOT NULL,
+  adopted INTEGER NOT NULL,
   UNIQUE (sync, uid, calendar, owner, piece)
 )
 """

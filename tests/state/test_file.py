@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from syncd.state import Ledger
 from syncd.state.file import open_for_reading, open_for_writing
 from syncd.state.schema import APPLICATION_ID, STEPS
 from tests.state.values import SYNC, hold, intent, link
+
+NOBODY = 65534
 
 HOLDER = """
 import asyncio, sys
@@ -55,12 +58,23 @@ def names(directory: Path) -> list[str]:
 
 
 @contextmanager
-def unwritable(directory: Path) -> Iterator[None]:
-    directory.chmod(0o500)
-    try:
-        yield
-    finally:
-        directory.chmod(0o700)
+def of_an_ordinary_user() -> Iterator[Path]:
+    """Give a directory to a user without rights over others, and act as that user meanwhile (root may everything)."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        root = os.geteuid() == 0
+        if root:
+            os.chown(directory, NOBODY, NOBODY)
+            try:
+                os.seteuid(NOBODY)
+            except PermissionError:
+                pytest.skip("this root may not act as another user, and may write everywhere")
+        try:
+            yield directory
+        finally:
+            directory.chmod(0o700)
+            if root:
+                os.seteuid(0)
 
 
 async def test_file_lock_and_directory_belong_to_the_user_alone(tmp_path: Path) -> None:
@@ -116,7 +130,7 @@ async def test_a_reader_sees_what_is_committed_while_the_daemon_works(ledger: Le
     await ledger.hold(SYNC, [hold()])
     assert await reader.holds(SYNC) == (hold(),)
     assert reader.readonly
-    with pytest.raises(StateError, match="cannot be written"):
+    with pytest.raises(StateError, match=r"cannot be opened for this.*readonly"):
         await reader.release(SYNC, None)
     await reader.close()
 
@@ -131,13 +145,17 @@ async def test_a_missing_file_reads_as_an_empty_ledger_and_is_not_made(tmp_path:
     assert names(tmp_path) == []
 
 
-async def test_a_closed_ledger_can_be_read_from_a_directory_that_cannot_be_written(ledger: Ledger) -> None:
-    await ledger.hold(SYNC, [hold()])
-    await ledger.close()
-    with unwritable(ledger.path.parent):
-        reader = await Ledger.open_readonly(ledger.path)
+async def test_a_closed_ledger_can_be_read_but_not_opened_in_a_directory_that_cannot_be_written() -> None:
+    with of_an_ordinary_user() as directory:
+        ledger = await Ledger.open(directory / "syncd.db", now=1.0)
+        await ledger.hold(SYNC, [hold()])
+        await ledger.close()
+        directory.chmod(0o500)
+        reader = await Ledger.open_readonly(directory / "syncd.db")
         assert await reader.holds(SYNC) == (hold(),)
         await reader.close()
+        with pytest.raises(StateError, match="let syncd's user read and write it and its directory"):
+            await Ledger.open(directory / "syncd.db", now=1.0)
 
 
 async def test_a_damaged_file_is_reported_with_the_way_out(ledger: Ledger) -> None:
@@ -189,7 +207,7 @@ def first_schema(path: Path) -> None:
     for statement in (
         "INSERT INTO runs VALUES (1, 'timetable', 1, 2, 'done', x'7b7d', 0, 0, 0, 0, x'5b5d', 0, '')",
         "INSERT INTO links VALUES ('timetable', 'a', 'user', 5, '', 812, 'Shifts', 7, 'f', x'7b7d', 1, 'T', 'w',"
-        " '2026-12-01', NULL, 's', 0, 0)",
+        " '2026-12-01', NULL, 's', 0, 0, 0)",
         "INSERT INTO holds VALUES ('timetable', 'b', 'user', 5, '', 'r', 'f', 1, 1, 2, 'T', 'w')",
         "INSERT INTO intents VALUES (1, 'timetable', 1, 'create', 'c', 'user', 5, '', NULL, 'Shifts', 7, 'f', x'7b7d',"
         " 'T', 'w', '2026-12-01', NULL, 's', 1, NULL, 'open', '')",
@@ -254,11 +272,17 @@ def test_an_older_file_is_read_through_an_upgraded_copy(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-async def test_a_directory_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere: run the tests as another user to see this one")
-    with unwritable(tmp_path), pytest.raises(StateError, match="let syncd's user read and write it"):
-        await Ledger.open(tmp_path / "syncd.db", now=1.0)
+async def test_a_directory_or_file_without_rights_is_reported() -> None:
+    with of_an_ordinary_user() as directory:
+        directory.chmod(0o500)
+        for path in (directory / "syncd.db", directory / "sub" / "syncd.db"):
+            with pytest.raises(StateError, match="let syncd's user read and write it"):
+                await Ledger.open(path, now=1.0)
+        directory.chmod(0o700)
+        (directory / "syncd.db").touch(0o000)
+        for start in (Ledger.open(directory / "syncd.db", now=1.0), Ledger.open_readonly(directory / "syncd.db")):
+            with pytest.raises(StateError, match="let syncd's user read and write it"):
+                await start
 
 
 async def test_a_path_that_cannot_be_a_file_is_reported(tmp_path: Path) -> None:

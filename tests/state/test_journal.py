@@ -206,3 +206,25 @@ async def test_adopted_events_are_links_with_a_change_record(ledger: Ledger) -> 
     ]
     with pytest.raises(ValueError, match="no run 77"):
         await ledger.adopt(77, [link("c")], now=1.0)
+
+
+async def test_an_adopted_event_stays_an_adopted_one_through_updates(ledger: Ledger) -> None:
+    run_id = await begun(ledger)
+    await ledger.adopt(run_id, [replace(link("a"), adopted=True)], now=1.0)
+    ids = await ledger.reserve_ids(2)
+    update = intent(ids[0], run_id, "a", op="update", remote_id=812, name="New")
+    await ledger.intend(run_id, [update, intent(ids[1], run_id, "b", op="adopt", remote_id=813)])
+    for number in ids:
+        await settled(ledger, run_id, number, Written(remote_id=812, version=2))
+    assert [(each.key.uid, each.adopted) for each in await ledger.links(SYNC)] == [("a", True), ("b", True)]
+    assert (await created(ledger, "c", 814)).adopted is False
+
+
+async def test_an_intent_sent_again_keeps_everything_but_its_time(ledger: Ledger) -> None:
+    run = await ledger.begin_run(SYNC, 0.0)
+    (one,) = await intended(ledger, run, [key("a")])
+    await ledger.sent_again([one.id], now=99.0)
+    (found,) = await ledger.open_intents(SYNC)
+    assert found == replace(one, created_at=99.0)
+    with pytest.raises(ValueError, match="no open intent"):
+        await ledger.sent_again([one.id + 1], now=99.0)
