@@ -2,7 +2,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.model.zones import accepted_names, agree, canonical, offsets, resolve
@@ -105,6 +105,7 @@ def test_a_spelling_resolves_only_when_it_is_certain(spelling: str, name: str | 
     assert resolve(spelling) == name
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_whatever_resolves_is_a_zone(text: str) -> None:
     name = resolve(text)

@@ -309,7 +309,7 @@ TITLES = st.text(
 ).filter(lambda text: bool(text.strip()))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(TITLES, min_size=1, max_size=6), st.sampled_from(",;\t|"))
 def test_any_title_comes_back_and_keys_do_not_depend_on_order(titles: list[str], delimiter: str) -> None:
     rows = [[f"u{at}", title, "2026-12-01 09:00", "2026-12-01 10:00"] for at, title in enumerate(titles)]
@@ -328,7 +328,7 @@ def test_any_title_comes_back_and_keys_do_not_depend_on_order(titles: list[str],
     assert forward == {entry.uid for entry in parse(write(rows[::-1]), columns=without).entries}
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200) | st.text(alphabet='ID,;"\n2026-1T:', max_size=120).map(str.encode))
 def test_no_bytes_at_all_crash_the_parser(content: bytes) -> None:
     try:

@@ -396,7 +396,7 @@ def test_an_unchanged_group_is_not_parsed_again_even_on_other_lines_and_a_change
     assert len(fourth.kept) == 1
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from([b"\r\n ", b"\n\t", b"\r\r\n "])), max_size=12))
 def test_folds_anywhere_change_nothing_but_line_numbers(folds: list[tuple[int, bytes]]) -> None:
     content = calendar(
@@ -422,7 +422,7 @@ def test_folds_anywhere_change_nothing_but_line_numbers(folds: list[tuple[int, b
     assert parse(folded).entries[0].details.title == "Планёрка, 2 этаж"
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -1,7 +1,7 @@
 from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.source.table.when import DateOrder, find_order, read_moment
@@ -82,6 +82,7 @@ def test_one_date_that_allows_one_order_decides_for_the_file() -> None:
     assert find_order(["31/12/2026"], "mdy") == "mdy"
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2037, 12, 31)))
 def test_every_moment_comes_back_from_every_form(moment: datetime) -> None:
     moment = moment.replace(microsecond=0)
@@ -95,6 +96,7 @@ def test_every_moment_comes_back_from_every_form(moment: datetime) -> None:
     assert [read_moment(moment.strftime(form), order).wall() for form, order in forms] == [moment] * len(forms)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789./-: TZapm+", max_size=25))
 def test_a_date_is_read_or_refused_never_anything_else(text: str) -> None:
     try:
