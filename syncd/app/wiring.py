@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import SystemRandom
 
-from syncd import log
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig, load_config
 from syncd.cycle.setup import SyncSetup, World
@@ -59,11 +58,17 @@ class App:
 
 @asynccontextmanager
 async def open_app(
-    path: Path, *, readonly: bool, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+    path: Path,
+    *,
+    readonly: bool,
+    learn_secret: Callable[[str], None],
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[App]:
     """Load the config at `path`, open the ledger and one client per portal; close them at the end.
 
-    Raises ConfigError, StateLockedError (unless `readonly`) and StateError.
+    `learn_secret` hears of every secret, so that the log can hide it. Raises ConfigError, StateError and, unless
+    `readonly`, StateLockedError.
     """
     clock = clock or SystemClock()
     config = load_config(path, os.environ if environ is None else environ)
@@ -75,19 +80,21 @@ async def open_app(
         closing.push_async_callback(ledger.close)
         portals = {}
         for portal in config.portals:
-            portals[portal.name] = await closing.enter_async_context(make_portal(portal, ledger, clock))
+            portals[portal.name] = await closing.enter_async_context(make_portal(portal, ledger, clock, learn_secret))
         yield App(config=config, ledger=ledger, portals=portals, clock=clock, ready=setups)
 
 
 @asynccontextmanager
-async def make_portal(config: PortalConfig, ledger: Ledger, clock: Clock) -> AsyncIterator[Portal]:
+async def make_portal(
+    config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Callable[[str], None]
+) -> AsyncIterator[Portal]:
     """Open the client of one portal, with what the ledger remembers of its operating budget."""
     webhook = config.webhook.reveal()
-    log.register_secret(webhook)
+    learn_secret(webhook)
     note = await ledger.read_note(f"portal/{config.name}", "budget")
     async with Portal(
         name=config.name,
-        credential=Webhook(url=webhook),
+        credential=Webhook(address=webhook),
         limits=limits_of(config),
         clock=clock,
         random=SystemRandom().random,

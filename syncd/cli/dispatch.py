@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     from syncd import log
 
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
-    log.configure(arguments.log_format, verbosity, sys.stderr)
+    arguments.learn_secret = log.configure(arguments.log_format, verbosity, sys.stderr).add
     try:
         return asyncio.run(_with_signals(_command(arguments.command), arguments))
     except SyncdError as error:

@@ -33,17 +33,26 @@ async def directory_for(
     in it and it is a quarter of an hour old. `keep` writes it to the ledger. Raises the client's errors.
     """
     now = world.clock.now()
-    kept = None if fresh else await _kept(setup, world, now)
-    directory = kept or await read_directory(world.portal, now=now, groups=setup.target.wants_groups)
-    if kept is not None and _misses_somebody(setup, directory, entries) and now - kept.read_at > UNRESOLVED_AGE_S:
-        directory = await read_directory(world.portal, now=now, groups=setup.target.wants_groups)
+    known = await _kept(world)
+    kept = known if known is not None and not fresh and _serves(setup, known, now) else None
+    if kept is not None and now - kept.read_at > UNRESOLVED_AGE_S and _misses_somebody(setup, kept, entries):
+        kept = None
+    directory = kept or await _read(setup, world, known, now)
     needed = setup.target.calendars(entries, directory)
     missing = sorted(calendar for calendar in needed if not directory.knows(calendar))
     if missing:
         directory = directory.with_sections(await read_sections(world.portal, missing))
-    if keep and directory is not kept:
+    if known is not None:  # what other syncs of the portal have read stays until they read it anew
+        directory = directory.with_sections({**known.sections, **directory.sections})
+    if keep and directory != known:
         await store(world, directory)
     return directory
+
+
+async def _read(setup: SyncSetup, world: World, known: Directory | None, now: float) -> Directory:
+    """Read the directory anew, for every sync of the portal: with groups when any of them has needed groups."""
+    groups = setup.target.wants_groups or bool(known is not None and known.groups)
+    return await read_directory(world.portal, now=now, groups=groups)
 
 
 async def store(world: World, directory: Directory) -> None:
@@ -61,19 +70,19 @@ async def reread_sections(world: World, directory: Directory, calendars: Collect
     return directory.with_sections(await read_sections(world.portal, sorted(calendars)))
 
 
-async def _kept(setup: SyncSetup, world: World, now: float) -> Directory | None:
+async def _kept(world: World) -> Directory | None:
     note = await world.ledger.read_note(scope(world), NOTE)
     if note is None:
         return None
     try:
-        directory = msgspec.convert(note[0], Directory)
+        return msgspec.convert(note[0], Directory)
     except msgspec.ValidationError:
         return None  # written by another version of syncd: read anew
-    age = now - directory.read_at
+
+
+def _serves(setup: SyncSetup, directory: Directory, now: float) -> bool:
     lacks_groups = setup.target.wants_groups and not directory.groups
-    if not 0 <= age < setup.verify_every.total_seconds() or lacks_groups:
-        return None
-    return directory
+    return 0 <= now - directory.read_at < setup.verify_every.total_seconds() and not lacks_groups
 
 
 def _misses_somebody(setup: SyncSetup, directory: Directory, entries: Sequence[Entry]) -> bool:

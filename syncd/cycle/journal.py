@@ -63,6 +63,7 @@ class LedgerJournal:
         self._changes = changes
         self._section_ids = section_ids
         self._holds = holds
+        self._intended: set[int] = set()
         self.done: Counter[str] = Counter()
         self.remote_ids: dict[Key, int] = {}
         self.refused: dict[Key, str] = {}
@@ -71,9 +72,15 @@ class LedgerJournal:
         self.not_sent: set[Key] = set()
 
     async def intend(self, jobs: Sequence[Job]) -> None:
-        """Write the jobs' changes down; when this returns they outlive a power cut."""
+        """Write the jobs' changes down; when this returns they outlive a power cut.
+
+        A job that comes again was not executed, or may be repeated: only the time it was sent changes.
+        """
         now = self._clock.now()
-        await self._ledger.intend(self._run_id, [self._intent(job.id, now) for job in jobs])
+        await self._ledger.sent_again([job.id for job in jobs if job.id in self._intended], now=now)
+        fresh = [job.id for job in jobs if job.id not in self._intended]
+        await self._ledger.intend(self._run_id, [self._intent(one, now) for one in fresh])
+        self._intended.update(fresh)
 
     async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
         """Write down what became of jobs, links and all, in one transaction."""

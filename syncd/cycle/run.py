@@ -25,9 +25,9 @@ from syncd.model.diff import ANY_FINGERPRINT, Observation, Plan, Wanted, make_pl
 from syncd.model.entry import Problem
 from syncd.model.item import Calendar, Change, Hold, Item, Key, Link
 from syncd.model.window import Window
-from syncd.portal.waiting import Job
 from syncd.portal.client import Usage
 from syncd.portal.directory import Directory
+from syncd.portal.waiting import Job
 from syncd.source.base import ReadContext
 from syncd.state.records import RunRecord, RunState
 
@@ -231,7 +231,8 @@ async def _confirm_updates(
 ) -> frozenset[Key]:
     """Look at updated events that were not read in this pass, for an update of a deleted one may look done.
 
-    Returns the keys of those that were gone; their links are forgotten, so that the next plan creates them (PORTAL.md 4.3).
+    Returns the keys of those that were gone; their links are forgotten, so that the next plan creates them
+    (PORTAL.md 4.3).
     """
     if prepared.verified:
         return frozenset()

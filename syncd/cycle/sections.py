@@ -11,8 +11,8 @@ from syncd.cycle import directory as directories
 from syncd.cycle.setup import SyncSetup, World
 from syncd.errors import EntryError
 from syncd.model.item import Calendar, Change
-from syncd.portal.waiting import Job
 from syncd.portal.directory import Directory
+from syncd.portal.waiting import Job
 from syncd.portal.wire import Outcome, Refused, Unknown
 
 _log = structlog.get_logger()

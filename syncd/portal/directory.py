@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, TypeVar
 
 import msgspec
+import structlog
 
 from syncd.errors import EntryError
 from syncd.model.item import Calendar, Json
 from syncd.portal.client import Portal
 from syncd.portal.wire import Command, Done
 
+T = TypeVar("T")
 _CANDIDATES = 3
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,14 +171,10 @@ class Directory:
 
 def _by_rank(word: str, found: Sequence[User]) -> Sequence[User]:
     """Keep the matches of the strongest kind: an id beats an e-mail, an e-mail an XML_ID, an XML_ID a name."""
-    for spelling in (
-        lambda user: str(user.id),
-        lambda user: _folded(user.email),
-        lambda user: _folded(user.xml_id),
-    ):
-        if strongest := [user for user in found if spelling(user) == word]:
-            return strongest
-    return found
+    by_id = [user for user in found if str(user.id) == word]
+    by_email = [user for user in found if _folded(user.email) == word]
+    by_xml_id = [user for user in found if _folded(user.xml_id) == word]
+    return by_id or by_email or by_xml_id or found
 
 
 def _folded(text: str) -> str:
@@ -201,16 +201,11 @@ class _GroupRow(msgspec.Struct, rename="upper"):
     name: str | None = None
 
 
-class _Perm(msgspec.Struct):
-    edit: bool | None = None
-    add: bool | None = None
-
-
 class _SectionRow(msgspec.Struct, rename="upper"):
     id: int | str
     name: str | None = None
     external_type: str | None = None
-    perm: _Perm | list[Json] | None = None
+    perm: Any = None
 
 
 async def read_directory(portal: Portal, *, now: float, groups: bool) -> Directory:
@@ -220,14 +215,14 @@ async def read_directory(portal: Portal, *, now: float, groups: bool) -> Directo
     the number of users: pages of 50, batched (PORTAL.md 6.9, 7).
     """
     caller = await _read_caller(portal)
-    users = tuple(_user(row) for row in await portal.read_pages("user.get", {}))
+    users = _all(_user, await portal.read_pages("user.get", {}))
     found = await portal.read_pages("sonet_group.get", {"ORDER": {"ID": "ASC"}}) if groups else ()
     return Directory(
         read_at=now,
         caller=caller,
         server_offset_s=portal.server_offset_s or 0,
         users=tuple(sorted(users, key=lambda user: user.id)),
-        groups=tuple(_group(row) for row in found),
+        groups=_all(_group, found),
         sections={},
     )
 
@@ -240,7 +235,7 @@ async def read_sections(portal: Portal, calendars: Sequence[Calendar]) -> Mappin
     ]
     outcomes = await portal.read_many(commands)
     return {
-        str(calendar): tuple(_section(row) for row in rows_of(outcome.result))
+        str(calendar): _all(_section, rows_of(outcome.result))
         for calendar, outcome in zip(calendars, outcomes, strict=True)
         if isinstance(outcome, Done)
     }
@@ -253,6 +248,17 @@ def rows_of(result: Json) -> Sequence[Json]:
     if isinstance(result, Sequence) and not isinstance(result, str):
         return result
     return ()
+
+
+def _all(read: Callable[[Json], T], rows: Iterable[Json]) -> tuple[T, ...]:
+    """Return the rows that are what they should be; one that is not cannot be anybody's owner or section."""
+    found: list[T] = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except (msgspec.ValidationError, ValueError) as error:
+            _log.warning("directory.row_unreadable", reason=str(error))
+    return tuple(found)
 
 
 async def _read_caller(portal: Portal) -> Caller:
@@ -295,6 +301,6 @@ def _section(row: Json) -> Section:
     return Section(
         id=int(read.id),
         name=(read.name or "").strip(),
-        writable=bool(read.perm.edit) if isinstance(read.perm, _Perm) else False,
+        writable=isinstance(read.perm, Mapping) and bool(read.perm.get("edit")),
         external="" if external == "local" else external,
     )

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -52,19 +53,19 @@ class _EventRow(msgspec.Struct, rename="upper"):
     date_to_formatted: str = ""
     tz_from: str | None = None
     tz_to: str | None = None
-    rrule: Json = None
+    rrule: Any = None
     color: str | None = None
     accessibility: str | None = None
     importance: str | None = None
-    private_event: Json = None
-    remind: Json = None
-    is_meeting: Json = None
-    meeting_host: Json = None
-    attendee_list: Json = None
+    private_event: Any = None
+    remind: Any = None
+    is_meeting: Any = None
+    meeting_host: Any = None
+    attendee_list: Any = None
     section_id: int | str | None = None
     version: int | str | None = None
-    recurrence_id: Json = None
-    parent_id: Json = None
+    recurrence_id: Any = None
+    parent_id: Any = None
 
 
 async def observe(

@@ -221,10 +221,11 @@ async def test_an_adopted_event_stays_an_adopted_one_through_updates(ledger: Led
 
 
 async def test_an_intent_sent_again_keeps_everything_but_its_time(ledger: Ledger) -> None:
-    run = await ledger.begin_run(SYNC, 0.0)
-    (one,) = await intended(ledger, run, [key("a")])
-    await ledger.sent_again([one.id], now=99.0)
-    (found,) = await ledger.open_intents(SYNC)
-    assert found == replace(one, created_at=99.0)
+    run_id = await begun(ledger)
+    (number,) = await ledger.reserve_ids(1)
+    written = intent(number, run_id)
+    await ledger.intend(run_id, [written])
+    await ledger.sent_again([number], now=1099.0)
+    assert await ledger.open_intents(SYNC) == (replace(written, created_at=1099.0),)
     with pytest.raises(ValueError, match="no open intent"):
-        await ledger.sent_again([one.id + 1], now=99.0)
+        await ledger.sent_again([number + 1], now=1099.0)

@@ -18,7 +18,7 @@ async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Say everything that would stop a sync; exit code 0 only when nothing does."""
     found: list[Check] = []
     out = show.console()
-    async with open_app(config_path(arguments), readonly=True) as app:
+    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:
         async for one in check_all(app, offline=arguments.offline):
             found.append(one)
             if not arguments.json:

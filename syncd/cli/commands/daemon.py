@@ -20,7 +20,7 @@ from syncd.errors import ConfigError
 async def run_daemon(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Keep every sync's schedule until a signal comes."""
     notifier = Notifier.from_environ(os.environ, os.getpid())
-    async with open_app(config_path(arguments), readonly=False) as app:
+    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
         if not app.ready:
             raise ConfigError(f"{app.config.path} has no [[sync]]", "add one; see config.example.toml")
         syncs = [_scheduled(app, setup) for setup in app.setups()]

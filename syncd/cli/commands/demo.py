@@ -37,7 +37,7 @@ async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     try:
         with TemporaryDirectory(prefix="syncd-demo-") as folder:
             config = _write(Path(folder), running)
-            async with open_app(config, readonly=False) as app:
+            async with open_app(config, readonly=False, learn_secret=arguments.learn_secret) as app:
                 code = await _passes(out, app, stop)
         if code:
             return code

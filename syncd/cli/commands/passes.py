@@ -31,7 +31,7 @@ async def plan(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     plans: list[Prepared] = []
     codes: list[int] = []
     failures: list[tuple[str, SyncdError]] = []
-    async with open_app(config_path(arguments), readonly=True) as app:
+    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:
         for setup in app.setups(arguments.names):
             try:
                 plans.append(await prepare(setup, app.world(setup.name), verify=arguments.verify, keep=False))
@@ -81,7 +81,7 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     out = show.console()
     results: list[PassResult] = []
     pins = pinned.read(arguments.plan) if arguments.plan else None
-    async with open_app(config_path(arguments), readonly=False) as app:
+    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
         for setup in app.setups(arguments.names):
             world = app.world(setup.name)
             options = PassOptions(

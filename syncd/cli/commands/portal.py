@@ -20,7 +20,7 @@ from syncd.portal.directory import Directory, read_directory, read_sections
 
 async def portal(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """List owners, sections or limits of one portal."""
-    async with open_app(config_path(arguments), readonly=True) as app:
+    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:
         client = _chosen(app, arguments.portal)
         match arguments.what:
             case "limits":

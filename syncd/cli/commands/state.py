@@ -75,7 +75,7 @@ def _time(unix: float) -> str:
 
 async def retry(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Release held entries; the next pass tries them again."""
-    async with open_app(config_path(arguments), readonly=False) as app:
+    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
         for setup in app.setups(arguments.names):
             released = await app.ledger.release(setup.name, None)
             print(f"{setup.name}: {released} released")

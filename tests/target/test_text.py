@@ -1,0 +1,57 @@
+"""Texts that the portal would refuse, cut or act on."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.errors import EntryError
+from syncd.target import text
+
+
+@pytest.mark.parametrize("title", ["", "   ", "\t\n", "\x00", "0", " 0 "])
+def test_a_title_the_portal_takes_for_none_is_rejected(title: str) -> None:
+    with pytest.raises(EntryError, match="title"):
+        text.name(title, [])
+
+
+def test_a_title_of_600_characters_is_cut_at_a_word_with_a_warning() -> None:
+    warnings: list[str] = []
+    cut = text.name("lesson " * 100, warnings)
+    assert len(cut) <= 255
+    assert cut.endswith("lesson…")
+    assert "699 characters" in warnings[0]
+
+
+@pytest.mark.parametrize("place", ["calendar_5", "ECMR_12 floor", " Calendar_7", "ecmr_1"])
+def test_a_location_that_would_book_a_room_is_put_in_brackets(place: str) -> None:
+    warnings: list[str] = []
+    assert text.location(place, warnings).startswith("(")
+    assert "book a room" in warnings[0]
+
+
+@pytest.mark.parametrize("place", ["Calendar room 5", "Room calendar_5", "calendar", ""])
+def test_an_ordinary_location_is_left_alone(place: str) -> None:
+    warnings: list[str] = []
+    assert text.location(place, warnings) == place
+    assert warnings == []
+
+
+def test_a_description_is_cut_between_characters_not_inside_one() -> None:
+    warnings: list[str] = []
+    cut = text.description("ж" * 40_000, warnings)
+    assert len(cut.encode()) <= text.DESCRIPTION_LIMIT_BYTES
+    assert cut.endswith("ж…")
+    assert len(warnings) == 1
+
+
+def test_line_ends_become_plain_and_control_characters_go() -> None:
+    assert text.description("a\r\nb\rc\x07d\tе", []) == "a\nb\ncd\tе"
+
+
+@given(st.text())
+def test_no_text_gets_through_that_a_calendar_cannot_show(value: str) -> None:
+    for clean in (text.location(value, []), text.description(value, [])):
+        clean.encode("utf-8")
+        assert not any(ord(c) < 32 and c not in "\t\n" for c in clean)
