@@ -195,6 +195,7 @@ def _book(call: Call, room: Section, row: Event) -> Event:
         changed_at=call.now,
         stored=row.stored,
         dav_xml_id=row.dav_xml_id,
+        host=row.host,
     )
     call.tables.insert(booking)
     return booking
