@@ -80,7 +80,7 @@ def carry(rule: Rule, start: int, starts: Iterable[int]) -> tuple[tuple[Carried,
 
     `start` is DTSTART's wall clock.
     """
-    shape = _shape(rule, start)
+    shape = None if _picks_days(rule) else _shape(rule, start)
     times = times_of_day(rule, start) if shape is not None else None
     if shape is None or times is None or len(times) > _MOST_TIMES:
         return (), tuple(starts)
@@ -125,10 +125,14 @@ def _grouping(shape: _Shape) -> Callable[[int], tuple[int, ...] | None]:
     return by_date
 
 
+def _picks_days(rule: Rule) -> bool:
+    """Say whether the rule picks days in ways that no progression follows."""
+    counts_back = min((0, *rule.bymonthday)) < 0
+    return bool(rule.bysetpos or rule.byweekno or rule.byyearday or rule.has_ordinals or counts_back)
+
+
 def _shape(rule: Rule, start: int) -> _Shape | None:
     """Return the progressions that hold the rule's occurrences, None where the portal has nothing of the kind."""
-    if rule.bysetpos or rule.byweekno or rule.byyearday or rule.has_ordinals or min((0, *rule.bymonthday)) < 0:
-        return None
     match rule.freq:
         case "YEARLY" | "MONTHLY" if rule.byday:
             is_full = rule.interval == 1 and not rule.bymonth

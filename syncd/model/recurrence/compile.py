@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from zoneinfo import ZoneInfoNotFoundError
 
 from syncd.model.entry import AllDay, Details, Entry, Problem, Recurrence, Span, Timed
 from syncd.model.recurrence import rfc
@@ -28,6 +29,7 @@ from syncd.model.window import Window
 MOST_PIECES = 2000
 HORIZON = timedelta(days=730)
 _LOOK_AHEAD_YEARS = 6
+_FAR_YEARS = 20
 _FAR_YEAR = 2100
 _LAST_YEAR = 9000
 _CHUNK_DAYS = 900
@@ -66,12 +68,16 @@ def compile_entry(entry: Entry, *, window: Window, portal_zone: str, today: date
     """Compile `entry` for a portal whose server runs in the IANA zone `portal_zone`.
 
     Only pieces that touch `window` are returned. Where an endless series has to become single events and the window
-    has no end, it is followed up to `today` plus two years.
+    has no end (or one decades away), it is followed up to `today` plus two years. Raises ZoneInfoNotFoundError when
+    `portal_zone` is no zone.
     """
     recurrence = entry.recurrence or Recurrence()
+    server = clock_of(portal_zone)
     try:
         rules = tuple(parse(text) for text in recurrence.rules)
-        return _Compiler(entry, recurrence, rules, window, portal_zone, today).compile()
+        return _Compiler(entry, recurrence, rules, window, server, today).compile()
+    except ZoneInfoNotFoundError as error:
+        reason = f"the time zone is not known: {error}; use an IANA name such as Europe/Berlin"
     except RuleError as error:
         reason = f"the recurrence rule cannot be used: {error}; correct RRULE in the source"
     except rfc.TooOftenError:
@@ -99,18 +105,20 @@ class _Compiler:
         recurrence: Recurrence,
         rules: tuple[Rule, ...],
         window: Window,
-        portal_zone: str,
+        server: WallClock,
         today: date,
     ) -> None:
         self._entry = entry
         self._recurrence = recurrence
         self._rules = rules
         self._window = window
-        self._server: WallClock = clock_of(portal_zone)
+        self._server = server
         self._today = today
         self._start = start_of(entry.span)
         self._has_one_time = True
         self._rule_starts: frozenset[int] = frozenset()
+        self._last_year = date.max.year if window.last is None else window.last.year
+        self._is_open = self._last_year > max(today.year, as_date(self._start).year) + _FAR_YEARS
         self._cut_off: date | None = None
         self._was_cut = False
 
@@ -121,7 +129,7 @@ class _Compiler:
         starts = [start for one in occurrences.rules for start in one.starts]
         self._rule_starts = frozenset(starts)
         self._has_one_time = len({start % DAY for start in starts}) < 2
-        if self._window.last is None and any(one.endless for one in occurrences.rules):
+        if self._is_open and any(one.endless for one in occurrences.rules):
             self._cut_off = self._today + HORIZON
         carried, alone = self._carry(occurrences)
         pieces = list(self._alone(occurrences, alone, is_main_free=not carried))
@@ -140,12 +148,13 @@ class _Compiler:
         )
 
     def _expand(self) -> Occurrences:
+        """Follow endless rules some years beyond whatever the window, today or an exception asks for."""
+        base = max(self._today.year, as_date(self._start).year)
         named = [moment.wall.year for moment in self._recurrence.exdates]
         named += [override.at.wall.year for override in self._entry.overrides]
-        named += [self._today.year, as_date(self._start).year]
-        if self._window.last is not None:
-            named.append(self._window.last.year)
-        year = min(max(named) + _LOOK_AHEAD_YEARS, _LAST_YEAR + _LOOK_AHEAD_YEARS)
+        if not self._is_open:
+            named.append(self._last_year)
+        year = max([base, *(year for year in named if year <= base + _FAR_YEARS)]) + _LOOK_AHEAD_YEARS
         horizon = day_seconds(date(year, 1, 1))
         far = max(horizon, day_seconds(date(_FAR_YEAR, 1, 1)))
         return expand(self._entry, self._recurrence, self._rules, horizon=horizon, far=far)

@@ -7,7 +7,7 @@ are whole seconds: wall clocks (see wall.py) or unix time in the reading of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -27,12 +27,13 @@ Sent = Mapping[str, object]
 class Row:
     """An event as the portal stores it, the rule as its reader understands it.
 
-    `start` and `end` are wall clocks of the first occurrence (all-day: midnights of the first and last day); `until`
-    the stored series end as a date; `last_ts` DATE_TO_TS_UTC; `excluded` days since 1970.
+    `start` and `end` are wall clocks of the first occurrence (all-day: midnights of the first and last day). `unix`
+    reads a wall clock as the server does: W(x) of PORTAL.md 4.13. `until` is the stored end as a date, `last_ts` stands
+    for DATE_TO_TS_UTC, `excluded` holds days since 1970.
     """
 
     server: WallClock
-    later: bool
+    unix: Callable[[int], int]
     all_day: bool
     start: int
     end: int
@@ -48,21 +49,13 @@ class Row:
     until: date
     excluded: frozenset[int]
 
-    def unix(self, wall: int) -> int:
-        """Read a wall clock as the server does: W(x) of PORTAL.md 4.13."""
-        return self.server.unix(wall, later=self.later)
-
-    def wall(self, unix: int) -> int:
-        """Return the wall clock the server shows at `unix`."""
-        return self.server.wall(unix)
-
     def render(self, candidate: int) -> tuple[int, int]:
         """Return start and end wall clocks shown for the candidate at unix time `candidate`."""
-        start = self.wall(candidate)
+        start = self.server.wall(candidate)
         ends = self.unix(start + self.length)
         if self.all_day:
-            return start // DAY * DAY, self.wall(ends - DAY) // DAY * DAY
-        return start, self.wall(ends - (self.offset_from - self.offset_to))
+            return start // DAY * DAY, self.server.wall(ends - DAY) // DAY * DAY
+        return start, self.server.wall(ends - (self.offset_from - self.offset_to))
 
 
 def native_as_sent(rule: NativeRule) -> dict[str, object]:
@@ -92,9 +85,10 @@ def save(
     `start` and `end` are wall clocks as sent (all-day: inclusive last day, `zones` None). `rule` is the `rrule` object
     as sent. `later` reads the hour that the server's zone repeats in autumn as its second pass.
     """
+    unix = server.later_unix if later else server.unix
     unit = DAY if zones is None else 60
     start, end = start - start % unit, end - end % unit
-    from_unix, to_unix = server.unix(start, later=later), server.unix(end, later=later)
+    from_unix, to_unix = unix(start), unix(end)
     raw_end, offset_from, offset_to = to_unix, 0, 0
     if zones is not None:
         offset_from, offset_to = clock_of(zones[0]).offset(from_unix), clock_of(zones[1]).offset(to_unix)
@@ -106,7 +100,7 @@ def save(
         length = DAY if from_unix == to_unix else length + DAY
     given = _until_as_sent(rule.get("UNTIL"), server)
     until = given or END_OF_TIME
-    until_unix = server.unix(day_seconds(until), later=later)
+    until_unix = unix(day_seconds(until))
     if given is not None and until_unix + DAY < raw_end:
         until_unix, until = raw_end, as_date(server.wall(raw_end))
     weekdays, sent_days = _weekdays(rule.get("BYDAY"))
@@ -116,7 +110,7 @@ def save(
     count, interval = _integer(rule.get("COUNT")), _integer(rule.get("INTERVAL"))
     row = Row(
         server=server,
-        later=later,
+        unix=unix,
         all_day=zones is None,
         start=start,
         end=end,
@@ -130,11 +124,7 @@ def save(
         count=count if count is not None and count > 0 else None,
         weekdays=weekdays if freq == "WEEKLY" else frozenset(),
         until=until,
-        excluded=frozenset(
-            day.toordinal() - EPOCH_ORDINAL
-            for day in excluded
-            if server.unix(day_seconds(day), later=later) <= until_unix
-        ),
+        excluded=frozenset(day.toordinal() - EPOCH_ORDINAL for day in excluded if unix(day_seconds(day)) <= until_unix),
     )
     if count is None:
         return row
@@ -180,40 +170,49 @@ def occurrences(row: Row, first: int, last: int) -> list[tuple[int, int]]:
     shown: list[tuple[int, int]] = []
     emitted = 0
     tail = DAY if row.all_day and row.freq != "WEEKLY" else 0
-    for at, is_member in _candidates(row, candidate):
+    for at, is_member in _candidates(row, candidate, low - row.length - 3 * DAY):
         if at > high or at < origin - DAY or (row.count is not None and emitted + skipped >= row.count):
             break
         if not is_member:
             continue
         emitted += 1
-        wall = row.wall(at)
+        if at + row.length < low - 2 * DAY:
+            continue
+        wall = row.server.wall(at)
         if row.unix(wall + row.length) - tail > low - DAY and wall // DAY not in row.excluded:
             shown.append(row.render(at))
     return shown
 
 
-def _candidates(row: Row, first: int) -> Iterator[tuple[int, bool]]:
-    """Yield unix times from the first candidate on, and whether the rule makes each an occurrence."""
-    wall = row.wall(first)
+def _candidates(row: Row, first: int, useless: int) -> Iterator[tuple[int, bool]]:
+    """Yield unix times from the first candidate on, and whether the rule makes each an occurrence.
+
+    Without COUNT, whole weeks before the unix time `useless` may be skipped: they would not be shown.
+    """
+    wall = row.server.wall(first)
     day, time_of_day = divmod(wall, DAY)
-    unix, later, interval = row.server.unix, row.later, row.interval
+    unix, interval = row.unix, row.interval
     if row.freq == "DAILY":
         while True:
-            yield unix(day * DAY + time_of_day, later=later), True
+            yield unix(day * DAY + time_of_day), True
             day += interval
     elif row.freq == "WEEKLY":
+        # days that are no members matter at the very first only: the loop stops there when it lies before the series
         weekdays = row.weekdays
+        yield unix(day * DAY + time_of_day), (day + 3) % 7 in weekdays
+        if row.count is None and useless > first:
+            day += (useless - first) // DAY // (7 * interval) * 7 * interval
         while True:
-            weekday = (day + 3) % 7
-            yield unix(day * DAY + time_of_day, later=later), weekday in weekdays
-            day += 1 if weekday != 6 else (interval - 1) * 7 + 1
+            day += 1 if (day + 3) % 7 != 6 else (interval - 1) * 7 + 1
+            if (day + 3) % 7 in weekdays:
+                yield unix(day * DAY + time_of_day), True
     else:
         start = as_date(wall)
         step = interval if row.freq == "MONTHLY" else 12 * interval
         months = start.year * 12 + start.month - 1
         while True:
             on = _month_day(months, start.day, rolls_to_first=row.freq == "MONTHLY")
-            yield unix(on * DAY + time_of_day, later=later), True
+            yield unix(on * DAY + time_of_day), True
             months += step
 
 
@@ -229,7 +228,7 @@ def _first_candidate(row: Row, origin: int, low: int) -> int:
 
 def _shift(row: Row, unix: int, amount: int, freq: str) -> int:
     """Move the server's wall clock of `unix` by days, months or years, overflowing as PHP's mktime does."""
-    wall = row.wall(unix)
+    wall = row.server.wall(unix)
     if freq in ("DAILY", "WEEKLY"):
         return row.unix(wall + amount * DAY)
     day = as_date(wall)
@@ -253,7 +252,7 @@ def _series_end(row: Row, count: int, interval: int, days: int, moved: int = 0) 
         return _shift(row, to_unix, count * interval, row.freq)
     if days == 0:
         return 0
-    shifted = row.wall(to_unix) + _round((count - 1) * 7 * interval, days) * DAY + (to_unix - from_unix)
+    shifted = row.server.wall(to_unix) + _round((count - 1) * 7 * interval, days) * DAY + (to_unix - from_unix)
     return row.unix(shifted)
 
 

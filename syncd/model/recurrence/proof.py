@@ -100,10 +100,10 @@ def _windows(rule: NativeRule, expected: Expected, server: WallClock) -> Iterato
     middle = expected.starts[len(expected.starts) // 2] // DAY
     yield from _days((first - _AROUND, last + _AROUND), (middle, last + _AROUND), (first - _AROUND, middle))
     yield from _months(rule, first, last)
+    yield from _days(*((first + offset, first + offset + 6) for offset in (-1, 1, 2)))
     step = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[rule.freq] * rule.interval
     reach = min(step, 31)
-    for near in {first, middle}:
-        yield from _days(*((near + offset, near + offset + 6) for offset in range(-1, reach + 1, max(1, reach // 8))))
+    yield from _days(*((middle + offset, middle + offset + 6) for offset in range(-1, reach + 1, max(1, reach // 7))))
     yield from _days((first - 1, first - 1), (first, first), (last, last), (last + 1, last + 2), (last + 30, last + 60))
     for zone in {server, *(clock_of(zone) for zone in expected.zones or ())}:
         switches = zone.switches((first - 1) * DAY, (last + 1) * DAY)

@@ -145,11 +145,12 @@ def _day_filter(rule: Rule, start: int) -> Callable[[date], bool]:
             weekdays = {(0, begin.weekday())}
     within_month = rule.freq == "MONTHLY" or bool(months)
     plain = {weekday for ordinal, weekday in weekdays if ordinal == 0}
+    ordinals = {day for day in weekdays if day[0] != 0}
 
     def fits(day: date) -> bool:
         if months and day.month not in months:
             return False
-        if weekdays and day.weekday() not in plain and not _is_ordinal_day(day, weekdays, within_month):
+        if weekdays and day.weekday() not in plain and not (ordinals and _is_ordinal_day(day, ordinals, within_month)):
             return False
         if month_days and day.day not in month_days and day.day - _month_length(day) - 1 not in month_days:
             return False

@@ -51,6 +51,8 @@ def _rule(rule: Rule) -> str:
         said += " on " + " ".join(map(str, rule.bymonthday))
     if rule.bymonth:
         said += " in " + " ".join(_MONTHS[month - 1] for month in rule.bymonth)
+    if rule.bysetpos:
+        said += " (only number " + " ".join(map(str, rule.bysetpos)) + ")"
     if rule.count is not None:
         said += f", {_number(rule.count, 'time')}"
     if rule.until is not None:

@@ -42,8 +42,8 @@ def as_date(wall: int) -> date:
 class WallClock:
     """The offsets of one zone.
 
-    `unix` reads a wall clock as the first of two possible instants in a repeated hour (the second with
-    `later=True`), and with the offset before the switch in a skipped one, as RFC 5545 and PHP both do.
+    `unix` reads a wall clock as the first of two possible instants in a repeated hour (`later_unix` as the second), and
+    with the offset before the switch in a skipped one, as RFC 5545 and PHP both do.
     """
 
     __slots__ = ("_first_reading", "_later_reading", "_offsets", "_repeated", "_switches")
@@ -63,15 +63,18 @@ class WallClock:
         """Return what the clock shows at the instant `unix`."""
         return unix + self._offsets[bisect_right(self._switches, unix)]
 
-    def unix(self, wall: int, *, later: bool = False) -> int:
-        """Return the instant at which the clock shows `wall`."""
-        readings = self._later_reading if later else self._first_reading
-        return wall - self._offsets[bisect_right(readings, wall)]
+    def unix(self, wall: int) -> int:
+        """Return the instant at which the clock shows `wall`, the first of two."""
+        return wall - self._offsets[bisect_right(self._first_reading, wall)]
+
+    def later_unix(self, wall: int) -> int:
+        """Return the instant at which the clock shows `wall`, the second of two."""
+        return wall - self._offsets[bisect_right(self._later_reading, wall)]
 
     def is_plain(self, wall: int) -> bool:
         """Say whether the clock shows `wall` exactly once: neither skipped nor repeated."""
         first = self.unix(wall)
-        return self.wall(first) == wall and first == self.unix(wall, later=True)
+        return self.wall(first) == wall and first == self.later_unix(wall)
 
     def may_repeat(self, wall: int) -> bool:
         """Say whether the time of day of `wall` ever lay in an hour that the zone repeats."""
