@@ -163,7 +163,7 @@ def as_text(value: Any) -> Any:
     return value if isinstance(value, str) else str(value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=5))
 def test_any_batched_value_comes_back_from_the_query_string_as_its_text(params: dict[str, Any]) -> None:
     command = Command(method="m.x", params=params)

@@ -1,0 +1,35 @@
+"""Shared by all tests: makes aioresponses speak to the aiohttp of today."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import Mock
+
+import aioresponses.core
+import pytest
+from aiohttp import ClientResponse, StreamReader
+from aiohttp.client_proto import ResponseHandler
+
+
+class _Response(ClientResponse):
+    """aiohttp asks for a stream writer that aioresponses does not know of."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **{"stream_writer": Mock(output_size=0), **more})
+
+
+def _reader(loop: asyncio.AbstractEventLoop | None = None) -> StreamReader:
+    """Build a body's reader on a loop that runs; the one aioresponses makes up cannot serve it."""
+    running = asyncio.get_running_loop()
+    return StreamReader(ResponseHandler(loop=running), limit=2**16, loop=running)
+
+
+@pytest.fixture
+def responses(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses.aioresponses]:
+    """Answers of web servers that are not there; an address nobody announced is a connection error."""
+    monkeypatch.setattr(aioresponses.core, "ClientResponse", _Response)
+    monkeypatch.setattr(aioresponses.core, "stream_reader_factory", _reader)
+    with aioresponses.aioresponses() as mocked:
+        yield mocked
