@@ -114,8 +114,8 @@ class Scrubber:
 def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
     """Send log lines to `stream` and return the scrubber, to which the caller adds the secrets it learns.
 
-    `form` "auto" is console on a terminal, else JSON, one object a line. `verbosity` below 0 gives errors only, 0 the
-    course of things, 1 details, 2 and more also what libraries say. Libraries' own log lines take the same way.
+    `form` "auto" is console on a terminal, else JSON, one object a line. `verbosity` below 0 gives errors only, 0
+    warnings, 1 the course of things, 2 details, 3 and more also what libraries say, whose lines take the same way.
     """
     import structlog  # noqa: PLC0415 - a tenth of a second that `--help` need not spend
 
@@ -149,7 +149,7 @@ def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
 def _level(verbosity: int) -> int:
     if verbosity < 0:
         return logging.ERROR
-    return logging.INFO if verbosity == 0 else logging.DEBUG
+    return {0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG)
 
 
 def _take_over_libraries(shared: list[Processor], finish: list[Processor], verbosity: int, stream: TextIO) -> None:
@@ -165,4 +165,4 @@ def _take_over_libraries(shared: list[Processor], finish: list[Processor], verbo
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.DEBUG if verbosity > 1 else max(logging.WARNING, _level(verbosity)))
+    root.setLevel(logging.DEBUG if verbosity > 2 else max(logging.WARNING, _level(verbosity)))

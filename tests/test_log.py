@@ -186,16 +186,17 @@ def test_a_feed_cannot_forge_colours_or_lines(form: Format) -> None:
     ("verbosity", "expected"),
     [
         (-1, {"error", "lib error"}),
-        (0, {"info", "error", "lib error", "lib warning"}),
-        (1, {"debug", "info", "error", "lib error", "lib warning"}),
-        (2, {"debug", "info", "error", "lib error", "lib warning", "lib debug"}),
+        (0, {"warning", "error", "lib error", "lib warning"}),
+        (1, {"info", "warning", "error", "lib error", "lib warning"}),
+        (2, {"debug", "info", "warning", "error", "lib error", "lib warning"}),
+        (3, {"debug", "info", "warning", "error", "lib error", "lib warning", "lib debug"}),
     ],
 )
 def test_verbosity_chooses_what_is_said(verbosity: int, expected: set[str]) -> None:
     stream = io.StringIO()
     configure("json", verbosity, stream)
     log, library = structlog.get_logger(), logging.getLogger("some.library")
-    for level in ("debug", "info", "error"):
+    for level in ("debug", "info", "warning", "error"):
         getattr(log, level)(level)
     for level in ("debug", "warning", "error"):
         getattr(library, level)(f"lib {level}")

@@ -40,7 +40,7 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Key:
-    """The stable name of an item within its sync: the entry's uid, the calendar it stands in, the piece of the entry."""
+    """The stable name of an item within its sync: uid of the entry, calendar it stands in, piece of the entry."""
 
     uid: str
     calendar: Calendar
@@ -89,7 +89,8 @@ class Link:
 
     `version` is the portal's VERSION expected after our own last write, None when it is not known (PORTAL.md 4.3).
     `sent` is what was sent last, `fingerprint` its hash. `absent_passes` counts complete snapshots in a row that
-    lacked the entry. `same_updates` counts updates in a row that sent the very same fields.
+    lacked the entry. `same_updates` counts updates in a row that sent the very same fields. `adopted` tells a link to
+    an event that syncd did not create.
     """
 
     key: Key
@@ -106,6 +107,7 @@ class Link:
     start: str
     absent_passes: int = 0
     same_updates: int = 0
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

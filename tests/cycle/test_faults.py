@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -135,10 +136,8 @@ def test_a_kill_at_any_request_leaves_nothing_double_and_nothing_lost(tmp_path: 
         return response
 
     stage.world.handle = executed_then_killed  # type: ignore[method-assign, assignment]
-    try:
+    with contextlib.suppress(Killed, BaseExceptionGroup):
         run_inline(dying())
-    except (Killed, BaseExceptionGroup):
-        pass
     stage.world.handle = handle  # type: ignore[method-assign]
     run_until_done(stage)
     assert stage.names() == expected(40)

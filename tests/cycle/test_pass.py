@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from syncd.model.item import Json
+from syncd.sandbox.settings import Settings
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 ROWS = (
@@ -115,15 +117,15 @@ def test_a_foreign_event_in_the_same_section_is_never_touched(tmp_path: Path) ->
 
 async def _add(stage: Stage, section: int, name: str) -> None:
     async with stage.opened() as (_, world):
-        params = {"type": "user", "ownerId": 3, "section": section, "name": name, "from": "2026-12-01T10:00:00",
-                  "to": "2026-12-01T11:00:00", "skip_time": "N", "timezone_from": "Europe/Moscow"}  # fmt: skip
+        params: dict[str, Json] = {"type": "user", "ownerId": 3, "section": section, "name": name, "skip_time": "N"}
+        params |= {"from": "2026-12-01T10:00:00", "to": "2026-12-01T11:00:00", "timezone_from": "Europe/Moscow"}
         await world.portal.read("calendar.event.add", params)
 
 
 async def _edit(stage: Stage, event_id: int, **changes: str) -> None:
     async with stage.opened() as (_, world):
-        params = {"id": event_id, "type": "user", "ownerId": 3, "skip_time": "N", "timezone_from": "Europe/Moscow",
-                  "timezone_to": "Europe/Moscow", **changes}  # fmt: skip
+        params: dict[str, Json] = {"id": event_id, "type": "user", "ownerId": 3, "skip_time": "N", **changes}
+        params |= {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}
         await world.portal.read("calendar.event.update", params)
 
 
@@ -194,8 +196,6 @@ async def _remove_section(stage: Stage, section: int) -> None:
 
 
 def test_the_text_filter_s_rewriting_is_neither_an_edit_nor_a_reason_to_create_again(tmp_path: Path) -> None:
-    from syncd.sandbox.settings import Settings
-
     stage = staged(tmp_path, ROWS.replace("Early shift", "Create event for the Select from list"))
     stage.set_faults(Settings(waf=True, integer_stamps=False))
     run_inline(stage.one_pass())

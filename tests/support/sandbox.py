@@ -41,7 +41,7 @@ class InlineLoop(VirtualLoop):
         future: asyncio.Future[Any] = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:  # what a thread raises reaches whoever awaits it
+        except Exception as error:  # noqa: BLE001 - what a thread raises reaches whoever awaits it
             future.set_exception(error)
         return future
 
