@@ -16,7 +16,7 @@ from syncd.errors import ConfigError
 from syncd.model import zones
 from syncd.source.base import ReadContext, Source
 from syncd.source.ical.feed import FeedReader
-from syncd.source.ical.split import unfold
+from syncd.source.ical.split import plain_lines, unfold
 from syncd.source.options import FileOptions, read_options
 from syncd.source.reading import FileSource, Parse, Part
 from syncd.source.text import decode, find_encoding, known_encoding
@@ -85,7 +85,8 @@ def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str]:
     codec = find_encoding(content) if encoding == "auto" else codecs.lookup(encoding).name
     if codec.startswith(("utf-16", "utf-32")):
         return decode(content, encoding, name=name, kind="iCalendar").encode(), "utf-8"
+    content = plain_lines(content.removeprefix(codecs.BOM_UTF8))
     unfolded = unfold(content)  # a fold may part the bytes of one character
     decode(unfolded, encoding, name=name, kind="iCalendar")
     codec = find_encoding(unfolded) if encoding == "auto" else codec
-    return content.removeprefix(codecs.BOM_UTF8), codec
+    return content, codec

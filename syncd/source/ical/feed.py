@@ -25,7 +25,7 @@ from syncd.source.ical.values import moved
 from syncd.source.ical.zones import FeedZones
 from syncd.source.reading import Part
 
-_UID = re.compile(rb"^UID(?:;[^:\n]*)?:[ \t]*(.*?)[ \t]*\r*$", re.IGNORECASE | re.MULTILINE)
+_UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\n]*)?:([^\n]*)")
 _CANCELS = frozenset({"CANCEL"})
 
 
@@ -138,13 +138,13 @@ def _text(content: bytes, encoding: str) -> str:
 
 
 def _uid(piece: Piece, encoding: str) -> str:
-    found = _UID.search(piece.own)
+    found = piece.search(_UID)
     uid = found[1].decode(encoding, "backslashreplace").strip() if found else ""
     return uid or stand_in_uid(_text(piece.content, encoding))
 
 
 def _put_aside(part: Part, name: str, broken: Broken, encoding: str) -> None:
-    found = _UID.search(broken.piece.own)
+    found = broken.piece.search(_UID)
     uid = found[1].decode(encoding, "backslashreplace").strip() if found else ""
     if broken.cut:
         uid = ""  # the UID itself may be cut; the part is incomplete anyway

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -22,11 +21,20 @@ _KEPT = frozenset({b"VEVENT", b"VTIMEZONE"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One component: its unfolded bytes from BEGIN to END, those not in a nested component, and the line of BEGIN."""
+    """One component: its unfolded bytes from BEGIN to END, where others are nested in it, and the line of BEGIN."""
 
     content: bytes
-    own: bytes
     line: int
+    nested: tuple[tuple[int, int], ...] = ()
+
+    def search(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Find a pattern in the component's own properties, not in what is nested in it."""
+        at = 0
+        for start, end in self.nested:
+            if found := pattern.search(self.content, at, start):
+                return found
+            at = end
+        return pattern.search(self.content, at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +87,8 @@ def plain_lines(content: bytes) -> bytes:
 
 
 def unfold(content: bytes) -> bytes:
-    """Return the bytes with their folded lines joined, line ends as single newlines."""
-    return _FOLD.sub(b"", plain_lines(content))
+    """Return lines that end in single newlines with the folded ones joined."""
+    return _FOLD.sub(b"", content)
 
 
 class _Lines:
@@ -190,15 +198,10 @@ class _Splitter:
         self._open = None
 
     def _piece(self, component: _Open, end: int) -> Piece:
-        content = self._stream[component.start : end]
-        own = b"".join(self._outside(component.start, end)) if self._holes else content
-        return Piece(content=content, own=own, line=component.line)
-
-    def _outside(self, start: int, end: int) -> Iterator[bytes]:
-        for hole_start, hole_end in self._holes:
-            yield self._stream[start:hole_start]
-            start = hole_end
-        yield self._stream[start:end]
+        nested = tuple(
+            (hole_start - component.start, hole_end - component.start) for hole_start, hole_end in self._holes
+        )
+        return Piece(content=self._stream[component.start : end], line=component.line, nested=nested)
 
     def _unfinished(self, reason: str) -> None:
         self._feed.unfinished = self._feed.unfinished or reason
