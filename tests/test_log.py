@@ -111,7 +111,7 @@ def test_no_way_leads_a_secret_into_a_line(fields: dict[str, Any], form: Format)
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_a_webhook_is_recognised_before_anybody_registers_it(form: Format) -> None:
     stream = io.StringIO()
-    configure(form, 0, stream)
+    configure(form, 1, stream)
     structlog.get_logger().error("portal.refused", url=WEBHOOK, exc_info=raised(WEBHOOK))
     assert CODE not in stream.getvalue()
     assert "example.bitrix24.com/rest/1/***" in stream.getvalue()
@@ -146,7 +146,7 @@ def test_what_is_no_secret_stays_as_it_is() -> None:
 
 def test_json_is_one_object_a_line_with_level_and_utc_time() -> None:
     stream = io.StringIO()
-    configure("auto", 0, stream)
+    configure("auto", 1, stream)
     structlog.get_logger().info("pass.done", sync="timetable", title="Урок\nвторой")
     (line,) = stream.getvalue().splitlines()
     fields = json.loads(line)
@@ -156,7 +156,7 @@ def test_json_is_one_object_a_line_with_level_and_utc_time() -> None:
 
 def test_json_stays_json_whatever_is_hidden_in_it() -> None:
     stream = io.StringIO()
-    configure("json", 0, stream)
+    configure("json", 1, stream)
     structlog.get_logger().info("pass.done", token={"a": 1}, password=None, auth=5, secret="x", said='auth: "y')
     fields = json.loads(stream.getvalue())
     assert (fields["token"], fields["password"], fields["auth"]) == ({"a": 1}, None, 5)
@@ -166,7 +166,7 @@ def test_json_stays_json_whatever_is_hidden_in_it() -> None:
 def test_a_terminal_gets_text_and_a_pipe_gets_json() -> None:
     terminal, pipe = Terminal(), io.StringIO()
     for stream in (terminal, pipe):
-        configure("auto", 0, stream)
+        configure("auto", 1, stream)
         structlog.get_logger().info("pass.done")
     assert not terminal.getvalue().startswith("{")
     assert json.loads(pipe.getvalue())["event"] == "pass.done"
@@ -175,7 +175,7 @@ def test_a_terminal_gets_text_and_a_pipe_gets_json() -> None:
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_a_feed_cannot_forge_colours_or_lines(form: Format) -> None:
     stream = io.StringIO()
-    configure(form, 0, stream)
+    configure(form, 1, stream)
     structlog.get_logger().info("item.held", title="\x1b[31mred\r\x9b2J\u2028next")
     written = stream.getvalue()
     assert not set(written) & set("\x1b\r\x9b\u2028")
