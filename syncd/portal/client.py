@@ -180,11 +180,15 @@ class Portal:
             if asked > _MOST_PAGES:
                 raise PortalUnreachableError(f"{self._origin}: {method} has no last page")
             commands = [Command(method=method, params={**params, "start": at}) for at in starts]
+            new = 0
             for outcome in await self._read_all(commands, single=False):
                 last = _must(method, outcome)
-                rows.add(last.result)
+                new = rows.add(last.result)
             start = last.next
             if start is not None and start <= starts[-1]:
+                if new == 0:
+                    # Rows went away meanwhile: the page past the end was the first one again.
+                    break
                 raise PortalUnreachableError(f"{self._origin}: the pages of {method} go in circles")
         return rows.all()
 
@@ -327,11 +331,12 @@ class _Rows:
         self._rows: list[Json] = []
         self._seen: set[str] = set()
 
-    def add(self, result: Json) -> None:
-        """Add the rows of one page; PHP writes a list with gaps as an object (PORTAL.md 1.2)."""
+    def add(self, result: Json) -> int:
+        """Add the rows of one page, return how many are new; PHP writes a list with gaps as an object."""
         rows = result.values() if isinstance(result, Mapping) else result
         if isinstance(rows, str) or not isinstance(rows, Iterable):
-            return
+            return 0
+        before = len(self._rows)
         for row in rows:
             mark = row.get("ID", row.get("id")) if isinstance(row, Mapping) else None
             if isinstance(mark, (str, int)):
@@ -339,6 +344,7 @@ class _Rows:
                     continue
                 self._seen.add(str(mark))
             self._rows.append(row)
+        return len(self._rows) - before
 
     def all(self) -> tuple[Json, ...]:
         """Return the rows in the order they came."""

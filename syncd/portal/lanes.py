@@ -7,7 +7,8 @@ from __future__ import annotations
 
 _SLOWED = 1.5
 _SMOOTHING = 0.3
-_GROW_AFTER = 3
+_GROW_AFTER = 1
+_HOLD_AFTER_FAILURE = 3
 _HOLD = 10
 _LONGEST_HOLD = 160
 _HOLD_AFTER_REFUSAL = 30
@@ -50,7 +51,7 @@ class LaneControl:
 
     def failed(self) -> None:
         """Take in a request without an answer: one lane until answers come again."""
-        self._restrict(1, _GROW_AFTER)
+        self._restrict(1, _HOLD_AFTER_FAILURE)
 
     def _restrict(self, allowed: int, wait: int) -> None:
         self.allowed = max(1, allowed)

@@ -102,20 +102,22 @@ class OperatingBudget:
         """
         if self._blocked_until(method, at) is not None:
             return False
-        used, reserved = self.used(method, at), self.reserved(method)
-        return used + reserved + cost_s <= self.soft_s(at) + NOTHING_S or (reserved == 0 and used <= COUNTED_FROM_S)
+        return self.used(method, at) + self.reserved(method) + cost_s <= self.soft_s(at) + NOTHING_S
 
     def may_probe(self, method: str, at: float, cost_s: float) -> bool:
-        """Say whether one command may be sent to find out the counter, although `fits` says no.
+        """Say whether one command may be sent although `fits` says no.
 
-        So after a 429 once the wait is over; and when the portal must have dropped seconds, nobody knows how many,
-        since it last told the counter. A probe passes our share, never the limit.
+        So after a 429 once the wait is over; when the portal must have dropped seconds, nobody knows how many, since
+        it last told the counter; and when one command is dearer than the whole budget and nothing is used. Only the
+        last may pass the limit.
         """
         if self.reserved(method) > 0:
             return False
         blocked_until = self._blocked_until(method, at)
         if blocked_until is not None:
             return at >= blocked_until
+        if self.used(method, at) <= COUNTED_FROM_S:
+            return True
         dropped = any(c.unsure and c.reset_at is not None and c.reset_at <= at for c in self._of(method))
         return dropped and self.used(method, at) + cost_s <= self.hard_s(at) * _PROBE_SHARE
 
@@ -240,18 +242,14 @@ class OperatingBudget:
         return max(waits, default=None)
 
     def _wait_of(self, counter: Counter, at: float) -> float:
-        """Return when a blocked counter is worth one probe."""
+        """Return when a blocked counter is worth one probe: at its reset, later at growing intervals."""
         blocked_at = counter.blocked_at if counter.blocked_at is not None else at
-        modelled = counter.free_at(blocked_at, self.hard_s(blocked_at) * _PROBE_SHARE)
+        step = min(_LONGEST_BLOCK_S, MINUTE * 2.0 ** (counter.blocks - 1))
         told = counter.reset_at
-        until = modelled
-        if counter.unsure and told is not None and blocked_at < told < modelled:
-            until = told
-        if modelled <= blocked_at or counter.blocks > 1:
-            # Our sums cannot say: ask again at growing intervals, a minute being what a bucket lasts.
-            until = max(blocked_at, told or 0.0) if counter.blocks <= 1 else blocked_at
-            until = max(until, blocked_at + min(_LONGEST_BLOCK_S, MINUTE * 2.0 ** (counter.blocks - 1)))
-        return min(until, blocked_at + _LONGEST_BLOCK_S + MINUTE)
+        if counter.blocks > 1 or told is None or told <= blocked_at:
+            return blocked_at + step
+        modelled = counter.free_at(blocked_at, self.hard_s(blocked_at) * _PROBE_SHARE)
+        return told if counter.unsure or modelled <= blocked_at else modelled
 
     def _book(self, key: tuple[str, bool], ended: float, seconds: float) -> None:
         self._bookings = [booking for booking in self._bookings if booking.ended > ended - _CROSSING_S]

@@ -125,7 +125,7 @@ class FakePortal:
         try:
             if method != "batch":
                 return await self._call(method, body, request)
-            parts: dict[str, Any] = {"result": {}, "result_error": {}, "result_time": {}}
+            parts: dict[str, Any] = {f"result{part}": {} for part in ("", "_error", "_total", "_next", "_time")}
             self.sizes.append(len(body["cmd"]))
             for number, (key, text) in enumerate(body["cmd"].items()):
                 if request.elapsed() > 60 or (fault == "cut within" and number == len(body["cmd"]) // 2):
@@ -133,9 +133,10 @@ class FakePortal:
                     raise TransportFault("cut", "the connection broke")
                 name, _, query = text.partition("?")
                 await self._execute(key, name, dict(parse_qsl(query, keep_blank_values=True)), request, parts)
+                _split_page(key, parts)
             self.longest_s = max(self.longest_s, request.elapsed())
             maps = {part: value or [] for part, value in parts.items()}
-            return answer(200, {"result": {**maps, "result_total": [], "result_next": []}, "time": request.envelope()})
+            return answer(200, {"result": maps, "time": request.envelope()})
         finally:
             request.book()
             self.running -= 1
@@ -178,6 +179,16 @@ class FakePortal:
             return False
         self.level += 1
         return True
+
+
+def _split_page(key: str, parts: dict[str, Any]) -> None:
+    """Move total and next of a list result to where a batch has them."""
+    page = parts["result"].get(key)
+    if isinstance(page, dict) and "result" in page:
+        parts["result"][key] = page["result"]
+        for name in ("total", "next"):
+            if page.get(name) is not None:
+                parts[f"result_{name}"][key] = page[name]
 
 
 class _Request:
