@@ -232,6 +232,21 @@ class TestDoubtfulInput:
         assert result.pieces[-1].id == "20280225"
         assert "until 2028-02-29" in result.problems[0].reason
 
+    @pytest.mark.parametrize("year", [2060, 9999])
+    def test_a_window_decades_long_counts_as_open(self, year: int) -> None:
+        result = compiled(series(MONDAY, "FREQ=MONTHLY;BYDAY=-1FR"), Window(first=None, last=date(year, 12, 31)))
+        assert result.pieces[-1].id == "20280225"
+        (piece,) = compiled(series(MONDAY, "FREQ=DAILY"), Window(first=None, last=date(year, 12, 31))).pieces
+        assert piece.rule is not None
+
+    def test_an_exdate_in_another_age_stretches_nothing(self) -> None:
+        assert ids(compiled(series(MONDAY, "FREQ=DAILY", exdates=[at(9999, 1, 1)]), OPEN)) == [""]
+
+    def test_an_unknown_zone_is_refused_by_name(self) -> None:
+        (problem,) = compiled(series(timed(datetime(2026, 1, 5, 9), zone="Mars/Olympus"), "FREQ=DAILY")).problems
+        assert problem.kind == "rejected"
+        assert "Mars/Olympus" in problem.reason
+
     def test_a_finite_series_of_single_events_needs_no_horizon(self) -> None:
         result = compiled(series(MONDAY, "FREQ=MONTHLY;BYDAY=-1FR;COUNT=60"), OPEN)
         assert (len(result.pieces), result.problems) == (61, ())

@@ -1,7 +1,8 @@
 """An entry's occurrences as RFC 5545 gives them: rules, RDATE, EXDATE and overrides joined, each with a lasting name.
 
-Matching is by instant, or by day where an exception is given as a date. Lengths: an occurrence keeps the wall-clock
-length of the first one (its exact length where start and end have different zones), as recurring_ical_events does.
+Matching is by instant, or by day where an exception is given as a date. An occurrence keeps the wall-clock length of
+the first one (the exact length where start and end have different zones). DTSTART always counts, even if its rule does
+not hit it; EXDATE beats an override. recurring_ical_events reads all this the same way.
 """
 
 from __future__ import annotations
@@ -111,6 +112,7 @@ class _Joiner:
         self._zone = entry.span.zone if isinstance(entry.span, Timed) else None
         self._start = start_of(entry.span)
         self._warnings: list[str] = []
+        self._days: dict[int, list[int]] = {}
 
     def join(self, rules: tuple[Rule, ...], horizon: int, far: int) -> Occurrences:
         expanded = tuple(self._without_repeats([self._run(rule, horizon, far) for rule in rules]))
@@ -119,8 +121,9 @@ class _Joiner:
         singles = list(self._rdates(known, extra))
         own_length = {single.original for single in singles}
         known = (known | extra) - own_length
-        excluded = self._excluded(known | own_length)
-        overrides = self._overrides(known | own_length, excluded)
+        named = known | own_length
+        excluded = self._excluded(named)
+        overrides = self._overrides(named, excluded)
         followed = {original for original, one in overrides.items() if one.this_and_future and original in known}
         removed = excluded | (overrides.keys() - followed) | own_length
         singles = [single for single in singles if single.original not in excluded | overrides.keys()]
@@ -222,17 +225,20 @@ class _Joiner:
             return wall
         return clock_of(self._zone).wall(clock_of(moment.zone).unix(wall))
 
-    def _matches(self, moment: Moment, known: frozenset[int], by_day: dict[int, list[int]]) -> list[int]:
+    def _matches(self, moment: Moment, known: set[int]) -> list[int]:
+        """Return the known starts that an EXDATE or RECURRENCE-ID names: the instant, or all of a date."""
         local = self._local(moment)
         if self._zone is not None and moment.zone is None:
-            return by_day.get(local // DAY, [])
+            if not self._days:
+                self._days = _by_day(known)
+            return self._days.get(local // DAY, [])
         return [local] if local in known else []
 
     def _excluded(self, known: set[int]) -> set[int]:
         excluded: set[int] = set()
-        frozen, by_day, unmatched = frozenset(known), _by_day(known), []
+        unmatched: list[Moment] = []
         for moment in self._recurrence.exdates:
-            found = self._matches(moment, frozen, by_day)
+            found = self._matches(moment, known)
             excluded.update(found)
             if not found and known and min(known) <= self._local(moment) <= max(known):
                 unmatched.append(moment)
@@ -243,9 +249,8 @@ class _Joiner:
 
     def _overrides(self, known: set[int], excluded: set[int]) -> dict[int, Override]:
         chosen: dict[int, Override] = {}
-        frozen, by_day = frozenset(known), _by_day(known)
         for override in self._entry.overrides:
-            found = self._matches(override.at, frozen, by_day)
+            found = self._matches(override.at, known)
             original = found[0] if found else self._local(override.at)
             name = _moment_text(override.at)
             if original in excluded:
