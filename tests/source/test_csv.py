@@ -47,15 +47,15 @@ def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
         ("start,end", "2026-12-01 09:00,2026-12-01 10:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
         ("start,end", "2026-12-01 09:00,10:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
         ("start,end", "2026-12-01 09:00,2026-12-01 09:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
-        ("start,end", "2026-12-01 09:00,", timed("2026-12-01 09:00", "2026-12-01 09:00")),
-        ("start", "2026-12-01 09:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end", "2026-12-01 09:00,", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
+        ("start", "2026-12-01 09:00", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
         ("start,duration", "2026-12-01 23:00,90", timed("2026-12-01 23:00", "2026-12-02 00:30")),
         ("date,start_time,end_time", "2026-12-01,22:00,6:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),
         ("date,start_time,end_time", "2026-12-31,22:00,6:00", timed("2026-12-31 22:00", "2027-01-01 06:00")),
         ("date,start_time,end_time", "2026-12-01,9:00,9:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
         ("date,start_time,end_time", "2026-12-01,9:00,24:00", timed("2026-12-01 09:00", "2026-12-02 00:00")),
         ("date,start_time,end,end_time", "2026-12-01,9:00,2026-12-03,8:00", timed("2026-12-01 09:00", "2026-12-03 08:00")),  # noqa: E501 - one case, one line
-        ("start,timezone", "2026-12-01 09:00,Russian Standard Time", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end,timezone", "2026-12-01 09:00,9:00,Russian Standard Time", timed("2026-12-01 09:00", "2026-12-01 09:00")),  # noqa: E501 - likewise
         ("start,end", "2026-12-01T06:00Z,2026-12-01T10:00+03:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
         ("start", "2026-12-01", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
         ("start,end", "2026-12-01,2026-12-03", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 4))),
@@ -77,10 +77,10 @@ def test_a_duration_is_exact_over_a_change_of_clocks() -> None:
 
 
 def test_a_time_with_an_offset_needs_no_timezone() -> None:
-    assert one("start", "2026-12-01T09:00+03:00", zone=None) == timed(
-        "2026-12-01 09:00", "2026-12-01 09:00", "Etc/GMT-3"
-    )
-    assert one("start", "2026-12-01T09:00Z", zone=None) == timed("2026-12-01 09:00", "2026-12-01 09:00", "UTC")
+    row = "2026-12-01T09:00+03:00,2026-12-01T09:00+03:00"
+    assert one("start,end", row, zone=None) == timed("2026-12-01 09:00", "2026-12-01 09:00", "Etc/GMT-3")
+    row = "2026-12-01T09:00Z,2026-12-01T09:00Z"
+    assert one("start,end", row, zone=None) == timed("2026-12-01 09:00", "2026-12-01 09:00", "UTC")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_time_with_an_offset_needs_no_timezone() -> None:
         ("start,end", "2037-12-31,2038-01-02", "the year 2038 is outside"),
         ("start,duration", "2026-12-01,90", "not in whole days"),
         ("start,duration", "2026-12-01 09:00,soon", "duration 'soon' is not a duration"),
-        ("start,timezone", "2026-12-01 09:00,Moon/Base", "timezone 'Moon/Base' is not known"),
+        ("start,end,timezone", "2026-12-01 09:00,9:30,Moon/Base", "timezone 'Moon/Base' is not known"),
         ("start,rrule", "2026-12-01 09:00,every day", "rrule|recurrence rule"),
         ("start,private", "2026-12-01 09:00,perhaps", "private 'perhaps' is neither"),
         ("start,reminders", "2026-12-01 09:00,soon", "reminders 'soon' is not a list of reminders"),
@@ -114,7 +114,7 @@ def test_a_row_that_cannot_be_meant_is_rejected_with_its_reason(header: str, row
 
 
 def test_a_time_without_any_zone_is_rejected_naming_the_option() -> None:
-    assert 'set timezone = "Europe/Moscow"' in refusal("start", "2026-12-01 09:00", zone=None)
+    assert 'set timezone = "Europe/Moscow"' in refusal("start,end", "2026-12-01 09:00,9:30", zone=None)
     assert isinstance(one("start", "2026-12-01", zone=None), AllDay)
 
 

@@ -2,7 +2,7 @@
 
 times in the row                      the entry
 none, or all_day says yes             whole days, the last one included: 1 to 3 May is three days
-start only                            a moment (zero length)
+start with a time, no end             that whole day; a moment (zero length) where all_day says no
 end as a time without a date          that day; earlier than the start: the next day (a night shift)
 end with its date, or a duration      as written; an end before its start is rejected
 """
@@ -171,7 +171,9 @@ class RowReader:
         length = self._strict("duration", text, words.duration) if text else None
         all_day = values[self._at["all_day"]]
         says_all_day = self._strict("all_day", all_day, words.truth) if all_day else None
-        if says_all_day or (start.time is None and end.time is None and says_all_day is None):
+        no_times = start.time is None and end.time is None
+        no_end = end.day is None and end.time is None and length is None
+        if says_all_day or (says_all_day is None and (no_times or no_end)):
             return _whole_days(start.day, end.day, length)
         if start.time is None:
             raise ValueError("there is no start time")
