@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.php import PhpValue, PortalCrash, to_int
-from syncd.sandbox.strtotime import has_zone, strtotime
+from syncd.sandbox.strtotime import has_zone, is_showable, strtotime
 from syncd.sandbox.zones import accepted_zone, offset_s, unix_to_wall
 
 if TYPE_CHECKING:
@@ -62,11 +62,8 @@ def _read(call: Call, name: str, all_day: bool) -> tuple[datetime | None, bool]:
     value = call.params.get(name)
     server_zone = call.tables.server_zone
     if value is None:
-        stamp = call.params.get(f"{name}_ts")
-        if stamp is None or to_int(stamp) == 0:
-            return None, False
-        wall = unix_to_wall(to_int(stamp), server_zone)
-        return (_midnight(wall) if all_day else wall.replace(second=0)), False
+        wall = _stamp(call, name)
+        return (_midnight(wall) if all_day and wall is not None else wall), False
     if isinstance(value, list | dict):
         raise PortalCrash("strtotime(): argument must be of type string, array given")
     if not isinstance(value, str):
@@ -80,6 +77,14 @@ def _read(call: Call, name: str, all_day: bool) -> tuple[datetime | None, bool]:
     if has_zone(value):
         return wall + timedelta(seconds=now_offset_s(call)), True
     return wall, False
+
+
+def _stamp(call: Call, name: str) -> datetime | None:
+    """Return `from_ts` or `to_ts` as wall clock of the server zone."""
+    at = to_int(call.params.get(f"{name}_ts"))
+    if at == 0 or not is_showable(at):
+        return None
+    return unix_to_wall(at, call.tables.server_zone).replace(second=0)
 
 
 def _midnight(wall: datetime) -> datetime:

@@ -51,6 +51,8 @@ _UTC = re.compile(r"(?:z|utc|gmt)\b", re.IGNORECASE)
 _ZONE = re.compile(r"[a-z]+/[a-z_]+(?:/[a-z_]+)?", re.IGNORECASE)
 _WORD = re.compile(r"(?:now|today|midnight|noon|tomorrow|yesterday)\b", re.IGNORECASE)
 _RELATIVE = re.compile(r"([+-]?\d{1,6})\s*(sec|second|min|minute|hour|day|week|month|year)s?\b", re.IGNORECASE)
+EARLIEST, LATEST = wall_to_unix(datetime(1900, 1, 1), "UTC"), wall_to_unix(datetime(4001, 1, 1), "UTC")
+
 _GAP = re.compile(r"[\s,]+|" + _WEEKDAY + r"(?=[\s,]|$)", re.IGNORECASE)
 
 _HAS_ZONE = re.compile(r"(?:z|[+-]\d{2}:?\d{2})$|[a-z_]+/[a-z_]+", re.IGNORECASE)
@@ -74,8 +76,20 @@ class _Reading:
 
 
 def strtotime(text: str, server_zone: str, now: float) -> int | None:
-    """Return the unix time PHP's strtotime gives in the server zone, or None where it gives false."""
-    text = text.strip()
+    """Return the unix time PHP's strtotime gives in the server zone, or None where it gives false.
+
+    Years outside 1900..4000, which PHP takes, are None too: nothing can be shown or shifted out there.
+    """
+    at = _read(text.strip(), server_zone, now)
+    return at if at is not None and is_showable(at) else None
+
+
+def is_showable(at: int) -> bool:
+    """Say whether a unix time lies in the years the simulated portal can work with."""
+    return EARLIEST <= at < LATEST
+
+
+def _read(text: str, server_zone: str, now: float) -> int | None:
     if whole := _UNIX.match(text):
         return int(whole[1])
     if whole := _STAMP.match(text):
