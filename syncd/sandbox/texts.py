@@ -22,7 +22,6 @@ _EN = MappingProxyType(
         "NO_ID": "Event id not specified",
         "DEL_FAIL": "An error occurred while deleting the event",
         "SECTION_NO_ID": "Section ID is not set",
-        "SECTION_ADD_FAIL": "An error occurred while creating the section",
         "BUSY": "[busy]",
         "NEW_EVENT": "New event",
         "PERSONAL": "My calendar",
