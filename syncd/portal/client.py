@@ -30,6 +30,7 @@ from syncd.portal.wire import Command, Done, Outcome, Refused, Unknown
 
 _READING_PATIENCE = 4
 _PAGE = 50
+_OFFERED_AT_ONCE = 500
 _MOST_PAGES = 4000
 
 log = structlog.get_logger()
@@ -204,7 +205,9 @@ class Portal:
         entry = (exchange, len(jobs))
         self._pushes.append(entry)
         try:
-            await session.record(exchange.offer(jobs))
+            for first in range(0, len(jobs), _OFFERED_AT_ONCE):
+                await session.record(exchange.offer(jobs[first : first + _OFFERED_AT_ONCE]))
+                await self._clock.sleep(0)
             await session.run()
         finally:
             self._pushes.remove(entry)

@@ -25,8 +25,7 @@ from syncd.portal.wire import (
     Outcome,
     Refused,
     Unknown,
-    alone_because,
-    encode_command,
+    batch_form,
     unsendable_because,
 )
 
@@ -137,7 +136,7 @@ class Exchange:
             elif job.after is not None and self._done.get(job.after) is False:
                 settled += self._settle(job, _dependency(job))
             else:
-                text = None if single or alone_because(job.command) is not None else encode_command(job.command)
+                text = None if single else batch_form(job.command)[0]
                 self._queue.add(job, text, released=job.after is None or job.after in self._done)
         return tuple(settled)
 

@@ -88,7 +88,8 @@ class Line:
             failure: Refused | Unknown = Unknown(reason=fault.detail)
             if not fault.reached:
                 failure = Refused(code=NOT_SENT, description=fault.detail, reach="rate", transient=True)
-            return Answer(outcomes=(failure,) * len(send.jobs), whole=failure)
+            lost = Answer(outcomes=(failure,) * len(send.jobs), whole=failure)
+            return scrubbed(lost, self._credential.scrub)
         if any(isinstance(outcome, Refused) and outcome.reach == "rate" for outcome in answer.outcomes):
             self.gate.refused()
         else:

@@ -35,7 +35,10 @@ MAX_VARIABLES = 900
 """PHP drops variables after the 1000th silently (PORTAL.md 2.2)."""
 
 MAX_DEPTH = 32
-"""PHP drops what is nested deeper than 64 in a query string, and calls JSON deeper than 512 malformed."""
+"""PHP drops what is nested deeper than 64 in a query string."""
+
+MAX_JSON_DEPTH = 320
+"""PHP takes JSON deeper than 512 for malformed, and a malformed body for none (PORTAL.md 1.1)."""
 
 MAX_BATCHED_BYTES = 200_000
 """A longer command travels alone, so that one batch stays far below any limit on the size of a request."""
@@ -111,10 +114,22 @@ def encode_command(command: Command) -> str:
     Raises ValueError with the reason when the command may not travel in a batch (see `alone_because`) or cannot be
     sent at all (see `unsendable_because`).
     """
-    reason = unsendable_because(command) or alone_because(command)
-    if reason is not None:
+    text, reason = batch_form(command)
+    if text is None:
         raise ValueError(f"{command.method} cannot go in a batch: {reason}")
-    return _encoded(command)
+    return text
+
+
+def batch_form(command: Command) -> tuple[str | None, str | None]:
+    """Return the batch string, or None and the reason why the command must travel alone or not at all."""
+    found = _inspect(command)
+    reason = found.unsendable or found.alone
+    if reason is not None:
+        return None, reason
+    text = _encoded(command)
+    if len(text) > MAX_BATCHED_BYTES:
+        return None, f"longer than {MAX_BATCHED_BYTES} bytes"
+    return text, None
 
 
 def encode_single(command: Command, authorization: Mapping[str, str] | None = None) -> bytes:
@@ -135,56 +150,61 @@ def alone_because(command: Command) -> str | None:
 
     The reasons are those of PORTAL.md 2.2 and 2.3: what a query string cannot say, and what would be substituted.
     """
-    for depth, key, value in _walk(command.params, 1):
-        if depth > MAX_DEPTH:
-            return "nested too deeply for a query string"
-        if key is not None and (reason := _bad_key(key, top=depth == 1)):
-            return reason
-        if reason := _bad_value(value):
-            return reason
-    if sum(1 for _, _, value in _walk(command.params, 1) if not _is_container(value)) > MAX_VARIABLES:
-        return f"more than {MAX_VARIABLES} values"
-    if len(_encoded(command)) > MAX_BATCHED_BYTES:
-        return f"longer than {MAX_BATCHED_BYTES} bytes"
-    return None
+    return batch_form(command)[1]
 
 
 def unsendable_because(command: Command) -> str | None:
     """Return why the command cannot be sent in any form, or None."""
+    return _inspect(command).unsendable
+
+
+@dataclass(slots=True)
+class _Findings:
+    unsendable: str | None = None
+    alone: str | None = None
+
+
+def _inspect(command: Command) -> _Findings:
+    """Look at every key and value once, without recursion."""
+    found = _Findings()
     if not _METHOD.fullmatch(command.method):
-        return "the method's name is not one"
-    for depth, key, value in _walk(command.params, 1):
-        if depth > 10 * MAX_DEPTH:
-            return "nested too deeply"
-        if isinstance(value, float) and not math.isfinite(value):
-            return "a number that is not finite"
-        for text in (key, value):
-            if isinstance(text, str) and _has_surrogate(text):
-                return "text that is not valid Unicode"
-    return None
-
-
-def _walk(value: Json, depth: int) -> Iterator[tuple[int, str | None, Json]]:
-    """Yield (depth, key, value) of everything inside `value`, without recursion; list items have no key."""
-    stack: list[tuple[int, str | None, Json]] = list(_children(value, depth))
+        found.unsendable = "the method's name is not one"
+        return found
+    leaves = 0
+    stack: list[tuple[int, Json]] = [(1, command.params)]
     while stack:
-        level, key, item = stack.pop()
-        yield level, key, item
-        if level <= 10 * MAX_DEPTH:
-            stack.extend(_children(item, level + 1))
+        depth, value = stack.pop()
+        if value is None or isinstance(value, (str, bool, int, float)):
+            leaves += 1
+            found.unsendable = found.unsendable or _never(value)
+            found.alone = found.alone or _bad_value(value)
+            continue
+        if depth > MAX_JSON_DEPTH:
+            found.unsendable = "nested too deeply"
+            return found
+        if depth > MAX_DEPTH:
+            found.alone = "nested too deeply for a query string"
+        if not value and depth > 1:
+            found.alone = "an empty list cannot be written in a query string"
+        if isinstance(value, Mapping):
+            for key in value:
+                found.unsendable = found.unsendable or _never(key)
+                found.alone = found.alone or _bad_key(key, top=depth == 1)
+            stack.extend((depth + 1, item) for item in value.values())
+        else:
+            stack.extend((depth + 1, item) for item in value)
+    if leaves > MAX_VARIABLES:
+        found.alone = f"more than {MAX_VARIABLES} values"
+    return found
 
 
-def _children(value: Json, depth: int) -> Iterator[tuple[int, str | None, Json]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield depth, key, item
-    elif _is_container(value):
-        for item in value:  # type: ignore[union-attr] # a container that is not a mapping is a sequence
-            yield depth, None, item
-
-
-def _is_container(value: Json) -> bool:
-    return isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str))
+def _never(value: bool | int | float | str | None) -> str | None:
+    """Return why JSON cannot say the value."""
+    if isinstance(value, str):
+        return None if value.isascii() or not _has_surrogate(value) else "text that is not valid Unicode"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a number that is not finite"
+    return None
 
 
 def _bad_key(key: str, *, top: bool) -> str | None:
@@ -194,15 +214,13 @@ def _bad_key(key: str, *, top: bool) -> str | None:
     return "a parameter's name looks like a macro" if _has_macro(key) else None
 
 
-def _bad_value(value: Json) -> str | None:
+def _bad_value(value: bool | int | float | str | None) -> str | None:
+    if isinstance(value, str):
+        return "the batch would substitute text that looks like a macro" if _has_macro(value) else None
     if value is None:
         return "null cannot be written in a query string"
     if isinstance(value, bool):
         return "true and false cannot be written in a query string"
-    if isinstance(value, str):
-        return "the batch would substitute text that looks like a macro" if _has_macro(value) else None
-    if _is_container(value) and not value:
-        return "an empty list cannot be written in a query string"
     return None
 
 
@@ -231,16 +249,16 @@ def _quoted(text: str) -> str:
 
 
 def _variables(prefix: str, value: Json) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        yield prefix, value
+    elif isinstance(value, (int, float)) or value is None:
+        yield prefix, str(value)
+    elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _variables(f"{prefix}[{key}]" if prefix else key, item)
-    elif isinstance(value, str):
-        yield prefix, value
-    elif _is_container(value):
-        for index, item in enumerate(value):  # type: ignore[arg-type] # a container that is not a mapping
-            yield from _variables(f"{prefix}[{index}]", item)
     else:
-        yield prefix, str(value)
+        for index, item in enumerate(value):
+            yield from _variables(f"{prefix}[{index}]", item)
 
 
 def _plain(value: Json) -> Json:
@@ -268,6 +286,7 @@ __all__ = [
     "Unknown",
     "Webhook",
     "alone_because",
+    "batch_form",
     "encode_batch",
     "encode_command",
     "encode_single",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from syncd.portal.answers import RawAnswer
 from syncd.portal.client import Job, Portal, PushSummary
 from syncd.portal.credential import Webhook
 from syncd.portal.pace import Limits
+from syncd.portal.transport import TransportFault
 from syncd.portal.wire import Command, Done, Refused, Unknown
 from tests.portal.fake import ADD, DELETE, UPDATE, FakePortal, Fault, Ledger, jobs_of
 from tests.support.simclock import VirtualClock, run_virtual
@@ -447,6 +449,41 @@ def test_a_portal_that_serves_one_request_at_a_time_gets_one_at_a_time() -> None
     assert world.cuts == 0
 
 
+def test_no_log_line_and_no_outcome_holds_the_secret() -> None:
+    async def main() -> None:
+        faults = iter(['{"error": "X", "error_description": "see /rest/1/topsecretcode/"}', "html", "cut after"])
+        world, ledger = FakePortal(faults=lambda: next(faults, None)), Ledger()
+        post = world.post
+
+        async def leaking(method: str, body: bytes, timeout_s: float) -> RawAnswer:
+            try:
+                return await post(method, body, timeout_s)
+            except TransportFault:
+                raise TransportFault("cut", "https://demo.bitrix24.com/rest/1/topsecretcode/batch broke") from None
+
+        world.post = leaking  # type: ignore[method-assign] # a line that talks too much
+        await portal_of(world).push([*jobs_of(ADD, 4), *jobs_of(UPDATE, 9, 100)], ledger, asyncio.Event())
+        assert "topsecretcode" not in repr(ledger.settled)
+
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as lines:
+        run_virtual(main())
+    assert {line["event"] for line in lines} >= {"batch.sent", "batch.answered", "batch.failed"}
+    assert "topsecretcode" not in repr(lines)
+
+
+def test_waiting_asks_for_time_rarely() -> None:
+    async def main() -> None:
+        world, ledger = FakePortal(), Ledger()
+        portal = portal_of(world)
+        clock = portal._clock
+        await portal.push(jobs_of(ADD, 4000), ledger, asyncio.Event())
+        assert isinstance(clock, VirtualClock)
+        assert clock.slept < 3 * world.requests + 20
+
+    run_virtual(main())
+
+
 FAULTS = ["connect", "503", "500 before", "cut after", "cut within", "half", "html", "silence"]
 
 
@@ -479,6 +516,7 @@ def test_under_random_faults_every_job_settles_once_and_what_is_told_is_true(
         except PortalUnreachableError:
             assert set(ledger.settled) == set(ledger.intended)
         await asyncio.sleep(200)
+        assert "503" in kinds or world.rate_refusals == 0
         for job in jobs:
             runs = world.executed[job.command.method, str(job.id)]
             assert job.repeatable or runs <= 1

@@ -1,0 +1,255 @@
+"""The exchange by itself: pure decisions, step by step."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncd.portal.answers import Answer
+from syncd.portal.exchange import Exchange, Idle, Send, Wait
+from syncd.portal.pace import Limits, Pace
+from syncd.portal.waiting import Job
+from syncd.portal.wire import NOT_SENT, CallTime, Command, Done, Outcome, Refused, Unknown
+from tests.portal.fake import ADD, DELETE, UPDATE, jobs_of
+
+T0 = 1_800_000_000.0
+
+
+def exchange_of(limits: Limits | None = None) -> tuple[Exchange, Pace]:
+    pace = Pace(limits or Limits(), guess=T0, random=lambda: 0.5)
+    return Exchange(pace), pace
+
+
+def sent(decision: Send | Wait | Idle) -> Send:
+    assert isinstance(decision, Send), decision
+    return decision
+
+
+def all_done(send: Send, now: float, used: float = 1.0) -> Answer:
+    time = CallTime(start=T0 + now - 1.5, finish=T0 + now - 1.1, operating=used, operating_reset_at=T0 + now + 590)
+    return Answer(outcomes=tuple(Done(result=1, time=time) for _ in send.jobs), time=time)
+
+
+def failed(send: Send, failure: Refused | Unknown) -> Answer:
+    return Answer(outcomes=(failure,) * len(send.jobs), whole=failure)
+
+
+def test_nothing_to_do_is_idle() -> None:
+    exchange, _ = exchange_of()
+    assert exchange.next(0) == Idle()
+    assert exchange.offer([]) == ()
+
+
+def test_batches_have_keys_that_are_no_numbers_and_end_in_time() -> None:
+    exchange, _ = exchange_of(Limits(batch_seconds=2.0))
+    exchange.offer(jobs_of(ADD, 30))
+    send = sent(exchange.next(0))
+    assert send.keys == tuple(f"c{n}" for n in range(len(send.jobs)))
+    assert send.texts[0] == "calendar.event.add?uid=0"
+    assert send.expected_s <= 2.0
+    assert not send.single
+    assert exchange.next(0) == Wait(until=None, why="answers")
+
+
+def test_a_job_is_offered_once_and_follows_only_what_was_offered() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(ADD, 2))
+    with pytest.raises(ValueError, match="offered before"):
+        exchange.offer(jobs_of(ADD, 1))
+    with pytest.raises(ValueError, match="after job 77"):
+        exchange.offer(jobs_of(ADD, 1, first=9, after=77))
+
+
+def test_answers_settle_jobs_in_the_order_sent() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(ADD, 3))
+    send = sent(exchange.next(0))
+    settled = exchange.answered(send.ticket, 2.0, all_done(send, 2.0))
+    assert [job.id for job, _ in settled] == [0, 1, 2]
+    assert exchange.next(2.0) == Idle()
+    assert exchange.remaining == 0
+
+
+def test_commands_refused_for_operating_time_wait_and_only_those() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(ADD, 2) + jobs_of(UPDATE, 2, first=10))
+    send = sent(exchange.next(0))
+    good = all_done(send, 2.0).outcomes
+    blocked = Refused(code="OPERATION_TIME_LIMIT", description="", reach="method", transient=True)
+    outcomes: tuple[Outcome, ...] = (good[0], blocked, good[2], good[3])
+    settled = exchange.answered(send.ticket, 2.0, Answer(outcomes=outcomes, time=None))
+    assert [job.id for job, _ in settled] == [0, 10, 11]
+    wait = exchange.next(2.0)
+    assert isinstance(wait, Wait)
+    assert wait.why == "operating time of calendar.event.add"
+    assert wait.until is not None
+    again = sent(exchange.next(wait.until))
+    assert [job.id for job in again.jobs] == [1]
+
+
+def test_a_refusal_for_the_rate_puts_everything_back_and_leaves_one_lane() -> None:
+    exchange, pace = exchange_of()
+    exchange.offer(jobs_of(ADD, 5))
+    send = sent(exchange.next(0))
+    refused = Refused(code="QUERY_LIMIT_EXCEEDED", description="", reach="rate", transient=True)
+    assert exchange.answered(send.ticket, 1.0, failed(send, refused)) == ()
+    assert pace.lanes.allowed == 1
+    assert [job.id for job in sent(exchange.next(1.0)).jobs] == [0, 1, 2, 3, 4]
+
+
+def test_a_lost_request_pauses_and_halves_the_batch() -> None:
+    exchange, pace = exchange_of()
+    exchange.offer(jobs_of(UPDATE, 40))
+    send = sent(exchange.next(0))
+    assert exchange.answered(send.ticket, 60.0, failed(send, Unknown(reason="cut"))) == ()
+    assert pace.batch_seconds == 10
+    wait = exchange.next(60.0)
+    assert isinstance(wait, Wait)
+    assert wait.until is not None
+    assert 61 <= wait.until <= 62
+    assert wait.why == "pause after a fault"
+
+
+def test_suspects_travel_in_small_groups_then_alone() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(UPDATE, 10))
+    now, sizes = 0.0, []
+    for _ in range(40):
+        decision = exchange.next(now)
+        if isinstance(decision, Wait):
+            now = decision.until if decision.until is not None else now + 1
+            continue
+        if isinstance(decision, Idle):
+            break
+        sizes.append(len(decision.jobs))
+        poisoned = any(job.id == 3 for job in decision.jobs)
+        answer = failed(decision, Unknown(reason="HTTP 500")) if poisoned else all_done(decision, now + 1)
+        settled = exchange.answered(decision.ticket, now + 1, answer)
+        assert all(isinstance(outcome, Done) == (job.id != 3) for job, outcome in settled)
+    assert sizes[0] == 10
+    assert max(sizes[1:]) <= 7
+    assert exchange.remaining == 0
+
+
+def test_a_careful_job_travels_by_itself() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(ADD, 2, careful=True) + jobs_of(ADD, 5, first=10))
+    now, groups = 0.0, []
+    while isinstance(decision := exchange.next(now), Send):
+        groups.append([job.id for job in decision.jobs])
+        now += 2
+        exchange.answered(decision.ticket, now, all_done(decision, now))
+    assert groups == [[0], [1], [10, 11, 12, 13, 14]]
+
+
+def test_a_withdrawn_request_leaves_no_trace() -> None:
+    exchange, pace = exchange_of()
+    exchange.offer(jobs_of(ADD, 5))
+    send = sent(exchange.next(0))
+    exchange.withdraw(send.ticket)
+    assert pace.operating.reserved(ADD) == 0
+    assert exchange.give_back() == ()
+    assert sent(exchange.next(0)).jobs == send.jobs
+
+
+def test_what_was_sent_but_not_executed_is_given_back_as_not_sent() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(ADD, 2) + jobs_of(UPDATE, 2, first=10))
+    send = sent(exchange.next(0))
+    away = Refused(code=NOT_SENT, description="refused", reach="rate", transient=True)
+    exchange.answered(send.ticket, 1.0, failed(send, away))
+    given = exchange.give_back()
+    assert [(job.id, outcome.code) for job, outcome in given if isinstance(outcome, Refused)] == [
+        (0, NOT_SENT), (1, NOT_SENT), (10, NOT_SENT), (11, NOT_SENT),
+    ]  # fmt: skip
+    assert exchange.remaining == 0
+
+
+def test_a_shorter_batch_than_ours_is_learned() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(ADD, 8))
+    send = sent(exchange.next(0))
+    long = Refused(code="ERROR_BATCH_LENGTH_EXCEEDED", description="", transient=True)
+    outcomes = (*all_done(send, 2.0).outcomes[:4], *(long,) * 4)
+    assert len(exchange.answered(send.ticket, 2.0, Answer(outcomes=outcomes))) == 4
+    assert [job.id for job in sent(exchange.next(2.0)).jobs] == [4, 5, 6, 7]
+
+
+def test_a_batch_that_is_itself_out_of_operating_time_waits_as_a_whole() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(ADD, 3))
+    send = sent(exchange.next(0))
+    refused = Refused(code="OPERATION_TIME_LIMIT", description="", reach="method", transient=True)
+    assert exchange.answered(send.ticket, 1.0, failed(send, refused)) == ()
+    wait = exchange.next(1.0)
+    assert isinstance(wait, Wait)
+    assert wait.until is not None
+    assert [job.id for job in sent(exchange.next(wait.until)).jobs] == [0, 1, 2]
+
+
+def test_big_commands_do_not_make_a_huge_request() -> None:
+    exchange, _ = exchange_of()
+    text = "x" * 150_000
+    exchange.offer(Job(id=n, command=Command(method=ADD, params={"d": text}), repeatable=False) for n in range(30))
+    while isinstance(decision := exchange.next(0), Send):
+        assert sum(map(len, decision.texts)) <= 1_000_000
+        exchange.answered(decision.ticket, 0, all_done(decision, 0.0))
+    assert exchange.remaining == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_decisions_are_deterministic_and_every_job_settles_once(seed: int) -> None:
+    def story() -> list[object]:
+        rng = random.Random(seed)
+        exchange, pace = exchange_of(Limits(batch_size=rng.choice([1, 5, 50]), lanes=rng.choice([1, 3])))
+        jobs = jobs_of(ADD, 30) + jobs_of(UPDATE, 30, first=100)
+        jobs += [job for n in range(20) for job in jobs_of(DELETE, 1, first=200 + n, after=rng.choice([n, 100 + n]))]
+        told: list[object] = list(exchange.offer(jobs))
+        flying: list[Send] = []
+        settled: list[int] = []
+        now = 0.0
+        while True:
+            decision = exchange.next(now)
+            if isinstance(decision, Idle):
+                break
+            told.append(decision)
+            if isinstance(decision, Send):
+                flying.append(decision)
+                assert pace.lanes.in_flight == len(flying) <= 3
+                if rng.random() < 0.5:
+                    continue
+            elif decision.until is not None:
+                assert decision.until > now
+                now = decision.until
+            if flying:
+                send = flying.pop(rng.randrange(len(flying)))
+                now += rng.random()
+                settled += [job.id for job, _ in exchange.answered(send.ticket, now, random_answer(rng, send, now))]
+        settled += [job.id for job, _ in exchange.give_back()]
+        assert len(settled) == len(set(settled))
+        assert exchange.stopped is not None or set(settled) == {job.id for job in jobs}
+        assert not any(pace.operating.reserved(method) for method in (ADD, UPDATE, DELETE))
+        return told
+
+    assert story() == story()
+
+
+def random_answer(rng: random.Random, send: Send, now: float) -> Answer:
+    kinds: list[Refused | Unknown] = [
+        Unknown(reason="cut"),
+        Refused(code="QUERY_LIMIT_EXCEEDED", description="", reach="rate", transient=True),
+        Refused(code=NOT_SENT, description="", reach="rate", transient=True),
+    ]
+    nested: list[Outcome] = [
+        Unknown(reason="no word"),
+        Refused(code="", description="no"),
+        Refused(code="OPERATION_TIME_LIMIT", description="", reach="method", transient=True),
+    ]
+    if rng.random() < 0.2:
+        return failed(send, rng.choice(kinds))
+    outcomes = [rng.choice(nested) if rng.random() < 0.15 else done for done in all_done(send, now).outcomes]
+    return Answer(outcomes=tuple(outcomes), time=None)
