@@ -46,7 +46,7 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
     """Yield a check for everything the config depends on; with `offline` the portals are not asked."""
     yield Check(name="config", ok=True, detail=f"{app.config.path}: {len(app.ready)} syncs, {len(app.portals)} portals")
     for warning in app.config.warnings:
-        yield Check(name="secrets", ok=False, detail=warning, remedy="chmod 600 the file")
+        yield Check(name="secrets", ok=False, detail=warning, remedy="nobody else should")
     yield _state(app.config.state)
     snapshots: dict[str, Snapshot] = {}
     for setup in app.setups():

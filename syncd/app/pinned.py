@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import orjson
@@ -20,7 +21,7 @@ _SHOWN = 3
 
 class _PinnedPlan(msgspec.Struct):
     sync: str
-    changes: list[dict[str, Json]]
+    changes: list[dict[str, Any]]
     digests: list[str]
 
 

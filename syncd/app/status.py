@@ -10,6 +10,7 @@ from syncd.app.wiring import limits_of
 from syncd.clock import Clock
 from syncd.config import Config
 from syncd.daemon.schedule import first_due
+from syncd.model.entry import Problem
 from syncd.model.item import Hold, Json
 from syncd.portal.client import MethodBudget, remembered_operating
 from syncd.state.ledger import Ledger
@@ -77,9 +78,31 @@ def _sync(one: SyncStatus) -> dict[str, Json]:
         "next_run": iso(one.next_run),
         "entries": one.tally.entries,
         "items": one.tally.items,
-        "held": _held(one.holds),
+        "held": [*_held(one.holds), *_waiting(one)],
         "open_intents": one.tally.open_intents,
     }
+
+
+def waiting(one: SyncStatus) -> tuple[Problem, ...]:
+    """Return the entries that the last pass could not place (an unknown owner, say): they are tried in every pass."""
+    known = {str(hold.key) for hold in one.holds}
+    problems = one.last_run.problems if one.last_run is not None else ()
+    return tuple(problem for problem in problems if problem.kind == "held" and problem.key not in known)
+
+
+def _waiting(one: SyncStatus) -> list[Json]:
+    return [
+        {
+            "key": problem.key,
+            "title": "",
+            "where": problem.where,
+            "reason": problem.reason,
+            "attempts": None,
+            "since": None,
+            "retry_at": iso(one.next_run),
+        }
+        for problem in waiting(one)
+    ]
 
 
 def _held(holds: Sequence[Hold]) -> list[Json]:

@@ -87,11 +87,16 @@ def _short(value: Json) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
+def line(out: Console, text: Text | str, style: str = "") -> None:
+    """Print one line; where there is no terminal it stays one line however long it is, for grep and mail."""
+    out.print(text, style=style, markup=False, soft_wrap=not out.is_terminal)
+
+
 def problems(out: Console, lines: Sequence[Problem]) -> None:
     """Print problem lines, one each, with the place first."""
     for problem in lines[:_SHOWN_PROBLEMS]:
         kind = Text(problem.kind, style=_KIND_STYLES[problem.kind])
-        out.print(Text("  ").append(f"{problem.where}: ").append_text(kind).append(f": {problem.reason}"))
+        line(out, Text("  ").append(f"{problem.where}: ").append_text(kind).append(f": {problem.reason}"))
     if len(lines) > _SHOWN_PROBLEMS:
         out.print(f"  … and {len(lines) - _SHOWN_PROBLEMS} more problems (all of them with --json)")
 
@@ -112,9 +117,9 @@ def result(out: Console, one: PassResult) -> None:
 
 def error(out: Console, one: SyncdError) -> None:
     """Print what went wrong and the remedy."""
-    out.print(Text("error: ", style="red").append(one.message))
+    line(out, Text("error: ", style="red").append(one.message))
     if one.remedy:
-        out.print(Text("  ").append(one.remedy, style="dim"))
+        line(out, Text("  ").append(one.remedy, style="dim"))
 
 
 def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) -> None:

@@ -125,7 +125,7 @@ def check_webhook(secret: Secret) -> tuple[Secret, str]:
         raise ValueError("must begin with https:// and the portal's host")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("must be just https://HOST/rest/USER/CODE/, without anything added")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("must use https: plain http is allowed only to this machine")
     found = _WEBHOOK_PATH.fullmatch(parts.path)
     if found is None:
@@ -133,7 +133,8 @@ def check_webhook(secret: Secret) -> tuple[Secret, str]:
     return Secret(f"{parts.scheme}://{parts.netloc}{found['shown']}/{found['code']}/"), parts.netloc.lower()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether `host` is this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

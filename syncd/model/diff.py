@@ -12,6 +12,7 @@ It takes values and returns a plan; it never asks the portal, the clock or the l
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -218,11 +219,16 @@ def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
     differences: dict[str, tuple[Json, Json]] = {
         name: (before.get(name), item.fields.get(name))
         for name in sorted(set(before) | set(item.fields))
-        if before.get(name) != item.fields.get(name)
+        if not _same(before.get(name), item.fields.get(name))
     }
     if link.section != item.section:
         differences["section"] = (link.section, item.section)
     return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences)
+
+
+def _same(one: Json, other: Json) -> bool:
+    """Compare two JSON values; a list that went through the ledger is a tuple's equal."""
+    return one == other or json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 class _Adoptable:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 
 import orjson
+from rich.console import Console
 from rich.text import Text
 
 from syncd.app.check import Check, check_all, check_document
@@ -22,19 +23,18 @@ async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
         async for one in check_all(app, offline=arguments.offline):
             found.append(one)
             if not arguments.json:
-                _show(out.print, one)
+                _show(out, one)
     if arguments.json:
         print(orjson.dumps(check_document(tuple(found)), option=orjson.OPT_INDENT_2).decode())
     return 0 if all(one.ok for one in found) else _code(found)
 
 
-def _show(say: object, one: Check) -> None:
+def _show(out: Console, one: Check) -> None:
     sign = Text("ok      ", style="green") if one.ok else Text("problem ", style="red")
     line = sign.append(f"{one.name}: ", style="bold").append(one.detail, style="")
     if one.remedy and not one.ok:
         line.append(f" — {one.remedy}", style="dim")
-    assert callable(say)
-    say(line)
+    show.line(out, line)
 
 
 def _code(found: list[Check]) -> int:

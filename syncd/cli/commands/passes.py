@@ -54,7 +54,7 @@ async def plan(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     for one in plans:
         show.plan(out, one)
         if note := guarded[one.sync]:
-            out.print(f"  a pass would stop here: {note}", style="red", markup=False)
+            show.line(out, f"  a pass would stop here: {note}", "red")
     for name, failure in failures:
         out.print(f"{name}:", style="bold", markup=False)
         show.error(out, failure)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import orjson
 
-from syncd.app.status import Status, SyncStatus, read_status, status_document
+from syncd.app.status import Status, SyncStatus, read_status, status_document, waiting
 from syncd.app.wiring import open_app
 from syncd.cli import show
 from syncd.cli.dispatch import config_path
@@ -33,7 +33,7 @@ async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
         print(orjson.dumps(status_document(found), option=orjson.OPT_INDENT_2).decode())
     else:
         _show(found)
-    return 1 if any(one.holds or one.tally.open_intents for one in found.syncs) else 0
+    return 1 if any(one.holds or waiting(one) or one.tally.open_intents for one in found.syncs) else 0
 
 
 def _show(found: Status) -> None:
@@ -43,11 +43,13 @@ def _show(found: Status) -> None:
     for one in found.syncs:
         for hold in one.holds[:_SHOWN_HOLDS]:
             again = "until the portal is looked at" if hold.retry_at == float("inf") else _time(hold.retry_at)
-            out.print(f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})", markup=False)
+            show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
         if len(one.holds) > _SHOWN_HOLDS:
             out.print(f"  … and {len(one.holds) - _SHOWN_HOLDS} more held in {one.name}", markup=False)
+        for problem in waiting(one)[:_SHOWN_HOLDS]:
+            show.line(out, f"  held: {problem.where}: {problem.reason} (tries again in every pass)")
         if one.last_run is not None and one.last_run.error:
-            out.print(f"  {one.name}: {one.last_run.error}", style="red", markup=False)
+            show.line(out, f"  {one.name}: {one.last_run.error}", "red")
     for portal, methods in found.operating.items():
         for method, budget in sorted(methods.items()):
             reset = f", resets {_time(budget.resets_at)}" if budget.resets_at else ""
@@ -64,7 +66,7 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
         _time(one.last_success) if one.last_success is not None else "never",
         _time(one.next_run),
         str(one.tally.entries),
-        str(one.tally.held),
+        str(one.tally.held + len(waiting(one))),
         str(one.tally.open_intents),
     )
 
