@@ -138,9 +138,9 @@ class LedgerJournal:
 
     def _outcome(self, change: Change, outcome: Outcome, now: float) -> records.Outcome:
         match outcome:
-            case NoAnswer(reason=reason):
+            case NoAnswer(reason=reason, ended=ended):
                 self.unknown.add(change.key)
-                return records.Unknown(reason=reason)
+                return records.Unknown(reason=reason, ended=ended)
             case Refused(code=code) if code in (NOT_SENT, DEPENDENCY):
                 self.not_sent.add(change.key)
                 return records.Dropped()
@@ -174,7 +174,7 @@ class LedgerJournal:
         """A refused create is held; a refused update or delete may mean that the event is gone (PORTAL.md 4.3, 4.4)."""
         if change.op != "create":
             self.unknown.add(change.key)
-            return records.Unknown(reason=REFUSED + reason)
+            return records.Unknown(reason=REFUSED + reason, ended=True)
         self.refused[change.key] = reason
         assert change.item is not None
         item = change.item

@@ -41,7 +41,8 @@ class Recovery:
 async def recover(setup: SyncSetup, world: World, run_id: int, *, stop: asyncio.Event) -> Recovery:
     """Settle every open intent of the sync, or leave all open when `stop` is set while waiting.
 
-    A request that was cut may still be executing on the server, so this waits until the longest one must have ended.
+    A request that was cut may still be executing on the server, so this waits until the longest one must have ended;
+    where the portal has answered, however uselessly, there is nothing to wait for.
     Raises the client's errors; then the intents stay open for the next pass.
     """
     found = Recovery()
@@ -71,7 +72,7 @@ async def recover(setup: SyncSetup, world: World, run_id: int, *, stop: asyncio.
 async def _wait_until_ended(world: World, intents: Sequence[Intent], stop: asyncio.Event) -> None:
     """Let pass what is left of the longest time a request may run on the server."""
     now = world.clock.now()
-    uncertain = [intent for intent in intents if not intent.note.startswith(REFUSED)]
+    uncertain = [intent for intent in intents if intent.state != "ended"]
     until = max((intent.created_at for intent in uncertain), default=0.0) + world.portal.limits.timeout
     wait_s = min(until - now, world.portal.limits.timeout)
     if uncertain and wait_s > 0:

@@ -63,6 +63,9 @@ _REACHES: Mapping[str, tuple[Reach, bool]] = {
 _UNKNOWN_CODES = frozenset({"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER", "WRONG_ENCODING"})
 """WRONG_ENCODING is about the answer, not the request: the commands have run (PORTAL.md 1.2)."""
 
+_GATEWAY_GAVE_UP = frozenset({408, 499, 502, 503, 504, *range(520, 530)})
+"""Statuses of a proxy between us and the portal: behind it the request may still be at work (PORTAL.md 1.1)."""
+
 _FATAL_FOR_BATCH = frozenset({"ACCESS_DENIED", "ERROR_METHOD_NOT_FOUND"})
 """Codes that a method may also give for itself; when `batch` gets them, it is the caller who is refused."""
 
@@ -78,7 +81,7 @@ def read_batch(raw: RawAnswer, keys: Sequence[str]) -> Answer:
     result = body.get("result")
     if not isinstance(result, Mapping):
         # With no map at all nothing can be told of any command; an empty PHP array comes as [].
-        unknown = Unknown(reason="the batch was answered without results")
+        unknown = Unknown(reason="the batch was answered without results", ended=True)
         return Answer(outcomes=(unknown,) * len(keys), time=call_time(body.get("time")), whole=unknown)
     maps = {name: _map(result.get(name)) for name in _MAPS}
     outcomes = tuple(_nested(key, maps) for key in keys)
@@ -108,7 +111,7 @@ def scrubbed(answer: Answer, scrub: Callable[[str], str]) -> Answer:
 
 def _scrubbed(failure: Refused | Unknown, scrub: Callable[[str], str]) -> Refused | Unknown:
     if isinstance(failure, Unknown):
-        return Unknown(reason=scrub(failure.reason))
+        return replace(failure, reason=scrub(failure.reason))
     return replace(failure, code=scrub(failure.code), description=scrub(failure.description))
 
 
@@ -133,11 +136,11 @@ _MAPS = ("result", "result_error", "result_total", "result_next", "result_time")
 def _nested(key: str, maps: Mapping[str, Mapping[str, Json]]) -> Outcome:
     failed, done = key in maps["result_error"], key in maps["result"]
     if failed and done:
-        return Unknown(reason="the batch gave both a result and an error for this command")
+        return Unknown(reason="the batch gave both a result and an error for this command", ended=True)
     if failed:
         return _refusal(maps["result_error"][key], status=None, batch=False)
     if not done:
-        return Unknown(reason="the batch was answered without a word on this command")
+        return Unknown(reason="the batch was answered without a word on this command", ended=True)
     return Done(
         result=maps["result"][key],
         time=call_time(maps["result_time"].get(key)),
@@ -151,13 +154,13 @@ def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refus
     try:
         body: Json = orjson.loads(raw.body)
     except ValueError:
-        return {}, Unknown(reason=f"HTTP {raw.status} without readable JSON{_kind(raw)}")
+        return {}, Unknown(reason=f"HTTP {raw.status} without readable JSON{_kind(raw)}", ended=_ended(raw))
     if not isinstance(body, Mapping):
-        return {}, Unknown(reason=f"HTTP {raw.status} with JSON that is not an answer")
+        return {}, Unknown(reason=f"HTTP {raw.status} with JSON that is not an answer", ended=_ended(raw))
     if "error" in body:
         return body, _refusal(body, status=raw.status, batch=batch)
     if "result" not in body or not 200 <= raw.status < 300:
-        return body, Unknown(reason=f"HTTP {raw.status} without a result")
+        return body, Unknown(reason=f"HTTP {raw.status} without a result", ended=_ended(raw))
     return body, None
 
 
@@ -168,15 +171,15 @@ def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unkno
     code, description = _text(error.get("error")), _text(error.get("error_description"))
     upper = code.upper()
     if upper in _UNKNOWN_CODES:
-        return Unknown(reason=f"{code}: {description}")
+        return Unknown(reason=f"{code}: {description}", ended=True)
     if upper == "ERROR_CORE" and (status is None or status >= 500):
         # An exception may come after the row was written; only a 400 says that it was thrown on purpose.
-        return Unknown(reason=f"{code}: {description}")
+        return Unknown(reason=f"{code}: {description}", ended=True)
     if batch and upper in _FATAL_FOR_BATCH:
         return Refused(code=code, description=description, reach="portal")
     if upper not in _REACHES and status is not None and (batch or status >= 500):
         # A batch that failed with a code nobody documented: nothing says that no command ran.
-        return Unknown(reason=f"HTTP {status} {code}: {description}")
+        return Unknown(reason=f"HTTP {status} {code}: {description}", ended=True)
     reach, transient = _REACHES.get(upper, ("command", False))
     return Refused(code=code, description=description, reach=reach, transient=transient)
 
@@ -210,6 +213,11 @@ def _text(value: Json) -> str:
     text = value if isinstance(value, str) else "" if value is None else str(value)
     printable = "".join(char if char.isprintable() else " " for char in text[: 2 * _LONGEST_TEXT])
     return " ".join(printable.split())[:_LONGEST_TEXT]
+
+
+def _ended(raw: RawAnswer) -> bool:
+    """Say whether the portal itself has come to an end: a gateway that gave up does not know."""
+    return raw.status not in _GATEWAY_GAVE_UP
 
 
 def _kind(raw: RawAnswer) -> str:

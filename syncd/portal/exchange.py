@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.portal.answers import Answer
 from syncd.portal.load import Load
@@ -207,7 +207,9 @@ class Exchange:
         refused = Refused(code=NOT_SENT, description="stopped before it was sent again", reach="rate", transient=True)
         settled: list[tuple[Job, Outcome]] = []
         for waiting in self._queue.take_sent():
-            outcome: Outcome = refused if waiting.doubt is None else Unknown(reason=waiting.doubt)
+            outcome: Outcome = refused
+            if waiting.doubt is not None:
+                outcome = Unknown(reason=waiting.doubt, ended=waiting.ended)
             settled += self._settle(waiting.job, outcome)
         return tuple(settled)
 
@@ -283,6 +285,8 @@ class Exchange:
         """Say until when nothing can be sent, and for what."""
         times: list[tuple[float, str]] = []
         for method, single in self._queue.methods():
+            if self._pace.untried(method):
+                continue
             free_at = self._pace.free_at(method, now)
             if not single:
                 free_at = max(free_at, self._pace.envelope_free_at(now))
@@ -317,7 +321,9 @@ class Exchange:
                     settled += self._settle(waiting.job, outcome)
                 case Unknown() if waiting.job.repeatable and waiting.losses < _RESENDS:
                     pause = _RESEND_AFTER_S * 2**waiting.losses
-                    self._queue.resend(waiting, at=now + pause, doubt=outcome.reason)
+                    self._queue.resend(waiting, at=now + pause, doubt=outcome)
+                case Unknown():
+                    settled += self._settle(waiting.job, replace(outcome, ended=outcome.ended and waiting.ended))
                 case _:
                     settled += self._settle(waiting.job, outcome)
         for method in sorted(blocked):

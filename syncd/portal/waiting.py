@@ -10,7 +10,7 @@ from collections import Counter as Tally
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from syncd.portal.wire import Command
+from syncd.portal.wire import Command, Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,8 @@ class Job:
 class Waiting:
     """A job that waits. `text` is its batch form, None when it must travel as a call of its own.
 
-    `sent` tells that it went out before, `losses` how often its fate was unknown then, `doubt` why the last time.
+    `sent` tells that it went out before, `losses` how often its fate was unknown then, `doubt` why the last time;
+    `ended` is False when one of those requests may still be at work.
     """
 
     seq: int
@@ -42,6 +43,7 @@ class Waiting:
     sent: bool = field(compare=False, default=False)
     losses: int = field(compare=False, default=0)
     doubt: str | None = field(compare=False, default=None)
+    ended: bool = field(compare=False, default=True)
 
     @property
     def single(self) -> bool:
@@ -93,9 +95,10 @@ class Queue:
             waiting.sent = waiting.sent or sent
             self._push(waiting)
 
-    def resend(self, waiting: Waiting, *, at: float, doubt: str) -> None:
+    def resend(self, waiting: Waiting, *, at: float, doubt: Unknown) -> None:
         """Put back a job whose fate is unknown, not to go before `at`."""
-        waiting.sent, waiting.doubt = True, doubt
+        waiting.sent, waiting.doubt = True, doubt.reason
+        waiting.ended = waiting.ended and doubt.ended
         waiting.losses += 1
         heapq.heappush(self._resends, (at, waiting))
 

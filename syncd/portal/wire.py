@@ -100,9 +100,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """The command may or may not have been executed; `reason` says what was seen."""
+    """The command may or may not have been executed; `reason` says what was seen.
+
+    `ended` is True when a whole answer came: the request is over, and looking at once tells what it did. A request that
+    was cut, or whose gateway gave up on it, may still be at work.
+    """
 
     reason: str
+    ended: bool = False
 
 
 Outcome = Done | Refused | Unknown

@@ -124,8 +124,9 @@ def _settle_one(connection: sqlite3.Connection, run_id: int, intent: Intent, set
             items.put_holds(connection, intent.sync, (hold,))
         case Dropped():
             pass
-        case Unknown(reason=reason):
-            connection.execute("UPDATE intents SET state = 'unknown', note = ? WHERE id = ?", (reason, intent.id))
+        case Unknown(reason=reason, ended=ended):
+            state = "ended" if ended else "unknown"
+            connection.execute("UPDATE intents SET state = ?, note = ? WHERE id = ?", (state, reason, intent.id))
             return
         case _ as never:
             assert_never(never)

@@ -27,7 +27,8 @@ class Intent:
 
     `id` comes from `Ledger.reserve_ids` and is never used twice. `remote_id` is None for a create. `fields` is what
     will be sent (for a delete, what stands there), `before` what was sent last, None for a create. `state` is
-    "unknown" once a `Settlement` said that nobody knows what became of it; `note` is that settlement's reason.
+    "unknown" once a `Settlement` said that nobody knows what became of it, "ended" when it also said that the portal is
+    no longer at work on it; `note` is that settlement's reason.
     """
 
     id: int
@@ -47,7 +48,7 @@ class Intent:
     start: str
     created_at: float
     before: Fields | None = None
-    state: Literal["open", "unknown"] = "open"
+    state: Literal["open", "unknown", "ended"] = "open"
     note: str = ""
 
 
@@ -73,9 +74,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Nobody knows whether it was done: no answer, a cut answer, a server fault."""
+    """Nobody knows whether it was done: no answer, a cut answer, a server fault.
+
+    `ended`: the portal has answered, so whatever it did is done by now.
+    """
 
     reason: str
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,7 @@ async def test_a_login_page_is_an_answer_that_says_nothing(server: Server) -> No
     server.handler = answering(200, "<html>please log in</html>", **{"Content-Type": "text/html"})
     answer = await post(server)
     (outcome,) = read_single(answer).outcomes  # type: ignore[arg-type] # an answer, not a fault
-    assert outcome == Unknown(reason="HTTP 200 without readable JSON (text/html)")
+    assert outcome == Unknown(reason="HTTP 200 without readable JSON (text/html)", ended=True)
 
 
 async def test_a_renamed_portal_gets_the_body_again_at_its_new_address_and_from_then_on(server: Server) -> None:

@@ -45,8 +45,8 @@ class Remembered:
                 self.changes.append((intent.op, before, None))
             case Refused(hold=hold):
                 self.holds[intent.key] = hold
-            case Unknown(reason=reason):
-                self.intents[intent.id] = replace(intent, state="unknown", note=reason)
+            case Unknown(reason=reason, ended=ended):
+                self.intents[intent.id] = replace(intent, state="ended" if ended else "unknown", note=reason)
                 return
             case Dropped():
                 pass
@@ -78,7 +78,7 @@ async def settled(draw: st.DataObject, ledger: Ledger, model: Remembered, run_id
         waiting = model.intents[number]
         done = Deleted() if waiting.op == "delete" else Written(remote_id=waiting.remote_id or number, version=number)
         refused = Refused(hold=hold(waiting.key.uid, reason=f"refused {number}"))
-        outcome = draw.draw(st.sampled_from((done, done, refused, Unknown(reason="cut"), Dropped())))
+        outcome = draw.draw(st.sampled_from((done, done, refused, Unknown(reason="cut"), Unknown(reason="HTTP 500", ended=True), Dropped())))
         settlements.append(Settlement(intent_id=number, outcome=outcome, at=float(number)))
     await ledger.settle(run_id, settlements)
     for settlement in settlements:
