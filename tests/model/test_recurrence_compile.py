@@ -361,6 +361,16 @@ class TestStability:
         assert self.changed(short, long) == 1
         assert self.changed(long, series(MONDAY, rule.removesuffix(";UNTIL={}"), exdates=exdates)) == 1
 
+    def test_an_exception_decades_away_leaves_the_other_series_alone(self) -> None:
+        rule = "FREQ=YEARLY;INTERVAL=2;BYMONTH=3,6;BYMONTHDAY=10"
+        assert self.changed(series(MONDAY, rule), series(MONDAY, rule, exdates=[at(2040, 3, 10)])) == 2
+
+    @pytest.mark.parametrize("rule", ["FREQ=DAILY;COUNT=100", "FREQ=WEEKLY;BYDAY=MO,TU,WE;COUNT=100"])
+    def test_overlapping_whole_days_keep_their_names_too(self, rule: str) -> None:
+        span = days(date(2026, 1, 5), 3)
+        before, after = series(span, rule), series(span, rule, exdates=[at(2026, 2, 16, 0, zone=None)])
+        assert self.changed(before, after) == 2
+
     def test_a_new_time_of_day_keeps_all_names(self) -> None:
         exdates = [at(2026, 2, 2, 0, zone=None)]
         later = timed(datetime(2026, 1, 5, 10, 30))

@@ -130,7 +130,7 @@ def test_a_monthly_series_is_lost_from_view_after_three_years_so_it_is_begun_ane
     assert shown(span, {"FREQ": "MONTHLY", "INTERVAL": 1}, date(2026, 6, 1), date(2026, 6, 30)) == []
     window = Window(first=date(2021, 1, 1), last=date(2027, 12, 31))
     pieces = compiled(series(span, "FREQ=MONTHLY"), window).pieces
-    assert [piece.id for piece in pieces] == ["", "20230910", "20260510"]
+    assert [piece.id for piece in pieces] == ["", "20230710", "20260110"]
     assert all(piece.rule is not None and piece.rule.until is not None for piece in pieces)
 
 
@@ -139,6 +139,16 @@ def test_rarer_monthly_series_are_chunked_before_they_are_lost(interval: int, en
     window = Window(first=date(2021, 1, 1), last=date(end, 12, 31))
     pieces = compiled(series(timed(datetime(2021, 1, 10, 9)), f"FREQ=MONTHLY;INTERVAL={interval}"), window).pieces
     assert 1 <= len(pieces) <= 2
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 9])
+@pytest.mark.parametrize("day", [1, 9, 28])
+def test_months_on_end_stay_in_view_from_any_start(day: int, length: int) -> None:
+    for month in range(1, 13, 2):
+        begin = date(2023, month, day)
+        window = Window(first=begin, last=begin.replace(year=2027))
+        pieces = compiled(series(days(begin, length), "FREQ=MONTHLY"), window).pieces
+        assert all(piece.rule for piece in pieces)
 
 
 def test_a_week_long_event_vanishes_from_its_last_day_so_it_goes_as_every_seventh_day() -> None:

@@ -11,18 +11,23 @@ from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 
 BEYOND_2038 = date(2099, 12, 31)
 _MONTHS_PER_INTERVAL = 68
-_MONTHS_LOST = 36
+_MONTHS_LOST = 39
+_MONTHS_PER_DAY = 3
 
 
-def chunk_size(carrier: Carrier) -> int | None:
-    """Return after how many steps a monthly series has to be begun anew, None for all others.
+def chunk_size(carrier: Carrier, further_days: int) -> int | None:
+    """Return how many occurrences of a monthly series may go into one piece, None for all other progressions.
 
-    The portal takes a month for 30 days when it skips ahead to a window, and loses the window's first occurrence when
-    that error exceeds INTERVAL - 1/2 months (PORTAL.md 4.7): from the 35th month on with INTERVAL 1, the 103rd with 2.
+    `further_days` is the number of days an occurrence goes on after its first.
+
+    The portal takes a month for 30 days when it skips ahead to a window, and misses the window's first occurrence once
+    that error reaches INTERVAL - 1/2 months (PORTAL.md 4.7): with INTERVAL 1 in the 31st month at the earliest, with
+    2 after eight years; earlier for a window that opens on a later day of an occurrence.
     """
     if carrier.freq != "MONTHLY":
         return None
-    return (_MONTHS_PER_INTERVAL * carrier.interval - _MONTHS_LOST) // carrier.interval
+    months = _MONTHS_PER_INTERVAL * carrier.interval - _MONTHS_LOST - _MONTHS_PER_DAY * further_days
+    return max(1, months // carrier.interval + 1)
 
 
 def native_rules(
@@ -40,8 +45,9 @@ def native_rules(
             continue
         last = as_date(starts[-1])
         yield NativeRule(freq=freq, interval=interval, byday=byday, until=last)
-        if as_date(last_end) > last:
-            yield NativeRule(freq=freq, interval=interval, byday=byday, until=as_date(last_end))
+        for later in (as_date(last_end), as_date(last_end) - timedelta(days=1)):
+            if later > last:  # keeps the last days of a long last occurrence in view
+                yield NativeRule(freq=freq, interval=interval, byday=byday, until=later)
         if len(byday) < 2:
             yield NativeRule(freq=freq, interval=interval, byday=byday, count=len(starts))
         yield NativeRule(freq=freq, interval=interval, byday=byday, until=last - timedelta(days=1))

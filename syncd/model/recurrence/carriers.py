@@ -48,6 +48,14 @@ class Carrier:
         return (on.year - first.year) // self.interval
 
     @property
+    def shortest_step(self) -> int:
+        """Return the least number of days from one member to the next."""
+        if self.freq != "WEEKLY":
+            return self.interval * {"DAILY": 1, "MONTHLY": _ALWAYS_THERE, "YEARLY": 365}[self.freq]
+        following = (*self.weekdays[1:], self.weekdays[0] + 7 * self.interval)
+        return min(later - earlier for earlier, later in zip(self.weekdays, following, strict=True))
+
+    @property
     def forms(self) -> tuple[tuple[Frequency, int, bool], ...]:
         """Return the (FREQ, INTERVAL, whether BYDAY is needed) that say the same, the plainest first."""
         if self.freq == "WEEKLY" and len(self.weekdays) == 1:
@@ -65,6 +73,24 @@ class Carried:
 
     carrier: Carrier
     starts: tuple[int, ...]
+
+
+def by_weekday(one: Carried) -> tuple[Carried, ...]:
+    """Split a daily or weekly progression with INTERVAL 1 into one a week for each weekday; others stay as they are."""
+    if one.carrier.freq not in ("DAILY", "WEEKLY") or one.carrier.interval != 1:
+        return (one,)
+    days: dict[int, list[int]] = {}
+    for wall in one.starts:
+        days.setdefault((wall // DAY + 3) % 7, []).append(wall)
+    return tuple(
+        Carried(
+            carrier=Carrier(
+                freq="WEEKLY", interval=1, weekdays=(weekday,), anchor=starts[0], is_full=one.carrier.is_full
+            ),
+            starts=tuple(starts),
+        )
+        for weekday, starts in days.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ Pieces are named by the original start they begin with, so that a change in one 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -16,8 +17,9 @@ from zoneinfo import ZoneInfoNotFoundError
 from syncd.model.entry import AllDay, Details, Entry, Problem, Recurrence, Span, Timed
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.candidates import native_rules
-from syncd.model.recurrence.carriers import Carried, carry
+from syncd.model.recurrence.carriers import Carried, by_weekday, carry
 from syncd.model.recurrence.occurrences import Group, Occurrences, expand, last_day, start_of
+from syncd.model.recurrence.portal import END_OF_TIME
 from syncd.model.recurrence.proof import shows
 from syncd.model.recurrence.rrule import Rule, RuleError, parse
 from syncd.model.recurrence.runs import Run, is_hazardous, runs_of
@@ -160,12 +162,19 @@ class _Compiler:
         return expand(self._entry, self._recurrence, self._rules, horizon=horizon, far=far)
 
     def _carry(self, occurrences: Occurrences) -> tuple[list[tuple[Carried, bool]], list[int]]:
-        """Return all carriers, the one with the first occurrence first, and the starts that stand alone."""
+        """Return all carriers, the one with the first occurrence first, and the starts that stand alone.
+
+        Whole days that overlap the next occurrence go by weekday: the portal shows only some of their runs as one
+        series, and then each exception would change all pieces.
+        """
+        length = self._entry.span.days if isinstance(self._entry.span, AllDay) else 0
         carriers: list[tuple[Carried, bool]] = []
         alone = list(occurrences.extra)
         for one in occurrences.rules:
             carried, left_over = carry(one.rule, self._start, one.starts)
-            carriers += [(each, one.endless) for each in carried]
+            for each in carried:
+                parts = by_weekday(each) if length > each.carrier.shortest_step else (each,)
+                carriers += [(part, one.endless) for part in parts]
             alone += left_over
         return sorted(carriers, key=lambda pair: pair[0].starts[0]), alone
 
@@ -237,8 +246,20 @@ class _Compiler:
     def _proven_rule(self, run: Run) -> NativeRule | None:
         day_shift = run.starts[0] // DAY - run.originals[0] // DAY
         rules = native_rules(run.carrier, run.starts, run.ends[-1], day_shift=day_shift, endless=run.endless)
-        expected = run.expected
+        expected = self._foreseeable(run).expected
         return next((rule for rule in rules if shows(rule, expected, self._server)), None)
+
+    def _foreseeable(self, run: Run) -> Run:
+        """Return an endless run without what lies beyond 2038, as long as neither window nor today come near it.
+
+        The portal ends series without UNTIL there; an exception decades away must not change how others are sent.
+        """
+        nearest = self._today.year + _LOOK_AHEAD_YEARS
+        seen = nearest if self._is_open else max(nearest, self._last_year + 1)
+        limit = day_seconds(END_OF_TIME)
+        if not run.endless or seen >= END_OF_TIME.year or run.starts[0] >= limit:
+            return run
+        return replace(run.part(0, bisect_left(run.starts, limit)), endless=True)
 
     def _single(self, name: str, group: Group, original: int) -> Iterator[Piece]:
         if self._is_cut_off(original + group.shift):
@@ -252,7 +273,7 @@ class _Compiler:
             yield piece
 
     def _reaches_window(self, run: Run) -> bool:
-        if not run.endless and self._is_cut_off(run.starts[0]):
+        if (run.is_rolled or not run.endless) and self._is_cut_off(run.starts[0]):
             return False
         return self._window.touches(as_date(run.starts[0]), None if run.endless else self._last_day(run))
 
@@ -299,8 +320,8 @@ class _Compiler:
         reasons += occurrences.warnings
         if self._was_cut and self._cut_off is not None:
             reasons.append(
-                "the series has no end, the window neither, and the portal cannot repeat it by itself: it is shown as "
-                f"single events until {self._cut_off.isoformat()}; bound the window, or let later "
+                "the series has no end, the window neither, and the portal cannot repeat it by itself: it is shown "
+                f"until {self._cut_off.isoformat()}; bound the window, or let later "
                 "passes carry it on"
             )
         return tuple(Problem(where=self._entry.where, kind="warning", reason=reason) for reason in reasons)

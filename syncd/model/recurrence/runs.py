@@ -21,7 +21,10 @@ _NOTHING = (0, 0, 0, False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Occurrences one after another of one carrier and group; `starts` and `ends` are their wall clocks as shown."""
+    """Occurrences one after another of one carrier and group; `starts` and `ends` are their wall clocks as shown.
+
+    `is_rolled` when the portal forces cuts upon the series again and again, so that it is carried on as time passes.
+    """
 
     carrier: Carrier
     group: Group
@@ -29,6 +32,7 @@ class Run:
     starts: tuple[int, ...]
     ends: tuple[int, ...]
     endless: bool
+    is_rolled: bool
 
     @property
     def expected(self) -> Expected:
@@ -71,9 +75,10 @@ class Run:
 def runs_of(carried: Carried, occurrences: Occurrences, *, endless: bool, server: WallClock) -> Iterator[Run]:
     """Yield the runs in order; `endless` says that the carrier's rule has no end."""
     carrier = carried.carrier
-    size, first = chunk_size(carrier), carrier.index(carrier.anchor)
+    first_start, first_end = occurrences.groups[0].walls_at(carrier.anchor)
+    size, first = chunk_size(carrier, (first_end - first_start) // DAY), carrier.index(carrier.anchor)
     members: list[tuple[int, int, int]] = []
-    index, before, group = 0, _NOTHING, occurrences.groups[0]
+    index, before, group, has_hazards = 0, _NOTHING, occurrences.groups[0], False
     for original in carried.starts:
         if original in occurrences.removed:
             continue
@@ -82,17 +87,18 @@ def runs_of(carried: Carried, occurrences: Occurrences, *, endless: bool, server
         start, end = current.walls_at(original)
         start, end = start - start % 60, end - end % 60  # the portal keeps minutes
         alone = is_hazardous(server, start, end, is_all_day=is_all_day)
+        has_hazards |= alone
         previous, index = index, carrier.index(original)
         chunk = 0 if size is None else (index - first) // size
         traits = (current.since, end - start, chunk, alone)
         if members and (traits != before or index != previous + 1 or alone):
-            yield _run(carrier, group, members, endless=False)
+            yield _run(carrier, group, members)
             members = []
         members.append((original, start, end))
         group, before = current, traits
     if members:
         goes_on = endless and carrier.is_full and size is None and members[-1][0] == carried.starts[-1]
-        yield _run(carrier, group, members, endless=goes_on)
+        yield replace(_run(carrier, group, members), endless=goes_on, is_rolled=has_hazards)
 
 
 def is_hazardous(server: WallClock, start: int, end: int, *, is_all_day: bool) -> bool:
@@ -106,6 +112,8 @@ def is_hazardous(server: WallClock, start: int, end: int, *, is_all_day: bool) -
     return server.wall(ends) // DAY != end // DAY or server.unix(end) - server.unix(start) < end - start
 
 
-def _run(carrier: Carrier, group: Group, members: list[tuple[int, int, int]], *, endless: bool) -> Run:
+def _run(carrier: Carrier, group: Group, members: list[tuple[int, int, int]]) -> Run:
     originals, starts, ends = zip(*members, strict=True)
-    return Run(carrier=carrier, group=group, originals=originals, starts=starts, ends=ends, endless=endless)
+    return Run(
+        carrier=carrier, group=group, originals=originals, starts=starts, ends=ends, endless=False, is_rolled=True
+    )
