@@ -60,6 +60,12 @@ class EntryError(SyncdError):
     exit_code = 1
 
 
+class StoppedError(SyncdError):
+    """The pass was asked to stop while it was reading; nothing is left half done."""
+
+    exit_code = 130
+
+
 class StateLockedError(SyncdError):
     """Another syncd holds this state."""
 

@@ -6,6 +6,7 @@ It never sends a create twice, never sends what was not written down, and never 
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Self
 import structlog
 
 from syncd.clock import Clock
-from syncd.errors import PortalUnreachableError
+from syncd.errors import PortalUnreachableError, StoppedError
 from syncd.model.item import Json
 from syncd.portal.credential import Credential
 from syncd.portal.exchange import Exchange
@@ -23,7 +24,7 @@ from syncd.portal.forecast import Forecast, forecast
 from syncd.portal.gate import RequestGate
 from syncd.portal.pace import Limits, Pace
 from syncd.portal.refusal import CommandRefusedError, portal_error
-from syncd.portal.session import Bell, Journal, Line, Session, Tally
+from syncd.portal.session import Bell, Journal, Line, Session, Tally, Turns
 from syncd.portal.transport import AiohttpTransport, Transport
 from syncd.portal.waiting import Job
 from syncd.portal.wire import Command, Done, Outcome, Refused, Unknown
@@ -117,8 +118,11 @@ class Portal:
         gate = RequestGate(clock, burst=limits.burst, rate=limits.rate, random=random)
         self._line = Line(self._transport, credential, gate, limits.timeout)
         self._bell = Bell()
+        self._turns = Turns()
         self._tally = Tally()
-        self._pushes: list[tuple[Exchange, int]] = []
+        self._stop = asyncio.Event()
+        self.claiming = asyncio.Lock()
+        """Held by whoever takes events or sections that nobody owns for its own: two syncs must not both."""
         if state is not None:
             self._restore(state)
 
@@ -133,6 +137,16 @@ class Portal:
     async def close(self) -> None:
         """Give up the connections."""
         await self._transport.close()
+
+    def part(self, stop: asyncio.Event) -> Portal:
+        """Return this portal for one pass: limits and turns are shared, usage and progress are the pass's own.
+
+        Once `stop` is set, reading raises StoppedError after the requests in flight.
+        """
+        one = copy.copy(self)
+        one._tally = Tally(above=self._tally)
+        one._stop = stop
+        return one
 
     @property
     def origin(self) -> str:
@@ -153,7 +167,7 @@ class Portal:
         """Call a method that is safe to repeat, as a JSON call of its own, and return its `result`.
 
         Raises CommandRefusedError when the portal refuses this call, PortalRefusedError when it refuses the caller,
-        PortalUnreachableError when it does not answer after several attempts.
+        PortalUnreachableError when it does not answer after several attempts, StoppedError (see `part`).
         """
         return (await self._read_one(Command(method=method, params=params))).result
 
@@ -203,14 +217,16 @@ class Portal:
         exchange = Exchange(self._pace)
         session = self._session(exchange, journal=journal, stop=stop)
         entry = (exchange, len(jobs))
-        self._pushes.append(entry)
+        for tally in self._tally.chain():
+            tally.pushes.append(entry)
         try:
             for first in range(0, len(jobs), _OFFERED_AT_ONCE):
                 await session.record(exchange.offer(jobs[first : first + _OFFERED_AT_ONCE]))
                 await self._clock.sleep(0)
             await session.run()
         finally:
-            self._pushes.remove(entry)
+            for tally in self._tally.chain():
+                tally.pushes.remove(entry)
         if exchange.stopped is not None:
             raise portal_error(self._origin, exchange.stopped)
         kinds = Counts(type(outcome) for outcome in session.outcomes.values())
@@ -231,22 +247,23 @@ class Portal:
 
     def progress(self) -> Progress:
         """Return how far the pushes under way are."""
-        total = sum(count for _, count in self._pushes)
+        pushes = self._tally.pushes
+        total = sum(count for _, count in pushes)
         left: Counts[str] = Counts()
-        for exchange, _ in self._pushes:
+        for exchange, _ in pushes:
             left.update(exchange.counts())
         waiting = self._tally.waiting
         gate_s = self._line.gate.wait_s
-        if waiting is None and gate_s > 0 and self._pushes:
+        if waiting is None and gate_s > 0 and pushes:
             waiting = ("the request rate", self._clock.now() + gate_s)
         return Progress(
-            done=total - sum(exchange.remaining for exchange, _ in self._pushes),
+            done=total - sum(exchange.remaining for exchange, _ in pushes),
             total=total,
             requests=self._tally.requests,
             refused_rate=self._tally.refused_rate,
             waiting_for=waiting[0] if waiting is not None else None,
             waiting_until=waiting[1] if waiting is not None else None,
-            eta_s=self.forecast(left).seconds if self._pushes else None,
+            eta_s=self.forecast(left).seconds if pushes else None,
         )
 
     def operating(self) -> Mapping[str, MethodBudget]:
@@ -269,16 +286,25 @@ class Portal:
     async def _read_all(self, commands: Iterable[Command], *, single: bool) -> tuple[Outcome, ...]:
         jobs = [Job(id=number, command=command, repeatable=True) for number, command in enumerate(commands)]
         exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True)
-        session = self._session(exchange, journal=None, stop=asyncio.Event())
+        session = self._session(exchange, journal=None, stop=self._stop)
         await session.record(exchange.offer(jobs, single=single))
         await session.run()
+        if len(session.outcomes) < len(jobs) and self._stop.is_set():
+            raise StoppedError("stopped while reading")
         if exchange.stopped is not None:
             raise portal_error(self._origin, exchange.stopped)
         return tuple(session.outcomes[job.id] for job in jobs)
 
     def _session(self, exchange: Exchange, *, journal: Journal | None, stop: asyncio.Event) -> Session:
         return Session(
-            exchange, self._line, self._clock, bell=self._bell, tally=self._tally, journal=journal, stop=stop
+            exchange,
+            self._line,
+            self._clock,
+            bell=self._bell,
+            turns=self._turns,
+            tally=self._tally,
+            journal=journal,
+            stop=stop,
         )
 
     def _fresh_pace(self) -> Pace:

@@ -53,14 +53,47 @@ class Bell:
 
 
 class Tally:
-    """What a portal's sessions did so far: numbers for progress, reports and metrics."""
+    """What sessions did so far: numbers for progress, reports and metrics; `above` counts it too."""
 
-    def __init__(self) -> None:
+    def __init__(self, above: Tally | None = None) -> None:
+        self.above = above
         self.requests = 0
         self.commands = 0
         self.refused_rate = 0
         self.waited_s = 0.0
         self.waiting: tuple[str, float | None] | None = None
+        self.pushes: list[tuple[Exchange, int]] = []
+
+    def chain(self) -> tuple[Tally, ...]:
+        """Return this tally and those above it."""
+        return (self,) if self.above is None else (self, *self.above.chain())
+
+
+class Turns:
+    """Whose turn it is among the sessions of one portal: who has sent longest ago goes first.
+
+    Without turns the session that fills the lanes would be the first to see one fall free, every time.
+    """
+
+    def __init__(self) -> None:
+        self._order: list[Session] = []
+
+    def join(self, session: Session) -> None:
+        """Take in a session; it has sent nothing yet, so it comes first."""
+        self._order.insert(0, session)
+
+    def leave(self, session: Session) -> None:
+        """Forget a session that has ended."""
+        self._order.remove(session)
+
+    def served(self, session: Session) -> None:
+        """Take note that the session sent something: it comes last now."""
+        self._order.remove(session)
+        self._order.append(session)
+
+    def before(self, session: Session) -> tuple[Session, ...]:
+        """Return the sessions whose turn comes before this one's."""
+        return tuple(self._order[: self._order.index(session)])
 
 
 class Line:
@@ -110,6 +143,7 @@ class Session:
         clock: Clock,
         *,
         bell: Bell,
+        turns: Turns,
         tally: Tally,
         journal: Journal | None,
         stop: asyncio.Event,
@@ -121,6 +155,7 @@ class Session:
         self._line = line
         self._clock = clock
         self._bell = bell
+        self._turns = turns
         self._journal = journal
         self._stop = stop
         self._failure: BaseException | None = None
@@ -131,10 +166,14 @@ class Session:
 
         Raises what the journal raised; on cancellation the requests in flight are given up, their jobs unsettled.
         """
+        self._turns.join(self)
         try:
             while not self._halted():
                 rung = self._bell.event
-                decision = self._exchange.next(self._clock.monotonic())
+                now = self._clock.monotonic()
+                for other in self._turns.before(self):
+                    other.take_turn(now)
+                decision = self._exchange.next(now)
                 match decision:
                     case Send():
                         self._fly(decision)
@@ -145,12 +184,18 @@ class Session:
             while self._flights:
                 await asyncio.wait(self._flights)
         finally:
+            self._turns.leave(self)
             for flight in self._flights:
                 flight.cancel()
             await asyncio.gather(*self._flights, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
         await self.record(self._exchange.give_back())
+
+    def take_turn(self, now: float) -> None:
+        """Send one request, if this session has one and may do so at monotonic time `now`."""
+        if not self._halted() and isinstance(send := self._exchange.next(now), Send):
+            self._fly(send)
 
     async def record(self, settled: Sequence[tuple[Job, Outcome]]) -> None:
         """Keep final outcomes: in the journal when there is one, else in `outcomes`."""
@@ -165,6 +210,7 @@ class Session:
         return self._failure is not None or self._stop.is_set()
 
     def _fly(self, send: Send) -> None:
+        self._turns.served(self)
         flight = asyncio.create_task(self._flight(send))
         self._flights.add(flight)
         flight.add_done_callback(self._landed)
@@ -206,7 +252,7 @@ class Session:
             self._exchange.withdraw(send.ticket)
 
     def _count(self, send: Send) -> None:
-        for tally in (self.tally, self._shared):
+        for tally in (self.tally, *self._shared.chain()):
             tally.requests += 1
             tally.commands += len(send.jobs)
         log.debug("batch.sent", commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1))
@@ -218,8 +264,8 @@ class Session:
             return
         if isinstance(answer.whole, Refused):
             if answer.whole.reach == "rate" and answer.whole.code != NOT_SENT:
-                self.tally.refused_rate += 1
-                self._shared.refused_rate += 1
+                for tally in (self.tally, *self._shared.chain()):
+                    tally.refused_rate += 1
             said = answer.whole.code or answer.whole.description
         else:
             said = answer.whole.reason
@@ -231,7 +277,7 @@ class Session:
         limited = wait.until is not None
         if wait.until is not None:
             wall = self._clock.now() + wait.until - now
-            self._shared.waiting = (wait.why, wall)
+            self._tell_waiting((wait.why, wall))
             if wait.until - now >= _LOGGED_WAIT_S and not self._exchange.in_flight:
                 log.info("limit.waited", why=wait.why, seconds=round(wait.until - now, 1))
         waits: list[asyncio.Future[object]] = [
@@ -246,10 +292,14 @@ class Session:
             for one in waits:
                 one.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
-            self._shared.waiting = None
+            self._tell_waiting(None)
         if limited and not self._exchange.in_flight:
             self._wait_over(self._clock.monotonic() - now)
 
+    def _tell_waiting(self, waiting: tuple[str, float | None] | None) -> None:
+        for tally in self._shared.chain():
+            tally.waiting = waiting
+
     def _wait_over(self, seconds: float) -> None:
-        self.tally.waited_s += seconds
-        self._shared.waited_s += seconds
+        for tally in (self.tally, *self._shared.chain()):
+            tally.waited_s += seconds
