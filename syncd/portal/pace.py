@@ -128,8 +128,14 @@ class Pace:
         self._alone = CostModel()
         self._random = random
 
+    def untried(self, method: str) -> bool:
+        """Say whether the first request with the method is still out: until it answers nobody knows the cost."""
+        return not self.costs.known(method) and self.operating.reserved(method) > 0
+
     def fits(self, method: str, now: float, cost_s: float) -> bool:
         """Say whether commands of the method expected to take `cost_s` may be sent now."""
+        if self.untried(method):
+            return False
         return self.operating.fits(method, self.clock.at(now), cost_s)
 
     def may_probe(self, method: str, now: float) -> bool:
@@ -200,7 +206,10 @@ class Pace:
     def lost(self, costs: Mapping[str, float], *, batched: bool, sent_at: float, now: float) -> None:
         """Learn that a request had no usable answer: its commands may have run, and may count."""
         self.withdrawn(costs)
-        self.operating.assume(costs, batched=batched, at=self.clock.at(sent_at))
+        # Expectations may be wrong, above all early on; what ran in one request cannot have taken longer than it.
+        factor = max(1.0, (now - sent_at) / max(sum(costs.values()), _SHORTEST_BATCH_S / 100))
+        worst = {method: seconds * factor for method, seconds in costs.items()}
+        self.operating.assume(worst, batched=batched, at=self.clock.at(sent_at))
         self.batch_seconds = max(_SHORTEST_BATCH_S, self.batch_seconds / 2)
         self._pause(now)
 

@@ -253,3 +253,24 @@ def random_answer(rng: random.Random, send: Send, now: float) -> Answer:
         return failed(send, rng.choice(kinds))
     outcomes = [rng.choice(nested) if rng.random() < 0.15 else done for done in all_done(send, now).outcomes]
     return Answer(outcomes=tuple(outcomes), time=None)
+
+
+def test_a_method_nobody_has_measured_has_one_request_out_until_it_answers() -> None:
+    exchange, pace = exchange_of()
+    pace.lanes.allowed = 3
+    exchange.offer(jobs_of(ADD, 40) + jobs_of(UPDATE, 40, first=100))
+    first = sent(exchange.next(0))
+    assert {job.command.method for job in first.jobs} == {ADD, UPDATE}
+    assert exchange.next(0) == Wait(until=None, why="answers")
+    exchange.answered(first.ticket, 2.0, all_done(first, 2.0))
+    second, third = sent(exchange.next(2.0)), sent(exchange.next(2.0))
+    assert len(second.jobs) + len(third.jobs) > len(first.jobs)
+
+
+def test_a_lost_request_is_booked_with_the_time_it_took_when_that_is_more_than_expected() -> None:
+    exchange, pace = exchange_of()
+    exchange.offer(jobs_of(UPDATE, 10))
+    send = sent(exchange.next(0))
+    exchange.answered(send.ticket, 60.0, failed(send, Unknown(reason="cut")))
+    assert send.expected_s < 10
+    assert pace.operating.used(UPDATE, pace.clock.at(60.0)) == pytest.approx(60.0)
