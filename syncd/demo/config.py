@@ -7,6 +7,7 @@ state = "syncd.db"
 
 [portals.demo]
 webhook = "{webhook}"
+tariff = "enterprise"
 
 [[sync]]
 name = "timetable"

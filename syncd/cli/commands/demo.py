@@ -33,7 +33,7 @@ async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Plan, show and sync two schedules, sync again to show that nothing is left, and point to the page."""
     out = show.console()
     costs = {"calendar.event.add": _COST_S, "calendar.event.update": _COST_S, "calendar.event.get": _COST_S}
-    running = await _serve(World(Settings(costs_s=costs), demo_world()), arguments.port)
+    running = await _serve(World(Settings(tariff="enterprise", costs_s=costs), demo_world()), arguments.port)
     try:
         with TemporaryDirectory(prefix="syncd-demo-") as folder:
             config = _write(Path(folder), running)

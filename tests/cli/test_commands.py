@@ -1,0 +1,210 @@
+"""Commands as a user types them: exit codes, tables, JSON documents, and nothing secret anywhere."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.cli import main
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run one command; return its exit code, stdout and stderr."""
+    try:
+        code = main(arguments)
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    code, out, _ = run(capsys, *arguments)
+    return code, json.loads(out)
+
+
+def edit(folder: Path, before: str, after: str) -> None:
+    path = folder / "shifts.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+
+
+def test_a_first_sync_from_check_to_silence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, checked = document(capsys, "check", "--json")
+    assert (code, checked["ok"]) == (0, True)
+    assert {"name", "ok", "detail", "remedy"} == set(checked["checks"][0])
+
+    code, planned = document(capsys, "plan", "--json")
+    (plan,) = planned["plans"]
+    assert (code, plan["counts"]["create"], plan["complete"], plan["run"]) == (0, 2, True, None)
+    assert set(plan["estimate"]) >= {"requests", "commands", "seconds", "operating_s", "notices"}
+    change = plan["changes"][0]
+    assert (change["op"], change["title"], change["where"], change["calendar"], change["owner"]) == (
+        "create", "Early", "shifts.csv:2", "user", 3,
+    )  # fmt: skip
+    assert not folder.joinpath("syncd.db").exists()
+
+    code, ran = document(capsys, "sync", "--json")
+    (result,) = ran["runs"]
+    assert (code, result["state"], result["counts"]["created"]) == (0, "done", 2)
+
+    code, again = document(capsys, "sync", "--json")
+    assert (code, again["runs"][0]["requests"], again["runs"][0]["counts"]["unchanged"]) == (0, 0, 2)
+
+    code, status = document(capsys, "status", "--json")
+    (sync,) = status["syncs"]
+    assert (code, sync["entries"], sync["held"], sync["open_intents"]) == (0, 2, [], 0)
+    assert sync["last_run"]["state"] == "done"
+    assert sync["last_success"] is not None
+    assert sync["next_run"] > sync["last_success"]
+    assert status["portals"][0]["name"] == "main"
+
+
+def test_an_update_shows_its_fields_before_and_after(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "sync")
+    edit(folder, "Early", "Opening")
+    code, planned = document(capsys, "plan", "--json")
+    (change,) = planned["plans"][0]["changes"]
+    assert (code, change["op"], change["fields"]) == (0, "update", {"name": ["Early", "Opening"]})
+    assert change["remote_id"] > 0
+    _, table, _ = run(capsys, "plan")
+    assert "name: Early → Opening" in table
+
+
+def test_rejected_and_held_entries_give_exit_code_1_and_their_lines(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(folder, "anna.petrova", "nobody")
+    edit(folder, "2,Late", "2,   ")
+    code, out, _ = run(capsys, "sync")
+    assert code == 1
+    assert "shifts.csv:2: held: no user 'nobody@school.example'" in out
+    assert "shifts.csv:3: rejected: there is no title" in out
+    code, status = document(capsys, "status", "--json")
+    assert code == 1
+    assert status["syncs"][0]["held"][0]["where"] == "shifts.csv:2"
+    assert run(capsys, "retry")[0] == 0
+
+
+def test_a_pinned_plan_is_carried_out_exactly_or_not_at_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "plan", "--out", "plan.json")[0] == 0
+    edit(folder, "Early", "Opening")
+    code, out, _ = run(capsys, "sync", "--plan", "plan.json")
+    assert code == 4
+    assert "no longer matches" in out
+    run(capsys, "plan", "--out", "plan.json")
+    assert run(capsys, "sync", "--plan", "plan.json")[0] == 0
+    code, _, err = run(capsys, "sync", "--plan", "shifts.csv")
+    assert code == 2
+    assert "shifts.csv is not a plan" in err
+
+
+def test_the_report_has_one_row_per_entry(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(folder, "ivan.sokolov", "nobody")
+    run(capsys, "sync", "--report", "report.csv")
+    with folder.joinpath("report.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["where", "key", "title", "action", "status", "remote_id", "verified", "error"]
+    assert [(row["where"], row["action"], row["status"]) for row in rows] == [
+        ("shifts.csv:2", "create", "ok"),
+        ("shifts.csv:3", "", "held"),
+    ]
+    assert rows[0]["remote_id"].isdecimal()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "says"),
+    [
+        (None, 5, "shifts.csv"),
+        (b"", 5, "empty"),
+        (b"<!DOCTYPE html><html><body>Please sign in</body></html>", 5, "HTML"),
+        (b"\x00\x01\x02\xff\xfe\x00PK", 5, "shifts.csv"),
+        (b"ID,Shift,Begin,End,E-mail\n1,A,2026-12-01,,x\n", 5, "Start"),
+        (b'ID,Shift,Start,End,E-mail\n1,"Cut off', 5, "shifts.csv"),
+    ],
+)
+def test_a_source_that_cannot_be_trusted_gives_exit_code_5_and_deletes_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, code: int, says: str
+) -> None:
+    run(capsys, "sync")
+    path = folder / "shifts.csv"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    config = folder / "syncd.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(
+        text.replace('name = "shifts"', 'name = "shifts"\non_removed = "delete"\nremoved_after = 1'), "utf-8"
+    )
+    found, out, err = run(capsys, "sync", "--force")
+    assert found == code
+    assert says in out + err
+    path.unlink(missing_ok=True)
+    path.write_text("ID,Shift,Start,End,E-mail\n", encoding="utf-8")
+    _, planned = document(capsys, "plan", "--json")
+    assert planned["plans"][0]["counts"]["delete"] == 2
+
+
+@pytest.mark.parametrize(
+    ("mistake", "says"),
+    [
+        ('timezon = "Europe/Moscow"', ["syncd.toml:", "timezon", 'did you mean "timezone"']),
+        ('timezone = "Europe/Moskow"', ["syncd.toml:", "Europe/Moscow"]),
+        ("removed_after = 0", ["syncd.toml:", "removed_after"]),
+        ('cron = "* * * *"', ["syncd.toml:", "cron"]),
+    ],
+)
+def test_a_mistake_in_the_config_gives_exit_code_2_file_line_and_key(
+    folder: Path, capsys: pytest.CaptureFixture[str], mistake: str, says: list[str]
+) -> None:
+    config = folder / "syncd.toml"
+    text = config.read_text(encoding="utf-8").replace('timezone = "Europe/Moscow"', mistake)
+    config.write_text(text, encoding="utf-8")
+    code, _, err = run(capsys, "plan")
+    assert code == 2
+    for part in says:
+        assert part in err
+
+
+def test_a_wrong_webhook_gives_exit_code_3_and_is_never_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = folder / "syncd.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace("sandboxadmin", "revokedcode"), encoding="utf-8")
+    for command in (("check",), ("plan",), ("sync", "--json"), ("-v", "sync")):
+        code, out, err = run(capsys, *command)
+        assert code == 3, command
+        assert "revokedcode" not in out + err
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("sync", "--no-such-option"), ("sync", "nosuch"), ()])
+def test_a_wrong_command_line_gives_exit_code_2(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert run(capsys, *arguments)[0] == 2
+
+
+def test_portal_lists_what_the_config_needs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, owners = document(capsys, "portal", "owners", "--json")
+    assert {"id": 3, "email": "anna.petrova@school.example"}.items() <= owners["users"][2].items()
+    _, sections = document(capsys, "portal", "sections", "--owner", "3", "--json")
+    assert sections[0]["writable"] is True
+    _, limits = document(capsys, "portal", "limits", "--json")
+    assert limits["limits"]["batch_size"] == 50
+    assert "Анна Петрова" in run(capsys, "portal", "owners")[1]
+    assert "writable" in run(capsys, "portal", "sections", "--calendar", "group")[1]
+    assert "batches of 50" in run(capsys, "portal", "limits")[1]
+
+
+def test_version_names_the_libraries_that_matter(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "version")
+    assert code == 0
+    assert {"syncd", "python", "aiohttp", "icalendar"} <= {line.split()[0] for line in out.splitlines()}
+
+
+def test_the_demonstration_ends_with_nothing_left_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "demo", "--no-wait", "--port", "0")
+    assert code == 0
+    assert "229 unchanged" in out
+    assert "http://127.0.0.1:" in out
