@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from syncd.model.entry import Problem
-from syncd.model.item import Fields, Hold, Key, Link, Op
+from syncd.model.item import Fields, Hold, Item, Key, Link, Op
 
 MAX_PROBLEMS = 1_000
 """How many problems of one run are kept in full; the others are only counted."""
@@ -50,6 +50,21 @@ class Intent:
     before: Fields | None = None
     state: Literal["open", "unknown", "ended"] = "open"
     note: str = ""
+
+    @property
+    def item(self) -> Item:
+        """The item that the intent is to write."""
+        return Item(
+            key=self.key,
+            section=self.section,
+            section_id=self.section_id,
+            fields=self.fields,
+            title=self.title,
+            where=self.where,
+            starts_on=self.starts_on,
+            ends_on=self.ends_on,
+            start=self.start,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
