@@ -20,6 +20,8 @@ from syncd.portal.client import Portal
 from syncd.portal.credential import Webhook
 from syncd.portal.pace import Limits
 from syncd.source import open_source
+from syncd.source.base import FeedCache
+from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
 from syncd.target.calendar import CalendarSettings, CalendarTarget
 
@@ -72,7 +74,8 @@ async def open_app(
     """
     clock = clock or SystemClock()
     config = load_config(path, os.environ if environ is None else environ)
-    setups = {sync.name: make_setup(config, sync) for sync in config.syncs}
+    feeds = DirectoryCache(feeds_directory(config.state), writable=not readonly)
+    setups = {sync.name: make_setup(config, sync, feeds) for sync in config.syncs}
     async with AsyncExitStack() as closing:
         ledger = (
             await Ledger.open_readonly(config.state) if readonly else await Ledger.open(config.state, now=clock.now())
@@ -108,7 +111,12 @@ def limits_of(config: PortalConfig) -> Limits:
     return replace(Limits.tariff(config.tariff), **config.limits.given())  # type: ignore[arg-type]
 
 
-def make_setup(config: Config, sync: SyncConfig) -> SyncSetup:
+def feeds_directory(state: Path) -> Path:
+    """Return where feeds from the web are kept for the next process: beside the state."""
+    return state.with_name(f"{state.name}-feeds")
+
+
+def make_setup(config: Config, sync: SyncConfig, feeds: FeedCache | None = None) -> SyncSetup:
     """Return one sync made ready; raises ConfigError when its source's options cannot be used."""
     return SyncSetup(
         name=sync.name,
@@ -127,6 +135,8 @@ def make_setup(config: Config, sync: SyncConfig) -> SyncSetup:
         verify_every=sync.verify_every,
         zone=sync.timezone,
         siblings=_siblings(config.syncs, sync),
+        portal_zone=config.portal(sync.portal).server_timezone,
+        feeds=feeds,
     )
 
 

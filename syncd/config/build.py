@@ -62,7 +62,6 @@ _CRM = re.compile(r"(?:L|D|C|CO|T[0-9a-f]{1,8})_[1-9]\d*")
 _MOST_PER_BATCH = 50
 _LATER_TARGETS = ("activity", "todo")
 _LATER_SOURCES = ("xlsx", "caldav", "bitrix24")
-_LATER_SOURCE_KEYS = ("url", "username", "password", "token", "headers", "ca_file", "max_bytes", "calendars")
 
 
 def build_portal(
@@ -77,7 +76,14 @@ def build_portal(
         key, secret, file = read_secret("webhook", forms, base=base, environ=environ)
         webhook, host = check_webhook(secret)
     limits = _limits(places, portal.limits, (*path, "limits"))
-    built = PortalConfig(name=name, webhook=webhook, host=host, tariff=portal.tariff, limits=limits)
+    built = PortalConfig(
+        name=name,
+        webhook=webhook,
+        host=host,
+        tariff=portal.tariff,
+        server_timezone=_timezone(places, portal.server_timezone, *path, "server_timezone"),
+        limits=limits,
+    )
     return built, key, file
 
 
@@ -177,9 +183,6 @@ def _source(places: Places, options: Mapping[str, Any], base: Path, path: KeyPat
             (*path, "type"), f'= "{kind}" is not available in this version of syncd', 'use "csv" or "ics"'
         )
     if kind in SOURCE_KEYS:
-        for key in options:
-            if key.removesuffix("_file").removesuffix("_env").removesuffix("_credential") in _LATER_SOURCE_KEYS:
-                raise places.error((*path, key), "is not available in this version of syncd", "give a path to files")
         places.refuse_unknown(options, SOURCE_KEYS[kind], path)
         columns = options.get("columns")
         places.refuse_unknown(columns if isinstance(columns, dict) else {}, COLUMN_KEYS, (*path, "columns"))

@@ -34,12 +34,16 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages."""
+    """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages.
+
+    `server_timezone` is the portal's own zone, None where it is to be guessed.
+    """
 
     name: str
     webhook: Secret
     host: str
     tariff: Tariff
+    server_timezone: str | None = None
     limits: LimitsConfig
 
 

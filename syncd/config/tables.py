@@ -40,6 +40,7 @@ class PortalTable(Table, frozen=True, kw_only=True):
     webhook_env: str | None = None
     webhook_credential: str | None = None
     tariff: Tariff = "standard"
+    server_timezone: str | None = None
     limits: LimitsTable = LimitsTable()
 
 
@@ -121,8 +122,17 @@ NOT_AVAILABLE: dict[str, frozenset[str]] = {
 }
 """Keys that are fixed for later versions, by table: refused with those words rather than as unknown."""
 
-_FILE_KEYS = ("type", "path", "encoding")
-SOURCE_KEYS: dict[str, tuple[str, ...]] = {"csv": (*_FILE_KEYS, "delimiter", "dates", "columns"), "ics": _FILE_KEYS}
+SOURCE_SECRETS = ("url", "username", "password", "token")
+"""The secrets of a source with an address, each in the four forms of secrets.py."""
+_WEB_KEYS = (
+    *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
+    *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout"),
+)
+_FILE_KEYS = ("type", "path", *_WEB_KEYS)
+SOURCE_KEYS: dict[str, tuple[str, ...]] = {
+    "csv": (*_FILE_KEYS, "encoding", "delimiter", "dates", "columns"),
+    "ics": (*_FILE_KEYS, "encoding"),
+}
 """The keys of built-in sources, known here only to name the line of a wrong one; the sources decide about the rest."""
 
 COLUMN_KEYS = (

@@ -57,6 +57,7 @@ def test_what_is_left_out_gets_the_documented_default(write: Write) -> None:
     (portal,) = config.portals
     assert (portal.tariff, portal.limits, portal.host) == ("standard", LimitsConfig(), "example.bitrix24.com")
     assert portal.limits.given() == {}
+    assert portal.server_timezone is None
     assert config.portal("main") is portal
     assert config.warnings == ()
     with pytest.raises(KeyError):
@@ -73,6 +74,7 @@ def test_the_source_is_handed_on_as_it_stands(write: Write) -> None:
 
 def test_everything_that_can_be_set_is_obeyed(write: Write) -> None:
     text = f"""{PORTAL}tariff = "enterprise"
+server_timezone = "Europe/Riga"
 limits = {{ burst = 9, rate = 1.5, operating_share = 1, batch_size = 50 }}
 [[sync]]
 name = "a-1"
@@ -102,6 +104,7 @@ include = ["title ~ x"]
 """
     config = loaded(write(text))
     assert config.portals[0].tariff == "enterprise"
+    assert config.portals[0].server_timezone == "Europe/Riga"
     assert config.portals[0].limits.given() == {"burst": 9, "rate": 1.5, "operating_share": 1, "batch_size": 50}
     (sync,) = config.syncs
     assert (sync.every, sync.past, sync.future) == (timedelta(seconds=90), timedelta(0), timedelta(days=2))
