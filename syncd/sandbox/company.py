@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from syncd.sandbox.crm_seed import SeedElement
 from syncd.sandbox.seed_schema import (
     SeedDepartment,
     SeedEvent,
@@ -39,6 +40,16 @@ _GROUPS = (
     (2, "Учебный отдел", 2, (1, 3, 4)),
     (3, "Front desk", 5, (6, 10)),
     (4, "Exam season", 7, (1, 8, 9, 11)),
+)
+
+#: id, first name, last name, phones, e-mails, responsible; two share a phone, one has none, one has nobody
+_CONTACTS: tuple[tuple[int, str, str, tuple[str, ...], tuple[str, ...], int], ...] = (
+    (1, "Наталья", "Белова", ("+7 916 111-22-33",), ("n.belova@mail.example",), 3),
+    (2, "Oscar", "Lind", ("+371 29 123 456", "+46 70 123 45 67"), ("oscar@lind.example",), 9),
+    (3, "Пётр", "Зимин", (), ("zimin@mail.example",), 5),
+    (5, "Vera", "Holm", ("8 (916) 555-00-01",), (), 0),
+    (6, "Семья", "Орловы", ("+79165550099",), (), 3),
+    (8, "Игорь", "Орлов", ("8 916 555 00 99",), ("igor@orlov.example",), 4),
 )
 
 
@@ -93,5 +104,22 @@ def default_world() -> WorldSeed:
                 rrule={"FREQ": "WEEKLY", "INTERVAL": 1, "BYDAY": ["MO"]},
             ),
         ),
-        crm=("C_1", "C_2", "C_3", "C_5", "CO_1", "D_7", "L_4"),
+        crm=("T86_5",),
+        elements=(
+            *(
+                SeedElement(
+                    type="contact",
+                    id=number,
+                    name=name,
+                    last_name=last,
+                    phones=phones,
+                    emails=emails,
+                    assigned_by=assigned,
+                )
+                for number, name, last, phones, emails, assigned in _CONTACTS
+            ),
+            SeedElement(type="company", id=1, name="Baltic Trade", phones=("+371 67 000 111",), assigned_by=5),
+            SeedElement(type="deal", id=7, name="Summer course", assigned_by=9, contact=2),
+            SeedElement(type="lead", id=4, name="Website request", phones=("+79160000044",), assigned_by=5),
+        ),
     )

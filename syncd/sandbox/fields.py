@@ -94,8 +94,9 @@ def crm_links(call: Call) -> tuple[str, ...]:
     if not isinstance(value, list | dict):
         raise call.refuse("BAD_CRM")
     links = []
+    known = call.tables.crm | call.tables.crm_rows.codes()
     for item in as_list(value):
-        if not isinstance(item, str) or not _CRM_LINK.match(item) or item not in call.tables.crm:
+        if not isinstance(item, str) or not _CRM_LINK.match(item) or item not in known:
             raise call.refuse("PARAM_BAD", "crm_fields")
         links.append(item)
     return tuple(dict.fromkeys(links))

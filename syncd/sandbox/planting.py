@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from syncd.sandbox.crm_seed import plant_crm, uproot_activities, uproot_elements
 from syncd.sandbox.php import PhpValue
 from syncd.sandbox.rows import Department, Event, Group, MeetingFlags, Section, Tables, User, Webhook
 from syncd.sandbox.seed_schema import (
@@ -33,6 +34,7 @@ def plant(seed: WorldSeed) -> Tables:
         language=seed.language,
         host=seed.host,
         crm=frozenset(seed.crm),
+        crm_rows=plant_crm(seed.elements, seed.activities),
     )
     tables.types |= frozenset(seed.types)
     for user in seed.users:
@@ -142,6 +144,8 @@ def uproot(tables: Tables) -> WorldSeed:
         sections=tuple(_uprooted_section(section) for section in tables.sections.values()),
         events=tuple(_uprooted_event(row) for row in tables.all_events()),
         crm=tuple(sorted(tables.crm)),
+        elements=uproot_elements(tables.crm_rows),
+        activities=uproot_activities(tables.crm_rows),
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from syncd.sandbox.crm_rows import Crm
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
@@ -184,6 +186,7 @@ class Tables:
     webhooks: dict[tuple[int, str], Webhook] = field(default_factory=dict, repr=False)
     sections: dict[int, Section] = field(default_factory=dict)
     crm: frozenset[str] = frozenset()
+    crm_rows: Crm = field(default_factory=Crm)
     notices: list[Notice] = field(default_factory=list)
     _events: dict[int, Event] = field(default_factory=dict)
     _by_calendar: dict[CalendarId, dict[int, Event]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from syncd.errors import ConfigError
+from syncd.sandbox.crm_seed import SeedActivity, SeedElement, check_crm
 from syncd.sandbox.rows import Task
 from syncd.sandbox.texts import Culture, Language
 from syncd.sandbox.zones import canonical_zones
@@ -68,7 +69,7 @@ class SeedWebhook(_Strict, frozen=True, kw_only=True):
 
     user: Id
     code: Annotated[str, msgspec.Meta(min_length=1, pattern="^[A-Za-z0-9]+$")]
-    scopes: tuple[str, ...] = ("calendar", "user", "sonet_group", "department")
+    scopes: tuple[str, ...] = ("calendar", "user", "sonet_group", "department", "crm")
 
     def __repr__(self) -> str:
         return f"SeedWebhook(user={self.user})"
@@ -140,6 +141,8 @@ class WorldSeed(_Strict, frozen=True, kw_only=True):
     sections: tuple[SeedSection, ...] = ()
     events: tuple[SeedEvent, ...] = ()
     crm: tuple[str, ...] = ()
+    elements: tuple[SeedElement, ...] = ()
+    activities: tuple[SeedActivity, ...] = ()
 
 
 def check_world(seed: WorldSeed) -> None:
@@ -150,6 +153,8 @@ def check_world(seed: WorldSeed) -> None:
     groups = _ids("groups", (group.id for group in seed.groups))
     sections = _ids("sections", (section.id for section in seed.sections))
     events = _ids("events", (event.id for event in seed.events))
+    check_crm(seed.elements, users)
+    _ids("activities", (activity.id for activity in seed.activities))
     _check_zone("$.server_zone", seed.server_zone)
     for at, user in enumerate(seed.users):
         _check_zone(f"$.users[{at}].zone", user.zone or seed.server_zone)

@@ -5,14 +5,29 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.methods import event_add, event_delete, event_read, event_update, groups, people, sections, system
+from syncd.sandbox.methods import (
+    crm_activity,
+    crm_elements,
+    crm_todo,
+    event_add,
+    event_delete,
+    event_read,
+    event_update,
+    groups,
+    people,
+    sections,
+    system,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncd.sandbox.call import Method
 
-_MODULES = (event_add, event_delete, event_read, event_update, groups, people, sections)
+_MODULES = (
+    *(event_add, event_delete, event_read, event_update, groups, people, sections),
+    *(crm_activity, crm_elements, crm_todo),
+)
 
 
 def all_methods() -> Mapping[str, Method]:

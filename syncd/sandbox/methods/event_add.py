@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
+from syncd.sandbox.crm_calendar import follow_links
 from syncd.sandbox.dates import Dates, read_dates
 from syncd.sandbox.fields import (
     accessibility_of,
@@ -62,6 +63,7 @@ def add(call: Call) -> PhpValue:
     row = _new_row(call, section, stored, links, host if is_meeting else None)
     call.tables.insert(row)
     sync_guests(call, row, None)
+    follow_links(call, row)
     return row.id
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
+from syncd.sandbox.crm_calendar import drop_activities
 from syncd.sandbox.erasing import erase
 from syncd.sandbox.guests import DECLINED, cancel, notify
 from syncd.sandbox.php import PhpValue, is_empty
@@ -31,6 +32,7 @@ def delete(call: Call) -> PhpValue:
         raise call.refuse("DEL_FAIL")
     master = call.tables.event(row.recurrence_id) if row.recurrence_id is not None else None
     gone = erase(call.tables, row)
+    drop_activities(call, gone)
     cancel(call, row, gone)
     if master is not None:
         cancel(call, master, erase(call.tables, master))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
+from syncd.sandbox.crm_calendar import follow_links
 from syncd.sandbox.dates import Dates, read_dates, server_date
 from syncd.sandbox.fields import (
     accessibility_of,
@@ -103,6 +104,8 @@ def _save(
     row.version += 1
     row.changed_at = call.now
     sync_guests(call, row, before)
+    if links is not None:
+        follow_links(call, row)
     if not whole_series:
         return
     for instance in call.tables.instances_of(row.id):

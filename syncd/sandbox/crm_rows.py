@@ -1,0 +1,146 @@
+"""The CRM of the simulated portal: leads, deals, contacts, companies and the activities on their cards.
+
+Rows are mutable, as rows are; nothing here knows of rights, JSON or the calendar (PORTAL.md 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+LEAD, DEAL, CONTACT, COMPANY = 1, 2, 3, 4
+MEETING, CALL, EMAIL, PROVIDER = 1, 2, 4, 6
+TODO_PROVIDER = "CRM_TODO"
+FAR_FUTURE = 253370764800.0
+"""The deadline of an activity without dates: 1 January 9999."""
+
+#: Type id -> name and the short code in links such as `C_5`.
+OWNER_TYPES: Mapping[int, tuple[str, str]] = MappingProxyType(
+    {LEAD: ("LEAD", "L"), DEAL: ("DEAL", "D"), CONTACT: ("CONTACT", "C"), COMPANY: ("COMPANY", "CO")}
+)
+ElementId = tuple[int, int]
+"""Type id and id of an element."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Element:
+    """A lead, deal, contact or company; `contact` and `company` are what a deal or contact belongs to."""
+
+    type_id: int
+    id: int
+    name: str = ""
+    last_name: str = ""
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    assigned_by: int = 0
+    contact: int = 0
+    company: int = 0
+    opened: bool = True
+
+    @property
+    def title(self) -> str:
+        """The name people read."""
+        return f"{self.name} {self.last_name}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Communication:
+    """One entry of COMMUNICATIONS: how and with whom."""
+
+    type: str
+    value: str
+    entity_type_id: int
+    entity_id: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Activity:
+    """One activity; times are unix time, None where it has none. `event_id` is the hidden calendar link, 0 without."""
+
+    id: int
+    type_id: int
+    owner_type_id: int
+    owner_id: int
+    subject: str
+    author: int
+    created_at: float
+    changed_at: float
+    provider_id: str = ""
+    description: str = ""
+    description_type: int = 1
+    start: float | None = None
+    end: float | None = None
+    deadline: float = FAR_FUTURE
+    responsible: int = 0
+    completed: bool = False
+    priority: int = 1
+    notify_type: int = 0
+    notify_value: int = 0
+    direction: int = 0
+    location: str = ""
+    originator_id: str = ""
+    origin_id: str = ""
+    communications: tuple[Communication, ...] = ()
+    bindings: tuple[ElementId, ...] = ()
+    pings: tuple[int, ...] = ()
+    color: str = ""
+    event_id: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Crm:
+    """All rows of the CRM."""
+
+    elements: dict[ElementId, Element] = field(default_factory=dict)
+    activities: dict[int, Activity] = field(default_factory=dict)
+    _last_activity_id: int = 0
+    _by_event: dict[int, int] = field(default_factory=dict)
+
+    def insert(self, activity: Activity) -> None:
+        """File a new activity under its id."""
+        self._last_activity_id = max(self._last_activity_id, activity.id)
+        self.activities[activity.id] = activity
+        if activity.event_id:
+            self._by_event[activity.event_id] = activity.id
+
+    def next_id(self) -> int:
+        """Return the id the next activity will have; ids are never used twice."""
+        self._last_activity_id += 1
+        return self._last_activity_id
+
+    def link(self, activity: Activity, event_id: int) -> None:
+        """Join an activity to its calendar event; 0 parts them."""
+        self._by_event.pop(activity.event_id, None)
+        activity.event_id = event_id
+        if event_id:
+            self._by_event[event_id] = activity.id
+
+    def of_event(self, event_id: int) -> Activity | None:
+        """Return the activity whose calendar event this is."""
+        return self.activities.get(self._by_event.get(event_id, 0))
+
+    def remove(self, activity: Activity) -> None:
+        """Take an activity out."""
+        self._by_event.pop(activity.event_id, None)
+        del self.activities[activity.id]
+
+    def of_type(self, type_id: int) -> Iterator[Element]:
+        """Return the elements of a type by id."""
+        return (self.elements[key] for key in sorted(key for key in self.elements if key[0] == type_id))
+
+    def codes(self) -> frozenset[str]:
+        """Return the short codes of all elements, such as `C_5`."""
+        return frozenset(code_of(key) for key in self.elements)
+
+
+def code_of(element: ElementId) -> str:
+    """Return the short code of an element."""
+    return f"{OWNER_TYPES[element[0]][1]}_{element[1]}"
+
+
+def element_of(code: str) -> ElementId | None:
+    """Return the element that a short code names, None for other types."""
+    letter, _, number = code.partition("_")
+    found = next((type_id for type_id, (_, short) in OWNER_TYPES.items() if short == letter), None)
+    return None if found is None or not number.isdecimal() else (found, int(number))

@@ -1,0 +1,112 @@
+"""crm.contact, company, lead and deal .get and .list, crm.duplicate.findbycomm, crm.enum.ownertype (PORTAL.md 6.8)."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from syncd.sandbox.call import Call, Method
+from syncd.sandbox.crm_listing import found, listed, params_of, shown
+from syncd.sandbox.crm_rows import COMPANY, CONTACT, DEAL, LEAD, OWNER_TYPES
+from syncd.sandbox.crm_shown import ELEMENTS
+from syncd.sandbox.php import PhpValue, to_int
+from syncd.sandbox.wire import Refusal, as_list
+
+if TYPE_CHECKING:
+    from syncd.sandbox.crm_rows import Element
+
+SCOPE = frozenset({"crm"})
+MOST_VALUES = 20
+_CROWD = 20
+_SEARCHED = {"LEAD": LEAD, "CONTACT": CONTACT, "COMPANY": COMPANY}
+_NOT_A_DIGIT = re.compile(r"[^0-9]")
+
+
+def get(call: Call, type_id: int) -> PhpValue:
+    """Return one element with its phones and e-mails."""
+    number = to_int(params_of(call).get("ID"))
+    if number <= 0:
+        raise Refusal("", "ID is not defined or invalid.")
+    element = found(call.tables.crm_rows.elements.get((type_id, number)))
+    if not _visible(call, element):
+        raise Refusal("", "Access denied.")
+    return shown(call, element, tuple(ELEMENTS.shown), ELEMENTS)
+
+
+def list_(call: Call, type_id: int) -> PhpValue:
+    """List the elements of a type that the caller may see; phones and e-mails only when they are named."""
+    rows = [element for element in call.tables.crm_rows.of_type(type_id) if _visible(call, element)]
+    return listed(call, rows, ELEMENTS)
+
+
+def find_by_comm(call: Call) -> PhpValue:
+    """Find leads, contacts and companies by phones or e-mails; nothing found is an empty list."""
+    params = params_of(call)
+    kind = str(params.get("TYPE") or "").upper()
+    if kind not in ("PHONE", "EMAIL"):
+        raise Refusal("", "Communication type is not defined." if not kind else "Communication type is not supported.")
+    values = [str(one) for one in as_list(params.get("VALUES"))][:MOST_VALUES]
+    wanted = str(params.get("ENTITY_TYPE") or "").upper()
+    types = [_SEARCHED[wanted]] if wanted in _SEARCHED else list(_SEARCHED.values())
+    hits: dict[int, set[int]] = {}
+    for value in values:
+        for type_id, numbers in _matches(call, kind, value, types).items():
+            hits.setdefault(type_id, set()).update(numbers)
+    result: dict[str, PhpValue] = {}
+    for type_id in sorted(hits, reverse=True):
+        result[OWNER_TYPES[type_id][0]] = list[PhpValue](sorted(hits[type_id]))
+    return result or []
+
+
+def _matches(call: Call, kind: str, value: str, types: list[int]) -> dict[int, set[int]]:
+    """Return what one value finds; with 20 objects found, the types not yet looked at stay hidden."""
+    sought = _normal(kind, value)
+    hits: dict[int, set[int]] = {}
+    if not sought:
+        return hits
+    for type_id in types:
+        for element in call.tables.crm_rows.of_type(type_id):
+            own = element.phones if kind == "PHONE" else element.emails
+            if any(_normal(kind, one) == sought for one in own):
+                hits.setdefault(type_id, set()).add(element.id)
+        if sum(map(len, hits.values())) >= _CROWD:
+            break
+    return hits
+
+
+def _normal(kind: str, value: str) -> str:
+    """Return a value as the duplicate index keeps it: digits with the country's code, or a lower-case address."""
+    if kind == "EMAIL":
+        return value.strip().lower()
+    digits = _NOT_A_DIGIT.sub("", value)
+    if digits.startswith("00"):
+        return digits[2:]
+    if len(digits) == 11 and digits[0] == "8" and not value.strip().startswith("+"):
+        return "7" + digits[1:]
+    return digits
+
+
+def owner_types(_call: Call) -> PhpValue:
+    """Return the kinds of elements with their ids and codes."""
+    return [
+        {"ID": number, "NAME": name.title(), "SYMBOL_CODE": name, "SYMBOL_CODE_SHORT": short}
+        for number, (name, short) in OWNER_TYPES.items()
+    ]
+
+
+def _visible(call: Call, element: Element) -> bool:
+    return call.caller.admin or element.opened or element.assigned_by == call.caller.id
+
+
+_NAMES = ((LEAD, "lead"), (DEAL, "deal"), (CONTACT, "contact"), (COMPANY, "company"))
+
+METHODS = MappingProxyType(
+    {
+        **{f"crm.{name}.get": Method(run=partial(get, type_id=number), scopes=SCOPE) for number, name in _NAMES},
+        **{f"crm.{name}.list": Method(run=partial(list_, type_id=number), scopes=SCOPE) for number, name in _NAMES},
+        "crm.duplicate.findbycomm": Method(run=find_by_comm, scopes=SCOPE),
+        "crm.enum.ownertype": Method(run=owner_types, scopes=SCOPE),
+    }
+)
