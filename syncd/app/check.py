@@ -18,7 +18,6 @@ from syncd.model.item import Calendar, Item, Json
 from syncd.portal.client import Portal
 from syncd.portal.directory import Directory, read_directory, read_sections, rows_of
 from syncd.portal.refusal import CommandRefusedError
-from syncd.source.base import ReadContext
 
 _LARGEST_SKEW_S = 60.0
 _SHOWN = 3
@@ -78,8 +77,7 @@ def _state(path: Path) -> Check:
 
 
 async def _read(app: App, setup: SyncSetup) -> Snapshot:
-    now = app.clock.now()
-    return await setup.source.read(ReadContext(zone=setup.zone, window=setup.window(now), today=setup.today(now)))
+    return await setup.source.read(setup.reading(app.clock.now()))
 
 
 def _source(setup: SyncSetup, snapshot: Snapshot) -> Check:

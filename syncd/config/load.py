@@ -13,7 +13,7 @@ from syncd.config.build import build_portal, build_sync
 from syncd.config.places import Places
 from syncd.config.schema import Config, PortalConfig, SyncConfig
 from syncd.config.secrets import is_loopback, readable_by_others
-from syncd.config.tables import ConfigTable
+from syncd.config.tables import SOURCE_SECRETS, ConfigTable
 from syncd.errors import ConfigError
 
 _TOML_PLACE = re.compile(
@@ -59,6 +59,8 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     names = [portal.name for portal in portals]
     syncs = [build_sync(places, index, each, base=base, portals=names) for index, each in enumerate(table.sync)]
     _refuse_twins(places, syncs)
+    for sync in syncs:
+        warnings += _open_secrets(path, sync, base)
     return Config(
         path=path,
         state=_state(places, table.state, base, environ),
@@ -124,6 +126,20 @@ def _portals(
                 f"{holder} holds a webhook and can be read by every user of this machine: chmod o= {holder}"
             )
     return tuple(built.values())
+
+
+def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
+    """Return a warning for each file that holds a password or token of a source and that others can read."""
+    options = sync.source.options
+    named = [options[f"{secret}_file"] for secret in SOURCE_SECRETS if isinstance(options.get(f"{secret}_file"), str)]
+    holders = [base / Path(name).expanduser() for name in named]
+    if "password" in options or "token" in options:
+        holders.append(path)
+    return [
+        f"{holder} holds a secret of sync {sync.name} and can be read by every user of this machine: chmod o= {holder}"
+        for holder in dict.fromkeys(holders)
+        if readable_by_others(holder)
+    ]
 
 
 def _refuse_twins(places: Places, syncs: Sequence[SyncConfig]) -> None:

@@ -16,9 +16,24 @@ from syncd.model.entry import Snapshot
 from syncd.model.window import Window
 
 
+class FeedCache(Protocol):
+    """Where a source may keep what it fetched, so that the next process need not fetch it again.
+
+    Both methods block. What is kept may be lost at any time, and nothing may depend on it.
+    """
+
+    def load(self, name: str) -> bytes | None:
+        """Return what was kept under `name` (letters and digits), or None."""
+        ...
+
+    def save(self, name: str, content: bytes) -> None:
+        """Keep `content` under `name`, instead of what was there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadContext:
-    """What a source may know of the pass it reads for.
+    """What a source may know of the pass it reads for; `cache`, where there is one, outlives the process.
 
     `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes), `known` the
     `changed_marker` of the last snapshot. `window` and `today` are for sources that ask a server for a span of days; a
@@ -29,6 +44,7 @@ class ReadContext:
     window: Window
     today: date
     known: str = ""
+    cache: FeedCache | None = None
 
 
 class Source(Protocol):

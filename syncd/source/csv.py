@@ -11,13 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from syncd.errors import ConfigError, SourceError
 from syncd.model import zones
 from syncd.source.base import ReadContext, Source
-from syncd.source.options import FileOptions, read_options
-from syncd.source.reading import FileSource, Part
+from syncd.source.opening import open_files
+from syncd.source.options import TextOptions, read_options
+from syncd.source.reading import Part
 from syncd.source.table.columns import check_mapping, count_found, find_columns
 from syncd.source.table.rows import RowReader
 from syncd.source.table.when import DateOrder, find_order
@@ -30,7 +29,7 @@ _DATE_FIELDS = ("start", "date", "end")
 Rows = list[tuple[int, list[str]]]
 
 
-class CsvOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of `[sync.source]` with type = "csv".
 
     `delimiter` is "auto" or one character; `dates` as in table/when.py; `columns` maps fields to titles or numbers.
@@ -54,8 +53,8 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str) -> Source
     def parse(name: str, content: bytes, context: ReadContext) -> Part:
         return parse_csv(name, content, chosen, context.zone)
 
-    settings = msgspec.json.encode(chosen, order="sorted").decode()
-    return FileSource(path=chosen.path, base=base, suffix=".csv", begin=lambda: parse, settings=settings)
+    auto = chosen.encoding == "auto"
+    return open_files(chosen, base, where=where, suffix=".csv", begin=lambda: parse, charset_counts=auto)
 
 
 def parse_csv(name: str, content: bytes, options: CsvOptions, zone: str | None) -> Part:

@@ -10,19 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from syncd.errors import ConfigError
 from syncd.model import zones
 from syncd.source.base import ReadContext, Source
 from syncd.source.ical.feed import FeedReader
 from syncd.source.ical.split import plain_lines, unfold
-from syncd.source.options import FileOptions, read_options
-from syncd.source.reading import FileSource, Parse, Part
+from syncd.source.opening import open_files
+from syncd.source.options import TextOptions, read_options
+from syncd.source.reading import Parse, Part
 from syncd.source.text import decode, find_encoding, known_encoding
 
 
-class IcsOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class IcsOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of `[sync.source]` with type = "ics"."""
 
     type: Literal["ics"]
@@ -33,9 +32,9 @@ def open_ics(options: Mapping[str, object], base: Path, *, where: str) -> Source
     chosen = read_options(IcsOptions, options, where=where)
     if not known_encoding(chosen.encoding):
         raise ConfigError(f"{where}: unknown encoding {chosen.encoding!r}", 'e.g. "auto", "utf-8" or "cp1251"')
-    settings = msgspec.json.encode(chosen, order="sorted").decode()
     parser = IcsParser(chosen.encoding)
-    return FileSource(path=chosen.path, base=base, suffix=".ics", begin=parser.begin, settings=settings)
+    auto = chosen.encoding == "auto"
+    return open_files(chosen, base, where=where, suffix=".ics", begin=parser.begin, charset_counts=auto)
 
 
 class IcsParser:

@@ -9,18 +9,19 @@ from typing import TypeVar
 import msgspec
 
 from syncd.errors import ConfigError
+from syncd.source.web.access import WebOptions
 
-ONLINE_KEYS = frozenset({"url", "username", "password", "token", "headers", "ca_file", "max_bytes", "calendars"})
 
-
-class FileOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys of every source that reads files.
-
-    `path` is a file, a glob or a directory; `encoding` is "auto" or a codec's name.
-    """
+class FileOptions(WebOptions, frozen=True, kw_only=True):
+    """Keys of every source that reads files: `path` is a file, a glob or a directory; or url as in WebOptions."""
 
     type: str
-    path: str
+    path: str | None = None
+
+
+class TextOptions(FileOptions, frozen=True, kw_only=True):
+    """Keys of a source of text files; `encoding` is "auto" or a codec's name."""
+
     encoding: str = "auto"
 
 
@@ -32,7 +33,7 @@ def read_options(kind: type[Options], options: Mapping[str, object], *, where: s
     known = kind.__struct_fields__
     for key in options:
         if key not in known:
-            raise _unknown(key, known, where)
+            raise ConfigError(f"{where}: unknown key {key!r}", nearest(key, known))
     try:
         return msgspec.convert(dict(options), kind)
     except msgspec.ValidationError as error:
@@ -48,12 +49,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {by_folded[close[0]]!r}?"
     return f"there are: {', '.join(words)}" if words else ""
-
-
-def _unknown(key: str, known: tuple[str, ...], where: str) -> ConfigError:
-    if key.removesuffix("_file").removesuffix("_env").removesuffix("_credential") in ONLINE_KEYS:
-        return ConfigError(f"{where}: this version reads files only, so {key!r} cannot be used", "give a path")
-    return ConfigError(f"{where}: unknown key {key!r}", nearest(key, known))
 
 
 def _plain(message: str) -> str:

@@ -50,41 +50,32 @@ Begin = Callable[[], Parse]
 """Starts a reading of all files and gives what parses each of them."""
 
 
-class FileSource:
-    """A source of the files that a path means, each turned into entries by what `begin` gives."""
+class Assembly:
+    """Makes one snapshot of the bytes of several files, by what `begin` gives; the same bytes give the same snapshot.
 
-    def __init__(self, *, path: str, base: Path, suffix: str, begin: Begin, settings: str) -> None:
-        """Keep what is needed to read; `settings` names all options that change what is read."""
-        self._path = path
-        self._base = base
-        self._suffix = suffix
+    `settings` names all options that change what is read.
+    """
+
+    def __init__(self, *, begin: Begin, settings: str) -> None:
         self._begin = begin
         self._settings = settings
-        self._last: Snapshot | None = None
+        self.last: Snapshot | None = None
 
-    def describe(self) -> str:
-        """Name the kind of source and its path."""
-        return f"{self._suffix.lstrip('.')} {self._path}"
+    def snapshot(
+        self, found: Sequence[files.FileBytes], unread: Sequence[tuple[str, SourceError]], context: ReadContext
+    ) -> Snapshot:
+        """Return what the files hold; `unread` are those that could not be read, with the reason.
 
-    async def read(self, context: ReadContext) -> Snapshot:
-        """Read all files now; the same bytes as last time give the same snapshot without parsing.
-
-        Raises SourceError when there is no file or none of them can be used.
+        Raises SourceError when none of them can be used. Blocking; `last` is the snapshot returned last.
         """
-        return await asyncio.to_thread(self._read, context)
-
-    def _read(self, context: ReadContext) -> Snapshot:
-        found: list[files.FileBytes] = []
-        unread: list[tuple[str, SourceError]] = []
-        for name in files.locate(self._path, self._base, self._suffix):
-            try:
-                found.append(files.read(name, self._base))
-            except SourceError as error:
-                unread.append((name, error))
         marker = self._marker(found, unread, context)
-        if self._last is None or self._last.changed_marker != marker:
-            self._last = self._combine(found, unread, context, marker)
-        return self._last
+        if self.last is None or self.last.changed_marker != marker:
+            self.last = self._combine(found, unread, context, marker)
+        return self.last
+
+    def circumstances(self, context: ReadContext) -> str:
+        """Return all that the same bytes are read by."""
+        return repr((self._settings, context.zone, context.today.year))
 
     def _combine(
         self,
@@ -112,13 +103,44 @@ class FileSource:
         self, found: Sequence[files.FileBytes], unread: Iterable[tuple[str, SourceError]], context: ReadContext
     ) -> str:
         seen = blake2b(digest_size=16)
-        seen.update(repr((self._settings, context.zone, context.today.year)).encode())
+        seen.update(self.circumstances(context).encode())
         for file in found:
             seen.update(repr((file.name, len(file.content), file.unsettled)).encode())
             seen.update(file.content)
         for name, error in unread:
             seen.update(repr((name, str(error))).encode())
         return seen.hexdigest()
+
+
+class FileSource:
+    """A source of the files that a path means."""
+
+    def __init__(self, *, path: str, base: Path, suffix: str, assembly: Assembly) -> None:
+        self._path = path
+        self._base = base
+        self._suffix = suffix
+        self._assembly = assembly
+
+    def describe(self) -> str:
+        """Name the kind of source and its path."""
+        return f"{self._suffix.lstrip('.')} {self._path}"
+
+    async def read(self, context: ReadContext) -> Snapshot:
+        """Read all files now; the same bytes as last time give the same snapshot without parsing.
+
+        Raises SourceError when there is no file or none of them can be used.
+        """
+        return await asyncio.to_thread(self._read, context)
+
+    def _read(self, context: ReadContext) -> Snapshot:
+        found: list[files.FileBytes] = []
+        unread: list[tuple[str, SourceError]] = []
+        for name in files.locate(self._path, self._base, self._suffix):
+            try:
+                found.append(files.read(name, self._base))
+            except SourceError as error:
+                unread.append((name, error))
+        return self._assembly.snapshot(found, unread, context)
 
 
 def join(parts: Iterable[Part], errors: dict[str, SourceError], marker: str) -> Snapshot:

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from syncd.config import COLORS, load_config
-from syncd.config.tables import COLUMN_KEYS, SOURCE_KEYS, ConfigTable, PortalTable, SyncTable, Table
+from syncd.config.tables import COLUMN_KEYS, SOURCE_KEYS, SOURCE_SECRETS, ConfigTable, PortalTable, SyncTable, Table
 from syncd.model.names import FIELDS
 from syncd.model.template import FILTERS
 from syncd.source import open_source
@@ -88,8 +88,11 @@ def test_the_defaults_named_in_the_example_are_the_defaults(tmp_path: Path) -> N
 def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     options = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0].source
     open_source(options.options, options.base, where=options.where)
-    assert set(options.options) == set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
+    assert set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
     assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
+    named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
+    forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
+    assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named
     assert set(COLUMN_KEYS) == COLUMN_FIELDS
     section = TEXT.partition("[sync.source.columns]")[2].partition("[sync.target]")[0]
     assert set(COLUMN_KEYS) <= set(re.findall(r"\w+", section))

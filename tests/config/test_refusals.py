@@ -126,10 +126,9 @@ def test_mistakes_of_a_sync(write: Write, line: str, message: str) -> None:
         (MINIMAL.replace('type = "csv"', "type = 5"), "FILE:6: sync.source.type must be text in quotes"),
         (MINIMAL.replace('type = "csv"\n', ""), "FILE:5: sync.source.type is missing"),
         (MINIMAL.replace('"csv"', '"xlsx"'), 'FILE:6: sync.source.type = "xlsx" is not available in this version'),
-        (MINIMAL.replace("path =", "url ="), "FILE:7: sync.source.url is not available in this version of syncd"),
         (
-            MINIMAL.replace("path =", "password_file ="),
-            "FILE:7: sync.source.password_file is not available in this version of syncd",
+            MINIMAL.replace("path =", "passwrod ="),
+            'FILE:7: sync.source.passwrod is not a known key (did you mean "password"?)',
         ),
         (
             MINIMAL.replace("path =", 'pth = "x"\npath ='),
@@ -137,7 +136,7 @@ def test_mistakes_of_a_sync(write: Write, line: str, message: str) -> None:
         ),
         (
             MINIMAL.replace('"csv"\n', '"ics"\ndelimiter = ";"\n'),
-            "FILE:7: sync.source.delimiter is not a known key (known here: type, path, encoding)",
+            "FILE:7: sync.source.delimiter is not a known key (known here: type, path, url,",
         ),
         (
             MINIMAL.replace("[sync.target]", '[sync.source.columns]\ntitel = "x"\n[sync.target]'),

@@ -1,0 +1,221 @@
+"""How to get at a server: the keys of `[sync.source]` with url, made into headers and TLS settings.
+
+An address may be a password (a private calendar's is); so are headers. None of them is ever shown: messages name a
+server by `Access.shown`.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import msgspec
+
+from syncd.config.durations import parse_duration
+from syncd.config.secrets import FORMS, Secret, is_loopback, read_secret
+from syncd.config.tables import SOURCE_SECRETS
+from syncd.errors import ConfigError
+
+_SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https"}
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PLAIN_NAME = re.compile(r"[A-Za-z_.-]{1,16}\.(?:ics|ical|csv|xlsx|txt)", re.IGNORECASE)
+"""What the end of an address may look like to be shown: too short and too plain for a password."""
+
+
+class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys of every source that can have an address; each secret has the four forms of config/secrets.py.
+
+    `headers` are sent to the server itself only; `ca_file` is trusted besides none other, `client_cert` (with
+    `client_key`, unless it is in the same file) is shown to it. `max_bytes` bounds what is taken, unpacked; `timeout`
+    the time without a byte.
+    """
+
+    url: str | None = None
+    url_file: str | None = None
+    url_env: str | None = None
+    url_credential: str | None = None
+    username: str | None = None
+    username_file: str | None = None
+    username_env: str | None = None
+    username_credential: str | None = None
+    password: str | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+    password_credential: str | None = None
+    token: str | None = None
+    token_file: str | None = None
+    token_env: str | None = None
+    token_credential: str | None = None
+    headers: dict[str, str] = {}
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    max_bytes: int = 100_000_000
+    timeout: str = "60s"
+
+
+WEB_KEYS = WebOptions.__struct_fields__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """An address and what opens it. `shown` names it in messages; `tls` is None for the usual trust.
+
+    `tls_elsewhere` holds for other servers, which are never shown the client certificate. `identity` tells two
+    accesses apart without holding a secret in readable form.
+    """
+
+    url: str = field(repr=False)
+    shown: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    tls_elsewhere: ssl.SSLContext | None = field(default=None, repr=False)
+    max_bytes: int = 100_000_000
+    timeout_s: float = 60.0
+    user: str = field(default="", repr=False)
+
+
+def is_given(options: WebOptions) -> bool:
+    """Say whether the options name an address in any form."""
+    return any(getattr(options, "url" + form) is not None for form in FORMS)
+
+
+def read_access(
+    options: WebOptions, base: Path, *, where: str, environ: Mapping[str, str] | None = None, default_path: str = ""
+) -> Access:
+    """Return how to get at what `options` name; raises ConfigError beginning with `where`, holding no secret.
+
+    `default_path` stands in for an address without a path.
+    """
+    environ = os.environ if environ is None else environ
+    secrets = {
+        name: found.reveal()
+        for name in SOURCE_SECRETS
+        if (found := _secret(options, name, base, where, environ)) is not None
+    }
+    if "url" not in secrets:
+        raise ConfigError(f"{where}: missing key 'url'", "give url, url_file, url_env or url_credential")
+    url, user, password = _address(secrets["url"], where, default_path)
+    if "username" in secrets:
+        user, password = secrets["username"], secrets.get("password", "")
+    elif "password" in secrets:
+        raise ConfigError(f"{where}: password goes with username, which is missing", "add username, or use token")
+    if user and "token" in secrets:
+        raise ConfigError(f"{where}: username and token exclude each other", "keep one of them")
+    headers = _headers(options.headers, where)
+    if user:
+        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    elif "token" in secrets:
+        if not _is_header_value(secrets["token"]):
+            raise ConfigError(f"{where}: token has characters that no header can hold", "give the bare token")
+        headers["Authorization"] = f"Bearer {secrets['token']}"
+    if options.max_bytes < 1:
+        raise ConfigError(f"{where}: max_bytes = {options.max_bytes} lets nothing through", "e.g. 100_000_000")
+    elsewhere = _trust(options.ca_file, base, where)
+    return Access(
+        url=url,
+        shown=shown(url),
+        headers=headers,
+        tls=_certified(options, base, where) or elsewhere,
+        tls_elsewhere=elsewhere,
+        max_bytes=options.max_bytes,
+        timeout_s=_timeout(options.timeout, where),
+        user=user or ("token" if "token" in secrets else ""),
+    )
+
+
+def shown(url: str) -> str:
+    """Return what may be said of an address: its host, and a file's plain name."""
+    parts = urlsplit(url)
+    name = parts.path.rpartition("/")[2]
+    host = parts.netloc.rpartition("@")[2]
+    return f"{host}/{name}" if _PLAIN_NAME.fullmatch(name) else host
+
+
+def _secret(options: WebOptions, name: str, base: Path, where: str, environ: Mapping[str, str]) -> Secret | None:
+    forms = {name + form: getattr(options, name + form) for form in FORMS}
+    given = next((key for key, value in forms.items() if value is not None), None)
+    if given is None:
+        return None
+    try:
+        return read_secret(name, forms, base=base, environ=environ)[1]
+    except ValueError as error:
+        raise ConfigError(f"{where}: {given} {error}") from None
+
+
+def _address(text: str, where: str, default_path: str) -> tuple[str, str, str]:
+    """Return the address without credentials, and the user and password it held."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(f"{where}: url is not an address", "it begins with https://") from None
+    scheme = _SCHEMES.get(parts.scheme.lower())
+    if scheme is None or not host or any(char <= " " for char in text):
+        raise ConfigError(f"{where}: url is not an address", "it begins with https://, http:// or webcal://")
+    if parts.scheme.lower() == "webcal" and is_loopback(host):
+        scheme = "http"
+    netloc = parts.netloc.rpartition("@")[2]
+    path = parts.path if parts.path.strip("/") or not default_path else default_path
+    return (
+        urlunsplit((scheme, netloc, path or "/", parts.query, "")),
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+    )
+
+
+def _headers(given: Mapping[str, str], where: str) -> dict[str, str]:
+    for name, value in given.items():
+        if not _HEADER.fullmatch(name):
+            raise ConfigError(f"{where}: headers: {name!r} is not a header's name", 'e.g. "X-Api-Key"')
+        if not _is_header_value(value):
+            raise ConfigError(f"{where}: headers: {name} has characters that no header can hold", "write it in ASCII")
+        if name.lower() in ("host", "content-length", "transfer-encoding", "connection", "accept-encoding"):
+            raise ConfigError(f"{where}: headers: {name} is not yours to set", "remove it")
+    return dict(given)
+
+
+def _is_header_value(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def _timeout(text: str, where: str) -> float:
+    try:
+        seconds = parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise ConfigError(f"{where}: timeout {error}") from None
+    if not 1 <= seconds <= 3600:
+        raise ConfigError(f'{where}: timeout = "{text}" is not between 1s and 1h', 'e.g. "60s"')
+    return seconds
+
+
+def _trust(ca_file: str | None, base: Path, where: str) -> ssl.SSLContext | None:
+    if ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(base / Path(ca_file).expanduser()))
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "it holds no certificate"
+        raise ConfigError(f"{where}: ca_file {ca_file} cannot be used: {reason}", "give a file in PEM") from None
+
+
+def _certified(options: WebOptions, base: Path, where: str) -> ssl.SSLContext | None:
+    if options.client_cert is None:
+        if options.client_key is not None:
+            raise ConfigError(f"{where}: client_key goes with client_cert, which is missing", "add client_cert")
+        return None
+    context = _trust(options.ca_file, base, where) or ssl.create_default_context()
+    key = base / Path(options.client_key).expanduser() if options.client_key is not None else None
+    try:
+        context.load_cert_chain(base / Path(options.client_cert).expanduser(), key, password=lambda: "")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "certificate and key"
+        remedy = "give both in PEM, the key without a passphrase"
+        raise ConfigError(f"{where}: client_cert cannot be used: {reason}", remedy) from None
+    return context

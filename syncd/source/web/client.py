@@ -1,0 +1,221 @@
+"""The only socket of the sources: one request, redirects followed without giving anything away, one answer.
+
+Credentials, headers and the client certificate go to the configured server only. No message holds an address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+import aiohttp
+
+from syncd import __version__
+from syncd.clock import Clock
+from syncd.config.secrets import is_loopback
+from syncd.errors import SourceError
+from syncd.source.web.access import Access, shown
+
+_CHUNK_BYTES = 262_144
+_CONNECT_TIMEOUT_S = 20.0
+_LONGEST_S = 900.0
+"""However steadily a server drips, one request ends."""
+_MOST_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRIES = 3
+_WAIT_S = 2.0
+_LONGEST_WAIT_S = 30.0
+
+
+class WebError(SourceError):
+    """A request that came to nothing; `passing` says whether the same request may work a moment later.
+
+    `status` is the answer's, 0 where there was none; `wait_s` how long the server asks to wait.
+    """
+
+    def __init__(
+        self, message: str, remedy: str = "", *, passing: bool = False, status: int = 0, wait_s: float = 0.0
+    ) -> None:
+        super().__init__(message, remedy)
+        self.passing = passing
+        self.status = status
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer; header names are lower case, `url` is where it came from in the end."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    url: str = field(repr=False)
+
+
+class WebClient:
+    """Connections to one server, for the time of one reading; an async context manager."""
+
+    def __init__(self, access: Access, clock: Clock) -> None:
+        self._access = access
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        host = urlsplit(self._access.url).hostname or ""
+        self._session = aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"syncd/{__version__}", "Accept-Encoding": "gzip, deflate"},
+            trust_env=not is_loopback(host),  # a proxy is for the way out
+            timeout=aiohttp.ClientTimeout(
+                total=max(_LONGEST_S, self._access.timeout_s),
+                sock_connect=min(_CONNECT_TIMEOUT_S, self._access.timeout_s),
+                sock_read=self._access.timeout_s,
+            ),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        """Send a request, again after a while where the failure may pass, and return the answer, whatever its status.
+
+        Raises WebError where there is no answer, and for 429 and 5xx after the last try.
+        """
+        for attempt in range(1, _TRIES + 1):
+            try:
+                answer = await self._follow(method, url, headers or {}, body)
+                if answer.status != 429 and answer.status < 500:
+                    return answer
+                raise refusal(answer, shown(url))
+            except WebError as error:
+                wait_s = max(error.wait_s, _WAIT_S * 4 ** (attempt - 1) / 2)
+                if not error.passing or attempt == _TRIES or wait_s > _LONGEST_WAIT_S:
+                    raise
+            await self._clock.sleep(wait_s)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = await self._send(method, url, headers, body)
+            location = answer.headers.get("location", "")
+            if answer.status not in _REDIRECTS or not location:
+                return answer
+            target = _target(url, location)
+            if answer.status == 303:
+                method, body = "GET", None
+            url = target
+        raise WebError(f"{self._access.shown} redirects in a circle", "check url")
+
+    async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        assert self._session is not None
+        home = _origin(url) == _origin(self._access.url) or _is_upgrade(self._access.url, url)
+        tls = self._access.tls if home else self._access.tls_elsewhere
+        own = self._access.headers if home else {}
+        name = shown(url)
+        try:
+            async with self._session.request(
+                method, url, headers={**headers, **own}, data=body, allow_redirects=False, ssl=tls or True
+            ) as response:
+                content = await self._read(response, name)
+                got = {key.lower(): value for key, value in response.headers.items()}
+                return Answer(status=response.status, headers=got, body=content, url=url)
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            remedy = "check the server's certificate, or give its authority's as ca_file"
+            raise WebError(f"{name}: no secure connection{_tls_reason(error)}", remedy) from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise WebError(f"{name}: the proxy refuses ({error.status})", "check HTTPS_PROXY", passing=True) from None
+        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+            reason = (error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else "") or "no answer"
+            raise WebError(f"{name} cannot be reached: {reason}", "check url and the network", passing=True) from None
+        except TimeoutError:
+            text = f"{name} sent nothing for {self._access.timeout_s:g} s"
+            raise WebError(text, "a longer timeout may help", passing=True) from None
+        except aiohttp.InvalidURL:
+            raise WebError(f"{name}: the address cannot be used", "check url") from None
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError, ssl.SSLError):
+            raise WebError(f"{name}: the connection broke before everything had come", passing=True) from None
+
+    async def _read(self, response: aiohttp.ClientResponse, name: str) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > self._access.max_bytes:
+                response.close()
+                text = f"{name} sent more than {self._access.max_bytes} bytes"
+                raise WebError(text, "raise max_bytes in [sync.source] if that is right")
+            parts.append(chunk)
+        return b"".join(parts)
+
+
+def refusal(answer: Answer, name: str) -> WebError:
+    """Return the error that an answer other than the wanted one means."""
+    status = answer.status
+    match status:
+        case 401:
+            text, remedy = "wants other credentials (401)", "check username and password, or token"
+        case 403:
+            text, remedy = "refuses access (403)", "let this account, or everyone with the address, read it"
+        case 404 | 410:
+            text, remedy = f"has nothing at this address ({status})", "check url"
+        case 206:
+            text, remedy = "answered with a part only (206)", "an intermediary may be cutting it; try without"
+        case 407:
+            text, remedy = "cannot be reached: the proxy wants credentials (407)", "put them into HTTPS_PROXY"
+        case 429:
+            text, remedy = "asks to be left alone for a while (429)", "let the sync run less often (every)"
+        case _ if status >= 500:
+            text, remedy = f"failed ({status})", "it may work again by itself"
+        case _:
+            text, remedy = f"answered {status}", "check url"
+    passing = status == 429 or status >= 500
+    return WebError(f"{name} {text}", remedy, passing=passing, status=status, wait_s=_retry_after(answer))
+
+
+def _retry_after(answer: Answer) -> float:
+    text = answer.headers.get("retry-after", "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0.0
+
+
+def _target(url: str, location: str) -> str:
+    """Return where a redirect leads; raises WebError when that is no web address or gives up encryption."""
+    name = shown(url)
+    try:
+        target = urldefrag(urljoin(url, location)).url
+        parts = urlsplit(target)
+        _ = parts.port
+    except ValueError:
+        raise WebError(f"{name} redirects to what is no address", "check url") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise WebError(f"{name} redirects to what is no web address", "check url")
+    if urlsplit(url).scheme == "https" and parts.scheme == "http":
+        raise WebError(f"{name} redirects to an address without encryption", "check url")
+    return target
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _is_upgrade(configured: str, url: str) -> bool:
+    """Say whether `url` is the same server with encryption, both on the usual ports."""
+    scheme, host, port = _origin(configured)
+    return (scheme, port) == ("http", 80) and _origin(url) == ("https", host, 443)
+
+
+def _tls_reason(error: Exception) -> str:
+    cause = error.__cause__ or error.__context__
+    reason = getattr(cause, "verify_message", None) or getattr(cause, "reason", None)
+    return f": {reason}" if isinstance(cause, ssl.SSLError) and isinstance(reason, str) else ""

@@ -1,0 +1,203 @@
+"""A file behind an address: fetched only when it has changed, and never believed to be empty because it failed.
+
+the server says                    the snapshot
+200 and a whole schedule           that schedule
+304                                the last one, for the price of one request
+anything else, or a broken body    the last one's entries, incomplete, with the reason; without a last one an error
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from email.message import Message
+from hashlib import blake2b
+
+import msgspec
+
+from syncd.clock import Clock
+from syncd.errors import SourceError
+from syncd.model.entry import Problem, Snapshot
+from syncd.source.base import FeedCache, ReadContext
+from syncd.source.files import FileBytes
+from syncd.source.reading import Assembly
+from syncd.source.text import find_encoding
+from syncd.source.web.access import Access
+from syncd.source.web.client import Answer, WebClient, refusal
+
+_GZIP = b"\x1f\x8b"
+_STEP_BYTES = 1 << 20
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A feed as it was fetched: what to ask the server with next time, and the packed body."""
+
+    etag: str = ""
+    modified: str = ""
+    packed: bytes = b""
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """The headers that let the server answer 304."""
+        pairs = (("If-None-Match", self.etag), ("If-Modified-Since", self.modified))
+        return {name: value for name, value in pairs if value}
+
+
+class WebSource:
+    """A source of one file behind an address.
+
+    `kind` is what it should hold ("csv"); `charset_counts` lets the server name the encoding of what is not UTF-8.
+    """
+
+    def __init__(
+        self, *, kind: str, access: Access, assembly: Assembly, clock: Clock, charset_counts: bool = True
+    ) -> None:
+        self._kind = kind
+        self._charset_counts = charset_counts
+        self._access = access
+        self._assembly = assembly
+        self._clock = clock
+        self._cache_name = f"{kind}{blake2b(repr((access.url, access.user)).encode(), digest_size=16).hexdigest()}"
+        self._good: Snapshot | None = None
+        self._good_under = ""
+        self._kept: Kept | None = None
+
+    def describe(self) -> str:
+        """Name the kind of source and its server."""
+        return f"{self._kind} {self._access.shown}"
+
+    async def read(self, context: ReadContext) -> Snapshot:
+        """Fetch the feed if it has changed.
+
+        A feed that cannot be fetched or used gives the last good entries, incomplete with the reason; raises
+        SourceError when there are none.
+        """
+        under = self._assembly.circumstances(context)
+        if self._kept is None and context.cache is not None:
+            self._kept = await asyncio.to_thread(_load, context.cache, self._cache_name)
+        try:
+            snapshot = await self._fetch(context, under)
+        except SourceError as error:
+            return await self._last_good(context, under, error)
+        if not snapshot.complete and not snapshot.entries:
+            return await self._last_good(context, under, SourceError(snapshot.incomplete_because), snapshot)
+        return snapshot
+
+    async def _fetch(self, context: ReadContext, under: str) -> Snapshot:
+        conditions: Mapping[str, str] = self._kept.conditions if self._kept is not None else {}
+        async with WebClient(self._access, self._clock) as client:
+            answer = await client.ask("GET", self._access.url, headers=conditions)
+            if answer.status == 304 and conditions:
+                if self._good is not None and self._good_under == under:
+                    return self._good
+                body = await asyncio.to_thread(self._unpacked)
+                if body is not None:
+                    return await self._parsed(context, under, body)
+                self._kept = None
+                answer = await client.ask("GET", self._access.url)
+        if answer.status != 200:
+            raise refusal(answer, self._access.shown)
+        _refuse_page(answer, self._access.shown, self._kind)
+        body = await asyncio.to_thread(_plain, answer.body, self._access)
+        if self._charset_counts:
+            body = await asyncio.to_thread(_in_utf8, body, answer.headers.get("content-type", ""))
+        snapshot = await self._parsed(context, under, body)
+        if snapshot.complete:
+            kept = await asyncio.to_thread(_keep, answer, body)
+            self._kept = kept if kept.conditions or context.cache is not None else None
+            if context.cache is not None:
+                await asyncio.to_thread(context.cache.save, self._cache_name, msgspec.msgpack.encode(kept))
+        return snapshot
+
+    async def _parsed(self, context: ReadContext, under: str, body: bytes) -> Snapshot:
+        file = FileBytes(name=self._access.shown, content=body)
+        snapshot = await asyncio.to_thread(self._assembly.snapshot, [file], [], context)
+        if snapshot.complete:
+            self._good, self._good_under = snapshot, under
+        return snapshot
+
+    def _unpacked(self) -> bytes | None:
+        try:
+            return zlib.decompress(self._kept.packed) if self._kept is not None else None
+        except zlib.error:
+            return None
+
+    async def _last_good(
+        self, context: ReadContext, under: str, error: SourceError, seen: Snapshot | None = None
+    ) -> Snapshot:
+        """Return the last good entries as an incomplete snapshot; what was `seen` just now, or the error, without."""
+        if self._good is None or self._good_under != under:
+            body = await asyncio.to_thread(self._unpacked)
+            if body is not None:
+                await self._parsed(context, under, body)
+        if self._good is None or self._good_under != under:
+            if seen is not None:
+                return seen
+            raise error
+        reason = f"{error}; the entries of the last good reading stay in force"
+        problem = Problem(where=self._access.shown, kind="incomplete", reason=reason)
+        problems = (*self._good.problems, problem)
+        marker = blake2b(f"{self._good.changed_marker} {error}".encode(), digest_size=16).hexdigest()
+        return replace(self._good, problems=problems, complete=False, incomplete_because=reason, changed_marker=marker)
+
+
+def _load(cache: FeedCache, name: str) -> Kept | None:
+    content = cache.load(name)
+    try:
+        return msgspec.msgpack.decode(content, type=Kept) if content is not None else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _keep(answer: Answer, body: bytes) -> Kept:
+    etag, modified = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
+    return Kept(etag=etag, modified=modified, packed=zlib.compress(body, 1))
+
+
+def _refuse_page(answer: Answer, name: str, kind: str) -> None:
+    """Raise SourceError for a page that people are meant to see, which logins and errors are."""
+    media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media in ("text/html", "application/xhtml+xml") and answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been sent instead")
+
+
+def _in_utf8(body: bytes, content_type: str) -> bytes:
+    """Return the body in UTF-8 where the server names another encoding, it fits, and the bytes are no UTF-8."""
+    message = Message()
+    message["Content-Type"] = content_type
+    charset = message.get_content_charset()
+    if not charset or find_encoding(body) not in ("utf-8", "cp1251"):
+        return body
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        try:
+            return body.decode(charset).encode()
+        except (LookupError, UnicodeError):
+            return body
+    return body
+
+
+def _plain(body: bytes, access: Access) -> bytes:
+    """Return the body unpacked, where it is a gzip file by itself; never more than max_bytes of it."""
+    if not body.startswith(_GZIP):
+        return body
+    unpacker = zlib.decompressobj(wbits=31)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while body and not unpacker.eof:
+            part = unpacker.decompress(body, _STEP_BYTES)
+            size += len(part)
+            if size > access.max_bytes:
+                text = f"{access.shown} unpacks to more than {access.max_bytes} bytes"
+                raise SourceError(text, "raise max_bytes in [sync.source] if that is right")
+            parts.append(part)
+            body = unpacker.unconsumed_tail
+    except zlib.error:
+        raise SourceError(f"{access.shown} is a gzip file that cannot be unpacked", "export it again") from None
+    if not unpacker.eof:
+        raise SourceError(f"{access.shown} is a gzip file cut short", "export it again")
+    return b"".join(parts)
