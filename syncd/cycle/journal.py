@@ -27,7 +27,7 @@ def next_hold(
     """Return the hold for one more refusal: 15 minutes, doubled each time, a day at most."""
     attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
     delay = min(FIRST_RETRY_S * 2 ** min(attempts - 1, 10), LONGEST_RETRY_S)
-    since = before.since if before is not None and attempts > 1 else now
+    since = min(before.since, now) if before is not None and attempts > 1 else now
     return Hold(
         key=key,
         reason=reason,

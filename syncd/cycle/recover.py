@@ -1,28 +1,31 @@
 """Settles what nobody knows by looking: intents left by a crash, a cut, a time-out or an unclear refusal.
 
 create   found by mark or signature among unlinked events of its section: linked; else dropped, to be planned anew
-update   the event is there: planned anew, or held when it was refused; gone: its link is forgotten
+update   the event is there: sent again, or held when it was refused; gone: its link is forgotten
 delete   the event is gone: done; there: planned anew, or held when it was refused
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import structlog
 
+from syncd.cycle.claim import claiming
 from syncd.cycle.journal import REFUSED, next_hold
 from syncd.cycle.setup import SyncSetup, World
+from syncd.cycle.waiting import sleep_or_stop
 from syncd.model.diff import Observation
-from syncd.model.item import Hold, Item, Key, Link
+from syncd.model.item import Hold, Key, Link
 from syncd.model.window import Window
 from syncd.state import records
 from syncd.state.records import Intent, Settlement
 
 _log = structlog.get_logger()
+_FLOOR = "highest id before creating"
 
 
 @dataclass(slots=True)
@@ -34,6 +37,7 @@ class Recovery:
     planned_anew: int = 0
     refused: dict[Key, str] = field(default_factory=dict)
     gone: set[Key] = field(default_factory=set)
+    doubted: set[Key] = field(default_factory=set)
     settled: set[Key] = field(default_factory=set)
     remote_ids: dict[Key, int] = field(default_factory=dict)
 
@@ -45,28 +49,49 @@ async def recover(setup: SyncSetup, world: World, run_id: int, *, stop: asyncio.
     where the portal has answered, however uselessly, there is nothing to wait for.
     Raises the client's errors; then the intents stay open for the next pass.
     """
-    found = Recovery()
     intents = await world.ledger.open_intents(setup.name)
     if not intents:
-        return found
+        return Recovery()
     await _wait_until_ended(world, intents, stop)
     if stop.is_set():
-        return found
+        return Recovery()
+    async with claiming(world, wanted=True):
+        return await _settle(setup, world, run_id, intents)
+
+
+async def _settle(setup: SyncSetup, world: World, run_id: int, intents: Sequence[Intent]) -> Recovery:
+    """Look for what became of `intents`, and write it down."""
+    found = Recovery()
     links = {link.key: link for link in await world.ledger.links(setup.name)}
     holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
     claimed = {link.remote_id for name in setup.siblings for link in await world.ledger.links(name)}
     observation = await _look(setup, world, intents, links)
-    free = _unlinked(observation, claimed)
+    looked_at = frozenset(links[intent.key].remote_id for intent in intents if intent.key in links)
+    free = _unlinked(observation, claimed, await _floor(setup, world))
     now = world.clock.now()
     settled = [
-        Settlement(intent_id=intent.id, outcome=_judge(intent, observation, free, holds, found, now), at=now)
+        Settlement(intent_id=intent.id, outcome=_judge(intent, observation, free, looked_at, holds, found, now), at=now)
         for intent in intents
     ]
-    await world.ledger.settle(run_id, settled)
+    # In this order: should it end in between, the intents are still there to be looked into again.
     await world.ledger.forget(setup.name, found.gone)
+    await world.ledger.doubt(setup.name, found.doubted)
+    await world.ledger.settle(run_id, settled)
     _log.info("intents.recovered", sync=setup.name, intents=len(intents), created=found.created,
               deleted=found.deleted, planned_anew=found.planned_anew, refused=len(found.refused))  # fmt: skip
     return found
+
+
+async def note_floor(setup: SyncSetup, world: World, observed: Iterable[int]) -> None:
+    """Write down, before creates are sent, up to which id the portal's events are certainly older than them."""
+    linked = [link.remote_id for name in setup.siblings for link in await world.ledger.links(name)]
+    highest = max((*linked, *observed), default=0)
+    await world.ledger.note(f"sync/{setup.name}", _FLOOR, highest, world.clock.now())
+
+
+async def _floor(setup: SyncSetup, world: World) -> int:
+    note = await world.ledger.read_note(f"sync/{setup.name}", _FLOOR)
+    return note[0] if note is not None and isinstance(note[0], int) else 0
 
 
 async def _wait_until_ended(world: World, intents: Sequence[Intent], stop: asyncio.Event) -> None:
@@ -77,13 +102,7 @@ async def _wait_until_ended(world: World, intents: Sequence[Intent], stop: async
     wait_s = min(until - now, world.portal.limits.timeout)
     if uncertain and wait_s > 0:
         _log.info("recovery.waited", seconds=round(wait_s, 1), intents=len(uncertain))
-        sleeping = asyncio.ensure_future(world.clock.sleep(wait_s))
-        stopping = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            stopping.cancel()
+        await sleep_or_stop(world.clock, wait_s, stop)
 
 
 async def _look(setup: SyncSetup, world: World, intents: Sequence[Intent], links: Mapping[Key, Link]) -> Observation:
@@ -96,11 +115,14 @@ async def _look(setup: SyncSetup, world: World, intents: Sequence[Intent], links
     return await setup.target.observe(world.portal, touched, places, window)
 
 
-def _unlinked(observation: Observation, claimed: set[int]) -> dict[str, list[int]]:
-    """Return ids of events that no link claims, by mark and by signature, oldest last."""
+def _unlinked(observation: Observation, claimed: set[int], floor: int) -> dict[str, list[int]]:
+    """Return ids of events that no link claims, by mark and by signature, newest last: ours came after all others.
+
+    The portal counts its events up: what is not above `floor` stood there before anything was sent.
+    """
     free: dict[str, list[int]] = {}
-    for remote_id in sorted(observation.events, reverse=True):
-        if remote_id not in claimed:
+    for remote_id in sorted(observation.events):
+        if remote_id not in claimed and remote_id > floor:
             seen = observation.events[remote_id]
             for name in filter(None, (seen.mark, seen.signature)):
                 free.setdefault(name, []).append(remote_id)
@@ -111,13 +133,14 @@ def _judge(
     intent: Intent,
     observation: Observation,
     free: dict[str, list[int]],
+    looked_at: frozenset[int],
     holds: Mapping[Key, Hold],
     found: Recovery,
     now: float,
 ) -> records.Outcome:
     if intent.op == "create":
         return _judge_create(intent, observation, free, found)
-    there = intent.remote_id in observation.events
+    there = intent.remote_id in looked_at - observation.gone
     if intent.op == "delete" and not there:
         found.deleted += 1
         found.settled.add(intent.key)
@@ -133,6 +156,8 @@ def _judge(
             intent.key, reason, intent.fingerprint, holds.get(intent.key), now, title=intent.title, where=intent.where
         )
         return records.Refused(hold=hold)
+    if intent.op == "update":
+        found.doubted.add(intent.key)
     found.planned_anew += 1
     return records.Dropped()
 
@@ -140,7 +165,7 @@ def _judge(
 def _judge_create(
     intent: Intent, observation: Observation, free: dict[str, list[int]], found: Recovery
 ) -> records.Outcome:
-    for name in (observation.mark(intent.key), observation.signature(_item(intent))):
+    for name in (observation.mark(intent.key), observation.signature(intent.item)):
         candidates = free.get(name, [])
         while candidates:
             remote_id = candidates.pop()
@@ -155,18 +180,3 @@ def _judge_create(
                 return records.Written(remote_id=remote_id, version=seen.version)
     found.planned_anew += 1
     return records.Dropped()
-
-
-def _item(intent: Intent) -> Item:
-    """Return the item that an intent was to write."""
-    return Item(
-        key=intent.key,
-        section=intent.section,
-        section_id=intent.section_id,
-        fields=intent.fields,
-        title=intent.title,
-        where=intent.where,
-        starts_on=intent.starts_on,
-        ends_on=intent.ends_on,
-        start=intent.start,
-    )

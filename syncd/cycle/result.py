@@ -9,7 +9,7 @@ from syncd.cycle.shaping import Kept
 from syncd.errors import SyncdError
 from syncd.model.diff import Plan
 from syncd.model.entry import Problem, Snapshot
-from syncd.model.item import Key
+from syncd.model.item import Item, Key, Link
 from syncd.portal.directory import Directory
 from syncd.portal.forecast import Forecast
 from syncd.state.records import RunRecord, RunState
@@ -17,7 +17,11 @@ from syncd.state.records import RunRecord, RunState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A plan with everything it was made from. `problems` are all problems of the pass so far, in order of place."""
+    """A plan with everything it was made from. `problems` are all problems of the pass so far, in order of place.
+
+    `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids of the events
+    that were read, None when the portal was not; `confirmed` the linked items found there as they were sent.
+    """
 
     sync: str
     plan: Plan
@@ -31,6 +35,10 @@ class Prepared:
     notices: int
     new_sections: int
     verified: bool
+    wanted: tuple[Item, ...] = ()
+    links: tuple[Link, ...] = ()
+    observed: frozenset[int] | None = None
+    confirmed: frozenset[Key] = frozenset()
 
     @property
     def counts(self) -> dict[str, int]:

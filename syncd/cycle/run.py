@@ -7,31 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import date
-
-import structlog
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from syncd.cycle import directory as directories
-from syncd.cycle.journal import LedgerJournal
-from syncd.cycle.recover import Recovery, recover
+from syncd.cycle.claim import claiming
+from syncd.cycle.look import differs, note_verified, observe, verify_due, without_siblings
+from syncd.cycle.push import Done, push
+from syncd.cycle.record import begin, close
+from syncd.cycle.recover import recover
 from syncd.cycle.result import PassResult, Prepared
-from syncd.cycle.sections import ensure_sections
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.shaping import kept_entries, shape_all
-from syncd.errors import SourceError, StoppedError, SyncdError
-from syncd.model.diff import ANY_FINGERPRINT, Observation, Plan, Wanted, make_plan
+from syncd.errors import StoppedError, SyncdError
+from syncd.model.diff import ANY_FINGERPRINT, Observation, Plan, make_plan
 from syncd.model.entry import Problem
-from syncd.model.item import Calendar, Change, Hold, Item, Key, Link
-from syncd.model.window import Window
-from syncd.portal.client import Usage
-from syncd.portal.directory import Directory
-from syncd.portal.waiting import Job
-from syncd.state.records import RunRecord, RunState
+from syncd.model.item import Calendar, Change, Hold, Key, Link
+from syncd.state.records import RunState
 
-_log = structlog.get_logger()
 _ROUNDS = 3
 """How often one pass plans anew after it had to look what became of a change."""
 _FOREVER = float("inf")
@@ -41,12 +34,14 @@ _FOREVER = float("inf")
 class PassOptions:
     """What a caller may ask of one pass: read the portal first, go past the guard.
 
-    `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass.
+    `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass; `confirm` is asked after
+    the guard whether to go on, and ends the pass as stopped when the answer is no.
     """
 
     verify: bool = False
     force: bool = False
     approve: Callable[[Prepared], None] | None = None
+    confirm: Callable[[Prepared], Awaitable[bool]] | None = None
 
 
 async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -> Prepared:
@@ -86,7 +81,19 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
         notices=sum(_notices(change) for change in plan.changes),
         new_sections=len(_without_section(plan)),
         verified=verify,
+        wanted=shaping.wanted.items,
+        links=links,
+        observed=frozenset(observation.events) if observation is not None else None,
+        confirmed=_confirmed(links, plan, observation),
     )
+
+
+def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation | None) -> frozenset[Key]:
+    """Return the linked items that were read and found to be as they were sent."""
+    if observation is None:
+        return frozenset()
+    touched = {change.key for change in (*plan.changes, *plan.conflicts)}
+    return frozenset(link.key for link in links if link.key not in touched and differs(observation, link) is None)
 
 
 async def run_pass(setup: SyncSetup, world: World, options: PassOptions, *, stop: asyncio.Event) -> PassResult:
@@ -97,17 +104,16 @@ async def run_pass(setup: SyncSetup, world: World, options: PassOptions, *, stop
     world = replace(world, portal=world.portal.part(stop))
     begun = await begin(setup, world)
     done = Done()
-    prepared: Prepared | None = None
     error: SyncdError | None = None
     state: RunState = "failed"
     try:
-        state = await _steps(setup, world, options, run_id, done, stop)
+        state = await _steps(setup, world, options, begun.run_id, done, stop)
     except StoppedError:
         state = "stopped"
     except SyncdError as caught:
         error = caught
     finally:
-        record = await _close(setup, world, run_id, started, before, done, state, error)
+        record = await close(setup, world, begun, done, state, error)
     return PassResult(
         record=record,
         prepared=done.prepared,
@@ -120,14 +126,14 @@ async def run_pass(setup: SyncSetup, world: World, options: PassOptions, *, stop
 
 
 async def _steps(
-    setup: SyncSetup, world: World, options: PassOptions, run_id: int, done: _Done, stop: asyncio.Event
+    setup: SyncSetup, world: World, options: PassOptions, run_id: int, done: Done, stop: asyncio.Event
 ) -> RunState:
-    found = await _recovered(setup, world, run_id, stop)
+    found = await recover(setup, world, run_id, stop=stop)
     done.counts.update(created=found.created, deleted=found.deleted)
     if stop.is_set():
         return "stopped"
     verify = options.verify or await verify_due(setup, world, world.clock.now())
-    async with _claiming(world, wanted=verify):  # only a plan that has seen the portal takes events over
+    async with claiming(world, wanted=verify):  # only a plan that has seen the portal takes events over
         prepared = await prepare(setup, world, verify=verify, keep=True)
         done.prepared = prepared
         done.problems += prepared.problems
@@ -135,6 +141,8 @@ async def _steps(
             options.approve(prepared)
         if not options.force:
             setup.guard.check(prepared.plan, setup.name)
+        if options.confirm is not None and not await options.confirm(prepared):
+            return "stopped"
         await _note_plan(setup, world, prepared, run_id)
     for name in ("unchanged", "held", "rejected"):
         done.counts[name] += prepared.counts[name]
@@ -142,12 +150,23 @@ async def _steps(
     done.counts["adopted"] += prepared.plan.count("adopt")
     plan = prepared.plan
     for _ in range(_ROUNDS):
-        again = await _push(setup, world, plan, prepared, run_id, done, stop)
+        again = await push(
+            setup,
+            world,
+            plan.changes,
+            prepared.directory,
+            observed=prepared.observed,
+            run_id=run_id,
+            done=done,
+            stop=stop,
+        )
         if stop.is_set():
             return "stopped"
         if not again:
             break
         plan = await _plan_anew(setup, world, prepared)
+    if prepared.verified:  # not before: what a person did is noticed only by reading, and has to be put right first
+        await note_verified(setup, world)
     left = (await world.ledger.tally(setup.name)).open_intents
     return "partial" if left or done.refused or done.unknown or done.not_sent else "done"
 
@@ -165,9 +184,14 @@ async def _plan_anew(setup: SyncSetup, world: World, prepared: Prepared) -> Plan
 
 
 async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id: int) -> None:
-    """Write down what the plan learned without the portal's help: absences, versions, adoptions, conflicts."""
+    """Write down what the plan learned without the portal's help: absences, versions, adoptions, conflicts.
+
+    Links to events that are gone and will be made anew are forgotten at once: should the create be lost, the next plan
+    still knows that the item is missing.
+    """
     plan, ledger, now = prepared.plan, world.ledger, world.clock.now()
     await ledger.mark_absent(setup.name, plan.absent, plan.present)
+    await ledger.forget(setup.name, [c.key for c in plan.changes if c.op == "create" and c.link is not None])
     if plan.versions:
         await ledger.relearn(setup.name, plan.versions)
     adopted = [change.link for change in plan.changes if change.op == "adopt" and change.link is not None]
@@ -178,7 +202,6 @@ async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id:
             await ledger.hold(setup.name, [_conflict_hold(change, now) for change in plan.conflicts])
         if plan.settled_conflicts:
             await ledger.release(setup.name, plan.settled_conflicts)
-        await ledger.note(f"sync/{setup.name}", "verified", True, now)
 
 
 def _conflict_hold(change: Change, now: float) -> Hold:

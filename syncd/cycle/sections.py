@@ -9,6 +9,7 @@ import structlog
 
 from syncd.cycle import directory as directories
 from syncd.cycle.setup import SyncSetup, World
+from syncd.cycle.waiting import sleep_or_stop
 from syncd.errors import EntryError
 from syncd.model.item import Calendar, Change
 from syncd.portal.directory import Directory
@@ -17,20 +18,52 @@ from syncd.portal.wire import Outcome, Refused, Unknown
 
 _log = structlog.get_logger()
 _TRIES = 3
+_NOTE = "sections under way"
 
 
 class _SectionsJournal:
-    """Keeps the outcomes of section creates in memory: what is unknown is found again by name."""
+    """Keeps the outcomes of section creates: what is unknown is found again by name, once no request is at work."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: World) -> None:
         self.outcomes: dict[int, Outcome] = {}
+        self._world = world
+        self._under_way: set[int] = set()
 
     async def intend(self, jobs: Sequence[Job]) -> None:
-        """Nothing to write down: a section is recognised by its name."""
+        """Write down that creates are under way; whoever takes over after a crash waits until they must have ended."""
+        self._under_way |= {job.id for job in jobs}
+        await self._note()
 
     async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
         """Remember what became of each create."""
         self.outcomes.update((job.id, outcome) for job, outcome in outcomes)
+        self._under_way -= {job.id for job, outcome in outcomes if not _may_go_on(outcome)}
+        await self._note()
+
+    async def _note(self) -> None:
+        scope = directories.scope(self._world)
+        if self._under_way:
+            await self._world.ledger.note(scope, _NOTE, len(self._under_way), self._world.clock.now())
+        else:
+            await self._world.ledger.drop_note(scope, _NOTE)
+
+
+def _may_go_on(outcome: Outcome) -> bool:
+    return isinstance(outcome, Unknown) and not outcome.ended
+
+
+async def _settle_earlier(world: World, stop: asyncio.Event) -> None:
+    """Wait until section creates of which nobody heard again must have ended."""
+    scope = directories.scope(world)
+    note = await world.ledger.read_note(scope, _NOTE)
+    if note is None:
+        return
+    wait_s = min(note[1] + world.portal.limits.timeout - world.clock.now(), world.portal.limits.timeout)
+    if wait_s > 0:
+        _log.info("recovery.waited", seconds=round(wait_s, 1), sections=note[0])
+        await sleep_or_stop(world.clock, wait_s, stop)
+    if not stop.is_set():
+        await world.ledger.drop_note(scope, _NOTE)
 
 
 async def ensure_sections(
@@ -44,11 +77,15 @@ async def ensure_sections(
         {(c.key.calendar, c.item.section) for c in changes if c.item is not None and c.item.section_id is None}
     )
     troubled: dict[Calendar, str] = {}
+    missing = [one for one in needed if not _exists(directory, *one, troubled)]
+    if missing:  # whoever made one since the directory was read, or was killed while making it, made it for us
+        await _settle_earlier(world, stop)
+        directory = await _read_anew(world, directory, missing)
     for _ in range(_TRIES):
         missing = [one for one in needed if one[0] not in troubled and not _exists(directory, *one, troubled)]
         if not missing or stop.is_set():
             break
-        journal = _SectionsJournal()
+        journal = _SectionsJournal(world)
         jobs = [
             Job(id=number, command=setup.target.section_command(calendar, name), repeatable=False)
             for number, (calendar, name) in enumerate(missing, start=1)
@@ -58,12 +95,16 @@ async def ensure_sections(
             outcome = journal.outcomes.get(number)
             if isinstance(outcome, Refused):
                 troubled[calendar] = f"section {name!r} could not be created: {outcome.description or outcome.code}"
-        if any(isinstance(outcome, Unknown) for outcome in journal.outcomes.values()):
-            await world.clock.sleep(world.portal.limits.timeout)  # the cut request may still be at work there
-        directory = await directories.reread_sections(world, directory, {calendar for calendar, _ in missing})
-        await directories.store(world, directory)
+        await _settle_earlier(world, stop)
+        directory = await _read_anew(world, directory, missing)
         _log.info("sections.created", sync=setup.name, wanted=len(missing), refused=len(troubled))
     return directory, troubled
+
+
+async def _read_anew(world: World, directory: Directory, missing: Iterable[tuple[Calendar, str]]) -> Directory:
+    directory = await directories.reread_sections(world, directory, {calendar for calendar, _ in missing})
+    await directories.store(world, directory)
+    return directory
 
 
 def _exists(directory: Directory, calendar: Calendar, name: str, troubled: dict[Calendar, str]) -> bool:

@@ -137,7 +137,7 @@ def make_plan(
             _adopt(draft, item, found, adoptable.differing)
         else:
             draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
-    waiting = {key for key, hold in holds.items() if now < hold.retry_at and hold.fingerprint != ANY_FINGERPRINT}
+    waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
     _drop_unwanted(draft, wanted, linked, policy, window, observation)
     _withhold_refused_deletes(draft, holds, waiting)
     if not wanted.complete:
@@ -153,11 +153,16 @@ def _waits(item: Item, hold: Hold | None, now: float, *, observed: bool, draft: 
         if not observed:
             draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
         return not observed
-    if hold.fingerprint != item.fingerprint or now >= hold.retry_at:
+    if hold.fingerprint != item.fingerprint or not _still_waits(hold, now):
         return False
     draft.held += 1
     draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=hold.reason))
     return True
+
+
+def _still_waits(hold: Hold, now: float) -> bool:
+    """Say whether a hold counts at `now`; one from the future was made before the clock was set back, and does not."""
+    return hold.since <= now < hold.retry_at
 
 
 def _keep(
@@ -184,6 +189,8 @@ def _keep(
         draft.unchanged += 1
         return
     reason = "section changed" if link.section != item.section else "source changed"
+    if not link.fingerprint:
+        reason = "nobody knows what its last update did"
     draft.changes.append(_update(item, link, link.sent, reason))
 
 

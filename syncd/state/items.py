@@ -73,6 +73,15 @@ def forget(connection: sqlite3.Connection, sync: str, keys: Collection[Key]) -> 
         drop_links(connection, sync, keys)
 
 
+def doubt(connection: sqlite3.Connection, sync: str, keys: Collection[Key]) -> None:
+    """Forget what the events of `keys` were last made to show; keys without a link are passed over."""
+    with transaction(connection):
+        connection.executemany(
+            f"UPDATE links SET fingerprint = '' WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            (key_row(sync, key) for key in keys),
+        )
+
+
 def relearn(connection: sqlite3.Connection, sync: str, versions: Mapping[Key, int]) -> None:
     """Set the expected VERSION of the links of `versions`; keys without a link are passed over."""
     with transaction(connection):

@@ -123,6 +123,10 @@ class Ledger:
         """Link events that already stood in the portal, and record at `now` that `run_id` took them over."""
         await self._do(journal.adopt, run_id, tuple(links), now)
 
+    async def doubt(self, sync: str, keys: Collection[Key]) -> None:
+        """Note that nobody knows what the events of `keys` show, so that the next plan writes them again."""
+        await self._do(items.doubt, sync, tuple(keys))
+
     async def relearn(self, sync: str, versions: Mapping[Key, int]) -> None:
         """Set the expected VERSION of links after a verify pass; keys without a link are passed over."""
         await self._do(items.relearn, sync, dict(versions))

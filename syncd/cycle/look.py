@@ -1,0 +1,117 @@
+"""Reads what the portal holds of a sync's links: which part of it, when it is due, and whether it is what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from syncd.cycle.setup import SyncSetup, World
+from syncd.model.diff import Observation
+from syncd.model.item import Item, Key, Link
+from syncd.model.window import Window
+
+_EVERYTHING = Window(first=None, last=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBack:
+    """What reading back found: items that stand there as they were sent, and what is wrong with the others."""
+
+    confirmed: frozenset[Key] = frozenset()
+    wrong: Mapping[Key, str] = field(default_factory=dict)
+
+
+async def verify_due(setup: SyncSetup, world: World, now: float) -> bool:
+    """Say whether the portal's events have to be read; also when the clock was set back since they were."""
+    note = await world.ledger.read_note(f"sync/{setup.name}", "verified")
+    return note is None or not 0 <= now - note[1] < setup.verify_every.total_seconds()
+
+
+async def note_verified(setup: SyncSetup, world: World) -> None:
+    """Write down that what the portal held has been read and put right."""
+    await world.ledger.note(f"sync/{setup.name}", "verified", True, world.clock.now())
+
+
+async def observe(
+    setup: SyncSetup, world: World, items: Sequence[Item], links: Sequence[Link], window: Window
+) -> Observation:
+    """Read the sections that links or wanted items stand in; raises the client's errors."""
+    places = {(item.key.calendar, item.section_id) for item in items if item.section_id is not None}
+    places |= {(link.key.calendar, link.section_id) for link in links}
+    inside = tuple(link for link in links if _touches(window, link))
+    return await setup.target.observe(world.portal, inside, sorted(places), _narrowed(window, items, inside))
+
+
+async def observe_links(setup: SyncSetup, world: World, links: Sequence[Link]) -> Observation:
+    """Read what the portal holds of `links`, wherever they are in time; raises the client's errors."""
+    return await observe(setup, world, (), links, _EVERYTHING)
+
+
+async def read_back(setup: SyncSetup, world: World, keys: Iterable[Key]) -> ReadBack:
+    """Read the items of `keys` and compare them with what was sent.
+
+    What the portal rewrites by itself is no difference. Raises the client's errors.
+    """
+    wanted = set(keys)
+    links = [link for link in await world.ledger.links(setup.name) if link.key in wanted]
+    seen = await observe_links(setup, world, links)
+    wrong = dict.fromkeys(wanted - {link.key for link in links}, "it is not in the portal")
+    for link in links:
+        if (difference := differs(seen, link)) is not None:
+            wrong[link.key] = difference
+    return ReadBack(confirmed=frozenset(wanted - set(wrong)), wrong=wrong)
+
+
+def differs(seen: Observation, link: Link) -> str | None:
+    """Return what tells the event of `link` from what was sent, None when it is that."""
+    event = seen.events.get(link.remote_id)
+    if event is None:
+        return "it is gone from the portal" if link.remote_id in seen.gone else "it could not be read back"
+    names = edited(seen, link)
+    return f"reads back differently: {', '.join(names)}" if names else None
+
+
+def edited(seen: Observation, link: Link) -> tuple[str, ...]:
+    """Return the names of the fields in which the event of `link` is not what was sent; () for one that is gone."""
+    event = seen.events.get(link.remote_id)
+    if event is None:
+        return ()
+    names = seen.differing(link.sent, event.fields)
+    return (*names, "section") if event.section_id != link.section_id else names
+
+
+async def without_siblings(setup: SyncSetup, world: World, observation: Observation) -> Observation:
+    """Return the observation without events that other syncs of this portal own, or are just creating."""
+    own = {link.remote_id for link in await world.ledger.links(setup.name)}
+    others: set[int] = set()
+    coming: set[str] = set()
+    for name in setup.siblings:
+        if name != setup.name:
+            others |= {link.remote_id for link in await world.ledger.links(name)}
+            creates = [intent for intent in await world.ledger.open_intents(name) if intent.op == "create"]
+            coming |= {observation.signature(intent.item) for intent in creates}
+    kept = {
+        i: seen
+        for i, seen in observation.events.items()
+        if i in own or (i not in others and seen.signature not in coming)
+    }
+    return replace(observation, events=kept)
+
+
+def _touches(window: Window, link: Link) -> bool:
+    ends = date.fromisoformat(link.ends_on) if link.ends_on else None
+    return window.touches(date.fromisoformat(link.starts_on), ends)
+
+
+def _narrowed(window: Window, items: Sequence[Item], links: Sequence[Link]) -> Window:
+    """Return the part of `window` that items and links reach, so that empty months are not read."""
+    holders: list[Item | Link] = [*items, *links]
+    if not holders:
+        return window
+    first = min(date.fromisoformat(one.starts_on) for one in holders)
+    ends = [one.ends_on for one in holders]
+    last = max(date.fromisoformat(end) for end in ends if end) if all(ends) else window.last
+    first = max(first, window.first) if window.first else first
+    last = min(last, window.last) if last and window.last else last
+    return Window(first=first, last=max(first, last) if last else last)

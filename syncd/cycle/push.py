@@ -1,0 +1,157 @@
+"""Sends changes, by whatever they were planned, and settles what nobody knows about by looking.
+
+Every change goes intend -> send -> settle through the ledger; nothing reaches the portal any other way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from syncd.cycle import directory as directories
+from syncd.cycle.claim import claiming
+from syncd.cycle.journal import LedgerJournal
+from syncd.cycle.recover import note_floor, recover
+from syncd.cycle.result import Prepared
+from syncd.cycle.sections import ensure_sections
+from syncd.cycle.setup import SyncSetup, World
+from syncd.model.entry import Problem
+from syncd.model.item import Change, Key
+from syncd.model.window import Window
+from syncd.portal.directory import Directory
+from syncd.portal.waiting import Job
+
+
+@dataclass(slots=True)
+class Done:
+    """What a run has done so far; `places` tells where the refused stand in the source."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+    refused: dict[Key, str] = field(default_factory=dict)
+    places: dict[Key, str] = field(default_factory=dict)
+    remote_ids: dict[Key, int] = field(default_factory=dict)
+    settled: set[Key] = field(default_factory=set)
+    unknown: set[Key] = field(default_factory=set)
+    not_sent: set[Key] = field(default_factory=set)
+    prepared: Prepared | None = None
+
+
+async def push(
+    setup: SyncSetup,
+    world: World,
+    changes: Sequence[Change],
+    directory: Directory,
+    *,
+    observed: Collection[int] | None,
+    run_id: int,
+    done: Done,
+    stop: asyncio.Event,
+) -> bool:
+    """Send `changes`; return whether something must be planned anew because looking told what nobody knew.
+
+    `observed` are the ids of events that were read in this run, None when the portal was not read: then updates are
+    confirmed by looking, for one of a deleted event may look done. Raises the client's errors and StateError.
+    """
+    changes = [change for change in changes if change.op != "adopt"]
+    if not changes:
+        return False
+    sectionless = any(change.item is not None and change.item.section_id is None for change in changes)
+    async with claiming(world, wanted=sectionless):
+        directory, troubled = await ensure_sections(setup, world, directory, changes, stop)
+    if stop.is_set():
+        return False
+    ready: list[tuple[Change, int]] = []
+    for change in changes:
+        section_id = _section_id(directory, change)
+        if section_id is None:
+            done.refused[change.key] = troubled.get(change.key.calendar) or "its section could not be found or created"
+        else:
+            ready.append((change, section_id))
+    if any(change.op == "create" for change, _ in ready):
+        await note_floor(setup, world, observed or ())
+    ids = await world.ledger.reserve_ids(len(ready))
+    journal = LedgerJournal(
+        ledger=world.ledger,
+        clock=world.clock,
+        target=setup.target,
+        sync=setup.name,
+        run_id=run_id,
+        changes={one: change for one, (change, _) in zip(ids, ready, strict=True)},
+        section_ids={one: section_id for one, (_, section_id) in zip(ids, ready, strict=True)},
+        holds={hold.key: hold for hold in await world.ledger.holds(setup.name)},
+    )
+    jobs = [
+        Job(id=one, command=setup.target.command(change, section_id, directory), repeatable=change.op != "create")
+        for one, (change, section_id) in zip(ids, ready, strict=True)
+    ]
+    try:
+        await world.portal.push(jobs, journal, stop)
+    finally:
+        _take(done, journal, changes)
+        await world.ledger.note(directories.scope(world), "budget", world.portal.budget_state(), world.clock.now())
+    if stop.is_set():
+        return False
+    gone = await _confirm_updates(setup, world, ready, journal) if observed is None else frozenset()
+    found = await recover(setup, world, run_id, stop=stop)
+    done.counts.update(created=found.created, deleted=found.deleted)
+    done.counts["updated"] -= len(gone)
+    done.settled -= gone
+    done.refused.update(found.refused)
+    done.remote_ids.update(found.remote_ids)
+    done.settled |= found.settled
+    if stop.is_set():
+        return False
+    done.unknown -= journal.unknown
+    if done.refused:
+        await directories.drop(world)
+    return bool(found.planned_anew or gone or journal.not_sent)
+
+
+def _take(done: Done, journal: LedgerJournal, changes: Sequence[Change]) -> None:
+    done.counts.update(journal.done)
+    done.remote_ids.update(journal.remote_ids)
+    done.refused.update(journal.refused)
+    done.unknown |= journal.unknown
+    done.settled |= journal.settled
+    done.not_sent = journal.not_sent
+    doubtful = journal.unknown | set(done.refused)
+    for change in changes:
+        if change.key in doubtful:
+            holder = change.item or change.link
+            done.places[change.key] = holder.where if holder is not None else ""
+
+
+def _section_id(directory: Directory, change: Change) -> int | None:
+    if change.item is None:
+        return change.link.section_id if change.link is not None else None
+    if change.item.section_id is not None:
+        return change.item.section_id
+    section = directory.section(change.key.calendar, change.item.section)
+    return section.id if section is not None else None
+
+
+async def _confirm_updates(
+    setup: SyncSetup, world: World, sent: list[tuple[Change, int]], journal: LedgerJournal
+) -> frozenset[Key]:
+    """Look at updated events that were not read in this run, for an update of a deleted one may look done.
+
+    Returns the keys of those that were gone; their links are forgotten, so that the next plan creates them
+    (PORTAL.md 4.3).
+    """
+    updated = [c.link for c, _ in sent if c.op == "update" and c.link is not None and c.key in journal.remote_ids]
+    if not updated:
+        return frozenset()
+    days = Window(first=setup.today(world.clock.now()), last=setup.today(world.clock.now()))
+    seen = await setup.target.observe(world.portal, updated, (), days)
+    gone = [link.key for link in updated if link.remote_id in seen.gone]
+    await world.ledger.forget(setup.name, gone)
+    versions = {
+        link.key: version
+        for link in updated
+        if link.remote_id in seen.events and (version := seen.events[link.remote_id].version) is not None
+    }
+    await world.ledger.relearn(setup.name, versions)
+    return frozenset(gone)
