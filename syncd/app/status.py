@@ -48,7 +48,7 @@ async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
                 name=sync.name,
                 last_run=last,
                 last_success=await ledger.last_success(sync.name),
-                next_run=first_due(last.started if last else None, sync.every.total_seconds(), now),
+                next_run=first_due(last.started if last else None, sync.when.every.total_seconds(), now),
                 tally=await ledger.tally(sync.name),
                 holds=await ledger.holds(sync.name),
             )

@@ -22,6 +22,7 @@ from syncd.config.schema import (
     TargetConfig,
 )
 from syncd.config.secrets import check_webhook, read_secret
+from syncd.config.service import build_when
 from syncd.config.tables import (
     COLUMN_KEYS,
     SOURCE_KEYS,
@@ -61,7 +62,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _CRM = re.compile(r"(?:L|D|C|CO|T[0-9a-f]{1,8})_[1-9]\d*")
 _MOST_PER_BATCH = 50
 _LATER_TARGETS = ("activity", "todo")
-_LATER_SOURCES = ("xlsx", "caldav", "bitrix24")
+_LATER_SOURCES = ("caldav", "bitrix24")
 
 
 def build_portal(
@@ -115,7 +116,7 @@ def build_sync(
         name=sync.name,
         where=f"{places.where(*path)} {sync.name}",
         portal=_portal(places, sync.portal, portals, path),
-        every=_period(places, sync.every, *path, "every"),
+        when=build_when(places, sync, table, path),
         verify_every=_period(places, sync.verify_every, *path, "verify_every"),
         timezone=_timezone(places, sync.timezone, *path, "timezone"),
         past=places.parsed(parse_duration, sync.window.past, *path, "window", "past"),
@@ -180,7 +181,7 @@ def _source(places: Places, options: Mapping[str, Any], base: Path, path: KeyPat
         raise places.error((*path, "type"), "is missing" if kind is None else "must be text in quotes")
     if kind in _LATER_SOURCES:
         raise places.error(
-            (*path, "type"), f'= "{kind}" is not available in this version of syncd', 'use "csv" or "ics"'
+            (*path, "type"), f'= "{kind}" is not available in this version of syncd', 'use "csv", "xlsx" or "ics"'
         )
     if kind in SOURCE_KEYS:
         places.refuse_unknown(options, SOURCE_KEYS[kind], path)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from syncd.config.build import build_portal, build_sync
 from syncd.config.places import Places
 from syncd.config.schema import Config, PortalConfig, SyncConfig
 from syncd.config.secrets import is_loopback, readable_by_others
-from syncd.config.tables import SOURCE_SECRETS, ConfigTable
+from syncd.config.service import build_alerts, build_http
+from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable
 from syncd.errors import ConfigError
 
+T = TypeVar("T", ConfigTable, IncludedTable)
 _TOML_PLACE = re.compile(
     r"(?P<said>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
@@ -49,25 +53,59 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
 
     Raises ConfigError, naming file, line and key, for whatever cannot be obeyed.
     """
-    text = _read(path)
-    document = _parse(path, text)
-    places = Places(path, text)
-    table = places.convert(document, ConfigTable)
-    base = path.absolute().parent
+    main, table = _file(path, ConfigTable)
+    files = (main, *_included(main, table.include))
     warnings: list[str] = []
-    portals = _portals(places, table.portals, base, environ, warnings)
+    portals = _portals(files, environ, warnings)
     names = [portal.name for portal in portals]
-    syncs = [build_sync(places, index, each, base=base, portals=names) for index, each in enumerate(table.sync)]
-    _refuse_twins(places, syncs)
-    for sync in syncs:
-        warnings += _open_secrets(path, sync, base)
+    syncs: list[SyncConfig] = []
+    for file in files:
+        base = file.places.path.absolute().parent
+        for index, each in enumerate(file.sync):
+            sync = build_sync(file.places, index, each, base=base, portals=names)
+            _refuse_twin(file.places, index, sync, syncs)
+            syncs.append(sync)
+            warnings += _open_secrets(file.places.path, sync, base)
     return Config(
         path=path,
-        state=_state(places, table.state, base, environ),
+        state=_state(main.places, table.state, path.absolute().parent, environ),
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
+        http=build_http(main.places, table.http),
+        alerts=build_alerts(main.places, table.alerts, names),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """One file of the config: where its keys stand, and its portals and syncs as TOML gives them."""
+
+    places: Places
+    portals: Mapping[str, Any]
+    sync: Sequence[Mapping[str, Any]]
+
+
+def _file(path: Path, kind: type[T]) -> tuple[_File, T]:
+    text = _read(path)
+    document = _parse(path, text)
+    places = Places(path, text)
+    table = places.convert(document, kind)
+    return _File(places=places, portals=table.portals, sync=table.sync), table
+
+
+def _included(main: _File, patterns: Sequence[str]) -> tuple[_File, ...]:
+    """Return the files that `include` names, in the order of their names; a pattern that matches none is fine."""
+    base = main.places.path.absolute().parent
+    found: dict[Path, None] = {}
+    for index, pattern in enumerate(patterns):
+        place = base / Path(pattern).expanduser()
+        if not pattern.strip():
+            raise main.places.error(("include", index), "is empty", 'name files, as in "conf.d/*.toml"')
+        if not has_magic(pattern) and not place.is_file():
+            raise main.places.error(("include", index), f"names {place}, which is no file", 'as in "conf.d/*.toml"')
+        found.update(dict.fromkeys(sorted(Path(name) for name in glob(str(place)))))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    return tuple(_file(path, IncludedTable)[0] for path in found if path.is_file())
 
 
 def _read(path: Path) -> str:
@@ -96,36 +134,39 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise ConfigError(f"{path}:{line}:{column}: is not TOML: {found['said']}") from None
 
 
-def _portals(
-    places: Places,
-    tables: Mapping[str, Any],
-    base: Path,
-    environ: Mapping[str, str],
-    warnings: list[str],
-) -> tuple[PortalConfig, ...]:
+def _portals(files: Sequence[_File], environ: Mapping[str, str], warnings: list[str]) -> tuple[PortalConfig, ...]:
     """Return the portals by name, and add to `warnings` what others could read."""
-    if not tables:
-        raise places.error(("portals",), "has no portal", "add [portals.main] with its webhook")
+    if not any(file.portals for file in files):
+        raise files[0].places.error(("portals",), "has no portal", "add [portals.main] with its webhook")
     built: dict[str, PortalConfig] = {}
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise places.error(("portals", name), "must be a table, as in [portals.main]")
-        portal, key, file = build_portal(places, name, table, base=base, environ=environ)
-        twin = built.get(portal.host)
-        if twin is not None:
-            raise places.error(
-                ("portals", name),
-                f"goes to {portal.host} like [portals.{twin.name}]",
-                "a portal's limits are shared: give each portal once, and let its syncs name it",
-            )
-        built[portal.host] = portal
-        holder = places.path if key == "webhook" else file
-        simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")
-        if holder is not None and not simulated and readable_by_others(holder):
-            warnings.append(
-                f"{holder} holds a webhook and can be read by every user of this machine: chmod o= {holder}"
-            )
+    for file in files:
+        for name, table in file.portals.items():
+            if not isinstance(table, dict):
+                raise file.places.error(("portals", name), "must be a table, as in [portals.main]")
+            if any(portal.name == name for portal in built.values()):
+                raise file.places.error(("portals", name), "is given in another file already", "give it another name")
+            portal = _portal(file.places, name, table, environ, warnings)
+            twin = built.get(portal.host)
+            if twin is not None:
+                raise file.places.error(
+                    ("portals", name),
+                    f"goes to {portal.host} like [portals.{twin.name}]",
+                    "a portal's limits are shared: give each portal once, and let its syncs name it",
+                )
+            built[portal.host] = portal
     return tuple(built.values())
+
+
+def _portal(
+    places: Places, name: str, table: Mapping[str, Any], environ: Mapping[str, str], warnings: list[str]
+) -> PortalConfig:
+    base = places.path.absolute().parent
+    portal, key, file = build_portal(places, name, table, base=base, environ=environ)
+    holder = places.path if key == "webhook" else file
+    simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")
+    if holder is not None and not simulated and readable_by_others(holder):
+        warnings.append(f"{holder} holds a webhook and can be read by every user of this machine: chmod o= {holder}")
+    return portal
 
 
 def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
@@ -142,11 +183,9 @@ def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
     ]
 
 
-def _refuse_twins(places: Places, syncs: Sequence[SyncConfig]) -> None:
-    seen: dict[str, SyncConfig] = {}
-    for index, sync in enumerate(syncs):
-        twin = seen.setdefault(sync.name, sync)
-        if twin is not sync:
+def _refuse_twin(places: Places, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
+    for twin in others:
+        if twin.name == sync.name:
             raise places.error(("sync", index, "name"), f'"{sync.name}" is taken by another sync ({twin.where})')
 
 

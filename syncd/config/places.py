@@ -90,8 +90,8 @@ class Places:
         self.refuse_unknown(table, kind.__struct_fields__, path)
         hints = get_type_hints(kind)
         for key, value in table.items():
-            inner = hints[key]
-            if isinstance(inner, type) and issubclass(inner, Table) and isinstance(value, dict):
+            inner = inner_table(hints[key])
+            if inner is not None and isinstance(value, dict):
                 self._refuse_unknown_within(value, inner, (*path, key))
 
     def _told(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath, message: str) -> ConfigError:
@@ -118,12 +118,19 @@ class Places:
         return self.error((*path, *inner), f"must be {wanted}, not {_WORDS.get(expected['got'], expected['got'])}")
 
 
+def inner_table(hint: object) -> type[Table] | None:
+    """Return the table that a key with the type `hint` holds, None when it holds something else."""
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return next((one for one in options if isinstance(one, type) and issubclass(one, Table)), None)
+
+
 def _choices(kind: type[Table], path: KeyPath) -> tuple[str, ...]:
     """Return the texts allowed at `path` in a `kind`, () where any text is."""
     hint: Any = kind
     for step in path:
-        if not (isinstance(hint, type) and issubclass(hint, Table) and isinstance(step, str)):
+        table = inner_table(hint)
+        if table is None or not isinstance(step, str):
             return ()
-        hint = get_type_hints(hint)[step]
+        hint = get_type_hints(table)[step]
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     return tuple(str(word) for option in options if get_origin(option) is Literal for word in get_args(option))

@@ -94,13 +94,45 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     crm: tuple[str, ...]
 
 
+class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """When the daemon makes the passes of a sync; `cron` is None where `every` counts.
+
+    `watch` lets changed files of the source begin a pass once they have been still for `settle`. `jitter` and
+    `stale_after` are None where they follow from the schedule.
+    """
+
+    every: timedelta
+    cron: str | None
+    jitter: timedelta | None
+    watch: bool
+    settle: timedelta
+    stale_after: timedelta | None
+
+
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[http]`: where the status page listens; `public` when other machines can reach it."""
+
+    host: str
+    port: int
+    public: bool
+
+
+class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[alerts]`: the portal user and the chat that get a message through `portal`, and the program that is run."""
+
+    portal: str | None
+    user: int | None
+    chat: str | None
+    command: tuple[str, ...]
+
+
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One `[[sync]]`; `where` names file, line and sync for messages."""
 
     name: str
     where: str
     portal: str
-    every: timedelta
+    when: WhenConfig
     verify_every: timedelta
     timezone: str | None
     past: timedelta
@@ -126,6 +158,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     portals: tuple[PortalConfig, ...]
     syncs: tuple[SyncConfig, ...]
     warnings: tuple[str, ...] = ()
+    http: HttpConfig | None = None
+    alerts: AlertsConfig | None = None
 
     def portal(self, name: str) -> PortalConfig:
         """Return the portal of that name; raises KeyError when there is none."""

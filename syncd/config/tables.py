@@ -93,6 +93,11 @@ class SyncTable(Table, frozen=True, kw_only=True):
     target: TargetTable
     portal: str | None = None
     every: str = "15m"
+    cron: str | None = None
+    jitter: str | None = None
+    watch: bool = True
+    settle: str = "2s"
+    stale_after: str | None = None
     verify_every: str = "6h"
     timezone: str | None = None
     window: WindowTable = WindowTable()
@@ -107,17 +112,40 @@ class SyncTable(Table, frozen=True, kw_only=True):
     filter: FilterTable = FilterTable()
 
 
+class HttpTable(Table, frozen=True, kw_only=True):
+    """`[http]`."""
+
+    listen: str
+
+
+class AlertsTable(Table, frozen=True, kw_only=True):
+    """`[alerts]`."""
+
+    portal: str | None = None
+    user: int | None = None
+    chat: str | None = None
+    command: list[str] | None = None
+
+
 class ConfigTable(Table, frozen=True, kw_only=True):
     """The whole file; portals and syncs are converted one by one, so that an error can name its line."""
 
     state: str | None = None
+    include: list[str] = []
+    http: HttpTable | None = None
+    alerts: AlertsTable | None = None
+    portals: dict[str, Any] = {}
+    sync: list[dict[str, Any]] = []
+
+
+class IncludedTable(Table, frozen=True, kw_only=True):
+    """A file that `include` names: portals and syncs, nothing else."""
+
     portals: dict[str, Any] = {}
     sync: list[dict[str, Any]] = []
 
 
 NOT_AVAILABLE: dict[str, frozenset[str]] = {
-    "": frozenset({"http"}),
-    "sync": frozenset({"cron"}),
     "sync.target": frozenset({"activity", "contact", "owner_type", "responsible", "deadline", "ping"}),
 }
 """Keys that are fixed for later versions, by table: refused with those words rather than as unknown."""
@@ -132,6 +160,7 @@ _FILE_KEYS = ("type", "path", *_WEB_KEYS)
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "dates", "columns"),
     "ics": (*_FILE_KEYS, "encoding"),
+    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "columns"),
 }
 """The keys of built-in sources, known here only to name the line of a wrong one; the sources decide about the rest."""
 

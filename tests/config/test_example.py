@@ -11,12 +11,14 @@ from typing import Any, get_type_hints
 import pytest
 
 from syncd.config import COLORS, load_config
+from syncd.config.places import inner_table
 from syncd.config.tables import COLUMN_KEYS, SOURCE_KEYS, SOURCE_SECRETS, ConfigTable, PortalTable, SyncTable, Table
 from syncd.model.names import FIELDS
 from syncd.model.template import FILTERS
 from syncd.source import open_source
 from syncd.source.csv import CsvOptions
 from syncd.source.ics import IcsOptions
+from syncd.source.xlsx import XlsxOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -26,9 +28,10 @@ TEXT = EXAMPLE.read_text(encoding="utf-8")
 def known(kind: type[Table], *path: str) -> Iterator[str]:
     hints = get_type_hints(kind)
     for name in kind.__struct_fields__:
-        inner = {"portals": PortalTable, "sync": SyncTable}.get(name) if kind is ConfigTable else hints[name]
-        if isinstance(inner, type) and issubclass(inner, Table):
-            yield from known(inner, *path, name)
+        inner = ({"portals": PortalTable, "sync": SyncTable} if kind is ConfigTable else {}).get(name, hints[name])
+        table = inner_table(inner)
+        if table is not None:
+            yield from known(table, *path, name)
         else:
             yield ".".join((*path, name))
 
@@ -55,7 +58,8 @@ def test_the_example_loads_as_it_is() -> None:
 
 def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     missing = set(known(ConfigTable)) - set(written(tomllib.loads(TEXT)))
-    assert missing == {f"portals.webhook_{form}" for form in ("file", "env", "credential")}
+    assert missing == {f"portals.webhook_{form}" for form in ("file", "env", "credential")} | {"sync.cron"}
+    assert re.search(r'^# cron = "', TEXT, re.MULTILINE)
     for form in ("file", "env", "credential"):
         assert re.search(rf"^#\s+webhook_{form} = ", TEXT, re.MULTILINE)
 
@@ -80,9 +84,11 @@ def test_the_defaults_named_in_the_example_are_the_defaults(tmp_path: Path) -> N
         'source = { type = "csv", path = "x.csv" }\ntarget = { owner = "{owner}" }\n'
     )
     full, bare = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0], load_config(minimal, {"HOME": "/h"}).syncs[0]
-    same = ("portal", "every", "verify_every", "past", "future", "on_removed", "removed_after", "on_conflict")
+    same = ("portal", "verify_every", "past", "future", "on_removed", "removed_after", "on_conflict")
     for name in (*same, "max_removed", "max_changed", "adopt", "marker"):
         assert getattr(full, name) == getattr(bare, name), name
+    for name in ("every", "watch", "settle"):
+        assert getattr(full.when, name) == getattr(bare.when, name), name
 
 
 def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
@@ -90,6 +96,7 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     open_source(options.options, options.base, where=options.where)
     assert set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
     assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
+    assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
     named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
     forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
     assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named

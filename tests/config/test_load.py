@@ -35,7 +35,7 @@ def test_what_is_left_out_gets_the_documented_default(write: Write) -> None:
     config = loaded(write(MINIMAL))
     (sync,) = config.syncs
     assert (sync.name, sync.portal, sync.timezone) == ("timetable", "main", None)
-    assert (sync.every, sync.verify_every) == (timedelta(minutes=15), timedelta(hours=6))
+    assert (sync.when.every, sync.verify_every) == (timedelta(minutes=15), timedelta(hours=6))
     assert (sync.past, sync.future) == (timedelta(days=30), timedelta(days=365))
     assert (sync.on_removed, sync.removed_after, sync.on_conflict) == ("keep", 2, "source")
     assert (sync.max_removed, sync.max_changed) == (Threshold.parse("20%"), Threshold.parse("50%"))
@@ -107,7 +107,7 @@ include = ["title ~ x"]
     assert config.portals[0].server_timezone == "Europe/Riga"
     assert config.portals[0].limits.given() == {"burst": 9, "rate": 1.5, "operating_share": 1, "batch_size": 50}
     (sync,) = config.syncs
-    assert (sync.every, sync.past, sync.future) == (timedelta(seconds=90), timedelta(0), timedelta(days=2))
+    assert (sync.when.every, sync.past, sync.future) == (timedelta(seconds=90), timedelta(0), timedelta(days=2))
     assert (sync.timezone, sync.on_removed, sync.removed_after) == ("Asia/Kolkata", "delete", 1)
     assert (sync.on_conflict, sync.adopt, sync.marker) == ("report", False, "description")
     assert (str(sync.max_removed), str(sync.max_changed)) == ("5", '"12.5%"')

@@ -43,7 +43,7 @@ def _scheduled(app: App, setup: SyncSetup) -> Scheduled:
     return Scheduled(
         name=setup.name,
         portal=config.portal,
-        every_s=config.every.total_seconds(),
+        every_s=config.when.every.total_seconds(),
         last_started=last_started,
         run=partial(_pass, app, setup),
         progress=progress,

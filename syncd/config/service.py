@@ -1,0 +1,112 @@
+"""What only the daemon needs of the config: when passes run, where the status page listens, who hears of trouble."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from syncd.config.durations import parse_duration
+from syncd.config.places import Places
+from syncd.config.schema import AlertsConfig, HttpConfig, WhenConfig
+from syncd.config.tables import AlertsTable, HttpTable, SyncTable
+from syncd.config.toml_lines import Path as KeyPath
+
+_CHAT = re.compile(r"chat[1-9]\d*|sg[1-9]\d*|[1-9]\d*")
+_CRON_FIELDS = 5
+_LONGEST_SETTLE = timedelta(hours=1)
+
+
+def build_when(places: Places, sync: SyncTable, given: Mapping[str, Any], path: KeyPath) -> WhenConfig:
+    """Return when the sync's passes run; `given` are the keys the config really holds."""
+    if "cron" in given and "every" in given:
+        raise places.error((*path, "cron"), "and every exclude each other", "keep one of them")
+    every = _period(places, sync.every, *path, "every")
+    settle = places.parsed(parse_duration, sync.settle, *path, "settle")
+    if settle > _LONGEST_SETTLE:
+        raise places.error((*path, "settle"), f'must be at most "1h", not "{sync.settle}"')
+    return WhenConfig(
+        every=every,
+        cron=None if sync.cron is None else _cron(places, sync.cron, *path, "cron"),
+        jitter=None if sync.jitter is None else places.parsed(parse_duration, sync.jitter, *path, "jitter"),
+        watch=sync.watch,
+        settle=settle,
+        stale_after=None if sync.stale_after is None else _period(places, sync.stale_after, *path, "stale_after"),
+    )
+
+
+def _period(places: Places, text: str, *path: str | int) -> timedelta:
+    duration = places.parsed(parse_duration, text, *path)
+    if not duration:
+        raise places.error(path, f'must be longer than "{text}"')
+    return duration
+
+
+def _cron(places: Places, text: str, *path: str | int) -> str:
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - most configs name no cron
+
+    fields = text.split()
+    remedy = 'give minute, hour, day of month, month and day of week, as in "*/15 7-20 * * 1-5"'
+    if len(fields) != _CRON_FIELDS:
+        raise places.error(path, f'must have five fields, not "{text}"', remedy)
+    try:
+        times = CronSim(" ".join(fields), datetime.now(UTC))
+    except CronSimError as error:
+        reason = str(error)
+        raise places.error(path, f'has a {reason[:1].lower()}{reason[1:]}: "{text}"', remedy) from None
+    if next(times, None) is None:
+        raise places.error(path, f'never comes: "{text}"', remedy)
+    return " ".join(fields)
+
+
+def build_http(places: Places, table: HttpTable | None) -> HttpConfig | None:
+    """Return where the status page listens, None when it is off."""
+    if table is None:
+        return None
+    path = ("http", "listen")
+    remedy = 'give an address of this machine and a port, as in "127.0.0.1:8787" or "[::1]:8787"'
+    try:
+        parts = urlsplit(f"//{table.listen}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise places.error(path, f'is no address: "{table.listen}"', remedy) from None
+    if parts.netloc != table.listen or "@" in table.listen or not host or port is None:
+        raise places.error(path, f'must be HOST:PORT, not "{table.listen}"', remedy)
+    return HttpConfig(host=host, port=port, public=not _loopback(host))
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def build_alerts(places: Places, table: AlertsTable | None, portals: Sequence[str]) -> AlertsConfig | None:
+    """Return who hears when a sync goes stale or a portal refuses, None when nobody does."""
+    if table is None:
+        return None
+    given = {name for name, value in msgspec.structs.asdict(table).items() if value is not None}
+    if not given & {"user", "chat", "command"}:
+        raise places.error(("alerts",), "tells nobody", "give user, chat or command")
+    if table.user is not None and table.user < 1:
+        raise places.error(("alerts", "user"), f"must be the id of a portal user, not {table.user}")
+    if table.chat is not None and not _CHAT.fullmatch(table.chat):
+        raise places.error(("alerts", "chat"), f'must be a dialog like "chat42", not "{table.chat}"')
+    if table.command is not None and not (table.command and table.command[0].strip()):
+        raise places.error(("alerts", "command"), "is empty", 'give a program and its arguments: ["/usr/bin/notify"]')
+    portal = table.portal
+    if given & {"user", "chat"}:
+        if portal is None and len(portals) > 1:
+            raise places.error(("alerts", "portal"), "is missing", f"there is more than one: {', '.join(portals)}")
+        portal = portal or portals[0]
+        if portal not in portals:
+            raise places.error(("alerts", "portal"), f'names "{portal}", but there is no [portals.{portal}]')
+    elif portal is not None:
+        raise places.error(("alerts", "portal"), "has no effect without user or chat")
+    return AlertsConfig(portal=portal, user=table.user, chat=table.chat, command=tuple(table.command or ()))
