@@ -43,6 +43,11 @@ MAX_JSON_DEPTH = 320
 MAX_BATCHED_BYTES = 200_000
 """A longer command travels alone, so that one batch stays far below any limit on the size of a request."""
 
+# Words the text filter looks for in pairs (PORTAL.md 1.5); also as a part of others, which costs only a few bytes.
+_FILTERED = re.compile(
+    r"create|alter|drop|select|from|where|limit|union|update|insert|into|load_file|script|expression|data|on[a-z]+",
+    re.IGNORECASE,
+)
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _TOP_KEY = re.compile(r"[^\x00-\x20\x7f.\[\]]+")
 _NESTED_KEY = re.compile(r"[^\x00-\x20\x7f\[\]][^\x00-\x1f\x7f\[\]]*")
@@ -250,7 +255,15 @@ def _encoded(command: Command) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe="", errors="replace")
+    """Percent-encode for a command string so that the text filter finds nothing in it.
+
+    The filter sees the whole command string as one text before it is taken apart: a title with "select" and the key
+    "from" further on would make it split the key, and the portal would miss a parameter (PORTAL.md 1.5, 2.4).
+    """
+    quoted = quote(text, safe="", errors="replace")
+    if _FILTERED.search(quoted) is None:
+        return quoted
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "replace"))
 
 
 def _variables(prefix: str, value: Json) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 import orjson
 import pytest
@@ -210,3 +210,12 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
     webhook = Webhook(address=f"http://{host}/rest/1/code/")
     assert webhook.loopback
     assert webhook.url("m") == f"http://{host}/rest/1/code/m"
+
+
+def test_no_word_the_text_filter_looks_for_stands_in_a_command_string() -> None:
+    words = ("Select a room", "Create event", "union", "Update the set", "DROP table", "online = 3", "x/../y")
+    for word in words:
+        text = encode_command(Command(method="calendar.event.add", params={"name": word, "from": "2026-12-01"}))
+        query = text.partition("?")[2].lower()
+        assert not any(part in query for part in ("select", "create", "union", "update", "drop", "online", "from"))
+        assert dict(parse_qsl(text.partition("?")[2])) == {"name": word, "from": "2026-12-01"}
