@@ -16,10 +16,11 @@ GROUP = "syncd.sources"
 BUILT_IN = (
     EntryPoint(name="csv", value="syncd.source.csv:open_csv", group=GROUP),
     EntryPoint(name="ics", value="syncd.source.ics:open_ics", group=GROUP),
+    EntryPoint(name="xlsx", value="syncd.source.xlsx:open_xlsx", group=GROUP),
 )
 """The same lines as in pyproject.toml, for a checkout that runs without being installed."""
 
-NOT_BUILT = frozenset({"xlsx", "caldav", "bitrix24"})
+NOT_BUILT = frozenset({"caldav", "bitrix24"})
 
 
 def open_source(options: Mapping[str, object], base: Path, *, where: str) -> Source:
@@ -34,8 +35,8 @@ def open_source(options: Mapping[str, object], base: Path, *, where: str) -> Sou
     if kind not in points:
         if kind in NOT_BUILT:
             raise ConfigError(
-                f"{where}: this version reads files only, there is no source {kind!r} yet",
-                "export the schedule to a csv or ics file",
+                f"{where}: there is no source {kind!r} in this version",
+                "export the schedule to a file, or give its ics address",
             )
         raise ConfigError(f"{where}: unknown source type {kind!r}", nearest(kind, points))
     try:

@@ -49,6 +49,11 @@ def decode(content: bytes, encoding: str, *, name: str, kind: str) -> str:
     return text
 
 
+def looks_like_markup(content: bytes) -> bool:
+    """Say whether the bytes begin as a page of HTML or XML does, which what is binary never should."""
+    return _MARKUP.match(content[:200].decode("latin-1").removeprefix("ï»¿")) is not None
+
+
 def find_encoding(content: bytes) -> str:
     """Return the encoding that the bytes are in: their mark's, or UTF-8 if all or nearly all fit, or Windows-1251."""
     for mark, encoding in _BOMS:

@@ -18,8 +18,8 @@ from syncd.model.template import FILTERS
 from syncd.source import open_source
 from syncd.source.csv import CsvOptions
 from syncd.source.ics import IcsOptions
-from syncd.source.xlsx import XlsxOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
+from syncd.source.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 TEXT = EXAMPLE.read_text(encoding="utf-8")

@@ -34,7 +34,12 @@ class FileSourceConformance:
         raise NotImplementedError
 
     def truncated(self) -> bytes:
+        """Return a file that is cut off after the event "one"; override the test where nothing of it can be read."""
         raise NotImplementedError
+
+    def foreign(self) -> tuple[tuple[bytes, str], ...]:
+        """Return files of other kinds, each with a word of the error it is."""
+        return (PAGE, "HTML"), (b"PK\x03\x04\x00\x00binary\x00", "binary"), (b"\xff\xfe\x00", "utf-16")
 
     async def test_all_entries_are_read_in_order_with_their_place(self, tmp_path: Path) -> None:
         (tmp_path / f"a{self.suffix}").write_bytes(self.schedule("b", "a", "c"))
@@ -81,15 +86,11 @@ class FileSourceConformance:
         assert snapshot.complete
         assert snapshot.entries == ()
 
-    @pytest.mark.parametrize(
-        ("content", "says"), [(PAGE, "HTML"), (b"PK\x03\x04\x00\x00binary\x00", "binary"), (b"\xff\xfe\x00", "utf-16")]
-    )
-    async def test_what_is_no_schedule_is_an_error_that_says_so(
-        self, tmp_path: Path, content: bytes, says: str
-    ) -> None:
-        (tmp_path / f"a{self.suffix}").write_bytes(content)
-        with pytest.raises(SourceError, match=rf"a\{self.suffix}.*{says}"):
-            await self.source(f"a{self.suffix}", tmp_path).read(CONTEXT)
+    async def test_what_is_no_schedule_is_an_error_that_says_so(self, tmp_path: Path) -> None:
+        for content, says in self.foreign():
+            (tmp_path / f"a{self.suffix}").write_bytes(content)
+            with pytest.raises(SourceError, match=rf"a\{self.suffix}.*{says}"):
+                await self.source(f"a{self.suffix}", tmp_path).read(CONTEXT)
 
     async def test_a_missing_file_is_an_error_with_its_name(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=rf"a\{self.suffix}"):
@@ -117,7 +118,7 @@ class FileSourceConformance:
         (tmp_path / "feeds" / f"a{self.suffix}").write_bytes(self.schedule("a"))
         (tmp_path / "feeds" / f"b{self.suffix.upper()}").write_bytes(self.schedule("b"))
         (tmp_path / "feeds" / "notes.txt").write_bytes(b"not a schedule")
-        for path in ("feeds", f"feeds/[ab]{self.suffix[:-3]}*"):
+        for path in ("feeds", "feeds/[ab].*"):
             snapshot = await self.source(path, tmp_path).read(CONTEXT)
             assert [entry.uid for entry in snapshot.entries] == ["a", "b"]
             assert snapshot.complete

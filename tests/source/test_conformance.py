@@ -1,8 +1,15 @@
+from datetime import datetime
 from pathlib import Path
 
-from syncd.source import Source, open_source
-from tests.source.conformance import FileSourceConformance
+import pytest
 
+from syncd.errors import SourceError
+from syncd.source import Source, open_source
+from tests.source.conformance import CONTEXT, PAGE, FileSourceConformance
+from tests.source.workbooks import workbook
+
+HEADER = ("ID", "Shift", "Start", "End")
+NINE, TEN = datetime(2026, 12, 1, 9), datetime(2026, 12, 1, 10)
 COLUMNS = {"uid": "ID", "title": "Shift", "start": "Start", "end": "End"}
 
 
@@ -37,6 +44,32 @@ class TestIcs(FileSourceConformance):
 
     def truncated(self) -> bytes:
         return _calendar(_event("one", "20261201"), _event("two", "20261201"))[:-40]
+
+
+class TestXlsx(FileSourceConformance):
+    suffix = ".xlsx"
+
+    def source(self, path: str, base: Path) -> Source:
+        return open_source({"type": "xlsx", "path": path, "columns": COLUMNS}, base, where="test")
+
+    def schedule(self, *uids: str) -> bytes:
+        return workbook(HEADER, *((uid, f"Shift {uid}", NINE, TEN) for uid in uids))
+
+    def with_broken(self, good: str, bad: str) -> tuple[bytes, int]:
+        return workbook(HEADER, (good, "Good", NINE, TEN), (bad, "Bad", "2026-02-31 09:00", "2026-02-31 10:00")), 3
+
+    def foreign(self) -> tuple[tuple[bytes, str], ...]:
+        return (
+            (PAGE, "HTML"),
+            (b"PK\x03\x04\x00\x00binary\x00", "not an Excel file"),
+            (b"ID;Shift", "not an Excel file"),
+        )
+
+    async def test_a_truncated_file_is_incomplete_and_keeps_what_was_read(self, tmp_path: Path) -> None:
+        """A part of an archive cannot be read at all, so it is an error, which deletes nothing either."""
+        (tmp_path / "a.xlsx").write_bytes(self.schedule("one", "two")[:-300])
+        with pytest.raises(SourceError, match=r"a\.xlsx"):
+            await self.source("a.xlsx", tmp_path).read(CONTEXT)
 
 
 def _event(uid: str, day: str) -> str:

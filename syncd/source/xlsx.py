@@ -1,0 +1,283 @@
+"""Excel workbooks to entries, through python-calamine: which sheet, which row is the header, what a cell means as text.
+
+From there on a sheet is a table like any other. Nothing of a workbook is computed: a formula counts as the value that
+was saved with it. An archive that would unpack to more than a sheet can reasonably be is refused before it is opened.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from syncd.errors import ConfigError, SourceError
+from syncd.model import zones
+from syncd.source.base import ReadContext, Source
+from syncd.source.opening import open_files
+from syncd.source.options import FileOptions, nearest, read_options
+from syncd.source.reading import Part
+from syncd.source.table.columns import check_mapping, count_found, find_columns
+from syncd.source.table.rows import RowReader
+from syncd.source.table.when import DateOrder, find_order
+from syncd.source.text import clean, looks_like_markup
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet
+
+_HEADER_WITHIN = 50
+_DATE_FIELDS = ("start", "date", "end")
+_LARGEST_BYTES = 1_000_000_000
+_STEP_BYTES, _PACKED_STEP_BYTES = 1 << 20, 1 << 16
+_HALF_SECOND = timedelta(milliseconds=500)
+_DAY_S = 86_400
+_EXACT_FLOAT = 1e15
+
+Cell = int | float | str | bool | time | date | datetime | timedelta
+Rows = list[tuple[int, list[str]]]
+
+
+class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of `[sync.source]` with type = "xlsx".
+
+    `sheet` is a name or a number from 1, by default the first that is visible; `header` the number of the row with the
+    titles, by default the first that has the mapped ones. `dates` orders day and month in dates that are text.
+    """
+
+    type: Literal["xlsx"]
+    columns: dict[str, str | int]
+    sheet: str | int | None = None
+    header: int | None = None
+    dates: DateOrder = "auto"
+
+
+def open_xlsx(options: Mapping[str, object], base: Path, *, where: str) -> Source:
+    """Make a source of Excel files; raises ConfigError beginning with `where`, also without python-calamine."""
+    chosen = read_options(XlsxOptions, options, where=where)
+    check_mapping(chosen.columns, where=where)
+    if isinstance(chosen.sheet, int) and chosen.sheet < 1:
+        raise ConfigError(f"{where}: sheet = {chosen.sheet} is no sheet", "a name, or a number from 1")
+    if chosen.header is not None and chosen.header < 1:
+        raise ConfigError(f"{where}: header = {chosen.header} is no row", "a number from 1")
+    try:
+        import python_calamine  # noqa: F401, PLC0415 - an extra: only who reads Excel needs it, told here with the remedy
+    except ImportError:
+        raise ConfigError(f"{where}: Excel files need python-calamine", "pip install 'syncd[xlsx]'") from None
+
+    def parse(name: str, content: bytes, context: ReadContext) -> Part:
+        return parse_xlsx(name, content, chosen, context.zone)
+
+    return open_files(chosen, base, where=where, suffix=".xlsx", begin=lambda: parse, charset_counts=False)
+
+
+def parse_xlsx(name: str, content: bytes, options: XlsxOptions, zone: str | None) -> Part:
+    """Return what the sheet holds; `zone` is the sync's `timezone`.
+
+    Raises SourceError for a file that is no workbook or lacks the sheet or a mapped column, ConfigError for an unknown
+    `zone`.
+    """
+    iana = zones.resolve(zone) if zone else None
+    if zone and iana is None:
+        raise ConfigError(f"timezone = {zone!r} is not a time zone", "write a name like Europe/Moscow")
+    if not content:
+        return Part(incomplete=f"{name} is empty, without even a sheet")
+    sheet = _sheet(name, content, options)
+    cells: list[list[Cell]] = sheet.to_python(skip_empty_area=False)
+    merged = sheet.merged_cell_ranges or []
+    _fill_down(cells, merged)
+    at = _header_row(cells, options)
+    if at is None:
+        return Part(incomplete=f"{name} has no header")
+    header = [clean(_text(cell)) for cell in _trimmed(cells[at])]
+    positions = find_columns(options.columns, header, where=f"{name}:{at + 1}")
+    headings = _headings(cells, merged, after=at)
+    rows = [
+        (number + 1, _row(cells[number], positions, len(header)))
+        for number in range(at + 1, len(cells))
+        if number not in headings
+    ]
+    order = find_order(_dates(rows, positions), options.dates)
+    part = RowReader(name=name, header=header, positions=positions, order=order, zone=iana).part(
+        [(line, row) for line, row in rows if any(row)]
+    )
+    if headings:
+        first = min(headings) + 1
+        part.warn(f"{name}:{first}", f"{len(headings)} rows of one merged cell are taken for headings and left out")
+    return part
+
+
+def _sheet(name: str, content: bytes, options: XlsxOptions) -> CalamineSheet:
+    """Return the sheet to read; raises SourceError."""
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # noqa: PLC0415 - an extra, see open_xlsx
+
+    if looks_like_markup(content):
+        raise SourceError(f"{name} is HTML or XML, not an Excel file", "save it as .xlsx in Excel")
+    _refuse_bomb(name, content)
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        wanted = _choose(name, book.sheet_names, _first_visible(book.sheets_metadata), options.sheet)
+        return book.get_sheet_by_name(wanted)
+    except PasswordError:
+        raise SourceError(f"{name} is protected by a password", "save it without one") from None
+    except (CalamineError, OSError, ValueError) as error:
+        raise SourceError(f"{name} is not an Excel file, or only a part of one: {_brief(error)}") from None
+
+
+def _choose(name: str, names: Sequence[str], first: int, wanted: str | int | None) -> str:
+    if not names:
+        raise SourceError(f"{name} has no sheet")
+    if wanted is None:
+        return names[first]
+    if isinstance(wanted, int):
+        if wanted > len(names):
+            raise SourceError(f"{name} has no sheet {wanted}, only {len(names)}", "correct sheet in [sync.source]")
+        return names[wanted - 1]
+    folded = [known for known in names if known.strip().casefold() == wanted.strip().casefold()]
+    if wanted in names or folded:
+        return wanted if wanted in names else folded[0]
+    raise SourceError(f"{name} has no sheet {wanted!r}", nearest(wanted, names))
+
+
+def _first_visible(sheets: Sequence[object]) -> int:
+    for number, sheet in enumerate(sheets):
+        visible = str(getattr(sheet, "visible", "")).endswith("Visible")
+        if visible and str(getattr(sheet, "typ", "")).endswith("WorkSheet"):
+            return number
+    return 0
+
+
+def _refuse_bomb(name: str, content: bytes) -> None:
+    """Raise SourceError for an archive that unpacks to too much; what its directory says of itself is not believed."""
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return
+    total = 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for member in archive.infolist():
+                total += max(member.file_size, _unpacked_size(content, member, _LARGEST_BYTES - total))
+                if total > _LARGEST_BYTES:
+                    raise SourceError(f"{name} would unpack to more than {_LARGEST_BYTES} bytes", "export it again")
+    except (zipfile.BadZipFile, zlib.error, OSError):
+        raise SourceError(f"{name} is a damaged archive, or only a part of one", "export it again") from None
+
+
+def _unpacked_size(content: bytes, member: zipfile.ZipInfo, most: int) -> int:
+    """Return the true size of a packed member, counted no further than `most`."""
+    if member.compress_type != zipfile.ZIP_DEFLATED:
+        return member.compress_size
+    start = member.header_offset
+    start += 30 + int.from_bytes(content[start + 26 : start + 28], "little")
+    start += int.from_bytes(content[member.header_offset + 28 : member.header_offset + 30], "little")
+    unpacker = zlib.decompressobj(wbits=-15)
+    size = 0
+    for at in range(start, len(content), _PACKED_STEP_BYTES):
+        packed = content[at : at + _PACKED_STEP_BYTES]
+        while packed and not unpacker.eof:
+            size += len(unpacker.decompress(packed, _STEP_BYTES))
+            packed = unpacker.unconsumed_tail
+            if size > most:
+                return size
+        if unpacker.eof:
+            break
+    return size
+
+
+def _fill_down(cells: list[list[Cell]], merged: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> None:
+    """Write the value of a cell merged over several rows into each of them: it stands for all."""
+    for (top, left), (bottom, _) in merged:
+        if top >= len(cells) or left >= len(cells[top]):
+            continue
+        for number in range(top + 1, min(bottom, len(cells) - 1) + 1):
+            if left < len(cells[number]) and cells[number][left] == "":
+                cells[number][left] = cells[top][left]
+
+
+def _headings(
+    cells: Sequence[Sequence[Cell]], merged: Iterable[tuple[tuple[int, int], tuple[int, int]]], *, after: int
+) -> frozenset[int]:
+    """Return the rows that hold nothing but one cell merged over several columns."""
+    return frozenset(
+        top
+        for (top, left), (_, right) in merged
+        if right > left
+        and after < top < len(cells)
+        and all(cell == "" or left <= at <= right for at, cell in enumerate(cells[top]))
+    )
+
+
+def _header_row(cells: Sequence[Sequence[Cell]], options: XlsxOptions) -> int | None:
+    """Return the 0-based row of the titles: the one the config names, else the first with most mapped ones."""
+    if options.header is not None:
+        return options.header - 1 if options.header <= len(cells) else None
+    filled = [at for at, row in enumerate(cells[:_HEADER_WITHIN]) if any(cell != "" for cell in row)]
+    if not filled:
+        return None
+    return max(filled, key=lambda at: count_found(options.columns, [_text(cell) for cell in cells[at]]))
+
+
+def _trimmed(row: Sequence[Cell]) -> Sequence[Cell]:
+    """Return the row without the empty cells at its end, which formatting leaves behind."""
+    width = len(row)
+    while width and row[width - 1] == "":
+        width -= 1
+    return row[:width]
+
+
+def _row(cells: Sequence[Cell], positions: Mapping[str, int], width: int) -> list[str]:
+    """Return a row as texts; what stands beyond the header is kept only where it is not empty, to be told."""
+    texts = [_text(cell) for cell in (cells if len(_trimmed(cells)) > width else cells[:width])]
+    while len(texts) > width and not texts[-1]:
+        texts.pop()
+    start, end = positions.get("start", -1), positions.get("end", -1)
+    if start < 0:
+        return texts
+    if _is_day(cells, start) and (_has_time(cells, end) or _has_time(cells, positions.get("duration", -1))):
+        texts[start] += " 00:00"  # Excel keeps a midnight and a bare day alike; beside a time it is a time
+    elif _is_day(cells, end) and _has_time(cells, start):
+        texts[end] += " 00:00"
+    return texts
+
+
+def _is_day(cells: Sequence[Cell], at: int) -> bool:
+    return 0 <= at < len(cells) and isinstance(cells[at], date) and not isinstance(cells[at], datetime)
+
+
+def _has_time(cells: Sequence[Cell], at: int) -> bool:
+    if not 0 <= at < len(cells):
+        return False
+    cell = cells[at]
+    return isinstance(cell, datetime | time) or (isinstance(cell, timedelta) and cell.total_seconds() % _DAY_S > 0)
+
+
+def _text(cell: Cell) -> str:  # noqa: PLR0911 - one line per kind of cell
+    """Return what a person would type for the cell: dates in ISO, lengths as hours and minutes, whole numbers bare."""
+    match cell:
+        case str():
+            return cell
+        case bool():
+            return "true" if cell else "false"
+        case datetime():
+            return (cell + _HALF_SECOND).isoformat(" ", "seconds")
+        case date():
+            return cell.isoformat()
+        case time():
+            return cell.isoformat("seconds")
+        case timedelta():
+            minutes, seconds = divmod(round(cell.total_seconds()), 60)
+            return f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")
+        case float() if cell.is_integer() and abs(cell) < _EXACT_FLOAT:
+            return str(int(cell))
+        case _:
+            return str(cell)
+
+
+def _dates(rows: Iterable[tuple[int, Sequence[str]]], positions: Mapping[str, int]) -> Iterable[str]:
+    wanted = [positions[field] for field in _DATE_FIELDS if field in positions]
+    return (clean(row[at]) for _, row in rows for at in wanted if at < len(row))
+
+
+def _brief(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -1,0 +1,169 @@
+"""Excel workbooks, real and odd."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from datetime import date, datetime, time, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from syncd.errors import ConfigError, SourceError
+from syncd.model.entry import AllDay, Entry, Span
+from syncd.source import open_source
+from syncd.source.reading import Part
+from syncd.source.xlsx import XlsxOptions, parse_xlsx
+from tests.source.calendars import days, timed
+from tests.source.workbooks import Cell, Formula, workbook, workbook_of
+
+HEADER = ("ID", "Shift", "Start", "End", "E-mail")
+COLUMNS: dict[str, str | int] = {"uid": "ID", "title": "Shift", "start": "Start", "end": "End", "owner": "E-mail"}
+NINE, TEN = datetime(2026, 12, 1, 9), datetime(2026, 12, 1, 10, 20)
+
+
+def parse(content: bytes, columns: dict[str, str | int] | None = None, **options: object) -> Part:
+    chosen = XlsxOptions(type="xlsx", path="a.xlsx", columns=columns or COLUMNS, **options)  # type: ignore[arg-type]
+    return parse_xlsx("a.xlsx", content, chosen, "Europe/Moscow")
+
+
+def one(*cells: Cell | Formula, columns: dict[str, str | int] | None = None, header: tuple[str, ...] = HEADER) -> Entry:
+    part = parse(workbook(header, cells), columns)
+    assert part.problems == []
+    return part.entries[0]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "span"),
+    [
+        (NINE, TEN, timed("2026-12-01 09:00", "2026-12-01 10:20")),
+        (Formula("A1+1", NINE), Formula("C2+1/18", TEN), timed("2026-12-01 09:00", "2026-12-01 10:20")),
+        ("01.12.2026 9:00", "01.12.2026 10:20", timed("2026-12-01 09:00", "2026-12-01 10:20")),
+        (NINE, time(8, 0), timed("2026-12-01 09:00", "2026-12-02 08:00")),
+        (date(2026, 12, 1), date(2026, 12, 2), days("2026-12-01", "2026-12-03")),
+        (date(2026, 12, 1), None, days("2026-12-01", "2026-12-02")),
+        (date(2026, 12, 1), NINE, timed("2026-12-01 00:00", "2026-12-01 09:00")),
+        (NINE, date(2026, 12, 2), timed("2026-12-01 09:00", "2026-12-02 00:00")),
+        (NINE + timedelta(milliseconds=-3), TEN, timed("2026-12-01 09:00", "2026-12-01 10:20")),
+    ],
+)
+def test_dates_are_read_whether_real_or_text(start: Cell | Formula, end: Cell | Formula, span: Span) -> None:
+    assert one("1", "Shift", start, end, "a@b.c").span == span
+
+
+def test_times_of_day_and_lengths_have_columns_of_their_own() -> None:
+    columns: dict[str, str | int] = {"title": 1, "date": 2, "start_time": 3, "duration": 4}
+    entry = one(
+        "Shift", date(2026, 12, 1), time(9, 30), timedelta(hours=26), columns=columns, header=("T", "D", "From", "For")
+    )
+    assert entry.span == timed("2026-12-01 09:30", "2026-12-02 11:30")
+    midnight = one("Shift", date(2026, 12, 1), time(0), time(1, 30), columns=columns, header=("T", "D", "From", "For"))
+    assert midnight.span == timed("2026-12-01 00:00", "2026-12-01 01:30")
+
+
+def test_numbers_and_truths_are_what_a_person_would_type() -> None:
+    columns = {**COLUMNS, "all_day": "Whole", "priority": "P"}
+    entry = one(1024, 3.5, date(2026, 12, 1), None, "a@b.c", True, 5, columns=columns, header=(*HEADER, "Whole", "P"))
+    assert (entry.uid, entry.details.title, entry.details.priority) == ("1024", "3.5", 5)
+    assert isinstance(entry.span, AllDay)
+
+
+def test_a_cell_merged_over_rows_stands_for_all_of_them() -> None:
+    content = workbook(
+        HEADER,
+        ("1", "Morning", NINE, TEN, "a@b.c"),
+        ("2", None, NINE, TEN, "d@e.f"),
+        ("3", "Other", NINE, TEN, "a@b.c"),
+        merged=["B2:B3"],
+    )
+    assert [entry.details.title for entry in parse(content).entries] == ["Morning", "Morning", "Other"]
+
+
+def test_titles_above_the_header_and_headings_between_rows_are_passed_over_and_told() -> None:
+    content = workbook(
+        ("Shift plan 2026",),
+        (),
+        HEADER,
+        ("December",),
+        ("1", "Morning", NINE, TEN, "a@b.c"),
+        (None, None, None, None, None),
+        ("2", "Evening", NINE, TEN, "a@b.c"),
+        merged=["A1:E1", "A4:E4"],
+    )
+    part = parse(content)
+    assert [(entry.where, entry.uid) for entry in part.entries] == [("a.xlsx:5", "1"), ("a.xlsx:7", "2")]
+    assert [(problem.where, problem.kind) for problem in part.problems] == [("a.xlsx:4", "warning")]
+    assert part.incomplete == ""
+
+
+def test_the_sheet_is_named_numbered_or_the_first_visible() -> None:
+    rows = {name: (HEADER, (name, name, NINE, TEN, "")) for name in ("Old", "Now", "Next")}
+    content = workbook_of(rows, hidden=["Old"])
+    for sheet, title in ((None, "Now"), ("Next", "Next"), ("next ", "Next"), (1, "Old"), (3, "Next")):
+        assert parse(content, sheet=sheet).entries[0].details.title == title
+    with pytest.raises(SourceError, match=r"has no sheet 'Nxt'.*did you mean 'Next'"):
+        parse(content, sheet="Nxt")
+    with pytest.raises(SourceError, match="has no sheet 4, only 3"):
+        parse(content, sheet=4)
+
+
+def test_the_header_is_where_the_config_says() -> None:
+    content = workbook(HEADER, HEADER, ("1", "Shift", NINE, TEN, ""))
+    assert [problem.where for problem in parse(content).problems] == ["a.xlsx:2"]
+    assert parse(content, header=2).problems == []
+    assert "no header" in parse(content, header=9).incomplete
+
+
+def test_a_missing_column_is_an_error_with_the_header_row_and_the_nearest_title() -> None:
+    with pytest.raises(SourceError, match=r"a.xlsx:2: no column 'E-mail' for owner.*E-Mai"):
+        parse(workbook(("Plan",), ("ID", "Shift", "Start", "End", "E-Mai"), ("1", "S", NINE, TEN, "")))
+
+
+def test_a_row_with_an_impossible_cell_is_rejected_alone() -> None:
+    part = parse(workbook(HEADER, ("1", "S", 46000.375, TEN, ""), ("2", "S", NINE, TEN, "")))
+    assert [entry.uid for entry in part.entries] == ["2"]
+    assert part.rejected == {"1"}
+    assert "46000.375" in part.problems[0].reason
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"<html><body>Sign in</body></html>", "HTML"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?>", "HTML or XML"),
+        (b"ID;Shift\n1;2\n", "not an Excel file"),
+        (b"PK\x03\x04\x00\x00binary\x00", "not an Excel file"),
+        (workbook(HEADER)[:-200], "not an Excel file|damaged archive"),
+        (workbook(HEADER)[:400], "not an Excel file|damaged archive"),
+    ],
+)
+def test_what_is_no_workbook_is_an_error(content: bytes, says: str) -> None:
+    with pytest.raises(SourceError, match=f"^a.xlsx .*({says})"):
+        parse(content)
+
+
+def bomb(declared: int | None) -> bytes:
+    """Return an archive of 20 MB of zeros, which claims to hold `declared` bytes."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(20_000_000))
+    content = out.getvalue()
+    if declared is None:
+        return content
+    return content.replace((20_000_000).to_bytes(4, "little"), declared.to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize("declared", [None, 10])
+def test_an_archive_that_unpacks_to_too_much_is_refused_whatever_it_says_of_itself(
+    monkeypatch: pytest.MonkeyPatch, declared: int | None
+) -> None:
+    monkeypatch.setattr("syncd.source.xlsx._LARGEST_BYTES", 1_000_000)
+    with pytest.raises(SourceError, match="would unpack to more than 1000000 bytes"):
+        parse(bomb(declared))
+
+
+def test_without_calamine_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(ConfigError, match=r"^the sync: Excel files need python-calamine .pip install 'syncd\[xlsx\]'"):
+        open_source({"type": "xlsx", "path": "a.xlsx", "columns": COLUMNS}, Path(), where="the sync")
