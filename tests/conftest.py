@@ -1,8 +1,9 @@
-"""Shared by all tests: makes aioresponses speak to the aiohttp of today."""
+"""Shared by all tests: makes aioresponses speak to the aiohttp of today, and Hypothesis bear a busy machine."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import Mock
@@ -11,6 +12,13 @@ import aioresponses.core
 import pytest
 from aiohttp import ClientResponse, StreamReader
 from aiohttp.client_proto import ResponseHandler
+from hypothesis import HealthCheck, settings
+
+# How fast an example is drawn depends on what else the machine does; what is drawn in CI does not depend on anything.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("suite")
 
 
 class _Response(ClientResponse):
