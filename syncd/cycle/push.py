@@ -70,8 +70,8 @@ async def push(
             done.refused[change.key] = troubled.get(change.key.calendar) or "its section could not be found or created"
         else:
             ready.append((change, section_id))
-    if any(change.op == "create" for change, _ in ready):
-        await note_floor(setup, world, observed or ())
+    if creates := [change.key for change, _ in ready if change.op == "create"]:
+        await note_floor(setup, world, creates, observed or ())
     ids = await world.ledger.reserve_ids(len(ready))
     journal = LedgerJournal(
         ledger=world.ledger,

@@ -64,7 +64,7 @@ async def _settle(setup: SyncSetup, world: World, run_id: int, intents: Sequence
     found = Recovery()
     links = {link.key: link for link in await world.ledger.links(setup.name)}
     holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
-    claimed = {link.remote_id for name in setup.siblings for link in await world.ledger.links(name)}
+    claimed = await _claimed(setup, world, (intent.key for intent in intents))
     observation = await _look(setup, world, intents, links)
     looked_at = frozenset(links[intent.key].remote_id for intent in intents if intent.key in links)
     free = _unlinked(observation, claimed, await _floor(setup, world))
@@ -77,16 +77,23 @@ async def _settle(setup: SyncSetup, world: World, run_id: int, intents: Sequence
     await world.ledger.forget(setup.name, found.gone)
     await world.ledger.doubt(setup.name, found.doubted)
     await world.ledger.settle(run_id, settled)
+    await world.ledger.doubt(setup.name, found.doubted)  # links that have just been made
     _log.info("intents.recovered", sync=setup.name, intents=len(intents), created=found.created,
               deleted=found.deleted, planned_anew=found.planned_anew, refused=len(found.refused))  # fmt: skip
     return found
 
 
-async def note_floor(setup: SyncSetup, world: World, observed: Iterable[int]) -> None:
-    """Write down, before creates are sent, up to which id the portal's events are certainly older than them."""
-    linked = [link.remote_id for name in setup.siblings for link in await world.ledger.links(name)]
-    highest = max((*linked, *observed), default=0)
+async def note_floor(setup: SyncSetup, world: World, creates: Iterable[Key], observed: Iterable[int]) -> None:
+    """Write down, before `creates` are sent, up to which id what stands in the portal is certainly older than them."""
+    highest = max((*await _claimed(setup, world, creates), *observed), default=0)
     await world.ledger.note(f"sync/{setup.name}", _FLOOR, highest, world.clock.now())
+
+
+async def _claimed(setup: SyncSetup, world: World, keys: Iterable[Key]) -> set[int]:
+    """Return the ids that some sync has linked in places of the same types: events and activities count apart."""
+    types = {key.calendar.type for key in keys}
+    linked = [link for name in setup.siblings for link in await world.ledger.links(name)]
+    return {link.remote_id for link in linked if link.key.calendar.type in types}
 
 
 async def _floor(setup: SyncSetup, world: World) -> int:
@@ -165,18 +172,32 @@ def _judge(
 def _judge_create(
     intent: Intent, observation: Observation, free: dict[str, list[int]], found: Recovery
 ) -> records.Outcome:
+    remote_id = _own(intent, observation, free)
+    if remote_id is None:
+        found.planned_anew += 1
+        return records.Dropped()
+    for ids in free.values():
+        if remote_id in ids:
+            ids.remove(remote_id)
+    found.created += 1
+    found.settled.add(intent.key)
+    found.remote_ids[intent.key] = remote_id
+    seen = observation.events[remote_id]
+    if observation.differing(intent.fields, seen.fields):  # edited since, or the twin of another entry: written again
+        found.doubted.add(intent.key)
+        found.planned_anew += 1
+        return records.Written(remote_id=remote_id, version=None)
+    return records.Written(remote_id=remote_id, version=seen.version)
+
+
+def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[int]]) -> int | None:
+    """Return the event that the create of `intent` made: by its mark, else the newest that looks like it.
+
+    Of several that look alike, one that is the same in every field goes first.
+    """
     for name in (observation.mark(intent.key), observation.signature(intent.item)):
-        candidates = free.get(name, [])
-        while candidates:
-            remote_id = candidates.pop()
-            seen = observation.events[remote_id]
-            if seen.calendar == intent.key.calendar:
-                for ids in free.values():
-                    if remote_id in ids:
-                        ids.remove(remote_id)
-                found.created += 1
-                found.settled.add(intent.key)
-                found.remote_ids[intent.key] = remote_id
-                return records.Written(remote_id=remote_id, version=seen.version)
-    found.planned_anew += 1
-    return records.Dropped()
+        own = [i for i in reversed(free.get(name, ())) if observation.events[i].calendar == intent.key.calendar]
+        same = [i for i in own if not observation.differing(intent.fields, observation.events[i].fields)]
+        if own:
+            return (same or own)[0]
+    return None

@@ -1,0 +1,131 @@
+"""However edits, faults, deaths and losses follow each other, it all ends with each entry once and nothing else touched.
+
+`SYNCD_MACHINE_EXAMPLES=2000` plays that many sequences, each time others; without it a small fixed set is played.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from tests.cycle.machine import PEOPLE, Kill, Play, Row
+
+EXAMPLES = int(os.environ.get("SYNCD_MACHINE_EXAMPLES", "0"))
+KINDS = (
+    *("cut-before", "cut-during", "cut-during:keep=1", "cut-after", "late:seconds=40", "late:seconds=5", "half"),
+    *("error-before", "error-after", "html", "html:status=502", "redirect", "hang", "storm"),
+    *("crash:method=calendar.event.add", "crash:method=calendar.event.update", "crash:method=calendar.event.delete"),
+    *("block:method=calendar.event.add", "crash:method=calendar.section.add", "cut-after:method=calendar.section.add"),
+    *("late:seconds=40,method=calendar.event.add", "late:seconds=40,method=calendar.section.add"),
+    *("cut-after:method=calendar.event.add", "cut-after:method=calendar.event.delete"),
+    *("cut-during:method=calendar.event.update", "error-after:method=calendar.event.add"),
+)
+
+rows = st.builds(
+    Row,
+    title=st.sampled_from(("Early", "Late shift", "Create event for the Select from list", "Ärger & <b>Mut</b>")),
+    day=st.sampled_from((-40, -25, 1, 2, 3, 20, 330, 380)),
+    hour=st.sampled_from((9, 15)),
+    owner=st.sampled_from(sorted(PEOPLE)),
+    place=st.sampled_from(("", "Desk 1", "Desk 2")),
+    rule=st.sampled_from(("", "", "FREQ=WEEKLY;COUNT=3", "FREQ=DAILY;COUNT=3")),
+)
+uids = st.sampled_from([f"r{n}" for n in range(7)])
+
+
+@st.composite
+def faults(draw: st.DrawFn) -> str:
+    kind, first = draw(st.sampled_from(KINDS)), draw(st.integers(1, 14))
+    many = draw(st.sampled_from(("1", "1", "2", "9")))
+    joint = "," if ":" in kind else ":"
+    if "method=" in kind:
+        return f"{kind}{joint}times={many}"
+    return f"{kind}{joint}request={first}-,times={many}"
+
+
+kills = st.builds(
+    Kill, at=st.sampled_from(("request", "ledger", "ledger")), number=st.integers(1, 45), after=st.booleans()
+)
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.foreign = 0
+
+    @initialize(marker=st.booleans(), first=st.dictionaries(uids, rows, max_size=6))
+    def begin(self, marker: bool, first: dict[str, Row]) -> None:
+        self.play = Play(Path(self.folder.name), marker=marker)
+        self.play.rows = dict(first)
+
+    @rule(uid=uids, row=rows)
+    def put_row(self, uid: str, row: Row) -> None:
+        self.play.rows[uid] = row
+
+    @rule(uid=uids)
+    def remove_row(self, uid: str) -> None:
+        self.play.rows.pop(uid, None)
+
+    @rule(which=st.integers(0, 6))
+    def person_edits(self, which: int) -> None:
+        self.play.edit(which)
+
+    @rule(which=st.integers(0, 6))
+    def person_deletes(self, which: int) -> None:
+        self.play.delete(which)
+
+    @rule(owner=st.sampled_from(sorted(PEOPLE.values())))
+    def person_adds(self, owner: int) -> None:
+        self.foreign += 1
+        self.play.add_foreign(owner, self.foreign)
+
+    @rule(verify=st.booleans())
+    def passes(self, verify: bool) -> None:
+        self.play.one_pass(verify=verify)
+
+    @rule(verify=st.booleans(), fault=st.lists(faults(), min_size=1, max_size=2))
+    def passes_badly(self, verify: bool, fault: list[str]) -> None:
+        self.play.one_pass(verify=verify, faults=tuple(fault))
+
+    @rule(verify=st.booleans(), kill=kills, fault=st.lists(faults(), max_size=1))
+    def dies(self, verify: bool, kill: Kill, fault: list[str]) -> None:
+        self.play.one_pass(verify=verify, faults=tuple(fault), kill=kill)
+
+    @rule(seconds=st.sampled_from((1, 50, 100, 1000, 7 * 3600, 3 * 86400, 20 * 86400)))
+    def time_passes(self, seconds: int) -> None:
+        self.play.stage.clock.advance(seconds)
+
+    @rule(waf=st.booleans())
+    def filter_is_switched(self, waf: bool) -> None:
+        self.play.arm(waf=waf)
+
+    @rule()
+    def ledger_is_lost(self) -> None:
+        self.play.lose_ledger()
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "play"):
+                self.play.check_converged()
+        finally:
+            self.folder.cleanup()
+
+
+def test_whatever_happens_each_entry_ends_up_there_once_and_nothing_else_is_touched() -> None:
+    chosen = settings(
+        max_examples=EXAMPLES or 40,
+        stateful_step_count=12,
+        derandomize=not EXAMPLES,
+        database=None,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+    )
+    run_state_machine_as_test(Machine, settings=chosen)  # type: ignore[no-untyped-call]
