@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from unittest.mock import Mock
 
 import aioresponses.core
 import pytest
+import structlog
 from aiohttp import ClientResponse, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from hypothesis import HealthCheck, settings
@@ -41,3 +43,13 @@ def responses(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses.aiorespo
     monkeypatch.setattr(aioresponses.core, "stream_reader_factory", _reader)
     with aioresponses.aioresponses() as mocked:
         yield mocked
+
+
+@pytest.fixture(autouse=True)
+def _quiet_log() -> Iterator[None]:
+    """Begin every test with a log that says nothing; what a command configured must not outlive its test."""
+    handlers = logging.getLogger().handlers[:]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
