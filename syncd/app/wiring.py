@@ -55,7 +55,7 @@ class App:
     def world(self, name: str) -> World:
         """Return what a pass of the sync `name` works with."""
         portal = next(sync.portal for sync in self.config.syncs if sync.name == name)
-        return World(portal=self.portals[portal], ledger=self.ledger, clock=self.clock)
+        return World(portal=self.portals[portal], ledger=self.ledger, clock=self.clock, keep_runs=self.config.keep_runs)
 
 
 @asynccontextmanager
@@ -132,6 +132,7 @@ def make_setup(config: Config, sync: SyncConfig, feeds: FeedCache | None = None)
         guard=Guard(max_removed=sync.max_removed, max_changed=sync.max_changed),
         past=sync.past,
         future=sync.future,
+        window_given=sync.window_given,
         verify_every=sync.verify_every,
         zone=sync.timezone,
         siblings=_siblings(config.syncs, sync),

@@ -121,6 +121,7 @@ def build_sync(
         timezone=_timezone(places, sync.timezone, *path, "timezone"),
         past=places.parsed(parse_duration, sync.window.past, *path, "window", "past"),
         future=places.parsed(parse_duration, sync.window.future, *path, "window", "future"),
+        window_given="window" in table,
         on_removed=sync.on_removed,
         removed_after=sync.removed_after,
         on_conflict=sync.on_conflict,

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from syncd.config.build import build_portal, build_sync
+from syncd.config.durations import parse_duration
 from syncd.config.places import Places
 from syncd.config.schema import Config, PortalConfig, SyncConfig
 from syncd.config.secrets import is_loopback, readable_by_others
@@ -69,6 +70,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     return Config(
         path=path,
         state=_state(main.places, table.state, path.absolute().parent, environ),
+        keep_runs=main.places.parsed(parse_duration, table.keep_runs, "keep_runs"),
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),

@@ -137,6 +137,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str | None
     past: timedelta
     future: timedelta
+    window_given: bool
     on_removed: OnRemoved
     removed_after: int
     on_conflict: OnConflict
@@ -155,6 +156,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     path: Path
     state: Path
+    keep_runs: timedelta
     portals: tuple[PortalConfig, ...]
     syncs: tuple[SyncConfig, ...]
     warnings: tuple[str, ...] = ()

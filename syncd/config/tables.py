@@ -131,6 +131,7 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     """The whole file; portals and syncs are converted one by one, so that an error can name its line."""
 
     state: str | None = None
+    keep_runs: str = "90d"
     include: list[str] = []
     http: HttpTable | None = None
     alerts: AlertsTable | None = None

@@ -17,6 +17,10 @@ from syncd.state.rows import marks, to_json
 _RUN: Final = (
     "sync, started, finished, state, counts, requests, commands, waited_s, seconds, problems, problem_count, error"
 )
+MOST_RUNS: Final = 20_000
+MOST_CHANGES: Final = 500_000
+"""How much is kept at most, however young it is: some half a gigabyte of change records."""
+
 # The column list put into these statements is a constant; values are always bound.
 _PUT: Final = f"INSERT INTO runs ({_RUN}) VALUES ({marks(_RUN)})"  # noqa: S608
 _SET: Final = f"UPDATE runs SET ({_RUN}) = ({marks(_RUN)}) WHERE id = ?"  # noqa: S608
@@ -106,17 +110,24 @@ def last_success(connection: sqlite3.Connection, sync: str) -> float | None:
     return None if finished is None else float(finished)
 
 
-def prune(connection: sqlite3.Connection, before: float) -> int:
+def prune(
+    connection: sqlite3.Connection, before: float, most_runs: int = MOST_RUNS, most_changes: int = MOST_CHANGES
+) -> int:
     """Remove runs that finished before unix time `before`, with their change records, and return how many.
 
-    Kept are the last run and the last that reached its end of every sync, and runs with open intents.
+    The oldest go too where there are more than `most_runs` runs or `most_changes` change records. Kept are the last run
+    and the last that reached its end of every sync, and runs with open intents.
     """
     with transaction(connection):
+        (crowded,) = connection.execute("SELECT max(id) - ? FROM runs", (most_runs,)).fetchone()
+        # Ids only grow, so the newest `most_changes` change records all lie above this one.
+        (old,) = connection.execute("SELECT max(id) - ? FROM changes", (most_changes,)).fetchone()
         return connection.execute(
-            "DELETE FROM runs WHERE finished < ? AND id NOT IN (SELECT run_id FROM intents)"
-            " AND id NOT IN (SELECT max(id) FROM runs GROUP BY sync)"
+            "DELETE FROM runs WHERE (finished < ?1 OR id <= ?2"
+            " OR id < (SELECT max(run_id) FROM changes WHERE id <= ?3))"
+            " AND id NOT IN (SELECT run_id FROM intents) AND id NOT IN (SELECT max(id) FROM runs GROUP BY sync)"
             " AND id NOT IN (SELECT max(id) FROM runs WHERE state IN ('done', 'partial') GROUP BY sync)",
-            (before,),
+            (before, crowded or 0, old or 0),
         ).rowcount
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from syncd.model.entry import Problem
-from syncd.state import MAX_PROBLEMS, Ledger, RunRecord
+from syncd.state import MAX_PROBLEMS, Ledger, RunRecord, runs
 from tests.state.values import OTHER, SYNC, intent, link
 
 
@@ -106,3 +106,18 @@ async def test_notes_are_replaced_read_with_their_time_and_dropped(ledger: Ledge
     assert await ledger.read_note("other", "budget") == (None, 3.0)
     await ledger.drop_note("main", "budget")
     assert await ledger.read_note("main", "budget") is None
+
+
+async def test_the_oldest_runs_go_when_there_are_too_many_however_young_they_are(ledger: Ledger) -> None:
+    numbers = [await ended(ledger, 100.0 + n) for n in range(6)]
+    assert await ledger._do(runs.prune, 0.0, 3) == 3
+    assert [run.id for run in await ledger.runs(SYNC, 9)] == numbers[:2:-1]
+
+
+async def test_runs_before_the_newest_changes_go_when_there_are_too_many_changes(ledger: Ledger) -> None:
+    numbers = []
+    for n in range(4):
+        numbers.append(await ended(ledger, 100.0 + n))
+        await ledger.adopt(numbers[-1], [link(f"{n}-{i}") for i in range(5)], now=100.0)
+    assert await ledger._do(runs.prune, 0.0, 100, 7) == 2
+    assert [len(await ledger.changes(number)) for number in numbers] == [0, 0, 5, 5]

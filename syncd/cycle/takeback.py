@@ -1,0 +1,166 @@
+"""What it takes to take back one run, or everything a sync has made. Decisions only; `taking` carries them out.
+
+the run ...            and now                          so
+---------------------  -------------------------------  ---------------------------------------
+created it             as the run left it               delete
+updated it             as the run left it               write what stood there before
+deleted it             nothing in its place             create what stood there before
+adopted it             as it was                        forget the link; else write back first
+any of these           changed by a person or later     leave and list
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncd.cycle.look import edited
+from syncd.model.diff import Observation
+from syncd.model.item import Change, Fields, Item, Json, Key, Link
+from syncd.state.records import ChangeRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Something that is not touched, and why."""
+
+    link: Link
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBack:
+    """What would be done: changes to send, links to forget (`after` are those whose change must be sent first).
+
+    `already` counts what needs nothing any more, `noted` are deletes worth a word.
+    """
+
+    changes: tuple[Change, ...] = ()
+    forgotten: tuple[Link, ...] = ()
+    after: frozenset[Key] = frozenset()
+    left: tuple[Left, ...] = ()
+    noted: tuple[Left, ...] = ()
+    already: int = 0
+
+
+_Verdict = Change | Left | Link | None
+
+
+def concerned(records: Iterable[ChangeRecord], links: Mapping[Key, Link]) -> tuple[Link, ...]:
+    """Return the links as they are now of what `records` changed."""
+    keys = {record.key for record in records}
+    return tuple(links[key] for key in sorted(keys & set(links)))
+
+
+def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Observation) -> TakeBack:
+    """Return how to take back what `records` of one run say, given the links and the portal as they are now."""
+    by_key: dict[Key, list[ChangeRecord]] = defaultdict(list)
+    for record in records:
+        by_key[record.key].append(record)
+    verdicts = {key: _undo_one(own, links.get(key), seen) for key, own in sorted(by_key.items())}
+    changes = [one for one in verdicts.values() if isinstance(one, Change)]
+    adopted = {key for key, own in by_key.items() if any(record.op == "adopt" for record in own)}
+    return TakeBack(
+        changes=tuple(sorted(changes, key=lambda change: (change.op != "delete", change.key))),
+        forgotten=tuple(one for one in verdicts.values() if isinstance(one, Link)),
+        after=frozenset(change.key for change in changes if change.op == "update" and change.key in adopted),
+        left=tuple(one for one in verdicts.values() if isinstance(one, Left)),
+        already=sum(1 for one in verdicts.values() if one is None),
+    )
+
+
+def purging(links: Iterable[Link], seen: Observation) -> TakeBack:
+    """Return how to delete all that was created, and forget the rest."""
+    changes, forgotten, left, noted = [], [], [], []
+    for link in sorted(links, key=lambda one: one.key):
+        if link.adopted:
+            left.append(Left(link=link, reason="adopted, not created: it stays, and is forgotten"))
+            forgotten.append(link)
+        elif link.remote_id in seen.gone:
+            forgotten.append(link)
+        else:
+            changes.append(Change(op="delete", key=link.key, link=link, reason="created by this sync"))
+            if names := _edited_by_people(seen, link):
+                noted.append(Left(link=link, reason=f"edited in the portal since: {', '.join(names)}"))
+    return TakeBack(changes=tuple(changes), forgotten=tuple(forgotten), left=tuple(left), noted=tuple(noted))
+
+
+def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observation) -> _Verdict:
+    before, after = records[0].before, records[-1].after
+    adoption = next((record.after for record in records if record.op == "adopt"), None)
+    if after is None:
+        return _recreated(before) if before is not None and now is None else None
+    if now is None or now.remote_id != after.remote_id:
+        return None
+    restored = adoption or (before if before is not None and before.remote_id == after.remote_id else None)
+    if restored is not None and now.fingerprint == restored.fingerprint:
+        return now if adoption is not None else None
+    if restored is None and now.remote_id in seen.gone:
+        return now
+    if reason := _changed_since(now, after, restored, seen):
+        return Left(link=now, reason=reason)
+    return _restored(now, restored) if restored is not None else _deleted(now)
+
+
+def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observation) -> str:
+    """Return who changed the event since the run left it as `after`, "" when nobody did."""
+    if now.fingerprint not in (after.fingerprint, ""):
+        return "changed by a later run; undo that one first"
+    if now.remote_id in seen.gone:
+        return "deleted in the portal since"
+    names = _edited_by_people(seen, now, restored)
+    return f"edited in the portal since: {', '.join(names)}" if names else ""
+
+
+def _edited_by_people(seen: Observation, link: Link, restored: Link | None = None) -> tuple[str, ...]:
+    """Return the fields people changed; what stands there may also be what an earlier attempt has restored."""
+    event = seen.events.get(link.remote_id)
+    if event is None or (event.version == link.version and link.fingerprint):
+        return ()
+    if restored is not None and not seen.differing(restored.sent, event.fields):
+        return ()
+    return edited(seen, link)
+
+
+def _restored(now: Link, before: Link) -> Change:
+    differences: dict[str, tuple[Json, Json]] = {
+        name: (now.sent.get(name), before.sent.get(name))
+        for name in sorted(set(now.sent) | set(before.sent))
+        if now.sent.get(name) != before.sent.get(name)
+    }
+    return Change(
+        op="update", key=now.key, item=_item(before), link=now, reason="changed by the run", fields=differences
+    )
+
+
+def _deleted(now: Link) -> Change:
+    return Change(op="delete", key=now.key, link=now, reason="created by the run")
+
+
+def _recreated(before: Link) -> Change:
+    return Change(op="create", key=before.key, item=_item(before), reason="deleted by the run")
+
+
+def _item(link: Link) -> Item:
+    """Return the item that `link` was made for."""
+    return Item(
+        key=link.key,
+        section=link.section,
+        section_id=link.section_id,
+        fields=link.sent,
+        title=link.title,
+        where=link.where,
+        starts_on=link.starts_on,
+        ends_on=link.ends_on,
+        start=link.start,
+        invites=_invited(link.sent, link.key.calendar.owner),
+    )
+
+
+def _invited(sent: Fields, owner: int) -> tuple[int, ...]:
+    meeting = sent.get("meeting")
+    people = meeting.get("attendees") if isinstance(meeting, Mapping) else None
+    if not isinstance(people, list | tuple):
+        return ()
+    return tuple(one for one in people if isinstance(one, int) and one != owner)
