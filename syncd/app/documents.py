@@ -32,6 +32,10 @@ def _plan(prepared: Prepared) -> dict[str, Json]:
             "seconds": round(forecast.seconds, 1),
             "operating_s": {method: round(used, 2) for method, used in sorted(forecast.operating_s.items())},
             "notices": prepared.notices,
+            "notified": [
+                {"user": user, "name": prepared.directory.name_of(user), "notices": number}
+                for user, number in sorted(prepared.notified.items())
+            ],
             "new_sections": prepared.new_sections,
         },
         "changes": [change_document(change) for change in prepared.plan.changes],

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from syncd.cycle.result import PassResult
 from syncd.errors import ConfigError
-from syncd.model.item import Change
+from syncd.model.item import CALENDAR_TYPES, Change
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
-_ITEM_PART = re.compile(r"\|(?:user|group|company_calendar)/\d+(?:\|.*)?\Z", re.DOTALL)
+_ITEM_PART = re.compile(rf"\|(?:{'|'.join(CALENDAR_TYPES)})/\d+(?:\|.*)?\Z", re.DOTALL)
 """What an item's key has after the entry's uid."""
 _ACTIONS = ("create", "update", "delete", "adopt")
 

@@ -20,6 +20,7 @@ _SHOWN_PROBLEMS = 30
 _STYLES = {"create": "green", "update": "yellow", "delete": "red", "adopt": "cyan"}
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "adopt": "="}
 _KIND_STYLES = {"rejected": "red", "held": "yellow", "conflict": "magenta", "incomplete": "red", "warning": "yellow"}
+_SHOWN_PEOPLE = 5
 _PLAIN_WIDTH = 160
 
 
@@ -49,12 +50,22 @@ def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> No
     problems(out, prepared.problems)
     if changes:
         forecast = prepared.forecast
-        notices = f", {prepared.notices} notices to people" if prepared.notices else ", nobody gets a notice"
+        notices = _notices(prepared)
         sections = f", {prepared.new_sections} new sections" if prepared.new_sections else ""
         out.print(
             f"  about {_duration(forecast.seconds)}: {forecast.commands} commands in {forecast.requests} requests"
             f"{sections}{notices}"
         )
+
+
+def _notices(prepared: Prepared) -> str:
+    """Return how many notices go out at most, and to whom."""
+    if not prepared.notified:
+        return ", nobody gets a notice"
+    most = sorted(prepared.notified.items(), key=lambda pair: (-pair[1], pair[0]))
+    names = [f"{prepared.directory.name_of(user) or f'user {user}'} {number}" for user, number in most[:_SHOWN_PEOPLE]]
+    more = f" and {len(most) - _SHOWN_PEOPLE} more people" if len(most) > _SHOWN_PEOPLE else ""
+    return f", up to {prepared.notices} notices to people: {escape(', '.join(names))}{more}"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from syncd.cycle.setup import SyncSetup, World
-from syncd.model import zones
 from syncd.model.entry import Entry
 from syncd.model.item import Calendar
+from syncd.portal.clients import read_clients
 from syncd.portal.directory import Directory, read_directory, read_sections
+from syncd.portal.zone import server_zone
 
 NOTE = "directory"
 UNRESOLVED_AGE_S = 900.0
@@ -35,17 +34,27 @@ async def directory_for(
     now = world.clock.now()
     known = await _kept(world)
     kept = known if known is not None and not fresh and _serves(setup, known, now) else None
-    if kept is not None and now - kept.read_at > UNRESOLVED_AGE_S and _misses_somebody(setup, kept, entries):
-        kept = None
-    directory = kept or await _read(setup, world, known, now)
-    needed = setup.target.calendars(entries, directory)
-    missing = sorted(calendar for calendar in needed if not directory.knows(calendar))
-    if missing:
-        directory = directory.with_sections(await read_sections(world.portal, missing))
+    if kept is not None:
+        kept = await _with_needed(setup, world, entries, kept)
+        if now - kept.read_at > UNRESOLVED_AGE_S and _misses_somebody(setup, kept, entries):
+            kept = None
+    directory = kept or await _with_needed(setup, world, entries, await _read(setup, world, known, now))
     if known is not None:  # what other syncs of the portal have read stays until they read it anew
         directory = directory.with_sections({**known.sections, **directory.sections})
     if keep and directory != known:
         await store(world, directory)
+    return directory
+
+
+async def _with_needed(setup: SyncSetup, world: World, entries: Sequence[Entry], directory: Directory) -> Directory:
+    """Return `directory` with the clients and sections of `entries` that it lacks."""
+    sought = [one for one in setup.target.sought(entries) if not directory.clients.knows(one)]
+    if sought:
+        directory = directory.with_clients(await read_clients(world.portal, sought))
+    needed = setup.target.calendars(entries, directory)
+    missing = sorted(calendar for calendar in needed if not calendar.on_card and not directory.knows(calendar))
+    if missing:
+        directory = directory.with_sections(await read_sections(world.portal, missing))
     return directory
 
 
@@ -90,26 +99,5 @@ def _misses_somebody(setup: SyncSetup, directory: Directory, entries: Sequence[E
 
 
 def portal_zone(setup: SyncSetup, directory: Directory) -> str:
-    """Return the server's own zone: as configured, else the best guess from its offset (PORTAL.md 1.2).
-
-    The caller's zone when it has the server's offset now, else a zone that always has it.
-    """
-    if setup.portal_zone:
-        return setup.portal_zone
-    if directory.caller.zone:
-        try:
-            caller = zones.canonical(directory.caller.zone)
-        except LookupError:
-            caller = "UTC"
-        if _offset_s(caller, directory.read_at) == directory.server_offset_s:
-            return caller
-    hours = round(directory.server_offset_s / 3600)
-    try:
-        return zones.canonical(f"Etc/GMT{-hours:+d}" if hours else "UTC")
-    except LookupError:
-        return "UTC"
-
-
-def _offset_s(zone: str, at: float) -> float | None:
-    offset = datetime.fromtimestamp(at, ZoneInfo(zone)).utcoffset()
-    return offset.total_seconds() if offset is not None else None
+    """Return the server's own zone: as configured, else the best guess from its offset (PORTAL.md 1.2)."""
+    return setup.portal_zone or server_zone(directory)

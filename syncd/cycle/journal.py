@@ -145,7 +145,7 @@ class LedgerJournal:
                 self.not_sent.add(change.key)
                 return records.Dropped()
             case Refused():
-                return self._refusal(change, outcome.description or outcome.code or "refused without a reason", now)
+                return self._refusal(change, self._target.explain(change, outcome), now)
             case Done():
                 return self._done(change, outcome, now)
 

@@ -88,15 +88,25 @@ async def without_siblings(setup: SyncSetup, world: World, observation: Observat
     coming: set[str] = set()
     for name in setup.siblings:
         if name != setup.name:
-            others |= {link.remote_id for link in await world.ledger.links(name)}
-            creates = [intent for intent in await world.ledger.open_intents(name) if intent.op == "create"]
-            coming |= {observation.signature(intent.item) for intent in creates}
+            links = [link for link in await world.ledger.links(name) if _alike(setup, link.key)]
+            others |= {link.remote_id for link in links}
+            creates = [
+                intent
+                for intent in await world.ledger.open_intents(name)
+                if intent.op == "create" and _alike(setup, intent.key)
+            ]
+            coming |= {observation.signature(intent.item) for intent in creates} - {""}
     kept = {
         i: seen
         for i, seen in observation.events.items()
         if i in own or (i not in others and seen.signature not in coming)
     }
     return replace(observation, events=kept)
+
+
+def _alike(setup: SyncSetup, key: Key) -> bool:
+    """Say whether the ids of `key` and of this sync's own items are of one kind: events and activities count apart."""
+    return key.calendar.on_card == setup.target.on_cards
 
 
 def _touches(window: Window, link: Link) -> bool:

@@ -94,7 +94,8 @@ async def push(
         await world.ledger.note(directories.scope(world), "budget", world.portal.budget_state(), world.clock.now())
     if stop.is_set():
         return False
-    gone = await _confirm_updates(setup, world, ready, journal) if observed is None else frozenset()
+    doubtful = observed is None and setup.target.doubts_updates
+    gone = await _confirm_updates(setup, world, ready, journal) if doubtful else frozenset()
     found = await recover(setup, world, run_id, stop=stop)
     done.counts.update(created=found.created, deleted=found.deleted)
     done.counts["updated"] -= len(gone)

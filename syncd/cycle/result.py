@@ -21,6 +21,7 @@ class Prepared:
 
     `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids of the events
     that were read, None when the portal was not; `confirmed` the linked items found there as they were sent.
+    `notified` counts by user id the notices that people may get.
     """
 
     sync: str
@@ -32,13 +33,18 @@ class Prepared:
     rejected: int
     held: int
     forecast: Forecast
-    notices: int
+    notified: Mapping[int, int]
     new_sections: int
     verified: bool
     wanted: tuple[Item, ...] = ()
     links: tuple[Link, ...] = ()
     observed: frozenset[int] | None = None
     confirmed: frozenset[Key] = frozenset()
+
+    @property
+    def notices(self) -> int:
+        """How many notices people may get."""
+        return sum(self.notified.values())
 
     @property
     def counts(self) -> dict[str, int]:

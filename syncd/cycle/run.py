@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.cycle import directory as directories
@@ -58,6 +58,7 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
     directory = await directories.directory_for(setup, world, kept.entries, fresh=verify, keep=keep)
     shaping = shape_all(setup, snapshot, kept, directory, window=window, now=now)
     links = await world.ledger.links(setup.name)
+    setup.check_links(links)
     observation = await observe(setup, world, shaping.wanted.items, links, window) if verify else None
     if observation is not None:
         observation = await without_siblings(setup, world, observation)
@@ -78,7 +79,7 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
         rejected=shaping.rejected,
         held=shaping.held + plan.held,
         forecast=world.portal.forecast(commands),
-        notices=sum(_notices(change) for change in plan.changes),
+        notified=Counter(user for change in plan.changes for user in setup.target.notices(change, directory, now)),
         new_sections=len(_without_section(plan)),
         verified=verify,
         wanted=shaping.wanted.items,
@@ -225,15 +226,3 @@ def _without_section(plan: Plan) -> set[tuple[Calendar, str]]:
         for change in plan.changes
         if change.item is not None and change.item.section_id is None
     }
-
-
-def _notices(change: Change) -> int:
-    """Return how many people would get a notice of `change` (PORTAL.md 4.10)."""
-    if change.op == "adopt":
-        return 0
-    invited = set(change.item.invites) if change.item is not None else set()
-    if change.link is not None and isinstance(meeting := change.link.sent.get("meeting"), Mapping):
-        people = meeting.get("attendees")
-        invited |= {one for one in people if isinstance(one, int)} if isinstance(people, list | tuple) else set()
-        invited.discard(change.key.calendar.owner)
-    return len(invited)

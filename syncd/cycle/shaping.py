@@ -58,7 +58,11 @@ def shape_all(
 ) -> Shaping:
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and sinks nothing else."""
     context = ShapeContext(
-        directory=directory, window=window, today=setup.today(now), portal_zone=portal_zone(setup, directory)
+        directory=directory,
+        window=window,
+        today=setup.today(now),
+        portal_zone=portal_zone(setup, directory),
+        zone=setup.zone or "",
     )
     shaped = [(entry.uid, setup.target.shape(entry, context)) for entry in kept.entries]
     problems = kept.problems + tuple(problem for _, one in shaped for problem in one.problems)

@@ -134,7 +134,7 @@ def make_plan(
         if link is not None:
             _keep(draft, item, link, policy, observation, hold)
         elif adoptable is not None and (found := adoptable.take(item)):
-            _adopt(draft, item, found, adoptable.differing)
+            _adopt(draft, item, found, adoptable.differing, adoptable.mark(item.key))
         else:
             draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
@@ -244,6 +244,7 @@ class _Adoptable:
     def __init__(self, links: Iterable[Link], observation: Observation) -> None:
         claimed = {link.remote_id for link in links}
         self.differing = observation.differing
+        self.mark = observation.mark
         self._observation = observation
         self._by_name: dict[str, list[Observed]] = defaultdict(list)
         self._given: set[int] = set()
@@ -267,8 +268,10 @@ class _Adoptable:
         return None
 
 
-def _adopt(draft: _Draft, item: Item, seen: Observed, differing: Callable[[Fields, Fields], tuple[str, ...]]) -> None:
-    """Take over an event that stands there already, and put right what differs in the fields people do not see."""
+def _adopt(
+    draft: _Draft, item: Item, seen: Observed, differing: Callable[[Fields, Fields], tuple[str, ...]], mark: str
+) -> None:
+    """Take over what stands there already, and put right what differs; with our own mark on it, it was ours before."""
     names = differing(item.fields, seen.fields)
     sent = {**item.fields, **{name: seen.fields.get(name) for name in names}}
     link = Link(
@@ -284,7 +287,7 @@ def _adopt(draft: _Draft, item: Item, seen: Observed, differing: Callable[[Field
         starts_on=item.starts_on,
         ends_on=item.ends_on,
         start=item.start,
-        adopted=True,
+        adopted=not (seen.mark and seen.mark == mark),
     )
     reason = "an identical event already stands there"
     draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=seen, reason=reason))

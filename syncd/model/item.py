@@ -10,19 +10,34 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Fields = Mapping[str, Json]
-CalendarType = Literal["user", "group", "company_calendar"]
+CalendarType = Literal[
+    "user", "group", "company_calendar",
+    "meeting-contact", "meeting-company", "meeting-lead", "meeting-deal",
+    "call-contact", "call-company", "call-lead", "call-deal",
+    "todo-contact", "todo-company", "todo-lead", "todo-deal",
+]  # fmt: skip
+CALENDAR_TYPES: tuple[CalendarType, ...] = get_args(CalendarType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Calendar:
-    """One calendar of the portal: its type and its owner's id (0 for the company calendar; PORTAL.md 7)."""
+    """Where items stand: a calendar with its owner's id, or the card of a CRM element with the element's id.
+
+    The company calendar has the owner 0 (PORTAL.md 7). A card's type is what stands there and whose card it is
+    ("meeting-contact"): neither can change for an activity (PORTAL.md 6.4), so another one is another place.
+    """
 
     type: CalendarType
     owner: int
+
+    @property
+    def on_card(self) -> bool:
+        """Say whether this is a card of the CRM: it has no sections, and its ids are those of activities."""
+        return "-" in self.type
 
     def __str__(self) -> str:
         return f"{self.type}/{self.owner}"
@@ -31,11 +46,10 @@ class Calendar:
     def parse(cls, text: str) -> Calendar:
         """Return the calendar that `str()` wrote as `text`; raises ValueError for anything else."""
         kind, _, owner = text.partition("/")
-        match kind:
-            case "user" | "group" | "company_calendar":
-                return cls(type=kind, owner=int(owner))
-            case _:
-                raise ValueError(f"not a calendar: {text!r}")
+        for known in CALENDAR_TYPES:
+            if known == kind:
+                return cls(type=known, owner=int(owner))
+        raise ValueError(f"not a calendar: {text!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -18,11 +18,13 @@ import structlog
 from syncd.errors import EntryError
 from syncd.model.item import Calendar, Json
 from syncd.portal.client import Portal
+from syncd.portal.clients import Clients
 from syncd.portal.wire import Command, Done
 
 T = TypeVar("T")
 _CANDIDATES = 3
 _log = structlog.get_logger()
+NOBODY = Clients(found={}, known={})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,8 @@ class Caller:
 class Directory:
     """A reading of the portal's people, groups and sections at unix time `read_at`.
 
-    `server_offset_s` is the server zone's UTC offset at that moment. `sections` holds only the calendars asked for.
+    `server_offset_s` is the server zone's UTC offset at that moment. `sections` holds only the calendars asked for,
+    `clients` only the clients.
     """
 
     read_at: float
@@ -83,6 +86,7 @@ class Directory:
     users: tuple[User, ...]
     groups: tuple[Group, ...] = ()
     sections: Mapping[str, tuple[Section, ...]]
+    clients: Clients = NOBODY
 
     def user(self, text: str) -> User:
         """Return the active user that `text` names: id, e-mail, XML_ID or full name, in this order.
@@ -120,6 +124,10 @@ class Directory:
             "see on_unresolved",
         )
 
+    def name_of(self, user_id: int) -> str:
+        """Return the full name of a user, "" for an id nobody has."""
+        return next((user.full_name for user in self._users_by_word.get(str(user_id), ()) if user.id == user_id), "")
+
     def knows(self, calendar: Calendar) -> bool:
         """Say whether the sections of `calendar` have been read."""
         return str(calendar) in self.sections
@@ -146,6 +154,10 @@ class Directory:
                 "use an administrator's webhook or grant the right to edit",
             )
         return writable[0]
+
+    def with_clients(self, read: Clients) -> Directory:
+        """Return this directory with more clients of the CRM."""
+        return replace(self, clients=self.clients.joined(read))
 
     def with_sections(self, read: Mapping[str, tuple[Section, ...]]) -> Directory:
         """Return this directory with the sections of more calendars."""

@@ -9,11 +9,12 @@ from typing import Protocol
 
 from syncd.model.diff import Observation
 from syncd.model.entry import Entry, Problem
-from syncd.model.item import Calendar, Change, Item, Key, Link
+from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
 from syncd.model.window import Window
 from syncd.portal.client import Portal
+from syncd.portal.clients import Sought
 from syncd.portal.directory import Directory
-from syncd.portal.wire import Command, Done
+from syncd.portal.wire import Command, Done, Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +27,16 @@ class Shaped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeContext:
-    """What shaping may know of the world: the directory, the window, today and the portal's own zone."""
+    """What shaping may know of the world: the directory, the window, today and the portal's own zone.
+
+    `zone` is the sync's own, "" where it names none.
+    """
 
     directory: Directory
     window: Window
     today: date
     portal_zone: str
+    zone: str = ""
 
 
 class Target(Protocol):
@@ -42,8 +47,36 @@ class Target(Protocol):
         """Say whether the directory must hold groups."""
         ...
 
+    @property
+    def wants_crm(self) -> bool:
+        """Say whether the webhook needs the scope crm."""
+        ...
+
+    @property
+    def on_cards(self) -> bool:
+        """Say whether items stand on cards of the CRM: their ids are then those of activities, not of events."""
+        ...
+
+    @property
+    def doubts_updates(self) -> bool:
+        """Say whether an update of something deleted may look done, so that it must be looked at (PORTAL.md 4.3)."""
+        ...
+
+    @property
+    def places(self) -> frozenset[CalendarType]:
+        """Return the types of place this target writes to; links to others were made by another kind of target."""
+        ...
+
+    def limits(self) -> tuple[str, ...]:
+        """Return what this target cannot do, one sentence each, for `check`."""
+        ...
+
     def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
         """Return the calendars these entries go to; entries whose owner is not found are passed over."""
+        ...
+
+    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
+        """Return the clients of the CRM that must be looked up for these entries."""
         ...
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
@@ -60,6 +93,14 @@ class Target(Protocol):
 
     def accepted(self, change: Change, outcome: Done) -> bool:
         """Say whether the answer to an update or delete means that it was done (PORTAL.md 4.3)."""
+        ...
+
+    def explain(self, change: Change, refused: Refused) -> str:
+        """Return why `change` was refused, in words that tell what to do about it."""
+        ...
+
+    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
+        """Return the users who may get a notice of `change` at unix time `now`, in ascending order (PORTAL.md 4.10)."""
         ...
 
     def section_command(self, calendar: Calendar, name: str) -> Command:

@@ -18,16 +18,18 @@ from syncd.errors import EntryError
 from syncd.model import zones
 from syncd.model.diff import Observation
 from syncd.model.entry import AllDay, Details, Entry, Problem, Span, Timed
-from syncd.model.item import Calendar, Change, Item, Key, Link
+from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
 from syncd.model.recurrence import Compiled, Piece, compile_entry
 from syncd.model.template import Template
 from syncd.model.window import Window
 from syncd.portal.client import Portal
+from syncd.portal.clients import Sought
 from syncd.portal.directory import Directory
-from syncd.portal.wire import Command, Done
+from syncd.portal.wire import Command, Done, Refused
 from syncd.target import commands, observe, text
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.event import Accessibility, EventFields, Importance, Meeting, days_of, to_fields
+from syncd.target.notices import notices
 
 _NO = frozenset({"", "0", "n", "no", "false", "off", "нет"})
 _YES = frozenset({"1", "y", "yes", "true", "on", "да", "x", "private"})
@@ -77,6 +79,25 @@ class CalendarTarget:
     def wants_groups(self) -> bool:
         """Groups are needed for group calendars only."""
         return self._settings.calendar == "group"
+
+    @property
+    def wants_crm(self) -> bool:
+        """The CRM is needed where events are linked to it."""
+        return bool(self._settings.crm)
+
+    on_cards = False
+    doubts_updates = True
+    places: frozenset[CalendarType] = frozenset({"user", "group", "company_calendar"})
+
+    def limits(self) -> tuple[str, ...]:
+        """Say what linking to the CRM brings along (PORTAL.md 6.6)."""
+        if not self._settings.crm:
+            return ()
+        return ("the portal adds a to-do to the card of everything an event is linked to (crm)",)
+
+    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
+        """Return the clients that events are linked to."""
+        return frozenset()
 
     def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
         """Return the calendars these entries go to; entries whose owner is not found are passed over."""
@@ -150,6 +171,14 @@ class CalendarTarget:
     def accepted(self, change: Change, outcome: Done) -> bool:
         """Say whether an update or delete was done; a sentence in `result` is a refusal (PORTAL.md 4.3)."""
         return commands.accepted(change, outcome)
+
+    def explain(self, change: Change, refused: Refused) -> str:
+        """Return what the portal said: texts of the calendar differ by language (PORTAL.md 4)."""
+        return refused.description or refused.code or "refused without a reason"
+
+    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
+        """Return the guests who may be told of `change`; the webhook's user is told of nothing it does itself."""
+        return tuple(user for user in notices(change, now) if user != directory.caller.id)
 
     def section_command(self, calendar: Calendar, name: str) -> Command:
         """Return the call that creates a section (PORTAL.md 5)."""

@@ -1,0 +1,230 @@
+"""The activity target: entries become meetings or calls on a client's card, and in the responsible's calendar.
+
+A meeting brings its own calendar event along (PORTAL.md 6.5), so this target never writes one. Identity is ORIGIN_ID:
+a ledger that is lost costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from syncd.errors import EntryError
+from syncd.model.diff import Observation
+from syncd.model.entry import Details, Entry, Problem
+from syncd.model.item import CALENDAR_TYPES, Calendar, CalendarType, Change, Item, Key, Link
+from syncd.model.recurrence import Piece
+from syncd.model.recurrence.singles import single_pieces
+from syncd.model.template import Template
+from syncd.model.window import Window
+from syncd.portal.client import Portal
+from syncd.portal.clients import OWNER_TYPES, Client, Sought, phone_word
+from syncd.portal.directory import Directory
+from syncd.portal.wire import Command, Done, Refused
+from syncd.target import activity_wire as wire
+from syncd.target import crm_times, text
+from syncd.target.base import ShapeContext, Shaped
+from syncd.target.cards import Cards, CardSettings, SkippedError
+from syncd.target.describe import readable
+from syncd.target.importance import importance_of
+from syncd.target.words import truth
+
+ActivityKind = Literal["meeting", "call"]
+_PRIORITIES = {"low": 1, "normal": 2, "high": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivitySettings:
+    """The parts of [sync.target] and [sync.fields] that shape activities.
+
+    `remind` is in minutes before the start, None takes the source's alarms. `completed` says when an activity counts
+    as done: once it is "past", "never", or as a template tells with yes or no.
+    """
+
+    sync: str
+    cards: CardSettings
+    kind: ActivityKind = "meeting"
+    name: Template
+    description: Template
+    location: Template
+    importance: Template | None = None
+    remind: tuple[int, ...] | None = None
+    completed: Literal["past", "never"] | Template = "past"
+
+
+class ActivityTarget:
+    """Shapes entries into activities and reads them back; see `syncd.target.base.Target` for the contract."""
+
+    wants_groups = False
+    wants_crm = True
+    on_cards = True
+    doubts_updates = False  # an update of a missing activity is refused (PORTAL.md 6.4)
+
+    def __init__(self, settings: ActivitySettings) -> None:
+        self._settings = settings
+        self._cards = Cards(settings.cards)
+
+    @property
+    def places(self) -> frozenset[CalendarType]:
+        """Cards, for meetings and calls alike: a change from one to the other is this target's own business."""
+        return frozenset(one for one in CALENDAR_TYPES if one.startswith(("meeting-", "call-")))
+
+    def limits(self) -> tuple[str, ...]:
+        """Say what activities cannot hold."""
+        said = ["an activity knows no series: each occurrence within the window becomes one of its own"]
+        if self._settings.kind == "meeting":
+            said.append(
+                "the portal itself puts each meeting into the responsible's calendar; syncing the same schedule there "
+                "with a calendar target would show it twice"
+            )
+        else:
+            said.append("a call shows in no calendar unless an option of the portal says so")
+        said.append("an activity holds one reminder: the one nearest to the start is kept")
+        return tuple(said)
+
+    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
+        """Return the clients that must be looked up for these entries."""
+        return self._cards.sought(entries)
+
+    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
+        """Return the cards these entries go to; entries whose client or responsible is not found are passed over."""
+        found: set[Calendar] = set()
+        for entry in entries:
+            try:
+                found.add(self._place(self._cards.resolve(entry, directory)[0]))
+            except (EntryError, SkippedError):
+                continue
+        return frozenset(found)
+
+    def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
+        """Return the activities `entry` becomes in `context`, or why there are none."""
+        if entry.details.status == "CANCELLED":
+            return Shaped()
+        try:
+            client, responsible = self._cards.resolve(entry, context.directory)
+        except SkippedError:
+            return Shaped()
+        except EntryError as error:
+            return Shaped(problems=(_problem(entry, "held", error),))
+        compiled = single_pieces(entry, window=context.window, today=context.today)
+        items: list[Item] = []
+        warnings: list[str] = []
+        try:
+            for piece in compiled.pieces:
+                if piece.details.status != "CANCELLED":
+                    items.append(self._item(entry, piece, client, responsible, context, warnings))
+        except EntryError as error:
+            return Shaped(problems=(*compiled.problems, _problem(entry, "rejected", error)))
+        told = tuple(Problem(where=entry.where, kind="warning", key=entry.uid, reason=one) for one in warnings)
+        return Shaped(items=tuple(items), problems=(*compiled.problems, *told))
+
+    def _item(
+        self, entry: Entry, piece: Piece, client: Client, responsible: int, context: ShapeContext, warnings: list[str]
+    ) -> Item:
+        settings = self._settings
+        details, was_html = readable(piece.details)
+        key = Key(uid=entry.uid, calendar=self._place(client), piece=piece.id)
+        start, end = crm_times.moments(piece.span, context.zone or context.portal_zone)
+        first, last = crm_times.days(start, end)
+        activity = wire.ActivityFields(
+            subject=text.name(settings.name.render(entry, details, piece.span), warnings),
+            start=start,
+            end=end,
+            description=text.description(settings.description.render(entry, details, piece.span), warnings),
+            bbcode=was_html,
+            location=text.location(settings.location.render(entry, details, piece.span), warnings),
+            priority=_PRIORITIES[importance_of(settings.importance, entry, details, piece.span)],
+            responsible=responsible,
+            notify=self._notify(details),
+            completed=self._completed(entry, piece, details, last, context.today),
+            communication=self._communication(entry, client, context.directory),
+            origin=self.mark(key),
+        )
+        return Item(
+            key=key,
+            section="",
+            section_id=0,
+            fields=wire.to_fields(activity),
+            title=activity.subject,
+            where=piece.where,
+            starts_on=first.isoformat(),
+            ends_on=last.isoformat(),
+            start=start,
+        )
+
+    def _place(self, client: Client) -> Calendar:
+        wanted = f"{self._settings.kind}-{client.type}"
+        return Calendar(type=next(one for one in CALENDAR_TYPES if one == wanted), owner=client.id)
+
+    def _notify(self, details: Details) -> int:
+        """Return the minutes of the one reminder an activity holds, 0 for none."""
+        minutes = self._settings.remind
+        if minutes is None:
+            minutes = tuple(int(alarm.before.total_seconds() // 60) for alarm in details.reminders or ())
+        return min((one for one in minutes if one > 0), default=0)
+
+    def _completed(self, entry: Entry, piece: Piece, details: Details, last: date, today: date) -> bool:
+        wish = self._settings.completed
+        if isinstance(wish, Template):
+            return truth(wish.render(entry, details, piece.span), "completed")
+        return wish == "past" and last < today
+
+    def _communication(self, entry: Entry, client: Client, directory: Directory) -> wire.Communication:
+        """Return how the client is met or called: the phone the entry names, else the first; raises EntryError.
+
+        A deal has no phone of its own: its contact is met, else its company (PORTAL.md 6.2).
+        """
+        person = client
+        if client.type == "deal":
+            behind = (f"C_{client.contact}", f"CO_{client.company}")
+            person = next((directory.clients.known[one] for one in behind if one in directory.clients.known), client)
+        named = self._cards.sought_by(entry)
+        own = [phone for phone in person.phones if named.kind == "PHONE" and phone_word(phone) == named.word]
+        phone = next(iter(own or person.phones), "")
+        if not phone and self._settings.kind == "call":
+            raise EntryError(f"{person} has no phone, and a call needs one", "add one in the CRM")
+        email = person.emails[0] if person.emails and not phone else ""
+        kind = "PHONE" if phone else "EMAIL" if email else ""
+        return wire.Communication(
+            type=kind, value=phone or email, entity_type=OWNER_TYPES[person.type][0], entity=person.id
+        )
+
+    def command(self, change: Change, section_id: int, directory: Directory) -> Command:
+        """Return the call that carries out `change`; a card has no sections."""
+        return wire.command(change, directory)
+
+    def created_id(self, outcome: Done) -> int | None:
+        """Return the id in an answer to crm.activity.add."""
+        return wire.activity_id(outcome.result)
+
+    def accepted(self, change: Change, outcome: Done) -> bool:
+        """Say whether an update or delete was done: the answer is true."""
+        return outcome.result is True
+
+    def explain(self, change: Change, refused: Refused) -> str:
+        """Return what the portal said, and what to do about it."""
+        return wire.explain(change, refused)
+
+    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
+        """Nobody gets a notice of a meeting or call."""
+        return ()
+
+    def section_command(self, calendar: Calendar, name: str) -> Command:
+        """Cards have no sections; raises ValueError."""
+        raise ValueError(f"{calendar} has no sections")
+
+    async def observe(
+        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Calendar, int]], window: Window
+    ) -> Observation:
+        """Read `links` and, when there are `places`, all activities of syncd within `window`."""
+        return await wire.observe(portal, links, window if places else None, mark=self.mark)
+
+    def mark(self, key: Key) -> str:
+        """Return the ORIGIN_ID of an item, the same in every run and for every ledger."""
+        return wire.origin(self._settings.sync, key)
+
+
+def _problem(entry: Entry, kind: Literal["rejected", "held"], error: EntryError) -> Problem:
+    return Problem(where=entry.where, kind=kind, key=entry.uid, reason=str(error))

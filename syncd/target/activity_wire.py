@@ -1,0 +1,318 @@
+"""Activities in the portal's terms: fields, calls, answers, and reading them back by their origin (PORTAL.md 6).
+
+An update carries LOCATION always, for its absence clears the place in the calendar; communications and completion only
+when they changed, so that what people added on the card stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from syncd.errors import PortalUnreachableError
+from syncd.model.diff import Observation
+from syncd.model.item import CALENDAR_TYPES, Calendar, Change, Fields, Json, Key, Link, Observed
+from syncd.model.window import Window
+from syncd.portal.client import Portal
+from syncd.portal.clients import OWNER_TYPES
+from syncd.portal.directory import Directory
+from syncd.portal.wire import Command, Done, Outcome, Refused
+from syncd.target.crm_times import same_moment, to_send
+from syncd.target.observe import bare
+
+ADD, UPDATE, DELETE = "crm.activity.add", "crm.activity.update", "crm.activity.delete"
+LIST, GET = "crm.activity.list", "crm.activity.get"
+ORIGINATOR = "syncd"
+_TYPE_IDS = {"meeting": 1, "call": 2}
+_OUTGOING = 2
+_PLAIN, _BBCODE = 1, 2
+_MARGIN = timedelta(days=2)
+_READABLE_ORIGIN = re.compile(r"[A-Za-z0-9_.,@-]{1,150}\Z")
+_TEXTS = frozenset({"subject", "description", "location"})
+_UNSEEN = frozenset({"communication", "completed", "bbcode", "origin"})
+_COLUMNS = (
+    *("ID", "OWNER_ID", "OWNER_TYPE_ID", "TYPE_ID", "SUBJECT", "START_TIME", "END_TIME", "RESPONSIBLE_ID", "PRIORITY"),
+    *("NOTIFY_TYPE", "NOTIFY_VALUE", "DESCRIPTION", "LOCATION", "COMPLETED", "LAST_UPDATED"),
+    *("ORIGINATOR_ID", "ORIGIN_ID"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Communication:
+    """With whom and how: `type` PHONE, EMAIL or "" for a meeting without either."""
+
+    type: str
+    value: str
+    entity_type: int
+    entity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityFields:
+    """Every field of crm.activity.add that syncd writes; the card is part of the key.
+
+    `start` and `end` are ISO 8601 with offsets. `notify` is in minutes before the start, 0 for none.
+    """
+
+    subject: str
+    start: str
+    end: str
+    description: str = ""
+    bbcode: bool = False
+    location: str = ""
+    priority: int = 1
+    responsible: int = 0
+    notify: int = 0
+    completed: bool = False
+    communication: Communication | None = None
+    origin: str = ""
+
+
+def to_fields(activity: ActivityFields) -> Fields:
+    """Return `activity` as canonical JSON values."""
+    fields: Mapping[str, Json] = msgspec.to_builtins(activity)
+    return fields
+
+
+def from_fields(fields: Fields) -> ActivityFields:
+    """Return the activity that `to_fields` wrote; raises msgspec.ValidationError for anything else."""
+    return msgspec.convert(fields, ActivityFields)
+
+
+def origin(sync: str, key: Key) -> str:
+    """Return the ORIGIN_ID: sync, uid and piece where they are plain, else a hash that no filter rewrites."""
+    said = ".".join(filter(None, (sync, key.uid, key.piece)))
+    if _READABLE_ORIGIN.match(said) and "." not in key.uid + key.piece:
+        return said
+    names = "\0".join((sync, key.uid, key.piece))
+    return f"{sync}.{blake2b(names.encode(), digest_size=12).hexdigest()}"
+
+
+def command(change: Change, directory: Directory) -> Command:
+    """Return the call that carries out `change`; raises ValueError for an adopt, which needs none."""
+    match change.op:
+        case "delete":
+            assert change.link is not None
+            return Command(method=DELETE, params={"id": change.link.remote_id})
+        case "create":
+            assert change.item is not None
+            kind, _, owner_type = change.key.calendar.type.partition("-")
+            activity = from_fields(change.item.fields)
+            card: dict[str, Json] = {
+                "OWNER_TYPE_ID": OWNER_TYPES[owner_type][0],  # type: ignore[index]
+                "OWNER_ID": change.key.calendar.owner,
+                "TYPE_ID": _TYPE_IDS[kind],
+                "ORIGINATOR_ID": ORIGINATOR,
+                "ORIGIN_ID": activity.origin,
+            }
+            return Command(method=ADD, params={"fields": card | _said(activity, None, directory)})
+        case "update":
+            assert change.item is not None
+            assert change.link is not None
+            fields = _said(from_fields(change.item.fields), from_fields(change.link.sent), directory)
+            return Command(method=UPDATE, params={"id": change.link.remote_id, "fields": fields})
+        case "adopt":
+            raise ValueError("an adoption is noted, not sent")
+
+
+def _said(activity: ActivityFields, before: ActivityFields | None, directory: Directory) -> dict[str, Json]:
+    """The fields that may change; all are texts and numbers, so they fit a batch."""
+    notify_type, notify_value = _notify(activity.notify)
+    said: dict[str, Json] = {
+        "SUBJECT": activity.subject,
+        "START_TIME": to_send(activity.start, directory),
+        "END_TIME": to_send(activity.end, directory),
+        "DESCRIPTION": activity.description,
+        "DESCRIPTION_TYPE": _BBCODE if activity.bbcode else _PLAIN,
+        "LOCATION": activity.location,
+        "PRIORITY": activity.priority,
+        "RESPONSIBLE_ID": activity.responsible,
+        "DIRECTION": _OUTGOING,
+        "NOTIFY_TYPE": notify_type,
+        "NOTIFY_VALUE": notify_value,
+    }
+    if before is None or before.completed != activity.completed:
+        said["COMPLETED"] = "Y" if activity.completed else "N"
+    one = activity.communication
+    if one is not None and (before is None or before.communication != one):
+        typed = {"TYPE": one.type} if one.type else {}
+        said["COMMUNICATIONS"] = [
+            {"VALUE": one.value, "ENTITY_TYPE_ID": one.entity_type, "ENTITY_ID": one.entity, **typed}
+        ]
+    return said
+
+
+def _notify(minutes: int) -> tuple[int, int]:
+    """Return NOTIFY_TYPE and NOTIFY_VALUE: days, hours or minutes, the largest that says it exactly."""
+    for kind, unit in ((3, 1440), (2, 60), (1, 1)):
+        if minutes and minutes % unit == 0:
+            return kind, minutes // unit
+    return 0, 0
+
+
+def activity_id(value: Json) -> int | None:
+    """Return the id in an answer, None for anything that is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    return int(value) if str(value).isdecimal() and int(value) > 0 else None
+
+
+_MEANINGS = (
+    ("could not find", "it was deleted in the CRM since it was looked up; the next try looks it up anew"),
+    ("could not build binding", "the client was deleted in the CRM since it was looked up"),
+    ("access denied", "the webhook's user may not change this card: give them the right in the CRM"),
+    ("responsible_id", "set responsible in [sync.target], or the client's responsible person in the CRM"),
+    ("communications", "the client has no phone or e-mail the portal accepts for this kind of activity"),
+    ("only one communication", "the client has no single phone or e-mail for this activity"),
+    ("notify_value", "set remind in [sync.fields] to other values"),
+    ("subject", "the portal keeps nothing of the title; set name in [sync.fields]"),
+    ("not supported in current context", "this portal does not take such activities by REST"),
+    ("type_id", "this portal does not take such activities by REST"),
+    ("is not found", "somebody deleted it in the portal"),
+)
+"""Beginnings of sense in the texts of PORTAL.md 6.1 and 6.4; advice only, nothing is decided by them."""
+
+
+def explain(change: Change, refused: Refused) -> str:
+    """Return what the portal said and, where known, what it means."""
+    said = refused.description or refused.code or "refused without a reason"
+    folded = said.casefold()
+    meaning = next((meaning for part, meaning in _MEANINGS if part in folded), "")
+    return f"{said} ({meaning})" if meaning else said
+
+
+class _Row(msgspec.Struct, rename="upper"):
+    id: int | str
+    owner_id: int | str
+    owner_type_id: int | str
+    type_id: int | str
+    subject: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    responsible_id: int | str | None = None
+    priority: int | str | None = None
+    notify_type: int | str | None = None
+    notify_value: int | str | None = None
+    description: str | None = None
+    location: str | None = None
+    completed: Any = None
+    last_updated: str | None = None
+    originator_id: str | None = None
+    origin_id: str | None = None
+
+
+async def observe(
+    portal: Portal, links: Sequence[Link], window: Window | None, *, mark: Callable[[Key], str]
+) -> Observation:
+    """Read all activities of syncd within `window` (None: only `links`), and by id every link that is not among them.
+
+    Raises the client's errors; an activity counts as gone only when the portal says so.
+    """
+    events: dict[int, Observed] = {}
+    if window is not None:
+        for row in await portal.read_pages(LIST, _listing(window)):
+            seen = read_activity(row)
+            if seen is not None and seen.mark:  # a filter may have been dropped (PORTAL.md 6.4)
+                events[seen.remote_id] = seen
+    missing = sorted({link.remote_id for link in links} - set(events))
+    gone: set[int] = set()
+    outcomes = await portal.read_many([Command(method=GET, params={"id": one}) for one in missing])
+    for remote_id, outcome in zip(missing, outcomes, strict=True):
+        if _is_gone(outcome):
+            gone.add(remote_id)
+        elif isinstance(outcome, Done) and (seen := read_activity(outcome.result)) is not None:
+            events[remote_id] = seen
+    return Observation(events=events, gone=frozenset(gone), signature=lambda _: "", mark=mark, differing=differing)
+
+
+def _listing(window: Window) -> dict[str, Json]:
+    """The activities of syncd that touch `window`, with a margin for the zones."""
+    wanted: dict[str, Json] = {"=ORIGINATOR_ID": ORIGINATOR}
+    if window.first is not None and window.first > date.min + _MARGIN:
+        wanted[">=END_TIME"] = f"{(window.first - _MARGIN).isoformat()}T00:00:00+00:00"
+    if window.last is not None and window.last < date.max - _MARGIN:
+        wanted["<=START_TIME"] = f"{(window.last + _MARGIN).isoformat()}T00:00:00+00:00"
+    return {"filter": wanted, "select": _COLUMNS, "order": {"ID": "ASC"}}
+
+
+def _is_gone(outcome: Outcome) -> bool:
+    """Say whether an answer to crm.activity.get tells that there is no such activity; raises for no answer at all."""
+    match outcome:
+        case Done(result=result):
+            return not result
+        case Refused(description=description):
+            return "denied" not in description.casefold()
+        case _:
+            raise PortalUnreachableError(f"activities could not be read: {outcome}", "the next pass tries again")
+
+
+def read_activity(row: Json) -> Observed | None:
+    """Return a row of crm.activity.list or get in our terms, None for one that cannot be ours."""
+    try:
+        read = msgspec.convert(row, _Row)
+        kind = {number: name for name, number in _TYPE_IDS.items()}[int(read.type_id)]
+        owner = {number: name for name, (number, _) in OWNER_TYPES.items()}[int(read.owner_type_id)]
+        place = Calendar(type=next(one for one in CALENDAR_TYPES if one == f"{kind}-{owner}"), owner=int(read.owner_id))
+        notify = int(read.notify_value or 0) * {1: 1, 2: 60, 3: 1440}.get(int(read.notify_type or 0), 0)
+        activity = ActivityFields(
+            subject=read.subject or "",
+            start=read.start_time or "",
+            end=read.end_time or "",
+            description=read.description or "",
+            location=read.location or "",
+            priority=int(read.priority or 1),
+            responsible=int(read.responsible_id or 0),
+            notify=notify,
+            completed=read.completed in ("Y", True),
+            origin=read.origin_id or "",
+        )
+    except (msgspec.ValidationError, ValueError, KeyError):
+        return None
+    ours = read.originator_id == ORIGINATOR
+    return Observed(
+        remote_id=int(read.id),
+        calendar=place,
+        section_id=0,
+        version=_stamp(read.last_updated),
+        fields={name: value for name, value in to_fields(activity).items() if name not in _UNSEEN},
+        signature="",
+        mark=(read.origin_id or "") if ours else "",
+        title=activity.subject,
+        start=activity.start,
+    )
+
+
+def _stamp(text: str | None) -> int:
+    """Return the moment of the last change as a number that grows; 0 where the portal tells none."""
+    try:
+        return int(datetime.fromisoformat(text or "").timestamp())
+    except ValueError:
+        return 0
+
+
+def differing(sent: Fields, seen: Fields) -> tuple[str, ...]:
+    """Return the names of fields a person changed.
+
+    What the portal does by itself is no difference: spaces of its filter, a signature under the description. Nor is
+    completion: whoever did the work says when it is done.
+    """
+    ours, theirs = from_fields(sent), from_fields(seen)
+    names = []
+    for name in sorted(ActivityFields.__dataclass_fields__):
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        if mine == other or name in _UNSEEN:
+            continue
+        if name in ("start", "end") and same_moment(mine, other):
+            continue
+        if name in _TEXTS and (
+            bare(mine) == bare(other) or (name == "description" and mine and bare(other).startswith(bare(mine)))
+        ):
+            continue
+        names.append(name)
+    return tuple(names)
