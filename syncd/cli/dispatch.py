@@ -42,6 +42,7 @@ Command = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]
 _COMMANDS = {
     "check": ("check", "check"),
     "demo": ("demo", "demo"),
+    "init": ("init", "init"),
     "plan": ("passes", "plan"),
     "portal": ("portal", "portal"),
     "retry": ("state", "retry"),

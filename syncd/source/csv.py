@@ -68,8 +68,8 @@ def parse_csv(name: str, content: bytes, options: CsvOptions, zone: str | None) 
     if not content.strip():
         return Part(incomplete=f"{name} is empty, without even a header")
     text = decode(content, options.encoding, name=name, kind="CSV")
-    delimiter, skip = _delimiter(text, options)
-    rows, broken, open_at = _records(text, delimiter, skip)
+    delimiter, skip = delimiter_of(text, options)
+    rows, broken, open_at = records(text, delimiter, skip)
     if not rows:
         return Part(incomplete=f"{name} has no header")
     header_line, cells = rows.pop(0)
@@ -118,7 +118,7 @@ def _first_rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
         return
 
 
-def _delimiter(text: str, options: CsvOptions) -> tuple[str, bool]:
+def delimiter_of(text: str, options: CsvOptions) -> tuple[str, bool]:
     """Return the delimiter and whether the first line only names it (Excel's "sep=;")."""
     first = text.partition("\n")[0].rstrip("\r").strip('"')
     named = first[4:] if first[:4].lower() == "sep=" and len(first) == 5 else ""
@@ -127,7 +127,7 @@ def _delimiter(text: str, options: CsvOptions) -> tuple[str, bool]:
     return named or find_delimiter(text, options.columns), bool(named)
 
 
-def _records(text: str, delimiter: str, skip_first: bool) -> tuple[Rows, list[tuple[int, str]], int]:
+def records(text: str, delimiter: str, skip_first: bool) -> tuple[Rows, list[tuple[int, str]], int]:
     """Cut the text into records, each with the line it starts on.
 
     Returns the records, the lines of broken ones with the reason, and the line of a quote left open (0: none).
@@ -157,4 +157,4 @@ def _dates(rows: Sequence[tuple[int, list[str]]], positions: Mapping[str, int]) 
     return (clean(cells[at]) for _, cells in rows for at in wanted if at < len(cells))
 
 
-__all__ = ["CsvOptions", "SourceError", "find_delimiter", "open_csv", "parse_csv"]
+__all__ = ["CsvOptions", "SourceError", "delimiter_of", "find_delimiter", "open_csv", "parse_csv", "records"]

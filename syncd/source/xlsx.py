@@ -37,7 +37,8 @@ _DAY_S = 86_400
 _EXACT_FLOAT = 1e15
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
-Rows = list[tuple[int, list[str]]]
+Merged = Sequence[tuple[tuple[int, int], tuple[int, int]]]
+"""Ranges of cells that are one: first and last (row, column), from 0."""
 
 
 class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,10 +85,7 @@ def parse_xlsx(name: str, content: bytes, options: XlsxOptions, zone: str | None
         raise ConfigError(f"timezone = {zone!r} is not a time zone", "write a name like Europe/Moscow")
     if not content:
         return Part(incomplete=f"{name} is empty, without even a sheet")
-    sheet = _sheet(name, content, options)
-    cells: list[list[Cell]] = sheet.to_python(skip_empty_area=False)
-    merged = sheet.merged_cell_ranges or []
-    _fill_down(cells, merged)
+    _, cells, merged = _cells(name, content, options)
     at = _header_row(cells, options)
     if at is None:
         return Part(incomplete=f"{name} has no header")
@@ -107,6 +105,21 @@ def parse_xlsx(name: str, content: bytes, options: XlsxOptions, zone: str | None
         first = min(headings) + 1
         part.warn(f"{name}:{first}", f"{len(headings)} rows of one merged cell are taken for headings and left out")
     return part
+
+
+def rows_of_first_sheet(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[list[str]]]:
+    """Return the name of the sheet that would be read and its cells as texts; raises SourceError."""
+    sheet, cells, _ = _cells(name, content, options)
+    return sheet, [[_text(cell) for cell in row] for row in cells]
+
+
+def _cells(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[list[Cell]], Merged]:
+    """Return the sheet's name, its cells with those merged over rows filled in, and the merged ranges."""
+    sheet = _sheet(name, content, options)
+    cells: list[list[Cell]] = sheet.to_python(skip_empty_area=False)
+    merged = sheet.merged_cell_ranges or []
+    _fill_down(cells, merged)
+    return sheet.name, cells, merged
 
 
 def _sheet(name: str, content: bytes, options: XlsxOptions) -> CalamineSheet:
@@ -185,7 +198,7 @@ def _unpacked_size(content: bytes, member: zipfile.ZipInfo, most: int) -> int:
     return size
 
 
-def _fill_down(cells: list[list[Cell]], merged: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> None:
+def _fill_down(cells: list[list[Cell]], merged: Merged) -> None:
     """Write the value of a cell merged over several rows into each of them: it stands for all."""
     for (top, left), (bottom, _) in merged:
         if top >= len(cells) or left >= len(cells[top]):
@@ -195,9 +208,7 @@ def _fill_down(cells: list[list[Cell]], merged: Iterable[tuple[tuple[int, int], 
                 cells[number][left] = cells[top][left]
 
 
-def _headings(
-    cells: Sequence[Sequence[Cell]], merged: Iterable[tuple[tuple[int, int], tuple[int, int]]], *, after: int
-) -> frozenset[int]:
+def _headings(cells: Sequence[Sequence[Cell]], merged: Merged, *, after: int) -> frozenset[int]:
     """Return the rows that hold nothing but one cell merged over several columns."""
     return frozenset(
         top

@@ -143,6 +143,15 @@ class WebSource:
         return replace(self._good, problems=problems, complete=False, incomplete_because=reason, changed_marker=marker)
 
 
+async def fetch_once(access: Access, clock: Clock) -> bytes:
+    """Return what is behind an address, unpacked, whatever it is; raises WebError for anything but a whole answer."""
+    async with WebClient(access, clock) as client:
+        answer = await client.ask("GET", access.url)
+    if answer.status != 200:
+        raise refusal(answer, access.shown)
+    return await asyncio.to_thread(_plain, answer.body, access)
+
+
 def _load(cache: FeedCache, name: str) -> Kept | None:
     content = cache.load(name)
     try:

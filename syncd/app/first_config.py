@@ -1,0 +1,140 @@
+"""The text of a first config: the keys that matter, each with where its value comes from; values and layout only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from syncd.source.guess import Guess
+
+_STAND_IN = "https://example.bitrix24.com/rest/1/CODE/"
+_PEOPLE_SHOWN = 30
+_WIDTH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstConfig:
+    """What goes into a first config; None and empty where it is not known.
+
+    `people` and `groups` are lines about the portal, `unresolved` owners of the schedule that it does not know.
+    """
+
+    webhook: str | None
+    name: str
+    source: str | None
+    guess: Guess | None
+    zone: str
+    zone_said: str
+    calendar: str
+    unresolved: tuple[str, ...]
+    caller: int | None
+    people: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether the schedule says whose its entries are."""
+        return self.guess is not None and any(field == "owner" for field, _, _ in self.guess.columns)
+
+
+def compose(first: FirstConfig) -> str:
+    """Return the config as TOML."""
+    blocks = (_head(), _portal(first), _sync(first), _source(first), _target(first), _fields(first))
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _head() -> Iterator[str]:
+    yield "# A first config by `syncd init`. Read it, mend what is not so, then: syncd check, syncd plan, syncd sync."
+    yield "# Every key is explained in config.example.toml."
+
+
+def _portal(first: FirstConfig) -> Iterator[str]:
+    yield "[portals.main]"
+    if first.webhook is None:
+        yield "# A stand-in: put the address of your inbound webhook here (scopes calendar, user_basic, sonet_group)."
+    else:
+        yield "# A password: keep this file to yourself, or move it into a file of its own (webhook_file = ...)."
+    yield f"webhook = {_text(first.webhook or _STAND_IN)}"
+    yield _key("tariff", "standard", '"enterprise" or "self-hosted" if yours is')
+
+
+def _sync(first: FirstConfig) -> Iterator[str]:
+    yield "[[sync]]"
+    yield _key("name", first.name, "do not rename it later")
+    yield _key("every", "15m", "how often `syncd run` looks")
+    yield _key("timezone", first.zone, f"for times without a zone: {first.zone_said}")
+    yield _key("on_removed", "keep", 'or "delete": entry gone from the source')
+
+
+def _source(first: FirstConfig) -> Iterator[str]:
+    found = first.guess
+    yield "[sync.source]"
+    yield _key("type", found.type if found is not None else "csv", "" if found is not None else "or xlsx, ics")
+    place = first.source or "schedule.csv"
+    is_address = re.match(r"\w+://", place) is not None
+    yield _key("url" if is_address else "path", place, "" if first.source else "a stand-in: your schedule")
+    if found is None:
+        columns: Iterable[tuple[str, str | int, str]] = (
+            ("title", "Title", "the titles of your columns"), ("start", "Start", ""), ("end", "End", ""),
+        )  # fmt: skip
+    else:
+        columns = found.columns
+        for name, value, said in found.keys:
+            yield _key(name, value, said)
+    if columns:
+        yield ""
+        yield "[sync.source.columns]"
+        for name, value, said in columns:
+            yield _key(name, value, said)
+        if found is not None and not any(name == "uid" for name, _, _ in columns):
+            yield "# No column names a row for good, so owner, title and start do: change one and the row is new."
+
+
+def _target(first: FirstConfig) -> Iterator[str]:
+    yield "[sync.target]"
+    yield _key("calendar", first.calendar, "user, group or company")
+    if first.has_owner:
+        yield _key("owner", "{owner}", "found by id, e-mail, XML_ID or full name")
+    else:
+        said = "the webhook's owner; or whose calendar it is" if first.caller else "a stand-in: whose calendar it is"
+        yield _key("owner", first.caller or 1, said)
+    yield _key("section", first.name, "the calendar there, created when missing")
+    if not first.unresolved:
+        yield _key("on_unresolved", "hold", 'or "skip": owner not found')
+    else:
+        yield _key("on_unresolved", "skip", 'entries of unknown owners are left out; "hold" to be told')
+        yield "# The portal does not know these; say who is meant:"
+        yield from (f"# owners = {{ {_text(name)} = 12 }}" for name in first.unresolved[:_PEOPLE_SHOWN])
+    yield from _listed("People in the portal", first.people)
+    yield from _listed("Groups in the portal", first.groups)
+
+
+def _fields(first: FirstConfig) -> Iterator[str]:
+    yield "[sync.fields]"
+    yield _key("attendees", "none", '"source" invites guests, who get notices')
+    if first.guess is not None and first.guess.type == "ics":
+        yield "# remind = []                  # the feed's alarms are taken over; [] for none"
+
+
+def _listed(title: str, lines: tuple[str, ...]) -> Iterator[str]:
+    if lines:
+        yield f"# {title}:"
+        yield from (f"#   {_one_line(line)}" for line in lines[:_PEOPLE_SHOWN])
+        if len(lines) > _PEOPLE_SHOWN:
+            yield f"#   … and {len(lines) - _PEOPLE_SHOWN} more: syncd portal owners"
+
+
+def _key(name: str, value: str | int, said: str) -> str:
+    line = f"{name} = {value if isinstance(value, int) else _text(value)}"
+    return f"{line:<{_WIDTH}}# {_one_line(said)}" if said else line
+
+
+def _text(value: str) -> str:
+    """Return a TOML string; a feed's text is data and may hold anything."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04X}" for char in escaped) + '"'
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -1,0 +1,219 @@
+"""A first config: what the schedule and the portal seem to be, written down with its reasons, to be read and mended.
+
+Nothing is kept and nothing is changed; the config is checked as `syncd check` will check it before it is handed over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import SystemRandom
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from syncd.app.first_config import FirstConfig, compose
+from syncd.clock import Clock
+from syncd.config import Config, load_config
+from syncd.config.secrets import Secret, check_webhook
+from syncd.errors import ConfigError, EntryError, SourceError
+from syncd.model.entry import Snapshot
+from syncd.model.window import Window
+from syncd.portal.client import Portal
+from syncd.portal.credential import Webhook
+from syncd.portal.directory import Directory, read_directory
+from syncd.portal.pace import Limits
+from syncd.source import ReadContext, open_source
+from syncd.source.guess import Guess, guess
+from syncd.source.web.access import WebOptions, read_access
+from syncd.source.web.feed import fetch_once
+
+_ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
+_SHOWN = 200
+"""How many owners of the schedule are looked up in the portal; enough to see whose calendars it means."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A config's text, the snapshot it gives of the source (None without one), and what a person should look at."""
+
+    text: str
+    snapshot: Snapshot | None
+    doubts: tuple[str, ...]
+
+
+async def make_start(source: str | None, webhook: str | None, *, folder: Path, clock: Clock) -> Start:
+    """Return a config for a source (file or address) and a portal; relative paths are those of a config in `folder`.
+
+    Raises ConfigError for a webhook that is none, SourceError for a source that cannot be read or guessed, and the
+    client's errors.
+    """
+    address = _checked(webhook) if webhook is not None else None
+    found = await _look(source, clock) if source is not None else None
+    directory = await _ask(address, clock) if address is not None else None
+    owners = found.samples.get("owner", ()) if found is not None else ()
+    zone, zone_said = _zone(found, directory)
+    first = FirstConfig(
+        webhook=address,
+        name=_name(source),
+        source=_placed(source, folder),
+        guess=found,
+        zone=zone,
+        zone_said=zone_said,
+        calendar=_calendar(owners, directory),
+        unresolved=_unresolved(owners, directory),
+        caller=directory.caller.id if directory is not None else None,
+        people=tuple(f"{user.full_name} <{user.email}> = {user.id}" for user in directory.users if user.active)
+        if directory is not None
+        else (),
+        groups=tuple(f"{group.name} = {group.id}" for group in directory.groups) if directory is not None else (),
+    )
+    text = compose(first)
+    config = _proved(text, folder)
+    doubts = (*(found.doubts if found is not None else ()), *_doubts(first))
+    return Start(text=text, snapshot=await _read(config, clock) if source is not None else None, doubts=doubts)
+
+
+def _checked(webhook: str) -> str:
+    try:
+        return check_webhook(Secret(webhook.strip()))[0].reveal()
+    except ValueError as error:
+        raise ConfigError(f"--webhook {error}") from None
+
+
+async def _look(source: str, clock: Clock) -> Guess:
+    if _ADDRESS.match(source):
+        access = read_access(WebOptions(url=source), Path(), where="--source", environ={})
+        return guess(access.shown, await fetch_once(access, clock))
+    if re.match(r"\w+://", source):
+        raise ConfigError("--source is neither a file nor a web address", "it begins with https://")
+    return guess(source, await asyncio.to_thread(_content, source))
+
+
+def _content(source: str) -> bytes:
+    """Return the bytes of a file, or of the first schedule in a directory."""
+    path = Path(source)
+    try:
+        if not path.is_dir():
+            return path.read_bytes()
+        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".ics", ".xlsx"))
+        if inside:
+            return inside[0].read_bytes()
+    except OSError as error:
+        raise SourceError(f"{source}: {error.strerror}", "name a file that can be read") from None
+    raise SourceError(f"{source} holds no csv, ics or xlsx file", "name a file")
+
+
+@asynccontextmanager
+async def _portal(webhook: str, clock: Clock) -> AsyncIterator[Portal]:
+    async with Portal(
+        name="main",
+        credential=Webhook(address=webhook),
+        limits=Limits.tariff("standard"),
+        clock=clock,
+        random=SystemRandom().random,
+    ) as portal:
+        yield portal
+
+
+async def _ask(webhook: str, clock: Clock) -> Directory:
+    async with _portal(webhook, clock) as portal:
+        scopes = await portal.read("scope", {})
+        groups = isinstance(scopes, list) and bool({"sonet_group", "sonet"} & set(map(str, scopes)))
+        return await read_directory(portal, now=clock.now(), groups=groups)
+
+
+def _placed(source: str | None, folder: Path) -> str | None:
+    """Return the source as a config in `folder` names it."""
+    if source is None or _ADDRESS.match(source) or Path(source).is_absolute():
+        return source
+    return os.path.relpath(Path(source).absolute(), folder.absolute())
+
+
+def _name(source: str | None) -> str:
+    if source is None:
+        return "schedule"
+    stem = re.split(r"[/\\]", source.partition("?")[0].rstrip("/"))[-1].rpartition(".")[0]
+    usual = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") if not _ADDRESS.match(source) else ""
+    return usual[:40].strip("-") or "schedule"
+
+
+def _zone(found: Guess | None, directory: Directory | None) -> tuple[str, str]:
+    if found is not None and found.zone:
+        return found.zone, "the feed's own"
+    if directory is not None and _is_zone(directory.caller.zone):
+        return directory.caller.zone, "that of the webhook's owner"
+    here = _machine_zone()
+    return (here, "this machine's") if here else ("UTC", "a stand-in: write yours, such as Europe/Moscow")
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(name) and ZoneInfo(name) is not None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
+def _machine_zone() -> str:
+    named = os.environ.get("TZ", "").removeprefix(":")
+    if not named:
+        named = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")[2]
+    return named if "/" in named and _is_zone(named) else ""
+
+
+def _calendar(owners: Sequence[str], directory: Directory | None) -> str:
+    """Return whose calendars the owners of the schedule seem to be: those of most of them."""
+    if directory is None or not owners:
+        return "user"
+    people = sum(_resolves(directory.user, owner) for owner in owners[:_SHOWN])
+    groups = sum(_resolves(directory.group, owner) for owner in owners[:_SHOWN])
+    return "group" if groups > people else "user"
+
+
+def _unresolved(owners: Sequence[str], directory: Directory | None) -> tuple[str, ...]:
+    if directory is None:
+        return ()
+    resolve = directory.group if _calendar(owners, directory) == "group" else directory.user
+    return tuple(owner for owner in owners[:_SHOWN] if not _resolves(resolve, owner))
+
+
+def _resolves(resolve: object, owner: str) -> bool:
+    assert callable(resolve)
+    try:
+        resolve(owner)
+    except EntryError:
+        return False
+    return True
+
+
+def _doubts(first: FirstConfig) -> tuple[str, ...]:
+    doubts = []
+    if first.webhook is None:
+        doubts.append("webhook is a stand-in: put your portal's in")
+    if first.unresolved:
+        named = ", ".join(first.unresolved[:5]) + (" …" if len(first.unresolved) > 5 else "")
+        doubts.append(f"the portal knows no owner called {named}: their entries are left out until owners names them")
+    if not first.has_owner:
+        doubts.append("the schedule names no owners: all entries go into the calendar of the owner in [sync.target]")
+    return tuple(doubts)
+
+
+def _proved(text: str, folder: Path) -> Config:
+    """Return the config as loaded from a file in `folder`, which exists for no longer than that."""
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".syncd-", suffix=".toml", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        return load_config(Path(file.name), os.environ)
+
+
+async def _read(config: Config, clock: Clock) -> Snapshot:
+    sync = config.syncs[0]
+    source = open_source(sync.source.options, sync.source.base, where="the config written")
+    now = datetime.fromtimestamp(clock.now(), UTC).date()
+    window = Window(first=now - sync.past, last=now + max(sync.future, timedelta(days=1)))
+    return await source.read(ReadContext(zone=sync.timezone, window=window, today=now))

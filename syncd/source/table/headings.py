@@ -1,0 +1,268 @@
+"""Which column of an undescribed table is which field: by its heading in English or Russian, then by what is in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncd.source.table import words
+from syncd.source.table.when import DateOrder, Written, read_moment
+
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "uid": (
+        "uid id key guid number номер код ид идентификатор ключ",
+        "",
+    ),
+    "title": (
+        "title subject summary name event shift lesson course topic activity appointment"
+        " meeting what название тема событие предмет смена урок занятие дисциплина"
+        " мероприятие наименование заголовок встреча что",
+        "event name",
+    ),
+    "start": (
+        "start begin begins starts from начало старт",
+        "start date time|start datetime|starts at|date and time|start date and time"
+        "|дата и время|дата и время начала|дата время",
+    ),
+    "date": (
+        "date day дата день",
+        "start date|event date|дата начала|дата занятия|дата события",
+    ),
+    "start_time": (
+        "time время",
+        "start time|begin time|time from|from time|время начала|начало время|время с",
+    ),
+    "end": (
+        "end ends finish until to till конец окончание по до",
+        "end date|end date time|end datetime|ends at|end date and time|дата окончания"
+        "|дата конца|дата и время окончания|дата и время конца",
+    ),
+    "end_time": (
+        "",
+        "end time|finish time|time to|to time|время окончания|время конца|окончание время|время по|время до",
+    ),
+    "duration": (
+        "duration length minutes hours min длительность продолжительность минут",
+        "длительность мин",
+    ),
+    "owner": (
+        "owner email mail employee responsible user teacher trainer doctor person group"
+        " class team staff who assignee почта сотрудник ответственный преподаватель"
+        " учитель тренер врач класс группа пользователь фио исполнитель кто владелец",
+        "e mail|owner email|employee email|teacher email|responsible person|эл почта"
+        "|электронная почта|адрес почты|почта сотрудника|e mail сотрудника",
+    ),
+    "description": (
+        "description notes note comment comments details text body описание комментарий"
+        " комментарии примечание заметки заметка подробности",
+        "",
+    ),
+    "location": (
+        "location place room where venue address site hall место кабинет аудитория адрес помещение где комната зал",
+        "место проведения",
+    ),
+    "timezone": (
+        "timezone tz",
+        "time zone|часовой пояс",
+    ),
+    "all_day": (
+        "allday",
+        "all day|all day event|весь день|целый день",
+    ),
+    "attendees": (
+        "attendees participants guests invitees участники гости приглашенные",
+        "required attendees",
+    ),
+    "categories": (
+        "category categories tags tag type kind категория категории тип метки теги вид",
+        "",
+    ),
+    "status": (
+        "status state статус состояние",
+        "",
+    ),
+    "priority": (
+        "priority importance приоритет важность",
+        "",
+    ),
+    "color": (
+        "color colour цвет",
+        "",
+    ),
+    "url": (
+        "url link website ссылка сайт",
+        "",
+    ),
+    "rrule": (
+        "rrule recurrence repeat повтор повторение повторять",
+        "",
+    ),
+    "reminders": (
+        "reminder reminders alarm напоминание напоминания напомнить",
+        "",
+    ),
+    "private": (
+        "private confidential личное частное",
+        "",
+    ),
+    "contact_phone": (
+        "phone telephone mobile tel телефон",
+        "contact phone|client phone|телефон клиента|номер телефона",
+    ),
+    "contact_email": (
+        "",
+        "contact email|client email|customer email|почта клиента|e mail клиента",
+    ),
+}
+"""Headings of each field as people write them, folded: single words, and phrases parted by bars."""
+_FIELD_OF = {
+    heading: field for field, (single, phrases) in _WORDS.items() for heading in (*single.split(), *phrases.split("|"))
+}
+_TIMES = ("start", "date", "start_time", "end", "end_time")
+_MOSTLY = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The 0-based column of each field, why it was taken, and what a person should look at."""
+
+    columns: dict[str, int]
+    reasons: dict[str, str]
+    doubts: tuple[str, ...] = ()
+
+
+def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> Found:
+    """Return which column seems to be which field; `table` are rows under the header, as many as there are."""
+    contents = [_column(table, at) for at in range(len(header))]
+    columns: dict[str, int] = {}
+    reasons: dict[str, str] = {}
+    doubts: list[str] = []
+    for at, title in enumerate(header):
+        field = _field_of(title)
+        if field is not None and field not in columns and _fits(field, title, contents[at]):
+            columns[field], reasons[field] = at, "by its title"
+    _sort_times(columns, reasons, contents)
+    if "start" not in columns and "date" not in columns:
+        _take(columns, reasons, "start", _first(contents, columns, _is_date), "it holds dates")
+    if "title" not in columns:
+        texts = _first(contents, columns, _is_text)
+        _take(columns, reasons, "title", texts, "the first column of texts")
+        if texts is not None:
+            doubts.append(f"no heading says which column is the title; {header[texts] or texts + 1!r} is a guess")
+    if "owner" not in columns:
+        _take(columns, reasons, "owner", _first(contents, columns, _is_address), "it holds e-mail addresses")
+    order = [field for field in _WORDS if field in columns]
+    return Found(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
+
+
+def _field_of(title: str) -> str | None:
+    folded = " ".join(re.sub(r"[^\w]+|_+", " ", title.casefold().replace("ё", "е")).split())
+    if folded in ("", "n", "no", "№"):
+        return "uid" if title.strip() == "№" else None
+    return _FIELD_OF.get(folded)
+
+
+def _counts(title: str) -> bool:
+    return title.strip().casefold().strip(".") in ("№", "#", "number", "номер", "№ п/п", "n", "no")
+
+
+def _column(table: Sequence[Sequence[str]], at: int) -> tuple[str, ...]:
+    return tuple(row[at] for row in table if at < len(row) and row[at])
+
+
+def _fits(field: str, title: str, content: Sequence[str]) -> bool:
+    """Say whether a column can be what its title says; an empty one can be anything but what names entries.
+
+    A number that merely counts the rows names nothing: it moves on when a row is put in.
+    """
+    if field == "uid":
+        counts_rows = len(content) > 1 and list(content) == [str(number) for number in range(1, len(content) + 1)]
+        return bool(content) and len(set(content)) == len(content) and not (counts_rows and _counts(title))
+    if field in _TIMES:
+        return not content or _share(content, lambda text: _moment(text) is not None) >= _MOSTLY
+    if field == "duration":
+        return not content or _share(content, _is_length) >= _MOSTLY
+    if field == "all_day":
+        return not content or _share(content, _is_truth) >= _MOSTLY
+    return True
+
+
+def _sort_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
+    """Tell columns of days, of times and of both apart by what is in them, whatever their titles call them."""
+    days_at = columns.get("date", columns.get("start"))
+    if days_at is None:
+        return
+    if "start" in columns and "date" in columns:
+        if _has_days(contents[columns["start"]]):
+            columns.pop("date")
+        else:
+            columns.setdefault("start_time", columns["start"])
+            reasons.setdefault("start_time", "it holds times without days")
+            columns.pop("start")
+    if "start" in columns and "start_time" in columns:
+        columns["date"], reasons["date"] = columns.pop("start"), reasons["start"]
+    if "date" in columns and "start_time" not in columns:
+        columns["start"], reasons["start"] = columns.pop("date"), reasons["date"]
+    if "end" in columns and "end_time" not in columns and not _has_days(contents[columns["end"]]):
+        columns["end_time"], reasons["end_time"] = columns.pop("end"), reasons["end"]
+    if "duration" in columns and ("end" in columns or "end_time" in columns):
+        columns.pop("duration")
+
+
+def _take(columns: dict[str, int], reasons: dict[str, str], field: str, at: int | None, reason: str) -> None:
+    if at is not None:
+        columns[field], reasons[field] = at, reason
+
+
+def _first(
+    contents: Sequence[Sequence[str]], columns: Mapping[str, int], fits: Callable[[Sequence[str]], bool]
+) -> int | None:
+    taken = set(columns.values())
+    return next((at for at, content in enumerate(contents) if at not in taken and content and fits(content)), None)
+
+
+def _is_date(content: Sequence[str]) -> bool:
+    return _share(content, lambda text: (moment := _moment(text)) is not None and moment.day is not None) >= _MOSTLY
+
+
+def _is_text(content: Sequence[str]) -> bool:
+    return _share(content, lambda text: any(char.isalpha() for char in text) and "@" not in text) >= _MOSTLY
+
+
+def _is_address(content: Sequence[str]) -> bool:
+    return _share(content, lambda text: "@" in text.strip("@") and " " not in text) >= _MOSTLY
+
+
+def _has_days(content: Sequence[str]) -> bool:
+    return not content or _is_date(content)
+
+
+def _share(content: Sequence[str], holds: Callable[[str], bool]) -> float:
+    return sum(1 for text in content if holds(text)) / len(content) if content else 0.0
+
+
+def _moment(text: str) -> Written | None:
+    orders: tuple[DateOrder, ...] = ("dmy", "mdy")
+    for order in orders:
+        try:
+            return read_moment(text, order)
+        except ValueError:
+            continue
+    return None
+
+
+def _is_length(text: str) -> bool:
+    try:
+        words.duration(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_truth(text: str) -> bool:
+    try:
+        words.truth(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""`syncd init` as a new user types it: what it writes, the other commands accept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.source.calendars import calendar, event
+
+SHIFTS = "ID;Смена;Начало;Конец;E-mail\na1;Утро;01.12.2026 9:00;01.12.2026 10:00;{}\n"
+KNOWN = "anna.petrova@school.example"
+
+
+def syncd(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "syncd", *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_schedule_and_a_portal_give_a_config_that_check_and_sync_take(tmp_path: Path, webhook: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "shifts.csv").write_bytes(SHIFTS.format(KNOWN).encode("cp1251"))
+    done = syncd(tmp_path, "init", "--source", "data/shifts.csv", "--webhook", webhook, "-o", "syncd.toml")
+    assert done.returncode == 0, done.stderr
+    assert "2026-12-01 09:00–10:00 Europe/Moscow" in done.stdout
+    assert KNOWN in done.stdout
+    assert webhook not in done.stdout + done.stderr
+    written = tmp_path / "syncd.toml"
+    assert written.stat().st_mode & 0o077 == 0
+    text = f'state = "syncd.db"\n{written.read_text()}'
+    written.write_text(text)
+    assert tomllib.loads(text)["sync"][0]["source"]["path"] == "data/shifts.csv"
+    checked = syncd(tmp_path, "check")
+    assert checked.returncode == 0, checked.stdout
+    assert syncd(tmp_path, "sync").returncode == 0
+
+
+def test_owners_the_portal_does_not_know_are_told_and_do_not_stop_the_check(tmp_path: Path, webhook: str) -> None:
+    (tmp_path / "shifts.csv").write_text(SHIFTS.format("nobody@example.com"))
+    done = syncd(tmp_path, "init", "--source", "shifts.csv", "--webhook", webhook, "-o", "syncd.toml")
+    assert "knows no owner called nobody@example.com" in " ".join(done.stdout.split())
+    assert '# owners = { "nobody@example.com" = 12 }' in (tmp_path / "syncd.toml").read_text()
+    (tmp_path / "syncd.toml").write_text(f'state = "syncd.db"\n{(tmp_path / "syncd.toml").read_text()}')
+    assert syncd(tmp_path, "check").returncode == 0
+
+
+def test_without_a_portal_the_config_goes_to_stdout_and_the_entries_to_stderr(tmp_path: Path) -> None:
+    (tmp_path / "team.ics").write_bytes(
+        calendar(event("DTSTART:20261201T090000", "SUMMARY:Stand-up"), head="X-WR-TIMEZONE:Asia/Omsk")
+    )
+    done = syncd(tmp_path, "init", "--source", "team.ics")
+    assert done.returncode == 0
+    assert tomllib.loads(done.stdout)["sync"][0]["timezone"] == "Asia/Omsk"
+    assert "Stand-up" in done.stderr
+    (tmp_path / "syncd.toml").write_text(f'state = "syncd.db"\n{done.stdout}')
+    (tmp_path / "syncd.toml").chmod(0o600)
+    assert syncd(tmp_path, "check", "--offline").returncode == 0
+
+
+def test_without_anything_it_is_a_template(tmp_path: Path) -> None:
+    done = syncd(tmp_path, "init")
+    assert tomllib.loads(done.stdout)["portals"]["main"]["webhook"].startswith("https://example.bitrix24.com/")
+    assert "stand-in" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--source", "none.csv"), 5, "none.csv: No such file"),
+        (("--source", "ftp://example.com/x"), 2, "neither a file nor a web address"),
+        (("--webhook", "https://example.com/s3cret"), 2, "--webhook must look like"),
+        (("-o", "there.toml"), 2, "exists already"),
+        (("-o", "none/syncd.toml"), 2, "is no directory"),
+    ],
+)
+def test_what_cannot_be_used_is_told(tmp_path: Path, arguments: tuple[str, ...], code: int, says: str) -> None:
+    (tmp_path / "there.toml").write_text("x = 1")
+    done = syncd(tmp_path, "init", *arguments)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "s3cret" not in done.stderr
+    assert (tmp_path / "there.toml").read_text() == "x = 1"

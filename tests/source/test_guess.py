@@ -1,0 +1,102 @@
+"""What `syncd init` makes of schedules nobody has described."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from syncd.errors import SourceError
+from syncd.source.guess import Guess, guess
+from syncd.source.table.headings import find_fields
+from tests.source.calendars import calendar, event
+from tests.source.workbooks import workbook
+
+
+def columns(text: str) -> dict[str, str | int]:
+    return {field: column for field, column, _ in guess("a.csv", text.encode()).columns}
+
+
+def keys(found: Guess) -> dict[str, str | int]:
+    return {name: value for name, value, _ in found.keys}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "ID;Смена;Начало;Конец;E-mail\na7;Утро;01.12.2026 9:00;01.12.2026 10:00;a@b.c\n",
+            {"uid": "ID", "title": "Смена", "start": "Начало", "end": "Конец", "owner": "E-mail"},
+        ),
+        (
+            "Subject,Start Date,Start Time,End Date,End Time,All Day Event,Location\n"
+            "X,12/31/2026,9:00 AM,12/31/2026,10:00 AM,False,R\n",
+            {"title": "Subject", "date": "Start Date", "start_time": "Start Time", "end": "End Date",
+             "end_time": "End Time", "location": "Location", "all_day": "All Day Event"},
+        ),
+        (
+            "Дата\tНачало\tОкончание\tПредмет\tКласс\tАудитория\n01.12.2026\t9:00\t9:45\tФизика\t7А\t12\n",
+            {"title": "Предмет", "date": "Дата", "start_time": "Начало", "end_time": "Окончание", "owner": "Класс",
+             "location": "Аудитория"},
+        ),
+        ("Event,Date,Duration\nX,2026-12-01 09:00,90\n", {"title": "Event", "start": "Date", "duration": "Duration"}),
+        ("a,b,c\nfoo,2026-12-01 9:00,x@y.z\n", {"title": "a", "start": "b", "owner": "c"}),
+        (",Date\nfoo,2026-12-01\n", {"title": 1, "start": "Date"}),
+        ("Note,Date,Note,Title\nx,2026-12-01,y,T\n", {"title": "Title", "start": "Date", "description": 1}),
+    ],
+)  # fmt: skip
+def test_columns_are_told_by_their_titles_and_what_they_hold(text: str, expected: dict[str, str | int]) -> None:
+    assert columns(text) == expected
+
+
+def test_a_number_that_counts_the_rows_or_comes_twice_names_nothing() -> None:
+    assert "uid" not in columns("№,Title,Date\n1,X,2026-12-01\n2,Y,2026-12-02\n")
+    assert "uid" not in columns("ID,Title,Date\n7,X,2026-12-01\n7,Y,2026-12-02\n")
+    assert columns("№,Title,Date\n17,X,2026-12-01\n4,Y,2026-12-02\n")["uid"] == "№"
+
+
+def test_a_column_that_cannot_be_what_its_title_says_is_not_taken_for_it() -> None:
+    found = find_fields(("Start", "When", "Title"), (("Berlin", "2026-12-01", "Trip"), ("Bonn", "2026-12-02", "Trip")))
+    assert found.columns == {"title": 2, "start": 1}
+
+
+def test_encoding_delimiter_and_date_order_are_found() -> None:
+    found = guess("a.csv", "Название;Дата\nУрок;01.12.2026\n".encode("cp1251"))
+    assert keys(found) == {"encoding": "cp1251", "delimiter": ";", "dates": "auto"}
+    assert keys(guess("a.csv", b"Title,Date\nX,13/12/2026\n"))["dates"] == "dmy"
+    assert found.doubts == ()
+
+
+@pytest.mark.parametrize(("time", "order"), [("9:00", "dmy"), ("9:00 AM", "mdy")])
+def test_an_order_of_dates_that_nobody_can_know_is_a_doubt(time: str, order: str) -> None:
+    found = guess("a.csv", f"Title,Date,Time\nX,01/12/2026,{time}\n".encode())
+    assert keys(found)["dates"] == order
+    assert "'01/12/2026'" in found.doubts[0]
+
+
+def test_a_workbook_is_told_with_its_header_row() -> None:
+    nine = datetime(2026, 12, 1, 9)
+    found = guess("a.xlsx", workbook(("Plan",), ("Shift", "Start", "Who"), ("A", nine, "me"), name="Now"))
+    assert found.type == "xlsx"
+    assert keys(found) == {"sheet": "Now", "header": 2, "dates": "auto"}
+    assert {field for field, _, _ in found.columns} == {"title", "start", "owner"}
+
+
+def test_a_calendar_is_told_with_its_zone() -> None:
+    assert guess("a", calendar(event("DTSTART:20261201T090000"), head="X-WR-TIMEZONE:Asia/Omsk")).zone == "Asia/Omsk"
+    assert guess("a", b"\xef\xbb\xbf" + calendar()).type == "ics"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b" \n", "is empty"),
+        (b"<!DOCTYPE html><html>", "HTML page"),
+        (b"Name,Town\nX,Bonn\n", "no column seems to be the start; there are: 'Name', 'Town'"),
+        (b"Date\n2026-12-01\n", "no column seems to be the title"),
+        (workbook(("Title",), ("X",)), "has no table"),
+    ],
+)
+def test_what_is_no_schedule_is_told(content: bytes, says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        guess("a.csv", content)
