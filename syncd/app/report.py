@@ -1,21 +1,73 @@
-"""The report file: CSV, one row per source entry or removed entry; `ok` only where the portal confirmed it."""
+"""The report file: CSV, one row per source entry or removed entry.
+
+`ok` only where the portal confirmed it, and after a reading back only where that did; `verified` only what was read.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from syncd.cycle.result import PassResult
+from syncd.cycle.result import PassResult, Prepared
 from syncd.errors import ConfigError
-from syncd.model.item import CALENDAR_TYPES, Change
+from syncd.model.item import CALENDAR_TYPES, Change, Key
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
 _ITEM_PART = re.compile(rf"\|(?:{'|'.join(CALENDAR_TYPES)})/\d+(?:\|.*)?\Z", re.DOTALL)
 """What an item's key has after the entry's uid."""
 _ACTIONS = ("create", "update", "delete", "adopt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a reading back says about entries: how many should stand there, do so, do not, and never came that far."""
+
+    total: int
+    confirmed: int
+    differ: int
+    rejected: int
+    held: int
+
+    def __str__(self) -> str:
+        held = f"; {self.held:,} held" if self.held else ""
+        return (
+            f"{self.confirmed:,} of {self.total:,} confirmed; {self.differ:,} differ; {self.rejected:,} rejected{held}"
+        )
+
+
+def verdict(result: PassResult) -> Verdict:
+    """Return what the reading back of `result` says about its entries."""
+    facts = _Facts.of(result)
+    read = result.read_back
+    due = {uid: keys for uid, keys in facts.keys.items() if uid not in facts.troubles and uid not in facts.conflicts}
+    confirmed = sum(1 for keys in due.values() if read is not None and keys <= read.confirmed)
+    counts = result.record.counts
+    return Verdict(
+        total=len(due),
+        confirmed=confirmed,
+        differ=len(due) - confirmed,
+        rejected=counts.get("rejected", 0),
+        held=counts.get("held", 0) + counts.get("conflict", 0),
+    )
+
+
+def to_read_back(result: PassResult) -> frozenset[Key]:
+    """Return the items that should stand in the portal now: those wanted, without what is held or in conflict."""
+    facts = _Facts.of(result)
+    apart = set(facts.troubles) | set(facts.conflicts)
+    return frozenset(key for uid, keys in facts.keys.items() if uid not in apart for key in keys)
+
+
+def check(path: Path) -> None:
+    """Raise ConfigError when no report can be written to `path`: better said before the work than after it."""
+    try:
+        path.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise ConfigError(f"cannot write the report to {path}: {error.strerror}") from error
 
 
 def write(path: Path, results: Iterable[PassResult]) -> None:
@@ -35,35 +87,89 @@ def rows(result: PassResult) -> Iterator[tuple[str, ...]]:
     prepared = result.prepared
     if prepared is None:
         return
-    by_uid: dict[str, list[Change]] = defaultdict(list)
-    for change in prepared.plan.changes:
-        by_uid[change.key.uid].append(change)
-    conflicts = {change.key.uid: change.reason for change in prepared.plan.conflicts}
-    troubles = _troubles(result)
-    verified = "yes" if prepared.verified else "no"
+    facts = _Facts.of(result)
     seen: set[str] = set()
     for entry in prepared.kept.entries:
         seen.add(entry.uid)
-        changes = by_uid.get(entry.uid, [])
-        status, error = _status(result, entry.uid, changes, troubles, conflicts)
-        yield (
-            entry.where,
-            entry.uid,
-            entry.details.title,
-            _action(changes),
-            status,
-            _ids(result, changes),
-            verified if not changes else "no",
-            error,
-        )
+        yield facts.row(entry.where, entry.uid, entry.details.title)
     for problem in prepared.problems:
         if problem.kind == "rejected" and problem.key not in seen:
             yield (problem.where, problem.key or "", "", "", "rejected", "", "no", problem.reason)
-    for uid, changes in by_uid.items():
-        if uid not in seen and changes[0].link is not None:
-            status, error = _status(result, uid, changes, troubles, conflicts)
-            link = changes[0].link
-            yield (link.where, uid, link.title, _action(changes), status, _ids(result, changes), "no", error)
+    for uid, changes in facts.changes.items():
+        link = changes[0].link
+        if uid not in seen and link is not None:
+            yield facts.row(link.where, uid, link.title)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Facts:
+    """A pass's result by uid."""
+
+    result: PassResult
+    changes: Mapping[str, list[Change]]
+    keys: Mapping[str, set[Key]]
+    troubles: Mapping[str, tuple[str, str]]
+    conflicts: Mapping[str, str]
+    confirmed: frozenset[Key]
+    ids: Mapping[Key, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, result: PassResult) -> _Facts:
+        prepared = result.prepared
+        changes: dict[str, list[Change]] = defaultdict(list)
+        keys: dict[str, set[Key]] = defaultdict(set)
+        for change in prepared.plan.changes if prepared else ():
+            changes[change.key.uid].append(change)
+        for item in prepared.wanted if prepared else ():
+            keys[item.key.uid].add(item.key)
+        linked = {link.key: link.remote_id for link in prepared.links} if prepared else {}
+        confirmed = prepared.confirmed if prepared else frozenset()
+        return cls(
+            result=result,
+            changes=dict(changes),
+            keys=dict(keys),
+            troubles=_troubles(result),
+            conflicts=_conflicts(prepared),
+            confirmed=result.read_back.confirmed if result.read_back is not None else confirmed,
+            ids={**linked, **result.remote_ids},
+        )
+
+    def row(self, where: str, uid: str, title: str) -> tuple[str, ...]:
+        """Return the row of one entry."""
+        changes = self.changes.get(uid, [])
+        keys = self.keys.get(uid, set()) | {change.key for change in changes}
+        status, error = self._status(uid, changes, keys)
+        verified = status in ("ok", "unchanged") and bool(keys) and keys <= self.confirmed
+        ids = [self.ids[key] for key in sorted(keys) if key in self.ids]
+        return (
+            where,
+            uid,
+            title,
+            _action(changes),
+            status,
+            " ".join(map(str, ids)),
+            "yes" if verified else "no",
+            error,
+        )
+
+    def _status(self, uid: str, changes: list[Change], keys: set[Key]) -> tuple[str, str]:
+        result = self.result
+        if uid in self.troubles:
+            return self.troubles[uid]
+        if uid in self.conflicts:
+            return "conflict", self.conflicts[uid]
+        if not all(change.op == "adopt" or change.key in result.settled for change in changes):
+            return "unknown", result.record.error or "not confirmed by the portal"
+        if result.read_back is not None:
+            if wrong := [result.read_back.wrong[key] for key in sorted(keys) if key in result.read_back.wrong]:
+                return "conflict", wrong[0]
+            if changes and not keys <= result.read_back.confirmed:
+                return "unknown", "not read back"
+        return ("ok" if changes else "unchanged"), ""
+
+
+def _conflicts(prepared: Prepared | None) -> dict[str, str]:
+    return {change.key.uid: change.reason for change in prepared.plan.conflicts} if prepared is not None else {}
 
 
 def _troubles(result: PassResult) -> dict[str, tuple[str, str]]:
@@ -77,31 +183,6 @@ def _troubles(result: PassResult) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _status(
-    result: PassResult,
-    uid: str,
-    changes: list[Change],
-    troubles: dict[str, tuple[str, str]],
-    conflicts: dict[str, str],
-) -> tuple[str, str]:
-    if uid in troubles:
-        return troubles[uid]
-    if uid in conflicts:
-        return "conflict", conflicts[uid]
-    if not changes:
-        return "unchanged", ""
-    settled = all(change.op == "adopt" or change.key in result.settled for change in changes)
-    return ("ok", "") if settled else ("unknown", result.record.error or "not confirmed by the portal")
-
-
 def _action(changes: list[Change]) -> str:
     ops = {change.op for change in changes}
     return "+".join(op for op in _ACTIONS if op in ops)
-
-
-def _ids(result: PassResult, changes: list[Change]) -> str:
-    ids = [
-        result.remote_ids.get(change.key) or (change.link.remote_id if change.link is not None else None)
-        for change in changes
-    ]
-    return " ".join(str(one) for one in ids if one)

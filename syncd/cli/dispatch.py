@@ -43,13 +43,16 @@ _COMMANDS = {
     "check": ("check", "check"),
     "demo": ("demo", "demo"),
     "init": ("init", "init"),
+    "migrate": ("migrate", "migrate"),
     "plan": ("passes", "plan"),
     "portal": ("portal", "portal"),
+    "purge": ("takeback", "purge"),
     "retry": ("state", "retry"),
     "run": ("daemon", "run_daemon"),
     "sandbox": ("sandbox", "sandbox"),
     "status": ("state", "status"),
     "sync": ("passes", "sync"),
+    "undo": ("takeback", "undo"),
     "version": ("version", "version"),
 }
 

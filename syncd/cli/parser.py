@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     sync.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry")
     _json(sync)
 
+    _add_bulk(commands)
     commands.add_parser("run", help="the daemon")
 
     status = commands.add_parser("status", help="last and next pass, held entries, budget left")
@@ -66,6 +67,28 @@ def build_parser() -> argparse.ArgumentParser:
     portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
     _json(portal)
 
+    _add_sandbox(commands)
+    commands.add_parser("version", help="versions of syncd, Python and the libraries that matter")
+    return parser
+
+
+def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Commands that ask before they change much."""
+    migrate = commands.add_parser("migrate", help="one pass for bulk: asks, can be stopped, reads all back")
+    _names(migrate)
+    migrate.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry, read back")
+    _yes(migrate)
+
+    undo = commands.add_parser("undo", help="take back what one run did; what people changed since is left")
+    undo.add_argument("run_id", type=int, metavar="RUN_ID", help="number of the run, as `sync` and `status` tell it")
+    _yes(undo)
+
+    purge = commands.add_parser("purge", help="delete everything one sync created, and nothing else")
+    purge.add_argument("name", metavar="NAME", help="the sync")
+    _yes(purge)
+
+
+def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     sandbox = commands.add_parser("sandbox", help="the simulated portal with its calendar page")
     sandbox.add_argument("--port", type=_port, default=8724, help="port to listen on (0: any free one)")
     sandbox.add_argument("--world", type=Path, metavar="FILE", help="JSON to start from")
@@ -76,12 +99,13 @@ def build_parser() -> argparse.ArgumentParser:
                          help="inject a fault; may be repeated (`--fault help` lists them)")  # fmt: skip
     sandbox.add_argument("--waf", action="store_true", help="switch the text filter on")
 
-    commands.add_parser("version", help="versions of syncd, Python and the libraries that matter")
-    return parser
-
 
 def _names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these syncs")
+
+
+def _yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _json(parser: argparse.ArgumentParser) -> None:

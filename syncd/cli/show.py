@@ -14,6 +14,8 @@ from syncd.cycle.result import PassResult, Prepared
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Json
+from syncd.portal.forecast import Forecast
+from syncd.state.records import RunRecord
 
 _SHOWN_CHANGES = 40
 _SHOWN_PROBLEMS = 30
@@ -38,24 +40,32 @@ def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> No
     if not prepared.snapshot.complete:
         out.print(f"  [red]source incomplete:[/] {escape(prepared.snapshot.incomplete_because)}")
     changes = prepared.plan.changes
-    if changes:
-        table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-        for title in ("", "what", "when", "calendar", "where", "why"):
-            table.add_column(title, overflow="fold")
-        for change in changes[:shown]:
-            table.add_row(*_change(change))
-        out.print(table)
-        if len(changes) > shown:
-            out.print(f"  … and {len(changes) - shown} more (all of them with --json)")
+    change_table(out, changes, shown=shown)
     problems(out, prepared.problems)
     if changes:
-        forecast = prepared.forecast
-        notices = _notices(prepared)
         sections = f", {prepared.new_sections} new sections" if prepared.new_sections else ""
-        out.print(
-            f"  about {_duration(forecast.seconds)}: {forecast.commands} commands in {forecast.requests} requests"
-            f"{sections}{notices}"
-        )
+        estimate(out, prepared.forecast, sections + _notices(prepared))
+
+
+def change_table(out: Console, changes: Sequence[Change], *, shown: int = _SHOWN_CHANGES) -> None:
+    """Print changes, one row each."""
+    if not changes:
+        return
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
+    for title in ("", "what", "when", "calendar", "where", "why"):
+        table.add_column(title, overflow="fold")
+    for change in changes[:shown]:
+        table.add_row(*_change(change))
+    out.print(table)
+    if len(changes) > shown:
+        out.print(f"  … and {len(changes) - shown} more (`plan --json` has all of them)")
+
+
+def estimate(out: Console, forecast: Forecast, more: str = "") -> None:
+    """Print what changes would cost; `more` is what is to be said beside it."""
+    out.print(
+        f"  about {_duration(forecast.seconds)}: {forecast.commands} commands in {forecast.requests} requests{more}"
+    )
 
 
 def _notices(prepared: Prepared) -> str:
@@ -114,16 +124,21 @@ def problems(out: Console, lines: Sequence[Problem]) -> None:
 
 def result(out: Console, one: PassResult) -> None:
     """Print what one pass did."""
-    record = one.record
+    outcome(out, one.record, one.error)
+
+
+def outcome(out: Console, record: RunRecord, failure: SyncdError | None) -> None:
+    """Print what one run did, and the error that ended it, if any."""
     done = ", ".join(f"{number} {name}" for name, number in record.counts.items() if number) or "nothing to do"
     style = {"done": "green", "partial": "yellow", "stopped": "yellow"}.get(record.state, "red")
     waited = f", waited {_duration(record.waited_s)}" if record.waited_s >= 1 else ""
     out.print(
         f"[bold]{escape(record.sync)}[/]: [{style}]{record.state}[/] — {done}"
-        f" [dim]({record.requests} requests, {record.commands} commands, {_duration(record.seconds)}{waited})[/]"
+        f" [dim](run {record.id}: {record.requests} requests, {record.commands} commands,"
+        f" {_duration(record.seconds)}{waited})[/]"
     )
-    if one.error is not None:
-        error(out, one.error)
+    if failure is not None:
+        error(out, failure)
 
 
 def error(out: Console, one: SyncdError) -> None:

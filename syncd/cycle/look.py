@@ -48,19 +48,20 @@ async def observe_links(setup: SyncSetup, world: World, links: Sequence[Link]) -
     return await observe(setup, world, (), links, _EVERYTHING)
 
 
-async def read_back(setup: SyncSetup, world: World, keys: Iterable[Key]) -> ReadBack:
-    """Read the items of `keys` and compare them with what was sent.
+async def read_back(setup: SyncSetup, world: World, keys: Iterable[Key], deleted: Sequence[Link] = ()) -> ReadBack:
+    """Read the items of `keys` and compare them with what was sent; those of `deleted` must be gone.
 
     What the portal rewrites by itself is no difference. Raises the client's errors.
     """
     wanted = set(keys)
     links = [link for link in await world.ledger.links(setup.name) if link.key in wanted]
-    seen = await observe_links(setup, world, links)
+    seen = await observe_links(setup, world, [*links, *deleted])
     wrong = dict.fromkeys(wanted - {link.key for link in links}, "it is not in the portal")
     for link in links:
         if (difference := differs(seen, link)) is not None:
             wrong[link.key] = difference
-    return ReadBack(confirmed=frozenset(wanted - set(wrong)), wrong=wrong)
+    wrong |= {link.key: "it still stands in the portal" for link in deleted if link.remote_id not in seen.gone}
+    return ReadBack(confirmed=frozenset((wanted | {link.key for link in deleted}) - set(wrong)), wrong=wrong)
 
 
 def differs(seen: Observation, link: Link) -> str | None:

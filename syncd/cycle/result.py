@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from syncd.cycle.look import ReadBack
 from syncd.cycle.shaping import Kept
 from syncd.errors import SyncdError
 from syncd.model.diff import Plan
@@ -67,7 +68,7 @@ class PassResult:
     """One finished pass: its record, its plan if it came that far, and the error that ended it, if any.
 
     `settled` are the items whose change the portal confirmed, `refused` those it refused with its reason, `unknown`
-    those nobody knows about yet.
+    those nobody knows about yet. `read_back` is what reading everything back found, where that was asked for.
     """
 
     record: RunRecord
@@ -77,6 +78,7 @@ class PassResult:
     settled: frozenset[Key] = frozenset()
     unknown: frozenset[Key] = frozenset()
     remote_ids: Mapping[Key, int] = field(default_factory=dict)
+    read_back: ReadBack | None = None
 
     @property
     def state(self) -> RunState:

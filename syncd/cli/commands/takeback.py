@@ -1,0 +1,90 @@
+"""`syncd undo` and `syncd purge`: take back one run, or everything a sync has created."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from syncd.app.wiring import open_app
+from syncd.cli import progress, show
+from syncd.cli.dispatch import config_path
+from syncd.cli.question import agreed
+from syncd.cycle.takeback import Left
+from syncd.cycle.taking import Confirm, Offer, Taken
+from syncd.cycle.taking import purge as purge_sync
+from syncd.cycle.taking import undo as undo_run
+from syncd.errors import ConfigError
+
+_SHOWN_LEFT = 40
+
+
+async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+    """Take back what one run did, apart from what was changed since."""
+    out = show.console()
+    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
+        run = await app.ledger.run(arguments.run_id)
+        if run is None:
+            raise ConfigError(
+                f"there is no run {arguments.run_id}",
+                "`syncd status --json` names the last run of every sync; runs older than keep_runs are forgotten",
+            )
+        setup, world = app.setup(run.sync), app.world(run.sync)
+        confirm = _asking(out, f"take back run {run.id} of {run.sync}?", ask=not arguments.yes, stop=stop)
+        async with progress.shown(world.portal, f"undo {run.id}", lines=True, wanted=arguments.yes):
+            taken = await undo_run(setup, world, run.id, confirm=confirm, stop=stop)
+        _tell(out, taken)
+        if taken.error is None and taken.record.state != "stopped":
+            out.print("  the next pass does it again unless the source or the config says otherwise by then")
+        return taken.exit_code
+
+
+async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+    """Delete everything one sync created; what it adopted stays."""
+    out = show.console()
+    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
+        setup, world = app.setup(arguments.name), app.world(arguments.name)
+        confirm = _asking(out, f"delete all of this from {world.portal.origin}?", ask=not arguments.yes, stop=stop)
+        async with progress.shown(world.portal, f"purge {setup.name}", lines=True, wanted=arguments.yes):
+            taken = await purge_sync(setup, world, confirm=confirm, stop=stop)
+        _tell(out, taken)
+        if taken.error is None and taken.record.state == "done":
+            out.print("  sections stay; the next pass creates everything again while the sync is in the config")
+        return taken.exit_code
+
+
+def _asking(out: Console, question: str, *, ask: bool, stop: asyncio.Event) -> Confirm:
+    async def confirm(offer: Offer) -> bool:
+        _show(out, offer)
+        return not offer.plan.changes or not ask or await agreed(question, stop)
+
+    return confirm
+
+
+def _show(out: Console, offer: Offer) -> None:
+    plan = offer.plan
+    counts = {op: sum(1 for change in plan.changes if change.op == op) for op in ("delete", "update", "create")}
+    said = [f"{number} to {op}" for op, number in counts.items() if number]
+    said += [f"{len(plan.left)} left alone"] if plan.left else []
+    said += [f"{plan.already} need nothing any more"] if plan.already else []
+    show.line(out, ", ".join(said) or "nothing to do", "bold")
+    show.change_table(out, plan.changes)
+    _lines(out, plan.left, "left alone")
+    _lines(out, plan.noted, "deleted all the same")
+    if plan.changes:
+        notices = f", {offer.notices} notices to people" if offer.notices else ""
+        show.estimate(out, offer.forecast, notices)
+
+
+def _lines(out: Console, lines: Sequence[Left], what: str) -> None:
+    for one in lines[:_SHOWN_LEFT]:
+        show.line(out, f"  {what}: {one.link.where}: «{one.link.title}» {one.link.start[:10]}: {one.reason}", "yellow")
+    if len(lines) > _SHOWN_LEFT:
+        out.print(f"  … and {len(lines) - _SHOWN_LEFT} more")
+
+
+def _tell(out: Console, taken: Taken) -> None:
+    show.problems(out, taken.record.problems)
+    show.outcome(out, taken.record, taken.error)

@@ -1,0 +1,44 @@
+"""Asks a person yes or no, and still hears a signal while waiting for the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+
+async def agreed(question: str, stop: asyncio.Event) -> bool:
+    """Ask `question` on stderr and return whether the answer, one line on stdin, is yes; no answer is a no."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    answer = await _line(stop)
+    if answer is None:
+        print("\nno answer, so nothing was sent (--yes goes on without asking)", file=sys.stderr)
+        return False
+    if answer.strip().casefold() in ("y", "yes"):
+        return True
+    print("nothing was sent", file=sys.stderr)
+    return False
+
+
+async def _line(stop: asyncio.Event) -> str | None:
+    """Return the next line of stdin, None at its end or when `stop` is set first."""
+    loop = asyncio.get_running_loop()
+    came = asyncio.Event()
+    try:
+        loop.add_reader(sys.stdin.fileno(), came.set)
+    except (OSError, ValueError):  # a file, or nothing at all: reading it never waits
+        return _read()
+    waits = [asyncio.ensure_future(came.wait()), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+        for one in waits:
+            one.cancel()
+    return None if stop.is_set() else _read()
+
+
+def _read() -> str | None:
+    try:
+        return sys.stdin.readline() or None
+    except (OSError, ValueError):
+        return None
