@@ -12,6 +12,7 @@ from syncd.model.item import Item, Key, Link
 from syncd.model.window import Window
 
 _EVERYTHING = Window(first=None, last=None)
+_GAP_DAYS = 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,18 @@ async def note_verified(setup: SyncSetup, world: World) -> None:
 async def observe(
     setup: SyncSetup, world: World, items: Sequence[Item], links: Sequence[Link], window: Window
 ) -> Observation:
-    """Read the sections that links or wanted items stand in; raises the client's errors."""
-    places = {(item.key.calendar, item.section_id) for item in items if item.section_id is not None}
-    places |= {(link.key.calendar, link.section_id) for link in links}
-    inside = tuple(link for link in links if _touches(window, link))
-    return await setup.target.observe(world.portal, inside, sorted(places), _narrowed(window, items, inside))
+    """Read the sections that links or wanted items stand in, when they do; raises the client's errors.
+
+    Years in which there is nothing of ours are not read: one old entry must not cost a listing for every month since.
+    """
+    inside = [link for link in links if _touches(window, link)]
+    found: Observation | None = None
+    for span, holders in _spans(window, [*items, *inside]):
+        places = {(one.key.calendar, one.section_id) for one in holders if one.section_id is not None}
+        own = [one for one in holders if isinstance(one, Link)]
+        seen = await setup.target.observe(world.portal, own, sorted(places), span)
+        found = seen if found is None else _joined(found, seen)
+    return found if found is not None else await setup.target.observe(world.portal, (), (), window)
 
 
 async def observe_links(setup: SyncSetup, world: World, links: Sequence[Link]) -> Observation:
@@ -115,14 +123,21 @@ def _touches(window: Window, link: Link) -> bool:
     return window.touches(date.fromisoformat(link.starts_on), ends)
 
 
-def _narrowed(window: Window, items: Sequence[Item], links: Sequence[Link]) -> Window:
-    """Return the part of `window` that items and links reach, so that empty months are not read."""
-    holders: list[Item | Link] = [*items, *links]
-    if not holders:
-        return window
-    first = min(date.fromisoformat(one.starts_on) for one in holders)
-    ends = [one.ends_on for one in holders]
-    last = max(date.fromisoformat(end) for end in ends if end) if all(ends) else window.last
-    first = max(first, window.first) if window.first else first
-    last = min(last, window.last) if last and window.last else last
-    return Window(first=first, last=max(first, last) if last else last)
+def _spans(window: Window, holders: Sequence[Item | Link]) -> list[tuple[Window, list[Item | Link]]]:
+    """Part `holders` where none of them stands for a while, and return each part with the days it reaches."""
+    parts: list[tuple[date, date, list[Item | Link]]] = []
+    for one in sorted(holders, key=lambda holder: holder.starts_on):
+        first = max(date.fromisoformat(one.starts_on), window.first or date.min)
+        last = date.fromisoformat(one.ends_on) if one.ends_on else date.max
+        last = max(first, min(last, window.last or date.max))
+        if parts and (first - parts[-1][1]).days <= _GAP_DAYS:
+            begun, reach, own = parts[-1]
+            own.append(one)
+            parts[-1] = (begun, max(reach, last), own)
+        else:
+            parts.append((first, last, [one]))
+    return [(Window(first=first, last=None if last == date.max else last), own) for first, last, own in parts]
+
+
+def _joined(one: Observation, other: Observation) -> Observation:
+    return replace(one, events={**one.events, **other.events}, gone=one.gone | other.gone)

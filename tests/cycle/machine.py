@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -116,7 +115,7 @@ def mortal(life: Life) -> Iterator[None]:
         life.meets("ledger", after=True)
         return result
 
-    Ledger._do = dying  # type: ignore[method-assign, assignment]
+    Ledger._do = dying  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -198,8 +197,7 @@ class Play:
     def lose_ledger(self) -> None:
         self.orphans |= {event.id for event in self.ours()}
         for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.stage.folder / "state" / f"syncd.db{suffix}")
+            (self.stage.folder / "state" / f"syncd.db{suffix}").unlink(missing_ok=True)
 
     def one_pass(self, *, verify: bool = False, faults: tuple[str, ...] = (), kill: Kill | None = None) -> None:
         """Run the program once; it may die on the way."""

@@ -1,4 +1,4 @@
-"""However edits, faults, deaths and losses follow each other, it all ends with each entry once and nothing else touched.
+"""However edits, faults, deaths and losses follow each other, each entry ends up there once, and nothing else touched.
 
 `SYNCD_MACHINE_EXAMPLES=2000` plays that many sequences, each time others; without it a small fixed set is played.
 """
@@ -128,4 +128,4 @@ def test_whatever_happens_each_entry_ends_up_there_once_and_nothing_else_is_touc
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),
     )
-    run_state_machine_as_test(Machine, settings=chosen)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Machine, settings=chosen)
