@@ -77,6 +77,15 @@ def canonical(name: str) -> str:
 
 
 @cache
+def same(one: str, other: str) -> bool:
+    """Say whether two IANA names are names of one zone ("US/Eastern", "America/New_York")."""
+    try:
+        return one == other or canonical(one) == canonical(other)
+    except LookupError:
+        return False
+
+
+@cache
 def accepted_names() -> frozenset[str]:
     """Return the names the portal takes as they are: zone.tab's and "UTC"."""
     rows = (line.split("\t") for line in _table("zone.tab") if line and not line.startswith("#"))

@@ -9,6 +9,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from syncd.model import zones
 from syncd.model.entry import AllDay, Timed
 
 _ISO = re.compile(
@@ -23,7 +24,11 @@ LAST_YEAR = 2037
 
 
 def timed(start: datetime, end: datetime, zone: str, end_zone: str, *, first_year: int = FIRST_YEAR) -> Timed:
-    """Return the span between two wall clocks; an end at the start is a moment, an end before it a ValueError."""
+    """Return the span between two wall clocks; an end at the start is a moment, an end before it a ValueError.
+
+    Both ends get one name where the zone is one: then the length is that on the clock, through every switch.
+    """
+    end_zone = zone if zones.same(zone, end_zone) else end_zone
     if end < start if zone == end_zone else instant(end, end_zone) < instant(start, zone):
         raise ValueError(f"end is before start ({end:%Y-%m-%d %H:%M} is before {start:%Y-%m-%d %H:%M})")
     check_year(start.year, first_year)

@@ -19,9 +19,9 @@ SERVERS = ("Europe/Moscow", "Europe/Berlin", "America/New_York", "UTC", "Asia/Ye
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
-def generated_series(rng: random.Random) -> Entry:
-    """Return a series beginning between 2021 and 2026, with up to four exceptions."""
-    span = _span(rng)
+def generated_series(rng: random.Random, *, around: date | None = None) -> Entry:
+    """Return a series with up to four exceptions; it begins between 2021 and 2026, or some time around a day."""
+    span = _span(rng, around)
     rule = _rule(rng, span)
     members = _members(span, rule)
     exdates, overrides = [], []
@@ -46,9 +46,11 @@ def generated_window(rng: random.Random, entry: Entry) -> tuple[date, date]:
     return first, first + timedelta(days=rng.choice((75, 200, 420)))
 
 
-def _span(rng: random.Random) -> Span:
+def _span(rng: random.Random, around: date | None) -> Span:
     first = date(2021, 1, 1) + timedelta(days=rng.randrange(2100))
-    if rng.random() < 0.25:  # near the switches of Europe and America
+    if around is not None:
+        first = around + timedelta(days=rng.choice((-1100, -400, -200, -60, -30, 0, 60, 150)) + rng.randrange(60))
+    elif rng.random() < 0.25:  # near the switches of Europe and America
         first = date(rng.randrange(2021, 2027), rng.choice((3, 10, 11)), rng.choice((1, 6, 12, 24, 28)))
     if rng.random() < 0.3:
         return days(first, rng.choice((1, 1, 1, 2, 3, 5)))
