@@ -25,8 +25,7 @@ from syncd.portal.wire import (
     Outcome,
     Refused,
     Unknown,
-    batch_form,
-    unsendable_because,
+    written,
 )
 
 _RESENDS = 3
@@ -130,13 +129,13 @@ class Exchange:
             if job.after is not None and job.after not in self._open and job.after not in self._done:
                 raise ValueError(f"job {job.id} is to come after job {job.after}, which was not offered")
             self._open.add(job.id)
-            reason = unsendable_because(job.command)
-            if reason is not None:
-                settled += self._settle(job, Refused(code=UNSENDABLE, description=reason))
+            form = written(job.command)
+            if form.unsendable is not None:
+                settled += self._settle(job, Refused(code=UNSENDABLE, description=form.unsendable))
             elif job.after is not None and self._done.get(job.after) is False:
                 settled += self._settle(job, _dependency(job))
             else:
-                text = None if single else batch_form(job.command)[0]
+                text = None if single else form.text
                 self._queue.add(job, text, released=job.after is None or job.after in self._done)
         return tuple(settled)
 

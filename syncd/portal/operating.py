@@ -74,6 +74,10 @@ class OperatingBudget:
         """Return the methods with a counter, sorted."""
         return tuple(sorted({method for method, _ in self._counters}))
 
+    def knows(self, method: str) -> bool:
+        """Say whether the method has a counter."""
+        return (method, True) in self._counters or (method, False) in self._counters
+
     def used(self, method: str, at: float) -> float:
         """Return the seconds used at `at`, the worst of the method's counters, without what is in flight."""
         return max((counter.used(at) for counter in self._of(method)), default=0.0)

@@ -149,14 +149,14 @@ class Pace:
 
     def envelope_fits(self, now: float, cost_s: float) -> bool:
         """Say whether a batch of `cost_s` may be sent, as far as `batch` itself is counted."""
-        at = self.clock.at(now)
-        if ENVELOPE not in self.operating.methods():
+        if not self.operating.knows(ENVELOPE):
             return True
+        at = self.clock.at(now)
         return self.operating.fits(ENVELOPE, at, cost_s) or self.operating.may_probe(ENVELOPE, at, cost_s)
 
     def envelope_free_at(self, now: float) -> float:
         """Return when it is worth asking `envelope_fits` again, as a monotonic time."""
-        if ENVELOPE not in self.operating.methods():
+        if not self.operating.knows(ENVELOPE):
             return now
         return self.operating.free_at(ENVELOPE, self.clock.at(now), _SHORTEST_BATCH_S) - self.clock.offset_s
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter as Tally
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from syncd.portal.wire import Command, Unknown
 
@@ -28,7 +28,7 @@ class Job:
     careful: bool = False
 
 
-@dataclass(slots=True, kw_only=True, order=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Waiting:
     """A job that waits. `text` is its batch form, None when it must travel as a call of its own.
 
@@ -37,13 +37,17 @@ class Waiting:
     """
 
     seq: int
-    job: Job = field(compare=False)
-    text: str | None = field(compare=False)
-    method: str = field(compare=False)
-    sent: bool = field(compare=False, default=False)
-    losses: int = field(compare=False, default=0)
-    doubt: str | None = field(compare=False, default=None)
-    ended: bool = field(compare=False, default=True)
+    job: Job
+    text: str | None
+    method: str
+    sent: bool = False
+    losses: int = 0
+    doubt: str | None = None
+    ended: bool = True
+
+    def __lt__(self, other: Waiting) -> bool:
+        """Order by age; a heap asks it many times for every job."""
+        return self.seq < other.seq
 
     @property
     def single(self) -> bool:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote
 
@@ -45,9 +46,9 @@ MAX_BATCHED_BYTES = 200_000
 
 # Words the text filter looks for in pairs (PORTAL.md 1.5); also as a part of others, which costs only a few bytes.
 _FILTERED = re.compile(
-    r"create|alter|drop|select|from|where|limit|union|update|insert|into|load_file|script|expression|data|on[a-z]+",
-    re.IGNORECASE,
+    r"create|alter|drop|select|from|where|limit|union|update|insert|into|load_file|script|expression|data|on[a-z]+"
 )
+_SHORT = 40
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _TOP_KEY = re.compile(r"[^\x00-\x20\x7f.\[\]]+")
 _NESTED_KEY = re.compile(r"[^\x00-\x20\x7f\[\]][^\x00-\x1f\x7f\[\]]*")
@@ -118,6 +119,15 @@ class Unknown:
 Outcome = Done | Refused | Unknown
 
 
+@dataclass(slots=True)
+class Written:
+    """A command's batch string; without one, why it must travel alone or, worse, why it cannot be sent at all."""
+
+    text: str | None = None
+    alone: str | None = None
+    unsendable: str | None = None
+
+
 def encode_command(command: Command) -> str:
     """Return the command as a batch string `method?query`, keys and values percent-encoded (RFC 3986).
 
@@ -132,14 +142,20 @@ def encode_command(command: Command) -> str:
 
 def batch_form(command: Command) -> tuple[str | None, str | None]:
     """Return the batch string, or None and the reason why the command must travel alone or not at all."""
+    form = written(command)
+    return form.text, form.unsendable or form.alone
+
+
+def written(command: Command) -> Written:
+    """Return how the command can travel, all told by one look at it."""
     found = _inspect(command)
-    reason = found.unsendable or found.alone
-    if reason is not None:
-        return None, reason
+    if found.unsendable is not None or found.alone is not None:
+        return found
     text = _encoded(command)
     if len(text) > MAX_BATCHED_BYTES:
-        return None, f"longer than {MAX_BATCHED_BYTES} bytes"
-    return text, None
+        return Written(alone=f"longer than {MAX_BATCHED_BYTES} bytes")
+    found.text = text
+    return found
 
 
 def encode_single(command: Command, authorization: Mapping[str, str] | None = None) -> bytes:
@@ -168,15 +184,9 @@ def unsendable_because(command: Command) -> str | None:
     return _inspect(command).unsendable
 
 
-@dataclass(slots=True)
-class _Findings:
-    unsendable: str | None = None
-    alone: str | None = None
-
-
-def _inspect(command: Command) -> _Findings:
+def _inspect(command: Command) -> Written:
     """Look at every key and value once, without recursion."""
-    found = _Findings()
+    found = Written()
     if not _METHOD.fullmatch(command.method):
         found.unsendable = "the method's name is not one"
         return found
@@ -198,14 +208,23 @@ def _inspect(command: Command) -> _Findings:
             found.alone = "an empty list cannot be written in a query string"
         if isinstance(value, Mapping):
             for key in value:
-                found.unsendable = found.unsendable or _never(key)
-                found.alone = found.alone or _bad_key(key, top=depth == 1)
-            stack.extend((depth + 1, item) for item in value.values())
-        else:
-            stack.extend((depth + 1, item) for item in value)
+                never, bad = _key_faults(key, top=depth == 1)
+                found.unsendable = found.unsendable or never
+                found.alone = found.alone or bad
+        for item in value.values() if isinstance(value, Mapping) else value:
+            if isinstance(item, str) and item.isascii() and "$" not in item and "&" not in item:
+                leaves += 1  # what most values are, and nothing can go wrong with
+            else:
+                stack.append((depth + 1, item))
     if leaves > MAX_VARIABLES:
         found.alone = f"more than {MAX_VARIABLES} values"
     return found
+
+
+@lru_cache(maxsize=1024)
+def _key_faults(key: str, *, top: bool) -> tuple[str | None, str | None]:
+    """Return why a parameter's name can never be sent, and why not in a batch; the names are few and come again."""
+    return _never(key), _bad_key(key, top=top)
 
 
 def _never(value: bool | int | float | str | None) -> str | None:
@@ -250,7 +269,12 @@ def _has_surrogate(text: str) -> bool:
 
 
 def _encoded(command: Command) -> str:
-    pairs = [f"{_quoted(name)}={_quoted(text)}" for name, text in _variables("", command.params)]
+    pairs: list[str] = []
+    for name, value in command.params.items():
+        if isinstance(value, str):
+            pairs.append(f"{_quoted(name)}={_quoted(value)}")
+        else:
+            pairs += [f"{_quoted(key)}={_quoted(text)}" for key, text in _variables(name, value)]
     return f"{command.method}?{'&'.join(pairs)}" if pairs else command.method
 
 
@@ -260,10 +284,20 @@ def _quoted(text: str) -> str:
     The filter sees the whole command string as one text before it is taken apart: a title with "select" and the key
     "from" further on would make it split the key, and the portal would miss a parameter (PORTAL.md 1.5, 2.4).
     """
+    return _quoted_short(text) if len(text) <= _SHORT else _quote(text)
+
+
+@lru_cache(maxsize=4096)
+def _quoted_short(text: str) -> str:
+    """Quote what comes again in command after command: names, dates, zones, colours."""
+    return _quote(text)
+
+
+def _quote(text: str) -> str:
     quoted = quote(text, safe="", errors="replace")
-    if _FILTERED.search(quoted) is None:
+    if _FILTERED.search(quoted.lower()) is None:
         return quoted
-    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "replace"))
+    return f"%{text.encode('utf-8', 'replace').hex('%').upper()}"
 
 
 def _variables(prefix: str, value: Json) -> Iterator[tuple[str, str]]:
@@ -273,7 +307,7 @@ def _variables(prefix: str, value: Json) -> Iterator[tuple[str, str]]:
         yield prefix, str(value)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _variables(f"{prefix}[{key}]" if prefix else key, item)
+            yield from _variables(f"{prefix}[{key}]", item)
     else:
         for index, item in enumerate(value):
             yield from _variables(f"{prefix}[{index}]", item)
@@ -303,10 +337,12 @@ __all__ = [
     "Refused",
     "Unknown",
     "Webhook",
+    "Written",
     "alone_because",
     "batch_form",
     "encode_batch",
     "encode_command",
     "encode_single",
     "unsendable_because",
+    "written",
 ]
