@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import SystemRandom
 
+from syncd.app.targets import make_target
 from syncd.clock import Clock, SystemClock
-from syncd.config import Config, PortalConfig, SyncConfig, load_config
+from syncd.config import CardConfig, Config, PortalConfig, SyncConfig, load_config
 from syncd.cycle.setup import SyncSetup, World
 from syncd.errors import ConfigError
 from syncd.model.diff import Policy
@@ -23,7 +24,6 @@ from syncd.source import open_source
 from syncd.source.base import FeedCache
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
-from syncd.target.calendar import CalendarSettings, CalendarTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +121,13 @@ def make_setup(config: Config, sync: SyncConfig, feeds: FeedCache | None = None)
     return SyncSetup(
         name=sync.name,
         source=open_source(sync.source.options, sync.source.base, where=sync.source.where),
-        target=CalendarTarget(_settings(sync)),
+        target=make_target(sync),
         filter=sync.filter,
         policy=Policy(
             on_removed=sync.on_removed,
             removed_after=sync.removed_after,
             on_conflict=sync.on_conflict,
-            adopt=sync.adopt,
+            adopt=sync.adopt or _carries_origin(sync),
         ),
         guard=Guard(max_removed=sync.max_removed, max_changed=sync.max_changed),
         past=sync.past,
@@ -141,29 +141,10 @@ def make_setup(config: Config, sync: SyncConfig, feeds: FeedCache | None = None)
     )
 
 
+def _carries_origin(sync: SyncConfig) -> bool:
+    """Say whether items name their origin: ours are taken over whatever `adopt` says, or a lost state doubles them."""
+    return isinstance(sync.target, CardConfig) and sync.target.type == "activity"
+
+
 def _siblings(syncs: Iterable[SyncConfig], sync: SyncConfig) -> tuple[str, ...]:
     return tuple(other.name for other in syncs if other.portal == sync.portal)
-
-
-def _settings(sync: SyncConfig) -> CalendarSettings:
-    target, fields = sync.target, sync.fields
-    return CalendarSettings(
-        sync=sync.name,
-        calendar=target.calendar,
-        section=target.section,
-        owner=target.owner,
-        owners=target.owners,
-        on_unresolved=target.on_unresolved,
-        fallback_owner=target.fallback_owner,
-        name=fields.name,
-        description=fields.description,
-        location=fields.location,
-        color=fields.color,
-        accessibility=fields.accessibility,
-        importance=fields.importance,
-        private=fields.private,
-        remind=fields.remind,
-        attendees=fields.attendees,
-        crm=fields.crm,
-        marker=sync.marker == "description",
-    )

@@ -1,10 +1,12 @@
 """The config file: found, read and checked. Unknown keys are errors; secrets never show."""
 
-from syncd.config.build import COLORS
 from syncd.config.load import find_config, load_config
 from syncd.config.schema import (
+    AlertsConfig,
+    CardConfig,
     Config,
     FieldsConfig,
+    HttpConfig,
     LimitsConfig,
     PortalConfig,
     SourceConfig,
@@ -12,11 +14,15 @@ from syncd.config.schema import (
     TargetConfig,
 )
 from syncd.config.secrets import Secret
+from syncd.model.colors import COLORS
 
 __all__ = [
     "COLORS",
+    "AlertsConfig",
+    "CardConfig",
     "Config",
     "FieldsConfig",
+    "HttpConfig",
     "LimitsConfig",
     "PortalConfig",
     "Secret",

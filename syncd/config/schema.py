@@ -10,8 +10,19 @@ from typing import Any, Literal
 import msgspec
 
 from syncd.config.secrets import Secret
-from syncd.config.tables import CalendarKind, Marker, OnConflict, OnRemoved, OnUnresolved, Tariff
-from syncd.model.filter import Filter
+from syncd.config.tables import (
+    ActivityKind,
+    CalendarKind,
+    Invite,
+    Marker,
+    OnConflict,
+    OnRemoved,
+    OnUnresolved,
+    OutsideGuests,
+    OwnerType,
+    Tariff,
+)
+from syncd.model.filter import Condition, Filter
 from syncd.model.template import Template
 from syncd.model.threshold import Threshold
 
@@ -76,10 +87,33 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
     fallback_owner: int | str | None
 
 
+class CardConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[sync.target]` of the types activity and todo.
+
+    `activity` and `completed` count for activities, `deadline`, `ping` (minutes, None: as remind) and `color_id` for
+    to-dos. `responsible` None is the client's own.
+    """
+
+    type: Literal["activity", "todo"]
+    activity: ActivityKind
+    contact: Template
+    owner_type: OwnerType
+    responsible: Template | None
+    owners: Mapping[str, int | str]
+    on_unresolved: OnUnresolved
+    fallback_owner: int | str | None
+    completed: Literal["past", "never"] | Template
+    deadline: Literal["start", "end"]
+    ping: tuple[int, ...] | None
+    color_id: Template | None
+
+
 class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[sync.fields]`; None leaves a field to what the entry says.
 
-    `remind` is in minutes before the start. A `color` without a name in it is "#rrggbb".
+    `remind` is in minutes before the start. A `color` without a name in it is "#rrggbb"; the first of `colors` whose
+    condition holds goes before it. `outside_guests` are guests who are no users of the portal, `invite` says whether
+    the others get an invitation or a silent copy.
     """
 
     name: Template
@@ -90,8 +124,12 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     importance: Template | None
     private: bool | Template
     remind: tuple[int, ...] | None
+    colors: tuple[tuple[Condition, str], ...]
     attendees: Literal["source", "none"] | tuple[str, ...]
-    crm: tuple[str, ...]
+    host: Template | None
+    outside_guests: OutsideGuests
+    invite: Invite
+    crm: tuple[Template, ...]
 
 
 class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +184,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     adopt: bool
     marker: Marker
     source: SourceConfig
-    target: TargetConfig
+    target: TargetConfig | CardConfig
     fields: FieldsConfig
     filter: Filter
 

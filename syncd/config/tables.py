@@ -12,7 +12,11 @@ OnRemoved = Literal["keep", "delete"]
 OnConflict = Literal["source", "portal", "report"]
 OnUnresolved = Literal["hold", "skip", "fallback"]
 CalendarKind = Literal["user", "group", "company"]
+ActivityKind = Literal["meeting", "call"]
+OwnerType = Literal["contact", "company", "lead", "deal"]
 Marker = Literal["none", "description"]
+OutsideGuests = Literal["drop", "list"]
+Invite = Literal["notice", "copy"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,15 +56,24 @@ class WindowTable(Table, frozen=True, kw_only=True):
 
 
 class TargetTable(Table, frozen=True, kw_only=True):
-    """`[sync.target]`."""
+    """`[sync.target]`; which keys go together is decided in `targets`."""
 
     type: str = "calendar"
-    calendar: CalendarKind = "user"
+    calendar: CalendarKind | None = None
     owner: str | int | None = None
     section: str | int | None = None
-    owners: dict[str, int | str] = {}
+    owners: dict[str, int | str] | None = None
+    owners_file: str | None = None
     on_unresolved: OnUnresolved = "hold"
     fallback_owner: str | int | None = None
+    activity: str | None = None
+    contact: str | int | None = None
+    owner_type: str | None = None
+    responsible: str | int | None = None
+    completed: str | None = None
+    deadline: str | None = None
+    ping: list[str] | None = None
+    color_id: str | int | None = None
 
 
 class FieldsTable(Table, frozen=True, kw_only=True):
@@ -74,7 +87,11 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     importance: str | None = None
     private: bool | str = False
     remind: list[str] | None = None
+    colors: dict[str, str] = {}
     attendees: str | list[int | str] = "none"
+    host: str | int | None = None
+    outside_guests: OutsideGuests = "drop"
+    invite: Invite = "notice"
     crm: list[str] | str = []
 
 
@@ -146,9 +163,7 @@ class IncludedTable(Table, frozen=True, kw_only=True):
     sync: list[dict[str, Any]] = []
 
 
-NOT_AVAILABLE: dict[str, frozenset[str]] = {
-    "sync.target": frozenset({"activity", "contact", "owner_type", "responsible", "deadline", "ping"}),
-}
+NOT_AVAILABLE: dict[str, frozenset[str]] = {}
 """Keys that are fixed for later versions, by table: refused with those words rather than as unknown."""
 
 SOURCE_SECRETS = ("url", "username", "password", "token")
@@ -159,6 +174,7 @@ _WEB_KEYS = (
 )
 _FILE_KEYS = ("type", "path", *_WEB_KEYS)
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
+    "caldav": ("type", "calendars", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "dates", "columns"),
     "ics": (*_FILE_KEYS, "encoding"),
     "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "columns"),

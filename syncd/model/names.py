@@ -32,7 +32,24 @@ _GETTERS: Mapping[str, Callable[[Entry, Details, Span], Value]] = {
     "all_day": lambda _entry, _details, span: "yes" if isinstance(span, AllDay) else "no",
 }
 
-FIELDS = tuple(_GETTERS)
+_CONFERENCES = (
+    "X-GOOGLE-CONFERENCE",
+    "X-MICROSOFT-SKYPETEAMSMEETINGURL",
+    "CONFERENCE",
+    "X-MICROSOFT-ONLINEMEETINGEXTERNALLINK",
+)
+_CONTACTS = ("contact_phone", "contact_email")
+
+_DERIVED: Mapping[str, Callable[[Details], str]] = {
+    "transparency": lambda details: {True: "TRANSPARENT", False: "OPAQUE", None: ""}[details.transparent],
+    "conference": lambda details: _first_column(details, _CONFERENCES),
+    "contact": lambda details: _first_column(details, _CONTACTS),
+    "contact_phone": lambda details: _first_column(details, _CONTACTS[:1]),
+    "contact_email": lambda details: _first_column(details, _CONTACTS[1:]),
+}
+"""Names that a column of the same title hides, and that are empty where the source says nothing of the kind."""
+
+FIELDS = (*_GETTERS, *_DERIVED)
 """Every name that any entry has, whatever its source."""
 
 
@@ -63,6 +80,9 @@ def lookup(name: str, entry: Entry, details: Details, span: Span) -> Value:
     getter = _GETTERS.get(folded)
     if getter is not None:
         return getter(entry, details, span)
+    derived = _DERIVED.get(folded)
+    if derived is not None:
+        return derived(details)
     if folded.startswith("x-"):
         return ""
     titles = [title for title, _ in details.columns]
@@ -73,6 +93,10 @@ def lookup(name: str, entry: Entry, details: Details, span: Span) -> Value:
         if close
         else f"columns here: {', '.join(titles) or 'none'}; fields: {', '.join(FIELDS)}",
     )
+
+
+def _first_column(details: Details, titles: tuple[str, ...]) -> str:
+    return next((value for title, value in details.columns if title in titles and value.strip()), "")
 
 
 def as_text(value: Value) -> str:

@@ -175,6 +175,29 @@ def _formatted(value: Value, form: str) -> Value:
         raise ValueError(f'"{cut(text, 40)}" is not an ISO date') from None
 
 
+def _prefix(argument: str | None) -> Filter:
+    if argument is None:
+        raise ValueError("needs a text, as in prefix:Link: ")
+    return lambda value: argument + as_text(value) if as_text(value).strip() else ""
+
+
+def _map(argument: str | None) -> Filter:
+    """Make a filter of "high=red,low=green,*=gray": what a value, or one of several, becomes; * is any other."""
+    pairs = [pair.partition("=") for pair in (argument or "").split(",")]
+    if not all(equals for _, equals, _ in pairs):
+        raise ValueError("needs pairs, as in map:1=high,9=low,*=normal")
+    table = {before.strip().casefold(): after.strip() for before, _, after in pairs}
+
+    def mapped(value: Value) -> Value:
+        texts = value if isinstance(value, tuple) else (as_text(value),)
+        for text in texts:
+            if text.strip().casefold() in table:
+                return table[text.strip().casefold()]
+        return table.get("*", "")
+
+    return mapped
+
+
 FILTERS: Mapping[str, Callable[[str | None], Filter]] = {
     "lower": _no_argument(str.lower),
     "upper": _no_argument(str.upper),
@@ -182,5 +205,7 @@ FILTERS: Mapping[str, Callable[[str | None], Filter]] = {
     "cut": _cut,
     "default": _default,
     "date": _date,
+    "prefix": _prefix,
+    "map": _map,
 }
 """What may follow a bar, and what makes a filter of the text after its colon."""

@@ -110,6 +110,11 @@ class Directory:
             )
         raise EntryError(f"no user {text!r} in the portal{_nearest(wanted, self._users_by_word)}", "see on_unresolved")
 
+    def find(self, text: str) -> User | None:
+        """Return the one active user that `text` names like in `user`, None for anybody else."""
+        active = [user for user in self._users_by_word.get(_folded(text), ()) if user.active]
+        return active[0] if len(active) == 1 else None
+
     def group(self, text: str) -> Group:
         """Return the group that `text` names, by id or exact name; raises EntryError like `user`."""
         wanted = _folded(text)

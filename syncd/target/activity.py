@@ -6,27 +6,26 @@ a ledger that is lost costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from syncd.errors import EntryError
 from syncd.model.diff import Observation
-from syncd.model.entry import Details, Entry, Problem
+from syncd.model.entry import Details, Entry
 from syncd.model.item import CALENDAR_TYPES, Calendar, CalendarType, Change, Item, Key, Link
 from syncd.model.recurrence import Piece
-from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.clients import OWNER_TYPES, Client, Sought, phone_word
+from syncd.portal.clients import OWNER_TYPES, Client, phone_word
 from syncd.portal.directory import Directory
 from syncd.portal.wire import Command, Done, Refused
 from syncd.target import activity_wire as wire
 from syncd.target import crm_times, text
-from syncd.target.base import ShapeContext, Shaped
-from syncd.target.cards import Cards, CardSettings, SkippedError
+from syncd.target.base import ShapeContext
+from syncd.target.cards import CardSettings, CardTarget
 from syncd.target.describe import readable
 from syncd.target.importance import importance_of
 from syncd.target.words import truth
@@ -54,17 +53,12 @@ class ActivitySettings:
     completed: Literal["past", "never"] | Template = "past"
 
 
-class ActivityTarget:
+class ActivityTarget(CardTarget):
     """Shapes entries into activities and reads them back; see `syncd.target.base.Target` for the contract."""
 
-    wants_groups = False
-    wants_crm = True
-    on_cards = True
-    doubts_updates = False  # an update of a missing activity is refused (PORTAL.md 6.4)
-
     def __init__(self, settings: ActivitySettings) -> None:
+        super().__init__(settings.cards, kind=settings.kind)
         self._settings = settings
-        self._cards = Cards(settings.cards)
 
     @property
     def places(self) -> frozenset[CalendarType]:
@@ -84,48 +78,13 @@ class ActivityTarget:
         said.append("an activity holds one reminder: the one nearest to the start is kept")
         return tuple(said)
 
-    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
-        """Return the clients that must be looked up for these entries."""
-        return self._cards.sought(entries)
-
-    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
-        """Return the cards these entries go to; entries whose client or responsible is not found are passed over."""
-        found: set[Calendar] = set()
-        for entry in entries:
-            try:
-                found.add(self._place(self._cards.resolve(entry, directory)[0]))
-            except (EntryError, SkippedError):
-                continue
-        return frozenset(found)
-
-    def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
-        """Return the activities `entry` becomes in `context`, or why there are none."""
-        if entry.details.status == "CANCELLED":
-            return Shaped()
-        try:
-            client, responsible = self._cards.resolve(entry, context.directory)
-        except SkippedError:
-            return Shaped()
-        except EntryError as error:
-            return Shaped(problems=(_problem(entry, "held", error),))
-        compiled = single_pieces(entry, window=context.window, today=context.today)
-        items: list[Item] = []
-        warnings: list[str] = []
-        try:
-            for piece in compiled.pieces:
-                if piece.details.status != "CANCELLED":
-                    items.append(self._item(entry, piece, client, responsible, context, warnings))
-        except EntryError as error:
-            return Shaped(problems=(*compiled.problems, _problem(entry, "rejected", error)))
-        told = tuple(Problem(where=entry.where, kind="warning", key=entry.uid, reason=one) for one in warnings)
-        return Shaped(items=tuple(items), problems=(*compiled.problems, *told))
-
-    def _item(
+    def item(
         self, entry: Entry, piece: Piece, client: Client, responsible: int, context: ShapeContext, warnings: list[str]
     ) -> Item:
+        """Return the activity of one piece; raises EntryError."""
         settings = self._settings
         details, was_html = readable(piece.details)
-        key = Key(uid=entry.uid, calendar=self._place(client), piece=piece.id)
+        key = Key(uid=entry.uid, calendar=self.place(client), piece=piece.id)
         start, end = crm_times.moments(piece.span, context.zone or context.portal_zone)
         first, last = crm_times.days(start, end)
         activity = wire.ActivityFields(
@@ -154,10 +113,6 @@ class ActivityTarget:
             start=start,
         )
 
-    def _place(self, client: Client) -> Calendar:
-        wanted = f"{self._settings.kind}-{client.type}"
-        return Calendar(type=next(one for one in CALENDAR_TYPES if one == wanted), owner=client.id)
-
     def _notify(self, details: Details) -> int:
         """Return the minutes of the one reminder an activity holds, 0 for none."""
         minutes = self._settings.remind
@@ -180,7 +135,7 @@ class ActivityTarget:
         if client.type == "deal":
             behind = (f"C_{client.contact}", f"CO_{client.company}")
             person = next((directory.clients.known[one] for one in behind if one in directory.clients.known), client)
-        named = self._cards.sought_by(entry)
+        named = self.cards.sought_by(entry)
         own = [phone for phone in person.phones if named.kind == "PHONE" and phone_word(phone) == named.word]
         phone = next(iter(own or person.phones), "")
         if not phone and self._settings.kind == "call":
@@ -211,10 +166,6 @@ class ActivityTarget:
         """Nobody gets a notice of a meeting or call."""
         return ()
 
-    def section_command(self, calendar: Calendar, name: str) -> Command:
-        """Cards have no sections; raises ValueError."""
-        raise ValueError(f"{calendar} has no sections")
-
     async def observe(
         self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Calendar, int]], window: Window
     ) -> Observation:
@@ -224,7 +175,3 @@ class ActivityTarget:
     def mark(self, key: Key) -> str:
         """Return the ORIGIN_ID of an item, the same in every run and for every ledger."""
         return wire.origin(self._settings.sync, key)
-
-
-def _problem(entry: Entry, kind: Literal["rejected", "held"], error: EntryError) -> Problem:
-    return Problem(where=entry.where, kind=kind, key=entry.uid, reason=str(error))

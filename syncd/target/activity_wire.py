@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -23,7 +23,7 @@ from syncd.portal.client import Portal
 from syncd.portal.clients import OWNER_TYPES
 from syncd.portal.directory import Directory
 from syncd.portal.wire import Command, Done, Outcome, Refused
-from syncd.target.crm_times import same_moment, to_send
+from syncd.target.crm_times import bounds, same_moment, to_send
 from syncd.target.observe import bare
 
 ADD, UPDATE, DELETE = "crm.activity.add", "crm.activity.update", "crm.activity.delete"
@@ -32,7 +32,6 @@ ORIGINATOR = "syncd"
 _TYPE_IDS = {"meeting": 1, "call": 2}
 _OUTGOING = 2
 _PLAIN, _BBCODE = 1, 2
-_MARGIN = timedelta(days=2)
 _READABLE_ORIGIN = re.compile(r"[A-Za-z0-9_.,@-]{1,150}\Z")
 _TEXTS = frozenset({"subject", "description", "location"})
 _UNSEEN = frozenset({"communication", "completed", "bbcode", "origin"})
@@ -224,7 +223,7 @@ async def observe(
     gone: set[int] = set()
     outcomes = await portal.read_many([Command(method=GET, params={"id": one}) for one in missing])
     for remote_id, outcome in zip(missing, outcomes, strict=True):
-        if _is_gone(outcome):
+        if is_gone(outcome):
             gone.add(remote_id)
         elif isinstance(outcome, Done) and (seen := read_activity(outcome.result)) is not None:
             events[remote_id] = seen
@@ -234,14 +233,11 @@ async def observe(
 def _listing(window: Window) -> dict[str, Json]:
     """The activities of syncd that touch `window`, with a margin for the zones."""
     wanted: dict[str, Json] = {"=ORIGINATOR_ID": ORIGINATOR}
-    if window.first is not None and window.first > date.min + _MARGIN:
-        wanted[">=END_TIME"] = f"{(window.first - _MARGIN).isoformat()}T00:00:00+00:00"
-    if window.last is not None and window.last < date.max - _MARGIN:
-        wanted["<=START_TIME"] = f"{(window.last + _MARGIN).isoformat()}T00:00:00+00:00"
+    wanted |= bounds(window, after="END_TIME", before="START_TIME")
     return {"filter": wanted, "select": _COLUMNS, "order": {"ID": "ASC"}}
 
 
-def _is_gone(outcome: Outcome) -> bool:
+def is_gone(outcome: Outcome) -> bool:
     """Say whether an answer to crm.activity.get tells that there is no such activity; raises for no answer at all."""
     match outcome:
         case Done(result=result):
@@ -279,7 +275,7 @@ def read_activity(row: Json) -> Observed | None:
         remote_id=int(read.id),
         calendar=place,
         section_id=0,
-        version=_stamp(read.last_updated),
+        version=stamp(read.last_updated),
         fields={name: value for name, value in to_fields(activity).items() if name not in _UNSEEN},
         signature="",
         mark=(read.origin_id or "") if ours else "",
@@ -288,7 +284,7 @@ def read_activity(row: Json) -> Observed | None:
     )
 
 
-def _stamp(text: str | None) -> int:
+def stamp(text: str | None) -> int:
     """Return the moment of the last change as a number that grows; 0 where the portal tells none."""
     try:
         return int(datetime.fromisoformat(text or "").timestamp())

@@ -6,9 +6,8 @@ terms and never sends anything.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Literal, cast, get_args
@@ -16,8 +15,10 @@ from zoneinfo import ZoneInfo
 
 from syncd.errors import EntryError
 from syncd.model import zones
+from syncd.model.colors import color_of
 from syncd.model.diff import Observation
 from syncd.model.entry import AllDay, Details, Entry, Problem, Span, Timed
+from syncd.model.filter import Condition
 from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
 from syncd.model.recurrence import Compiled, Piece, compile_entry
 from syncd.model.template import Template
@@ -28,12 +29,15 @@ from syncd.portal.directory import Directory
 from syncd.portal.wire import Command, Done, Refused
 from syncd.target import commands, observe, text
 from syncd.target.base import ShapeContext, Shaped
-from syncd.target.event import Accessibility, EventFields, Importance, Meeting, days_of, to_fields
+from syncd.target.crm_links import clients_sought, links
+from syncd.target.describe import readable
+from syncd.target.event import Accessibility, EventFields, days_of, to_fields
+from syncd.target.guests import GuestList, Guests, GuestSettings
+from syncd.target.importance import importance_of
 from syncd.target.notices import notices
+from syncd.target.people import Aliases
+from syncd.target.words import truth
 
-_NO = frozenset({"", "0", "n", "no", "false", "off", "нет"})
-_YES = frozenset({"1", "y", "yes", "true", "on", "да", "x", "private"})
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}\Z")
 _LONGEST_REMINDER_MIN = 60 * 24 * 366
 
 
@@ -59,8 +63,9 @@ class CalendarSettings:
     importance: Template | None = None
     private: bool | Template = False
     remind: tuple[int, ...] | None = None
-    attendees: Literal["source", "none"] | tuple[str, ...] = "none"
-    crm: tuple[str, ...] = ()
+    colors: tuple[tuple[Condition, str], ...] = ()
+    guests: GuestSettings = field(default_factory=GuestSettings)
+    crm: tuple[Template, ...] = ()
     marker: bool = False
 
 
@@ -73,7 +78,8 @@ class CalendarTarget:
 
     def __init__(self, settings: CalendarSettings) -> None:
         self._settings = settings
-        self._aliases = {_folded(name): str(owner) for name, owner in settings.owners.items()}
+        self._aliases = Aliases(settings.owners)
+        self._guests = GuestList(settings.guests, self._aliases)
 
     @property
     def wants_groups(self) -> bool:
@@ -97,7 +103,7 @@ class CalendarTarget:
 
     def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
         """Return the clients that events are linked to."""
-        return frozenset()
+        return clients_sought(self._settings.crm, entries)
 
     def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
         """Return the calendars these entries go to; entries whose owner is not found are passed over."""
@@ -107,6 +113,7 @@ class CalendarTarget:
                 found.add(self._calendar(entry, directory))
             except (EntryError, _SkippedError):
                 continue
+            found |= self._guests.calendars((entry,), directory)
         return frozenset(found)
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
@@ -138,27 +145,42 @@ class CalendarTarget:
         problems: list[Problem] = []
         for piece in compiled.pieces:
             key = Key(uid=entry.uid, calendar=calendar, piece=piece.id)
-            event, warnings, invites = self._event(entry, piece, key, context.directory)
+            warnings: list[str] = []
+            event, guests = self._event(entry, piece, key, context.directory, warnings)
             first, last = days_of(event)
             if not context.window.touches(first, last):
                 continue
-            problems += [Problem(where=piece.where, kind="warning", key=str(key), reason=one) for one in warnings]
-            items.append(
-                Item(
-                    key=key,
-                    section=self._settings.section,
-                    section_id=section_id,
-                    fields=to_fields(event),
-                    title=event.name,
-                    where=piece.where,
-                    starts_on=first.isoformat(),
-                    ends_on=last.isoformat() if last else None,
-                    start=_start(event),
-                    invites=invites,
-                    summary=compiled.summary,
-                )
+            main = Item(
+                key=key,
+                section=self._settings.section,
+                section_id=section_id,
+                fields=to_fields(event),
+                title=event.name,
+                where=piece.where,
+                starts_on=first.isoformat(),
+                ends_on=last.isoformat() if last else None,
+                start=_start(event),
+                invites=guests.invited,
+                summary=compiled.summary,
             )
+            items += [main, *self._copies(main, event, guests, context.directory, warnings)]
+            problems += [Problem(where=piece.where, kind="warning", key=str(key), reason=one) for one in warnings]
         return tuple(items), tuple(problems)
+
+    def _copies(
+        self, main: Item, event: EventFields, guests: Guests, directory: Directory, warnings: list[str]
+    ) -> Iterator[Item]:
+        """Yield a silent copy for every guest, and add to `warnings` whose calendar cannot be written to."""
+        for user in guests.copies:
+            calendar = Calendar(type="user", owner=user)
+            try:
+                section = directory.section(calendar, self._settings.section)
+            except EntryError as error:
+                warnings.append(f"no copy for {directory.name_of(user) or user}: {error.message}")
+                continue
+            key = replace(main.key, calendar=calendar)
+            own = replace(event, mark=self.mark(key) if event.mark else "")
+            yield replace(main, key=key, section_id=section.id if section else None, fields=to_fields(own))
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change` in the section `section_id`."""
@@ -203,7 +225,7 @@ class CalendarTarget:
         assert settings.owner is not None
         try:
             name = settings.owner.render(entry, entry.details, entry.span).strip()
-            return self._find(self._aliases.get(_folded(name), name), directory)
+            return self._find(self._aliases.resolve(name), directory)
         except EntryError:
             if settings.on_unresolved == "skip":
                 raise _SkippedError from None
@@ -219,45 +241,50 @@ class CalendarTarget:
         return Calendar(type="user", owner=directory.user(name).id)
 
     def _event(
-        self, entry: Entry, piece: Piece, key: Key, directory: Directory
-    ) -> tuple[EventFields, tuple[str, ...], tuple[int, ...]]:
-        """Return the event of one piece, warnings about it and who would get a notice; raises EntryError."""
-        settings, details, span = self._settings, piece.details, piece.span
-        warnings: list[str] = []
+        self, entry: Entry, piece: Piece, key: Key, directory: Directory, warnings: list[str]
+    ) -> tuple[EventFields, Guests]:
+        """Return the event of one piece and its guests; raises EntryError."""
+        settings, span = self._settings, piece.span
+        details, _ = readable(piece.details)
         start, end, all_day, zone_from, zone_to = _times(span)
-        name = text.name(settings.name.render(entry, details, span), warnings)
-        location = text.location(settings.location.render(entry, details, span), warnings)
-        description = text.description(settings.description.render(entry, details, span), warnings)
-        meeting, invites = self._meeting(details, key.calendar, directory, warnings)
+        guests = self._guests.find(entry, details, span, key.calendar, directory, warnings)
         event = EventFields(
-            name=name,
+            name=text.name(settings.name.render(entry, details, span), warnings),
             start=start,
             end=end,
             all_day=all_day,
             zone_from=zone_from,
             zone_to=zone_to,
             rule=piece.rule,
-            description=description,
-            location=location,
+            description=self._description(entry, details, span, guests, warnings),
+            location=text.location(settings.location.render(entry, details, span), warnings),
             color=self._color(entry, piece, warnings),
             accessibility=self._accessibility(entry, piece),
-            importance=self._importance(entry, piece),
+            importance=importance_of(settings.importance, entry, details, span),
             private=self._private(entry, piece),
             remind=self._remind(details),
-            meeting=meeting,
-            crm=settings.crm,
+            meeting=guests.meeting,
+            crm=links(settings.crm, entry, directory, warnings),
             mark=self.mark(key) if settings.marker else "",
         )
-        return event, tuple(warnings), invites
+        return event, guests
+
+    def _description(self, entry: Entry, details: Details, span: Span, guests: Guests, warnings: list[str]) -> str:
+        said = self._settings.description.render(entry, details, span)
+        if guests.listed:
+            said = f"{said}\n\nGuests: {', '.join(guests.listed)}"
+        return text.description(said, warnings)
 
     def _color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
+        for condition, color in self._settings.colors:
+            if condition.holds(entry):
+                return color
         template = self._settings.color
-        color = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
-        color = text.COLOR_NAMES.get(color.casefold(), color)
-        if color and not _COLOR.match(color):
-            warnings.append(f"colour {color!r} is neither #rrggbb nor a known name; the section's colour is used")
-            return ""
-        return color.lower()
+        said = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
+        found = color_of(said)
+        if found is None:
+            warnings.append(f"colour {said!r} is neither #rrggbb nor a known name; the section's colour is used")
+        return found or ""
 
     def _accessibility(self, entry: Entry, piece: Piece) -> Accessibility:
         if self._settings.accessibility is not None:
@@ -267,46 +294,17 @@ class CalendarTarget:
             return "free"
         return "quest" if piece.details.status == "TENTATIVE" else "busy"
 
-    def _importance(self, entry: Entry, piece: Piece) -> Importance:
-        if self._settings.importance is not None:
-            word = self._settings.importance.render(entry, piece.details, piece.span).strip().lower()
-            return cast(Importance, _one_of(word, get_args(Importance), "importance"))
-        return "normal"
-
     def _private(self, entry: Entry, piece: Piece) -> bool:
         wish = self._settings.private
         if isinstance(wish, bool):
             return wish or piece.details.classification in ("PRIVATE", "CONFIDENTIAL")
-        word = wish.render(entry, piece.details, piece.span).strip().casefold()
-        if word in _YES or word in _NO:
-            return word in _YES
-        raise EntryError(f"private is {word!r}", "write yes or no")
+        return truth(wish.render(entry, piece.details, piece.span), "private")
 
     def _remind(self, details: Details) -> tuple[int, ...]:
         if self._settings.remind is not None:
             return self._settings.remind
         minutes = {int(alarm.before.total_seconds() // 60) for alarm in details.reminders or ()}
         return tuple(sorted(m for m in minutes if m <= _LONGEST_REMINDER_MIN))
-
-    def _meeting(
-        self, details: Details, calendar: Calendar, directory: Directory, warnings: list[str]
-    ) -> tuple[Meeting | None, tuple[int, ...]]:
-        """Return the meeting and the invited users; the host is the owner, for other calendars the caller."""
-        wish = self._settings.attendees
-        named = details.attendees if wish == "source" else () if wish == "none" else wish
-        if not named:
-            return None, ()
-        host = calendar.owner if calendar.type == "user" else directory.caller.id
-        guests: set[int] = set()
-        for name in named:
-            try:
-                guests.add(directory.user(self._aliases.get(_folded(name), name)).id)
-            except EntryError as error:
-                warnings.append(f"not invited: {error.message}")
-        guests.discard(host)
-        if not guests:
-            return None, ()
-        return Meeting(attendees=tuple(sorted(guests | {host})), host=host), tuple(sorted(guests))
 
 
 def _drops_out(entry: Entry) -> bool:
@@ -349,10 +347,6 @@ def _one_of(word: str, words: Sequence[str], name: str) -> str:
     if word not in words:
         raise EntryError(f"{name} is {word!r}", f"it must be one of {', '.join(words)}")
     return word
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.split()).casefold()
 
 
 def _problem(where: str, kind: Literal["rejected", "held"], uid: str, error: EntryError) -> Problem:

@@ -5,15 +5,21 @@ Decides from the directory alone; never asks the portal.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from syncd.errors import EntryError
-from syncd.model.entry import Entry
+from syncd.model.entry import Entry, Problem
+from syncd.model.item import CALENDAR_TYPES, Calendar, Item
+from syncd.model.recurrence import Piece
+from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template
 from syncd.portal.clients import Client, OwnerType, Sought, sought
 from syncd.portal.directory import Directory
+from syncd.portal.wire import Command
+from syncd.target.base import ShapeContext, Shaped
 from syncd.target.people import Aliases
 
 
@@ -87,3 +93,71 @@ class Cards:
         if client.responsible:
             return str(client.responsible)
         raise EntryError(f"{client} has no responsible person", "set one in the CRM, or responsible in [sync.target]")
+
+
+class CardTarget(ABC):
+    """What all targets of the CRM do alike; see `syncd.target.base.Target` for the contract."""
+
+    wants_groups = False
+    wants_crm = True
+    on_cards = True
+    doubts_updates = False  # an update of what is missing is refused (PORTAL.md 6.4, 6.7)
+
+    def __init__(self, settings: CardSettings, *, kind: str) -> None:
+        self.cards = Cards(settings)
+        self._kind = kind
+
+    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
+        """Return the clients that must be looked up for these entries."""
+        return self.cards.sought(entries)
+
+    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
+        """Return the cards these entries go to; entries whose client or responsible is not found are passed over."""
+        found: set[Calendar] = set()
+        for entry in entries:
+            try:
+                found.add(self.place(self.cards.resolve(entry, directory)[0]))
+            except (EntryError, SkippedError):
+                continue
+        return frozenset(found)
+
+    def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
+        """Return what `entry` becomes in `context`, one item for each occurrence, or why there is none."""
+        if entry.details.status == "CANCELLED":
+            return Shaped()
+        try:
+            client, responsible = self.cards.resolve(entry, context.directory)
+        except SkippedError:
+            return Shaped()
+        except EntryError as error:
+            return Shaped(problems=(_problem(entry, "held", error),))
+        compiled = single_pieces(entry, window=context.window, today=context.today)
+        items: list[Item] = []
+        warnings: list[str] = []
+        try:
+            for piece in compiled.pieces:
+                if piece.details.status != "CANCELLED":
+                    items.append(self.item(entry, piece, client, responsible, context, warnings))
+        except EntryError as error:
+            return Shaped(problems=(*compiled.problems, _problem(entry, "rejected", error)))
+        told = tuple(Problem(where=entry.where, kind="warning", key=entry.uid, reason=one) for one in warnings)
+        return Shaped(items=tuple(items), problems=(*compiled.problems, *told))
+
+    @abstractmethod
+    def item(
+        self, entry: Entry, piece: Piece, client: Client, responsible: int, context: ShapeContext, warnings: list[str]
+    ) -> Item:
+        """Return the item of one piece; raises EntryError."""
+
+    def place(self, client: Client) -> Calendar:
+        """Return the place on a client's card."""
+        wanted = f"{self._kind}-{client.type}"
+        return Calendar(type=next(one for one in CALENDAR_TYPES if one == wanted), owner=client.id)
+
+    def section_command(self, calendar: Calendar, name: str) -> Command:
+        """Cards have no sections; raises ValueError."""
+        raise ValueError(f"{calendar} has no sections")
+
+
+def _problem(entry: Entry, kind: Literal["rejected", "held"], error: EntryError) -> Problem:
+    return Problem(where=entry.where, kind=kind, key=entry.uid, reason=str(error))

@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 from syncd.errors import EntryError
 from syncd.model import zones
 from syncd.model.entry import AllDay, Span
+from syncd.model.item import Json
+from syncd.model.window import Window
 from syncd.portal.directory import Directory
 from syncd.portal.zone import caller_zone, offset_s, server_zone
 
 _LAST_MINUTE = time(23, 59)
+_MARGIN = timedelta(days=2)
 
 
 def moments(span: Span, zone: str) -> tuple[str, str]:
@@ -63,3 +66,13 @@ def same_moment(one: str, other: str) -> bool:
         return datetime.fromisoformat(one) == datetime.fromisoformat(other)
     except (ValueError, TypeError):
         return one == other
+
+
+def bounds(window: Window, *, after: str, before: str) -> dict[str, Json]:
+    """Return the filter of what ends (`after`) and begins (`before`) within `window`, with a margin for the zones."""
+    wanted: dict[str, Json] = {}
+    if window.first is not None and window.first > date.min + _MARGIN:
+        wanted[f">={after}"] = f"{(window.first - _MARGIN).isoformat()}T00:00:00+00:00"
+    if window.last is not None and window.last < date.max - _MARGIN:
+        wanted[f"<={before}"] = f"{(window.last + _MARGIN).isoformat()}T00:00:00+00:00"
+    return wanted

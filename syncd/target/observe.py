@@ -167,7 +167,7 @@ def read_event(calendar: Calendar, row: Json) -> Observed | None:
     if read.recurrence_id not in (None, "", "0", 0) or read.parent_id not in (None, "", read.id, str(read.id)):
         return None  # a detached occurrence or an attendee's copy belongs to another event
     all_day = read.dt_skip_time == "Y"
-    description, mark = _split_mark(read.description or "")
+    description, mark = split_mark(read.description or "")
     event = EventFields(
         name=read.name or "",
         start=start.date().isoformat() if all_day else start.isoformat(),
@@ -212,7 +212,8 @@ def _formatted(text: str) -> datetime:
     return datetime(int(parts[3]), month, int(parts[2]), hour, minute, second)
 
 
-def _split_mark(text: str) -> tuple[str, str]:
+def split_mark(text: str) -> tuple[str, str]:
+    """Return a description without its recovery mark, and the mark, "" where there is none."""
     found = _MARK.search(text)
     return (text[: found.start()], found.group(1)) if found else (text, "")
 

@@ -6,8 +6,6 @@ Every change to a text leaves a warning that says what was done.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from syncd.errors import EntryError
 from syncd.model.template import cut
@@ -18,17 +16,6 @@ _ELLIPSIS = "…"
 # A location that reads like this books a room (PORTAL.md 4.2).
 _ROOM = re.compile(r"\s*(?:calendar|ecmr)_\d", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-# CSS names that RFC 7986 COLOR uses and people type.
-COLOR_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "black": "#000000", "blue": "#0000ff", "brown": "#a52a2a", "cyan": "#00ffff", "gold": "#ffd700",
-        "gray": "#808080", "green": "#008000", "grey": "#808080", "indigo": "#4b0082", "lime": "#00ff00",
-        "magenta": "#ff00ff", "maroon": "#800000", "navy": "#000080", "olive": "#808000", "orange": "#ffa500",
-        "pink": "#ffc0cb", "purple": "#800080", "red": "#ff0000", "salmon": "#fa8072", "silver": "#c0c0c0",
-        "teal": "#008080", "tomato": "#ff6347", "turquoise": "#40e0d0", "violet": "#ee82ee", "white": "#ffffff",
-        "yellow": "#ffff00",
-    }
-)  # fmt: skip
 
 
 def name(value: str, warnings: list[str]) -> str:

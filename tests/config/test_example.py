@@ -16,6 +16,7 @@ from syncd.config.tables import COLUMN_KEYS, SOURCE_KEYS, SOURCE_SECRETS, Config
 from syncd.model.names import FIELDS
 from syncd.model.template import FILTERS
 from syncd.source import open_source
+from syncd.source.caldav.source import CaldavOptions
 from syncd.source.csv import CsvOptions
 from syncd.source.ics import IcsOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
@@ -41,7 +42,7 @@ def written(table: dict[str, Any], *path: str) -> Iterator[str]:
         match value:
             case dict() if path == ("portals",) and key == "main":
                 yield from written(value, *path)
-            case dict() if key not in ("source", "owners"):
+            case dict() if key not in ("source", "owners", "colors"):
                 yield from written(value, *path, key)
             case [dict(), *_]:
                 for each in value:
@@ -52,13 +53,15 @@ def written(table: dict[str, Any], *path: str) -> Iterator[str]:
 
 def test_the_example_loads_as_it_is() -> None:
     config = load_config(EXAMPLE, {"HOME": "/h"})
-    assert [sync.name for sync in config.syncs] == ["timetable"]
+    assert [sync.name for sync in config.syncs] == ["timetable", "appointments", "callbacks"]
     assert config.state == EXAMPLE.parent / "syncd.db"
 
 
 def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     missing = set(known(ConfigTable)) - set(written(tomllib.loads(TEXT)))
-    assert missing == {f"portals.webhook_{form}" for form in ("file", "env", "credential")} | {"sync.cron"}
+    commented = {"sync.cron", "sync.target.owners_file"}
+    assert missing == {f"portals.webhook_{form}" for form in ("file", "env", "credential")} | commented
+    assert all(re.search(rf"^# {key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
     assert re.search(r'^# cron = "', TEXT, re.MULTILINE)
     for form in ("file", "env", "credential"):
         assert re.search(rf"^#\s+webhook_{form} = ", TEXT, re.MULTILINE)
@@ -96,6 +99,7 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     open_source(options.options, options.base, where=options.where)
     assert set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
     assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
+    assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
     named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
     forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
@@ -109,6 +113,6 @@ def test_the_example_names_every_field_filter_and_colour_of_templates() -> None:
     templates = TEXT.partition("# Templates.")[2]
     assert set(FIELDS) <= set(re.findall(r"\w+", templates.partition("Fields:")[2]))
     assert set(FILTERS) == set(re.findall(r"\{\w+\|(\w+)", templates))
-    listed = re.search(r"or a name \((.*)\)", TEXT)
+    listed = re.search(r"# Colours by name: ([a-z#\s]*)\.", TEXT)
     assert listed is not None
-    assert set(listed[1].split(", ")) == set(COLORS) - {"grey"}
+    assert set(listed[1].replace("#", "").split()) == set(COLORS) - {"grey"}

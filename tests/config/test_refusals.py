@@ -26,6 +26,10 @@ def with_sync(line: str) -> str:
     return MINIMAL.replace('name = "timetable"\n', f'name = "timetable"\n{line}\n')
 
 
+def with_card(lines: str) -> str:
+    return with_target(f'type = "activity"\n{lines}').replace('owner = "{owner}"\n', "")
+
+
 def with_target(lines: str) -> str:
     """Put `lines` on line 9 and on, into [sync.target]."""
     return MINIMAL + lines + "\n"
@@ -130,7 +134,7 @@ def test_mistakes_of_a_sync(write: Write, line: str, message: str) -> None:
         (MINIMAL.split("[sync.target]", maxsplit=1)[0], "FILE:3: sync.target is missing"),
         (MINIMAL.replace('type = "csv"', "type = 5"), "FILE:6: sync.source.type must be text in quotes"),
         (MINIMAL.replace('type = "csv"\n', ""), "FILE:5: sync.source.type is missing"),
-        (MINIMAL.replace('"csv"', '"caldav"'), 'FILE:6: sync.source.type = "caldav" is not available in this version'),
+        (MINIMAL.replace('"csv"', '"bitrix24"'), 'FILE:6: sync.source.type = "bitrix24" is not available in this version'),
         (
             MINIMAL.replace("path =", "passwrod ="),
             'FILE:7: sync.source.passwrod is not a known key (did you mean "password"?)',
@@ -153,9 +157,24 @@ def test_mistakes_of_a_sync(write: Write, line: str, message: str) -> None:
             MINIMAL.replace('"{owner}"', '"{owner|uper}"'),
             "FILE:9: sync.target.owner: {owner|uper} uses an unknown filter",
         ),
-        (with_target('type = "todo"'), 'FILE:10: sync.target.type = "todo" is not available in this version of syncd'),
-        (with_target('type = "calender"'), 'FILE:10: sync.target.type must be "calendar", not "calender"'),
-        (with_target('contact = "{x}"'), "FILE:10: sync.target.contact is not available in this version of syncd"),
+        (with_target('type = "calender"'), 'FILE:10: sync.target.type must be one of calendar, activity, todo, not "c'),
+        (with_target('contact = "{x}"'), 'FILE:10: sync.target.contact goes with type "activity" and "todo", not'),
+        (with_target('type = "todo"'), 'FILE:9: sync.target.owner goes with type "calendar", not "todo"'),
+        (with_card(""), "FILE:8: sync.target.contact is missing"),
+        (with_card('contact = "{x"'), "FILE:10: sync.target.contact: a lone { at character 1"),
+        (with_card('contact = "5"\nactivity = "visit"'), "FILE:11: sync.target.activity must be one of meeting, call"),
+        (with_card('contact = "5"\nowner_type = "contakt"'), "FILE:11: sync.target.owner_type must be one of contact,"),
+        (with_card('contact = "5"\ndeadline = "end"'), 'FILE:11: sync.target.deadline goes with type "todo", not'),
+        (with_card('contact = "5"\ncompleted = "yes"'), 'FILE:11: sync.target.completed must be "past", "never"'),
+        (with_card('contact = "5"\nsection = "x"'), 'FILE:11: sync.target.section goes with type "calendar", not'),
+        (
+            with_card('contact = "5"\nping = ["1m"]').replace('"activity"', '"todo"').replace("1m", "90s"),
+            "FILE:11: sync.target.ping must be whole minutes",
+        ),
+        (
+            with_target('owners_file = "none.csv"'),
+            "FILE:10: sync.target.owners_file names",
+        ),
         (with_target('calendar = "company"'), "FILE:9: sync.target.owner has no meaning for the company calendar"),
         (with_target('section = ""'), "FILE:10: sync.target.section is empty"),
         (
@@ -188,8 +207,12 @@ def test_mistakes_between_tables(write: Write, text: str, message: str) -> None:
         ('remind = ["15m", "x"]', "sync.fields.remind must be a duration"),
         ('remind = ["90s"]', "sync.fields.remind must be whole minutes"),
         ('attendees = "all"', 'sync.fields.attendees must be "source", "none" or a list'),
-        ('crm = "{contact}"', "sync.fields.crm looks contacts up, which is not available in this version of syncd"),
-        ('crm = ["{contact}"]', "sync.fields.crm uses a template, which is not available in this version of syncd"),
+        ('crm = ["{contact"]', "sync.fields.crm: a lone { at character 1"),
+        ('crm = "Contact 5"', 'sync.fields.crm has "Contact 5", which names nothing in the CRM'),
+        ('colors = { Exam = "blu" }', 'sync.fields.colors.Exam must be "#rrggbb" or a name, not "blu"'),
+        ('colors = { "title ~ (" = "red" }', 'sync.fields.colors.title ~ (: "title ~ (" has a bad regular expression'),
+        ('outside_guests = "mail"', 'sync.fields.outside_guests must be one of drop, list, not "mail"'),
+        ('invite = "silent"', 'sync.fields.invite must be one of notice, copy, not "silent"'),
         ('crm = ["X_5"]', 'sync.fields.crm has "X_5", which names nothing in the CRM'),
     ],
 )

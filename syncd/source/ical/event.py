@@ -18,7 +18,7 @@ from syncd.source.text import clean, damaged, digest
 _STATUS: dict[str, Status] = {"CONFIRMED": "CONFIRMED", "TENTATIVE": "TENTATIVE", "CANCELLED": "CANCELLED"}
 _CLASS: dict[str, Classification] = {"PUBLIC": "PUBLIC", "PRIVATE": "PRIVATE", "CONFIDENTIAL": "CONFIDENTIAL"}
 _TRANSPARENT = {"TRANSPARENT": True, "OPAQUE": False}
-_TO_COLUMNS = frozenset({"COMMENT", "CONTACT", "GEO", "RESOURCES"})
+_TO_COLUMNS = frozenset({"COMMENT", "CONFERENCE", "CONTACT", "GEO", "RESOURCES"})
 _SHOWN = 60
 
 

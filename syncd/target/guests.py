@@ -1,0 +1,123 @@
+"""Who is invited to an event: portal users among an entry's guests, the host, and the others by name.
+
+Inviting sends notices that nobody can mute (PORTAL.md 4.10); a silent copy in each guest's own calendar sends none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from syncd.errors import EntryError
+from syncd.model.entry import Details, Entry, Span
+from syncd.model.item import Calendar
+from syncd.model.template import Template
+from syncd.portal.directory import Directory
+from syncd.target.event import Meeting
+from syncd.target.people import Aliases
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestSettings:
+    """The guests' part of [sync.fields]. `host` None is the calendar's owner, in other calendars the webhook's user."""
+
+    attendees: Literal["source", "none"] | tuple[str, ...] = "none"
+    host: Template | None = None
+    outside: Literal["drop", "list"] = "drop"
+    invite: Literal["notice", "copy"] = "notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guests:
+    """Who comes: `meeting` for invitations, `copies` for silent ones, `listed` for the description."""
+
+    meeting: Meeting | None = None
+    copies: tuple[int, ...] = ()
+    listed: tuple[str, ...] = ()
+
+    @property
+    def invited(self) -> tuple[int, ...]:
+        """The users who get a notice: all but the host."""
+        return tuple(one for one in self.meeting.attendees if one != self.meeting.host) if self.meeting else ()
+
+
+class GuestList:
+    """Finds the guests of entries."""
+
+    def __init__(self, settings: GuestSettings, aliases: Aliases) -> None:
+        self._settings = settings
+        self._aliases = aliases
+
+    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
+        """Return the calendars that silent copies go to."""
+        if self._settings.invite != "copy":
+            return frozenset()
+        found: set[Calendar] = set()
+        for entry in entries:
+            for details in (entry.details, *(override.details for override in entry.overrides)):
+                users, _ = self._split(details, directory)
+                found |= {Calendar(type="user", owner=user) for user in users}
+        return frozenset(found)
+
+    def find(
+        self,
+        entry: Entry,
+        details: Details,
+        span: Span,
+        calendar: Calendar,
+        directory: Directory,
+        warnings: list[str],
+    ) -> Guests:
+        """Return the guests of one occurrence, and add to `warnings` who cannot be invited."""
+        users, outside = self._split(details, directory)
+        host = self._host(entry, details, span, calendar, directory, warnings)
+        listed = outside if self._settings.outside == "list" else ()
+        if outside:
+            shown = ", ".join(outside[:_SHOWN]) + (f" and {len(outside) - _SHOWN} more" if outside[_SHOWN:] else "")
+            done = "named in the description" if listed else "left out"
+            warnings.append(f"not invited, for they are no active users of the portal: {shown}; {done}")
+        own = {calendar.owner} if calendar.type == "user" else set()
+        if self._settings.invite == "copy":
+            return Guests(copies=tuple(sorted(users - own)), listed=listed)
+        guests = users - {host}
+        if not guests:
+            return Guests(listed=listed)
+        return Guests(meeting=Meeting(attendees=tuple(sorted(guests | {host} | own)), host=host), listed=listed)
+
+    def _split(self, details: Details, directory: Directory) -> tuple[set[int], tuple[str, ...]]:
+        """Return the ids of guests who are active users, and the names of the others."""
+        wish = self._settings.attendees
+        named = details.attendees if wish == "source" else () if wish == "none" else wish
+        users: set[int] = set()
+        outside: list[str] = []
+        for name in named:
+            user = directory.find(self._aliases.resolve(name))
+            if user is not None:
+                users.add(user.id)
+            else:
+                outside.append(name)
+        return users, tuple(dict.fromkeys(outside))
+
+    def _host(
+        self,
+        entry: Entry,
+        details: Details,
+        span: Span,
+        calendar: Calendar,
+        directory: Directory,
+        warnings: list[str],
+    ) -> int:
+        otherwise = calendar.owner if calendar.type == "user" else directory.caller.id
+        if self._settings.host is None:
+            return otherwise
+        name = self._settings.host.render(entry, details, span).strip()
+        if not name:
+            return otherwise
+        try:
+            return directory.user(self._aliases.resolve(name)).id
+        except EntryError as error:
+            warnings.append(f"the host is left to the calendar's owner: {error.message}")
+            return otherwise

@@ -1,0 +1,321 @@
+"""The to-do target: entries become to-dos on a client's card.
+
+A to-do has a deadline and no start, and no origin (PORTAL.md 6.7): identity lives in the ledger, and without it a to-do
+is recognised by its mark or by card, title and deadline. Every update carries the full set, for what is left out goes
+blank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+from syncd.errors import EntryError
+from syncd.model.diff import Observation
+from syncd.model.entry import AllDay, Details, Entry, Span
+from syncd.model.item import CALENDAR_TYPES, Calendar, CalendarType, Change, Fields, Item, Json, Key, Link, Observed
+from syncd.model.recurrence import Piece
+from syncd.model.template import Template
+from syncd.model.window import Window
+from syncd.portal.client import Portal
+from syncd.portal.clients import OWNER_TYPES, Client
+from syncd.portal.directory import Directory
+from syncd.portal.wire import Command, Done, Refused
+from syncd.target import crm_times, text
+from syncd.target.activity_wire import DELETE, GET, LIST, activity_id, is_gone, stamp
+from syncd.target.base import ShapeContext
+from syncd.target.cards import CardSettings, CardTarget
+from syncd.target.describe import readable
+from syncd.target.observe import bare, split_mark
+
+ADD, UPDATE = "crm.activity.todo.add", "crm.activity.todo.update"
+PROVIDER = "CRM_TODO"
+_IDS_PER_LISTING = 50
+_UNSEEN = frozenset({"pings", "color", "mark"})
+_COLUMNS = (
+    *("ID", "OWNER_ID", "OWNER_TYPE_ID", "PROVIDER_ID", "SUBJECT", "DEADLINE", "RESPONSIBLE_ID", "DESCRIPTION"),
+    "LAST_UPDATED",
+)
+_MEANINGS: Mapping[str, str] = {
+    "CAN_NOT_UPDATE_COMPLETED_TODO": "somebody has completed it; it is left as it is",
+    "OWNER_NOT_FOUND": "the client was deleted in the CRM since it was looked up",
+    "ACCESS_DENIED": "the webhook's user may not change this card: give them the right in the CRM",
+    "NOT_FOUND": "somebody deleted it in the portal",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodoSettings:
+    """The parts of [sync.target] and [sync.fields] that shape to-dos; `ping` in minutes, None: the source's alarms."""
+
+    sync: str
+    cards: CardSettings
+    name: Template
+    description: Template
+    deadline: Literal["start", "end"] = "start"
+    ping: tuple[int, ...] | None = None
+    color: Template | None = None
+    marker: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodoFields:
+    """Every field of crm.activity.todo.add that syncd writes; the card is part of the key."""
+
+    title: str
+    deadline: str
+    description: str = ""
+    responsible: int = 0
+    pings: tuple[int, ...] = ()
+    color: str = ""
+    mark: str = ""
+
+
+class TodoTarget(CardTarget):
+    """Shapes entries into to-dos and reads them back; see `syncd.target.base.Target` for the contract."""
+
+    def __init__(self, settings: TodoSettings) -> None:
+        super().__init__(settings.cards, kind="todo")
+        self._settings = settings
+
+    @property
+    def places(self) -> frozenset[CalendarType]:
+        """Cards with to-dos."""
+        return frozenset(one for one in CALENDAR_TYPES if one.startswith("todo-"))
+
+    def limits(self) -> tuple[str, ...]:
+        """Say what to-dos cannot hold."""
+        said = [
+            "a to-do has a deadline only: start, end, place and guests are not shown, and no calendar shows it",
+            "a to-do that somebody completed cannot be changed any more",
+            "a responsible person who is not the webhook's user gets a notice of each new to-do",
+        ]
+        if not self._settings.marker:
+            said.append(
+                "a to-do carries no origin: after a lost state it is recognised by card, title and deadline only; "
+                'marker = "description" makes that sure'
+            )
+        return tuple(said)
+
+    def item(
+        self, entry: Entry, piece: Piece, client: Client, responsible: int, context: ShapeContext, warnings: list[str]
+    ) -> Item:
+        """Return the to-do of one piece; raises EntryError."""
+        settings = self._settings
+        details, _ = readable(piece.details)
+        key = Key(uid=entry.uid, calendar=self.place(client), piece=piece.id)
+        deadline = self._deadline(piece.span, context.zone or context.portal_zone)
+        day = datetime.fromisoformat(deadline).date().isoformat()
+        todo = TodoFields(
+            title=text.name(settings.name.render(entry, details, piece.span), warnings),
+            deadline=deadline,
+            description=text.description(settings.description.render(entry, details, piece.span), warnings),
+            responsible=responsible,
+            pings=self._pings(details),
+            color=self._color(entry, details, piece.span),
+            mark=self.mark(key) if settings.marker else "",
+        )
+        return Item(
+            key=key,
+            section="",
+            section_id=0,
+            fields=_to_fields(todo),
+            title=todo.title,
+            where=piece.where,
+            starts_on=day,
+            ends_on=day,
+            start=deadline,
+        )
+
+    def _deadline(self, span: Span, zone: str) -> str:
+        """Return the moment that counts; of whole days the last minute of the first or the last."""
+        if isinstance(span, AllDay) and self._settings.deadline == "start":
+            span = AllDay(first=span.first, end=date.fromordinal(span.first.toordinal() + 1))
+        start, end = crm_times.moments(span, zone)
+        return end if self._settings.deadline == "end" or isinstance(span, AllDay) else start
+
+    def _pings(self, details: Details) -> tuple[int, ...]:
+        if self._settings.ping is not None:
+            return tuple(sorted(set(self._settings.ping)))
+        return tuple(sorted({int(alarm.before.total_seconds() // 60) for alarm in details.reminders or ()}))
+
+    def _color(self, entry: Entry, details: Details, span: Span) -> str:
+        if self._settings.color is None:
+            return ""
+        word = self._settings.color.render(entry, details, span).strip()
+        if word and not word.isdecimal():
+            raise EntryError(f"color_id is {word!r}", "it must be the number of a colour of to-dos")
+        return word
+
+    def command(self, change: Change, section_id: int, directory: Directory) -> Command:
+        """Return the call that carries out `change`; raises ValueError for an adopt, which needs none."""
+        if change.op == "delete":
+            assert change.link is not None
+            return Command(method=DELETE, params={"id": change.link.remote_id})
+        if change.op == "adopt":
+            raise ValueError("an adoption is noted, not sent")
+        assert change.item is not None
+        todo = _from_fields(change.item.fields)
+        owner_type = change.key.calendar.type.partition("-")[2]
+        params: dict[str, Json] = {
+            "ownerTypeId": OWNER_TYPES[owner_type][0],  # type: ignore[index]
+            "ownerId": change.key.calendar.owner,
+            "deadline": crm_times.to_send(todo.deadline, directory),
+            "title": todo.title,
+            "description": f"{todo.description}\n[syncd:{todo.mark}]".lstrip() if todo.mark else todo.description,
+            "responsibleId": todo.responsible,
+        }
+        if todo.pings:  # left out means none, and an empty list could not travel in a batch
+            params["pingOffsets"] = list(todo.pings)
+        if todo.color:
+            params["colorId"] = todo.color
+        if change.op == "create":
+            return Command(method=ADD, params=params)
+        assert change.link is not None
+        return Command(method=UPDATE, params={"id": change.link.remote_id, **params})
+
+    def created_id(self, outcome: Done) -> int | None:
+        """Return the id in an answer to crm.activity.todo.add: an object with the id."""
+        return activity_id(outcome.result.get("id")) if isinstance(outcome.result, Mapping) else None
+
+    def accepted(self, change: Change, outcome: Done) -> bool:
+        """Say whether an update or delete was done."""
+        return outcome.result is True if change.op == "delete" else self.created_id(outcome) is not None
+
+    def explain(self, change: Change, refused: Refused) -> str:
+        """Return what the portal said, and what to do about it."""
+        said = refused.description or refused.code or "refused without a reason"
+        meaning = _MEANINGS.get(refused.code, "")
+        return f"{said} ({meaning})" if meaning else said
+
+    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
+        """Return the responsible person of a new to-do, or the new one of a to-do, unless it is the webhook's user."""
+        if change.item is None or change.op == "adopt":
+            return ()
+        responsible = _from_fields(change.item.fields).responsible
+        before = _from_fields(change.link.sent).responsible if change.op == "update" and change.link else 0
+        return () if responsible in (before, directory.caller.id) else (responsible,)
+
+    async def observe(
+        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Calendar, int]], window: Window
+    ) -> Observation:
+        """Read `links` and, of the cards in `places`, the to-dos with a deadline within `window`."""
+        return await _observe(portal, links, [place for place, _ in places], window, mark=self.mark)
+
+    def mark(self, key: Key) -> str:
+        """Return the recovery mark of an item, the same in every run and for every ledger."""
+        return blake2b(f"{self._settings.sync}\0{key}".encode(), digest_size=8).hexdigest()
+
+
+def _to_fields(todo: TodoFields) -> Fields:
+    fields: Mapping[str, Json] = msgspec.to_builtins(todo)
+    return fields
+
+
+def _from_fields(fields: Fields) -> TodoFields:
+    return msgspec.convert(fields, TodoFields)
+
+
+class _Row(msgspec.Struct, rename="upper"):
+    id: int | str
+    owner_id: int | str
+    owner_type_id: int | str
+    provider_id: str | None = None
+    subject: str | None = None
+    deadline: str | None = None
+    responsible_id: int | str | None = None
+    description: str | None = None
+    last_updated: str | None = None
+
+
+async def _observe(
+    portal: Portal, links: Sequence[Link], cards: Sequence[Calendar], window: Window, *, mark: Callable[[Key], str]
+) -> Observation:
+    events: dict[int, Observed] = {}
+    for listing in _listings(cards, window):
+        for row in await portal.read_pages(LIST, listing):
+            seen = _read(row)
+            if seen is not None and seen.calendar in cards:  # a filter may have been dropped (PORTAL.md 6.4)
+                events[seen.remote_id] = seen
+    missing = sorted({link.remote_id for link in links} - set(events))
+    gone: set[int] = set()
+    outcomes = await portal.read_many([Command(method=GET, params={"id": one}) for one in missing])
+    for remote_id, outcome in zip(missing, outcomes, strict=True):
+        if is_gone(outcome):
+            gone.add(remote_id)
+        elif isinstance(outcome, Done) and (seen := _read(outcome.result)) is not None:
+            events[remote_id] = seen
+    return Observation(events=events, gone=frozenset(gone), signature=_item_signature, mark=mark, differing=_differing)
+
+
+def _listings(cards: Sequence[Calendar], window: Window) -> list[dict[str, Json]]:
+    """One listing for each 50 cards of a kind, within the window where it has bounds."""
+    bounds: dict[str, Json] = {
+        "=PROVIDER_ID": PROVIDER,
+        **crm_times.bounds(window, after="DEADLINE", before="DEADLINE"),
+    }
+    found: list[dict[str, Json]] = []
+    for owner_type, (number, _) in OWNER_TYPES.items():
+        ids = sorted({card.owner for card in cards if card.type == f"todo-{owner_type}"})
+        for at in range(0, len(ids), _IDS_PER_LISTING):
+            wanted: dict[str, Json] = {"=OWNER_TYPE_ID": number, "@OWNER_ID": ids[at : at + _IDS_PER_LISTING]}
+            found.append({"filter": bounds | wanted, "select": _COLUMNS, "order": {"ID": "ASC"}})
+    return found
+
+
+def _read(row: Json) -> Observed | None:
+    """Return a row in our terms, None for one that is no to-do on a card."""
+    try:
+        read = msgspec.convert(row, _Row)
+        owner = {number: name for name, (number, _) in OWNER_TYPES.items()}[int(read.owner_type_id)]
+        place = Calendar(type=next(one for one in CALENDAR_TYPES if one == f"todo-{owner}"), owner=int(read.owner_id))
+        responsible = int(read.responsible_id or 0)
+    except (msgspec.ValidationError, ValueError, KeyError):
+        return None
+    if read.provider_id != PROVIDER:
+        return None
+    description, mark = split_mark(read.description or "")
+    todo = TodoFields(
+        title=read.subject or "", deadline=read.deadline or "", description=description, responsible=responsible
+    )
+    return Observed(
+        remote_id=int(read.id),
+        calendar=place,
+        section_id=0,
+        version=stamp(read.last_updated),
+        fields={name: value for name, value in _to_fields(todo).items() if name not in _UNSEEN},
+        signature=_signature(place, todo),
+        mark=mark,
+        title=todo.title,
+        start=todo.deadline,
+    )
+
+
+def _item_signature(item: Item) -> str:
+    return _signature(item.key.calendar, _from_fields(item.fields))
+
+
+def _signature(place: Calendar, todo: TodoFields) -> str:
+    """Return what tells a to-do from others: card, title and deadline."""
+    try:
+        deadline = str(datetime.fromisoformat(todo.deadline).timestamp())
+    except ValueError:
+        deadline = todo.deadline
+    return "|".join((str(place), bare(todo.title), deadline))
+
+
+def _differing(sent: Fields, seen: Fields) -> tuple[str, ...]:
+    """Return the names of fields a person changed; pings and colours are not told by the portal."""
+    ours, theirs = _from_fields(sent), _from_fields(seen)
+    names = []
+    for name in ("deadline", "description", "responsible", "title"):
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        same = bare(mine) == bare(other) if name in ("title", "description") else mine == other
+        if not (same or (name == "deadline" and crm_times.same_moment(mine, other))):
+            names.append(name)
+    return tuple(names)
