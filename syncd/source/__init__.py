@@ -14,13 +14,14 @@ __all__ = ["ReadContext", "Source", "SourceFactory", "open_source"]
 
 GROUP = "syncd.sources"
 BUILT_IN = (
+    EntryPoint(name="caldav", value="syncd.source.caldav.source:open_caldav", group=GROUP),
     EntryPoint(name="csv", value="syncd.source.csv:open_csv", group=GROUP),
     EntryPoint(name="ics", value="syncd.source.ics:open_ics", group=GROUP),
     EntryPoint(name="xlsx", value="syncd.source.xlsx:open_xlsx", group=GROUP),
 )
 """The same lines as in pyproject.toml, for a checkout that runs without being installed."""
 
-NOT_BUILT = frozenset({"caldav", "bitrix24"})
+NOT_BUILT = frozenset({"bitrix24"})
 
 
 def open_source(options: Mapping[str, object], base: Path, *, where: str) -> Source:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from syncd.model.entry import Snapshot
 from syncd.model.window import Window
@@ -71,4 +71,17 @@ class SourceFactory(Protocol):
 
         Raises ConfigError, its message beginning with `where`, for anything in `options` it cannot use.
         """
+        ...
+
+
+@runtime_checkable
+class FileBacked(Protocol):
+    """A source of files on this machine; the daemon reads it again when they change."""
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files a reading would take now, () when there are none; blocking."""
+        ...
+
+    def folder(self) -> tuple[Path, bool]:
+        """Return the directory in which its files are, or appear, and whether they may lie deeper in it."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from glob import has_magic
 from hashlib import blake2b
 from pathlib import Path
 
@@ -95,7 +96,7 @@ class Assembly:
                 continue
             part.incomplete = part.incomplete or file.unsettled
             parts.append(part)
-        if not parts:
+        if errors and not parts:
             raise next(iter(errors.values()))
         return join(parts, errors, marker)
 
@@ -124,6 +125,23 @@ class FileSource:
     def describe(self) -> str:
         """Name the kind of source and its path."""
         return f"{self._suffix.lstrip('.')} {self._path}"
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files a reading would take now, () when there are none; blocking."""
+        try:
+            return tuple(self._base / name for name in files.locate(self._path, self._base, self._suffix))
+        except SourceError:
+            return ()
+
+    def folder(self) -> tuple[Path, bool]:
+        """Return the directory in which the files are, or appear, and whether they may lie deeper in it."""
+        place = self._base / self._path
+        if place.is_dir():
+            return place, False
+        below = 0
+        while has_magic(str(place)):
+            place, below = place.parent, below + 1
+        return (place, below > 1) if below else (place.parent, False)
 
     async def read(self, context: ReadContext) -> Snapshot:
         """Read all files now; the same bytes as last time give the same snapshot without parsing.

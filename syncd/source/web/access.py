@@ -67,8 +67,8 @@ WEB_KEYS = WebOptions.__struct_fields__
 class Access:
     """An address and what opens it. `shown` names it in messages; `tls` is None for the usual trust.
 
-    `tls_elsewhere` holds for other servers, which are never shown the client certificate. `identity` tells two
-    accesses apart without holding a secret in readable form.
+    `tls_elsewhere` holds for other servers, which are never shown the client certificate. `user` tells two accesses
+    to one address apart. With `family` servers of the same registered domain count as the server itself, over https.
     """
 
     url: str = field(repr=False)
@@ -79,6 +79,7 @@ class Access:
     max_bytes: int = 100_000_000
     timeout_s: float = 60.0
     user: str = field(default="", repr=False)
+    family: bool = False
 
 
 def is_given(options: WebOptions) -> bool:
@@ -86,13 +87,8 @@ def is_given(options: WebOptions) -> bool:
     return any(getattr(options, "url" + form) is not None for form in FORMS)
 
 
-def read_access(
-    options: WebOptions, base: Path, *, where: str, environ: Mapping[str, str] | None = None, default_path: str = ""
-) -> Access:
-    """Return how to get at what `options` name; raises ConfigError beginning with `where`, holding no secret.
-
-    `default_path` stands in for an address without a path.
-    """
+def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping[str, str] | None = None) -> Access:
+    """Return how to get at what `options` name; raises ConfigError beginning with `where`, holding no secret."""
     environ = os.environ if environ is None else environ
     secrets = {
         name: found.reveal()
@@ -101,7 +97,7 @@ def read_access(
     }
     if "url" not in secrets:
         raise ConfigError(f"{where}: missing key 'url'", "give url, url_file, url_env or url_credential")
-    url, user, password = _address(secrets["url"], where, default_path)
+    url, user, password = _address(secrets["url"], where)
     if "username" in secrets:
         user, password = secrets["username"], secrets.get("password", "")
     elif "password" in secrets:
@@ -138,6 +134,13 @@ def shown(url: str) -> str:
     return f"{host}/{name}" if _PLAIN_NAME.fullmatch(name) else host
 
 
+def registered_domain(host: str) -> str:
+    """Return the part of a host name that one owner registers: two labels, three below co.uk, com.br and the like."""
+    labels = host.lower().rstrip(".").split(".")
+    below_country = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
+    return ".".join(labels[-3:] if below_country else labels[-2:])
+
+
 def _secret(options: WebOptions, name: str, base: Path, where: str, environ: Mapping[str, str]) -> Secret | None:
     forms = {name + form: getattr(options, name + form) for form in FORMS}
     given = next((key for key, value in forms.items() if value is not None), None)
@@ -149,7 +152,7 @@ def _secret(options: WebOptions, name: str, base: Path, where: str, environ: Map
         raise ConfigError(f"{where}: {given} {error}") from None
 
 
-def _address(text: str, where: str, default_path: str) -> tuple[str, str, str]:
+def _address(text: str, where: str) -> tuple[str, str, str]:
     """Return the address without credentials, and the user and password it held."""
     try:
         parts = urlsplit(text)
@@ -162,9 +165,8 @@ def _address(text: str, where: str, default_path: str) -> tuple[str, str, str]:
     if parts.scheme.lower() == "webcal" and is_loopback(host):
         scheme = "http"
     netloc = parts.netloc.rpartition("@")[2]
-    path = parts.path if parts.path.strip("/") or not default_path else default_path
     return (
-        urlunsplit((scheme, netloc, path or "/", parts.query, "")),
+        urlunsplit((scheme, netloc, parts.path or "/", parts.query, "")),
         unquote(parts.username or ""),
         unquote(parts.password or ""),
     )

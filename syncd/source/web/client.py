@@ -19,7 +19,7 @@ from syncd import __version__
 from syncd.clock import Clock
 from syncd.config.secrets import is_loopback
 from syncd.errors import SourceError
-from syncd.source.web.access import Access, shown
+from syncd.source.web.access import Access, registered_domain, shown
 
 _CHUNK_BYTES = 262_144
 _CONNECT_TIMEOUT_S = 20.0
@@ -27,6 +27,7 @@ _LONGEST_S = 900.0
 """However steadily a server drips, one request ends."""
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({429, 500, 502, 503, 504})
 _TRIES = 3
 _WAIT_S = 2.0
 _LONGEST_WAIT_S = 30.0
@@ -90,12 +91,12 @@ class WebClient:
     ) -> Answer:
         """Send a request, again after a while where the failure may pass, and return the answer, whatever its status.
 
-        Raises WebError where there is no answer, and for 429 and 5xx after the last try.
+        Raises WebError where there is no answer, and after the last try for a status that may pass.
         """
         for attempt in range(1, _TRIES + 1):
             try:
                 answer = await self._follow(method, url, headers or {}, body)
-                if answer.status != 429 and answer.status < 500:
+                if answer.status not in _PASSING:
                     return answer
                 raise refusal(answer, shown(url))
             except WebError as error:
@@ -119,7 +120,7 @@ class WebClient:
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         assert self._session is not None
-        home = _origin(url) == _origin(self._access.url) or _is_upgrade(self._access.url, url)
+        home = _is_home(self._access, url)
         tls = self._access.tls if home else self._access.tls_elsewhere
         own = self._access.headers if home else {}
         name = shown(url)
@@ -179,8 +180,7 @@ def refusal(answer: Answer, name: str) -> WebError:
             text, remedy = f"failed ({status})", "it may work again by itself"
         case _:
             text, remedy = f"answered {status}", "check url"
-    passing = status == 429 or status >= 500
-    return WebError(f"{name} {text}", remedy, passing=passing, status=status, wait_s=_retry_after(answer))
+    return WebError(f"{name} {text}", remedy, passing=status in _PASSING, status=status, wait_s=_retry_after(answer))
 
 
 def _retry_after(answer: Answer) -> float:
@@ -207,6 +207,15 @@ def _target(url: str, location: str) -> str:
 def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _is_home(access: Access, url: str) -> bool:
+    """Say whether credentials may go to `url`."""
+    own, other = _origin(access.url), _origin(url)
+    if own == other or _is_upgrade(access.url, url):
+        return True
+    same_owner = registered_domain(own[1]) == registered_domain(other[1]) and not own[1].replace(".", "").isdigit()
+    return access.family and own[0] == other[0] == "https" and own[2] == other[2] and same_owner
 
 
 def _is_upgrade(configured: str, url: str) -> bool:

@@ -1,0 +1,1 @@
+"""CalDAV (RFC 4791, RFC 6578): calendars on a server, of which only what has changed is fetched."""

@@ -1,0 +1,190 @@
+"""The CalDAV source: which calendars are meant, what is kept of them between readings, and the snapshot they make.
+
+Discovery happens once per process; after that an unchanged account costs one request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from syncd.clock import Clock, SystemClock
+from syncd.errors import ConfigError, SourceError
+from syncd.model.entry import Snapshot
+from syncd.source.base import FeedCache, ReadContext, Source
+from syncd.source.files import FileBytes
+from syncd.source.ics import IcsParser
+from syncd.source.options import nearest, read_options
+from syncd.source.reading import Assembly, join
+from syncd.source.web.access import Access, WebOptions, read_access
+from syncd.source.web.client import WebClient
+
+if TYPE_CHECKING:
+    from syncd.source.caldav.collection import Known
+    from syncd.source.caldav.server import Collection, Server
+
+_MARGIN = timedelta(days=2)
+_UNBOUNDED = (date(1970, 1, 2), date(2037, 12, 30))
+
+
+class CaldavOptions(WebOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of `[sync.source]` with type = "caldav"; `calendars` are names or patterns ("Team*"), by default all."""
+
+    type: Literal["caldav"]
+    calendars: tuple[str, ...] = ()
+
+
+def open_caldav(options: Mapping[str, object], base: Path, *, where: str) -> Source:
+    """Make a source of a server's calendars; raises ConfigError beginning with `where`, also without lxml."""
+    chosen = read_options(CaldavOptions, options, where=where)
+    access = read_access(chosen, base, where=where)
+    try:
+        import lxml.etree  # noqa: F401, PLC0415 - an extra: only who reads CalDAV needs it, told here with the remedy
+    except ImportError:
+        raise ConfigError(f"{where}: CalDAV needs lxml", "pip install 'syncd[caldav]'") from None
+    return CaldavSource(access=replace(access, family=True), patterns=chosen.calendars, clock=SystemClock())
+
+
+class CaldavSource:
+    """Reads calendars from a CalDAV server; `fetched` counts the resources whose data the last reading asked for."""
+
+    def __init__(self, *, access: Access, patterns: tuple[str, ...], clock: Clock) -> None:
+        self._access = access
+        self._patterns = patterns
+        self._clock = clock
+        parser = IcsParser("utf-8")
+        self._assembly = Assembly(begin=parser.begin, settings=repr(patterns))
+        self._places: tuple[tuple[str, str], ...] = ()
+        self._known: dict[str, Known] | None = None
+        named = repr((access.url, access.user, patterns)).encode()
+        self._cache_name = f"caldav{blake2b(named, digest_size=16).hexdigest()}"
+        self.fetched = 0
+
+    def describe(self) -> str:
+        """Name the kind of source, its server and its calendars."""
+        return f"caldav {self._access.shown}" + (f" ({', '.join(self._patterns)})" if self._patterns else "")
+
+    async def read(self, context: ReadContext) -> Snapshot:
+        """Bring all calendars up to date and return what they hold.
+
+        Raises SourceError where the server cannot be reached or no calendar is found; a calendar or resource that
+        cannot be read leaves its last known content in force and makes the snapshot incomplete.
+        """
+        from syncd.source.caldav.server import Server  # noqa: PLC0415 - needs lxml, an extra
+
+        known = self._known
+        if known is None:
+            known = await asyncio.to_thread(_load, context.cache, self._cache_name)
+        async with WebClient(self._access, self._clock) as client:
+            server = Server(self._access, client)
+            found = await (server.listed(self._places) if self._places else server.discover())
+            self._places = found.places
+            chosen, unmatched = self._chosen(found.calendars)
+            now, unread = await self._up_to_date(server, chosen, known, context)
+        if now != known and context.cache is not None:
+            await asyncio.to_thread(_save, context.cache, self._cache_name, now)
+        self._known = now
+        return await asyncio.to_thread(self._snapshot, chosen, now, [*unmatched, *unread], context)
+
+    def _chosen(self, calendars: tuple[Collection, ...]) -> tuple[list[Collection], list[tuple[str, SourceError]]]:
+        """Return the calendars meant, and the patterns that mean none; raises SourceError where nothing is left."""
+        if not self._patterns:
+            if not calendars:
+                raise SourceError(f"{self._access.shown} has no calendar for this account", "check url and username")
+            return list(calendars), []
+        names = [(calendar, calendar.name, _slug(calendar)) for calendar in calendars]
+        unmatched = []
+        chosen: dict[str, Collection] = {}
+        for pattern in self._patterns:
+            hits = [one for one, *called in names if any(_matches(pattern, name) for name in called)]
+            chosen.update((one.url, one) for one in hits)
+            if not hits:
+                remedy = nearest(pattern, [name for _, name, _ in names]) or "there is none"
+                unmatched.append((pattern, SourceError(f"there is no calendar {pattern!r}", remedy)))
+        if not chosen:
+            raise unmatched[0][1]
+        return [one for one in calendars if one.url in chosen], unmatched
+
+    async def _up_to_date(
+        self, server: Server, chosen: list[Collection], known: Mapping[str, Known], context: ReadContext
+    ) -> tuple[dict[str, Known], list[tuple[str, SourceError]]]:
+        from syncd.source.caldav.collection import Known, bring_up  # noqa: PLC0415 - needs lxml, an extra
+
+        start, end = _span(context)
+        now: dict[str, Known] = {}
+        unread: list[tuple[str, SourceError]] = []
+        self.fetched = failed = 0
+        for calendar in chosen:
+            before = known.get(calendar.url, Known())
+            try:
+                update = await bring_up(server, calendar, before, start=start, end=end)
+            except SourceError as error:
+                unread.append(
+                    (calendar.name, SourceError(f"calendar {calendar.name!r}: {error.message}", error.remedy))
+                )
+                now[calendar.url] = before
+                failed += 1
+                if failed == len(chosen) and not any(one.resources for one in now.values()):
+                    raise unread[-1][1] from None
+                continue
+            now[calendar.url] = update.known
+            unread += [(f"{calendar.name}/{name}", error) for name, error in update.unread]
+            self.fetched += update.fetched
+        return now, unread
+
+    def _snapshot(
+        self,
+        chosen: list[Collection],
+        known: Mapping[str, Known],
+        unread: list[tuple[str, SourceError]],
+        context: ReadContext,
+    ) -> Snapshot:
+        found = [
+            FileBytes(name=f"{calendar.name}/{name.rpartition('/')[2]}", content=resource.data)
+            for calendar in chosen
+            for name, resource in sorted(known[calendar.url].resources.items())
+        ]
+        if not found and unread:
+            return join((), dict(unread), repr([str(error) for _, error in unread]))
+        return self._assembly.snapshot(found, unread, context)
+
+
+def _slug(calendar: Collection) -> str:
+    from syncd.source.caldav.dav import name_of  # noqa: PLC0415 - needs lxml, an extra
+
+    return name_of(calendar.url, "").rstrip("/").rpartition("/")[2]
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return fnmatchcase(name.casefold(), pattern.casefold())
+
+
+def _span(context: ReadContext) -> tuple[str, str]:
+    """Return the window as UTC stamps, wide enough for any zone."""
+    first = context.window.first - _MARGIN if context.window.first is not None else _UNBOUNDED[0]
+    last = context.window.last + _MARGIN if context.window.last is not None else _UNBOUNDED[1]
+    begin, end = (datetime.combine(day, time(), UTC).strftime("%Y%m%dT%H%M%SZ") for day in (first, last))
+    return begin, end
+
+
+def _load(cache: FeedCache | None, name: str) -> dict[str, Known]:
+    from syncd.source.caldav.collection import Known  # noqa: PLC0415 - needs lxml, an extra
+
+    content = cache.load(name) if cache is not None else None
+    try:
+        return msgspec.msgpack.decode(zlib.decompress(content), type=dict[str, Known]) if content is not None else {}
+    except (msgspec.DecodeError, zlib.error):
+        return {}
+
+
+def _save(cache: FeedCache, name: str, known: Mapping[str, Known]) -> None:
+    cache.save(name, zlib.compress(msgspec.msgpack.encode(known), 1))
