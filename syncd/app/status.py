@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.app.documents import iso, operating_document, run_document
+from syncd.app.schedules import next_due_of
 from syncd.app.wiring import limits_of
 from syncd.clock import Clock
 from syncd.config import Config
-from syncd.daemon.schedule import first_due
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Json
 from syncd.portal.client import MethodBudget, remembered_operating
@@ -48,7 +48,7 @@ async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
                 name=sync.name,
                 last_run=last,
                 last_success=await ledger.last_success(sync.name),
-                next_run=first_due(last.started if last else None, sync.when.every.total_seconds(), now),
+                next_run=await next_due_of(sync, ledger, now),
                 tally=await ledger.tally(sync.name),
                 holds=await ledger.holds(sync.name),
             )
@@ -75,7 +75,7 @@ def _sync(one: SyncStatus) -> dict[str, Json]:
         "name": one.name,
         "last_run": run_document(one.last_run) if one.last_run is not None else None,
         "last_success": iso(one.last_success),
-        "next_run": iso(one.next_run),
+        "next_run": iso(one.next_run) if one.next_run < float("inf") else None,
         "entries": one.tally.entries,
         "items": one.tally.items,
         "held": [*_held(one.holds), *_waiting(one)],

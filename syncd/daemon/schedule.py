@@ -1,28 +1,96 @@
-"""When the next pass of a sync is due: pure arithmetic on unix times."""
+"""When the next pass of a sync is due, and when it has gone without success for too long: arithmetic on unix times.
+
+Passes that were missed while the machine slept, or the daemon was away, run once. Random numbers are arguments.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
 SHORTEST_BACKOFF_S = 60.0
 LONGEST_BACKOFF_S = 3600.0
+_STALE_INTERVALS = 4
+_SHORTEST_STALE_S = 3600.0
+_NEVER = float("inf")
 
 
-def first_due(last_started: float | None, every_s: float, now: float) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Every:
+    """A pass every `seconds`, each up to `jitter_s` later so that many syncs do not start at once."""
+
+    seconds: float
+    jitter_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cron:
+    """A pass at the times that the five fields of `expression` name in the IANA zone `zone`.
+
+    As in Debian's cron: a fixed time that a change of the clock leaps over runs right after it, one that comes twice
+    runs once; "*" and steps of hours or minutes go by real time.
+    """
+
+    expression: str
+    zone: str = "UTC"
+    jitter_s: float = 0.0
+
+
+Schedule = Every | Cron
+
+
+def following(schedule: Schedule, moment: float) -> float:
+    """Return the first time of `schedule` after `moment`, without jitter; infinity when a cron has none left."""
+    match schedule:
+        case Every(seconds=seconds):
+            return moment + seconds
+        case Cron(expression=expression, zone=zone):
+            found = next(CronSim(expression, datetime.fromtimestamp(moment, UTC).astimezone(ZoneInfo(zone))), None)
+            return _NEVER if found is None else found.timestamp()
+
+
+def first_due(schedule: Schedule, last_started: float | None, now: float) -> float:
     """Return when the first pass after a start is due: as if the daemon had never been away, but never in the past.
 
-    A clock that was set back does not postpone it beyond one interval.
+    A clock that was set back does not postpone it beyond one interval. A cron that never ran waits for its time.
     """
     if last_started is None or last_started > now:
-        return now
-    return max(now, last_started + every_s)
+        return now if isinstance(schedule, Every) else following(schedule, now)
+    return max(now, following(schedule, last_started))
 
 
-def next_due(started: float, every_s: float, failures: int, now: float) -> float:
-    """Return when the pass after one that began at `started` is due.
+def next_due(schedule: Schedule, *, started: float, failures: int, now: float, random: float) -> float:
+    """Return when the pass after one that began at `started` is due; `random` in [0, 1) sets the jitter.
 
-    After `failures` failed passes in a row the interval doubles with each, up to an hour (or to `every_s`, if that is
-    longer). Passes missed meanwhile run once.
+    After `failures` failed passes in a row the pause doubles with each, from the interval (a minute at least) up to an
+    hour, or to the interval if that is longer; a cron passes its times over until the pause, from a minute on, is over.
     """
+    jitter_s = random * schedule.jitter_s
+    started = min(started, now)  # the clock was set back meanwhile
     if not failures:
-        return max(now, started + every_s)
-    base = max(every_s, SHORTEST_BACKOFF_S)
-    return now + min(base * float(1 << min(failures - 1, 16)), max(every_s, LONGEST_BACKOFF_S))
+        return max(now, following(schedule, started) + jitter_s)
+    doubled = float(1 << min(failures - 1, 16))
+    match schedule:
+        case Every(seconds=seconds):
+            pause_s = min(max(seconds, SHORTEST_BACKOFF_S) * doubled, max(seconds, LONGEST_BACKOFF_S))
+            return now + pause_s + jitter_s
+        case Cron():
+            return following(schedule, now + min(SHORTEST_BACKOFF_S * doubled, LONGEST_BACKOFF_S) - 1) + jitter_s
+
+
+def stale_at(schedule: Schedule, stale_after_s: float | None, last_success: float) -> float:
+    """Return from when on a sync whose last success was at `last_success` counts as stale.
+
+    `stale_after_s` later, when the config says so; else after four intervals (an hour at least), or an hour after a
+    cron's next time was missed.
+    """
+    if stale_after_s is not None:
+        return last_success + stale_after_s
+    match schedule:
+        case Every(seconds=seconds, jitter_s=jitter_s):
+            return last_success + max(_STALE_INTERVALS * (seconds + jitter_s), _SHORTEST_STALE_S)
+        case Cron():
+            return following(schedule, last_success) + schedule.jitter_s + _SHORTEST_STALE_S

@@ -64,7 +64,7 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
         _time(last.started) if last is not None else "never",
         last.state if last is not None else "-",
         _time(one.last_success) if one.last_success is not None else "never",
-        _time(one.next_run),
+        _time(one.next_run) if one.next_run < float("inf") else "never",
         str(one.tally.entries),
         str(one.tally.held + len(waiting(one))),
         str(one.tally.open_intents),

@@ -1,0 +1,1 @@
+"""The status page, /healthz and /metrics: they show, and change nothing."""

@@ -1,0 +1,53 @@
+"""Small pictures in SVG: a gauge for a budget, a bar for each of the last passes. No styles of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, log1p
+
+from syncd.portal.client import MethodBudget
+from syncd.state.records import RunRecord
+from syncd.web.markup import Markup, join, tag
+from syncd.web.words import WORDS, Language, duration, stamp
+
+_BARS = 60
+_BAR = 4
+_STEP = 6
+_HEIGHT = 44
+_LONGEST_S = 3600.0
+_WARM, _HOT = 0.7, 0.9
+
+
+def gauge(budget: MethodBudget) -> Markup:
+    """Return a bar as full as the budget is used; nothing to fill where there is no limit."""
+    share = min(1.0, budget.used_s / budget.limit_s) if isfinite(budget.limit_s) and budget.limit_s > 0 else 0.0
+    kind = "hot" if share >= _HOT else "warm" if share >= _WARM else "calm"
+    return tag(
+        "svg",
+        tag("rect", class_="track", x=0, y=0, width=100, height=6, rx=3),
+        tag("rect", class_=kind, x=0, y=0, width=f"{100 * share:.1f}", height=6, rx=3) if share > 0 else None,
+        class_="gauge", viewBox="0 0 100 6", preserveAspectRatio="none", aria_hidden="true",
+    )  # fmt: skip
+
+
+def history(runs: Sequence[RunRecord], language: Language) -> Markup:
+    """Return a bar per pass, oldest left: as high as it took long (on a logarithmic scale), coloured by its end."""
+    ended = [run for run in runs if run.finished is not None][:_BARS][::-1]
+    words = WORDS[language]
+    offset = _BARS - len(ended)
+    bars = []
+    for index, run in enumerate(ended):
+        height = 5 + (_HEIGHT - 7) * min(1.0, log1p(run.seconds) / log1p(_LONGEST_S))
+        changed = sum(run.counts.get(name, 0) for name in ("created", "updated", "deleted", "adopted"))
+        told = f"{stamp(run.started)}: {words.get(run.state, run.state)}, {duration(run.seconds, language)}"
+        kind = run.state if run.state != "done" or changed else "idle"
+        bar = tag(
+            "rect", tag("title", f"{told}, {changed} {words['changes']}"), class_=f"bar {kind}",
+            x=(offset + index) * _STEP, y=f"{_HEIGHT - height:.1f}", width=_BAR, height=f"{height:.1f}", rx=1.5,
+        )  # fmt: skip
+        bars.append(bar)
+    ground = tag("rect", class_="ground", x=0, y=_HEIGHT - 1, width=_BARS * _STEP - 2, height=1)
+    return tag(
+        "svg", tag("title", words["history"]), ground, join(*bars),
+        class_="history", viewBox=f"0 0 {_BARS * _STEP - 2} {_HEIGHT}", role="img", aria_label=words["history"],
+    )  # fmt: skip

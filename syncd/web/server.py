@@ -1,0 +1,90 @@
+"""Serves the page, /healthz and /metrics on one address; answers GET only and never changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import hdrs, web
+
+from syncd.errors import SyncdError
+from syncd.web.health import health_document
+from syncd.web.metrics import CONTENT_TYPE, Metrics
+from syncd.web.page import page
+from syncd.web.style import SCRIPT, STYLE
+from syncd.web.view import View
+from syncd.web.words import language_of
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:;"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+ReadView = Callable[[], Awaitable[View]]
+
+
+@asynccontextmanager
+async def serving(view: ReadView, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serve until the body ends, and give it the port; raises OSError when the address cannot be used."""
+    runner = web.AppRunner(make_app(view), access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def make_app(view: ReadView) -> web.Application:
+    """Return the application that shows what `view` reads."""
+    metrics = Metrics()
+
+    async def show_page(request: web.Request) -> web.Response:
+        language = language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
+        text = page(await view(), language)
+        return web.Response(text=text, content_type="text/html", headers={"Content-Language": language})
+
+    async def show_health(_request: web.Request) -> web.Response:
+        found = await view()
+        return web.json_response(health_document(found), status=200 if found.ok else 503)
+
+    async def show_metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.exposition(await view()), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
+
+    async def show_style(_request: web.Request) -> web.Response:
+        return web.Response(text=STYLE, content_type="text/css")
+
+    async def show_script(_request: web.Request) -> web.Response:
+        return web.Response(text=SCRIPT, content_type="text/javascript")
+
+    app = web.Application(middlewares=[_guarded], client_max_size=1024)
+    app.router.add_get("/", show_page)
+    app.router.add_get("/healthz", show_health)
+    app.router.add_get("/metrics", show_metrics)
+    app.router.add_get("/style.css", show_style)
+    app.router.add_get("/refresh.js", show_script)
+    return app
+
+
+@web.middleware
+async def _guarded(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Put the same strict headers on every answer, errors included; a ledger that cannot be read is a 503."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as refusal:
+        response = web.Response(status=refusal.status, text=f"{refusal.status} {refusal.reason}\n")
+        if allow := refusal.headers.get(hdrs.ALLOW):
+            response.headers[hdrs.ALLOW] = allow
+    except SyncdError as error:
+        response = web.Response(status=503, text=f"{error}\n")
+    response.headers.update(_HEADERS)
+    return response

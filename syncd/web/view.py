@@ -1,0 +1,105 @@
+"""What the page, the health check and the metrics show, as values; times are unix seconds. Never holds a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from syncd.model.item import Hold
+from syncd.portal.client import MethodBudget, Usage
+from syncd.state.records import RunRecord, Tally
+
+Freshness = Literal["fresh", "stale", "new"]
+"""`new`: no pass has succeeded yet, and there is time left until one must have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeLine:
+    """One change of a plan, in words."""
+
+    op: str
+    title: str
+    where: str
+    start: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    """The plan of the pass that runs, or that a guard stopped: `stopped` says why then, else it is empty.
+
+    `changes` are the first of `total`; `seconds` is how long the limits make it take, `done` how many are settled.
+    """
+
+    counts: Mapping[str, int]
+    changes: tuple[ChangeLine, ...]
+    total: int
+    notices: int
+    seconds: float
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncView:
+    """How one sync stands; `runs` are its last passes, the newest first."""
+
+    name: str
+    portal: str
+    source: str
+    schedule: str
+    due: float
+    running_since: float | None
+    failures: int
+    freshness: Freshness
+    stale_at: float
+    last_success: float | None
+    tally: Tally
+    holds: tuple[Hold, ...]
+    runs: tuple[RunRecord, ...]
+    plan: PlanView | None
+
+    @property
+    def last_run(self) -> RunRecord | None:
+        """The newest pass that has ended."""
+        return next((run for run in self.runs if run.finished is not None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalView:
+    """How one portal stands; `refused` is why it refuses syncd, empty when it does not."""
+
+    name: str
+    host: str
+    refused: str
+    operating: Mapping[str, MethodBudget]
+    usage: Usage
+    refused_rate: int
+    waiting_for: str | None
+    waiting_until: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What the daemon has counted since it began: passes by (sync, state), changes by (sync, what was done)."""
+
+    passes: Mapping[tuple[str, str], int]
+    changes: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything at `now`; `config_refused` is why the last change of the config was not taken over."""
+
+    now: float
+    began: float
+    version: str
+    config_refused: str
+    syncs: tuple[SyncView, ...]
+    portals: tuple[PortalView, ...]
+    totals: Totals
+
+    @property
+    def ok(self) -> bool:
+        """Whether no sync is stale."""
+        return all(sync.freshness != "stale" for sync in self.syncs)
