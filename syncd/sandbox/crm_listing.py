@@ -42,7 +42,8 @@ def listed(call: Call, rows: Sequence[Row], columns: Columns[Row]) -> PhpValue:
     """Return one page of `rows` as the call asks for them."""
     params = params_of(call)
     for key, wanted in as_map(params.get("FILTER")).items():
-        rows = [row for row in rows if _passes(call, row, key.upper(), wanted, columns)]
+        passes = _test(call, key.upper(), wanted, columns)
+        rows = rows if passes is None else [row for row in rows if passes(row)]
     rows = _ordered(call, rows, as_map(params.get("ORDER")), columns)
     names = _selected(params.get("SELECT"), columns)
     page = call.page(list[PhpValue](range(len(rows))))
@@ -72,22 +73,28 @@ def _selected(value: PhpValue, columns: Columns[Row]) -> tuple[str, ...]:
     return tuple(name for name in columns.shown if name in names)
 
 
-def _passes(call: Call, row: Row, key: str, wanted: PhpValue, columns: Columns[Row]) -> bool:
+def _test(call: Call, key: str, wanted: PhpValue, columns: Columns[Row]) -> Callable[[Row], bool] | None:
+    """Return what one filter key asks of a row, None for a key that is dropped silently (PORTAL.md 6.4)."""
     match = _KEY.match(key)
     if match is None or match["name"] not in columns.shown:
-        return True  # dropped silently (PORTAL.md 6.4)
+        return None
     name, operator = match["name"], match["operator"]
     several = as_list(wanted) if isinstance(wanted, list | dict) else [wanted]
+    texts = [str(one) for one in several]
     if name in columns.multi:
-        return _hit(operator, any(str(one) in columns.multi[name](row) for one in several))
+        own = columns.multi[name]
+        return lambda row: _hit(operator, any(text in own(row) for text in texts))
     if name in columns.moments:
-        return _compare(operator, columns.moments[name](row), [read_moment(call, one) for one in several])
-    value = columns.shown[name](call, row)
+        moment, moments = columns.moments[name], [read_moment(call, one) for one in several]
+        return lambda row: _compare(operator, moment(row), moments)
+    value = columns.shown[name]
     if name in columns.numbers:
-        return _compare(operator, float(to_int(value)), [float(to_int(one)) for one in several])
+        numbers = [float(to_int(one)) for one in several]
+        return lambda row: _compare(operator, float(to_int(value(call, row))), numbers)
     if "%" in operator:
-        return _hit(operator, any(str(one).casefold() in str(value).casefold() for one in several))
-    return _hit(operator, str(value) in [str(one) for one in several])
+        parts = [text.casefold() for text in texts]
+        return lambda row: _hit(operator, any(part in str(value(call, row)).casefold() for part in parts))
+    return lambda row: _hit(operator, str(value(call, row)) in texts)
 
 
 def _hit(operator: str, hit: bool) -> bool:
