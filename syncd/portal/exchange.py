@@ -36,6 +36,10 @@ _SUSPECTS = 7
 _REFUSALS_PER_FAULT = 4
 _SINGLE_EVERY = 2
 _SHORTEST_WAIT_S = 0.5
+_SHORTEST_SHARE_S = 1.0
+_SHORTEST_ALONE_S = 4.0
+"""A push as short as this is one request."""
+
 PATIENCE = 8
 """Requests in a row without an answer after which a push gives up: some three minutes of pauses."""
 
@@ -234,7 +238,7 @@ class Exchange:
         lonely = self._pick_suspects(now)
         if lonely:
             return lonely
-        load = Load(self._pace, now, self._batch_size)
+        load = Load(self._pace, now, self._batch_size, seconds=self._fair_s(now))
         closed: set[str] = set()
         while (waiting := self._queue.first(without=closed)) is not None:
             if load.full:
@@ -244,6 +248,14 @@ class Exchange:
             else:
                 closed.add(waiting.method)
         return load.chosen
+
+    def _fair_s(self, now: float) -> float:
+        """Return what one of the last batches may take, so that all lanes come to their end at the same time."""
+        costs, flights = self._pace.costs, self._flights.values()
+        left_s = sum(count * costs.expected(method) for method, count in self._queue.counts().items())
+        flying_s = sum(max(0.0, flight.send.expected_s - (now - flight.sent_at)) for flight in flights)
+        shortest = _SHORTEST_SHARE_S if flights else _SHORTEST_ALONE_S
+        return max(shortest, (left_s + flying_s) / self._pace.lanes.allowed)
 
     def _pick_suspects(self, now: float) -> tuple[Waiting, ...]:
         """Pick jobs that a lost request left in doubt: a small group, or one that was lost more than once."""

@@ -1,4 +1,4 @@
-"""How many requests may be in flight: one at first, more while the portal answers as fast as it did alone.
+"""How many requests may be in flight: one until the portal has answered, then all while it answers as fast as alone.
 
 Pure. Operating time counts durations, so lanes that only make the portal slower cost budget and gain nothing.
 """
@@ -25,6 +25,7 @@ class LaneControl:
         self._good = 0
         self._wait = _GROW_AFTER
         self._hold = _HOLD
+        self._troubled = False
 
     @property
     def free(self) -> int:
@@ -40,7 +41,8 @@ class LaneControl:
             self._restrict(self.allowed - 1, self._hold)
             self._hold = min(2 * self._hold, _LONGEST_HOLD)
         elif self.allowed < self.most and self._good >= self._wait:
-            self.allowed += 1
+            # Without any sign of trouble all lanes open at once: a short push is over before they came one by one.
+            self.allowed = self.allowed + 1 if self._troubled else self.most
             self._good, self._wait, self._slowdown = 0, _GROW_AFTER, 1.0
         elif self._good >= 2 * _LONGEST_HOLD:
             self._hold = _HOLD
@@ -55,4 +57,5 @@ class LaneControl:
 
     def _restrict(self, allowed: int, wait: int) -> None:
         self.allowed = max(1, allowed)
+        self._troubled = True
         self._good, self._wait, self._slowdown = 0, wait, 1.0

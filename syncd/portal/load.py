@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter as Tally
 
 from syncd.portal.pace import Pace
@@ -12,14 +13,18 @@ MAX_BATCH_BYTES = 1_000_000
 
 
 class Load:
-    """A batch being filled: it takes a job as long as count, bytes, seconds and operating time allow."""
+    """A batch being filled: it takes a job as long as count, bytes, seconds and operating time allow.
 
-    def __init__(self, pace: Pace, now: float, size: int) -> None:
+    `seconds` is how long it may take at most, beside the time all batches are planned for.
+    """
+
+    def __init__(self, pace: Pace, now: float, size: int, *, seconds: float = math.inf) -> None:
         self.chosen: tuple[Waiting, ...] = ()
         self.full = False
         self._pace = pace
         self._now = now
         self._size = size
+        self._most_s = min(pace.batch_seconds, seconds)
         self._bytes = 0
         self._seconds = 0.0
         self._costs: dict[str, float] = {}
@@ -31,7 +36,7 @@ class Load:
         cost = pace.costs.expected(method)
         size = len(waiting.text or "")
         if self.chosen and (
-            self._seconds + cost > pace.batch_seconds
+            self._seconds + cost > self._most_s
             or self._bytes + size > MAX_BATCH_BYTES
             or self._counts[method] >= pace.costs.most(method)
         ):

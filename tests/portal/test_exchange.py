@@ -274,3 +274,24 @@ def test_a_lost_request_is_booked_with_the_time_it_took_when_that_is_more_than_e
     exchange.answered(send.ticket, 60.0, failed(send, Unknown(reason="cut")))
     assert send.expected_s < 10
     assert pace.operating.used(UPDATE, pace.clock.at(60.0)) == pytest.approx(60.0)
+
+
+def test_what_is_left_is_parted_evenly_so_that_all_lanes_end_together() -> None:
+    exchange, pace = exchange_of(Limits(batch_seconds=20.0))
+    exchange.offer(jobs_of(UPDATE, 100))
+    first = sent(exchange.next(0))
+    assert len(first.jobs) == 10
+    exchange.answered(first.ticket, 4.0, all_done(first, 4.0))
+    assert pace.costs.expected(UPDATE) == pytest.approx(0.4)
+    last = [sent(exchange.next(4.0)) for _ in range(3)]
+    assert [len(send.jobs) for send in last] == [30, 30, 30]
+
+
+def test_a_short_push_stays_one_request_with_all_lanes_open() -> None:
+    exchange, pace = exchange_of()
+    exchange.offer(jobs_of(UPDATE, 10))
+    first = sent(exchange.next(0))
+    exchange.answered(first.ticket, 4.0, all_done(first, 4.0))
+    exchange.offer(jobs_of(UPDATE, 9, first=100))
+    assert pace.lanes.free == 3
+    assert len(sent(exchange.next(4.0)).jobs) == 9

@@ -289,6 +289,18 @@ def test_lanes_grow_while_the_portal_keeps_up_and_shrink_when_it_slows() -> None
     assert lanes.allowed == 3
 
 
+def test_all_lanes_open_with_the_first_answer_and_one_by_one_after_trouble() -> None:
+    lanes = LaneControl(5)
+    lanes.answered(None)
+    assert lanes.allowed == 5
+    lanes.failed()
+    seen = {lanes.allowed}
+    for _ in range(20):
+        lanes.answered(None)
+        seen.add(lanes.allowed)
+    assert seen == {1, 2, 3, 4, 5}
+
+
 def test_an_envelope_counter_is_obeyed_should_a_portal_ever_keep_one() -> None:
     pace = pace_of()
     time = CallTime(start=T0, finish=T0 + 1.5, operating=475.0, operating_reset_at=T0 + 600)
