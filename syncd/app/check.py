@@ -16,8 +16,10 @@ from syncd.errors import EntryError, SyncdError
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Calendar, Item, Json
 from syncd.portal.client import Portal
+from syncd.portal.clients import read_clients
 from syncd.portal.directory import Directory, read_directory, read_sections, rows_of
 from syncd.portal.refusal import CommandRefusedError
+from syncd.portal.zone import caller_zone, offset_s
 
 _LARGEST_SKEW_S = 60.0
 _SHOWN = 3
@@ -107,10 +109,11 @@ async def _portal(
     name = f"portal {portal.name}"
     setups = [app.setup(sync.name) for sync in syncs]
     wants_groups = any(setup.target.wants_groups for setup in setups)
+    wanted = _wanted_scopes(setups)
     try:
         scopes = frozenset(str(one) for one in rows_of(await portal.read("scope", {})))
         yield Check(name=name, ok=True, detail=f"{portal.origin} answers")
-        yield _scopes(name, scopes, wants_groups=wants_groups)
+        yield _scopes(name, scopes, wanted)
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
         yield Check(name=name, ok=False, detail=error.message, remedy="give the webhook the missing permission")
@@ -126,12 +129,20 @@ async def _portal(
                 yield one
 
 
-def _scopes(name: str, scopes: frozenset[str], *, wants_groups: bool) -> Check:
-    missing = [] if "calendar" in scopes else ["calendar"]
-    if not scopes & {"user", "user_basic"}:
-        missing.append("user_basic")
-    if wants_groups and not scopes & {"sonet_group", "sonet"}:
-        missing.append("sonet_group")
+def _wanted_scopes(setups: list[SyncSetup]) -> tuple[tuple[str, ...], ...]:
+    """Return the permissions that the syncs need, each with the others that would do as well."""
+    wanted: list[tuple[str, ...]] = [("user_basic", "user")]
+    if any(not setup.target.on_cards for setup in setups):
+        wanted.insert(0, ("calendar",))
+    if any(setup.target.wants_groups for setup in setups):
+        wanted.append(("sonet_group", "sonet"))
+    if any(setup.target.wants_crm for setup in setups):
+        wanted.append(("crm",))
+    return tuple(wanted)
+
+
+def _scopes(name: str, scopes: frozenset[str], wanted: tuple[tuple[str, ...], ...]) -> Check:
+    missing = [one[0] for one in wanted if not scopes & set(one)]
     detail = f"the webhook may: {', '.join(sorted(scopes)) or 'nothing'}"
     if missing:
         return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}",
@@ -162,9 +173,16 @@ async def _sync(
     app: App, portal: Portal, setup: SyncSetup, snapshot: Snapshot, directory: Directory
 ) -> AsyncIterator[Check]:
     kept = kept_entries(setup, snapshot)
+    try:
+        directory = directory.with_clients(await read_clients(portal, setup.target.sought(kept.entries)))
+    except SyncdError as error:
+        yield Check(name=f"clients {setup.name}", ok=False, detail=error.message,
+                    remedy="give the webhook the permission crm, and its user the right to read the CRM")  # fmt: skip
+        return
     calendars = sorted(setup.target.calendars(kept.entries, directory))
-    directory = directory.with_sections(await read_sections(portal, calendars))
-    unread = [calendar for calendar in calendars if not directory.knows(calendar)]
+    with_sections = [calendar for calendar in calendars if not calendar.on_card]
+    directory = directory.with_sections(await read_sections(portal, with_sections))
+    unread = [calendar for calendar in with_sections if not directory.knows(calendar)]
     if unread:
         yield Check(name=f"calendars {setup.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
                     remedy="an administrator's webhook reads them all")  # fmt: skip
@@ -173,7 +191,8 @@ async def _sync(
     stopped = tuple(problem for problem in shaping.problems if problem.kind in ("held", "rejected"))
     reasons = Counter(problem.reason for problem in stopped)
     told = "; ".join(f"{reason} ({number} entries)" for reason, number in reasons.most_common(_SHOWN))
-    places = f"{len(shaping.wanted.items)} items in {len(calendars)} calendars"
+    places = f"{len(shaping.wanted.items)} items {'on' if setup.target.on_cards else 'in'} {len(calendars)} "
+    places += "cards" if setup.target.on_cards else "calendars"
     new = {item.key.calendar for item in shaping.wanted.items if item.section_id is None}
     detail = places + (f", {len(new)} sections will be created" if new else "")
     yield Check(
@@ -186,9 +205,28 @@ async def _sync(
     if outside:
         yield Check(name=f"sections {setup.name}", ok=False, detail=f"synced with another service: {outside}",
                     remedy="choose another section: what is written there goes on to that service")  # fmt: skip
-    yield Check(
-        name=f"zone {setup.name}", ok=True, detail=f"the portal's own zone is taken as {portal_zone(setup, directory)}"
-    )
+    yield _zone(setup, directory, now)
+    for limit in setup.target.limits():
+        yield Check(name=f"target {setup.name}", ok=True, detail=limit)
+
+
+def _zone(setup: SyncSetup, directory: Directory, now: float) -> Check:
+    """Tell the portal's zone; where times of the CRM depend on a guess, that is said (PORTAL.md 6.3)."""
+    zone, caller = portal_zone(setup, directory), caller_zone(directory)
+    detail = f"the portal's own zone is taken as {zone}"
+    guessed = setup.target.on_cards and not setup.portal_zone and caller
+    if guessed and not _switch_together(zone, caller, now):
+        detail += (
+            f"; the webhook's user lives in {caller}, whose clock changes differently: times of the other season "
+            "depend on this guess, so name it with server_timezone in [portals.X]"
+        )
+    return Check(name=f"zone {setup.name}", ok=True, detail=detail)
+
+
+def _switch_together(one: str, other: str, now: float) -> bool:
+    """Say whether the clocks of two zones keep their distance for a year."""
+    days = range(0, 365, 7)
+    return len({offset_s(one, now + day * 86_400) - offset_s(other, now + day * 86_400) for day in days}) == 1
 
 
 def _names(calendars: list[Calendar]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from syncd.config.build import build_portal, build_sync
+from syncd.config.double import refuse_double_booking
 from syncd.config.durations import parse_duration
 from syncd.config.places import Places
 from syncd.config.schema import Config, PortalConfig, SyncConfig
@@ -65,6 +66,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
         for index, each in enumerate(file.sync):
             sync = build_sync(file.places, index, each, base=base, portals=names)
             _refuse_twin(file.places, index, sync, syncs)
+            refuse_double_booking(file.places, index, sync, syncs)
             syncs.append(sync)
             warnings += _open_secrets(file.places.path, sync, base)
     return Config(

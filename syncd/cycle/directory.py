@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -41,6 +42,7 @@ async def directory_for(
     directory = kept or await _with_needed(setup, world, entries, await _read(setup, world, known, now))
     if known is not None:  # what other syncs of the portal have read stays until they read it anew
         directory = directory.with_sections({**known.sections, **directory.sections})
+    directory = replace(directory, server_zone=setup.portal_zone or "")
     if keep and directory != known:
         await store(world, directory)
     return directory

@@ -59,7 +59,6 @@ class _Reader:
         self._out: list[str] = []
         self._length = 0
         self._open: list[str] = []
-        self._silent = ""
 
     def read(self, text: str) -> None:
         """Read the whole text once."""
@@ -96,13 +95,9 @@ class _Reader:
         if found is None:
             return end + 1
         name, closing = found[1].lower(), text[at + 1] == "/"
-        if self._silent:
-            if closing and name == self._silent:
-                self._silent = ""
-            return end + 1
         if name in _SILENT:
-            self._silent = "" if closing or text[end - 1] == "/" else name
-        elif name == "a":
+            return end + 1 if closing or text[end - 1] == "/" else _after_silence(text, name, end)
+        if name == "a":
             self._link(text[at : min(end, at + _LONGEST_TAG)], closing=closing)
         elif name in _INLINE:
             self._inline(_INLINE[name], closing=closing)
@@ -159,7 +154,7 @@ class _Reader:
             self._put(f"[url={address}]")
 
     def _text(self, text: str) -> None:
-        if self._silent or not text:
+        if not text:
             return
         text = html.unescape(text)
         text = _SPACES.sub(" ", text if self._keeps_lines else text.replace("\n", " "))
@@ -179,6 +174,12 @@ class _Reader:
         if text:
             self._out.append(text)
             self._length += len(text)
+
+
+def _after_silence(text: str, name: str, at: int) -> int:
+    """Return where an element that says nothing to people ends: its content is no markup, whatever it looks like."""
+    found = re.compile(f"</{name}[^>]*>?", re.IGNORECASE).search(text, at)
+    return found.end() if found else len(text)
 
 
 def _address(text: str) -> str:

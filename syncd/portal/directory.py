@@ -77,7 +77,7 @@ class Directory:
     """A reading of the portal's people, groups and sections at unix time `read_at`.
 
     `server_offset_s` is the server zone's UTC offset at that moment. `sections` holds only the calendars asked for,
-    `clients` only the clients.
+    `clients` only the clients. `server_zone` is the server's zone where the config names it, else "".
     """
 
     read_at: float
@@ -87,6 +87,7 @@ class Directory:
     groups: tuple[Group, ...] = ()
     sections: Mapping[str, tuple[Section, ...]]
     clients: Clients = NOBODY
+    server_zone: str = ""
 
     def user(self, text: str) -> User:
         """Return the active user that `text` names: id, e-mail, XML_ID or full name, in this order.

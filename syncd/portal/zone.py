@@ -10,10 +10,12 @@ from syncd.portal.directory import Directory
 
 
 def server_zone(directory: Directory) -> str:
-    """Return the best guess at the server's zone: the caller's when it has the server's offset now.
+    """Return the server's zone as the config names it, else the best guess.
 
-    Else a zone that always has that offset.
+    That is the caller's when it has the server's offset now, else a zone that always has that offset.
     """
+    if directory.server_zone:
+        return directory.server_zone
     caller = caller_zone(directory)
     if caller and offset_s(caller, directory.read_at) == directory.server_offset_s:
         return caller

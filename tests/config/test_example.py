@@ -16,6 +16,7 @@ from syncd.config.tables import COLUMN_KEYS, SOURCE_KEYS, SOURCE_SECRETS, Config
 from syncd.model.names import FIELDS
 from syncd.model.template import FILTERS
 from syncd.source import open_source
+from syncd.source.bitrix24.source import Bitrix24Options
 from syncd.source.caldav.source import CaldavOptions
 from syncd.source.csv import CsvOptions
 from syncd.source.ics import IcsOptions
@@ -99,6 +100,7 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     open_source(options.options, options.base, where=options.where)
     assert set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
     assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
+    assert set(Bitrix24Options.__struct_fields__) == set(SOURCE_KEYS["bitrix24"])
     assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
     named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))

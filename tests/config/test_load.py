@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.config import COLORS, Config, LimitsConfig, find_config, load_config
+from syncd.config import COLORS, Config, LimitsConfig, TargetConfig, find_config, load_config
 from syncd.errors import ConfigError
 from syncd.model.threshold import Threshold
 
@@ -40,6 +40,7 @@ def test_what_is_left_out_gets_the_documented_default(write: Write) -> None:
     assert (sync.on_removed, sync.removed_after, sync.on_conflict) == ("keep", 2, "source")
     assert (sync.max_removed, sync.max_changed) == (Threshold.parse("20%"), Threshold.parse("50%"))
     assert (sync.adopt, sync.marker) == (True, "none")
+    assert isinstance(sync.target, TargetConfig)
     assert (sync.target.calendar, sync.target.section, sync.target.on_unresolved) == ("user", "timetable", "hold")
     assert [each.text for each in (sync.fields.name, sync.fields.description, sync.fields.location)] == [
         "{title}",
@@ -112,6 +113,7 @@ include = ["title ~ x"]
     assert (sync.on_conflict, sync.adopt, sync.marker) == ("report", False, "description")
     assert (str(sync.max_removed), str(sync.max_changed)) == ("5", '"12.5%"')
     target = sync.target
+    assert isinstance(target, TargetConfig)
     assert target.owner is not None
     assert (target.calendar, target.owner.constant, target.section) == ("group", "7", "12")
     assert (dict(target.owners), target.on_unresolved) == ({"a": 1, "b": "x@y"}, "skip")

@@ -1,0 +1,51 @@
+"""Two syncs that would show people the same thing twice, because the CRM and the calendar answer each other.
+
+A meeting on a card brings its own event into the responsible's calendar, and an event linked to the CRM its own to-do
+onto the card (PORTAL.md 6.5, 6.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncd.config.places import Places
+from syncd.config.schema import CardConfig, SyncConfig, TargetConfig
+from syncd.config.toml_lines import Path as KeyPath
+
+
+def refuse_double_booking(places: Places, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
+    """Raise ConfigError when `sync` puts on cards what one of `others` puts into calendars, or the other way round.
+
+    Only where both read the same source of the same portal through the same filter: other entries are no twins.
+    """
+    path: KeyPath = ("sync", index, "target")
+    for other in others:
+        same = other.portal == sync.portal and other.filter == sync.filter and _source(other) == _source(sync)
+        reason = (_reason(sync, other) or _reason(other, sync)) if same else ""
+        if reason:
+            raise places.error(
+                (*path, "type"),
+                f'and that of "{other.name}" ({other.where}) double each other: both read one source, and {reason}',
+                "keep one of the two, or part the entries between them with [sync.filter]",
+            )
+
+
+def _source(sync: SyncConfig) -> tuple[str, ...]:
+    """Return what tells one source from others: type and place."""
+    source = sync.source
+    place = str(source.options.get("path") or "")
+    return (
+        str(source.options.get("type")),
+        str(source.base / place) if place else "",
+        *(str(source.options.get(key)) for key in ("url", "url_file", "url_env", "url_credential")),
+    )
+
+
+def _reason(card: SyncConfig, calendar: SyncConfig) -> str:
+    if not isinstance(card.target, CardConfig) or not isinstance(calendar.target, TargetConfig):
+        return ""
+    if card.target.type == "activity" and card.target.activity == "meeting" and calendar.target.calendar == "user":
+        return "the portal itself puts every meeting into the calendar of its responsible"
+    if calendar.fields.crm:
+        return "the portal itself puts a to-do onto the card of everything an event is linked to (crm)"
+    return ""
