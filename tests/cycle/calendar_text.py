@@ -13,6 +13,7 @@ import recurring_ical_events
 from icalendar import Calendar, Event
 
 from syncd.model.entry import AllDay, Details, Entry, Moment, Recurrence, Span
+from tests.model.referee import in_utc
 
 SPELLINGS = {
     "Europe/Berlin": ("Europe/Berlin", "W. Europe Standard Time"),
@@ -43,7 +44,7 @@ class Shown:
 
     @classmethod
     def moments(cls, name: str, start: datetime, end: datetime) -> Shown:
-        opens, closes = (moment.astimezone(UTC).isoformat() for moment in (start, end))
+        opens, closes = (moment.isoformat() for moment in in_utc(start, end))
         return cls(name, opens, closes, start.date(), end.date())
 
     @property

@@ -116,9 +116,8 @@ def _walls(span: Span) -> tuple[int, int]:
 def _instants(start: int, end: int, zones: tuple[str, str] | None) -> Shown:
     if zones is None:
         return as_date(start), as_date(end)
-    return (
-        as_datetime(start).replace(tzinfo=ZoneInfo(zones[0])).astimezone(UTC),
-        as_datetime(end).replace(tzinfo=ZoneInfo(zones[1])).astimezone(UTC),
+    return in_utc(
+        as_datetime(start).replace(tzinfo=ZoneInfo(zones[0])), as_datetime(end).replace(tzinfo=ZoneInfo(zones[1]))
     )
 
 
@@ -129,8 +128,16 @@ def _day(shown: Shown) -> date:
 def _shown(event: Event) -> Shown:
     start, end = event.start, event.end
     if isinstance(start, datetime) and isinstance(end, datetime):
-        return start.astimezone(UTC), end.astimezone(UTC)
+        return in_utc(start, end)
     return start, end - timedelta(days=1)
+
+
+def in_utc(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return both moments in UTC; what begins in a skipped hour and so ends before it begins keeps its length."""
+    opens, closes = start.astimezone(UTC), end.astimezone(UTC)
+    if closes <= opens and start.tzinfo == end.tzinfo:
+        closes = opens + (end.replace(tzinfo=None) - start.replace(tzinfo=None))
+    return opens, closes
 
 
 def _event(entry: Entry) -> Event:

@@ -4,5 +4,6 @@ Pure values in, pure values out: same arguments, same pieces. Knows nothing of r
 """
 
 from syncd.model.recurrence.compile import MOST_PIECES, Compiled, Piece, compile_entry
+from syncd.model.recurrence.memory import CompilerMemory
 
-__all__ = ["MOST_PIECES", "Compiled", "Piece", "compile_entry"]
+__all__ = ["MOST_PIECES", "Compiled", "CompilerMemory", "Piece", "compile_entry"]

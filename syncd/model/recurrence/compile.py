@@ -14,17 +14,19 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfoNotFoundError
 
-from syncd.model.entry import AllDay, Details, Entry, Problem, Recurrence, Span, Timed
+from syncd.model.entry import AllDay, Details, Entry, Problem, Recurrence, Span
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.candidates import native_rules
 from syncd.model.recurrence.carriers import Carried, by_weekday, carry
+from syncd.model.recurrence.circumstances import Circumstances
 from syncd.model.recurrence.occurrences import Group, Occurrences, expand, last_day, start_of
 from syncd.model.recurrence.portal import END_OF_TIME
 from syncd.model.recurrence.proof import shows
 from syncd.model.recurrence.rrule import Rule, RuleError, parse
-from syncd.model.recurrence.runs import Run, is_hazardous, runs_of
+from syncd.model.recurrence.runs import Run, runs_of
+from syncd.model.recurrence.settled import settled
 from syncd.model.recurrence.summary import summarise
-from syncd.model.recurrence.wall import DAY, WallClock, as_date, as_datetime, clock_of, day_seconds, seconds
+from syncd.model.recurrence.wall import DAY, WallClock, as_date, as_datetime, clock_of, day_seconds
 from syncd.model.rule import NativeRule
 from syncd.model.window import Window
 
@@ -35,7 +37,6 @@ _FAR_YEARS = 20
 _FAR_YEAR = 2100
 _LAST_YEAR = 9000
 _CHUNK_DAYS = 900
-_OTHER_ZONES = ("UTC", "Asia/Dubai", "Asia/Tokyo", "America/Phoenix")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,9 @@ class Compiled:
     problems: tuple[Problem, ...]
 
 
+_NOTHING = Compiled(pieces=(), summary="", problems=())
+
+
 def compile_entry(entry: Entry, *, window: Window, portal_zone: str, today: date) -> Compiled:
     """Compile `entry` for a portal whose server runs in the IANA zone `portal_zone`.
 
@@ -73,11 +77,18 @@ def compile_entry(entry: Entry, *, window: Window, portal_zone: str, today: date
     has no end (or one decades away), it is followed up to `today` plus two years. Raises ZoneInfoNotFoundError when
     `portal_zone` is no zone.
     """
-    recurrence = entry.recurrence or Recurrence()
+    return compile_in(entry, Circumstances(window, today), portal_zone)
+
+
+def compile_in(entry: Entry, circumstances: Circumstances, portal_zone: str) -> Compiled:
+    """Do what `compile_entry` does; `circumstances` tell afterwards for which others the outcome is the same."""
     server = clock_of(portal_zone)
     try:
+        if entry.recurrence is None and not entry.overrides:
+            return _plain(entry, circumstances, server)
+        recurrence = entry.recurrence or Recurrence()
         rules = tuple(parse(text) for text in recurrence.rules)
-        return _Compiler(entry, recurrence, rules, window, server, today).compile()
+        return _Compiler(entry, recurrence, rules, circumstances, server).compile()
     except ZoneInfoNotFoundError as error:
         reason = f"the time zone is not known: {error}; use an IANA name such as Europe/Berlin"
     except RuleError as error:
@@ -90,6 +101,18 @@ def compile_entry(entry: Entry, *, window: Window, portal_zone: str, today: date
             "the rule or give it an end (UNTIL, COUNT)"
         )
     return Compiled(pieces=(), summary="", problems=(Problem(where=entry.where, kind="rejected", reason=reason),))
+
+
+def _plain(entry: Entry, circumstances: Circumstances, server: WallClock) -> Compiled:
+    """Compile an entry that happens once: most are such, and this is all that they need."""
+    span = settled(entry.span, server)
+    first = as_date(start_of(span))
+    if first.year >= _LAST_YEAR:
+        raise RuleError("the series begins beyond the year 9000")
+    if not circumstances.touches(first, last_day(entry.span)):
+        return _NOTHING
+    piece = Piece(id="", span=span, rule=None, details=entry.details, where=entry.where)
+    return Compiled(pieces=(piece,), summary="", problems=())
 
 
 class _TooManyError(ValueError):
@@ -106,23 +129,21 @@ class _Compiler:
         entry: Entry,
         recurrence: Recurrence,
         rules: tuple[Rule, ...],
-        window: Window,
+        circumstances: Circumstances,
         server: WallClock,
-        today: date,
     ) -> None:
         self._entry = entry
         self._recurrence = recurrence
         self._rules = rules
-        self._window = window
+        self._circumstances = circumstances
         self._server = server
-        self._today = today
         self._start = start_of(entry.span)
         self._has_one_time = True
         self._rule_starts: frozenset[int] = frozenset()
-        self._last_year = date.max.year if window.last is None else window.last.year
-        self._is_open = self._last_year > max(today.year, as_date(self._start).year) + _FAR_YEARS
+        self._this_year, self._last_year = circumstances.this_year, circumstances.last_year
+        self._is_open = self._last_year > max(self._this_year, as_date(self._start).year) + _FAR_YEARS
+        self._may_cut_off = False
         self._cut_off: date | None = None
-        self._was_cut = False
 
     def compile(self) -> Compiled:
         if as_date(self._start).year >= _LAST_YEAR:
@@ -131,8 +152,7 @@ class _Compiler:
         starts = [start for one in occurrences.rules for start in one.starts]
         self._rule_starts = frozenset(starts)
         self._has_one_time = len({start % DAY for start in starts}) < 2
-        if self._is_open and any(one.endless for one in occurrences.rules):
-            self._cut_off = self._today + HORIZON
+        self._may_cut_off = self._is_open and any(one.endless for one in occurrences.rules)
         carried, alone = self._carry(occurrences)
         pieces = list(self._alone(occurrences, alone, is_main_free=not carried))
         for number, (one, endless) in enumerate(carried):
@@ -151,7 +171,7 @@ class _Compiler:
 
     def _expand(self) -> Occurrences:
         """Follow endless rules some years beyond whatever the window, today or an exception asks for."""
-        base = max(self._today.year, as_date(self._start).year)
+        base = max(self._this_year, as_date(self._start).year)
         named = [moment.wall.year for moment in self._recurrence.exdates]
         named += [override.at.wall.year for override in self._entry.overrides]
         if not self._is_open:
@@ -187,7 +207,7 @@ class _Compiler:
         for single in occurrences.singles:
             piece = Piece(
                 id=self._name(single.original),
-                span=self._settled(single.span),
+                span=settled(single.span, self._server),
                 rule=None,
                 details=single.details,
                 where=single.where,
@@ -254,7 +274,7 @@ class _Compiler:
 
         The portal ends series without UNTIL there; an exception decades away must not change how others are sent.
         """
-        nearest = self._today.year + _LOOK_AHEAD_YEARS
+        nearest = self._this_year + _LOOK_AHEAD_YEARS
         seen = nearest if self._is_open else max(nearest, self._last_year + 1)
         limit = day_seconds(END_OF_TIME)
         if not run.endless or seen >= END_OF_TIME.year or run.starts[0] >= limit:
@@ -265,46 +285,27 @@ class _Compiler:
         if self._is_cut_off(original + group.shift):
             return
         span = group.span_at(original)
-        piece = Piece(id=name, span=self._settled(span), rule=None, details=group.details, where=group.where)
+        piece = Piece(id=name, span=settled(span, self._server), rule=None, details=group.details, where=group.where)
         yield from self._if_in_window(piece, last_day(span))
 
     def _if_in_window(self, piece: Piece, last: date | None) -> Iterator[Piece]:
-        if self._window.touches(as_date(start_of(piece.span)), last):
+        if self._circumstances.touches(as_date(start_of(piece.span)), last):
             yield piece
 
     def _reaches_window(self, run: Run) -> bool:
         if (run.is_rolled or not run.endless) and self._is_cut_off(run.starts[0]):
             return False
-        return self._window.touches(as_date(run.starts[0]), None if run.endless else self._last_day(run))
+        return self._circumstances.touches(as_date(run.starts[0]), None if run.endless else self._last_day(run))
 
     def _is_cut_off(self, start: int) -> bool:
         """Say whether a start lies beyond the horizon of an endless series that has to be rolled forward."""
-        is_beyond = self._cut_off is not None and as_date(start) > self._cut_off
-        self._was_cut |= is_beyond
-        return is_beyond
+        if not self._may_cut_off or as_date(start) <= (last := self._circumstances.today + HORIZON):
+            return False
+        self._cut_off = last
+        return True
 
     def _last_day(self, run: Run) -> date:
         return last_day(run.group.span_at(run.originals[-1]))
-
-    def _settled(self, span: Span) -> Span:
-        """Return the same moments on clocks that neither their own zones nor the server's skip or repeat.
-
-        The portal reads naive times in its own zone first and moves those that this zone skips (PORTAL.md 4.1).
-        """
-        if isinstance(span, AllDay):
-            return span
-        begin, end = clock_of(span.zone), clock_of(span.end_zone)
-        unix = begin.unix(seconds(span.start)), end.unix(seconds(span.end))
-        start, stop = begin.wall(unix[0]), end.wall(unix[1])
-        zones = span.zone, span.end_zone
-        if is_hazardous(self._server, start, stop, is_all_day=False):
-            for other in _OTHER_ZONES:
-                clock = clock_of(other)
-                walls = clock.wall(unix[0]), clock.wall(unix[1])
-                if not is_hazardous(self._server, *walls, is_all_day=False):
-                    (start, stop), zones = walls, (other, other)
-                    break
-        return Timed(start=as_datetime(start), end=as_datetime(stop), zone=zones[0], end_zone=zones[1])
 
     def _name(self, original: int) -> str:
         """Return the name of an original start: its day where that is enough, so that names survive a new time."""
@@ -318,7 +319,7 @@ class _Compiler:
     def _problems(self, occurrences: Occurrences) -> tuple[Problem, ...]:
         reasons = [f"recurrence rule: {note}" for rule in self._rules for note in rule.notes]
         reasons += occurrences.warnings
-        if self._was_cut and self._cut_off is not None:
+        if self._cut_off is not None:
             reasons.append(
                 "the series has no end, the window neither, and the portal cannot repeat it by itself: it is shown "
                 f"until {self._cut_off.isoformat()}; bound the window, or let later "
