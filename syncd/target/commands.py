@@ -151,7 +151,8 @@ def _description(event: EventFields) -> str:
 def _safe_hour(directory: Directory) -> int:
     """The hour at which a whole day survives the portal's shift between caller and server zone (PORTAL.md 4.1).
 
-    Noon, unless the zones differ by twelve hours or more.
+    Noon, unless the zones differ by eleven hours or more: an hour is kept free on either side, for on a day on which
+    the server's clock is set the shift is an hour longer or shorter.
     """
     try:
         zone = ZoneInfo(directory.caller.zone)
@@ -159,4 +160,6 @@ def _safe_hour(directory: Directory) -> int:
         return _NOON
     offset = datetime.fromtimestamp(directory.read_at, zone).utcoffset()
     shift_h = ((offset.total_seconds() if offset else 0) - directory.server_offset_s) / 3600
-    return next(hour for hour in sorted(range(24), key=lambda h: abs(h - _NOON)) if 0 <= hour + shift_h < 24)
+    hours = sorted(range(24), key=lambda hour: abs(hour - _NOON))
+    safe = (hour for hour in hours if 1 <= hour + shift_h < 23)
+    return next(safe, next((hour for hour in hours if 0 <= hour + shift_h < 24), _NOON))

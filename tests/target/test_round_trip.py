@@ -169,3 +169,15 @@ def test_whole_days_survive_any_distance_between_caller_and_server(caller: str, 
         offset = datetime.fromtimestamp(directory.read_at, ZoneInfo(caller)).utcoffset() or timedelta()
         sent += offset - timedelta(hours=server_offset_h)
     assert sent.date() == date(2026, 12, 1)
+
+
+@pytest.mark.parametrize(("caller", "server_offset_h"), [("America/New_York", 12), ("Pacific/Auckland", -5)])
+def test_whole_days_keep_an_hour_free_for_the_day_on_which_the_servers_clock_is_set(
+    caller: str, server_offset_h: int
+) -> None:
+    day = EventFields(name="Off", start="2026-09-27", end="2026-09-27", all_day=True)
+    directory = replace(DIRECTORY, caller=Caller(id=1, zone=caller, admin=True), server_offset_s=server_offset_h * 3600)
+    sent = datetime.fromisoformat(str(commands.command(change("create", day), SECTION, directory).params["from"]))
+    offset = datetime.fromtimestamp(directory.read_at, ZoneInfo(caller)).utcoffset() or timedelta()
+    for hours in (-1, 0, 1):
+        assert (sent + offset - timedelta(hours=server_offset_h + hours)).date() == date(2026, 9, 27)
