@@ -55,13 +55,21 @@ class Overview:
             totals=Totals(passes=dict(service.passes), changes=dict(service.changes)),
         )
 
+    async def freshness(self, sync: SyncConfig, now: float) -> Freshness:
+        """Return whether `sync` has succeeded lately enough at unix time `now`; raises StateError."""
+        last_success = await self._ledger.last_success(sync.name)
+        if now >= self._stale_at(sync, last_success):
+            return "stale"
+        return "new" if last_success is None else "fresh"
+
+    def _stale_at(self, sync: SyncConfig, last_success: float | None) -> float:
+        return stale_at(schedule_of(sync), stale_after_s(sync), self._began if last_success is None else last_success)
+
     async def _sync(
         self, sync: SyncConfig, standing: Standing, source: str, plans: Mapping[str, PlanView], now: float
     ) -> SyncView:
         ledger = self._ledger
         last_success = await ledger.last_success(sync.name)
-        stale = stale_at(schedule_of(sync), stale_after_s(sync), self._began if last_success is None else last_success)
-        freshness: Freshness = "stale" if now >= stale else "fresh" if last_success is not None else "new"
         return SyncView(
             name=sync.name,
             portal=sync.portal,
@@ -70,8 +78,8 @@ class Overview:
             due=standing.due,
             running_since=standing.running_since,
             failures=standing.failures,
-            freshness=freshness,
-            stale_at=stale,
+            freshness=await self.freshness(sync, now),
+            stale_at=self._stale_at(sync, last_success),
             last_success=last_success,
             tally=await ledger.tally(sync.name),
             holds=(await ledger.holds(sync.name))[:_SHOWN_HOLDS],

@@ -34,7 +34,7 @@ from syncd.state.ledger import Ledger
 from syncd.web.view import PlanView, View
 
 _log = structlog.get_logger()
-_WEIGH_EVERY_S = 30.0
+_WEIGH_EVERY_S = 60.0
 Connect = Callable[[PortalConfig, Ledger, Clock, Callable[[str], None]], AbstractAsyncContextManager[Portal]]
 
 
@@ -92,6 +92,7 @@ class Service:
         self.passes: Counter[tuple[str, str]] = Counter()
         self.changes: Counter[tuple[str, str]] = Counter()
         self.plans: dict[str, PlanView] = {}
+        self.errors: dict[str, str] = {}
         self.daemon = Daemon(
             clock=around.clock, notifier=around.notifier, stop=stop, random=around.random, ended=self._ended
         )
@@ -191,13 +192,16 @@ class Service:
         return await self._overview.view(self, self._around.clock.now())
 
     async def weigh(self) -> None:
-        """Tell of syncs that went stale, portals that refuse, a config that was refused; once each."""
-        view = await self.view()
-        troubles = {f"portal {one.name}": f"portal {one.name}: {one.refused}" for one in view.portals if one.refused}
-        for sync in view.syncs:
-            if sync.freshness == "stale":
-                last = sync.last_run
-                why = f": {last.error}" if last is not None and last.error else ""
+        """Tell of syncs that went stale and portals that refuse; once each."""
+        now, troubles = self._around.clock.now(), {}
+        standing = self.daemon.standing()
+        for sync in self.config.syncs:
+            if sync.name not in standing:
+                continue
+            if refused := standing[sync.name].refused:
+                troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
+            if await self._overview.freshness(sync, now) == "stale":
+                why = f": {self.errors[sync.name]}" if sync.name in self.errors else ""
                 troubles[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
         await self._alerts.weigh(troubles, self.config.alerts, self.portals)
 
@@ -257,6 +261,9 @@ class Service:
     async def _ended(self, ended: Ended) -> None:
         """Count a pass, drop its plan unless a person has to decide about it, and note when the next one is due."""
         plan = self.plans.pop(ended.sync, None)
+        self.errors.pop(ended.sync, None)
+        if ended.error:
+            self.errors[ended.sync] = ended.error
         if ended.result is not None:
             record = ended.result.record
             self.passes[ended.sync, record.state] += 1
