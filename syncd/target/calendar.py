@@ -20,7 +20,7 @@ from syncd.model.diff import Observation
 from syncd.model.entry import AllDay, Details, Entry, Problem, Span, Timed
 from syncd.model.filter import Condition
 from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
-from syncd.model.recurrence import Compiled, Piece, compile_entry
+from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
 from syncd.model.window import Window
 from syncd.portal.client import Portal
@@ -78,6 +78,7 @@ class CalendarTarget:
 
     def __init__(self, settings: CalendarSettings) -> None:
         self._settings = settings
+        self._compiler = CompilerMemory()
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
 
@@ -127,7 +128,9 @@ class CalendarTarget:
             return Shaped(problems=(_problem(entry.where, "held", entry.uid, error),))
         if _drops_out(entry):
             return Shaped()
-        compiled = compile_entry(entry, window=context.window, portal_zone=context.portal_zone, today=context.today)
+        compiled = self._compiler.compile(
+            entry, window=context.window, portal_zone=context.portal_zone, today=context.today, turn=context
+        )
         problems = compiled.problems
         if any(problem.kind == "rejected" for problem in problems):
             return Shaped(problems=problems)
