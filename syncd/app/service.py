@@ -17,7 +17,7 @@ from syncd import __version__
 from syncd.app.alerts import Alerts
 from syncd.app.overview import Overview, halted, plan_view
 from syncd.app.schedules import DUE_NOTE, schedule_of
-from syncd.app.wiring import feeds_directory, make_portal, make_setup
+from syncd.app.wiring import bind_portals, feeds_directory, make_portal, make_setup
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, load_config
 from syncd.cycle.result import PassResult, Prepared
@@ -161,6 +161,7 @@ class Service:
             await self._drop_server()
             self._server = server
         self._config, self._setups = config, setups
+        bind_portals(config, setups, self.portals, self._ledger)
         self.plans = {name: plan for name, plan in self.plans.items() if name in setups}
         await self.daemon.put(self._scheduled())
         await self._note_due(setups)

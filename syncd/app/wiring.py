@@ -6,12 +6,13 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
 from syncd.app.targets import make_target
 from syncd.clock import Clock, SystemClock
-from syncd.config import CardConfig, Config, PortalConfig, SyncConfig, load_config
+from syncd.config import CardConfig, Config, PortalConfig, SyncConfig, TargetConfig, load_config
 from syncd.cycle.setup import SyncSetup, World
 from syncd.errors import ConfigError
 from syncd.model.diff import Policy
@@ -22,6 +23,7 @@ from syncd.portal.credential import Webhook
 from syncd.portal.pace import Limits
 from syncd.source import open_source
 from syncd.source.base import FeedCache
+from syncd.source.bitrix24.source import Bitrix24Source, Written
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
 
@@ -84,7 +86,39 @@ async def open_app(
         portals = {}
         for portal in config.portals:
             portals[portal.name] = await closing.enter_async_context(make_portal(portal, ledger, clock, learn_secret))
+        bind_portals(config, setups, portals, ledger)
         yield App(config=config, ledger=ledger, portals=portals, clock=clock, ready=setups)
+
+
+def bind_portals(
+    config: Config, setups: Mapping[str, SyncSetup], portals: Mapping[str, Portal], ledger: Ledger
+) -> None:
+    """Give sources that read a portal their client, and what tells which events there are our own."""
+    for setup in setups.values():
+        if isinstance(setup.source, Bitrix24Source):
+            name = setup.source.portal
+            if name not in portals:
+                raise ConfigError(f"{setup.source.where}: portal names {name!r}, which is not there", "see [portals]")
+            setup.source.bind(portals[name], partial(written_in, config, name, ledger))
+
+
+async def written_in(config: Config, portal: str, ledger: Ledger) -> Written:
+    """Return what syncd itself writes in a portal's calendars; links of syncs no longer configured count for all."""
+    calendars = {
+        sync.name: sync.target
+        for sync in config.syncs
+        if sync.portal == portal and isinstance(sync.target, TargetConfig)
+    }
+    elsewhere = {sync.name for sync in config.syncs} - calendars.keys()
+    links = [link for name in await ledger.linked_syncs() if name not in elsewhere for link in await ledger.links(name)]
+    kinds = {"company": "company_calendar"}
+    return Written(
+        events=frozenset(link.remote_id for link in links),
+        sections=frozenset(link.section_id for link in links),
+        names=frozenset(
+            (kinds.get(target.calendar, target.calendar), target.section.casefold()) for target in calendars.values()
+        ),
+    )
 
 
 @asynccontextmanager

@@ -38,7 +38,6 @@ from syncd.model.threshold import Threshold
 
 _NAME = re.compile(r"[a-z0-9-]+")
 _MOST_PER_BATCH = 50
-_LATER_SOURCES = ("bitrix24",)
 
 
 def build_portal(
@@ -105,7 +104,7 @@ def build_sync(
         max_changed=_threshold(places, sync.max_changed, *path, "max_changed"),
         adopt=sync.adopt,
         marker=sync.marker,
-        source=_source(places, sync.source, base, (*path, "source")),
+        source=_source(places, sync.source, base, (*path, "source"), portals),
         target=build_target(places, sync.target, sync.name, (*path, "target"), base=base),
         fields=build_fields(places, sync.fields, (*path, "fields")),
         filter=_filter(places, sync.filter, (*path, "filter")),
@@ -152,18 +151,18 @@ def _meant(name: str, known: Sequence[str] | set[str]) -> str:
     return f'did you mean "{close}"?' if close else ""
 
 
-def _source(places: Places, options: Mapping[str, Any], base: Path, path: KeyPath) -> SourceConfig:
+def _source(
+    places: Places, options: Mapping[str, Any], base: Path, path: KeyPath, portals: Sequence[str]
+) -> SourceConfig:
     kind = options.get("type")
     if not isinstance(kind, str):
         raise places.error((*path, "type"), "is missing" if kind is None else "must be text in quotes")
-    if kind in _LATER_SOURCES:
-        raise places.error(
-            (*path, "type"), f'= "{kind}" is not available in this version of syncd', 'use "csv", "xlsx", "ics" or "caldav"'
-        )
     if kind in SOURCE_KEYS:
         places.refuse_unknown(options, SOURCE_KEYS[kind], path)
         columns = options.get("columns")
         places.refuse_unknown(columns if isinstance(columns, dict) else {}, COLUMN_KEYS, (*path, "columns"))
+    if kind == "bitrix24" and isinstance(options.get("portal"), str):
+        _portal(places, options["portal"], portals, path)
     return SourceConfig(options=options, base=base, where=places.where(*path))
 
 

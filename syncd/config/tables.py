@@ -174,6 +174,7 @@ _WEB_KEYS = (
 )
 _FILE_KEYS = ("type", "path", *_WEB_KEYS)
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
+    "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "dates", "columns"),
     "ics": (*_FILE_KEYS, "encoding"),

@@ -14,14 +14,13 @@ __all__ = ["ReadContext", "Source", "SourceFactory", "open_source"]
 
 GROUP = "syncd.sources"
 BUILT_IN = (
+    EntryPoint(name="bitrix24", value="syncd.source.bitrix24.source:open_bitrix24", group=GROUP),
     EntryPoint(name="caldav", value="syncd.source.caldav.source:open_caldav", group=GROUP),
     EntryPoint(name="csv", value="syncd.source.csv:open_csv", group=GROUP),
     EntryPoint(name="ics", value="syncd.source.ics:open_ics", group=GROUP),
     EntryPoint(name="xlsx", value="syncd.source.xlsx:open_xlsx", group=GROUP),
 )
 """The same lines as in pyproject.toml, for a checkout that runs without being installed."""
-
-NOT_BUILT = frozenset({"bitrix24"})
 
 
 def open_source(options: Mapping[str, object], base: Path, *, where: str) -> Source:
@@ -34,11 +33,6 @@ def open_source(options: Mapping[str, object], base: Path, *, where: str) -> Sou
         raise ConfigError(f"{where}: missing key 'type'", 'e.g. type = "csv"')
     points = {point.name: point for point in (*BUILT_IN, *entry_points(group=GROUP))}
     if kind not in points:
-        if kind in NOT_BUILT:
-            raise ConfigError(
-                f"{where}: there is no source {kind!r} in this version",
-                "export the schedule to a file, or give its ics address",
-            )
         raise ConfigError(f"{where}: unknown source type {kind!r}", nearest(kind, points))
     try:
         factory: SourceFactory = points[kind].load()

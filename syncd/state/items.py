@@ -42,6 +42,11 @@ def links(connection: sqlite3.Connection, sync: str) -> tuple[Link, ...]:
         return tuple(links_of(connection.execute(_GET_LINKS, (sync,))))
 
 
+def linked_syncs(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the names of all syncs that have links, whether they are still configured or not."""
+    return tuple(name for (name,) in connection.execute("SELECT DISTINCT sync FROM links ORDER BY sync"))
+
+
 def link(connection: sqlite3.Connection, sync: str, key: Key) -> Link | None:
     """Return the link of `key`, if there is one."""
     return link_of(connection.execute(_GET_LINK, key_row(sync, key)).fetchone())

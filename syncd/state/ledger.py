@@ -83,6 +83,10 @@ class Ledger:
         """Return the links of `sync`, ordered by key."""
         return await self._do(items.links, sync)
 
+    async def linked_syncs(self) -> tuple[str, ...]:
+        """Return the names of all syncs that have links, whether they are still configured or not."""
+        return await self._do(items.linked_syncs)
+
     async def holds(self, sync: str) -> tuple[Hold, ...]:
         """Return the holds of `sync`, ordered by key."""
         return await self._do(items.holds, sync)

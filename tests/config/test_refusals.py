@@ -134,7 +134,10 @@ def test_mistakes_of_a_sync(write: Write, line: str, message: str) -> None:
         (MINIMAL.split("[sync.target]", maxsplit=1)[0], "FILE:3: sync.target is missing"),
         (MINIMAL.replace('type = "csv"', "type = 5"), "FILE:6: sync.source.type must be text in quotes"),
         (MINIMAL.replace('type = "csv"\n', ""), "FILE:5: sync.source.type is missing"),
-        (MINIMAL.replace('"csv"', '"bitrix24"'), 'FILE:6: sync.source.type = "bitrix24" is not available in this version'),
+        (
+            MINIMAL.replace('"csv"', '"bitrix24"').replace("path =", "portal ="),
+            'FILE:7: sync.source.portal names "shifts.csv", but there is no [portals.shifts.csv]',
+        ),
         (
             MINIMAL.replace("path =", "passwrod ="),
             'FILE:7: sync.source.passwrod is not a known key (did you mean "password"?)',

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-from syncd.app.wiring import limits_of, make_setup
+from syncd.app.wiring import bind_portals, limits_of, make_setup
 from syncd.config import load_config
 from syncd.cycle.result import PassResult
 from syncd.cycle.run import PassOptions, run_pass
@@ -155,6 +155,7 @@ class Stage:
                 state=note[0] if note is not None else None,
             )
             setups = {sync.name: make_setup(config, sync) for sync in config.syncs}
+            bind_portals(config, setups, {"main": portal}, ledger)
             yield setups, PassWorld(portal=portal, ledger=ledger, clock=self.clock)
         finally:
             await ledger.close()

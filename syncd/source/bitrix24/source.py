@@ -1,0 +1,267 @@
+"""The Bitrix24 source: which calendars and sections are read, and what of them is never read: what syncd wrote.
+
+A section that any sync writes to, and any event that the ledger links, is left out, so a sync from a portal into itself
+cannot feed on its own items. A listing that fails makes the snapshot incomplete; absence must be proved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from syncd.errors import ConfigError, EntryError, PortalRefusedError, PortalUnreachableError, SourceError
+from syncd.model.entry import Problem, Snapshot
+from syncd.model.item import Calendar, Json
+from syncd.model.window import Window
+from syncd.portal.client import Portal
+from syncd.portal.directory import Directory, Section, read_directory, read_sections, rows_of
+from syncd.portal.refusal import CommandRefusedError
+from syncd.portal.wire import Command, Done
+from syncd.source.base import ReadContext, Source
+from syncd.source.bitrix24.rows import Culture, EventRow, Surroundings, read_row
+from syncd.source.options import read_options
+from syncd.source.reading import Part, join
+
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2037, 12, 31)
+_NEAR = timedelta(days=550)
+"""So far around today a listing takes a month; beyond, where a window has no bounds, a year."""
+
+
+class Bitrix24Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of `[sync.source]` with type = "bitrix24".
+
+    `portal` names one of [portals]; `owner` is one or several owners by id, e-mail or name, by default all users or all
+    groups; `sections` are their calendars by name or id, by default all.
+    """
+
+    type: Literal["bitrix24"]
+    portal: str
+    calendar: Literal["user", "group", "company"] = "user"
+    owner: str | int | list[str | int] = []
+    sections: list[str | int] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What syncd writes in a portal: the events it is linked to, the sections they stand in, and those it will use.
+
+    `names` are calendar type and section label (folded name or id) of every sync that writes there.
+    """
+
+    events: frozenset[int]
+    sections: frozenset[int]
+    names: frozenset[tuple[str, str]]
+
+
+def open_bitrix24(options: Mapping[str, object], base: Path, *, where: str) -> Source:
+    """Make a source of a portal's calendars; raises ConfigError beginning with `where`. `bind` comes before reading."""
+    del base  # no paths here
+    chosen = read_options(Bitrix24Options, options, where=where)
+    if chosen.calendar == "company" and chosen.owner:
+        raise ConfigError(f"{where}: owner has no meaning for the company calendar", "remove it")
+    return Bitrix24Source(chosen, where=where)
+
+
+class Bitrix24Source:
+    """Reads calendars of a portal; `portal` is the name in the config of the one it wants to be bound to."""
+
+    def __init__(self, options: Bitrix24Options, *, where: str) -> None:
+        self._options = options
+        self._where = where
+        self._portal: Portal | None = None
+        self._written: Callable[[], Awaitable[Written]] | None = None
+        self._last: Snapshot | None = None
+
+    @property
+    def portal(self) -> str:
+        """Name of the portal to read from."""
+        return self._options.portal
+
+    @property
+    def where(self) -> str:
+        """Place in the config, for messages."""
+        return self._where
+
+    def bind(self, portal: Portal, written: Callable[[], Awaitable[Written]]) -> None:
+        """Give the source its portal, and what tells before each reading what syncd itself writes there."""
+        self._portal = portal
+        self._written = written
+
+    def describe(self) -> str:
+        """Name the kind of source, its portal and its sections."""
+        sections = ", ".join(map(str, self._options.sections))
+        return f"bitrix24 {self._options.portal} {self._options.calendar}" + (f" ({sections})" if sections else "")
+
+    async def read(self, context: ReadContext) -> Snapshot:
+        """Read all events of the sections within the window; raises SourceError where the portal cannot be read."""
+        assert self._portal is not None, "bound by the app before the first reading"
+        assert self._written is not None
+        try:
+            written = await self._written()
+            directory = await read_directory(self._portal, now=0.0, groups=self._options.calendar == "group")
+            calendars, problems = self._calendars(directory)
+            found = await read_sections(self._portal, calendars)
+            places, more = self._places(directory, calendars, found, written)
+            rows, unread = await self._rows(self._portal, places, context)
+        except (PortalUnreachableError, PortalRefusedError, CommandRefusedError) as error:
+            raise SourceError(f"{self.describe()}: {error}", "see that its webhook works: syncd check") from error
+        part = Part(problems=[*problems, *more])
+        part.incomplete = "; ".join([one.reason for one in part.problems if one.kind == "incomplete"] + unread)
+        await asyncio.to_thread(self._fill, part, rows, directory, written, context)
+        snapshot = join([part], {}, blake2b(repr((part, context.zone)).encode(), digest_size=16).hexdigest())
+        if self._last is None or self._last.changed_marker != snapshot.changed_marker:
+            self._last = snapshot
+        return self._last
+
+    def _calendars(self, directory: Directory) -> tuple[list[Calendar], list[Problem]]:
+        """Return the calendars meant; an owner that cannot be found makes the reading incomplete."""
+        kind = self._options.calendar
+        owners = self._options.owner if isinstance(self._options.owner, list) else [self._options.owner]
+        if kind == "company":
+            return [Calendar(type="company_calendar", owner=0)], []
+        if not owners:
+            everyone = directory.groups if kind == "group" else [user for user in directory.users if user.active]
+            return [Calendar(type=kind, owner=one.id) for one in everyone], []
+        calendars, problems = [], []
+        for owner in owners:
+            try:
+                found = directory.group(str(owner)) if kind == "group" else directory.user(str(owner))
+                calendars.append(Calendar(type=kind, owner=found.id))
+            except EntryError as error:
+                problems.append(Problem(where=self.describe(), kind="incomplete", reason=error.message))
+        return calendars, problems
+
+    def _places(
+        self,
+        directory: Directory,
+        calendars: Sequence[Calendar],
+        found: Mapping[str, Sequence[Section]],
+        written: Written,
+    ) -> tuple[list[tuple[Calendar, Section, str]], list[Problem]]:
+        """Return the sections to read with their owners' names; raises SourceError for one that syncd writes to."""
+        wanted = {str(label).strip().casefold() for label in self._options.sections}
+        met: set[str] = set()
+        places: list[tuple[Calendar, Section, str]] = []
+        problems: list[Problem] = []
+        for calendar in calendars:
+            if str(calendar) not in found:
+                reason = f"the sections of {calendar} cannot be read (an administrator's webhook reads them all)"
+                problems.append(Problem(where=self.describe(), kind="incomplete", reason=reason))
+            for section in found.get(str(calendar), ()):
+                labels = {section.name.strip().casefold(), str(section.id)}
+                met |= wanted & labels
+                if wanted and not wanted & labels:
+                    continue
+                ours = section.id in written.sections or any(
+                    (calendar.type, label) in written.names for label in labels
+                )
+                if ours and wanted:
+                    raise SourceError(
+                        f"{self.describe()}: syncd itself writes to section {section.name!r} of {calendar}",
+                        "read other sections, or write to another one",
+                    )
+                if not ours:
+                    places.append((calendar, section, _owner(directory, calendar)))
+        for label in sorted(wanted - met):
+            reason = f"no calendar that is read has a section {label!r}"
+            problems.append(Problem(where=self.describe(), kind="incomplete", reason=reason))
+        return places, problems
+
+    async def _rows(
+        self, portal: Portal, places: Sequence[tuple[Calendar, Section, str]], context: ReadContext
+    ) -> tuple[list[tuple[EventRow, Calendar, Section, str]], list[str]]:
+        """Return each event once, series as their masters; and what could not be read."""
+        asked = [
+            (place, Command(method="calendar.event.get", params=_listing(*place[:2], *days)))
+            for place in places
+            for days in _spans(context.window, context.today)
+        ]
+        outcomes = await portal.read_many([command for _, command in asked])
+        unread: dict[str, None] = {}
+        seen: dict[int, tuple[Json, tuple[Calendar, Section, str]]] = {}
+        for (place, _), outcome in zip(asked, outcomes, strict=True):
+            if not isinstance(outcome, Done):
+                unread[f"section {place[1].name!r} of {place[0]} could not be read: {outcome}"] = None
+                continue
+            for row in rows_of(outcome.result):
+                if isinstance(row, Mapping) and str(row.get("ID", "")).isdecimal():
+                    seen.setdefault(int(str(row["ID"])), (row, place))
+        masters = [one for one, (row, _) in seen.items() if isinstance(row, Mapping) and row.get("RRULE")]
+        answers = await portal.read_many(
+            [Command(method="calendar.event.getbyid", params={"id": one}) for one in masters]
+        )
+        for one, outcome in zip(masters, answers, strict=True):
+            if isinstance(outcome, Done) and isinstance(outcome.result, Mapping):
+                seen[one] = (outcome.result, seen[one][1])
+            elif isinstance(outcome, Done):
+                del seen[one]  # deleted since it was listed
+            else:
+                unread[f"series {one} could not be read: {outcome}"] = None
+                del seen[one]
+        return [(_row(row), *place) for _, (row, place) in sorted(seen.items())], list(unread)
+
+    def _fill(
+        self,
+        part: Part,
+        rows: Sequence[tuple[EventRow, Calendar, Section, str]],
+        directory: Directory,
+        written: Written,
+        context: ReadContext,
+    ) -> None:
+        people = {user.id: user.email for user in directory.users if user.email}
+        culture = Culture.learn(row for row, *_ in rows if row.date_from_formatted)
+        read = {int(row.id) for row, *_ in rows}
+        for row, calendar, section, owner in rows:
+            copy_of_another = row.is_copy and int(row.parent_id or 0) in read
+            if int(row.id) in written.events or row.is_ours or copy_of_another or row.meeting_status == "N":
+                continue
+            where = f"{self._options.portal}:{calendar}/{section.name}/{row.id}"
+            around = Surroundings(where=where, owner=owner, section=section.name, people=people, zone=context.zone,
+                                  culture=culture, last=context.window.last)  # fmt: skip
+            try:
+                part.entries.append(read_row(row, around))
+            except ValueError as error:
+                part.reject(where, f"bitrix24-{row.id}", str(error))
+
+
+def _row(row: Json) -> EventRow:
+    try:
+        return msgspec.convert(row, EventRow)
+    except msgspec.ValidationError:
+        identity = str(row.get("ID", "0")) if isinstance(row, Mapping) else "0"
+        return EventRow(id=identity)  # without dates: rejected by its id when it is read
+
+
+def _listing(calendar: Calendar, section: Section, first: date, last: date) -> dict[str, Json]:
+    return {
+        "type": calendar.type,
+        "ownerId": calendar.owner,
+        "section": [section.id],
+        "from": (first - timedelta(days=1)).isoformat(),
+        "to": (last + timedelta(days=1)).isoformat(),
+    }
+
+
+def _spans(window: Window, today: date) -> Iterator[tuple[date, date]]:
+    """Yield the window in months, in years far from today; the day more on either side is the listing's."""
+    first, last = window.first or _FIRST_DAY, min(window.last or _LAST_DAY, _LAST_DAY)
+    while first <= last:
+        near = abs(first - today) <= _NEAR
+        following = (first.replace(day=1) + timedelta(days=32)).replace(day=1) if near else date(first.year + 1, 1, 1)
+        yield first, min(following - timedelta(days=1), last)
+        first = following
+
+
+def _owner(directory: Directory, calendar: Calendar) -> str:
+    """Return what finds the owner again in another portal: the e-mail address, else the name."""
+    if calendar.type == "group":
+        return next((group.name for group in directory.groups if group.id == calendar.owner), "")
+    user = next((user for user in directory.users if user.id == calendar.owner), None)
+    return (user.email or user.full_name) if user is not None else ""
