@@ -1,0 +1,159 @@
+"""migrate, undo and purge as a user types them: what they ask, tell, write and leave."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import edit, run
+
+DAY = date.today() + timedelta(days=3)  # noqa: DTZ011 - the commands look at the real clock
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+def report(folder: Path) -> list[dict[str, str]]:
+    with (folder / "report.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_migration_asks_and_a_no_or_no_answer_sends_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for said in ("n\n", ""):
+        answering(monkeypatch, said)
+        code, out, err = run(capsys, "migrate")
+        assert code == 130
+        assert "2 to create" in out
+        assert "send these changes of shifts?" in err
+        assert "nothing was sent" in err
+    code, out, _ = run(capsys, "status", "--json")
+    assert json.loads(out)["syncs"][0]["entries"] == 0
+    answering(monkeypatch, "yes\n")
+    code, out, _ = run(capsys, "migrate")
+    assert (code, "2 of 2 confirmed; 0 differ; 0 rejected" in out) == (0, True)
+
+
+def test_a_migration_takes_entries_of_any_time_and_reports_what_it_read_back(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (folder / "shifts.csv").open("a", encoding="utf-8") as file:
+        file.write("3,Long ago,2019-03-01 08:00,2019-03-01 09:00,anna.petrova@school.example\n")
+        file.write("4,,2026-12-01 08:00,2026-12-01 09:00,anna.petrova@school.example\n")
+    code, out, _ = run(capsys, "migrate", "--yes", "--report", "report.csv")
+    assert (code, "3 of 3 confirmed; 0 differ; 1 rejected, see report" in out) == (1, True)
+    rows = {row["key"]: row for row in report(folder)}
+    assert {key: (row["status"], row["verified"]) for key, row in rows.items()} == {
+        "1": ("ok", "yes"), "2": ("ok", "yes"), "3": ("ok", "yes"), "4": ("rejected", "no"),
+    }  # fmt: skip
+    code, out, _ = run(capsys, "migrate", "--yes", "--report", "report.csv")
+    assert "3 of 3 confirmed" in out
+    assert {row["status"] for row in report(folder)} == {"unchanged", "rejected"}
+    assert all(row["remote_id"] and row["verified"] == "yes" for row in report(folder) if row["status"] == "unchanged")
+    run(capsys, "purge", "shifts", "--yes")
+
+
+def test_a_named_window_holds_for_a_migration_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = folder / "syncd.toml"
+    config.write_text(config.read_text().replace('name = "shifts"', 'name = "shifts"\nwindow = { past = "10d" }'))
+    with (folder / "shifts.csv").open("a", encoding="utf-8") as file:
+        file.write("3,Long ago,2019-03-01 08:00,2019-03-01 09:00,anna.petrova@school.example\n")
+    code, out, _ = run(capsys, "migrate", "--yes")
+    assert (code, "2 of 2 confirmed" in out) == (0, True)
+
+
+def test_a_sync_reports_as_verified_only_what_it_has_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def told() -> set[tuple[str, str]]:
+        return {(row["status"], row["verified"]) for row in report(folder)}
+
+    run(capsys, "sync", "--report", "report.csv")
+    assert told() == {("ok", "no")}
+    run(capsys, "sync", "--report", "report.csv")
+    assert told() == {("unchanged", "no")}
+    run(capsys, "sync", "--verify", "--report", "report.csv")
+    assert told() == {("unchanged", "yes")}
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_sent(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "migrate", "--yes", "--report", "nowhere/report.csv")
+    assert (code, "cannot write the report" in err) == (2, True)
+    assert not (folder / "syncd.db").exists()
+
+
+def test_undo_takes_the_run_back_that_sync_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(capsys, "sync")
+    edit(folder, "Late", "Very late")
+    _, out, _ = run(capsys, "sync")
+    assert "run 2" in out
+    answering(monkeypatch, "y\n")
+    code, out, err = run(capsys, "undo", "2")
+    assert (code, "1 to update" in out, "take back run 2 of shifts?" in err) == (0, True, True)
+    assert "Very late → Late" in out
+    code, out, _ = run(capsys, "plan", "--verify", "--json")
+    assert json.loads(out)["plans"][0]["counts"]["update"] == 1
+    code, _, err = run(capsys, "undo", "99", "--yes")
+    assert (code, "there is no run 99" in err) == (2, True)
+
+
+def test_purge_deletes_what_the_sync_created(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(capsys, "sync")
+    answering(monkeypatch, "\n")
+    code, out, _ = run(capsys, "purge", "shifts")
+    assert (code, "2 to delete" in out) == (130, True)
+    code, out, _ = run(capsys, "purge", "shifts", "--yes")
+    assert (code, "2 deleted" in out) == (0, True)
+    code, out, _ = run(capsys, "plan", "--json")
+    assert json.loads(out)["plans"][0]["counts"]["create"] == 2
+    code, _, err = run(capsys, "purge", "shift", "--yes")
+    assert (code, "did you mean 'shifts'?" in err) == (2, True)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_migration_stopped_by_a_signal_goes_on_where_it_was(folder: Path, sent: signal.Signals) -> None:
+    config = folder / "syncd.toml"
+    limits = "\n[portals.main.limits]\nbatch_size = 2\nlanes = 1\nburst = 900\nrate = 900\n\n[[sync]]"
+    config.write_text(config.read_text().replace("\n[[sync]]", limits, 1))
+    lines = (f"s{n},Shift {n},{DAY} 06:00,{DAY} 07:00,anna.petrova@school.example\n" for n in range(250))
+    (folder / "shifts.csv").write_text("ID,Shift,Start,End,E-mail\n" + "".join(lines))
+    command = [sys.executable, "-m", "syncd", "-q", "--config", str(config), "migrate", "--yes", "--report"]
+    with subprocess.Popen([*command, str(folder / "report.csv")], stdout=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 30
+        while _linked(folder) < 5 and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(sent)
+        out, _ = process.communicate(timeout=30)
+        assert (process.returncode, "the same command goes on where it was" in out) == (130, True)
+    first = {row["status"] for row in report(folder)}
+    assert first == {"ok", "unknown"} or first == {"unknown"}
+    done = subprocess.run([*command, str(folder / "report.csv")], capture_output=True, text=True, check=False)
+    assert (done.returncode, "250 of 250 confirmed; 0 differ; 0 rejected" in done.stdout) == (0, True)
+    assert {row["verified"] for row in report(folder)} == {"yes"}
+
+
+def _linked(folder: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{folder / 'syncd.db'}?mode=ro", uri=True) as connection:
+            return int(connection.execute("SELECT count(*) FROM links").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+    finally:
+        if "connection" in locals():
+            connection.close()
