@@ -97,7 +97,7 @@ def _change(change: Change) -> tuple[Text, Text, Text, Text, Text, Text]:
         Text(_SIGNS[change.op], style=style),
         title,
         Text(holder.start.replace("T", " ")[:16]),
-        Text(f"{change.key.calendar} · {holder.section}"),
+        Text(f"{change.key.calendar} · {holder.section}" if holder.section else str(change.key.calendar)),
         Text(holder.where),
         Text(change.reason, style="dim"),
     )

@@ -1,4 +1,4 @@
-"""The config of the demonstration: what a user would write for these two schedules."""
+"""The config of the demonstration: what a user would write for these three schedules."""
 
 from __future__ import annotations
 
@@ -46,6 +46,28 @@ path = "team.ics"
 calendar = "user"
 owner = "{{organizer}}"
 section = "Team"
+
+[[sync]]
+name = "appointments"
+timezone = "Europe/Moscow"
+
+[sync.source]
+type = "csv"
+path = "appointments.csv"
+
+[sync.source.columns]
+uid = "Номер"
+title = "Тема"
+start = "Начало"
+duration = "Минут"
+owner = "Врач"
+location = "Кабинет"
+contact_phone = "Телефон"
+
+[sync.target]
+type = "activity"
+contact = "{{contact_phone}}"
+responsible = "{{owner}}"
 """
 
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from importlib.resources import files
 
 FIRST_MONDAY = date(2026, 9, 7)
-"""The Monday with which both bundled files begin."""
+"""The Monday with which the bundled files begin."""
 
 _RUSSIAN_DATE = re.compile(r"\b(\d\d)\.(\d\d)\.(2026)\b")
 _ICS_DATE = re.compile(r"(?<=[:=])(2026)(\d\d)(\d\d)(?=T|\b)")
@@ -20,6 +20,15 @@ def timetable(today: date) -> bytes:
         lambda found: _moved(int(found[3]), int(found[2]), int(found[1]), today).strftime("%d.%m.%Y"), text
     )
     return moved.encode("cp1251")
+
+
+def appointments(today: date) -> bytes:
+    """Return the clinic's appointments: phones in every format, among them one of nobody."""
+    text = files("syncd.demo").joinpath("appointments.csv").read_bytes().decode("utf-8-sig")
+    moved = _RUSSIAN_DATE.sub(
+        lambda found: _moved(int(found[3]), int(found[2]), int(found[1]), today).strftime("%d.%m.%Y"), text
+    )
+    return moved.encode("utf-8-sig")
 
 
 def team(today: date) -> bytes:
