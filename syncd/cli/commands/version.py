@@ -11,8 +11,8 @@ from importlib.metadata import version as version_of
 from syncd import __version__
 
 _LIBRARIES = (
-    "aiohttp", "asyncio-throttle", "icalendar", "msgspec", "orjson", "python-dateutil", "recurring-ical-events",
-    "rich", "structlog", "tzdata",
+    "aiohttp", "asyncio-throttle", "icalendar", "msgspec", "orjson", "python-dateutil", "rich",
+    "structlog", "tzdata",
 )  # fmt: skip
 
 
