@@ -39,7 +39,7 @@ def notices(change: Change, now: float) -> tuple[int, ...]:
 def _guests(event: EventFields | None) -> set[int]:
     if event is None or event.meeting is None:
         return set()
-    return set(event.meeting.attendees) - {event.meeting.host}
+    return set(event.meeting.attendees)
 
 
 def _worth_telling(before: EventFields, after: EventFields) -> bool:
