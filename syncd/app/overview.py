@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncd.app.schedules import schedule_of, schedule_text, stale_after_s
+from syncd.app.schedules import schedule_of, schedule_shown, stale_after_s
 from syncd.config import SyncConfig
 from syncd.cycle.result import Prepared
 from syncd.daemon.schedule import stale_at
@@ -74,7 +74,7 @@ class Overview:
             name=sync.name,
             portal=sync.portal,
             source=source,
-            schedule=schedule_text(sync),
+            schedule=schedule_shown(sync),
             due=standing.due,
             running_since=standing.running_since,
             failures=standing.failures,

@@ -29,15 +29,11 @@ def stale_after_s(sync: SyncConfig) -> float | None:
     return None if sync.when.stale_after is None else sync.when.stale_after.total_seconds()
 
 
-def schedule_text(sync: SyncConfig) -> str:
-    """Return the schedule as the config writes it."""
+def schedule_shown(sync: SyncConfig) -> float | str:
+    """Return the interval in seconds, or the cron with its zone in words."""
     if sync.when.cron is not None:
         return f"cron {sync.when.cron} ({sync.timezone or 'UTC'})"
-    seconds = int(sync.when.every.total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds % size == 0:
-            return f"every {seconds // size}{unit}"
-    return f"every {seconds}s"
+    return sync.when.every.total_seconds()
 
 
 async def next_due_of(sync: SyncConfig, ledger: Ledger, now: float) -> float:

@@ -28,6 +28,7 @@ class _Page:
         self._view = view
         self._language = language
         self._words = WORDS[language]
+        self._refusing = {portal.name for portal in view.portals if portal.refused}
 
     def html(self) -> Markup:
         words, view = self._words, self._view
@@ -100,7 +101,7 @@ class _Page:
         due = words["never"] if not isfinite(sync.due) else self._time(max(sync.due, now))
         facts = (
             (words["last_pass"], self._time(last.started) if last else words["never"], self._outcome(sync)),
-            (words["next_pass"], words["running"] if sync.running_since is not None else due, sync.schedule),
+            (words["next_pass"], words["running"] if sync.running_since is not None else due, self._schedule(sync)),
             (words["last_success"], self._time(sync.last_success) if sync.last_success else words["never"], None),
         )
         counts = (
@@ -113,7 +114,9 @@ class _Page:
             "article",
             tag("div", tag("h3", sync.name), tag("span", state, class_=f"pill {kind}"), class_="top"),
             tag("p", sync.source, " → ", sync.portal, class_="quiet source"),
-            tag("p", last.error, class_="error") if last is not None and last.error else None,
+            tag("p", last.error, class_="error")
+            if last is not None and last.error and sync.portal not in self._refusing
+            else None,
             tag(
                 "dl",
                 *(
@@ -130,12 +133,17 @@ class _Page:
                 ),
                 class_="facts",
             ),
-            history(sync.runs, language),
+            history(sync.runs, language) if last is not None else None,
             self._plan(sync.plan) if sync.plan is not None else None,
             self._holds(sync) if sync.holds else None,
             self._problems(last.problems, last.problem_count) if last is not None and last.problem_count else None,
             class_=f"card {kind}",
         )
+
+    def _schedule(self, sync: SyncView) -> str:
+        if isinstance(sync.schedule, str):
+            return sync.schedule
+        return f"{self._words['every']} {duration(sync.schedule, self._language)}"
 
     def _outcome(self, sync: SyncView) -> str | None:
         last = sync.last_run
@@ -225,7 +233,7 @@ class _Page:
     def _portal(self, portal: PortalView) -> Markup:
         words, language = self._words, self._language
         requests, commands = number(portal.usage.requests, language), number(portal.usage.commands, language)
-        used = f"{requests} {words['requests']}, {commands} {words['commands']}"
+        used = f"{words['requests']}: {requests}, {words['commands']}: {commands}"
         waiting: Child = None
         if portal.waiting_for is not None:
             until = join(" · ", self._time(portal.waiting_until)) if portal.waiting_until else None

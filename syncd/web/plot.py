@@ -24,8 +24,8 @@ def gauge(budget: MethodBudget) -> Markup:
     kind = "hot" if share >= _HOT else "warm" if share >= _WARM else "calm"
     return tag(
         "svg",
-        tag("rect", class_="track", x=0, y=0, width=100, height=6, rx=3),
-        tag("rect", class_=kind, x=0, y=0, width=f"{100 * share:.1f}", height=6, rx=3) if share > 0 else None,
+        tag("rect", class_="track", x=0, y=0, width=100, height=6),
+        tag("rect", class_=kind, x=0, y=0, width=f"{100 * share:.1f}", height=6) if share > 0 else None,
         class_="gauge", viewBox="0 0 100 6", preserveAspectRatio="none", aria_hidden="true",
     )  # fmt: skip
 
@@ -43,11 +43,12 @@ def history(runs: Sequence[RunRecord], language: Language) -> Markup:
         kind = run.state if run.state != "done" or changed else "idle"
         bar = tag(
             "rect", tag("title", f"{told}, {changed} {words['changes']}"), class_=f"bar {kind}",
-            x=(offset + index) * _STEP, y=f"{_HEIGHT - height:.1f}", width=_BAR, height=f"{height:.1f}", rx=1.5,
+            x=(offset + index) * _STEP, y=f"{_HEIGHT - height:.1f}", width=_BAR, height=f"{height:.1f}",
         )  # fmt: skip
         bars.append(bar)
     ground = tag("rect", class_="ground", x=0, y=_HEIGHT - 1, width=_BARS * _STEP - 2, height=1)
     return tag(
         "svg", tag("title", words["history"]), ground, join(*bars),
-        class_="history", viewBox=f"0 0 {_BARS * _STEP - 2} {_HEIGHT}", role="img", aria_label=words["history"],
+        class_="history", preserveAspectRatio="none", viewBox=f"0 0 {_BARS * _STEP - 2} {_HEIGHT}", role="img",
+        aria_label=words["history"],
     )  # fmt: skip

@@ -1,5 +1,5 @@
 """The page's style sheet and its few lines of script,
-  served as files of their own so that the policy can be strict."""
+served as files of their own so that the policy can be strict."""
 
 STYLE = """\
 :root {
@@ -64,7 +64,7 @@ dd { margin: 0; }
 .counts dd { font-size: 20px; font-weight: 650; line-height: 1.25; }
 .counts dd.warn { color: var(--warm); }
 .facts { display: grid; gap: 4px; margin-top: 12px; font-size: 14px; }
-.facts div { display: grid; grid-template-columns: minmax(118px, 36%) 1fr; gap: 10px; }
+.facts div { display: grid; grid-template-columns: minmax(142px, 26%) 1fr; gap: 10px; }
 .facts dd small { display: block; line-height: 1.35; }
 svg { display: block; width: 100%; }
 .history { height: 44px; margin-top: 14px; }
@@ -105,8 +105,10 @@ SCRIPT = """\
 "use strict";
 (() => {
   const seconds = Number(document.currentScript.dataset.seconds);
-  const opened = (root) => [...root.querySelectorAll("details")].map((one) =>
-    [one.closest("article").querySelector("h3").textContent + one.querySelector("summary").textContent.split(":")[0], one]);
+  const opened = (root) => [...root.querySelectorAll("details")].map((one) => {
+    const card = one.closest("article").querySelector("h3").textContent;
+    return [card + one.querySelector("summary").textContent.split(":")[0], one];
+  });
   const refresh = async () => {
     if (document.hidden) return;
     try {

@@ -42,12 +42,15 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncView:
-    """How one sync stands; `runs` are its last passes, the newest first."""
+    """How one sync stands; `runs` are its last passes, the newest first.
+
+    `schedule` is an interval in seconds, or a cron as the config writes it.
+    """
 
     name: str
     portal: str
     source: str
-    schedule: str
+    schedule: float | str
     due: float
     running_since: float | None
     failures: int

@@ -1,0 +1,131 @@
+"""What the page says: in two languages, escaped, without anything from elsewhere, and true to the view."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from syncd.web.page import page
+from syncd.web.words import WORDS, duration, language_of, moment, number
+from tests.web.views import HOSTILE, NOW, sync, view, well
+
+VOID = {"meta", "link"}
+
+
+class Reader(HTMLParser):
+    """Checks that elements nest, and keeps tags, attributes and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data + " "
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_page_is_whole_and_hostile_texts_stay_texts(language: str) -> None:
+    read = Reader(page(view(), language))  # type: ignore[arg-type]
+    assert HOSTILE in read.text
+    assert [attributes for tag, attributes in read.tags if tag == "script"] == [
+        {"src": "refresh.js", "defer": None, "data-seconds": "15"}
+    ]
+    assert read.tags[0] == ("html", {"lang": language})
+
+
+def test_nothing_comes_from_elsewhere_and_nothing_needs_a_style_or_a_script_in_the_page() -> None:
+    read = Reader(page(view(), "en"))
+    addresses = [value for _, attributes in read.tags for name, value in attributes.items() if name in ("src", "href")]
+    assert addresses == ["data:,", "style.css", "refresh.js"]
+    names = {name for _, attributes in read.tags for name in attributes}
+    assert not [name for name in names if name == "style" or name.startswith("on")]
+    assert "form" not in {tag for tag, _ in read.tags}
+
+
+def test_without_a_script_the_page_loads_itself_anew() -> None:
+    assert '<noscript><meta http-equiv="refresh" content="15"></noscript>' in page(view(), "en")
+
+
+def test_everything_an_administrator_asks_for_is_there() -> None:
+    text = re.sub(r"\s+", " ", Reader(page(view(), "en")).text)
+    for said in (
+        "Needs attention", "branch (branch.bitrix24.ru) refuses syncd: the webhook was removed", "1,240", "stale",
+        "shifts.csv:17", "end is before start", "shifts.csv:14", "the portal refused it", "again: in 15 min",
+        "Plan under way", "40 changes", "takes about 2 h", "3 notices to people", "… more 38", "shifts.csv:3",
+        "412.0 of 480 s, frees up in 5 min", "waiting for operating time of calendar.event.add", "in 4 min",
+        "cron 0 3 * * * (Europe/Moscow)", "first pass pending", "running 2 min", "No such file or directory",
+        "done: nothing to change", "in 7 min", "requests: 1,207",
+        "commands: 58,012", "every 15 min",
+    ):  # fmt: skip
+        assert said in text, said
+
+
+def test_a_page_where_nothing_is_wrong_says_so() -> None:
+    text = Reader(page(well(), "en")).text
+    assert "Everything is up to date" in text
+    assert "Needs attention" not in text
+    assert "Needs attention" in Reader(page(replace(well(), config_refused="line 3"), "en")).text
+
+
+def test_what_needs_a_person_comes_first() -> None:
+    text = Reader(page(view(), "en")).text
+    assert text.index("duty-roster") < text.index("timetable")
+
+
+def test_a_plan_that_a_guard_stopped_says_why_and_a_cron_without_a_next_time_says_never() -> None:
+    plan = view().syncs[2].plan
+    assert plan is not None
+    stopped = sync(plan=replace(plan, stopped="would delete 40 of 100 entries"), due=float("inf"))
+    text = Reader(page(replace(view(), syncs=(stopped,)), "en")).text
+    assert "Plan waiting for a decision" in text
+    assert "would delete 40 of 100 entries" in text
+    assert "never" in text
+
+
+def test_a_config_without_syncs_has_a_page() -> None:
+    assert "No sync is configured" in Reader(page(replace(view(), syncs=(), portals=()), "en")).text
+
+
+def test_both_languages_have_the_same_words_and_none_is_left_in_the_other() -> None:
+    assert set(WORDS["en"]) == set(WORDS["ru"])
+    assert not [word for word, text in WORDS["ru"].items() if not re.search("[а-яё]", text.lower())]
+
+
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [
+        ("", "en"), ("ru", "ru"), ("ru-RU,ru;q=0.9,en-US;q=0.8", "ru"), ("en-US,en;q=0.9,ru;q=0.8", "en"),
+        ("de-DE,ru;q=0.5", "ru"), ("fr", "en"), ("ru;q=0,en;q=0.1", "en"), ("ru;q=x", "en"), (",;,;q=", "en"),
+        ("*", "en"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_reader_s(accept: str, language: str) -> None:
+    assert language_of(accept) == language
+
+
+def test_times_and_numbers_read_as_people_write_them() -> None:
+    assert [duration(seconds, "en") for seconds in (0.25, 89, 91, 7200, 40 * 3600)] == [
+        "0.2 s",
+        "89 s",
+        "2 min",
+        "2 h",
+        "2 d",
+    ]
+    assert [moment(NOW + by, NOW, "ru") for by in (-180, 0, 180)] == ["3 мин назад", "сейчас", "через 3 мин"]
+    assert (number(12_345, "en"), number(12_345, "ru")) == ("12,345", "12\u202f345")

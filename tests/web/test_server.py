@@ -1,0 +1,153 @@
+"""The endpoints over real HTTP on the loopback: read-only, strict headers, and true whatever is asked of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from syncd.errors import StateError
+from syncd.web.metrics import Metrics
+from syncd.web.server import serving
+from syncd.web.view import View
+from tests.web.views import view, well
+
+PATHS = ("/", "/healthz", "/metrics", "/style.css", "/refresh.js")
+
+
+class Shown:
+    """What the server is given to show."""
+
+    def __init__(self) -> None:
+        self.view: View | Exception = view()
+
+    async def read(self) -> View:
+        if isinstance(self.view, Exception):
+            raise self.view
+        return self.view
+
+
+@pytest.fixture
+async def shown() -> AsyncIterator[tuple[Shown, str]]:
+    what = Shown()
+    async with serving(what.read, host="127.0.0.1", port=0) as port:
+        yield what, f"http://127.0.0.1:{port}"
+
+
+async def ask(url: str, method: str = "GET", **more: Any) -> tuple[int, dict[str, str], str]:
+    async with aiohttp.ClientSession() as session, session.request(method, url, **more) as answer:
+        return answer.status, dict(answer.headers), await answer.text()
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/no/such", "/%ff", "/../etc/passwd"])
+async def test_every_answer_has_the_strict_headers(shown: tuple[Shown, str], path: str) -> None:
+    _, headers, _ = await ask(shown[1] + path)
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_nothing_can_be_changed(shown: tuple[Shown, str], method: str) -> None:
+    for path in PATHS:
+        status, headers, _ = await ask(shown[1] + path, method, data=b"x" * 5000 if method != "OPTIONS" else None)
+        assert status == 405
+        assert headers["Allow"] == "GET,HEAD"
+
+
+async def test_the_page_speaks_the_reader_s_language(shown: tuple[Shown, str]) -> None:
+    _, headers, text = await ask(shown[1] + "/", headers={"Accept-Language": "ru-RU,ru;q=0.9"})
+    assert (headers["Content-Language"], headers["Content-Type"]) == ("ru", "text/html; charset=utf-8")
+    assert "Требует внимания" in text
+
+
+async def test_health_is_503_while_a_sync_is_stale_and_200_otherwise(shown: tuple[Shown, str]) -> None:
+    what, url = shown
+    status, _, text = await ask(url + "/healthz")
+    document = json.loads(text)
+    assert (status, document["ok"]) == (503, False)
+    assert {one["name"]: one["state"] for one in document["syncs"]} == {
+        "timetable": "fresh", "duty-roster": "stale", "rooms": "fresh", "holidays": "new"
+    }  # fmt: skip
+    assert document["portals"][1] == {"name": "branch", "refused": "the webhook was removed"}
+    what.view = well()
+    status, _, text = await ask(url + "/healthz")
+    assert (status, json.loads(text)["ok"]) == (200, True)
+
+
+async def test_a_ledger_that_cannot_be_read_is_an_answer_too(shown: tuple[Shown, str]) -> None:
+    what, url = shown
+    what.view = StateError("syncd.db: disk I/O error")
+    for path in ("/", "/healthz", "/metrics"):
+        assert (await ask(url + path))[::2] == (503, "syncd.db: disk I/O error\n")
+    assert (await ask(url + "/style.css"))[0] == 200
+
+
+async def test_metrics_are_read_by_prometheus_and_named_by_its_conventions(shown: tuple[Shown, str]) -> None:
+    _, headers, text = await ask(shown[1] + "/metrics")
+    assert headers["Content-Type"].startswith("text/plain; version=")
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    ours = [name for name in families if name.startswith("syncd_")]
+    assert len(ours) > 20
+    for name in ours:
+        assert families[name].documentation
+        assert name == name.lower()
+        assert not name.endswith(("_total", "_ms", "_minutes"))
+    counters = [name for name in ours if families[name].type == "counter"]
+    assert all(sample.name == f"{name}_total" for name in counters for sample in families[name].samples)
+    stale = {sample.labels["sync"]: sample.value for sample in families["syncd_sync_stale"].samples}
+    assert stale == {"timetable": 0, "duty-roster": 1, "rooms": 0, "holidays": 0}
+    used = {sample.labels["method"]: sample.value for sample in families["syncd_operating_used_seconds"].samples}
+    assert used["calendar.event.add"] == 412.0
+
+
+def test_a_number_that_never_comes_is_left_out_of_the_metrics() -> None:
+    never = replace(view().syncs[0], due=float("inf"))
+    text = Metrics().exposition(replace(view(), syncs=(never,))).decode()
+    assert "next_pass_timestamp_seconds{" not in text
+    assert 'syncd_sync_entries{sync="timetable"} 1240.0' in text
+
+
+def test_no_request_makes_the_server_fail() -> None:
+    """Throw odd requests at a running server: every one gets an answer that is no 5xx of its own making."""
+    heads = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        method=st.sampled_from(["GET", "HEAD", "POST", "TRACE", "BREW", "get", ""]),
+        path=st.one_of(st.sampled_from(PATHS), heads.map(lambda text: "/" + text), heads),
+        language=st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=60),
+        body=st.binary(max_size=200),
+    )
+    def probe(method: str, path: str, language: str, body: bytes) -> None:
+        request = (
+            f"{method} {path} HTTP/1.1\r\nHost: x\r\nAccept-Language: {language}\r\nContent-Length: {len(body)}\r\n"
+        )
+        raw = request.encode("latin-1") + b"Connection: close\r\n\r\n" + body
+        answer = runner.run(_raw(raw))
+        status = int(answer.split(b" ", 2)[1]) if answer else 400
+        assert status < 500 or status == 503, answer
+
+    async def _raw(raw: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(raw)
+        await writer.drain()
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        return answer
+
+    with asyncio.Runner() as runner:
+        serving_now = serving(Shown().read, host="127.0.0.1", port=0)
+        port = runner.run(serving_now.__aenter__())
+        probe()
+        runner.run(serving_now.__aexit__(None, None, None))
