@@ -47,7 +47,7 @@ class Counter:
 
     def settle(self, at: float, total: float) -> None:
         """Make the sum alive at `at` be `total`: more goes into the newest minute, less comes off the oldest."""
-        self._forget(at)
+        self.forget(at)
         missing = total - self.used(at)
         if missing > 0:
             self.unsure = self.unsure or missing > COUNTED_FROM_S
@@ -57,7 +57,7 @@ class Counter:
             taken = min(self.buckets[minute], -missing)
             self.buckets[minute] -= taken
             missing += taken
-        self._forget(at)
+        self.forget(at)
 
     def free_at(self, at: float, fitting: float) -> float:
         """Return when the sum will be at most `fitting` if nothing is added: `at`, or a minute boundary after it."""
@@ -77,7 +77,8 @@ class Counter:
         live = [minute for minute, seconds in self.buckets.items() if minute >= first and seconds > NOTHING_S]
         return float((min(live) + BUCKETS) * MINUTE) if live else None
 
-    def _forget(self, at: float) -> None:
+    def forget(self, at: float) -> None:
+        """Drop the minutes that count no more at `at`."""
         first = minute_of(at) - BUCKETS + 1
         self.buckets = {m: s for m, s in self.buckets.items() if m >= first and s > NOTHING_S}
         self.unsure = self.unsure and bool(self.buckets)

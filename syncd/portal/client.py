@@ -25,6 +25,7 @@ from syncd.portal.gate import RequestGate
 from syncd.portal.pace import Limits, Pace
 from syncd.portal.refusal import CommandRefusedError, portal_error
 from syncd.portal.session import Bell, Journal, Line, Session, Tally, Turns
+from syncd.portal.standing import MethodBudget, operating_of, remembered_operating, saved_parts
 from syncd.portal.transport import AiohttpTransport, Transport
 from syncd.portal.waiting import Job
 from syncd.portal.wire import Command, Done, Outcome, Refused, Unknown
@@ -62,15 +63,6 @@ class Progress:
     waiting_for: str | None
     waiting_until: float | None
     eta_s: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MethodBudget:
-    """Operating time of one method: seconds used and allowed, and the unix time its oldest seconds drop."""
-
-    used_s: float
-    limit_s: float
-    resets_at: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,9 +241,11 @@ class Portal:
         """Return how far the pushes under way are."""
         pushes = self._tally.pushes
         total = sum(count for _, count in pushes)
+        now = self._clock.monotonic()
         left: Counts[str] = Counts()
         for exchange, _ in pushes:
             left.update(exchange.counts())
+        flying = [flight for exchange, _ in pushes for flight in exchange.flying(now)]
         waiting = self._tally.waiting
         gate_s = self._line.gate.wait_s
         if waiting is None and gate_s > 0 and pushes:
@@ -263,12 +257,12 @@ class Portal:
             refused_rate=self._tally.refused_rate,
             waiting_for=waiting[0] if waiting is not None else None,
             waiting_until=waiting[1] if waiting is not None else None,
-            eta_s=self.forecast(left).seconds if pushes else None,
+            eta_s=forecast(self._pace, left, now, flying).seconds if pushes else None,
         )
 
     def operating(self) -> Mapping[str, MethodBudget]:
         """Return the operating time of every method the portal has told of."""
-        return _operating(self._pace, self._clock)
+        return operating_of(self._pace, self._clock)
 
     def usage(self) -> Usage:
         """Return what was sent and waited since this client was made; requests under way count when they end."""
@@ -313,44 +307,12 @@ class Portal:
 
     def _restore(self, state: Json) -> None:
         try:
-            pace, gate = _saved(state)
+            pace, gate = saved_parts(state)
             self._pace.load(pace, wall_offset_s=self._clock.now() - self._clock.monotonic())
             self._line.gate.load(gate)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             log.warning("budget.unreadable", portal=self.name, reason=str(error))
             self._pace = self._fresh_pace()
-
-
-def remembered_operating(state: Json, limits: Limits, clock: Clock) -> Mapping[str, MethodBudget]:
-    """Return the operating time that a saved `budget_state` tells of, without a portal; empty when it is unreadable."""
-    wall = clock.now() - clock.monotonic()
-    pace = Pace(limits, guess=wall, random=lambda: 0.0)
-    try:
-        pace.load(_saved(state)[0], wall_offset_s=wall)
-    except (KeyError, TypeError, ValueError, IndexError):
-        return {}
-    return _operating(pace, clock)
-
-
-def _operating(pace: Pace, clock: Clock) -> Mapping[str, MethodBudget]:
-    at = pace.clock.at(clock.monotonic())
-    skew_s = pace.clock.offset_s - (clock.now() - clock.monotonic())
-    budgets = {}
-    for method in pace.operating.methods():
-        resets_at = pace.operating.resets_at(method, at)
-        budgets[method] = MethodBudget(
-            used_s=round(pace.operating.used(method, at), 3),
-            limit_s=pace.operating.hard_s(at),
-            resets_at=None if resets_at is None else resets_at - skew_s,
-        )
-    return budgets
-
-
-def _saved(state: Json) -> tuple[Mapping[str, Json], Json]:
-    """Return the parts of a saved state; raises TypeError or KeyError when it is something else."""
-    if not isinstance(state, Mapping) or state["version"] != 1 or not isinstance(state["pace"], Mapping):
-        raise TypeError("the saved budgets must be an object of version 1")
-    return state["pace"], state["gate"]
 
 
 class _Rows:
@@ -394,4 +356,14 @@ def _must(method: str, outcome: Outcome) -> Done:
             raise PortalUnreachableError(f"{method} was not answered: {outcome.reason}", "try again later")
 
 
-__all__ = ["CommandRefusedError", "Forecast", "Job", "Journal", "MethodBudget", "Portal", "Progress", "PushSummary"]
+__all__ = [
+    "CommandRefusedError",
+    "Forecast",
+    "Job",
+    "Journal",
+    "MethodBudget",
+    "Portal",
+    "Progress",
+    "PushSummary",
+    "remembered_operating",
+]

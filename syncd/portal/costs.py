@@ -13,6 +13,7 @@ from syncd.model.item import Json
 from syncd.portal.wire import CallTime
 
 _KEPT = 64
+_AVERAGED = 500
 _QUANTILE = 0.8
 _OUTLIERS = 0.04
 _FIRST_BATCH = 10
@@ -35,12 +36,17 @@ class CostModel:
     def __init__(self) -> None:
         self._recent: dict[str, deque[float]] = {}
         self._expected: dict[str, float] = {}
+        self._means: dict[str, tuple[float, int]] = {}
 
     def expected(self, method: str) -> float:
         """Return the seconds to plan with for one command: high enough that a batch of them keeps its time."""
         if method not in self._expected:
             self._expected[method] = _expected(self._recent.get(method, ()), _STARTING_S.get(method, _DEFAULT_S))
         return self._expected[method]
+
+    def mean(self, method: str) -> float:
+        """Return the seconds to forecast with: what some hundreds of commands took on average."""
+        return self._means[method][0] if method in self._means else self.expected(method)
 
     def most(self, method: str) -> int:
         """Return how many commands of the method one batch may hold by what is known: few at first, then more."""
@@ -52,7 +58,11 @@ class CostModel:
 
     def learn(self, method: str, seconds: float) -> None:
         """Take in the duration of one executed command."""
-        self._recent.setdefault(method, deque(maxlen=_KEPT)).append(max(0.0, seconds))
+        seconds = max(0.0, seconds)
+        self._recent.setdefault(method, deque(maxlen=_KEPT)).append(seconds)
+        mean, count = self._means.get(method, (0.0, 0))
+        count = min(count + 1, _AVERAGED)
+        self._means[method] = (mean + (seconds - mean) / count, count)
         self._expected.pop(method, None)
 
     def dump(self) -> Json:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.portal.answers import Answer
+from syncd.portal.forecast import Flying
 from syncd.portal.load import Load
 from syncd.portal.pace import ENVELOPE, Executed, Pace
 from syncd.portal.waiting import Job, Queue, Waiting
@@ -116,9 +117,15 @@ class Exchange:
         return self._stopped
 
     def counts(self) -> Mapping[str, int]:
-        """Return the jobs that wait or are in flight, by method."""
-        flying = Tally(job.command.budget_key for f in self._flights.values() for job in f.send.jobs)
-        return {**(self._queue.counts() + flying)}
+        """Return the jobs that wait, by method."""
+        return {**self._queue.counts()}
+
+    def flying(self, now: float) -> tuple[Flying, ...]:
+        """Return the requests in flight, as a forecast takes them."""
+        return tuple(
+            Flying(counts=Tally(job.command.budget_key for job in f.send.jobs), age_s=now - f.sent_at)
+            for f in self._flights.values()
+        )
 
     def offer(self, jobs: Iterable[Job], *, single: bool = False) -> Settled:
         """Take in jobs, each id once; return those that are settled at once because they can never be sent.

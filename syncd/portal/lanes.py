@@ -32,6 +32,11 @@ class LaneControl:
         """How many more requests may go out now."""
         return max(0, self.allowed - self.in_flight)
 
+    @property
+    def likely(self) -> int:
+        """How many lanes to forecast with: all, unless there was trouble."""
+        return self.allowed if self._troubled else self.most
+
     def answered(self, slowdown: float | None) -> None:
         """Take in an answer; `slowdown` is its server time over that of the same commands alone, None if unknown."""
         if slowdown is not None:

@@ -20,6 +20,9 @@ _LESSON_FROM = 0.6
 """A 429 below this part of the limit is a neighbour's doing, not a lower limit."""
 
 _LESSON = 0.98
+_OTHERS_FROM = 0.05
+"""Less than this part of the limit is the inaccuracy of our own sums, not other programs."""
+
 _FORGET_LESSON_S = 86_400.0
 _CROSSING_S = 180.0
 _LONGEST_BLOCK_S = 600.0
@@ -55,6 +58,8 @@ class OperatingBudget:
         self._learned: tuple[float, float] | None = None
         self._proven_s = 0.0
         self._counters: dict[tuple[str, bool], Counter] = {}
+        self._own: dict[tuple[str, bool], Counter] = {}
+        self._others_s: dict[tuple[str, bool], float] = {}
         self._reserved: dict[str, float] = {}
         self._bookings: list[_Booking] = []
 
@@ -82,9 +87,19 @@ class OperatingBudget:
         """Return the seconds used at `at`, the worst of the method's counters, without what is in flight."""
         return max((counter.used(at) for counter in self._of(method)), default=0.0)
 
+    def others_s(self, method: str, at: float) -> float:
+        """Return the seconds that other programs had used when the counter was last told; 0 if next to nothing."""
+        found = max((seconds for (name, _), seconds in self._others_s.items() if name == method), default=0.0)
+        return found if found > _OTHERS_FROM * self.hard_s(at) else 0.0
+
     def drops(self, method: str, at: float) -> Mapping[int, float]:
-        """Return the live seconds of the method's worst counter by the minute they were booked in."""
-        worst = max(self._of(method), key=lambda counter: counter.used(at), default=Counter())
+        """Return the live seconds of the method's worst counter by the minute they were booked in.
+
+        Without what `others_s` tells of: others will go on as they did.
+        """
+        counters = self._counters if not self.others_s(method, at) else self._own
+        both = [counters[key] for key in ((method, True), (method, False)) if key in counters]
+        worst = max(both, key=lambda counter: counter.used(at), default=Counter())
         first = minute_of(at) - BUCKETS + 1
         return {minute: seconds for minute, seconds in worst.buckets.items() if minute >= first}
 
@@ -169,12 +184,14 @@ class OperatingBudget:
         if last.used_s is not None:
             crossed = sum(b.seconds for b in self._bookings if b.key == key and b.ended >= began)
             told = last.used_s + _late_seconds(calls)
+            mine = self._own[key].used(began) if key in self._own else 0.0
+            self._others_s[key] = max(0.0, told + crossed - own - mine)
             counter.settle(began, max(told, min(counter.used(began), told + crossed)))
             counter.reset_at = _plausible(last.reset_at, began) if last.used_s > 0 else None
             before = calls[-2].used_s if len(calls) > 1 else last.used_s - own
             self._proven_s = max(self._proven_s, before or 0.0)
         counter.blocked_at, counter.blocks = None, 0
-        self._book(key, ended, own)
+        self._book(key, began, ended, own)
 
     def assume(self, costs: Mapping[str, float], *, batched: bool, at: float) -> None:
         """Book the expected seconds of a request whose answer never came: it may run, and count, to its end."""
@@ -182,7 +199,7 @@ class OperatingBudget:
             counter = self._counters.setdefault((method, batched), Counter())
             counter.add(at, seconds)
             counter.unsure = True
-            self._book((method, batched), at + MINUTE, seconds)
+            self._book((method, batched), at, at + MINUTE, seconds)
 
     def blocked(self, method: str, *, batched: bool, at: float) -> None:
         """Learn from a 429: the method is over the limit, whatever we thought, until its oldest bucket drops."""
@@ -236,6 +253,7 @@ class OperatingBudget:
                 blocked_at=None if saved["blocked_at"] is None else _float(saved["blocked_at"]),
                 blocks=int(_float(saved["blocks"])),
             )
+        self._own = {key: Counter(buckets=dict(counter.buckets)) for key, counter in self._counters.items()}
 
     def _of(self, method: str) -> tuple[Counter, ...]:
         both = (self._counters.get((method, True)), self._counters.get((method, False)))
@@ -255,7 +273,10 @@ class OperatingBudget:
         modelled = counter.free_at(blocked_at, self.hard_s(blocked_at) * _PROBE_SHARE)
         return told if counter.unsure or modelled <= blocked_at else modelled
 
-    def _book(self, key: tuple[str, bool], ended: float, seconds: float) -> None:
+    def _book(self, key: tuple[str, bool], began: float, ended: float, seconds: float) -> None:
+        mine = self._own.setdefault(key, Counter())
+        mine.forget(began)
+        mine.add(began, seconds)
         self._bookings = [booking for booking in self._bookings if booking.ended > ended - _CROSSING_S]
         self._bookings.append(_Booking(key=key, ended=ended, seconds=seconds))
 
