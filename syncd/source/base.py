@@ -36,7 +36,8 @@ class ReadContext:
     """What a source may know of the pass it reads for; `cache`, where there is one, outlives the process.
 
     `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes), `known` the
-    `changed_marker` of the last snapshot. `window` and `today` are for sources that ask a server for a span of days; a
+    `changed_marker` of the last snapshot. With `moments` a time without an end is a moment, not that whole day: what
+    the entries become has a deadline rather than a length. `window` and `today` are for sources that ask a server for a span of days; a
     file is always read whole.
     """
 
@@ -45,6 +46,7 @@ class ReadContext:
     today: date
     known: str = ""
     cache: FeedCache | None = None
+    moments: bool = False
 
 
 class Source(Protocol):

@@ -51,14 +51,16 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str) -> Source
         raise ConfigError(f"{where}: delimiter = {chosen.delimiter!r} is not one character", 'or leave it at "auto"')
 
     def parse(name: str, content: bytes, context: ReadContext) -> Part:
-        return parse_csv(name, content, chosen, context.zone)
+        return parse_csv(name, content, chosen, context.zone, moments=context.moments)
 
     auto = chosen.encoding == "auto"
     return open_files(chosen, base, where=where, suffix=".csv", begin=lambda: parse, charset_counts=auto)
 
 
-def parse_csv(name: str, content: bytes, options: CsvOptions, zone: str | None) -> Part:
-    """Return what the file holds; `zone` is the sync's `timezone`.
+def parse_csv(
+    name: str, content: bytes, options: CsvOptions, zone: str | None, *, moments: bool = False
+) -> Part:
+    """Return what the file holds; `zone` is the sync's `timezone`, `moments` the context's.
 
     Raises SourceError for a file that is no CSV or lacks a mapped column, ConfigError for an unknown `zone`.
     """
@@ -76,7 +78,7 @@ def parse_csv(name: str, content: bytes, options: CsvOptions, zone: str | None) 
     header = [clean(cell) for cell in cells]
     positions = find_columns(options.columns, header, where=f"{name}:{header_line}")
     order = find_order(_dates(rows, positions), options.dates)
-    reader = RowReader(name=name, header=header, positions=positions, order=order, zone=iana)
+    reader = RowReader(name=name, header=header, positions=positions, order=order, zone=iana, moments=moments)
     part = reader.part(rows)
     for line, reason in broken:
         part.reject(f"{name}:{line}", "", reason)

@@ -76,7 +76,7 @@ class Assembly:
 
     def circumstances(self, context: ReadContext) -> str:
         """Return all that the same bytes are read by."""
-        return repr((self._settings, context.zone, context.today.year))
+        return repr((self._settings, context.zone, context.moments, context.today.year))
 
     def _combine(
         self,

@@ -69,13 +69,15 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str) -> Sourc
         raise ConfigError(f"{where}: Excel files need python-calamine", "pip install 'syncd[xlsx]'") from None
 
     def parse(name: str, content: bytes, context: ReadContext) -> Part:
-        return parse_xlsx(name, content, chosen, context.zone)
+        return parse_xlsx(name, content, chosen, context.zone, moments=context.moments)
 
     return open_files(chosen, base, where=where, suffix=".xlsx", begin=lambda: parse, charset_counts=False)
 
 
-def parse_xlsx(name: str, content: bytes, options: XlsxOptions, zone: str | None) -> Part:
-    """Return what the sheet holds; `zone` is the sync's `timezone`.
+def parse_xlsx(
+    name: str, content: bytes, options: XlsxOptions, zone: str | None, *, moments: bool = False
+) -> Part:
+    """Return what the sheet holds; `zone` is the sync's `timezone`, `moments` the context's.
 
     Raises SourceError for a file that is no workbook or lacks the sheet or a mapped column, ConfigError for an unknown
     `zone`.
@@ -98,7 +100,7 @@ def parse_xlsx(name: str, content: bytes, options: XlsxOptions, zone: str | None
         if number not in headings
     ]
     order = find_order(_dates(rows, positions), options.dates)
-    part = RowReader(name=name, header=header, positions=positions, order=order, zone=iana).part(
+    part = RowReader(name=name, header=header, positions=positions, order=order, zone=iana, moments=moments).part(
         [(line, row) for line, row in rows if any(row)]
     )
     if headings:

@@ -5,7 +5,7 @@ import pytest
 
 from syncd.errors import SourceError
 from syncd.source import Source, open_source
-from tests.source.conformance import CONTEXT, PAGE, FileSourceConformance
+from syncd.source.conformance import CONTEXT, PAGE, FileSourceConformance
 from tests.source.workbooks import workbook
 
 HEADER = ("ID", "Shift", "Start", "End")
@@ -16,7 +16,7 @@ COLUMNS = {"uid": "ID", "title": "Shift", "start": "Start", "end": "End"}
 class TestCsv(FileSourceConformance):
     suffix = ".csv"
 
-    def source(self, path: str, base: Path) -> Source:
+    def opened(self, path: str, base: Path) -> Source:
         return open_source({"type": "csv", "path": path, "columns": COLUMNS}, base, where="test")
 
     def schedule(self, *uids: str) -> bytes:
@@ -33,7 +33,7 @@ class TestCsv(FileSourceConformance):
 class TestIcs(FileSourceConformance):
     suffix = ".ics"
 
-    def source(self, path: str, base: Path) -> Source:
+    def opened(self, path: str, base: Path) -> Source:
         return open_source({"type": "ics", "path": path}, base, where="test")
 
     def schedule(self, *uids: str) -> bytes:
@@ -49,7 +49,7 @@ class TestIcs(FileSourceConformance):
 class TestXlsx(FileSourceConformance):
     suffix = ".xlsx"
 
-    def source(self, path: str, base: Path) -> Source:
+    def opened(self, path: str, base: Path) -> Source:
         return open_source({"type": "xlsx", "path": path, "columns": COLUMNS}, base, where="test")
 
     def schedule(self, *uids: str) -> bytes:
@@ -65,11 +65,14 @@ class TestXlsx(FileSourceConformance):
             (b"ID;Shift", "not an Excel file"),
         )
 
+    def truncated(self) -> bytes:
+        return self.schedule("one", "two")[:-300]
+
     async def test_a_truncated_file_is_incomplete_and_keeps_what_was_read(self, tmp_path: Path) -> None:
         """A part of an archive cannot be read at all, so it is an error, which deletes nothing either."""
-        (tmp_path / "a.xlsx").write_bytes(self.schedule("one", "two")[:-300])
+        (tmp_path / "a.xlsx").write_bytes(self.truncated())
         with pytest.raises(SourceError, match=r"a\.xlsx"):
-            await self.source("a.xlsx", tmp_path).read(CONTEXT)
+            await self.opened("a.xlsx", tmp_path).read(CONTEXT)
 
 
 def _event(uid: str, day: str) -> str:

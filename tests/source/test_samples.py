@@ -3,7 +3,7 @@ from pathlib import Path
 
 from syncd.model.entry import AllDay, Entry, Moment, Reminder, Snapshot, Timed
 from syncd.source import open_source
-from tests.source.conformance import CONTEXT
+from syncd.source.conformance import CONTEXT
 
 SAMPLES = Path(__file__).parent / "samples"
 

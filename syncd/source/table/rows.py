@@ -2,7 +2,7 @@
 
 times in the row                      the entry
 none, or all_day says yes             whole days, the last one included: 1 to 3 May is three days
-start with a time, no end             that whole day; a moment (zero length) where all_day says no
+start with a time, no end             that whole day; a moment (zero length) where all_day says no, or with `moments`
 end as a time without a date          that day; earlier than the start: the next day (a night shift)
 end with its date, or a duration      as written; an end before its start is rejected
 """
@@ -40,7 +40,14 @@ class RowReader:
     """
 
     def __init__(
-        self, *, name: str, header: Sequence[str], positions: Mapping[str, int], order: DateOrder, zone: str | None
+        self,
+        *,
+        name: str,
+        header: Sequence[str],
+        positions: Mapping[str, int],
+        order: DateOrder,
+        zone: str | None,
+        moments: bool = False,
     ) -> None:
         self._name = name
         self._titles = tuple(title or str(at) for at, title in enumerate(header, 1))
@@ -48,6 +55,7 @@ class RowReader:
         self._mapped = frozenset(positions)
         self._order = order
         self._zone = zone
+        self._moments = moments
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         self._read: dict[str, Written] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from xml.sax.saxutils import escape
 
@@ -67,7 +67,7 @@ def wanted(body: str) -> list[str]:
 
 
 @asynccontextmanager
-async def playing(paths: dict[str, Answer]) -> AsyncIterator[Site]:
+async def playing(paths: Mapping[str, Answer]) -> AsyncIterator[Site]:
     """Serve answers by "METHOD /path"; what is not there is a 404."""
 
     async def handle(request: web.Request) -> web.StreamResponse:

@@ -19,9 +19,9 @@ from syncd.errors import SourceError
 from syncd.model.entry import Snapshot
 from syncd.source import Source, open_source
 from syncd.source.base import ReadContext
+from syncd.source.conformance import CONTEXT
 from syncd.source.web.cache import DirectoryCache
 from tests.source.calendars import calendar, event
-from tests.source.conformance import CONTEXT
 
 _RADICALE = """
 [server]

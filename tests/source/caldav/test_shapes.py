@@ -9,6 +9,7 @@ from aiohttp import web
 
 from syncd.errors import SourceError
 from syncd.source import Source, open_source
+from syncd.source.conformance import CONTEXT
 from syncd.source.web.access import Access
 from syncd.source.web.client import _is_home
 from tests.source.caldav.shapes import (
@@ -27,7 +28,6 @@ from tests.source.caldav.shapes import (
     refused,
     wanted,
 )
-from tests.source.conformance import CONTEXT
 from tests.source.web.serving import quick
 
 TEAM = "/cal/team/"

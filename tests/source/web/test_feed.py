@@ -14,8 +14,8 @@ from syncd.errors import SourceError
 from syncd.model.entry import Snapshot
 from syncd.source import open_source
 from syncd.source.base import ReadContext
+from syncd.source.conformance import CONTEXT, PAGE
 from syncd.source.web.cache import DirectoryCache
-from tests.source.conformance import CONTEXT, PAGE
 from tests.source.web.serving import CALENDAR, OTHER, ok, quick, serving, source
 
 
