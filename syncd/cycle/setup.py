@@ -76,7 +76,13 @@ class SyncSetup:
 
     def reading(self, now: float) -> ReadContext:
         """Return what the source is told of a pass at `now`."""
-        return ReadContext(zone=self.zone, window=self.window(now), today=self.today(now), cache=self.feeds)
+        return ReadContext(
+            zone=self.zone,
+            window=self.window(now),
+            today=self.today(now),
+            cache=self.feeds,
+            moments=self.target.on_cards,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,8 @@ class ReadContext:
 
     `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes), `known` the
     `changed_marker` of the last snapshot. With `moments` a time without an end is a moment, not that whole day: what
-    the entries become has a deadline rather than a length. `window` and `today` are for sources that ask a server for a span of days; a
-    file is always read whole.
+    the entries become has a deadline rather than a length. `window` and `today` are for sources that ask a server for
+    a span of days; a file is always read whole.
     """
 
     zone: str | None

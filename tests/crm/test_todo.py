@@ -104,6 +104,13 @@ def test_whole_days_end_at_the_last_minute_and_the_end_may_count(tmp_path: Path)
     assert only(stage, "Ring back").deadline % 86_400 == (10 * 60 + 30) * 60 - 3 * 3600
 
 
+def test_a_time_without_an_end_is_the_deadline_itself(tmp_path: Path) -> None:
+    config = TODO.replace('duration = "Minutes"\n', "")
+    stage = staged(tmp_path, config=config)
+    run_inline(stage.one_pass("visits"))
+    assert only(stage, "Ring back").deadline % 86_400 == (10 - 3) * 3600
+
+
 def test_the_plan_says_whom_the_portal_will_tell(tmp_path: Path) -> None:
     stage = staged(tmp_path)
     result = run_inline(stage.one_pass("visits"))
