@@ -20,6 +20,14 @@ from tests.cli.test_commands import edit, run
 DAY = date.today() + timedelta(days=3)  # noqa: DTZ011 - the commands look at the real clock
 
 
+@pytest.fixture(autouse=True)
+def quick(folder: Path) -> None:
+    """Lift our own limit on requests: this portal has none, and nobody should wait for it here."""
+    config = folder / "syncd.toml"
+    limits = "\n[portals.main.limits]\nburst = 900\nrate = 900\n\n[[sync]]"
+    config.write_text(config.read_text().replace("\n[[sync]]", limits, 1))
+
+
 def answering(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
 
@@ -129,8 +137,7 @@ def test_purge_deletes_what_the_sync_created(
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_migration_stopped_by_a_signal_goes_on_where_it_was(folder: Path, sent: signal.Signals) -> None:
     config = folder / "syncd.toml"
-    limits = "\n[portals.main.limits]\nbatch_size = 2\nlanes = 1\nburst = 900\nrate = 900\n\n[[sync]]"
-    config.write_text(config.read_text().replace("\n[[sync]]", limits, 1))
+    config.write_text(config.read_text().replace("burst = 900", "burst = 900\nbatch_size = 2\nlanes = 1", 1))
     lines = (f"s{n},Shift {n},{DAY} 06:00,{DAY} 07:00,anna.petrova@school.example\n" for n in range(250))
     (folder / "shifts.csv").write_text("ID,Shift,Start,End,E-mail\n" + "".join(lines))
     command = [sys.executable, "-m", "syncd", "-q", "--config", str(config), "migrate", "--yes", "--report"]

@@ -1,0 +1,231 @@
+"""What recovery waits for and what not, what it takes for its own, and what a ledger that fails lets through."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.app.wiring import limits_of
+from syncd.config import load_config
+from syncd.cycle.result import PassResult
+from syncd.cycle.run import PassOptions, prepare, run_pass
+from syncd.errors import StateError
+from syncd.model.item import Hold, Item, Json
+from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.settings import Settings
+from syncd.state import file
+from tests.cycle.test_faults import expected, faulty, run_until_done
+from tests.cycle.test_pass import ROWS, staged
+from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
+
+TIMEOUT_S = 75.0
+
+
+def armed(folder: Path, *faults: str, waf: bool = False, rows: str = ROWS) -> Stage:
+    stage = staged(folder, rows)
+    settings = Settings(integer_stamps=False, waf=waf, faults=tuple(parse_fault(text) for text in faults))
+    stage.set_faults(settings)
+    return stage
+
+
+@pytest.mark.parametrize("fault", ["error-after", "error-before", "half", "html", "crash", "redirect"])
+def test_a_whole_answer_however_useless_is_not_waited_for(tmp_path: Path, fault: str) -> None:
+    stage = armed(tmp_path, f"{fault}:method=calendar.event.add,times=1")
+    result = run_inline(stage.one_pass())
+    assert result.exit_code == 0
+    assert result.record.seconds < TIMEOUT_S / 2
+
+
+@pytest.mark.parametrize("fault", ["cut-after", "cut-before", "html:status=502", "late:seconds=70"])
+def test_a_request_that_may_be_at_work_is_waited_for_until_it_must_have_ended(tmp_path: Path, fault: str) -> None:
+    joint = "," if ":" in fault else ":"
+    stage = armed(tmp_path, f"{fault}{joint}method=calendar.event.add,times=1")
+    result = run_inline(stage.one_pass())
+    assert result.exit_code == 0
+    assert result.record.seconds >= TIMEOUT_S
+    assert len(stage.names()) == 3
+
+
+def test_a_text_that_the_filter_rewrote_is_recognised_after_a_cut(tmp_path: Path) -> None:
+    rows = ROWS.replace("Early shift", "Create event for the Select from list").replace("Night shift", "a < b & c")
+    stage = armed(tmp_path, "cut-after:method=calendar.event.add,times=1", waf=True, rows=rows)
+    result = run_inline(stage.one_pass())
+    assert (result.exit_code, result.record.counts["created"], len(stage.names())) == (0, 3, 3)
+    again = run_inline(stage.one_pass(verify=True))
+    assert again.record.counts["unchanged"] == 3
+
+
+@pytest.mark.parametrize("fault", ["cut-after", "cut-during:keep=1", "late:seconds=60", "error-after", "hang", "half"])
+def test_a_section_whose_create_was_lost_is_made_once(tmp_path: Path, fault: str) -> None:
+    joint = "," if ":" in fault else ":"
+    stage = armed(tmp_path, f"{fault}{joint}method=calendar.section.add,times=1")
+    run_until_done(stage)
+    stage.clock.advance(600)
+    run_inline(stage.one_pass(verify=True))
+    assert sections(stage) == [("user", 3), ("user", 5), ("user", 7)]
+
+
+@pytest.mark.parametrize("seconds", [1, 30, 60])
+def test_a_process_that_dies_while_a_section_is_made_leaves_it_to_the_next_one(tmp_path: Path, seconds: int) -> None:
+    """The request goes on at the portal after the process has died, and ends when the next process is at it."""
+    stage = armed(tmp_path, f"late:method=calendar.section.add,times=1,seconds={seconds}")
+
+    async def dying() -> None:
+        async with stage.opened() as (setups, world):
+            await asyncio.wait_for(run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event()), 5)
+
+    with pytest.raises(TimeoutError):
+        run_inline(dying())
+    run_until_done(stage)
+    stage.clock.advance(600)
+    run_inline(stage.one_pass(verify=True))
+    assert sections(stage) == [("user", 3), ("user", 5), ("user", 7)]
+    assert len(stage.names()) == 3
+
+
+def sections(stage: Stage) -> list[tuple[str, int]]:
+    return sorted(one.calendar for one in stage.world.tables.sections.values() if one.name == "Shifts")
+
+
+def test_an_identical_event_that_stood_there_before_is_never_taken_for_a_lost_create(tmp_path: Path) -> None:
+    """With adopt = false a person's event stays a person's, even when our own create of its twin was never executed."""
+    stage = staged(tmp_path, ROWS, SHIFTS.replace("removed_after = 1", "removed_after = 1\nadopt = false"))
+    run_inline(stage.one_pass())
+    (ours,) = stage.world.events("user", 3)
+    twin = {"from": "2026-12-02T06:00:00", "to": "2026-12-02T14:00:00", "name": "Early shift", "skip_time": "N"}
+    zones = {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}
+    run_inline(_ask(stage, "calendar.event.add", type="user", ownerId=3, section=ours.section_id, **twin, **zones))
+    foreign = max(event.id for event in stage.world.events("user", 3))
+    stage.set_faults(
+        Settings(integer_stamps=False, faults=(parse_fault("cut-before:method=calendar.event.add,times=1"),))
+    )
+    more = "9,Early shift,2026-12-02 06:00,2026-12-02 14:00,anna.petrova@school.example,\n"
+    stage.write("shifts.csv", HEADER + ROWS + more)
+    run_inline(stage.one_pass(verify=True))
+    links = run_inline(_links(stage))
+    assert foreign not in {link.remote_id for link in links}
+    assert len(stage.world.events("user", 3)) == 3
+
+
+@pytest.mark.parametrize("back_s", [3600, 400 * 86400])
+def test_a_clock_that_was_set_back_neither_hangs_nor_loses_anything(tmp_path: Path, back_s: int) -> None:
+    stage = faulty(tmp_path, "cut-after:method=calendar.event.add,times=1")
+
+    async def killed() -> None:
+        async with stage.opened() as (setups, world):
+            await asyncio.wait_for(run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event()), 5)
+
+    with pytest.raises(TimeoutError):
+        run_inline(killed())
+    stage.clock.advance(-float(back_s))
+    began = stage.clock.start + stage.clock.offset_s
+    config = load_config(tmp_path / "syncd.toml", {})
+    stage.write("syncd.toml", stage.config)
+    result = run_inline(stage.one_pass())
+    assert result.record.seconds < 2 * limits_of(config.portals[0]).timeout + 60
+    assert result.record.started >= began
+    stage.clock.advance(float(back_s) + 7200)
+    run_until_done(stage)
+    assert stage.names() == expected(40)
+
+
+def test_a_hold_made_under_a_clock_that_was_ahead_does_not_wait_for_that_time(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    item = run_inline(_wanted(stage))[0]
+
+    async def held(since: float) -> int:
+        async with stage.opened() as (setups, world):
+            hold = Hold(key=item.key, reason="refused", fingerprint=item.fingerprint, attempts=1, since=since,
+                        retry_at=since + 900)  # fmt: skip
+            await world.ledger.hold("shifts", [hold])
+            return (await prepare(setups["shifts"], world, verify=True, keep=False)).counts["held"]
+
+    now = stage.clock.start + stage.clock.offset_s
+    assert run_inline(held(now - 60)) == 1
+    assert run_inline(held(now + 400 * 86400)) == 0
+
+
+async def _wanted(stage: Stage) -> tuple[Item, ...]:
+    async with stage.opened() as (setups, world):
+        return (await prepare(setups["shifts"], world, verify=True, keep=False)).wanted
+
+
+class Full(sqlite3.OperationalError):
+    sqlite_errorname = "SQLITE_FULL"
+
+
+@pytest.mark.parametrize("at", range(1, 14))
+def test_a_full_disk_at_any_write_sends_nothing_that_is_not_written_down(
+    tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = faulty(tmp_path)
+    writes = 0
+    transaction = file.transaction
+
+    def filling(connection: sqlite3.Connection) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes >= at:
+            raise Full("database or disk is full")
+        return transaction(connection)
+
+    for room in ("items", "journal", "runs"):
+        monkeypatch.setattr(f"syncd.state.{room}.transaction", filling)
+    try:
+        result: PassResult | StateError = run_inline(stage.one_pass())
+    except StateError as error:
+        result = error
+    told = result.error if isinstance(result, PassResult) else result
+    assert isinstance(told, StateError)
+    assert (told.exit_code, "no room left" in told.message) == (2, True)
+    monkeypatch.undo()
+    linked = {link.remote_id for link in run_inline(_links(stage))}
+    intended = run_inline(_intended(stage))
+    assert len(stage.names()) - len(linked) <= intended
+    stage.clock.advance(600)
+    run_until_done(stage)
+    assert stage.names() == expected(40)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_ledger_is_told_before_the_portal_is_asked(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    run_inline(stage.one_pass())
+    (tmp_path / "state" / "syncd.db").chmod(0o400)
+    asked = stage.transport.requests
+    with pytest.raises(StateError):
+        run_inline(stage.one_pass())
+    assert stage.transport.requests == asked
+
+
+def test_a_corrupt_ledger_is_told_before_the_portal_is_asked(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    run_inline(stage.one_pass())
+    path = tmp_path / "state" / "syncd.db"
+    content = bytearray(path.read_bytes())
+    content[4096:12288] = b"\xff" * 8192
+    path.write_bytes(bytes(content))
+    asked = stage.transport.requests
+    with pytest.raises(StateError, match="damaged"):
+        run_inline(stage.one_pass())
+    assert stage.transport.requests == asked
+
+
+async def _links(stage: Stage) -> Any:
+    async with stage.opened() as (_, world):
+        return await world.ledger.links("shifts")
+
+
+async def _intended(stage: Stage) -> int:
+    async with stage.opened() as (_, world):
+        return len(await world.ledger.open_intents("shifts"))
+
+
+async def _ask(stage: Stage, method: str, **params: Json) -> None:
+    async with stage.opened() as (_, world):
+        await world.portal.read(method, params)
