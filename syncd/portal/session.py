@@ -167,6 +167,7 @@ class Session:
         Raises what the journal raised; on cancellation the requests in flight are given up, their jobs unsettled.
         """
         self._turns.join(self)
+        watch = asyncio.create_task(self._ring_on_stop())
         try:
             while not self._halted():
                 rung = self._bell.event
@@ -184,10 +185,11 @@ class Session:
             while self._flights:
                 await asyncio.wait(self._flights)
         finally:
+            watch.cancel()
             self._turns.leave(self)
             for flight in self._flights:
                 flight.cancel()
-            await asyncio.gather(*self._flights, return_exceptions=True)
+            await asyncio.gather(watch, *self._flights, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
         await self.record(self._exchange.give_back())
@@ -271,21 +273,20 @@ class Session:
             said = answer.whole.reason
         log.warning("batch.failed", commands=len(send.jobs), seconds=seconds, reason=said)
 
+    async def _ring_on_stop(self) -> None:
+        await self._stop.wait()
+        self._bell.ring()
+
     async def _pass_time(self, wait: Wait, rung: asyncio.Event) -> None:
-        """Wait for the moment, an answer of any session, or the stop, whichever comes first."""
+        """Wait for the moment, or for the bell: an answer of any session, or the stop."""
+        if wait.until is None:
+            await rung.wait()
+            return
         now = self._clock.monotonic()
-        limited = wait.until is not None
-        if wait.until is not None:
-            wall = self._clock.now() + wait.until - now
-            self._tell_waiting((wait.why, wall))
-            if wait.until - now >= _LOGGED_WAIT_S and not self._exchange.in_flight:
-                log.info("limit.waited", why=wait.why, seconds=round(wait.until - now, 1))
-        waits: list[asyncio.Future[object]] = [
-            asyncio.ensure_future(rung.wait()),
-            asyncio.ensure_future(self._stop.wait()),
-        ]
-        if wait.until is not None:
-            waits.append(asyncio.ensure_future(self._clock.sleep(wait.until - now)))
+        self._tell_waiting((wait.why, self._clock.now() + wait.until - now))
+        if wait.until - now >= _LOGGED_WAIT_S and not self._exchange.in_flight:
+            log.info("limit.waited", why=wait.why, seconds=round(wait.until - now, 1))
+        waits = [asyncio.ensure_future(rung.wait()), asyncio.ensure_future(self._clock.sleep(wait.until - now))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -293,7 +294,7 @@ class Session:
                 one.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
             self._tell_waiting(None)
-        if limited and not self._exchange.in_flight:
+        if not self._exchange.in_flight:
             self._wait_over(self._clock.monotonic() - now)
 
     def _tell_waiting(self, waiting: tuple[str, float | None] | None) -> None:

@@ -129,14 +129,14 @@ class LightPortal:
 
     def neighbour(self, method: str, seconds: float) -> None:
         """Let another program behind the same address, with another webhook, do one batch of `method`."""
-        now = self.now()
+        now, cpu = self.now(), process_time()
         self.settle(now)
-        if not self.bucket.take(now):
-            return
-        request = self.limiter.begin(now)
-        if not request.blocked(_nested(method)):
-            request.finished(_nested(method), now, seconds, ok=True)
-        heapq.heappush(self._ending, (now + seconds, next(self._numbers), request))
+        if self.bucket.take(now):
+            request = self.limiter.begin(now)
+            if not request.blocked(_nested(method)):
+                request.finished(_nested(method), now, seconds, ok=True)
+            heapq.heappush(self._ending, (now + seconds, next(self._numbers), request))
+        self.cpu_s += process_time() - cpu
 
     def stamps(self, began: float, ended: float, told: tuple[float, int]) -> dict[str, Any]:
         """Return a `time` object; without counters when this portal gives none."""
