@@ -110,6 +110,8 @@ async def _portal(
     setups = [app.setup(sync.name) for sync in syncs]
     wants_groups = any(setup.target.wants_groups for setup in setups)
     wanted = _wanted_scopes(setups)
+    if app.config.alerts is not None and app.config.alerts.portal == portal.name:
+        wanted = (*wanted, ("im",))
     try:
         scopes = frozenset(str(one) for one in rows_of(await portal.read("scope", {})))
         yield Check(name=name, ok=True, detail=f"{portal.origin} answers")
