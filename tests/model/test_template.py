@@ -48,6 +48,12 @@ def rendered(text: str, subject: Entry) -> str:
         ("{X-ROOM}", ""),
         ("{uid} {where}", "u1 shifts.csv:14"),
         ("{categories}; {priority}", "a, b; 5"),
+        ("{title|prefix:On: }{location|prefix:At: }", "On: Lesson"),
+        ("{priority|map:1=high,5=normal,*=low}", "normal"),
+        ("{categories|map:b=blue,*=gray}", "blue"),
+        ("{title|map:x=y}", ""),
+        ("{title|map: lesson = found }", "found"),
+        ("{conference}{transparency}{contact}{contact_phone}{contact_email}", ""),
     ],
 )
 def test_a_template_is_filled_from_fields_and_columns(text: str, expected: str) -> None:
@@ -61,6 +67,19 @@ def test_a_template_is_filled_from_fields_and_columns(text: str, expected: str) 
         ("Floor", "second of its title"),
     )
     assert rendered(text, entry(columns=columns, categories=("a", "b"), priority=5)) == expected
+
+
+@pytest.mark.parametrize("text", ["{title|prefix}", "{title|map}", "{title|map:a}", "{title|map:a=b,c}"])
+def test_filters_without_what_they_need_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="needs"):
+        compile_template(text, where="name")
+
+
+def test_derived_names_come_from_the_columns_that_mean_them_and_yield_to_a_column_of_their_own() -> None:
+    derived = (("X-GOOGLE-CONFERENCE", "https://meet"), ("contact_phone", " "), ("contact_email", "a@b"))
+    assert rendered("{conference} {contact}", entry(columns=derived)) == "https://meet a@b"
+    own = (("Contact", "Ann"), ("Conference", "Hall"))
+    assert rendered("{Contact} {conference}", entry(columns=own)) == "Ann Hall"
 
 
 def test_whole_days_end_on_their_last_day() -> None:

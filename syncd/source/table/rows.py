@@ -180,7 +180,8 @@ class RowReader:
         all_day = values[self._at["all_day"]]
         says_all_day = self._strict("all_day", all_day, words.truth) if all_day else None
         no_times = start.time is None and end.time is None
-        no_end = end.day is None and end.time is None and length is None and not (self._moments and start.time is not None)
+        is_moment = self._moments and start.time is not None
+        no_end = end.day is None and end.time is None and length is None and not is_moment
         if says_all_day or (says_all_day is None and (no_times or no_end)):
             return _whole_days(start.day, end.day, length)
         if start.time is None:

@@ -1,0 +1,81 @@
+"""What `check` proves about the CRM before a pass does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from syncd.app.check import Check, check_all
+from syncd.app.wiring import App
+from syncd.config import load_config
+from syncd.portal.client import Portal
+from syncd.portal.credential import Webhook
+from syncd.portal.pace import Limits
+from syncd.sandbox.seed import default_world
+from tests.crm.stage import HEADER, ROWS, VISITS
+from tests.support.sandbox import WEBHOOK, Stage, run_inline
+
+
+def checks(
+    folder: Path, *, scopes: tuple[str, ...] = ("calendar", "user", "crm"), zone: str = "", config: str = VISITS
+) -> list[Check]:
+    world = default_world()
+    hooks = tuple(msgspec.structs.replace(hook, scopes=scopes) for hook in world.webhooks)
+    users = tuple(
+        msgspec.structs.replace(user, zone=zone or user.zone) if user.id == 1 else user for user in world.users
+    )
+    stage = Stage(folder, config, seed=msgspec.structs.replace(world, webhooks=hooks, users=users))
+    stage.write("visits.csv", HEADER + ROWS)
+    path = stage.write("syncd.toml", config)
+
+    async def run() -> list[Check]:
+        portal = Portal(
+            name="main",
+            credential=Webhook(address=WEBHOOK),
+            limits=Limits.tariff("standard"),
+            clock=stage.clock,
+            random=Random(1).random,
+            transport=stage.transport,
+        )
+        async with stage.opened() as (setups, passing):
+            app = App(
+                config=load_config(path, {}),
+                ledger=passing.ledger,
+                portals={"main": portal},
+                clock=stage.clock,
+                ready=setups,
+            )
+            return [one async for one in check_all(app, offline=False)]
+
+    return run_inline(run())
+
+
+def test_nothing_stands_in_the_way_of_appointments(tmp_path: Path) -> None:
+    found = checks(tmp_path)
+    assert [one for one in found if not one.ok and one.name != "secrets"] == []
+    details = " ".join(one.detail for one in found)
+    assert "3 items on 2 cards" in details
+    assert "with a calendar target would show it twice" in details
+
+
+def test_the_missing_scope_is_named_and_the_calendars_is_not_asked_for(tmp_path: Path) -> None:
+    found = checks(tmp_path, scopes=("user",))
+    (scopes,) = (one for one in found if "; missing:" in one.detail)
+    assert scopes.detail.endswith("missing: crm")
+    (clients,) = (one for one in found if one.name == "clients visits")
+    assert not clients.ok
+
+
+def test_a_guessed_zone_that_times_depend_on_is_told(tmp_path: Path) -> None:
+    found = checks(tmp_path, zone="Europe/Riga")
+    (told,) = (one.detail for one in found if one.name == "zone visits")
+    assert "server_timezone" in told
+
+
+def test_what_to_dos_cannot_do_is_said(tmp_path: Path) -> None:
+    found = checks(tmp_path, config=VISITS.replace('"activity"', '"todo"'))
+    said = [one.detail for one in found if one.name == "target visits"]
+    assert any("a deadline only" in one for one in said)
+    assert any("carries no origin" in one for one in said)

@@ -1,0 +1,148 @@
+"""Looking clients up: phones in every format, few calls, nobody taken for somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.errors import EntryError
+from syncd.portal.client import Portal
+from syncd.portal.clients import Clients, Sought, phone_word, read_clients, sought
+from syncd.portal.credential import Webhook
+from syncd.portal.pace import Limits
+from syncd.sandbox.crm_seed import SeedElement
+from syncd.sandbox.seed import default_world
+from syncd.sandbox.settings import Settings
+from syncd.sandbox.world import World
+from tests.support.sandbox import WEBHOOK, SimClock, WorldTransport, run_inline
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("+7 (916) 111-22-33", "79161112233"),
+        ("8 916 111 22 33", "79161112233"),
+        ("007 916 111 22 33", "79161112233"),
+        ("+8 916 111 22 33", "89161112233"),
+        ("+371 29-123-456", "37129123456"),
+        ("+7 495 123-45-67 доб. 12", "74951234567"),
+        ("+1 555 123 4567 ext 9", "15551234567"),
+        ("+1 555 123 4567#9", "15551234567"),
+        ("112", "112"),
+        ("12", ""),
+        ("call me", ""),
+        ("", ""),
+    ],
+)
+def test_a_phone_is_its_digits_with_the_countrys_code(text: str, word: str) -> None:
+    assert phone_word(text) == word
+
+
+@pytest.mark.parametrize(
+    ("text", "is_phone", "kind", "word", "owner_type"),
+    [
+        ("275", False, "id", "275", "contact"),
+        ("275", True, "PHONE", "275", "contact"),
+        ("2345678", False, "PHONE", "2345678", "contact"),
+        ("C_1234567", False, "id", "1234567", "contact"),
+        ("co_5", False, "id", "5", "company"),
+        (" A@B.Example ", False, "EMAIL", "a@b.example", "contact"),
+        ("mailto:a@b.example", False, "EMAIL", "a@b.example", "contact"),
+    ],
+)
+def test_what_is_named_is_told_by_its_form(text: str, is_phone: bool, kind: str, word: str, owner_type: str) -> None:
+    found = sought(text, "contact", is_phone=is_phone)
+    assert (found.kind, found.word, found.type) == (kind, word, owner_type)
+
+
+@pytest.mark.parametrize("text", ["", "none", "12 x", "  "])
+def test_what_is_neither_is_refused(text: str) -> None:
+    with pytest.raises(EntryError):
+        sought(text, "contact", is_phone=True)
+
+
+def test_a_deal_is_found_by_its_id_only() -> None:
+    assert sought("7", "deal").kind == "id"
+    with pytest.raises(EntryError, match="name the deal by its id"):
+        sought("+79161112233", "deal")
+
+
+@given(st.text(max_size=40))
+def test_no_text_breaks_the_reading_of_a_phone(text: str) -> None:
+    word = phone_word(text)
+    assert word == "" or (word.isdigit() and len(word) >= 3)
+
+
+def looked_up(elements: tuple[SeedElement, ...], wanted: list[Sought]) -> tuple[Clients, World]:
+    world = World(Settings(integer_stamps=False), msgspec.structs.replace(default_world(), elements=elements))
+
+    async def run() -> Clients:
+        clock = SimClock()
+        portal = Portal(
+            name="main",
+            credential=Webhook(address=WEBHOOK),
+            limits=Limits.tariff("standard"),
+            clock=clock,
+            random=Random(1).random,
+            transport=WorldTransport(world, clock),
+        )
+        return await read_clients(portal, wanted)
+
+    return run_inline(run()), world
+
+
+def contacts(count: int, phone: Callable[[int], str]) -> tuple[SeedElement, ...]:
+    return tuple(SeedElement(type="contact", id=n, name=f"N{n}", phones=(phone(n),)) for n in range(1, count + 1))
+
+
+def test_three_hundred_phones_cost_twenty_two_commands() -> None:
+    elements = contacts(300, lambda n: f"8 (916) {n:07}")
+    wanted = [sought(f"+7916{n:07}", "contact") for n in range(1, 301)]
+    clients, world = looked_up(elements, wanted)
+    assert [clients.client(one).id for one in wanted] == list(range(1, 301))
+    assert dict(world.traffic.commands) == {"crm.duplicate.findbycomm": 15, "crm.contact.list": 6}
+
+
+def test_values_of_one_call_are_told_apart_and_strangers_stay_strangers() -> None:
+    elements = contacts(3, lambda n: f"+7916000000{n}")
+    names = ["89160000002", "+4912345", "7 916 000 00 01"]
+    clients, _ = looked_up(elements, [sought(name, "contact", is_phone=True) for name in names])
+    assert clients.client(sought(names[0], "contact")).id == 2
+    assert clients.client(sought(names[2], "contact")).id == 1
+    with pytest.raises(EntryError, match=r"no contact with '\+4912345'"):
+        clients.client(sought(names[1], "contact"))
+
+
+def test_a_spelling_only_the_portal_understands_is_asked_for_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    elements = contacts(2, lambda n: f"+7916000000{n}")
+    world_word = "syncd.sandbox.methods.crm_elements._normal"
+    monkeypatch.setattr(world_word, lambda _kind, value: "".join(c for c in value if c.isdigit())[-7:])
+    wanted = [sought("+79160000001", "contact"), sought("000-00-02", "contact", is_phone=True)]
+    clients, world = looked_up(elements, wanted)
+    assert [clients.client(one).id for one in wanted] == [1, 2]
+    assert world.traffic.commands["crm.duplicate.findbycomm"] == 2
+
+
+def test_a_deal_brings_its_contact_along() -> None:
+    elements = (
+        *contacts(1, lambda _: "+79160000001"),
+        SeedElement(type="deal", id=9, name="Course", contact=1),
+    )
+    clients, _ = looked_up(elements, [sought("9", "deal")])
+    assert (clients.client(sought("9", "deal")).name, clients.known["C_1"].phones) == ("Course", ("+79160000001",))
+
+
+def test_a_dropped_filter_takes_nobody_in_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    def everything(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr("syncd.sandbox.crm_listing._test", everything)
+    elements = contacts(60, lambda n: f"+7916000{n:04}")
+    clients, _ = looked_up(elements, [sought("3", "contact")])
+    assert set(clients.known) == {"C_3"}
