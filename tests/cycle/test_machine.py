@@ -119,7 +119,7 @@ class Machine(RuleBasedStateMachine):
 
 def test_whatever_happens_each_entry_ends_up_there_once_and_nothing_else_is_touched() -> None:
     chosen = settings(
-        max_examples=EXAMPLES or 40,
+        max_examples=EXAMPLES or 30,
         stateful_step_count=12,
         derandomize=not EXAMPLES,
         database=None,
