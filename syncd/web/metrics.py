@@ -83,7 +83,7 @@ def _syncs(syncs: Sequence[SyncView]) -> Iterator[Metric]:
     yield gauge("failures", "Passes that failed in a row.", [float(sync.failures) for sync in syncs])
     yield gauge("entries", "Entries of the source that are kept in the portal.", [s.tally.entries for s in syncs])
     yield gauge("items", "Events that syncd keeps in the portal.", [sync.tally.items for sync in syncs])
-    yield gauge("held", "Items set aside.", [sync.tally.held for sync in syncs])
+    yield gauge("held", "Items set aside.", [sync.held for sync in syncs])
     yield gauge("open_intents", "Changes whose outcome is not known yet.", [s.tally.open_intents for s in syncs])
 
 

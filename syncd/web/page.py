@@ -107,7 +107,7 @@ class _Page:
         counts = (
             (words["entries"], tally.entries, ""),
             (words["items"], tally.items, ""),
-            (words["held"], tally.held, "warn"),
+            (words["held"], sync.held, "warn"),
             (words["open"], tally.open_intents, "warn"),
         )
         return tag(

@@ -67,6 +67,12 @@ class SyncView:
         """The newest pass that has ended."""
         return next((run for run in self.runs if run.finished is not None), None)
 
+    @property
+    def held(self) -> int:
+        """Items set aside in the ledger, or entries that the last pass could not place, whichever are more."""
+        last = self.last_run
+        return max(self.tally.held, last.counts.get("held", 0) if last is not None else 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortalView:

@@ -420,6 +420,25 @@ def test_two_syncs_into_the_same_new_section_make_it_once(tmp_path: Path) -> Non
     assert len(stage.names(owner=3)) == 10
 
 
+def test_two_syncs_that_want_the_same_events_at_once_get_one_each_and_adopt_none_of_the_other(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    stage.set_faults(Settings(integer_stamps=False, costs_s={"calendar.event.add": 2.0}))
+    twin = SHIFTS.partition("[[sync]]")[2].replace('name = "shifts"', 'name = "twin"\nverify_every = "1m"')
+
+    async def main() -> list[int]:
+        async with stage.running(SHIFTS + "[[sync]]" + twin.replace("timezone", 'every = "1m"\ntimezone')) as (
+            service,
+            _,
+        ):
+            await asyncio.sleep(900)
+            links = [link for name in ("shifts", "twin") for link in await service._ledger.links(name)]
+            return [link.remote_id for link in links]
+
+    linked = run_inline(main())
+    assert len(linked) == len(set(linked)) == 10
+    assert len(stage.names(owner=3)) == 10
+
+
 def test_a_config_without_a_portal_is_refused_before_anything_is_opened(tmp_path: Path) -> None:
     stage = scene(tmp_path)
     path = stage.write("syncd.toml", "")
