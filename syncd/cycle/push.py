@@ -19,6 +19,7 @@ from syncd.cycle.sections import ensure_sections
 from syncd.cycle.setup import SyncSetup, World
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Key
+from syncd.model.order import predecessors
 from syncd.model.window import Window
 from syncd.portal.directory import Directory
 from syncd.portal.waiting import Job
@@ -83,9 +84,15 @@ async def push(
         section_ids={one: section_id for one, (_, section_id) in zip(ids, ready, strict=True)},
         holds={hold.key: hold for hold in await world.ledger.holds(setup.name)},
     )
+    after = predecessors([change for change, _ in ready])
     jobs = [
-        Job(id=one, command=setup.target.command(change, section_id, directory), repeatable=change.op != "create")
-        for one, (change, section_id) in zip(ids, ready, strict=True)
+        Job(
+            id=ids[index],
+            command=setup.target.command(change, section_id, directory),
+            repeatable=change.op != "create",
+            after=ids[after[index]] if index in after else None,
+        )
+        for index, (change, section_id) in enumerate(ready)
     ]
     try:
         await world.portal.push(jobs, journal, stop)

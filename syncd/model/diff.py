@@ -21,11 +21,11 @@ from typing import Literal
 
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Fields, Hold, Item, Json, Key, Link, Observed, fingerprint
+from syncd.model.order import rank
 from syncd.model.window import Window
 
 ANY_FINGERPRINT = "*"
 SAME_UPDATES_LIMIT = 3
-_ORDER = {"adopt": 0, "update": 1, "create": 2, "delete": 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,7 +372,7 @@ def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
         first_start[uid] = min(first_start.get(uid, start), start)
     changed = {c.key.uid for c in draft.changes if c.op == "update" or (c.op == "delete" and _stale(c, draft))}
     return Plan(
-        changes=tuple(sorted(draft.changes, key=lambda c: (first_start[c.key.uid], c.key.uid, _ORDER[c.op], c.key))),
+        changes=tuple(sorted(draft.changes, key=lambda c: (first_start[c.key.uid], c.key.uid, rank(c), c.key))),
         problems=tuple(sorted(draft.problems, key=lambda p: (p.where, p.key or "", p.reason))),
         unchanged=draft.unchanged,
         held=draft.held,

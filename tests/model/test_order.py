@@ -1,0 +1,64 @@
+"""In which order an entry's changes go, and which must wait for which."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.model.item import Calendar, Change, Item, Key, Link, Op
+from syncd.model.order import predecessors, rank
+
+HERE, THERE = Calendar(type="user", owner=5), Calendar(type="user", owner=6)
+Days = tuple[str, str | None]
+
+
+def change(
+    op: Op, *, now: Days | None = None, before: Days | None = None, uid: str = "a", calendar: Calendar = HERE
+) -> Change:
+    key = Key(uid=uid, calendar=calendar)
+    shared = {"key": key, "title": "", "where": "", "start": ""}
+    item = link = None
+    if now is not None:
+        item = Item(section="s", section_id=1, fields={}, starts_on=now[0], ends_on=now[1], **shared)  # type: ignore[arg-type]
+    if before is not None:
+        link = Link(
+            remote_id=1, section="s", section_id=1, fingerprint="", sent={}, version=1,
+            starts_on=before[0], ends_on=before[1], **shared,  # type: ignore[arg-type]
+        )  # fmt: skip
+    return Change(op=op, key=key, reason="", item=item, link=link)
+
+
+CUT = change("update", now=("2026-01-01", "2026-03-01"), before=("2026-01-01", None))
+GROWN = change("update", now=("2026-01-01", None), before=("2026-01-01", "2026-03-01"))
+SHIFTED = change("update", now=("2026-01-05", "2026-03-05"), before=("2026-01-01", "2026-03-01"))
+RENAMED = change("update", now=("2026-01-01", None), before=("2026-01-01", None))
+LATER = change("create", now=("2026-03-08", None))
+GONE = change("delete", before=("2026-03-08", None))
+
+
+def test_what_only_shortens_goes_first_and_deletes_go_last() -> None:
+    ordered = [CUT, GROWN, LATER, GONE]
+    assert sorted(ordered[::-1], key=rank) == ordered
+    assert rank(SHIFTED) == rank(RENAMED) == rank(GROWN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([CUT, LATER], {1: 0}),
+        ([CUT, LATER, LATER], {1: 0, 2: 0}),
+        ([GROWN, GONE], {1: 0}),
+        ([GROWN, LATER, GONE], {2: 1}),
+        ([CUT, LATER, GONE], {1: 0, 2: 1}),
+        ([SHIFTED, GONE], {}),
+        ([RENAMED, LATER], {}),
+        ([CUT, change("create", now=("2025-12-01", "2025-12-01"))], {}),
+        ([CUT, change("create", now=("2026-03-08", None), uid="b")], {}),
+        ([CUT, change("create", now=("2026-03-08", None), calendar=THERE)], {}),
+        ([change("create", now=("2026-03-08", None), calendar=THERE), GONE], {1: 0}),
+        ([change("delete", before=("2026-03-08", None))] * 3, {}),
+    ],
+)
+def test_additions_follow_the_shortening_and_deletes_the_addition_in_the_same_days(
+    changes: list[Change], expected: dict[int, int]
+) -> None:
+    assert predecessors(changes) == expected
