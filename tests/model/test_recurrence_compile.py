@@ -259,6 +259,19 @@ class TestTime:
         result = proven(series(timed(datetime(2026, 1, 4, 9), zone=zone), "FREQ=DAILY"), YEAR, server)
         assert len(result.pieces) == 1
 
+    def test_a_change_from_then_on_keeps_its_length_on_the_clock_under_another_name_of_the_zone(self) -> None:
+        span = timed(datetime(2026, 3, 8, 1, 15), minutes=90, zone="America/New_York")
+        shorter = timed(datetime(2026, 3, 8, 1, 15), minutes=45, zone="US/Eastern")
+        then_on = override(at(2026, 3, 8, 1, 15, "America/New_York"), shorter, future=True)
+        for piece in compiled(series(span, "FREQ=WEEKLY;COUNT=9", overrides=[then_on])).pieces[1:]:
+            assert isinstance(piece.span, Timed)
+            assert piece.span.end - piece.span.start == timedelta(minutes=45)
+
+    def test_an_exception_names_its_occurrence_under_another_name_of_the_zone_even_in_a_skipped_hour(self) -> None:
+        span = timed(datetime(2026, 2, 1, 2, 30), zone="US/Eastern")
+        entry = series(span, "FREQ=WEEKLY;COUNT=9", exdates=[at(2026, 3, 8, 2, 30, "America/New_York")])
+        assert [piece.id for piece in compiled(entry).pieces] == ["", "20260315"]
+
     @pytest.mark.parametrize("server", ["Europe/Moscow", "Europe/Berlin"])
     @pytest.mark.parametrize("hour", [0, 1, 2, 23])
     def test_nights_across_the_switches_keep_their_hours(self, server: str, hour: int) -> None:

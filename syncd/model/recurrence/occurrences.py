@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from syncd.model import zones
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Recurrence, Span, Timed
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.rrule import Rule, Until
@@ -221,7 +222,7 @@ class _Joiner:
         wall = seconds(moment.wall)
         if self._zone is None:
             return wall // DAY * DAY
-        if moment.zone is None or moment.zone == self._zone:
+        if moment.zone is None or zones.same(moment.zone, self._zone):
             return wall
         return clock_of(self._zone).wall(clock_of(moment.zone).unix(wall))
 
@@ -284,7 +285,7 @@ class _Joiner:
     def _group(self, original: int, override: Override) -> Group:
         """Return what THISANDFUTURE makes of the rest: the same difference in time, the override's length (3.2.13)."""
         span = override.span
-        if isinstance(span, Timed) and self._zone is not None and span.zone != self._zone:
+        if isinstance(span, Timed) and self._zone is not None and not zones.same(span.zone, self._zone):
             begin, series = clock_of(span.zone).unix(seconds(span.start)), clock_of(self._zone)
             end = clock_of(span.end_zone).unix(seconds(span.end))
             span = Timed(
