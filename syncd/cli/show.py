@@ -13,7 +13,7 @@ from rich.text import Text
 from syncd.cycle.result import PassResult, Prepared
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
-from syncd.model.item import Change, Json
+from syncd.model.item import Calendar, Change, Json
 from syncd.portal.forecast import Forecast
 from syncd.state.records import RunRecord
 
@@ -48,14 +48,18 @@ def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> No
 
 
 def change_table(out: Console, changes: Sequence[Change], *, shown: int = _SHOWN_CHANGES) -> None:
-    """Print changes, one row each."""
+    """Print changes, one row each; what a series became is told with its first item."""
     if not changes:
         return
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     for title in ("", "what", "when", "calendar", "where", "why"):
         table.add_column(title, overflow="fold")
+    told: set[tuple[str, Calendar]] = set()
     for change in changes[:shown]:
-        table.add_row(*_change(change))
+        entry = (change.key.uid, change.key.calendar)
+        series = change.item.summary if change.item is not None and entry not in told else ""
+        told.update({entry} if series else ())
+        table.add_row(*_change(change, series))
     out.print(table)
     if len(changes) > shown:
         out.print(f"  … and {len(changes) - shown} more (`plan --json` has all of them)")
@@ -84,15 +88,15 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(parts) or "nothing there, nothing to do"
 
 
-def _change(change: Change) -> tuple[Text, Text, Text, Text, Text, Text]:
+def _change(change: Change, series: str) -> tuple[Text, Text, Text, Text, Text, Text]:
     holder = change.item or change.link
     assert holder is not None
     style = _STYLES[change.op]
     title = Text(holder.title)
     for name, (before, after) in sorted(change.fields.items()):
         title.append(f"\n{name}: {_short(before)} → {_short(after)}", style="dim")
-    if change.item is not None and change.item.summary:
-        title.append(f"\n{change.item.summary}", style="dim")
+    if series:
+        title.append(f"\n{series}", style="dim")
     return (
         Text(_SIGNS[change.op], style=style),
         title,

@@ -1,0 +1,50 @@
+"""What the plan says of a series: what it became, once."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console
+
+from syncd.cli.show import change_table
+from syncd.model.item import Calendar, Change, Item, Key
+
+SAID = "weekly MO WE until 25 May 2026, 3 exceptions: 4 series, 1 event"
+
+
+def create(uid: str, piece: str, owner: int = 5, summary: str = SAID) -> Change:
+    key = Key(uid=uid, calendar=Calendar(type="user", owner=owner), piece=piece)
+    item = Item(
+        key=key,
+        section="Team",
+        section_id=1,
+        fields={},
+        title=f"Lesson {uid}",
+        where="team.ics:1",
+        starts_on="2026-01-05",
+        ends_on=None,
+        start="2026-01-05T09:00:00+01:00",
+        summary=summary,
+    )
+    return Change(op="create", key=key, item=item, reason="new in the source")
+
+
+def shown(*changes: Change) -> str:
+    text = StringIO()
+    change_table(Console(file=text, width=160), changes)
+    return text.getvalue()
+
+
+def test_a_series_says_what_it_became_once_however_many_items_it_is() -> None:
+    text = shown(*(create("a", piece) for piece in ("", "20260202", "20260309")))
+    assert text.count(SAID) == 1
+    assert text.index(SAID) < text.index("Lesson a", text.index(SAID))
+
+
+def test_every_series_and_every_calendar_says_it_for_itself() -> None:
+    text = shown(create("a", ""), create("a", "1"), create("b", ""), create("b", "1"), create("b", "", owner=6))
+    assert text.count(SAID) == 3
+
+
+def test_a_plain_event_says_nothing_more() -> None:
+    assert ":" not in shown(create("a", "", summary="")).replace("09:00", "").replace("ics:1", "")
