@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.portal.answers import Answer
+from syncd.portal.decisions import Idle, Send, Wait
 from syncd.portal.forecast import Flying
 from syncd.portal.load import Load
 from syncd.portal.pace import ENVELOPE, Executed, Pace
@@ -41,36 +42,11 @@ _SHORTEST_SHARE_S = 1.0
 _SHORTEST_ALONE_S = 4.0
 """A push as short as this is one request."""
 
+_REFUSED_PROBES = 6
+"""After so many refusals in a row, each after a longer wait, a method is given up: some 25 minutes after the first."""
+
 PATIENCE = 8
 """Requests in a row without an answer after which a push gives up: some three minutes of pauses."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
-    """Send these jobs in one request. `keys` and `texts` are the batch's; a single call has none."""
-
-    ticket: int
-    jobs: tuple[Job, ...]
-    single: bool
-    keys: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
-    costs: Mapping[str, float]
-    expected_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Nothing may be sent before monotonic time `until`, or before an answer comes when it is None."""
-
-    until: float | None
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Idle:
-    """Nothing is left to send and nothing is in flight; `stopped` tells why, when jobs remain."""
-
-    stopped: Refused | Unknown | None = None
 
 
 Settled = tuple[tuple[Job, Outcome], ...]
@@ -100,6 +76,7 @@ class Exchange:
         self._batches_in_a_row = 0
         self._batch_size = pace.limits.batch_size
         self._stopped: Refused | Unknown | None = None
+        self._met: set[str] = set()
 
     @property
     def remaining(self) -> int:
@@ -126,6 +103,10 @@ class Exchange:
             Flying(counts=Tally(job.command.budget_key for job in f.send.jobs), age_s=now - f.sent_at)
             for f in self._flights.values()
         )
+
+    def budget(self, method: str, now: float) -> tuple[float, float, float | None]:
+        """Return a method's seconds used and allowed, and the monotonic time its oldest seconds drop."""
+        return self._pace.budget(method, now)
 
     def offer(self, jobs: Iterable[Job], *, single: bool = False) -> Settled:
         """Take in jobs, each id once; return those that are settled at once because they can never be sent.
@@ -163,6 +144,8 @@ class Exchange:
         chosen, single = self._choose(now)
         if chosen:
             return self._launch(chosen, now, single=single)
+        if self._hopeless():
+            return Idle(stopped=self._stopped)
         return self._wait(now)
 
     def answered(self, ticket: int, now: float, answer: Answer) -> Settled:
@@ -299,25 +282,36 @@ class Exchange:
         self._flights[send.ticket] = _Flight(send=send, waiting=tuple(chosen), sent_at=now, alone=alone)
         return send
 
+    def _hopeless(self) -> bool:
+        """Stop when nothing is left but methods that the portal refuses however long they are left alone."""
+        methods = [method for method, _ in self._queue.methods()]
+        if self._flights or not methods or self._queue.resend_at() is not None:
+            return False
+        if any(m not in self._met or self._pace.operating.refusals(m) < _REFUSED_PROBES for m in methods):
+            return False
+        said = f"{', '.join(dict.fromkeys(methods))} still refused after {_REFUSED_PROBES} ever longer waits"
+        self._stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
+        return True
+
     def _wait(self, now: float) -> Wait:
         """Say until when nothing can be sent, and for what."""
-        times: list[tuple[float, str]] = []
+        times: list[tuple[float, str, str | None]] = []
         for method, single in self._queue.methods():
             if self._pace.untried(method):
                 continue
             free_at = self._pace.free_at(method, now)
             if not single:
                 free_at = max(free_at, self._pace.envelope_free_at(now))
-            times.append((free_at, f"operating time of {method}"))
+            times.append((free_at, f"operating time of {method}", method))
         if (resend_at := self._queue.resend_at()) is not None:
-            times.append((resend_at, "a pause before sending again"))
+            times.append((resend_at, "a pause before sending again", None))
         if not times:
             return Wait(until=None, why="answers")
-        until, why = min(times)
+        until, why, waited = min(times, key=lambda one: one[:2])
         if until <= now and self._pace.lanes.in_flight:
             return Wait(until=None, why="answers")
         # Two clocks may disagree by a rounding: never wait for a moment that has come.
-        return Wait(until=max(until, now + _SHORTEST_WAIT_S), why=why)
+        return Wait(until=max(until, now + _SHORTEST_WAIT_S), why=why, method=waited)
 
     def _decide(self, flight: _Flight, answer: Answer, now: float) -> Settled:
         settled: list[tuple[Job, Outcome]] = []
@@ -344,6 +338,7 @@ class Exchange:
                     settled += self._settle(waiting.job, replace(outcome, ended=outcome.ended and waiting.ended))
                 case _:
                     settled += self._settle(waiting.job, outcome)
+        self._met |= blocked
         for method in sorted(blocked):
             self._pace.blocked(method, batched=not flight.send.single, now=now)
         self._queue.put_back(back, sent=True)

@@ -103,6 +103,10 @@ class OperatingBudget:
         first = minute_of(at) - BUCKETS + 1
         return {minute: seconds for minute, seconds in worst.buckets.items() if minute >= first}
 
+    def refusals(self, method: str) -> int:
+        """Return how many refusals of the method came in a row, each after its wait."""
+        return max((counter.blocks for counter in self._of(method)), default=0)
+
     def reserved(self, method: str) -> float:
         """Return the seconds expected of what is in flight."""
         return self._reserved.get(method, 0.0)

@@ -147,6 +147,16 @@ class Pace:
         at = self.operating.free_at(method, self.clock.at(now), self.costs.expected(method))
         return at - self.clock.offset_s
 
+    def budget(self, method: str, now: float) -> tuple[float, float, float | None]:
+        """Return a method's seconds used and allowed, and the monotonic time its oldest seconds drop."""
+        at = self.clock.at(now)
+        resets_at = self.operating.resets_at(method, at)
+        return (
+            self.operating.used(method, at),
+            self.operating.hard_s(at),
+            None if resets_at is None else resets_at - self.clock.offset_s,
+        )
+
     def envelope_fits(self, now: float, cost_s: float) -> bool:
         """Say whether a batch of `cost_s` may be sent, as far as `batch` itself is counted."""
         if not self.operating.knows(ENVELOPE):

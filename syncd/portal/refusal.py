@@ -43,4 +43,7 @@ def portal_error(origin: str, why: Refused | Unknown) -> SyncdError:
     if isinstance(why, Unknown):
         return PortalUnreachableError(f"{origin} does not answer: {why.reason}", "is it up, and is the address right?")
     said = ": ".join(part for part in (why.code, why.description) if part)
+    if why.reach == "method":
+        remedy = "do other programs use up the portal's operating time? see `syncd portal limits`"
+        return PortalUnreachableError(f"{origin} does not let anything through: {said}", remedy)
     return PortalRefusedError(f"{origin} refuses the webhook: {said}", _REMEDIES.get(why.code.upper(), ""))

@@ -6,7 +6,10 @@ All waiting happens here. Before a batch leaves, its intents are durable; when a
 from __future__ import annotations
 
 import asyncio
+from collections import Counter as Counts
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import isfinite
 from typing import Protocol
 
 import structlog
@@ -14,7 +17,8 @@ import structlog
 from syncd.clock import Clock
 from syncd.portal.answers import Answer, RawAnswer, read_batch, read_single, scrubbed
 from syncd.portal.credential import Credential
-from syncd.portal.exchange import Exchange, Idle, Send, Wait
+from syncd.portal.decisions import Idle, Send, Wait
+from syncd.portal.exchange import Exchange
 from syncd.portal.gate import RequestGate
 from syncd.portal.transport import Transport, TransportFault
 from syncd.portal.waiting import Job
@@ -240,7 +244,10 @@ class Session:
             self._count(send)
             answer = await self._line.ask(send)
             self._report(send, answer, sent_at)
-            await self.record(self._exchange.answered(send.ticket, self._clock.monotonic(), answer))
+            arrived = self._clock.monotonic()
+            settled = self._exchange.answered(send.ticket, arrived, answer)
+            self._report_budgets(send, answer, arrived)
+            await self.record(settled)
         finally:
             self._drop(send, departed=departed)
 
@@ -273,6 +280,29 @@ class Session:
             said = answer.whole.reason
         log.warning("batch.failed", commands=len(send.jobs), seconds=seconds, reason=said)
 
+    def _report_budgets(self, send: Send, answer: Answer, now: float) -> None:
+        """Tell of each method in an answer what it used of its limit; louder where the portal refused it."""
+        refused = Counts(
+            job.command.budget_key
+            for job, outcome in zip(send.jobs, answer.outcomes, strict=True)
+            if isinstance(outcome, Refused) and outcome.reach == "method" and outcome.transient
+        )
+        for method in dict.fromkeys(job.command.budget_key for job in send.jobs):
+            if refused[method]:
+                log.warning("limit.met", refused=refused[method], **self._used(method, now))
+            elif answer.whole is None:
+                log.debug("limit.told", **self._used(method, now))
+
+    def _used(self, method: str, now: float) -> dict[str, str | float | None]:
+        used_s, limit_s, resets_at = self._exchange.budget(method, now)
+        wall = None if resets_at is None else self._clock.now() + resets_at - now
+        return {
+            "method": method,
+            "used_s": round(used_s, 1),
+            "limit_s": round(limit_s, 1) if isfinite(limit_s) else None,
+            "resets_at": None if wall is None else datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds"),
+        }
+
     async def _ring_on_stop(self) -> None:
         await self._stop.wait()
         self._bell.ring()
@@ -285,7 +315,8 @@ class Session:
         now = self._clock.monotonic()
         self._tell_waiting((wait.why, self._clock.now() + wait.until - now))
         if wait.until - now >= _LOGGED_WAIT_S and not self._exchange.in_flight:
-            log.info("limit.waited", why=wait.why, seconds=round(wait.until - now, 1))
+            used = self._used(wait.method, now) if wait.method is not None else {}
+            log.info("limit.waited", why=wait.why, seconds=round(wait.until - now, 1), **used)
         waits = [asyncio.ensure_future(rung.wait()), asyncio.ensure_future(self._clock.sleep(wait.until - now))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

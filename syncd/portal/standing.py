@@ -32,15 +32,13 @@ def remembered_operating(state: Json, limits: Limits, clock: Clock) -> Mapping[s
 
 def operating_of(pace: Pace, clock: Clock) -> Mapping[str, MethodBudget]:
     """Return the operating time of every method the pace knows of, in this machine's time."""
-    at = pace.clock.at(clock.monotonic())
-    skew_s = pace.clock.offset_s - (clock.now() - clock.monotonic())
+    now = clock.monotonic()
+    wall = clock.now() - now
     budgets = {}
     for method in pace.operating.methods():
-        resets_at = pace.operating.resets_at(method, at)
+        used_s, limit_s, resets_at = pace.budget(method, now)
         budgets[method] = MethodBudget(
-            used_s=round(pace.operating.used(method, at), 3),
-            limit_s=pace.operating.hard_s(at),
-            resets_at=None if resets_at is None else resets_at - skew_s,
+            used_s=round(used_s, 3), limit_s=limit_s, resets_at=None if resets_at is None else resets_at + wall
         )
     return budgets
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.portal.answers import Answer
-from syncd.portal.exchange import Exchange, Idle, Send, Wait
+from syncd.portal.decisions import Idle, Send, Wait
+from syncd.portal.exchange import Exchange
 from syncd.portal.pace import Limits, Pace
 from syncd.portal.waiting import Job
 from syncd.portal.wire import NOT_SENT, CallTime, Command, Done, Outcome, Refused, Unknown

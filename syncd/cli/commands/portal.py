@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Sequence
+from math import isfinite
 
 import orjson
 
@@ -62,17 +63,23 @@ def _limits(client: Portal, *, as_json: bool) -> None:
     out.print(
         f"{limits.rate:g} requests a second, {limits.burst} at once, batches of {limits.batch_size}", markup=False
     )
-    out.print(
-        f"{limits.operating_limit:g} s of one method per 10 minutes, of which {limits.operating_share:.0%} are used"
-    )
+    if isfinite(limits.operating_limit):
+        share = f"of which {limits.operating_share:.0%} are used"
+        out.print(f"{limits.operating_limit:g} s of one method per 10 minutes, {share}", markup=False)
+    else:
+        out.print("no limit on the operating time of a method", markup=False)
     lines = [
-        (method, f"{budget.used_s:.1f}", f"{budget.limit_s:.0f}", documents.iso(budget.resets_at) or "-")
+        (method, f"{budget.used_s:.1f}", _limit(budget.limit_s), documents.iso(budget.resets_at) or "-")
         for method, budget in sorted(methods.items())
     ]
     if lines:
         show.rows(out, ("method", "used s", "limit s", "resets at"), lines)
     else:
         out.print("nothing used in the last ten minutes, as far as the ledger knows")
+
+
+def _limit(seconds: float) -> str:
+    return f"{seconds:.0f}" if isfinite(seconds) else "none"
 
 
 def _owners(directory: Directory, *, as_json: bool) -> None:

@@ -53,7 +53,8 @@ def _show(found: Status) -> None:
     for portal, methods in found.operating.items():
         for method, budget in sorted(methods.items()):
             reset = f", resets {_time(budget.resets_at)}" if budget.resets_at else ""
-            used = f"{budget.used_s:.0f} of {budget.limit_s:.0f} s operating time"
+            limit = f" of {budget.limit_s:.0f}" if budget.limit_s < float("inf") else ""
+            used = f"{budget.used_s:.0f}{limit} s operating time"
             out.print(f"  {portal}: {method} {used}{reset}", markup=False)
 
 
