@@ -87,6 +87,8 @@ def edited(seen: Observation, link: Link) -> tuple[str, ...]:
     if event is None:
         return ()
     names = seen.differing(link.sent, event.fields)
+    if event.damage:
+        names = (*names, "occurrences")
     return (*names, "section") if event.section_id != link.section_id else names
 
 

@@ -163,13 +163,19 @@ async def _steps(
         )
         if stop.is_set():
             return "stopped"
-        if not again:
+        if not again and not _takes_away_wanted(plan, prepared):
             break
         plan = await _plan_anew(setup, world, prepared)
     if prepared.verified:  # not before: what a person did is noticed only by reading, and has to be put right first
         await note_verified(setup, world)
     left = (await world.ledger.tally(setup.name)).open_intents
     return "partial" if left or done.refused or done.unknown or done.not_sent else "done"
+
+
+def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
+    """Say whether `plan` deleted something only to have it made anew."""
+    wanted = {item.key for item in prepared.wanted}
+    return any(change.op == "delete" and change.key in wanted for change in plan.changes)
 
 
 async def _plan_anew(setup: SyncSetup, world: World, prepared: Prepared) -> Plan:

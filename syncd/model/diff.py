@@ -176,6 +176,9 @@ def _keep(
             return
         seen = observation.events.get(link.remote_id)
         if seen is not None and seen.version is not None and seen.version != link.version:
+            if seen.damage:
+                _damaged(draft, item, link, seen, policy)
+                return
             edited = observation.differing(link.sent, seen.fields)
             if seen.section_id != link.section_id:
                 edited = (*edited, "section")
@@ -202,6 +205,15 @@ def _gone(draft: _Draft, item: Item, link: Link, policy: Policy) -> None:
         draft.changes.append(Change(op="create", key=item.key, item=item, link=link, reason=reason))
         return
     _conflict(draft, Change(op="create", key=item.key, item=item, link=link, reason=reason), item.where)
+
+
+def _damaged(draft: _Draft, item: Item, link: Link, seen: Observed, policy: Policy) -> None:
+    """Decide on a linked series that no update can put right: it is taken away, then made anew."""
+    change = Change(op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal: {seen.damage}")
+    if policy.on_conflict == "source":
+        draft.changes.append(change)
+    else:
+        _conflict(draft, change, item.where)
 
 
 def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy) -> None:
@@ -250,7 +262,7 @@ class _Adoptable:
         self._given: set[int] = set()
         for remote_id in sorted(observation.events, reverse=True):
             seen = observation.events[remote_id]
-            if remote_id not in claimed:
+            if remote_id not in claimed and not seen.damage:
                 for name in filter(None, (seen.mark, seen.signature)):
                     self._by_name[name].append(seen)
 

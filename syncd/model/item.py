@@ -147,7 +147,7 @@ class Observed:
 
     `fields` are the portal's values in the form of an item's fields; `signature` identifies an event by what is
     visible (same section, name without white space, wall start and end, zone, rule). `mark` is the recovery mark
-    found in the description, if any.
+    found in the description, if any. `damage` says what a person did to it that no update can put right.
     """
 
     remote_id: int
@@ -159,6 +159,7 @@ class Observed:
     mark: str = ""
     title: str = ""
     start: str = ""
+    damage: str = ""
 
 
 Op = Literal["create", "update", "delete", "adopt"]

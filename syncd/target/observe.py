@@ -54,6 +54,7 @@ class _EventRow(msgspec.Struct, rename="upper"):
     tz_from: str | None = None
     tz_to: str | None = None
     rrule: Any = None
+    exdate: Any = None
     color: str | None = None
     accessibility: str | None = None
     importance: str | None = None
@@ -197,7 +198,14 @@ def read_event(calendar: Calendar, row: Json) -> Observed | None:
         mark=mark,
         title=event.name,
         start=event.start,
+        damage=_damage(read),
     )
+
+
+def _damage(read: _EventRow) -> str:
+    """Say which occurrences a person took out: syncd writes no EXDATE, and none can be undone (PORTAL.md 4.4)."""
+    dates = str(read.exdate or "").strip("; ")
+    return f"occurrences taken out of the series: {dates.replace(';', ', ')}" if read.rrule and dates else ""
 
 
 def _word(value: str | None, default: str) -> str:

@@ -202,3 +202,65 @@ def test_the_text_filter_s_rewriting_is_neither_an_edit_nor_a_reason_to_create_a
     result = run_inline(stage.one_pass(verify=True))
     assert result.record.counts["unchanged"] == 3
     assert len(stage.names()) == 3
+
+
+SERIES = """BEGIN:VCALENDAR
+VERSION:2.0
+BEGIN:VEVENT
+UID:standup
+DTSTART;TZID=Europe/Moscow:20261201T100000
+DTEND;TZID=Europe/Moscow:20261201T101500
+RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL=20270301T000000Z
+SUMMARY:Stand-up
+ORGANIZER:mailto:anna.petrova@school.example
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def _series_stage(folder: Path, policy: str = "") -> Stage:
+    head, _, _ = SHIFTS.partition("[sync.source]")
+    config = f"""{head}{policy}
+[sync.source]
+type = "ics"
+path = "team.ics"
+[sync.target]
+calendar = "user"
+owner = "{{organizer}}"
+section = "Team"
+"""
+    stage = Stage(folder, config)
+    stage.write("team.ics", SERIES)
+    return stage
+
+
+async def _take_out(stage: Stage, event_id: int) -> None:
+    async with stage.opened() as (_, world):
+        params: dict[str, Json] = {"id": event_id, "type": "user", "ownerId": 3, "name": "Cancelled", "skip_time": "N"}
+        params |= {"recurrence_mode": "this", "current_date_from": "2026-12-08"}
+        params |= {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}
+        await world.portal.read("calendar.event.update", params)
+
+
+def test_a_series_from_which_a_person_took_an_occurrence_is_made_anew(tmp_path: Path) -> None:
+    stage = _series_stage(tmp_path)
+    run_inline(stage.one_pass())
+    (before,) = stage.world.events("user", 3)
+    run_inline(_take_out(stage, before.id))
+    result = run_inline(stage.one_pass(verify=True))
+    assert (result.exit_code, result.record.counts["deleted"], result.record.counts["created"]) == (0, 1, 1)
+    (after,) = stage.world.events("user", 3)
+    assert after.id != before.id
+    assert stage.names(owner=3) == ["Stand-up"]
+    assert run_inline(stage.one_pass(verify=True)).record.counts["unchanged"] == 1
+
+
+def test_a_series_from_which_a_person_took_an_occurrence_is_left_with_on_conflict_report(tmp_path: Path) -> None:
+    stage = _series_stage(tmp_path, 'on_conflict = "report"')
+    run_inline(stage.one_pass())
+    (before,) = stage.world.events("user", 3)
+    run_inline(_take_out(stage, before.id))
+    result = run_inline(stage.one_pass(verify=True))
+    assert (result.record.counts["conflict"], result.record.counts["deleted"]) == (1, 0)
+    assert "08.12.2026" in result.record.problems[0].reason
+    assert stage.names(owner=3) == ["Cancelled", "Stand-up"]
