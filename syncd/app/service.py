@@ -241,6 +241,7 @@ class Service:
                 last_started=partial(self._last_started, sync.name),
                 run=partial(self._pass, sync.name),
                 progress=partial(_progress, self._open[sync.portal].portal),
+                doing=partial(_doing, self._open[sync.portal].portal),
             )
             for sync in self.config.syncs
         ]
@@ -334,3 +335,12 @@ def _setups(config: Config) -> dict[str, SyncSetup]:
 def _progress(portal: Portal) -> tuple[object, float | None]:
     now = portal.progress()
     return (now.done, now.total, now.requests), now.waiting_until
+
+
+def _doing(portal: Portal) -> str:
+    """Return how far the pushes to the portal are and what they wait for, empty while none is under way."""
+    now = portal.progress()
+    if not now.total:
+        return ""
+    told = f"{now.done} of {now.total} changes to {portal.name}"
+    return f"{told}, waiting for {now.waiting_for}" if now.waiting_for is not None else told

@@ -18,7 +18,7 @@ from syncd.clock import Clock
 from syncd.cycle.result import PassResult
 from syncd.daemon.notify import Notifier
 from syncd.daemon.schedule import Schedule, first_due, next_due
-from syncd.errors import PortalRefusedError, SyncdError
+from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
 
 _log = structlog.get_logger()
 _LONGEST_SLEEP_S = 30.0
@@ -34,7 +34,7 @@ class Scheduled:
     """One sync as the daemon sees it.
 
     `last_started` tells when its last pass began, `run` makes one; `progress` is any value that changes as the pass
-    gets on, and a time it waits for.
+    gets on, and a time it waits for; `doing` says in a few words how far a running pass is.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Scheduled:
     last_started: Callable[[], Awaitable[float | None]]
     run: Callable[[asyncio.Event], Awaitable[PassResult]]
     progress: Callable[[], tuple[object, float | None]]
+    doing: Callable[[], str] = str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class _Kept:
     due: float
     decided_at: float
     failures: int = 0
+    unreachable: bool = False
     changed: bool = False
     started: float | None = None
     halt: asyncio.Event = field(default_factory=asyncio.Event)
@@ -132,12 +134,13 @@ class Daemon:
                 await asyncio.wait({kept.task})
 
     def poke(self, name: str) -> None:
-        """Let the sync's next pass begin at once (its files changed), unless it is backing off or its portal refuses.
+        """Let the sync's next pass begin at once (its files changed), unless the portal cannot be reached or refuses.
 
-        A pass that is running may have read the files before the change: one more follows it.
+        Files that were mended end the back-off that they were the reason of. A pass that is running may have read them
+        before the change: one more follows it.
         """
         kept = self._kept.get(name)
-        if kept is None or kept.failures:
+        if kept is None or kept.unreachable:
             return
         if kept.task is not None:
             kept.changed = True
@@ -235,6 +238,7 @@ class Daemon:
             error = f"a defect of syncd: {type(caught).__name__}: {caught}"
             _log.exception("pass.crashed", sync=sync.name)
         kept.failures = kept.failures + 1 if error else 0
+        kept.unreachable = result is not None and isinstance(result.error, PortalUnreachableError)
         now = self._clock.now()
         due = next_due(sync.schedule, started=started, failures=kept.failures, now=now, random=self._random())
         self._decide(kept, now if kept.changed and not error else due)
@@ -283,7 +287,8 @@ class Daemon:
 
     def status(self) -> str:
         """Return in one line what runs, what refuses, and which pass comes next."""
-        parts = [f"{name}: running" for name, kept in sorted(self._kept.items()) if kept.task is not None]
+        running = [(name, kept) for name, kept in sorted(self._kept.items()) if kept.task is not None]
+        parts = [f"{name}: {kept.sync.doing() or 'running'}" for name, kept in running]
         parts += [f"portal {portal} refuses syncd" for portal in sorted(self._refused)]
         waiting = [(self._due(kept), name) for name, kept in self._kept.items() if kept.task is None]
         if waiting:

@@ -113,16 +113,16 @@ def test_a_sync_never_overlaps_itself_and_does_not_hold_up_another_of_the_same_p
 def test_a_cron_runs_at_its_times_for_days_through_the_change_of_the_clock() -> None:
     async def main() -> Stand:
         stand = Stand()
-        stand.clock = SimClock(start=1_774_400_000.0)  # 25 March 2026
+        stand.clock = SimClock(start=1_774_600_000.0)  # 27 March 2026
         stand.daemon = Daemon(
             clock=stand.clock, notifier=Notifier(None), stop=stand.stop, random=lambda: 0.0, ended=stand._end
         )
-        await stand.run_for(9 * 86_400, stand.sync("a", Cron(expression="30 2 * * *", zone="Europe/Berlin"), taking(1)))
+        await stand.run_for(5 * 86_400, stand.sync("a", Cron(expression="30 2 * * *", zone="Europe/Berlin"), taking(1)))
         return stand
 
     stand = run_inline(main())
     gaps = [round(after - before) for (before, _), (after, _) in zip(stand.began, stand.began[1:], strict=False)]
-    assert len(stand.began) == 10
+    assert len(stand.began) == 5
     assert sorted(set(gaps)) == [84_600, 86_400]  # the night that has no 02:30 has 03:00 instead, and one gap is short
     assert gaps.count(84_600) == 2
 
