@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
 
-from syncd.portal.client import Portal
+from syncd.portal.client import Portal, Progress
 
 _REFRESH_S = 0.2
 _LINE_EVERY_S = 30.0
@@ -33,7 +34,7 @@ async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool 
     if not wanted or not sys.stderr.isatty():
         yield
         return
-    bar = Progress(
+    bar = Bar(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -42,21 +43,20 @@ async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool 
         transient=True,
     )
     with bar:
-        following = asyncio.create_task(_follow(bar, portal, title))
+        following = asyncio.create_task(follow(bar, portal, title))
         try:
             yield
         finally:
             following.cancel()
 
 
-async def _follow(bar: Progress, portal: Portal, title: str) -> None:
+async def follow(bar: Bar, portal: Portal, title: str) -> None:
+    """Keep a bar up to date with the portal's progress until cancelled."""
     task = bar.add_task(title, total=None, note="reading")
     while True:
         now = portal.progress()
         if now.total:
-            bar.update(
-                task, total=now.total, completed=now.done, note=_note(now.eta_s, now.waiting_for, now.waiting_until)
-            )
+            bar.update(task, total=now.total, completed=now.done, note=note(now))
         await asyncio.sleep(_REFRESH_S)
 
 
@@ -65,13 +65,13 @@ async def _tell(portal: Portal, title: str) -> None:
         await asyncio.sleep(_LINE_EVERY_S)
         now = portal.progress()
         if now.total:
-            note = _note(now.eta_s, now.waiting_for, now.waiting_until)
-            print(f"{title}: {now.done:,} of {now.total:,}, {note}".rstrip(", "), file=sys.stderr, flush=True)
+            print(f"{title}: {now.done:,} of {now.total:,}, {note(now)}".rstrip(", "), file=sys.stderr, flush=True)
 
 
-def _note(eta_s: float | None, waiting_for: str | None, waiting_until: float | None) -> str:
-    left = f"{timedelta(seconds=round(eta_s))} left" if eta_s is not None else ""
-    if waiting_for and waiting_until:
-        until = datetime.fromtimestamp(waiting_until).astimezone().strftime("%H:%M:%S")
-        return f"{left}, waiting for {waiting_for} until {until}".lstrip(", ")
-    return left
+def note(now: Progress) -> str:
+    """Return what stands behind the bar: the time left, and what is waited for until when."""
+    parts = [f"{timedelta(seconds=round(now.eta_s))} left"] if now.eta_s is not None else []
+    if now.waiting_for and now.waiting_until:
+        until = datetime.fromtimestamp(now.waiting_until).astimezone().strftime("%H:%M:%S")
+        parts.append(f"waiting for {now.waiting_for} until {until}")
+    return ", ".join(parts)
