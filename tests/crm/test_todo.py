@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from syncd.sandbox.crm_rows import Activity
+from syncd.sandbox.faults import parse_faults
+from syncd.sandbox.settings import Settings
 from tests.crm.stage import VISITS, activities
 from tests.support.sandbox import Stage, run_inline
 
@@ -109,6 +111,19 @@ def test_a_time_without_an_end_is_the_deadline_itself(tmp_path: Path) -> None:
     stage = staged(tmp_path, config=config)
     run_inline(stage.one_pass("visits"))
     assert only(stage, "Ring back").deadline % 86_400 == (10 - 3) * 3600
+
+
+@pytest.mark.parametrize("kind", ["cut-after", "error-after", "half"])
+@pytest.mark.parametrize("marker", ["none", "description"])
+def test_no_fault_makes_a_to_do_twice(tmp_path: Path, kind: str, marker: str) -> None:
+    stage = staged(tmp_path, config=TODO.replace('marker = "none"', f'marker = "{marker}"'))
+    faults = parse_faults((f"{kind}:method=crm.activity.todo.add,times=1",))
+    stage.set_faults(Settings(integer_stamps=False, faults=faults))
+    result = run_inline(stage.one_pass("visits"))
+    assert result.exit_code == 0, result.record.problems
+    assert [one.subject for one in activities(stage)] == ["Ring back", "Send the offer"]
+    stage.set_faults(Settings(integer_stamps=False))
+    assert run_inline(stage.one_pass("visits", verify=True)).record.counts["unchanged"] == 2
 
 
 def test_the_plan_says_whom_the_portal_will_tell(tmp_path: Path) -> None:
