@@ -229,3 +229,36 @@ async def _intended(stage: Stage) -> int:
 async def _ask(stage: Stage, method: str, **params: Json) -> None:
     async with stage.opened() as (_, world):
         await world.portal.read(method, params)
+
+
+def test_an_update_that_was_lost_is_sent_again_even_when_only_the_portal_tells_that_it_is_needed(
+    tmp_path: Path,
+) -> None:
+    """The source has not changed since the last pass: nothing but the doubt about its update calls for another."""
+    stage = staged(tmp_path)
+    run_inline(stage.one_pass())
+    (event,) = stage.world.events("user", 3)
+    run_inline(_ask(stage, "calendar.event.update", id=event.id, type="user", ownerId=3, name="Edited", skip_time="N",
+                    timezone_from="Europe/Moscow", timezone_to="Europe/Moscow"))  # fmt: skip
+    stage.set_faults(
+        Settings(integer_stamps=False, faults=(parse_fault("cut-before:method=calendar.event.update,times=30"),))
+    )
+    run_inline(stage.one_pass(verify=True))
+    assert stage.names(owner=3) == ["Edited"]
+    stage.set_faults(Settings(integer_stamps=False))
+    stage.clock.advance(300)
+    run_inline(stage.one_pass())
+    assert stage.names(owner=3) == ["Early shift"]
+
+
+def test_while_one_delete_waits_creates_and_updates_go_on(tmp_path: Path) -> None:
+    stage = staged(tmp_path, config=SHIFTS.replace("removed_after = 1", "removed_after = 3"))
+    run_inline(stage.one_pass())
+    rows = ROWS.splitlines(keepends=True)
+    more = "4,New shift,2026-12-03 06:00,2026-12-03 14:00,anna.petrova@school.example,\n"
+    stage.write("shifts.csv", HEADER + rows[0].replace("Early", "Earlier") + rows[1] + more)
+    result = run_inline(stage.one_pass())
+    counts = result.record.counts
+    assert (counts["created"], counts["updated"], counts["deleted"]) == (1, 1, 0)
+    assert [problem.kind for problem in result.record.problems] == ["warning"]
+    assert "Night shift" in stage.names()
