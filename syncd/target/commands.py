@@ -6,7 +6,7 @@ An update always carries the full set of fields, because what is left out is res
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.model.item import Change, Fields, Json
@@ -89,9 +89,9 @@ def _event(event: EventFields, directory: Directory) -> dict[str, Json]:
         "skip_time": "Y" if event.all_day else "N",
     }
     if event.all_day:
-        hour = _safe_hour(directory)
-        params["from"] = f"{event.start}T{hour:02}:00:00"
-        params["to"] = f"{event.end}T{hour:02}:00:00"
+        shift = timedelta(hours=_safe_hour(directory))
+        params["from"] = (datetime.fromisoformat(event.start) + shift).isoformat()
+        params["to"] = (datetime.fromisoformat(event.end) + shift).isoformat()
     else:
         params |= {
             "from": event.start,
@@ -151,8 +151,8 @@ def _description(event: EventFields) -> str:
 def _safe_hour(directory: Directory) -> int:
     """The hour at which a whole day survives the portal's shift between caller and server zone (PORTAL.md 4.1).
 
-    Noon, unless the zones differ by eleven hours or more: an hour is kept free on either side, for on a day on which
-    the server's clock is set the shift is an hour longer or shorter.
+    Noon, unless the zones differ by eleven hours or more; counted from the day's midnight, so it may lie on the next
+    day. An hour is kept free on either side, for on a day on which the server's clock is set the shift is another one.
     """
     try:
         zone = ZoneInfo(directory.caller.zone)
@@ -160,6 +160,5 @@ def _safe_hour(directory: Directory) -> int:
         return _NOON
     offset = datetime.fromtimestamp(directory.read_at, zone).utcoffset()
     shift_h = ((offset.total_seconds() if offset else 0) - directory.server_offset_s) / 3600
-    hours = sorted(range(24), key=lambda hour: abs(hour - _NOON))
-    safe = (hour for hour in hours if 1 <= hour + shift_h < 23)
-    return next(safe, next((hour for hour in hours if 0 <= hour + shift_h < 24), _NOON))
+    hours = sorted(range(-24, 48), key=lambda hour: abs(hour - _NOON))
+    return next((hour for hour in hours if 1 <= hour + shift_h < 23), _NOON)
