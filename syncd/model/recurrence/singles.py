@@ -52,7 +52,8 @@ def _expanded(entry: Entry, window: Window, today: date) -> tuple[Occurrences, d
     recurrence = entry.recurrence or Recurrence()
     rules = tuple(parse(text) for text in recurrence.rules)
     last = window.last or today + HORIZON
-    horizon = day_seconds(max(last, as_date(start_of(entry.span))) + timedelta(days=2))
+    moved = (override.at.wall.date() for override in entry.overrides)  # one from beyond may be moved into the window
+    horizon = day_seconds(max(last, as_date(start_of(entry.span)), *moved) + timedelta(days=2))
     return expand(entry, recurrence, rules, horizon=horizon, far=horizon), last
 
 
