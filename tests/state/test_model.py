@@ -78,7 +78,8 @@ async def settled(draw: st.DataObject, ledger: Ledger, model: Remembered, run_id
         waiting = model.intents[number]
         done = Deleted() if waiting.op == "delete" else Written(remote_id=waiting.remote_id or number, version=number)
         refused = Refused(hold=hold(waiting.key.uid, reason=f"refused {number}"))
-        outcome = draw.draw(st.sampled_from((done, done, refused, Unknown(reason="cut"), Unknown(reason="HTTP 500", ended=True), Dropped())))
+        lost = Unknown(reason="cut"), Unknown(reason="HTTP 500", ended=True)
+        outcome = draw.draw(st.sampled_from((done, done, refused, *lost, Dropped())))
         settlements.append(Settlement(intent_id=number, outcome=outcome, at=float(number)))
     await ledger.settle(run_id, settlements)
     for settlement in settlements:

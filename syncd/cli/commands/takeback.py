@@ -58,7 +58,8 @@ async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 def _asking(out: Console, question: str, *, ask: bool, stop: asyncio.Event) -> Confirm:
     async def confirm(offer: Offer) -> bool:
         _show(out, offer)
-        return not offer.plan.changes or not ask or await agreed(question, stop)
+        nothing = not offer.plan.changes and not offer.plan.forgotten
+        return nothing or not ask or await agreed(question, stop)
 
     return confirm
 
@@ -68,6 +69,7 @@ def _show(out: Console, offer: Offer) -> None:
     counts = {op: sum(1 for change in plan.changes if change.op == op) for op in ("delete", "update", "create")}
     said = [f"{number} to {op}" for op, number in counts.items() if number]
     said += [f"{len(plan.left)} left alone"] if plan.left else []
+    said += [f"{len(plan.forgotten)} only forgotten (taken over, or gone already)"] if plan.forgotten else []
     said += [f"{plan.already} need nothing any more"] if plan.already else []
     show.line(out, ", ".join(said) or "nothing to do", "bold")
     show.change_table(out, plan.changes)
