@@ -161,7 +161,7 @@ class Snapshot:
     token that differs whenever the bytes read differ.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry, ...] = field(repr=False)  # asyncio shows results of futures; 100,000 entries take seconds
     problems: tuple[Problem, ...] = ()
     complete: bool = True
     incomplete_because: str = ""

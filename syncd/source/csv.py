@@ -57,9 +57,7 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str) -> Source
     return open_files(chosen, base, where=where, suffix=".csv", begin=lambda: parse, charset_counts=auto)
 
 
-def parse_csv(
-    name: str, content: bytes, options: CsvOptions, zone: str | None, *, moments: bool = False
-) -> Part:
+def parse_csv(name: str, content: bytes, options: CsvOptions, zone: str | None, *, moments: bool = False) -> Part:
     """Return what the file holds; `zone` is the sync's `timezone`, `moments` the context's.
 
     Raises SourceError for a file that is no CSV or lacks a mapped column, ConfigError for an unknown `zone`.

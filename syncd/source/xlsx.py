@@ -74,9 +74,7 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str) -> Sourc
     return open_files(chosen, base, where=where, suffix=".xlsx", begin=lambda: parse, charset_counts=False)
 
 
-def parse_xlsx(
-    name: str, content: bytes, options: XlsxOptions, zone: str | None, *, moments: bool = False
-) -> Part:
+def parse_xlsx(name: str, content: bytes, options: XlsxOptions, zone: str | None, *, moments: bool = False) -> Part:
     """Return what the sheet holds; `zone` is the sync's `timezone`, `moments` the context's.
 
     Raises SourceError for a file that is no workbook or lacks the sheet or a mapped column, ConfigError for an unknown

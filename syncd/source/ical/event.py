@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from sys import intern
 
 from syncd.model.entry import Classification, Details, Moment, Recurrence, Reminder, Span, Status
 from syncd.source.ical.lines import Component, Property, read_component, split_items
@@ -102,8 +103,8 @@ def _details(component: Component, facts: CalendarFacts, reminders: tuple[Remind
     organizer = component.first("ORGANIZER")
     return Details(
         title=clean(text("SUMMARY")),
-        description=clean(text("DESCRIPTION")),
-        location=clean(text("LOCATION")),
+        description=intern(clean(text("DESCRIPTION"))),  # the same again and again in a feed: kept once
+        location=intern(clean(text("LOCATION"))),
         status="CANCELLED" if facts.cancels else _STATUS.get(text("STATUS").strip().upper(), ""),
         transparent=_TRANSPARENT.get(transparency, True if busy == "FREE" else None),
         classification=_CLASS.get(text("CLASS").strip().upper(), ""),

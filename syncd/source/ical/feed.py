@@ -83,8 +83,10 @@ class FeedReader:
                 groups.setdefault(uid, []).append(_Member(piece=piece, facts=facts, context=context))
             for broken in calendar.broken:
                 _put_aside(part, name, broken, encoding)
+            calendar.events.clear()  # what has been read is let go of: large feeds shall fit in little memory
         broken_uids = set(part.rejected)
-        for uid, members in groups.items():
+        for uid in list(groups):
+            members = groups.pop(uid)
             if uid not in broken_uids:
                 self._add(part, name, uid, members, encoding)
         if feed.unfinished:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 
-_FOLD = re.compile(rb"\n[ \t]")
-_TOKEN = re.compile(rb"\n([Bb][Ee][Gg][Ii][Nn]|[Ee][Nn][Dd])[ \t]*:[ \t]*([A-Za-z0-9-]+)[ \t]*(?=\n|\Z)")
+_FOLD = re.compile(rb"\r?\n[ \t]")
+_FIRST = re.compile(rb"([Bb][Ee][Gg][Ii][Nn]|[Ee][Nn][Dd])[ \t]*:[ \t]*([A-Za-z0-9-]+)[ \t]*(?=\r?\n|\Z)")
+_TOKEN = re.compile(rb"\n" + _FIRST.pattern)
 """Begins with a newline, and names both cases, because such a pattern is found several times faster."""
 _TOP = frozenset({b"VEVENT", b"VTODO", b"VJOURNAL", b"VFREEBUSY", b"VTIMEZONE"})
 """Components that stand in a calendar and nowhere else."""
@@ -21,20 +22,30 @@ _KEPT = frozenset({b"VEVENT", b"VTIMEZONE"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One component: its unfolded bytes from BEGIN to END, where others are nested in it, and the line of BEGIN."""
+    """One component: where it stands in the unfolded stream, where others are nested in it, and the line of BEGIN.
 
-    content: bytes
+    It is cut out of the stream only when it is asked for, so that 100,000 of them do not double the file in memory.
+    """
+
+    stream: bytes = field(repr=False)
+    start: int
+    end: int
     line: int
     nested: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def content(self) -> bytes:
+        """Its unfolded bytes from BEGIN to END, lines ending in single newlines."""
+        return self.stream[self.start : self.end].replace(b"\r\n", b"\n")
+
     def search(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """Find a pattern in the component's own properties, not in what is nested in it."""
-        at = 0
+        at = self.start
         for start, end in self.nested:
-            if found := pattern.search(self.content, at, start):
+            if found := pattern.search(self.stream, at, start):
                 return found
             at = end
-        return pattern.search(self.content, at)
+        return pattern.search(self.stream, at, self.end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,22 +84,26 @@ class _Open:
 
 def split(content: bytes) -> Feed:
     """Cut the stream into calendars and their components; anything but VEVENT and VTIMEZONE is passed over."""
-    stream, lines = _unfold(b"\n" + plain_lines(content))
+    stream, lines = _unfold(plain_lines(content))
     return _Splitter(stream, lines).run()
 
 
 def plain_lines(content: bytes) -> bytes:
-    """Return the bytes with their line ends, of whatever kind, as single newlines."""
+    """Return the bytes with their line ends, of whatever kind, as newlines, before which one return may stand."""
     if b"\n" not in content:
         return content.replace(b"\r", b"\n")
-    while b"\r\n" in content:  # twice where a careless transfer has doubled the returns
-        content = content.replace(b"\r\n", b"\n")
+    while b"\r\r\n" in content:  # where a careless transfer has doubled the returns
+        content = content.replace(b"\r\r\n", b"\r\n")
     return content
 
 
 def unfold(content: bytes) -> bytes:
-    """Return lines that end in single newlines with the folded ones joined."""
-    return _FOLD.sub(b"", content)
+    """Return the bytes with folded lines joined."""
+    return _FOLD.sub(b"", content) if _is_folded(content) else content
+
+
+def _is_folded(content: bytes) -> bool:
+    return b"\n " in content or b"\n\t" in content
 
 
 class _Lines:
@@ -98,7 +113,7 @@ class _Lines:
         self._stream = stream
         self._folds = folds
         self._at = 0
-        self._line = 0
+        self._line = 1
 
     def at(self, position: int) -> int:
         self._line += self._stream.count(b"\n", self._at, position)
@@ -107,6 +122,8 @@ class _Lines:
 
 
 def _unfold(content: bytes) -> tuple[bytes, _Lines]:
+    if not _is_folded(content):
+        return content, _Lines(content, [])
     parts = _FOLD.split(content)
     stream = b"".join(parts)
     folds = list(accumulate(map(len, parts)))[:-1]
@@ -128,12 +145,13 @@ class _Splitter:
         self._gap = 0
 
     def run(self) -> Feed:
-        for token in _TOKEN.finditer(self._stream):
+        first = _FIRST.match(self._stream)
+        for token in chain((first,) if first else (), _TOKEN.finditer(self._stream)):
             name = token[2].upper()
             if token[1].upper() == b"BEGIN":
-                self._begin(name, token.start() + 1, token.end())
+                self._begin(name, token.start(1), token.end())
             else:
-                self._end(name, token.start() + 1, token.end())
+                self._end(name, token.start(1), token.end())
         end = len(self._stream)
         if self._open is not None:
             self._unfinished(f"line {self._open.line}: the file ends within the {self._open.kind.decode()} begun there")
@@ -198,10 +216,9 @@ class _Splitter:
         self._open = None
 
     def _piece(self, component: _Open, end: int) -> Piece:
-        nested = tuple(
-            (hole_start - component.start, hole_end - component.start) for hole_start, hole_end in self._holes
+        return Piece(
+            stream=self._stream, start=component.start, end=end, line=component.line, nested=tuple(self._holes)
         )
-        return Piece(content=self._stream[component.start : end], line=component.line, nested=nested)
 
     def _unfinished(self, reason: str) -> None:
         self._feed.unfinished = self._feed.unfinished or reason

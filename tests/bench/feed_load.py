@@ -1,0 +1,120 @@
+"""Measures reading of large schedules: `python -m tests.bench.feed_load [ics|csv|xlsx] [COUNT] [--profile]`.
+
+Prints seconds and the peak of memory above the interpreter for the first reading, an unchanged one, and one with a
+single event changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import pstats
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+
+from syncd.model.entry import Snapshot
+from syncd.model.window import Window
+from syncd.source import ReadContext, open_source
+from tests.source.workbooks import workbook
+
+CONTEXT = ReadContext(zone="Europe/Moscow", window=Window(first=None, last=None), today=date(2026, 11, 21))
+FIRST = datetime(2026, 1, 1, 9)
+COLUMNS = {"uid": "ID", "title": "Title", "start": "Start", "end": "End", "owner": "Owner"}
+
+
+def start(number: int) -> datetime:
+    return FIRST + timedelta(days=number % 700, minutes=5 * (number % 97))
+
+
+def ics(count: int, changed: str) -> bytes:
+    events = (
+        f"BEGIN:VEVENT\r\nUID:{n}@example.com\r\nDTSTAMP:20260101T000000Z\r\n"
+        f"SUMMARY:Lesson {n}{changed if n == 7 else ''}\r\n"
+        f"DTSTART;TZID=Europe/Moscow:{start(n):%Y%m%dT%H%M%S}\r\n"
+        f"DTEND;TZID=Europe/Moscow:{start(n) + timedelta(minutes=45):%Y%m%dT%H%M%S}\r\n"
+        f"LOCATION:Room {n % 40}\r\nDESCRIPTION:Bring the book\\, and a pen.\r\nEND:VEVENT\r\n"
+        for n in range(count)
+    )
+    return "".join(("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", *events, "END:VCALENDAR\r\n")).encode()
+
+
+def csv(count: int, changed: str) -> bytes:
+    rows = (
+        f"{n},Lesson {n}{changed if n == 7 else ''},{start(n):%Y-%m-%d %H:%M},"
+        f"{start(n) + timedelta(minutes=45):%Y-%m-%d %H:%M},u{n % 200}@example.com\n"
+        for n in range(count)
+    )
+    return "".join(("ID,Title,Start,End,Owner\n", *rows)).encode()
+
+
+def xlsx(count: int, changed: str) -> bytes:
+    rows = (
+        (n, f"Lesson {n}{changed if n == 7 else ''}", start(n), start(n) + timedelta(minutes=45), f"u{n % 200}@x.com")
+        for n in range(count)
+    )
+    return workbook(tuple(COLUMNS.values()), *rows)
+
+
+FORMATS: dict[str, Callable[[int, str], bytes]] = {"ics": ics, "csv": csv, "xlsx": xlsx}
+
+
+def peak_mb() -> float:
+    """Return the most memory this process has had; unlike getrusage it knows nothing of the parent's."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def measure(kind: str, folder: Path, *, profile: bool) -> None:
+    """Read the files made beforehand, in this fresh process."""
+    options = {"type": kind, "path": f"a.{kind}", **({} if kind == "ics" else {"columns": COLUMNS})}
+    source = open_source(options, folder, where="bench")
+    before = peak_mb()
+    for name, file in (("first", "first"), ("unchanged", ""), ("one event changed", "second")):
+        if file:
+            (folder / f"{file}.{kind}").replace(folder / f"a.{kind}")
+        profiler = cProfile.Profile() if profile and file else None
+        began = perf_counter()
+        snapshot = _read(source.read, profiler)
+        print(f"{kind} {name}: {perf_counter() - began:.2f} s, {len(snapshot.entries)} entries, "
+              f"peak {peak_mb() - before:.0f} MB above the interpreter", flush=True)  # fmt: skip
+        if profiler is not None:
+            pstats.Stats(profiler).sort_stats("tottime").print_stats(12)
+
+
+def _read(read: Callable[[ReadContext], object], profiler: cProfile.Profile | None) -> Snapshot:
+    async def inline() -> object:
+        if profiler is not None:  # in this thread, where the profiler looks
+            asyncio.to_thread = _at_once  # type: ignore[assignment]
+        return await read(CONTEXT)  # type: ignore[misc]
+
+    if profiler is None:
+        return asyncio.run(inline())  # type: ignore[return-value]
+    return profiler.runcall(asyncio.run, inline())  # type: ignore[return-value]
+
+
+async def _at_once(function: Callable[..., object], *arguments: object) -> object:
+    return function(*arguments)
+
+
+def main() -> None:
+    arguments = [one for one in sys.argv[1:] if not one.startswith("--")]
+    kind = arguments[0] if arguments else "ics"
+    if len(arguments) > 2:
+        measure(kind, Path(arguments[2]), profile="--profile" in sys.argv)
+        return
+    count = int(arguments[1]) if len(arguments) > 1 else 100_000
+    import subprocess  # noqa: PLC0415 - the measured process stays small
+
+    with tempfile.TemporaryDirectory() as name:
+        for file, changed in (("first", ""), ("second", " (moved)")):
+            Path(name, f"{file}.{kind}").write_bytes(FORMATS[kind](count, changed))
+        again = [sys.executable, "-m", "tests.bench.feed_load", kind, str(count), name, *sys.argv[1:][len(arguments) :]]
+        subprocess.run(again, check=True)
+
+
+if __name__ == "__main__":
+    main()
