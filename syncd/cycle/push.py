@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from syncd.cycle import directory as directories
+from syncd.cycle.budget import BudgetJournal, save_budget
 from syncd.cycle.claim import claiming
 from syncd.cycle.journal import LedgerJournal
 from syncd.cycle.recover import note_floor, recover
@@ -95,10 +96,10 @@ async def push(
         for index, (change, section_id) in enumerate(ready)
     ]
     try:
-        await world.portal.push(jobs, journal, stop)
+        await world.portal.push(jobs, BudgetJournal(journal, world), stop)
     finally:
         _take(done, journal, changes)
-        await world.ledger.note(directories.scope(world), "budget", world.portal.budget_state(), world.clock.now())
+        await save_budget(world)
     if stop.is_set():
         return False
     doubtful = observed is None and setup.target.doubts_updates
