@@ -51,6 +51,14 @@ def test_an_occurrence_from_beyond_that_was_moved_into_the_window_is_shown() -> 
     ]
 
 
+@pytest.mark.parametrize(("start", "at_year"), [(2026, 9999), (9999, 9999)])
+def test_dates_at_the_end_of_time_neither_crash_nor_take_long(start: int, at_year: int) -> None:
+    moved = override(at(at_year, 12, 30), timed(datetime(2026, 1, 20, 15)))
+    entry = series(timed(datetime(start, 12, 1, 9)), "FREQ=DAILY", overrides=(moved,))
+    compiled = single_pieces(entry, window=Window(first=date(2026, 1, 1), last=date.max), today=TODAY)
+    assert compiled.problems
+
+
 def test_an_endless_series_without_a_window_goes_two_years_ahead() -> None:
     entry = series(timed(datetime(2026, 1, 5, 9)), "FREQ=WEEKLY")
     pieces = single_pieces(entry, window=Window(first=None, last=None), today=TODAY).pieces

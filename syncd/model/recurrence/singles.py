@@ -16,6 +16,9 @@ from syncd.model.recurrence.rrule import RuleError, parse
 from syncd.model.recurrence.wall import as_date, as_datetime, day_seconds
 from syncd.model.window import Window
 
+_FAR_YEARS = 20
+_LAST_YEAR = 9000
+
 
 def single_pieces(entry: Entry, *, window: Window, today: date) -> Compiled:
     """Return the occurrences of `entry` that touch `window`, in order.
@@ -52,8 +55,12 @@ def _expanded(entry: Entry, window: Window, today: date) -> tuple[Occurrences, d
     recurrence = entry.recurrence or Recurrence()
     rules = tuple(parse(text) for text in recurrence.rules)
     last = window.last or today + HORIZON
-    moved = (override.at.wall.date() for override in entry.overrides)  # one from beyond may be moved into the window
-    horizon = day_seconds(max(last, as_date(start_of(entry.span)), *moved) + timedelta(days=2))
+    start = as_date(start_of(entry.span))
+    if start.year >= _LAST_YEAR:
+        raise RuleError(f"the series begins beyond the year {_LAST_YEAR}")
+    named = (override.at.wall.date() for override in entry.overrides)  # one from beyond may be moved into the window
+    moved = (day for day in named if day.year <= max(last.year, start.year) + _FAR_YEARS)
+    horizon = day_seconds(min(max(last, start, *moved), date(_LAST_YEAR, 1, 1)) + timedelta(days=2))
     return expand(entry, recurrence, rules, horizon=horizon, far=horizon), last
 
 
