@@ -168,7 +168,10 @@ class Service:
         self._watch()
 
     async def reload(self) -> None:
-        """Read the config again; one that cannot be used is refused, and the old one stays."""
+        """Read the config again; one that cannot be used is refused, and the old one stays.
+
+        Raises StateError when the ledger cannot be read just now: then a restart has to take the config over.
+        """
         notifier, clock = self._around.notifier, self._around.clock
         stamp = str(int(clock.monotonic() * 1_000_000))
         notifier.send(RELOADING="1", MONOTONIC_USEC=stamp, STATUS="reading the config again")
@@ -179,7 +182,7 @@ class Service:
             if config.state != self.config.state:
                 raise ConfigError(f"{config.path}: state cannot change while syncd runs", "restart it")
             await self.take_over(config, _setups(config))
-        except SyncdError as error:
+        except ConfigError as error:
             self.config_refused = str(error)
             _log.error("config.refused", reason=self.config_refused)
             notifier.send(READY="1", STATUS=f"the new config is refused, the old one stays: {error.message}")

@@ -12,8 +12,6 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo, available_timezones
 
-from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
-
 from syncd.model.zone_names import ALIASES, CITIES, RUSSIAN_ZONES, UNLINKED
 
 PROOF_YEARS = range(2000, 2038)
@@ -131,6 +129,8 @@ def _by_folded_name() -> dict[str, str]:
 @cache
 def _aliases() -> dict[str, str]:
     """Windows names, with and without their "Standard Time", and what else is in use, casefolded."""
+    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # noqa: PLC0415 - slow, and IANA names need it not
+
     found = {}
     for windows, iana in WINDOWS_TO_OLSON.items():
         found[windows.casefold()] = iana

@@ -23,5 +23,5 @@ def test_help_needs_no_library(argument: str) -> None:
 
 def test_the_daemon_loads_neither_a_web_server_nor_metrics_nor_the_sandbox_unless_they_are_asked_for() -> None:
     modules = loaded("import syncd.cli.commands.daemon")
-    assert not {"prometheus_client", "watchfiles", "cronsim.explain", "syncd.web.server", "syncd.web.page"} & modules
+    assert not {"prometheus_client", "watchfiles", "icalendar", "syncd.web.server", "syncd.web.page"} & modules
     assert not [name for name in modules if name.startswith("syncd.sandbox")]
