@@ -176,11 +176,7 @@ class Service:
         stamp = str(int(clock.monotonic() * 1_000_000))
         notifier.send(RELOADING="1", MONOTONIC_USEC=stamp, STATUS="reading the config again")
         try:
-            config = load_config(self.config.path, self._around.environ)
-            if not config.syncs:
-                raise ConfigError(f"{config.path} has no [[sync]]", "add one; see config.example.toml")
-            if config.state != self.config.state:
-                raise ConfigError(f"{config.path}: state cannot change while syncd runs", "restart it")
+            config = self._read_again()
             await self.take_over(config, _setups(config))
         except ConfigError as error:
             self.config_refused = str(error)
@@ -190,6 +186,14 @@ class Service:
         self.config_refused = ""
         _log.info("config.reloaded", syncs=len(config.syncs), portals=len(config.portals))
         notifier.send(READY="1", STATUS=self.daemon.status())
+
+    def _read_again(self) -> Config:
+        config = load_config(self.config.path, self._around.environ)
+        if not config.syncs:
+            raise ConfigError(f"{config.path} has no [[sync]]", "add one; see config.example.toml")
+        if config.state != self.config.state:
+            raise ConfigError(f"{config.path}: state cannot change while syncd runs", "restart it")
+        return config
 
     async def view(self) -> View:
         """Return how everything stands now."""
