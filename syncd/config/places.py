@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, ge
 
 import msgspec
 
-from syncd.config.tables import NOT_AVAILABLE, Table
+from syncd.config.tables import Table
 from syncd.config.toml_lines import Path as KeyPath
 from syncd.config.toml_lines import TomlLines
 from syncd.errors import ConfigError
@@ -67,7 +67,7 @@ class Places:
     def convert(self, table: Mapping[str, Any], kind: type[T], *path: str | int) -> T:
         """Return `table`, which stands at `path`, as a `kind`.
 
-        Raises ConfigError for unknown keys, keys of later versions, missing keys and wrong types or choices.
+        Raises ConfigError for unknown keys, missing keys and wrong types or choices.
         """
         self._refuse_unknown_within(table, kind, path)
         try:
@@ -77,10 +77,7 @@ class Places:
 
     def refuse_unknown(self, table: Mapping[str, Any], known: Sequence[str], path: KeyPath) -> None:
         """Raise ConfigError for a key of `table`, which stands at `path`, that is not one of `known`."""
-        later = NOT_AVAILABLE.get(".".join(step for step in path if isinstance(step, str)), frozenset())
         for key in table:
-            if key in later:
-                raise self.error((*path, key), "is not available in this version of syncd", "remove it")
             if key not in known:
                 close = nearest(key, known)
                 remedy = f'did you mean "{close}"?' if close else f"known here: {', '.join(known)}"

@@ -163,9 +163,6 @@ class IncludedTable(Table, frozen=True, kw_only=True):
     sync: list[dict[str, Any]] = []
 
 
-NOT_AVAILABLE: dict[str, frozenset[str]] = {}
-"""Keys that are fixed for later versions, by table: refused with those words rather than as unknown."""
-
 SOURCE_SECRETS = ("url", "username", "password", "token")
 """The secrets of a source with an address, each in the four forms of secrets.py."""
 _WEB_KEYS = (
