@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -108,8 +108,14 @@ def _change(change: Change, series: str) -> tuple[Text, Text, Text, Text, Text, 
 
 
 def _short(value: Json) -> str:
-    text = "nothing" if value in (None, "", [], ()) else str(value)
+    text = "nothing" if value in (None, "", [], ()) else _rule(value) if isinstance(value, Mapping) else str(value)
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _rule(value: Mapping[str, Json]) -> str:
+    """Say a recurrence rule in the terms of RFC 5545, and any other mapping by what is set in it."""
+    said = {name: ",".join(map(str, one)) if isinstance(one, list | tuple) else one for name, one in value.items()}
+    return " ".join(f"{name.upper()}={one}" for name, one in said.items() if one not in (None, ""))
 
 
 def line(out: Console, text: Text | str, style: str = "") -> None:

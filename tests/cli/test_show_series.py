@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
 
 from syncd.cli.show import change_table
-from syncd.model.item import Calendar, Change, Item, Key
+from syncd.model.item import Calendar, Change, Item, Json, Key
 
 SAID = "weekly MO WE until 25 May 2026, 3 exceptions: 4 series, 1 event"
 
@@ -44,6 +45,15 @@ def test_a_series_says_what_it_became_once_however_many_items_it_is() -> None:
 def test_every_series_and_every_calendar_says_it_for_itself() -> None:
     text = shown(create("a", ""), create("a", "1"), create("b", ""), create("b", "1"), create("b", "", owner=6))
     assert text.count(SAID) == 3
+
+
+def test_a_changed_rule_is_said_as_a_rule() -> None:
+    rule: dict[str, Json] = {"freq": "WEEKLY", "interval": 1, "byday": ("MO", "WE"), "count": None, "until": "2027-02-01"}
+    longer: dict[str, Json] = {**rule, "byday": ["MO", "WE"], "until": "2027-03-10"}
+    change = replace(create("a", ""), op="update", fields={"rule": (rule, longer)})
+    said = "FREQ=WEEKLY INTERVAL=1 BYDAY=MO,WE UNTIL=2027-0"
+    text = " ".join(shown(change).replace("\n", " ").split())
+    assert f"rule: {said}2-01 → {said}3-10" in text
 
 
 def test_a_plain_event_says_nothing_more() -> None:
