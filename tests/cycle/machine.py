@@ -239,6 +239,8 @@ class Play:
             self.stage.clock.advance(25 * 3600)
         assert self.last is not None
         assert self.last.exit_code == 0, self.last.record
+        self.stage.clock.advance(600)
+        self.stage.world.settle(self._now())  # what was cut and is still at work comes to its end
         links = run_inline(self._links())
         events = self.events()
         self._check_rows(links, events)
