@@ -170,7 +170,12 @@ class _Work:
             else:
                 results[key], times[key] = self.portal.executed.total(), stamps
         outer = self.portal.stamps(self.now, self.now + self.elapsed_s, (0, int(self.now) + 600))
-        maps = {"result": results or [], "result_error": errors or [], "result_total": [], "result_next": []}
+        maps: dict[str, Any] = {
+            "result": results or [],
+            "result_error": errors or [],
+            "result_total": [],
+            "result_next": [],
+        }
         return _answer(200, {"result": {**maps, "result_time": times or []}, "time": outer})
 
     def single(self, method: str, params: dict[str, Any]) -> RawAnswer:
