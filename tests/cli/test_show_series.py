@@ -48,7 +48,13 @@ def test_every_series_and_every_calendar_says_it_for_itself() -> None:
 
 
 def test_a_changed_rule_is_said_as_a_rule() -> None:
-    rule: dict[str, Json] = {"freq": "WEEKLY", "interval": 1, "byday": ("MO", "WE"), "count": None, "until": "2027-02-01"}
+    rule: dict[str, Json] = {
+        "freq": "WEEKLY",
+        "interval": 1,
+        "byday": ("MO", "WE"),
+        "count": None,
+        "until": "2027-02-01",
+    }
     longer: dict[str, Json] = {**rule, "byday": ["MO", "WE"], "until": "2027-03-10"}
     change = replace(create("a", ""), op="update", fields={"rule": (rule, longer)})
     said = "FREQ=WEEKLY INTERVAL=1 BYDAY=MO,WE UNTIL=2027-0"

@@ -36,8 +36,7 @@ GONE = change("delete", before=("2026-03-08", None))
 
 
 def test_what_only_shortens_goes_first_and_deletes_go_last() -> None:
-    ordered = [CUT, GROWN, LATER, GONE]
-    assert sorted(ordered[::-1], key=rank) == ordered
+    assert sorted([GONE, LATER, GROWN, CUT], key=rank) == [CUT, GROWN, LATER, GONE]
     assert rank(SHIFTED) == rank(RENAMED) == rank(GROWN)
 
 
