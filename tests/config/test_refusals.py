@@ -49,7 +49,7 @@ def with_fields(line: str) -> str:
         ('a = """x', "FILE:1:9: is not TOML: "),
         ("a = " + "[" * 9999, "FILE: is nested too deeply"),
         ("", "FILE:1: portals has no portal (add [portals.main] with its webhook)"),
-        (MINIMAL + "[htp]\n", "FILE:10: htp is not a known key (did you mean \"http\"?)"),
+        (MINIMAL + "[htp]\n", 'FILE:10: htp is not a known key (did you mean "http"?)'),
         ('stat = "x"\n' + MINIMAL, 'FILE:1: stat is not a known key (did you mean "state"?)'),
         ("state = 5\n" + MINIMAL, "FILE:1: state must be text in quotes, not a whole number"),
         ('state = " "\n' + MINIMAL, "FILE:1: state is empty"),
