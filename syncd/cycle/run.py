@@ -147,6 +147,8 @@ async def _steps(
         await _note_plan(setup, world, prepared, run_id)
     for name in ("unchanged", "held", "rejected"):
         done.counts[name] += prepared.counts[name]
+    touched = {change.key for change in prepared.plan.changes}
+    done.counts["unchanged"] -= len(found.remote_ids.keys() - touched)  # they count as created in this very pass
     done.counts["conflict"] += len(prepared.plan.conflicts)
     done.counts["adopted"] += prepared.plan.count("adopt")
     plan = prepared.plan

@@ -160,3 +160,28 @@ def test_a_stop_signal_settles_what_is_in_flight_and_the_next_run_goes_on(tmp_pa
     assert 0 < done_before < 200
     run_until_done(stage)
     assert stage.names() == expected(200)
+
+
+def test_a_create_found_after_a_kill_counts_once(tmp_path: Path) -> None:
+    stage = faulty(tmp_path)
+    handle = stage.world.handle
+
+    class Killed(BaseException):
+        pass
+
+    def dies_after_creating(now: float, request: object) -> object:
+        response = handle(now, request)  # type: ignore[arg-type]
+        if stage.names():
+            raise Killed
+        return response
+
+    async def dying() -> None:
+        async with stage.opened() as (setups, world):
+            await run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event())
+
+    stage.world.handle = dies_after_creating  # type: ignore[method-assign, assignment]
+    with contextlib.suppress(Killed, BaseExceptionGroup):
+        run_inline(dying())
+    stage.world.handle = handle  # type: ignore[method-assign]
+    counts = run_inline(stage.one_pass()).record.counts
+    assert (counts["created"], counts["unchanged"]) == (40, 0)
