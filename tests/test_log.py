@@ -195,7 +195,7 @@ def test_a_feed_cannot_forge_colours_or_lines(form: Format) -> None:
 def test_verbosity_chooses_what_is_said(verbosity: int, expected: set[str]) -> None:
     stream = io.StringIO()
     configure("json", verbosity, stream)
-    log, library = structlog.get_logger(), logging.getLogger("some.library")
+    log, library = structlog.get_logger(), logging.getLogger("some.package")
     for level in ("debug", "info", "warning", "error"):
         getattr(log, level)(level)
     for level in ("debug", "warning", "error"):

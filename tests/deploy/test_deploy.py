@@ -91,7 +91,7 @@ def test_the_container_runs_as_nobody_special_and_tells_its_health() -> None:
     assert re.search(r"^HEALTHCHECK ", text, re.MULTILINE)
     probe = json.loads(re.search(r"^  CMD (\[.*\])$", text, re.MULTILINE)[1])  # type: ignore[index]
     compile(probe[2], "healthcheck", "exec")
-    ignored = (DEPLOY.parent / ".dockerignore").read_text().split()
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
     assert {".git", ".venv", "tests"} <= set(ignored)
 
 
