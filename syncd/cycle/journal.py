@@ -83,12 +83,22 @@ class LedgerJournal:
         self._intended.update(fresh)
 
     async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
-        """Write down what became of jobs, links and all, in one transaction."""
+        """Write down what became of jobs, links and all, in one transaction.
+
+        A job may come that was never to be sent, because what it waits for failed or nobody can send it: there is
+        nothing to take back of the first kind, and the second is written down late.
+        """
         now = self._clock.now()
+        decided = [(job.id, self._outcome(self._changes[job.id], outcome, now)) for job, outcome in outcomes]
         settled = [
-            Settlement(intent_id=job.id, outcome=self._outcome(self._changes[job.id], outcome, now), at=now)
-            for job, outcome in outcomes
+            Settlement(intent_id=one, outcome=outcome, at=now)
+            for one, outcome in decided
+            if one in self._intended or outcome != records.Dropped()
         ]
+        late = [one.intent_id for one in settled if one.intent_id not in self._intended]
+        if late:
+            await self._ledger.intend(self._run_id, [self._intent(one, now) for one in late])
+            self._intended.update(late)
         await self._ledger.settle(self._run_id, settled)
 
     def _intent(self, job_id: int, now: float) -> Intent:

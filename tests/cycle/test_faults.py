@@ -185,3 +185,15 @@ def test_a_create_found_after_a_kill_counts_once(tmp_path: Path) -> None:
     stage.world.handle = handle  # type: ignore[method-assign]
     counts = run_inline(stage.one_pass()).record.counts
     assert (counts["created"], counts["unchanged"]) == (40, 0)
+
+
+def test_a_move_whose_create_is_lost_keeps_its_delete_until_the_create_is_there(tmp_path: Path) -> None:
+    """The delete waits for the create, and is settled without ever having been intended."""
+    stage = faulty(tmp_path, count=5)
+    run_until_done(stage)
+    stage.set_faults(Settings(integer_stamps=False, faults=(parse_fault("cut-before:request=1-,times=1"),)))
+    moved = rows(5).replace("anna.petrova", "james.walker")
+    stage.write("shifts.csv", HEADER + moved)
+    run_until_done(stage)
+    assert stage.names() == expected(5)
+    assert stage.names(owner=3) == []
