@@ -220,14 +220,8 @@ async def observe(
             if seen is not None and seen.mark:  # a filter may have been dropped (PORTAL.md 6.4)
                 events[seen.remote_id] = seen
     missing = sorted({link.remote_id for link in links} - set(events))
-    gone: set[int] = set()
-    outcomes = await portal.read_many([Command(method=GET, params={"id": one}) for one in missing])
-    for remote_id, outcome in zip(missing, outcomes, strict=True):
-        if is_gone(outcome):
-            gone.add(remote_id)
-        elif isinstance(outcome, Done) and (seen := read_activity(outcome.result)) is not None:
-            events[remote_id] = seen
-    return Observation(events=events, gone=frozenset(gone), signature=lambda _: "", mark=mark, differing=differing)
+    gone = await read_by_id(portal, missing, events, read_activity)
+    return Observation(events=events, gone=gone, signature=lambda _: "", mark=mark, differing=differing)
 
 
 def _listing(window: Window) -> dict[str, Json]:
@@ -235,6 +229,20 @@ def _listing(window: Window) -> dict[str, Json]:
     wanted: dict[str, Json] = {"=ORIGINATOR_ID": ORIGINATOR}
     wanted |= bounds(window, after="END_TIME", before="START_TIME")
     return {"filter": wanted, "select": _COLUMNS, "order": {"ID": "ASC"}}
+
+
+async def read_by_id(
+    portal: Portal, ids: Sequence[int], events: dict[int, Observed], read: Callable[[Json], Observed | None]
+) -> frozenset[int]:
+    """Ask for activities that a listing lacked, put those found into `events`, and return the ids that are gone."""
+    gone: set[int] = set()
+    outcomes = await portal.read_many([Command(method=GET, params={"id": one}) for one in ids])
+    for remote_id, outcome in zip(ids, outcomes, strict=True):
+        if is_gone(outcome):
+            gone.add(remote_id)
+        elif isinstance(outcome, Done) and (seen := read(outcome.result)) is not None:
+            events[remote_id] = seen
+    return frozenset(gone)
 
 
 def is_gone(outcome: Outcome) -> bool:

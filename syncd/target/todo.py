@@ -27,7 +27,7 @@ from syncd.portal.clients import OWNER_TYPES, Client
 from syncd.portal.directory import Directory
 from syncd.portal.wire import Command, Done, Refused
 from syncd.target import crm_times, text
-from syncd.target.activity_wire import DELETE, GET, LIST, activity_id, is_gone, stamp
+from syncd.target.activity_wire import DELETE, LIST, activity_id, read_by_id, stamp
 from syncd.target.base import ShapeContext
 from syncd.target.cards import CardSettings, CardTarget
 from syncd.target.describe import readable
@@ -243,14 +243,8 @@ async def _observe(
             if seen is not None and seen.calendar in cards:  # a filter may have been dropped (PORTAL.md 6.4)
                 events[seen.remote_id] = seen
     missing = sorted({link.remote_id for link in links} - set(events))
-    gone: set[int] = set()
-    outcomes = await portal.read_many([Command(method=GET, params={"id": one}) for one in missing])
-    for remote_id, outcome in zip(missing, outcomes, strict=True):
-        if is_gone(outcome):
-            gone.add(remote_id)
-        elif isinstance(outcome, Done) and (seen := _read(outcome.result)) is not None:
-            events[remote_id] = seen
-    return Observation(events=events, gone=frozenset(gone), signature=_item_signature, mark=mark, differing=_differing)
+    gone = await read_by_id(portal, missing, events, _read)
+    return Observation(events=events, gone=gone, signature=_item_signature, mark=mark, differing=_differing)
 
 
 def _listings(cards: Sequence[Calendar], window: Window) -> list[dict[str, Json]]:
