@@ -31,7 +31,7 @@ def webhook() -> Iterator[str]:
                 break
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 CONFIG = """

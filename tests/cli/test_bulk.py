@@ -142,11 +142,11 @@ def test_a_migration_stopped_by_a_signal_goes_on_where_it_was(folder: Path, sent
     (folder / "shifts.csv").write_text("ID,Shift,Start,End,E-mail\n" + "".join(lines))
     command = [sys.executable, "-m", "syncd", "-q", "--config", str(config), "migrate", "--yes", "--report"]
     with subprocess.Popen([*command, str(folder / "report.csv")], stdout=subprocess.PIPE, text=True) as process:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while _linked(folder) < 5 and time.monotonic() < until:
             time.sleep(0.02)
         process.send_signal(sent)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
         assert (process.returncode, "the same command goes on where it was" in out) == (130, True)
     first = {row["status"] for row in report(folder)}
     assert first == {"ok", "unknown"} or first == {"unknown"}

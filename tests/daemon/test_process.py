@@ -54,7 +54,7 @@ class Unit:
             env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
 
-    async def hear(self, wanted: str, after: int = 0, timeout_s: float = 10.0) -> int:
+    async def hear(self, wanted: str, after: int = 0, timeout_s: float = 60.0) -> int:
         """Wait for a line beginning with `wanted` after the first `after` ones; return how many there are up to it."""
         ends = time.monotonic() + timeout_s
         while True:
@@ -79,7 +79,7 @@ class Unit:
     async def end(self) -> tuple[int, str]:
         """Return the exit code and everything that was logged."""
         assert self.process is not None
-        out, logged = await asyncio.wait_for(self.process.communicate(), 15)
+        out, logged = await asyncio.wait_for(self.process.communicate(), 60)
         self._drain()
         self._socket.close()
         assert self.process.returncode is not None
@@ -164,7 +164,7 @@ async def test_two_daemons_on_one_state_end_with_code_six(tmp_path: Path, portal
         sys.executable, "-m", "syncd", "--config", str(first.config), "run",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    _, said = await asyncio.wait_for(second.communicate(), 15)
+    _, said = await asyncio.wait_for(second.communicate(), 60)
     assert second.returncode == 6
     assert b"Traceback" not in said
     first.signal(signal.SIGTERM)
