@@ -10,9 +10,10 @@ from pathlib import Path
 from syncd.app.wiring import App
 from syncd.config import SyncConfig
 from syncd.cycle.directory import portal_zone
+from syncd.cycle.home import check_home
 from syncd.cycle.setup import SyncSetup
 from syncd.cycle.shaping import kept_entries, shape_all
-from syncd.errors import EntryError, SyncdError
+from syncd.errors import EntryError, GuardError, SyncdError
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Calendar, Item, Json
 from syncd.portal.client import Portal
@@ -174,6 +175,11 @@ def _caller(name: str, directory: Directory) -> Check:
 async def _sync(
     app: App, portal: Portal, setup: SyncSetup, snapshot: Snapshot, directory: Directory
 ) -> AsyncIterator[Check]:
+    try:
+        await check_home(setup, app.world(setup.name))
+    except GuardError as error:
+        yield Check(name=f"portal of {setup.name}", ok=False, detail=error.message, remedy=error.remedy)
+        return
     kept = kept_entries(setup, snapshot)
     try:
         directory = directory.with_clients(await read_clients(portal, setup.target.sought(kept.entries)))

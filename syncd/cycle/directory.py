@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -68,7 +68,8 @@ async def _read(setup: SyncSetup, world: World, known: Directory | None, now: fl
 
 async def store(world: World, directory: Directory) -> None:
     """Keep `directory` for the next passes."""
-    await world.ledger.note(scope(world), NOTE, msgspec.to_builtins(directory), world.clock.now())
+    kept = {"portal": world.portal.origin, "directory": msgspec.to_builtins(directory)}
+    await world.ledger.note(scope(world), NOTE, kept, world.clock.now())
 
 
 async def drop(world: World) -> None:
@@ -83,10 +84,11 @@ async def reread_sections(world: World, directory: Directory, calendars: Collect
 
 async def _kept(world: World) -> Directory | None:
     note = await world.ledger.read_note(scope(world), NOTE)
-    if note is None:
-        return None
+    value = note[0] if note is not None and isinstance(note[0], Mapping) else {}
+    if value.get("portal") != world.portal.origin:
+        return None  # none yet, or of another portal that went by this name
     try:
-        return msgspec.convert(note[0], Directory)
+        return msgspec.convert(value.get("directory"), Directory)
     except msgspec.ValidationError:
         return None  # written by another version of syncd: read anew
 

@@ -24,14 +24,17 @@ class ReadBack:
 
 
 async def verify_due(setup: SyncSetup, world: World, now: float) -> bool:
-    """Say whether the portal's events have to be read; also when the clock was set back since they were."""
+    """Say whether the portal's events have to be read; also when the clock was set back since they were.
+
+    What was read in another portal does not count.
+    """
     note = await world.ledger.read_note(f"sync/{setup.name}", "verified")
-    return note is None or not 0 <= now - note[1] < setup.verify_every.total_seconds()
+    return note is None or note[0] != world.portal.origin or not 0 <= now - note[1] < setup.verify_every.total_seconds()
 
 
 async def note_verified(setup: SyncSetup, world: World) -> None:
     """Write down that what the portal held has been read and put right."""
-    await world.ledger.note(f"sync/{setup.name}", "verified", True, world.clock.now())
+    await world.ledger.note(f"sync/{setup.name}", "verified", world.portal.origin, world.clock.now())
 
 
 async def observe(

@@ -89,6 +89,11 @@ async def note_floor(setup: SyncSetup, world: World, creates: Iterable[Key], obs
     await world.ledger.note(f"sync/{setup.name}", _FLOOR, highest, world.clock.now())
 
 
+async def forget_floor(setup: SyncSetup, world: World) -> None:
+    """Forget up to which id everything is old: the sync begins anew in another portal, which counts for itself."""
+    await world.ledger.drop_note(f"sync/{setup.name}", _FLOOR)
+
+
 async def _claimed(setup: SyncSetup, world: World, keys: Iterable[Key]) -> set[int]:
     """Return the ids that some sync has linked in places of the same types: events and activities count apart."""
     types = {key.calendar.type for key in keys}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from syncd.cycle import directory as directories
 from syncd.cycle.claim import claiming
+from syncd.cycle.home import check_home, settle_home
 from syncd.cycle.look import differs, note_verified, observe, verify_due, without_siblings
 from syncd.cycle.push import Done, push
 from syncd.cycle.record import begin, close
@@ -48,8 +49,10 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
     """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
 
     Reads the portal's events on the first pass, every `verify_every`, and when `verify` asks for it. Raises
-    SourceError when the source cannot be read at all, and the client's errors.
+    SourceError when the source cannot be read at all, GuardError when the sync has written to another portal, and the
+    client's errors.
     """
+    await check_home(setup, world)
     now = world.clock.now()
     window = setup.window(now)
     snapshot = await setup.source.read(setup.reading(now))
@@ -129,6 +132,7 @@ async def run_pass(setup: SyncSetup, world: World, options: PassOptions, *, stop
 async def _steps(
     setup: SyncSetup, world: World, options: PassOptions, run_id: int, done: Done, stop: asyncio.Event
 ) -> RunState:
+    await settle_home(setup, world, force=options.force)
     found = await recover(setup, world, run_id, stop=stop)
     done.counts.update(created=found.created, deleted=found.deleted)
     if stop.is_set():

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from syncd.cycle.directory import directory_for
+from syncd.cycle.home import check_home
 from syncd.cycle.look import observe_links
 from syncd.cycle.push import Done, push
 from syncd.cycle.record import begin, close
@@ -120,6 +121,7 @@ async def _steps(
     decided: _Decided,
     stop: asyncio.Event,
 ) -> RunState:
+    await check_home(setup, world)
     await recover(setup, world, run_id, stop=stop)
     for _ in range(_ROUNDS):
         if stop.is_set():

@@ -118,6 +118,7 @@ class Stage:
     seed: WorldSeed = field(default_factory=default_world)
     settings: Settings = field(default_factory=lambda: Settings(integer_stamps=False))
     clock: SimClock = field(default_factory=SimClock)
+    webhook: str = WEBHOOK
     world: World = field(init=False)
     transport: WorldTransport = field(init=False)
 
@@ -147,7 +148,7 @@ class Stage:
             note = await ledger.read_note("portal/main", "budget")
             portal = Portal(
                 name="main",
-                credential=Webhook(address=WEBHOOK),
+                credential=Webhook(address=self.webhook),
                 limits=limits_of(config.portals[0]),
                 clock=self.clock,
                 random=Random(7).random,
