@@ -14,6 +14,7 @@ from pathlib import Path
 
 from syncd.cycle.result import PassResult, Prepared
 from syncd.errors import ConfigError
+from syncd.model.entry import Problem
 from syncd.model.item import CALENDAR_TYPES, Change, Key
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
@@ -93,7 +94,7 @@ def rows(result: PassResult) -> Iterator[tuple[str, ...]]:
         seen.add(entry.uid)
         yield facts.row(entry.where, entry.uid, entry.details.title)
     for problem in prepared.problems:
-        if problem.kind == "rejected" and problem.key not in seen:
+        if problem.kind == "rejected" and (problem.key not in seen or _is_elsewhere(problem, facts.places)):
             yield (problem.where, problem.key or "", "", "", "rejected", "", "no", problem.reason)
     for uid, changes in facts.changes.items():
         link = changes[0].link
@@ -111,6 +112,7 @@ class _Facts:
     troubles: Mapping[str, tuple[str, str]]
     conflicts: Mapping[str, str]
     confirmed: frozenset[Key]
+    places: Mapping[str, str] = field(default_factory=dict)
     ids: Mapping[Key, int] = field(default_factory=dict)
 
     @classmethod
@@ -124,13 +126,15 @@ class _Facts:
             keys[item.key.uid].add(item.key)
         linked = {link.key: link.remote_id for link in prepared.links} if prepared else {}
         confirmed = prepared.confirmed if prepared else frozenset()
+        places = {entry.uid: entry.where for entry in prepared.kept.entries} if prepared else {}
         return cls(
             result=result,
             changes=dict(changes),
             keys=dict(keys),
-            troubles=_troubles(result),
+            troubles=_troubles(result, places),
             conflicts=_conflicts(prepared),
             confirmed=result.read_back.confirmed if result.read_back is not None else confirmed,
+            places=places,
             ids={**linked, **result.remote_ids},
         )
 
@@ -172,11 +176,16 @@ def _conflicts(prepared: Prepared | None) -> dict[str, str]:
     return {change.key.uid: change.reason for change in prepared.plan.conflicts} if prepared is not None else {}
 
 
-def _troubles(result: PassResult) -> dict[str, tuple[str, str]]:
-    """Return why entries were rejected or are held, by uid."""
+def _is_elsewhere(problem: Problem, places: Mapping[str, str]) -> bool:
+    """Say whether something else in the source than the entry of that uid was rejected: a second row with its uid."""
+    return problem.kind == "rejected" and problem.where != places.get(problem.key or "", problem.where)
+
+
+def _troubles(result: PassResult, places: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return why entries were rejected or are held, by uid; `places` are where they stand."""
     found: dict[str, tuple[str, str]] = {}
     for problem in result.prepared.problems if result.prepared else ():
-        if problem.kind in ("rejected", "held") and problem.key is not None:
+        if problem.kind in ("rejected", "held") and problem.key is not None and not _is_elsewhere(problem, places):
             found.setdefault(_ITEM_PART.sub("", problem.key), (problem.kind, problem.reason))
     for key, reason in result.refused.items():
         found[key.uid] = ("held", reason)

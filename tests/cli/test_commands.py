@@ -208,3 +208,30 @@ def test_the_demonstration_ends_with_nothing_left_to_do(capsys: pytest.CaptureFi
     assert code == 0
     assert "229 unchanged" in out
     assert "http://127.0.0.1:" in out
+
+
+def test_a_second_row_with_a_uid_has_a_line_of_its_own_in_the_report(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(folder, "\n2,", "\n1,")
+    code, _, _ = run(capsys, "sync", "--report", "report.csv")
+    with folder.joinpath("report.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (code, [(row["where"], row["key"], row["status"]) for row in rows]) == (
+        1,
+        [("shifts.csv:2", "1", "ok"), ("shifts.csv:3", "1", "rejected")],
+    )
+    assert "shifts.csv:2 has the same uid" in rows[1]["error"]
+
+
+def test_a_row_the_file_ends_within_makes_it_incomplete(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "sync")
+    path = folder / "shifts.csv"
+    path.write_text(path.read_text(encoding="utf-8").partition(" 22:00")[0], encoding="utf-8")
+    code, planned = document(capsys, "plan", "--json")
+    (plan,) = planned["plans"]
+    assert (code, plan["complete"], plan["counts"]["delete"]) == (5, False, 0)
+    assert [(one["where"], one["kind"]) for one in plan["problems"]] == [
+        ("csv shifts.csv", "incomplete"),
+        ("shifts.csv:3", "rejected"),
+    ]
