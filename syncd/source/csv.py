@@ -72,6 +72,10 @@ def parse_csv(name: str, content: bytes, options: CsvOptions, zone: str | None, 
     rows, broken, open_at = records(text, delimiter, skip)
     if not rows:
         return Part(incomplete=f"{name} has no header")
+    cut_at = _cut_off(rows, text)
+    if cut_at:
+        broken.append((cut_at, "the file is cut off within this row"))
+        rows.pop()
     header_line, cells = rows.pop(0)
     header = [clean(cell) for cell in cells]
     positions = find_columns(options.columns, header, where=f"{name}:{header_line}")
@@ -82,7 +86,20 @@ def parse_csv(name: str, content: bytes, options: CsvOptions, zone: str | None, 
         part.reject(f"{name}:{line}", "", reason)
     if open_at:
         part.incomplete = f"{name}:{open_at}: a quote is opened and never closed, so the rest is missing"
+    if cut_at:
+        part.incomplete = f"{name}:{cut_at}: the file ends within the row, so the rest is missing"
     return part
+
+
+def _cut_off(rows: Rows, text: str) -> int:
+    """Return the line of a last row that ends too early: shorter than every other one, and without a line end (0: none).
+
+    Only then it is certain; many programs leave out the last line end, and some the empty cells at a row's end.
+    """
+    if len(rows) < 2 or text.endswith(("\n", "\r")):
+        return 0
+    line, cells = rows[-1]
+    return line if len(cells) < min(len(other) for _, other in rows[:-1]) else 0
 
 
 def find_delimiter(text: str, columns: Mapping[str, str | int]) -> str:
