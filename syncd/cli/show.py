@@ -139,7 +139,8 @@ def result(out: Console, one: PassResult) -> None:
 
 def outcome(out: Console, record: RunRecord, failure: SyncdError | None) -> None:
     """Print what one run did, and the error that ended it, if any."""
-    done = ", ".join(f"{number} {name}" for name, number in record.counts.items() if number) or "nothing to do"
+    idle = "nothing to do" if record.state == "done" else "nothing was done"
+    done = ", ".join(f"{number} {name}" for name, number in record.counts.items() if number) or idle
     style = {"done": "green", "partial": "yellow", "stopped": "yellow"}.get(record.state, "red")
     waited = f", waited {_duration(record.waited_s)}" if record.waited_s >= 1 else ""
     out.print(

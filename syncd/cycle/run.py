@@ -70,7 +70,7 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
     commands = Counter(setup.target.command(c, 0, directory).method for c in plan.changes if c.op != "adopt")
     problems = (*snapshot.problems, *shaping.problems, *plan.problems)
     if not snapshot.complete:
-        reason = f"source incomplete: {snapshot.incomplete_because}; nothing is deleted"
+        reason = f"{snapshot.incomplete_because}; nothing is deleted"
         problems = (Problem(where=setup.source.describe(), kind="incomplete", reason=reason), *problems)
     return Prepared(
         sync=setup.name,
