@@ -16,6 +16,7 @@ from syncd.cycle.shaping import kept_entries, shape_all
 from syncd.errors import EntryError, GuardError, SyncdError
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Calendar, Item, Json
+from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.clients import read_clients
 from syncd.portal.directory import Directory, read_directory, read_sections, rows_of
@@ -46,7 +47,8 @@ def check_document(checks: tuple[Check, ...]) -> dict[str, Json]:
 
 async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
     """Yield a check for everything the config depends on; with `offline` the portals are not asked."""
-    yield Check(name="config", ok=True, detail=f"{app.config.path}: {len(app.ready)} syncs, {len(app.portals)} portals")
+    size = f"{counted(len(app.ready), 'sync')}, {counted(len(app.portals), 'portal')}"
+    yield Check(name="config", ok=True, detail=f"{app.config.path}: {size}")
     for warning in app.config.warnings:
         yield Check(name="secrets", ok=False, detail=warning, remedy="nobody else should")
     yield _state(app.config.state)
@@ -92,7 +94,7 @@ def _source(setup: SyncSetup, snapshot: Snapshot) -> Check:
         )  # fmt: skip
     kept = kept_entries(setup, snapshot)
     problems = (*snapshot.problems, *kept.problems)
-    detail = f"{setup.source.describe()}: {len(kept.entries)} entries"
+    detail = f"{setup.source.describe()}: {counted(len(kept.entries), 'entry', 'entries')}"
     if problems:
         return Check(name=name, ok=False, detail=f"{detail}; {_first(problems)}", remedy="mend these entries")
     return Check(name=name, ok=True, detail=detail)
@@ -178,7 +180,7 @@ async def _sync(
     try:
         await check_home(setup, app.world(setup.name))
     except GuardError as error:
-        yield Check(name=f"portal of {setup.name}", ok=False, detail=error.message, remedy=error.remedy)
+        yield Check(name=f"guard {setup.name}", ok=False, detail=error.message, remedy=error.remedy)
         return
     kept = kept_entries(setup, snapshot)
     try:
@@ -198,11 +200,12 @@ async def _sync(
     shaping = shape_all(setup, snapshot, kept, directory, window=setup.window(now), now=now)
     stopped = tuple(problem for problem in shaping.problems if problem.kind in ("held", "rejected"))
     reasons = Counter(problem.reason for problem in stopped)
-    told = "; ".join(f"{reason} ({number} entries)" for reason, number in reasons.most_common(_SHOWN))
-    places = f"{len(shaping.wanted.items)} items {'on' if setup.target.on_cards else 'in'} {len(calendars)} "
-    places += "cards" if setup.target.on_cards else "calendars"
+    most = reasons.most_common(_SHOWN)
+    told = "; ".join(f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in most)
+    where = counted(len(calendars), "card" if setup.target.on_cards else "calendar")
+    places = f"{counted(len(shaping.wanted.items), 'item')} {'on' if setup.target.on_cards else 'in'} {where}"
     new = {item.key.calendar for item in shaping.wanted.items if item.section_id is None}
-    detail = places + (f", {len(new)} sections will be created" if new else "")
+    detail = places + (f", {counted(len(new), 'section')} will be created" if new else "")
     yield Check(
         name=f"owners {setup.name}",
         ok=not stopped,

@@ -31,6 +31,7 @@ def _plan(prepared: Prepared) -> dict[str, Json]:
             "commands": forecast.commands,
             "seconds": round(forecast.seconds, 1),
             "operating_s": {method: round(used, 2) for method, used in sorted(forecast.operating_s.items())},
+            "guessed": forecast.guessed,
             "notices": prepared.notices,
             "notified": [
                 {"user": user, "name": prepared.directory.name_of(user), "notices": number}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
+from typing import TextIO, cast
 
 from syncd.errors import SyncdError
 
@@ -22,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     from syncd import log
 
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
-    arguments.learn_secret = log.configure(arguments.log_format, verbosity, sys.stderr).add
+    arguments.learn_secret = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr())).add
     try:
         return asyncio.run(_with_signals(_command(arguments.command), arguments))
     except SyncdError as error:
@@ -34,6 +36,19 @@ def run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+class _Stderr(io.TextIOBase):
+    """Whatever sys.stderr is at the moment: while a progress bar is shown, what writes around it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
 Command = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]

@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"syncd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    demo = commands.add_parser("demo", help="sync two sample schedules into a simulated portal and show it")
+    demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show it")
     demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
     demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 
 from rich.console import Console
@@ -18,8 +18,27 @@ _REFRESH_S = 0.2
 _LINE_EVERY_S = 30.0
 
 
+class Shown:
+    """The bar while it is shown, or none."""
+
+    def __init__(self, bar: Bar | None = None) -> None:
+        self._bar = bar
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar off the terminal while the body prints, or it would stand in the middle of that."""
+        if self._bar is None:
+            yield
+            return
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
+
+
 @asynccontextmanager
-async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool = False) -> AsyncIterator[None]:
+async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool = False) -> AsyncIterator[Shown]:
     """Show the portal's progress on stderr while the body runs.
 
     Where stderr is no terminal there is no bar; with `lines` a line comes every half minute instead.
@@ -27,12 +46,12 @@ async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool 
     if wanted and lines and not sys.stderr.isatty():
         telling = asyncio.create_task(_tell(portal, title))
         try:
-            yield
+            yield Shown()
         finally:
             telling.cancel()
         return
     if not wanted or not sys.stderr.isatty():
-        yield
+        yield Shown()
         return
     bar = Bar(
         TextColumn("[bold]{task.description}"),
@@ -45,7 +64,7 @@ async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool 
     with bar:
         following = asyncio.create_task(follow(bar, portal, title))
         try:
-            yield
+            yield Shown(bar)
         finally:
             following.cancel()
 

@@ -14,6 +14,8 @@ from syncd.cycle.result import PassResult, Prepared
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
 from syncd.model.item import Calendar, Change, Json
+from syncd.model.names import counted
+from syncd.portal.directory import Directory
 from syncd.portal.forecast import Forecast
 from syncd.state.records import RunRecord
 
@@ -24,6 +26,9 @@ _SIGNS = {"create": "+", "update": "~", "delete": "-", "adopt": "="}
 _KIND_STYLES = {"rejected": "red", "held": "yellow", "conflict": "magenta", "incomplete": "red", "warning": "yellow"}
 _SHOWN_PEOPLE = 5
 _PLAIN_WIDTH = 160
+_ROOMY = 76
+"""Columns of a terminal from which on times and places keep to one line each."""
+_DEEPER = 4
 
 
 def console() -> Console:
@@ -40,36 +45,45 @@ def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> No
     if not prepared.snapshot.complete:
         out.print(f"  [red]source incomplete:[/] {escape(prepared.snapshot.incomplete_because)}")
     changes = prepared.plan.changes
-    change_table(out, changes, shown=shown)
+    change_table(out, changes, shown=shown, directory=prepared.directory)
     problems(out, prepared.problems)
     if changes:
-        sections = f", {prepared.new_sections} new sections" if prepared.new_sections else ""
+        sections = f", {counted(prepared.new_sections, 'new section')}" if prepared.new_sections else ""
         estimate(out, prepared.forecast, sections + _notices(prepared))
 
 
-def change_table(out: Console, changes: Sequence[Change], *, shown: int = _SHOWN_CHANGES) -> None:
-    """Print changes, one row each; what a series became is told with its first item."""
+def change_table(
+    out: Console, changes: Sequence[Change], *, shown: int = _SHOWN_CHANGES, directory: Directory | None = None
+) -> None:
+    """Print changes, one row each; what a series became is told with its first item.
+
+    `directory` gives the names of the calendars' holders. A reason that all changes share is said once.
+    """
     if not changes:
         return
+    reasons = {change.reason for change in changes}
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    for title in ("", "what", "when", "calendar", "where", "why"):
-        table.add_column(title, overflow="fold")
+    for title in ("", "when", "what", "calendar", "where", *(("why",) if len(reasons) > 1 else ())):
+        table.add_column(title, overflow="fold", no_wrap=title in ("when", "where") and out.width >= _ROOMY)
     told: set[tuple[str, Calendar]] = set()
     for change in changes[:shown]:
         entry = (change.key.uid, change.key.calendar)
         series = change.item.summary if change.item is not None and entry not in told else ""
         told.update({entry} if series else ())
-        table.add_row(*_change(change, series))
+        cells = _change(change, series, directory)
+        table.add_row(*(cells if len(reasons) > 1 else cells[:-1]))
     out.print(table)
     if len(changes) > shown:
-        out.print(f"  … and {len(changes) - shown} more (`plan --json` has all of them)")
+        line(out, f"  … and {len(changes) - shown:,} more (`plan --json` has all of them)", "dim")
+    if len(reasons) == 1:
+        line(out, f"  why — {changes[0].reason}", "dim")
 
 
 def estimate(out: Console, forecast: Forecast, more: str = "") -> None:
     """Print what changes would cost; `more` is what is to be said beside it."""
-    out.print(
-        f"  about {_duration(forecast.seconds)}: {forecast.commands} commands in {forecast.requests} requests{more}"
-    )
+    work = f"{counted(forecast.commands, 'command')} in {counted(forecast.requests, 'request')}"
+    guess = ", a guess until the portal has been measured" if forecast.guessed else ""
+    line(out, f"  about {_duration(forecast.seconds)}{guess}: {work}{more}")
 
 
 def _notices(prepared: Prepared) -> str:
@@ -79,16 +93,16 @@ def _notices(prepared: Prepared) -> str:
     most = sorted(prepared.notified.items(), key=lambda pair: (-pair[1], pair[0]))
     names = [f"{prepared.directory.name_of(user) or f'user {user}'} {number}" for user, number in most[:_SHOWN_PEOPLE]]
     more = f" and {len(most) - _SHOWN_PEOPLE} more people" if len(most) > _SHOWN_PEOPLE else ""
-    return f", up to {prepared.notices} notices to people: {escape(', '.join(names))}{more}"
+    return f", up to {prepared.notices} notices to people: {', '.join(names)}{more}"
 
 
 def _counts(counts: dict[str, int]) -> str:
-    parts = [f"{number} to {op}" for op, number in counts.items() if op in _SIGNS and number]
-    parts += [f"{counts[name]} {name}" for name in ("unchanged", "held", "rejected", "conflict") if counts[name]]
+    parts = [f"{number:,} to {op}" for op, number in counts.items() if op in _SIGNS and number]
+    parts += [f"{counts[name]:,} {name}" for name in ("unchanged", "held", "rejected", "conflict") if counts[name]]
     return ", ".join(parts) or "nothing there, nothing to do"
 
 
-def _change(change: Change, series: str) -> tuple[Text, Text, Text, Text, Text, Text]:
+def _change(change: Change, series: str, directory: Directory | None) -> tuple[Text, ...]:
     holder = change.item or change.link
     assert holder is not None
     style = _STYLES[change.op]
@@ -97,11 +111,13 @@ def _change(change: Change, series: str) -> tuple[Text, Text, Text, Text, Text, 
         title.append(f"\n{name}: {_short(before)} → {_short(after)}", style="dim")
     if series:
         title.append(f"\n{series}", style="dim")
+    calendar = directory.holder(change.key.calendar) if directory is not None else ""
+    calendar = calendar or str(change.key.calendar)
     return (
         Text(_SIGNS[change.op], style=style),
-        title,
         Text(holder.start.replace("T", " ")[:16]),
-        Text(f"{change.key.calendar} · {holder.section}" if holder.section else str(change.key.calendar)),
+        title,
+        Text(f"{calendar} · {holder.section}" if holder.section else calendar),
         Text(holder.where),
         Text(change.reason, style="dim"),
     )
@@ -119,8 +135,22 @@ def _rule(value: Mapping[str, Json]) -> str:
 
 
 def line(out: Console, text: Text | str, style: str = "") -> None:
-    """Print one line; where there is no terminal it stays one line however long it is, for grep and mail."""
-    out.print(text, style=style, markup=False, soft_wrap=not out.is_terminal)
+    """Print one line; where there is no terminal it stays one line however long it is, for grep and mail.
+
+    On a terminal what does not fit goes on below, further in than the line began.
+    """
+    if not out.is_terminal:
+        out.print(text, style=style, markup=False, soft_wrap=True)
+        return
+    said = Text(text) if isinstance(text, str) else text
+    margin = len(said.plain) - len(said.plain.lstrip(" "))
+    whole = Text.assemble(said[margin:], style=style) if style else said[margin:]
+    if margin + whole.cell_len <= out.width:
+        out.print(Text(" " * margin).append_text(whole), soft_wrap=True)
+        return
+    for number, one in enumerate(whole.wrap(out, max(out.width - margin - _DEEPER, _DEEPER))):
+        one.rstrip()
+        out.print(Text(" " * (margin + (_DEEPER if number else 0))).append_text(one), soft_wrap=True)
 
 
 def problems(out: Console, lines: Sequence[Problem]) -> None:
@@ -140,13 +170,15 @@ def result(out: Console, one: PassResult) -> None:
 def outcome(out: Console, record: RunRecord, failure: SyncdError | None) -> None:
     """Print what one run did, and the error that ended it, if any."""
     idle = "nothing to do" if record.state == "done" else "nothing was done"
-    done = ", ".join(f"{number} {name}" for name, number in record.counts.items() if number) or idle
+    done = ", ".join(f"{number:,} {name}" for name, number in record.counts.items() if number) or idle
     style = {"done": "green", "partial": "yellow", "stopped": "yellow"}.get(record.state, "red")
     waited = f", waited {_duration(record.waited_s)}" if record.waited_s >= 1 else ""
-    out.print(
-        f"[bold]{escape(record.sync)}[/]: [{style}]{record.state}[/] — {done}"
-        f" [dim](run {record.id}: {record.requests} requests, {record.commands} commands,"
-        f" {_duration(record.seconds)}{waited})[/]"
+    used = f"{counted(record.requests, 'request')}, {counted(record.commands, 'command')}"
+    line(
+        out,
+        Text.assemble((record.sync, "bold"), ": ", (record.state, style), f" — {done} ").append(
+            f"(run {record.id}: {used}, {_duration(record.seconds)}{waited})", style="dim"
+        ),
     )
     if failure is not None:
         error(out, failure)

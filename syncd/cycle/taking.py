@@ -19,6 +19,7 @@ from syncd.cycle.recover import recover
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.takeback import TakeBack, concerned, purging, undoing
 from syncd.errors import StoppedError, SyncdError
+from syncd.portal.directory import Directory
 from syncd.portal.forecast import Forecast
 from syncd.state.records import RunRecord, RunState
 
@@ -27,11 +28,15 @@ _ROUNDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What is about to be done and what it would take, for a person to say yes or no to; `notices` go to people."""
+    """What is about to be done and what it would take, for a person to say yes or no to; `notices` go to people.
+
+    `directory` names whose calendars are concerned.
+    """
 
     plan: TakeBack
     forecast: Forecast
     notices: int
+    directory: Directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,4 +169,4 @@ async def _offer(setup: SyncSetup, world: World, plan: TakeBack) -> Offer:
     directory = await directory_for(setup, world, (), fresh=False, keep=True)
     methods = Counter(setup.target.command(change, 0, directory).method for change in plan.changes)
     invited = sum(len(change.item.invites) for change in plan.changes if change.item is not None)
-    return Offer(plan=plan, forecast=world.portal.forecast(methods), notices=invited)
+    return Offer(plan=plan, forecast=world.portal.forecast(methods), notices=invited, directory=directory)

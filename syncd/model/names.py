@@ -53,6 +53,11 @@ FIELDS = (*_GETTERS, *_DERIVED)
 """Every name that any entry has, whatever its source."""
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return "1 sync", "2,000 syncs": a number with its noun, whose plural is `many` unless it just adds an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the one of `known` that `name` was probably meant to be, "" when none is close."""
     folded = {each.casefold(): each for each in known}

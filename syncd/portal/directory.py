@@ -134,6 +134,16 @@ class Directory:
         """Return the full name of a user, "" for an id nobody has."""
         return next((user.full_name for user in self._users_by_word.get(str(user_id), ()) if user.id == user_id), "")
 
+    def holder(self, calendar: Calendar) -> str:
+        """Return who has `calendar`, as people say it: a user's, group's or client's name; "" where nobody knows."""
+        if calendar.on_card:
+            kind, _, owner_type = calendar.type.partition("-")
+            known = (one for one in self.clients.known.values() if one.type == owner_type and one.id == calendar.owner)
+            return next((f"{kind}: {client.name}" for client in known if client.name), "")
+        if calendar.type == "group":
+            return next((group.name for group in self.groups if group.id == calendar.owner), "")
+        return self.name_of(calendar.owner) if calendar.type == "user" else "company"
+
     def knows(self, calendar: Calendar) -> bool:
         """Say whether the sections of `calendar` have been read."""
         return str(calendar) in self.sections

@@ -17,12 +17,16 @@ _LEAST_S = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What sending some commands will take; `operating_s` are the seconds of operating time by method."""
+    """What sending some commands will take; `operating_s` are the seconds of operating time by method.
+
+    `guessed` tells that some method has not been measured at this portal, so that a usual cost stands in for its own.
+    """
 
     requests: int
     commands: int
     seconds: float
     operating_s: Mapping[str, float] = field(default_factory=dict)
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,7 @@ def forecast(pace: Pace, counts: Mapping[str, int], now: float, flying: Sequence
         commands=sum(wanted.values()),
         seconds=run.at - pace.clock.at(now),
         operating_s={method: round(count * run.cost(method), 3) for method, count in wanted.items()},
+        guessed=not all(pace.costs.known(method) for method in wanted),
     )
 
 

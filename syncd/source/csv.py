@@ -92,7 +92,7 @@ def parse_csv(name: str, content: bytes, options: CsvOptions, zone: str | None, 
 
 
 def _cut_off(rows: Rows, text: str) -> int:
-    """Return the line of a last row that ends too early: shorter than every other one, and without a line end (0: none).
+    """Return the line of a last row that ends too early, 0 for none: shorter than all others, and without a line end.
 
     Only then it is certain; many programs leave out the last line end, and some the empty cells at a row's end.
     """

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import sys
 from datetime import datetime
 from typing import cast
 
 import pytest
 from rich.progress import Progress as Bar
 
-from syncd.cli.progress import follow, note
+from syncd.cli.progress import follow, note, shown
 from syncd.portal.client import Portal, Progress
 from syncd.portal.credential import Webhook
 from syncd.portal.pace import Limits
@@ -86,3 +87,25 @@ def test_while_a_push_waits_for_its_budget_the_bar_says_so_and_until_when() -> N
     assert len(waits) > 100
     shape = re.compile(r"0:\d\d:\d\d left, waiting for operating time of calendar\.event\.add until \d\d:\d\d:\d\d\Z")
     assert all(shape.match(one) for one in waits), waits[0]
+
+
+async def test_what_is_printed_meanwhile_does_not_meet_the_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    portal = cast(Portal, _Still())
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    async with shown(portal, "shifts") as bar:
+        await asyncio.sleep(0)
+        with bar.aside():
+            sys.stderr.write("the plan\n")
+    before = capsys.readouterr().err.partition("the plan")[0]
+    assert "shifts" in before
+    assert before.endswith("\x1b[2K")  # the bar's line was wiped before anything else was written
+
+
+class _Still:
+    """A portal at which nothing happens."""
+
+    def progress(self) -> Progress:
+        return progress_of(None)

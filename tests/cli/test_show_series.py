@@ -7,8 +7,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from syncd.cli.show import change_table
+from syncd.cli.show import change_table, line
 from syncd.model.item import Calendar, Change, Item, Json, Key
+from syncd.portal.directory import Caller, Directory, User
 
 SAID = "weekly MO WE until 25 May 2026, 3 exceptions: 4 series, 1 event"
 
@@ -64,3 +65,27 @@ def test_a_changed_rule_is_said_as_a_rule() -> None:
 
 def test_a_plain_event_says_nothing_more() -> None:
     assert ":" not in shown(create("a", "", summary="")).replace("09:00", "").replace("ics:1", "")
+
+
+def test_a_reason_that_all_share_is_said_once_and_others_with_each_change() -> None:
+    alike = shown(create("a", ""), create("b", ""))
+    assert alike.count("new in the source") == 1
+    mixed = shown(create("a", ""), replace(create("b", ""), reason="moved"), create("c", ""))
+    assert (mixed.count("new in the source"), mixed.count("moved")) == (2, 1)
+
+
+def test_calendars_go_by_the_names_of_their_holders() -> None:
+    anna = User(id=5, name="Anna", last_name="Petrova", email="", xml_id="", zone="", active=True)
+    directory = Directory(
+        read_at=0, caller=Caller(id=1, zone="", admin=True), server_offset_s=0, users=(anna,), sections={}
+    )
+    text = StringIO()
+    change_table(Console(file=text, width=160), [create("a", ""), create("a", "", owner=6)], directory=directory)
+    assert "Anna Petrova · Team" in text.getvalue()
+    assert "user/6 · Team" in text.getvalue()
+
+
+def test_a_line_that_does_not_fit_a_terminal_goes_on_further_in() -> None:
+    text = StringIO()
+    line(Console(file=text, width=24, force_terminal=True, color_system=None), "  a.csv:7: held: nobody called Petya")
+    assert text.getvalue() == "  a.csv:7: held:\n      nobody called\n      Petya\n"

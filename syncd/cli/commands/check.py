@@ -40,4 +40,4 @@ def _show(out: Console, one: Check) -> None:
 def _code(found: list[Check]) -> int:
     """The exit code of the first thing that stands in the way."""
     kind = next(one.name for one in found if not one.ok).split(" ")[0]
-    return {"portal": 3, "source": 5, "owners": 1, "calendars": 3, "sections": 1}.get(kind, 2)
+    return {"portal": 3, "source": 5, "guard": 4, "owners": 1, "calendars": 3, "sections": 1}.get(kind, 2)

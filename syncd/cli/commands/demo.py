@@ -10,12 +10,14 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from rich.columns import Columns
 from rich.console import Console
+from rich.padding import Padding
 
 from syncd.app.wiring import App, open_app
 from syncd.cli import progress, show
 from syncd.cli.commands.sandbox import serve
-from syncd.cycle.result import PassResult
+from syncd.cycle.result import PassResult, Prepared
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.cycle.setup import SyncSetup
 from syncd.demo import samples
@@ -46,11 +48,13 @@ async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         if code:
             return code
         _cards(out, portal)
+        if arguments.no_wait:
+            show.line(out, f"\nWithout --no-wait the simulated portal stays up and shows the result: {running.url}/")
+            return 0
         out.print(f"\nThe simulated portal shows the result: [bold]{running.url}/[/]")
+        out.print("[dim]Ctrl-C ends the demonstration.[/]")
         sys.stdout.flush()
-        if not arguments.no_wait:
-            out.print("[dim]Ctrl-C ends the demonstration.[/]")
-            await stop.wait()
+        await stop.wait()
     finally:
         await running.close()
     return 0
@@ -107,14 +111,19 @@ def _cards(out: Console, portal: World) -> None:
     """Print how many meetings stand on each client's card."""
     crm = portal.tables.crm_rows
     meetings = Counter(activity.owner_id for activity in crm.activities.values())
-    shown = ", ".join(f"{client.title} {meetings[client.id]}" for client in crm.of_type(CONTACT))
-    out.print(f"\nMeetings on the clients' cards, each also in the calendar of its doctor: {shown}")
+    out.print("\n[bold]Meetings on the clients' cards, each also in the calendar of its doctor:[/]\n")
+    cards = [f"{client.title} {meetings[client.id]}" for client in crm.of_type(CONTACT)]
+    out.print(Padding(Columns(cards, padding=(0, 3), equal=True), (0, 2)))
 
 
 async def _pass(out: Console, app: App, setup: SyncSetup, stop: asyncio.Event, *, with_plan: bool) -> PassResult:
     world = app.world(setup.name)
-    options = PassOptions(approve=(lambda prepared: show.plan(out, prepared, shown=8)) if with_plan else None)
-    async with progress.shown(world.portal, setup.name):
-        result = await run_pass(setup, world, options, stop=stop)
+    async with progress.shown(world.portal, setup.name) as bar:
+
+        def told(prepared: Prepared) -> None:
+            with bar.aside():
+                show.plan(out, prepared, shown=8)
+
+        result = await run_pass(setup, world, PassOptions(approve=told if with_plan else None), stop=stop)
     show.result(out, result)
     return result

@@ -81,6 +81,8 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     out = show.console()
     results: list[PassResult] = []
     pins = pinned.read(arguments.plan) if arguments.plan else None
+    if arguments.report:
+        report.check(arguments.report)
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
         for setup in app.setups(arguments.names):
             world = app.world(setup.name)

@@ -32,8 +32,9 @@ async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 "`syncd status --json` names the last run of every sync; runs older than keep_runs are forgotten",
             )
         setup, world = app.setup(run.sync), app.world(run.sync)
-        confirm = _asking(out, f"take back run {run.id} of {run.sync}?", ask=not arguments.yes, stop=stop)
-        async with progress.shown(world.portal, f"undo {run.id}", lines=True, wanted=arguments.yes):
+        question = f"take back run {run.id} of {run.sync}?"
+        async with progress.shown(world.portal, f"undo {run.id}", lines=True, wanted=arguments.yes) as bar:
+            confirm = _asking(out, bar, question, ask=not arguments.yes, stop=stop)
             taken = await undo_run(setup, world, run.id, confirm=confirm, stop=stop)
         _tell(out, taken)
         if taken.error is None and taken.record.state != "stopped":
@@ -46,8 +47,9 @@ async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     out = show.console()
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
         setup, world = app.setup(arguments.name), app.world(arguments.name)
-        confirm = _asking(out, f"delete all of this from {world.portal.origin}?", ask=not arguments.yes, stop=stop)
-        async with progress.shown(world.portal, f"purge {setup.name}", lines=True, wanted=arguments.yes):
+        question = f"delete all of this from {world.portal.origin}?"
+        async with progress.shown(world.portal, f"purge {setup.name}", lines=True, wanted=arguments.yes) as bar:
+            confirm = _asking(out, bar, question, ask=not arguments.yes, stop=stop)
             taken = await purge_sync(setup, world, confirm=confirm, stop=stop)
         _tell(out, taken)
         if taken.error is None and taken.record.state == "done":
@@ -55,9 +57,10 @@ async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         return taken.exit_code
 
 
-def _asking(out: Console, question: str, *, ask: bool, stop: asyncio.Event) -> Confirm:
+def _asking(out: Console, bar: progress.Shown, question: str, *, ask: bool, stop: asyncio.Event) -> Confirm:
     async def confirm(offer: Offer) -> bool:
-        _show(out, offer)
+        with bar.aside():
+            _show(out, offer)
         nothing = not offer.plan.changes and not offer.plan.forgotten
         return nothing or not ask or await agreed(question, stop)
 
@@ -72,7 +75,7 @@ def _show(out: Console, offer: Offer) -> None:
     said += [f"{len(plan.forgotten)} only forgotten (taken over, or gone already)"] if plan.forgotten else []
     said += [f"{plan.already} need nothing any more"] if plan.already else []
     show.line(out, ", ".join(said) or "nothing to do", "bold")
-    show.change_table(out, plan.changes)
+    show.change_table(out, plan.changes, directory=offer.directory)
     _lines(out, plan.left, "left alone")
     _lines(out, plan.noted, "deleted all the same")
     if plan.changes:
