@@ -83,24 +83,59 @@ class CostModel:
 def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float, ...]:
     """Return how long each command of a request took, by its own stamps where they can be trusted.
 
-    Whole-number stamps may be a second off (PORTAL.md 1.2); such commands, and failed ones without any, share what
-    is left of the seconds that passed here.
+    Whole-number stamps may be a second off, and so may a duration (PORTAL.md 1.2); a command with such stamps took as
+    long as from the end of the one before to its own. What has no usable end, or none before it, shares what is left
+    of the seconds that passed here.
     """
-    known = [stamped(time) for time in times]
-    blind = sum(1 for seconds in known if seconds is None)
-    left = max(0.0, elapsed_s - sum(seconds for seconds in known if seconds is not None))
-    return tuple(left / blind if seconds is None else seconds for seconds in known)
+    found = [stamped(time) for time in times]
+    blind: list[int] = []
+    waiting: list[int] = []
+    ended: float | None = None
+    inside_s = 0.0
+    for number, time in enumerate(times):
+        own = found[number]
+        if own is None:
+            waiting.append(number)
+        else:
+            inside_s += own
+        finish = _finish(time)
+        if finish is None:
+            continue
+        if ended is None:
+            blind += waiting
+        else:
+            share = max(0.0, finish - ended - inside_s) / max(1, len(waiting))
+            found = [share if number in waiting else seconds for number, seconds in enumerate(found)]
+        waiting, ended, inside_s = [], finish, 0.0
+    blind += waiting
+    left = max(0.0, elapsed_s - sum(seconds for seconds in found if seconds is not None))
+    return tuple(
+        _at_most(left / len(blind), time) if seconds is None else seconds
+        for seconds, time in zip(found, times, strict=True)
+    )
 
 
 def stamped(time: CallTime | None) -> float | None:
     """Return how long a command took by its own stamps, None where these cannot be trusted."""
-    if time is None:
+    if time is None or any(one is not None and one.is_integer() for one in (time.start, time.finish)):
         return None
-    if time.start is not None and time.finish is not None and not (time.start.is_integer() or time.finish.is_integer()):
+    if time.start is not None and time.finish is not None:
         return max(0.0, time.finish - time.start)
     if time.duration is not None and not time.duration.is_integer():
         return time.duration
     return None
+
+
+def _finish(time: CallTime | None) -> float | None:
+    """Return when a command ended, None where its stamp is missing or a whole number."""
+    finish = time.finish if time is not None else None
+    return None if finish is None or finish.is_integer() else finish
+
+
+def _at_most(seconds: float, time: CallTime | None) -> float:
+    """Return `seconds`, but no more than the portal's own duration, which is never too short."""
+    duration = time.duration if time is not None else None
+    return seconds if duration is None or duration.is_integer() else max(0.0, min(seconds, duration))
 
 
 def _expected(recent: Sequence[float], starting_s: float) -> float:

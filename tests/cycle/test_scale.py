@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from syncd.sandbox.seed_schema import SeedUser, SeedWebhook, WorldSeed
+from syncd.sandbox.settings import Settings
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 PEOPLE = 40
@@ -54,3 +55,19 @@ def test_five_thousand_rows_go_through_without_a_refused_request_and_read_back_e
     verified = run_inline(stage.one_pass())
     assert verified.record.counts["unchanged"] == ROWS
     assert dict(stage.world.traffic.refused) == {}
+
+
+def test_whole_second_stamps_make_batches_no_smaller(tmp_path: Path) -> None:
+    requests: dict[bool, int] = {}
+    for whole in (True, False):
+        folder = tmp_path / str(whole)
+        folder.mkdir()
+        stage = Stage(folder, SHIFTS, settings=Settings(integer_stamps=whole, costs_s={"calendar.event.add": 0.08}))
+        day = date(2026, 12, 1)
+        rows = "".join(
+            f"{n},Shift {n},{day + timedelta(n % 90)} 09:00,{day + timedelta(n % 90)} 10:00,E00{n % 9 + 1},\n"
+            for n in range(600)
+        )
+        stage.write("shifts.csv", HEADER + rows)
+        requests[whole] = run_inline(stage.one_pass()).record.requests
+    assert requests[True] <= requests[False] * 1.1

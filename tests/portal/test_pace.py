@@ -258,6 +258,16 @@ def test_whole_second_stamps_are_not_trusted() -> None:
     assert measured([blunt], 0.2) == (0.2,)
 
 
+def test_a_duration_made_of_a_whole_second_start_is_not_trusted_and_the_ends_tell() -> None:
+    ends = (5.83, 5.91, 5.99, 6.07)
+    times = [CallTime(start=float(int(end - 0.08)), finish=end, duration=end - int(end - 0.08)) for end in ends]
+    assert measured(times, 0.34) == pytest.approx((0.1, 0.08, 0.08, 0.08))
+    assert measured([times[0], None, times[3]], 0.34) == pytest.approx((0.1, 0.12, 0.12))
+    exact = CallTime(start=5.9, finish=5.95)
+    assert measured([times[0], exact, times[2]], 0.2) == pytest.approx((0.11, 0.05, 0.04))
+    assert measured(times[:1], 3.0) == pytest.approx((0.83,))
+
+
 def test_the_portals_clock_never_runs_ahead() -> None:
     clock = ServerClock(guess=T0)
     assert clock.at(10) == T0 + 10
