@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from syncd.cycle import directory as directories
 from syncd.cycle.budget import BudgetJournal, save_budget
@@ -20,10 +21,12 @@ from syncd.cycle.sections import ensure_sections
 from syncd.cycle.setup import SyncSetup, World
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Key
-from syncd.model.order import predecessors
+from syncd.model.order import predecessors, waits_for
 from syncd.model.window import Window
 from syncd.portal.directory import Directory
 from syncd.portal.waiting import Job
+from syncd.portal.wire import Done as Answered
+from syncd.target.base import Target
 
 
 @dataclass(slots=True)
@@ -65,13 +68,18 @@ async def push(
         directory, troubled = await ensure_sections(setup, world, directory, changes, stop)
     if stop.is_set():
         return False
-    ready: list[tuple[Change, int]] = []
-    for change in changes:
+    after = predecessors(changes)
+    places: dict[int, int] = {}
+    for index, change in enumerate(changes):
         section_id = _section_id(directory, change)
+        missing = [changes[one].key for one in after.get(index, ()) if one not in places]
         if section_id is None:
             done.refused[change.key] = troubled.get(change.key.calendar) or "its section could not be found or created"
+        elif missing:
+            done.refused[change.key] = waits_for(done.refused[missing[0]])
         else:
-            ready.append((change, section_id))
+            places[index] = section_id
+    ready = [(changes[index], section_id) for index, section_id in places.items()]
     if creates := [change.key for change, _ in ready if change.op == "create"]:
         await note_floor(setup, world, creates, observed or ())
     ids = await world.ledger.reserve_ids(len(ready))
@@ -85,15 +93,16 @@ async def push(
         section_ids={one: section_id for one, (_, section_id) in zip(ids, ready, strict=True)},
         holds={hold.key: hold for hold in await world.ledger.holds(setup.name)},
     )
-    after = predecessors([change for change, _ in ready])
+    id_of = dict(zip(places, ids, strict=True))
     jobs = [
         Job(
-            id=ids[index],
-            command=setup.target.command(change, section_id, directory),
-            repeatable=change.op != "create",
-            after=ids[after[index]] if index in after else None,
+            id=job_id,
+            command=setup.target.command(changes[index], places[index], directory),
+            repeatable=changes[index].op != "create",
+            after=tuple(id_of[one] for one in after.get(index, ())),
+            believes=partial(_believed, setup.target, changes[index]),
         )
-        for index, (change, section_id) in enumerate(ready)
+        for index, job_id in id_of.items()
     ]
     try:
         await world.portal.push(jobs, BudgetJournal(journal, world), stop)
@@ -119,6 +128,11 @@ async def push(
     return bool(found.planned_anew or gone or journal.not_sent)
 
 
+def _believed(target: Target, change: Change, outcome: Answered) -> bool:
+    """Say whether an answer means that `change` was done (PORTAL.md 4.3)."""
+    return target.created_id(outcome) is not None if change.op == "create" else target.accepted(change, outcome)
+
+
 def _take(done: Done, journal: LedgerJournal, changes: Sequence[Change]) -> None:
     done.counts.update(journal.done)
     done.remote_ids.update(journal.remote_ids)
@@ -126,7 +140,7 @@ def _take(done: Done, journal: LedgerJournal, changes: Sequence[Change]) -> None
     done.unknown |= journal.unknown
     done.settled |= journal.settled
     done.not_sent = journal.not_sent
-    doubtful = journal.unknown | set(done.refused)
+    doubtful = journal.unknown | journal.not_sent | set(done.refused)
     for change in changes:
         if change.key in doubtful:
             holder = change.item or change.link

@@ -172,6 +172,7 @@ async def _steps(
         if not again and not _takes_away_wanted(plan, prepared):
             break
         plan = await _plan_anew(setup, world, prepared)
+        done.refused.update((key, why) for key, why in plan.waiting.items() if key not in prepared.plan.waiting)
     if prepared.verified:  # not before: what a person did is noticed only by reading, and has to be put right first
         await note_verified(setup, world)
     left = (await world.ledger.tally(setup.name)).open_intents

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from syncd.cycle.look import edited
 from syncd.model.diff import Observation
 from syncd.model.item import Change, Fields, Item, Json, Key, Link
+from syncd.model.order import rank
 from syncd.state.records import ChangeRecord
 
 
@@ -62,7 +63,7 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
     changes = [one for one in verdicts.values() if isinstance(one, Change)]
     adopted = {key for key, own in by_key.items() if any(record.op == "adopt" for record in own)}
     return TakeBack(
-        changes=tuple(sorted(changes, key=lambda change: (change.op != "delete", change.key))),
+        changes=tuple(sorted(changes, key=lambda change: (change.key.uid, rank(change), change.key))),
         forgotten=tuple(one for one in verdicts.values() if isinstance(one, Link)),
         after=frozenset(change.key for change in changes if change.op == "update" and change.key in adopted),
         left=tuple(one for one in verdicts.values() if isinstance(one, Left)),

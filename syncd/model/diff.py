@@ -20,8 +20,8 @@ from datetime import date
 from typing import Literal
 
 from syncd.model.entry import Problem
-from syncd.model.item import Change, Fields, Hold, Item, Json, Key, Link, Observed, fingerprint
-from syncd.model.order import rank
+from syncd.model.item import Change, Fields, Hold, Item, Json, Key, Link, Observed, Op, fingerprint
+from syncd.model.order import rank, waiting_for
 from syncd.model.window import Window
 
 ANY_FINGERPRINT = "*"
@@ -71,7 +71,8 @@ class Plan:
     """Sorted changes, problems and counts of one pass, and what the ledger should note without the portal.
 
     `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
-    are VERSIONs to learn anew; `conflicts` become holds that any later fingerprint keeps.
+    are VERSIONs to learn anew; `conflicts` become holds that any later fingerprint keeps. `waiting` are items whose
+    change waits, and why, because one that must come first cannot be made now.
     """
 
     changes: tuple[Change, ...] = ()
@@ -83,6 +84,7 @@ class Plan:
     absent: frozenset[Key] = frozenset()
     present: frozenset[Key] = frozenset()
     versions: Mapping[Key, int] = field(default_factory=dict)
+    waiting: Mapping[Key, str] = field(default_factory=dict)
     known_uids: int = 0
     removed_uids: frozenset[str] = frozenset()
     changed_uids: frozenset[str] = frozenset()
@@ -104,6 +106,8 @@ class _Draft:
     absent: set[Key] = field(default_factory=set)
     present: set[Key] = field(default_factory=set)
     removed_uids: set[str] = field(default_factory=set)
+    blocked: list[Change] = field(default_factory=list)
+    waiting: Mapping[Key, str] = field(default_factory=dict)
     unchanged: int = 0
     held: int = 0
 
@@ -129,7 +133,7 @@ def make_plan(
     for item in sorted(wanted.items, key=lambda one: one.key):
         hold = holds.get(item.key)
         link = linked.get(item.key)
-        if _waits(item, hold, now, observed=observation is not None, draft=draft):
+        if _waits(item, link, hold, now, observed=observation is not None, draft=draft):
             continue
         if link is not None:
             _keep(draft, item, link, policy, observation, hold)
@@ -140,24 +144,34 @@ def make_plan(
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
     _drop_unwanted(draft, wanted, linked, policy, window, observation)
     _withhold_refused_deletes(draft, holds, waiting)
+    _withhold_followers(draft, wanted.items)
     if not wanted.complete:
         _withhold_half_known(draft)
     return _finish(draft, linked)
 
 
-def _waits(item: Item, hold: Hold | None, now: float, *, observed: bool, draft: _Draft) -> bool:
+def _waits(item: Item, link: Link | None, hold: Hold | None, now: float, *, observed: bool, draft: _Draft) -> bool:
     """Say whether a hold keeps `item` out of this pass, and put down why."""
     if hold is None:
         return False
     if hold.fingerprint == ANY_FINGERPRINT:  # a conflict: only a look at the portal can end it
         if not observed:
             draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
+            _block(draft, item, link, hold.reason)
         return not observed
     if hold.fingerprint != item.fingerprint or not _still_waits(hold, now):
         return False
     draft.held += 1
+    _block(draft, item, link, hold.reason)
     draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=hold.reason))
     return True
+
+
+def _block(draft: _Draft, item: Item, link: Link | None, reason: str) -> None:
+    """Note that what the source asks for of `item` is not made now, so that nothing which follows it is either."""
+    if link is None or link.fingerprint != item.fingerprint:
+        op: Op = "create" if link is None else "update"
+        draft.blocked.append(Change(op=op, key=item.key, item=item, link=link, reason=reason))
 
 
 def _still_waits(hold: Hold, now: float) -> bool:
@@ -214,6 +228,7 @@ def _damaged(draft: _Draft, item: Item, link: Link, seen: Observed, policy: Poli
         draft.changes.append(change)
     else:
         _conflict(draft, change, item.where)
+        _block(draft, item, link, change.reason)
 
 
 def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy) -> None:
@@ -227,6 +242,7 @@ def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple
         reason = f"{reason}; put right {link.same_updates} times in a row and edited again each time, so it is left"
         change = replace(change, reason=reason)
     _conflict(draft, change, item.where)
+    _block(draft, item, link, reason)
 
 
 def _conflict(draft: _Draft, change: Change, where: str) -> None:
@@ -364,6 +380,18 @@ def _withhold_refused_deletes(draft: _Draft, holds: Mapping[Key, Hold], waiting:
     draft.changes = [change for change in draft.changes if not (change.op == "delete" and change.key in waiting)]
 
 
+def _withhold_followers(draft: _Draft, wanted: Iterable[Item]) -> None:
+    """What must follow a change that is not made now waits with it."""
+    draft.waiting = waiting_for(draft.blocked, draft.changes, wanted)
+    for change in draft.changes:
+        if reason := draft.waiting.get(change.key):
+            holder = change.item or change.link
+            where = holder.where if holder is not None else ""
+            draft.problems.append(Problem(where=where, kind="held", key=str(change.key), reason=reason))
+    draft.held += len(draft.waiting)
+    draft.changes = [change for change in draft.changes if change.key not in draft.waiting]
+
+
 def _withhold_half_known(draft: _Draft) -> None:
     """An incomplete snapshot deletes nothing; an entry that needs a delete to look right waits as a whole."""
     waiting = {change.key.uid for change in draft.changes if change.op == "delete"}
@@ -393,6 +421,7 @@ def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
         absent=frozenset(draft.absent),
         present=frozenset(draft.present),
         versions=dict(draft.versions),
+        waiting=draft.waiting,
         known_uids=len({key.uid for key in linked}),
         removed_uids=frozenset(draft.removed_uids),
         changed_uids=frozenset(changed),

@@ -9,9 +9,9 @@ adds, and follows at once: a piece goes when its successor stands. Knows days on
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from syncd.model.item import Calendar, Change, Item, Link
+from syncd.model.item import Calendar, Change, Item, Key, Link
 
 _WITHOUT_END = "9999-12-31"
 _ADOPT, _SHORTEN, _UPDATE, _CREATE, _DELETE = range(5)
@@ -32,15 +32,20 @@ def rank(change: Change) -> int:
             return _DELETE
 
 
-def predecessors(changes: Sequence[Change]) -> Mapping[int, int]:
-    """Return which change (by index) each of some others must follow; `changes` are in the order of a plan.
+def waits_for(reason: str) -> str:
+    """Return why a change waits when one that it follows cannot be made for `reason`."""
+    return f"waits for another piece of its entry: {reason}"
 
-    An update or create that adds occurrences follows the last shortening of its entry in days they share, in the same
-    calendar; a delete follows the last addition in such days, in any calendar.
+
+def predecessors(changes: Sequence[Change]) -> Mapping[int, tuple[int, ...]]:
+    """Return which changes (by index) each of some others must follow; `changes` are in the order of a plan.
+
+    An update or create that adds occurrences follows the shortenings of its entry in days they share, in the same
+    calendar; a delete follows the additions in such days, in any calendar. A change comes after those it follows.
     """
     shortened: dict[tuple[str, Calendar], list[_Days]] = defaultdict(list)
     added: dict[str, list[_Days]] = defaultdict(list)
-    found: dict[int, int] = {}
+    found: dict[int, tuple[int, ...]] = {}
     for index, change in enumerate(changes):
         uid, calendar, kind = change.key.uid, change.key.calendar, rank(change)
         others: Sequence[_Days] = ()
@@ -54,10 +59,45 @@ def predecessors(changes: Sequence[Change]) -> Mapping[int, int]:
             others, holder = added.get(uid, ()), change.link
         if others and holder is not None:
             first, last = _days(holder)
-            near = (other for other, begins, ends in reversed(others) if first <= ends and last >= begins)
-            if (other := next(near, None)) is not None:
-                found[index] = other
+            if near := tuple(other for other, begins, ends in others if first <= ends and last >= begins):
+                found[index] = near
     return found
+
+
+def waiting_for(blocked: Sequence[Change], changes: Iterable[Change], wanted: Iterable[Item]) -> Mapping[Key, str]:
+    """Return which of `changes` must wait, and why, because those of `blocked` are not made now.
+
+    A successor waits for the cut of its predecessor: else an occurrence would stand twice. A piece that goes waits
+    while none of the `wanted` items stands in its place: else the entry would stand nowhere.
+    """
+    uids = {change.key.uid for change in blocked}
+    if not uids:
+        return {}
+    reasons = {change.key: waits_for(change.reason) for change in blocked}
+    items = [item for item in wanted if item.key.uid in uids]
+    ordered = sorted(
+        [*blocked, *(change for change in changes if change.key.uid in uids)],
+        key=lambda change: (change.key.uid, rank(change), change.key),
+    )
+    waiting: dict[Key, str] = {}
+    for index, before in predecessors(ordered).items():
+        change = ordered[index]
+        first = next((ordered[one].key for one in before if ordered[one].key in reasons), None)
+        if first is None or change.key in reasons:
+            continue
+        if change.op == "delete" and _replaced(change, (item for item in items if item.key not in reasons)):
+            continue
+        reasons[change.key] = waiting[change.key] = reasons[first]
+    return waiting
+
+
+def _replaced(change: Change, items: Iterable[Item]) -> bool:
+    """Say whether any of `items` stands in days of what `change` deletes."""
+    if change.link is None:
+        return False
+    first, last = _days(change.link)
+    days = (_days(item) for item in items if item.key.uid == change.key.uid)
+    return any(first <= ends and last >= begins for begins, ends in days)
 
 
 def _only_shortens(change: Change) -> bool:

@@ -23,7 +23,6 @@ from syncd.portal.wire import (
     DEPENDENCY,
     NOT_SENT,
     UNSENDABLE,
-    Done,
     Outcome,
     Refused,
     Unknown,
@@ -118,17 +117,18 @@ class Exchange:
         for job in jobs:
             if job.id in self._open or job.id in self._done:
                 raise ValueError(f"job {job.id} was offered before")
-            if job.after is not None and job.after not in self._open and job.after not in self._done:
-                raise ValueError(f"job {job.id} is to come after job {job.after}, which was not offered")
+            for one in job.after:
+                if one not in self._open and one not in self._done:
+                    raise ValueError(f"job {job.id} is to come after job {one}, which was not offered")
             self._open.add(job.id)
             form = written(job.command)
             if form.unsendable is not None:
                 settled += self._settle(job, Refused(code=UNSENDABLE, description=form.unsendable))
-            elif job.after is not None and self._done.get(job.after) is False:
-                settled += self._settle(job, _dependency(job))
+            elif failed := [one for one in job.after if self._done.get(one) is False]:
+                settled += self._settle(job, _dependency(failed[0]))
             else:
                 text = None if single else form.text
-                self._queue.add(job, text, released=job.after is None or job.after in self._done)
+                self._queue.add(job, text, behind=[one for one in job.after if one not in self._done])
         return tuple(settled)
 
     def next(self, now: float) -> Send | Wait | Idle:
@@ -370,13 +370,13 @@ class Exchange:
             one, what = pending.pop(0)
             settled.append((one, what))
             self._open.discard(one.id)
-            self._done[one.id] = isinstance(what, Done)
-            if isinstance(what, Done):
+            self._done[one.id] = one.done_by(what)
+            if self._done[one.id]:
                 self._queue.release(one.id)
             else:
-                pending += [(child, _dependency(child)) for child in self._queue.orphans(one.id)]
+                pending += [(child, _dependency(one.id)) for child in self._queue.orphans(one.id)]
         return tuple(settled)
 
 
-def _dependency(job: Job) -> Refused:
-    return Refused(code=DEPENDENCY, description=f"job {job.after}, which must come first, was not done")
+def _dependency(failed: int) -> Refused:
+    return Refused(code=DEPENDENCY, description=f"job {failed}, which must come first, was not done")

@@ -7,25 +7,31 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter as Tally
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from syncd.portal.wire import Command, Unknown
+from syncd.portal.wire import Command, Done, Outcome, Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One command to be executed once. `repeatable`: executing it twice does no harm (update, delete, read).
 
-    `after` is the id of a job that must be done first. `careful` marks a job that was unknown in an earlier push: it
-    travels by itself, so that it can spoil no other.
+    `after` are the ids of jobs that must be done first. `careful` marks a job that was unknown in an earlier push: it
+    travels by itself, so that it can spoil no other. `believes` says whether an answer means that it was done, for a
+    refusal may look like a result (PORTAL.md 4.3).
     """
 
     id: int
     command: Command
     repeatable: bool
-    after: int | None = None
+    after: tuple[int, ...] = ()
     careful: bool = False
+    believes: Callable[[Done], bool] | None = None
+
+    def done_by(self, outcome: Outcome) -> bool:
+        """Say whether `outcome` means that the job was done."""
+        return isinstance(outcome, Done) and (self.believes is None or self.believes(outcome))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -72,26 +78,35 @@ class Queue:
         self._ready: dict[tuple[str, bool], list[Waiting]] = {}
         self._suspects: list[Waiting] = []
         self._resends: list[tuple[float, Waiting]] = []
-        self._held: dict[int, list[Waiting]] = {}
+        self._held: dict[int, tuple[Waiting, set[int]]] = {}
+        self._followers: dict[int, list[int]] = {}
         self._seq = 0
 
-    def add(self, job: Job, text: str | None, *, released: bool) -> None:
-        """Put a new job at the end; held until `release` of the job it comes after, unless `released`."""
+    def add(self, job: Job, text: str | None, *, behind: Collection[int]) -> None:
+        """Put a new job at the end; held until `release` of every job in `behind`."""
         self._seq += 1
         waiting = Waiting(seq=self._seq, job=job, text=text, method=job.command.budget_key)
-        if released or job.after is None:
+        if not behind:
             self._push(waiting)
-        else:
-            self._held.setdefault(job.after, []).append(waiting)
+            return
+        self._held[job.id] = (waiting, set(behind))
+        for one in behind:
+            self._followers.setdefault(one, []).append(job.id)
 
     def release(self, done: int) -> None:
-        """Let go the jobs that waited for job `done`."""
-        for waiting in self._held.pop(done, ()):
-            self._push(waiting)
+        """Let go the jobs that waited for job `done`, and now for no other."""
+        for follower in self._followers.pop(done, ()):
+            if follower in self._held:
+                waiting, behind = self._held[follower]
+                behind.discard(done)
+                if not behind:
+                    del self._held[follower]
+                    self._push(waiting)
 
     def orphans(self, failed: int) -> tuple[Job, ...]:
         """Take out the jobs that waited for job `failed`."""
-        return tuple(waiting.job for waiting in self._held.pop(failed, ()))
+        followers = self._followers.pop(failed, ())
+        return tuple(self._held.pop(one)[0].job for one in followers if one in self._held)
 
     def put_back(self, back: Iterable[Waiting], *, sent: bool = False) -> None:
         """Put jobs that did not run back to where they were; `sent` when they went out."""
@@ -147,7 +162,7 @@ class Queue:
         tally = Tally({method: 0 for method, _ in self._ready})
         for (method, _), heap in self._ready.items():
             tally[method] += len(heap)
-        others = [*self._suspects, *(w for _, w in self._resends), *(w for held in self._held.values() for w in held)]
+        others = [*self._suspects, *(w for _, w in self._resends), *(w for w, _ in self._held.values())]
         tally.update(waiting.method for waiting in others)
         return tally
 

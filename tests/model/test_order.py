@@ -43,21 +43,21 @@ def test_what_only_shortens_goes_first_and_deletes_go_last() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ([CUT, LATER], {1: 0}),
-        ([CUT, LATER, LATER], {1: 0, 2: 0}),
-        ([GROWN, GONE], {1: 0}),
-        ([GROWN, LATER, GONE], {2: 1}),
-        ([CUT, LATER, GONE], {1: 0, 2: 1}),
+        ([CUT, LATER], {1: (0,)}),
+        ([CUT, LATER, LATER], {1: (0,), 2: (0,)}),
+        ([GROWN, GONE], {1: (0,)}),
+        ([GROWN, LATER, GONE], {2: (0, 1)}),
+        ([CUT, LATER, GONE], {1: (0,), 2: (1,)}),
         ([SHIFTED, GONE], {}),
         ([RENAMED, LATER], {}),
         ([CUT, change("create", now=("2025-12-01", "2025-12-01"))], {}),
         ([CUT, change("create", now=("2026-03-08", None), uid="b")], {}),
         ([CUT, change("create", now=("2026-03-08", None), calendar=THERE)], {}),
-        ([change("create", now=("2026-03-08", None), calendar=THERE), GONE], {1: 0}),
+        ([change("create", now=("2026-03-08", None), calendar=THERE), GONE], {1: (0,)}),
         ([change("delete", before=("2026-03-08", None))] * 3, {}),
     ],
 )
 def test_additions_follow_the_shortening_and_deletes_the_addition_in_the_same_days(
-    changes: list[Change], expected: dict[int, int]
+    changes: list[Change], expected: dict[int, tuple[int, ...]]
 ) -> None:
     assert predecessors(changes) == expected

@@ -61,7 +61,7 @@ def test_a_job_is_offered_once_and_follows_only_what_was_offered() -> None:
     with pytest.raises(ValueError, match="offered before"):
         exchange.offer(jobs_of(ADD, 1))
     with pytest.raises(ValueError, match="after job 77"):
-        exchange.offer(jobs_of(ADD, 1, first=9, after=77))
+        exchange.offer(jobs_of(ADD, 1, first=9, after=(77,)))
 
 
 def test_answers_settle_jobs_in_the_order_sent() -> None:
@@ -191,6 +191,23 @@ def test_a_batch_that_is_itself_out_of_operating_time_waits_as_a_whole() -> None
     assert [job.id for job in sent(exchange.next(wait.until)).jobs] == [0, 1, 2]
 
 
+def test_a_job_waits_for_all_it_follows_and_goes_not_when_one_was_not_done() -> None:
+    exchange, _ = exchange_of(Limits(batch_size=1, lanes=1))
+    jobs = jobs_of(UPDATE, 3, believes=lambda outcome: outcome.result == 1)
+    exchange.offer([*jobs, *jobs_of(ADD, 1, first=10, after=(0, 1)), *jobs_of(ADD, 1, first=11, after=(1, 2))])
+    assert exchange.counts() == {UPDATE: 3, ADD: 2}
+    gone: list[int] = []
+    settled: list[tuple[int, bool]] = []
+    while isinstance(decision := exchange.next(0), Send):
+        (job,) = decision.jobs
+        gone.append(job.id)
+        said = Answer(outcomes=(Done(result="Access denied" if job.id == 2 else 1),))
+        settled += [(one.id, one.done_by(what)) for one, what in exchange.answered(decision.ticket, 0, said)]
+    assert gone == [0, 1, 2, 10]
+    assert sorted(settled) == [(0, True), (1, True), (2, False), (10, True), (11, False)]
+    assert exchange.remaining == 0
+
+
 def test_big_commands_do_not_make_a_huge_request() -> None:
     exchange, _ = exchange_of()
     text = "x" * 150_000
@@ -208,7 +225,11 @@ def test_decisions_are_deterministic_and_every_job_settles_once(seed: int) -> No
         rng = random.Random(seed)
         exchange, pace = exchange_of(Limits(batch_size=rng.choice([1, 5, 50]), lanes=rng.choice([1, 3])))
         jobs = jobs_of(ADD, 30) + jobs_of(UPDATE, 30, first=100)
-        jobs += [job for n in range(20) for job in jobs_of(DELETE, 1, first=200 + n, after=rng.choice([n, 100 + n]))]
+        jobs += [
+            job
+            for n in range(20)
+            for job in jobs_of(DELETE, 1, first=200 + n, after=rng.choice([(n,), (100 + n,), (n, 100 + n)]))
+        ]
         told: list[object] = list(exchange.offer(jobs))
         flying: list[Send] = []
         settled: list[int] = []

@@ -340,9 +340,9 @@ def test_a_job_goes_only_after_the_one_it_follows_is_done() -> None:
 
     jobs = [
         *jobs_of(ADD, 3),
-        *jobs_of(DELETE, 1, first=10, after=0),
-        *jobs_of(DELETE, 1, first=11, after=1),
-        *jobs_of(DELETE, 1, first=12, after=11),
+        *jobs_of(DELETE, 1, first=10, after=(0,)),
+        *jobs_of(DELETE, 1, first=11, after=(1,)),
+        *jobs_of(DELETE, 1, first=12, after=(11,)),
     ]
     ledger = Ledger()
     summary, _, _ = push(fake, jobs, ledger)
