@@ -186,15 +186,21 @@ def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
 
 
 async def _plan_anew(setup: SyncSetup, world: World, prepared: Prepared) -> Plan:
-    """Plan once more from the same snapshot, after outcomes became known."""
+    """Plan once more from the same snapshot, after outcomes became known.
+
+    It is the same pass: what is absent counts once, and nothing is touched that the first plan, which was guarded and
+    approved, did not touch.
+    """
     now = world.clock.now()
     window = setup.window(now)
     directory = await directories.directory_for(setup, world, prepared.kept.entries, fresh=False, keep=True)
     shaping = shape_all(setup, prepared.snapshot, prepared.kept, directory, window=window, now=now)
     holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
-    return make_plan(
-        shaping.wanted, await world.ledger.links(setup.name), holds, policy=setup.policy, window=window, now=now
-    )
+    absent = {link.key: link.absent_passes for link in prepared.links}
+    links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in await world.ledger.links(setup.name)]
+    plan = make_plan(shaping.wanted, links, holds, policy=setup.policy, window=window, now=now)
+    planned = {change.key for change in prepared.plan.changes}
+    return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))
 
 
 async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id: int) -> None:

@@ -251,6 +251,22 @@ def test_an_update_that_was_lost_is_sent_again_even_when_only_the_portal_tells_t
     assert stage.names(owner=3) == ["Early shift"]
 
 
+@pytest.mark.parametrize("passes", [2, 3])
+def test_a_pass_that_plans_anew_counts_what_is_absent_once(tmp_path: Path, passes: int) -> None:
+    """A lost create makes the pass plan a second time; nothing may be deleted for having been absent in both plans."""
+    config = SHIFTS.replace("removed_after = 1", f'removed_after = {passes}\nmax_removed = "100%"')
+    stage = staged(tmp_path, config=config)
+    run_inline(stage.one_pass())
+    kept = HEADER + "".join(ROWS.splitlines(keepends=True)[:2])
+    for number in range(1, passes + 1):
+        fault = parse_fault("cut-before:method=calendar.event.add,times=1")
+        stage.set_faults(Settings(integer_stamps=False, faults=(fault,)))
+        kept += f"9{number},Another,2026-12-0{number} 06:00,2026-12-0{number} 14:00,anna.petrova@school.example,\n"
+        stage.write("shifts.csv", kept)
+        counts = run_inline(stage.one_pass()).record.counts
+        assert (counts["created"], counts["deleted"]) == (1, int(number == passes))
+
+
 def test_while_one_delete_waits_creates_and_updates_go_on(tmp_path: Path) -> None:
     stage = staged(tmp_path, config=SHIFTS.replace("removed_after = 1", "removed_after = 3"))
     run_inline(stage.one_pass())
