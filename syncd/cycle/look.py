@@ -11,7 +11,7 @@ from syncd.model.diff import Observation
 from syncd.model.item import Item, Key, Link
 from syncd.model.window import Window
 
-_EVERYTHING = Window(first=None, last=None)
+EVERYTHING = Window(first=None, last=None)
 _GAP_DAYS = 62
 
 
@@ -50,13 +50,13 @@ async def observe(
         places = {(one.key.calendar, one.section_id) for one in holders if one.section_id is not None}
         own = [one for one in holders if isinstance(one, Link)]
         seen = await setup.target.observe(world.portal, own, sorted(places), span)
-        found = seen if found is None else _joined(found, seen)
+        found = seen if found is None else joined(found, seen)
     return found if found is not None else await setup.target.observe(world.portal, (), (), window)
 
 
 async def observe_links(setup: SyncSetup, world: World, links: Sequence[Link]) -> Observation:
     """Read what the portal holds of `links`, wherever they are in time; raises the client's errors."""
-    return await observe(setup, world, (), links, _EVERYTHING)
+    return await observe(setup, world, (), links, EVERYTHING)
 
 
 async def read_back(setup: SyncSetup, world: World, keys: Iterable[Key], deleted: Sequence[Link] = ()) -> ReadBack:
@@ -129,12 +129,18 @@ def _touches(window: Window, link: Link) -> bool:
 
 
 def _spans(window: Window, holders: Sequence[Item | Link]) -> list[tuple[Window, list[Item | Link]]]:
-    """Part `holders` where none of them stands for a while, and return each part with the days it reaches."""
+    """Part `holders` where none of them stands for a while, and return each part with the days it reaches.
+
+    A series is found where it begins; only one that began before the window must be looked for in all of it, for
+    nobody knows here on which days it has occurrences.
+    """
     parts: list[tuple[date, date, list[Item | Link]]] = []
     for one in sorted(holders, key=lambda holder: holder.starts_on):
-        first = max(date.fromisoformat(one.starts_on), window.first or date.min)
-        last = date.fromisoformat(one.ends_on) if one.ends_on else date.max
-        last = max(first, min(last, window.last or date.max))
+        first = last = date.fromisoformat(one.starts_on)
+        if window.first is not None and first < window.first:
+            first = window.first
+            last = date.fromisoformat(one.ends_on) if one.ends_on else date.max
+            last = max(first, min(last, window.last or date.max))
         if parts and (first - parts[-1][1]).days <= _GAP_DAYS:
             begun, reach, own = parts[-1]
             own.append(one)
@@ -144,5 +150,6 @@ def _spans(window: Window, holders: Sequence[Item | Link]) -> list[tuple[Window,
     return [(Window(first=first, last=None if last == date.max else last), own) for first, last, own in parts]
 
 
-def _joined(one: Observation, other: Observation) -> Observation:
+def joined(one: Observation, other: Observation) -> Observation:
+    """Return what both found."""
     return replace(one, events={**one.events, **other.events}, gone=one.gone | other.gone)

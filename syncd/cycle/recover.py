@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 import structlog
 
 from syncd.cycle.claim import claiming
 from syncd.cycle.journal import REFUSED, next_hold
+from syncd.cycle.look import EVERYTHING, joined, observe
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.waiting import sleep_or_stop
 from syncd.model.diff import Observation
 from syncd.model.item import Hold, Key, Link
-from syncd.model.window import Window
 from syncd.state import records
 from syncd.state.records import Intent, Settlement
 
@@ -119,12 +118,9 @@ async def _wait_until_ended(world: World, intents: Sequence[Intent], stop: async
 
 async def _look(setup: SyncSetup, world: World, intents: Sequence[Intent], links: Mapping[Key, Link]) -> Observation:
     """Read the sections of open creates, and the events of open updates and deletes by id."""
-    creates = [intent for intent in intents if intent.op == "create"]
     touched = [links[intent.key] for intent in intents if intent.op != "create" and intent.key in links]
-    places = sorted({(intent.key.calendar, intent.section_id) for intent in creates})
-    days = [date.fromisoformat(intent.starts_on) for intent in creates or intents]
-    window = Window(first=min(days), last=max(days))
-    return await setup.target.observe(world.portal, touched, places, window)
+    made = await observe(setup, world, [intent.item for intent in intents if intent.op == "create"], (), EVERYTHING)
+    return joined(made, await setup.target.observe(world.portal, touched, (), EVERYTHING)) if touched else made
 
 
 def _unlinked(observation: Observation, claimed: set[int], floor: int) -> dict[str, list[int]]:

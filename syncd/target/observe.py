@@ -28,7 +28,7 @@ GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
 _MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
 _NO_END_YEAR = 2038
-_MOST_MONTHS = 600
+_MOST_MONTHS = 4_800
 _IGNORED = frozenset({"mark", "crm"})
 _TEXTS = frozenset({"name", "description", "location"})
 
