@@ -161,20 +161,23 @@ async def _confirm_updates(
 ) -> frozenset[Key]:
     """Look at updated events that were not read in this run, for an update of a deleted one may look done.
 
-    Returns the keys of those that were gone; their links are forgotten, so that the next plan creates them
-    (PORTAL.md 4.3).
+    Returns the keys of those that were gone and are to come back; their links are forgotten, so that the next plan
+    creates them (PORTAL.md 4.3).
     """
     updated = [c.link for c, _ in sent if c.op == "update" and c.link is not None and c.key in journal.remote_ids]
     if not updated:
         return frozenset()
     days = Window(first=setup.today(world.clock.now()), last=setup.today(world.clock.now()))
     seen = await setup.target.observe(world.portal, updated, (), days)
-    gone = [link.key for link in updated if link.remote_id in seen.gone]
+    gone = [link.key for link in updated if link.remote_id in seen.gone and setup.policy.on_conflict == "source"]
     await world.ledger.forget(setup.name, gone)
+    fields = {change.key: change.item.fields for change, _ in sent if change.item is not None}
     versions = {
-        link.key: version
+        link.key: event.version
         for link in updated
-        if link.remote_id in seen.events and (version := seen.events[link.remote_id].version) is not None
+        if (event := seen.events.get(link.remote_id)) is not None
+        and event.version is not None
+        and not seen.differing(fields[link.key], event.fields)  # else a person was there in between
     }
     await world.ledger.relearn(setup.name, versions)
     return frozenset(gone)

@@ -73,7 +73,8 @@ async def _settle(setup: SyncSetup, world: World, run_id: int, intents: Sequence
         for intent in intents
     ]
     # In this order: should it end in between, the intents are still there to be looked into again.
-    await world.ledger.forget(setup.name, found.gone)
+    if setup.policy.on_conflict == "source":  # else the next plan finds them gone, and leaves it at that
+        await world.ledger.forget(setup.name, found.gone)
     await world.ledger.doubt(setup.name, found.doubted)
     await world.ledger.settle(run_id, settled)
     await world.ledger.doubt(setup.name, found.doubted)  # links that have just been made

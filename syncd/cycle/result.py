@@ -22,7 +22,8 @@ class Prepared:
 
     `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids of the events
     that were read, None when the portal was not; `confirmed` the linked items found there as they were sent.
-    `notified` counts by user id the notices that people may get.
+    `notified` counts by user id the notices that people may get. `edits_win`: a conflict is decided for the portal, so
+    that nobody has to.
     """
 
     sync: str
@@ -41,6 +42,7 @@ class Prepared:
     links: tuple[Link, ...] = ()
     observed: frozenset[int] | None = None
     confirmed: frozenset[Key] = frozenset()
+    edits_win: bool = False
 
     @property
     def notices(self) -> int:
@@ -61,6 +63,11 @@ class Prepared:
             "rejected": self.rejected,
             "conflict": len(plan.conflicts),
         }
+
+    def left_over(self, counts: Mapping[str, int]) -> int:
+        """Return how many of `counts` wait for somebody."""
+        waiting = counts.get("rejected", 0) + counts.get("held", 0)
+        return waiting if self.edits_win else waiting + counts.get("conflict", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +101,5 @@ class PassResult:
             return 130
         if self.prepared is not None and not self.prepared.snapshot.complete:
             return 5
-        counts = self.record.counts
-        left_over = counts.get("rejected", 0) + counts.get("held", 0) + counts.get("conflict", 0)
+        left_over = self.prepared.left_over(self.record.counts) if self.prepared is not None else 0
         return 1 if left_over or self.unknown or self.record.state == "partial" else 0

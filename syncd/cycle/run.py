@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from syncd.cycle import directory as directories
 from syncd.cycle.claim import claiming
@@ -48,9 +49,9 @@ class PassOptions:
 async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -> Prepared:
     """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
 
-    Reads the portal's events on the first pass, every `verify_every`, and when `verify` asks for it. Raises
-    SourceError when the source cannot be read at all, GuardError when the sync has written to another portal, and the
-    client's errors.
+    Reads the portal's events on the first pass, every `verify_every`, and when `verify` asks for it; else only those
+    that are to be changed, where the portal's edits are to be left. Raises SourceError when the source cannot be read
+    at all, GuardError when the sync has written to another portal, and the client's errors.
     """
     await check_home(setup, world)
     now = world.clock.now()
@@ -66,7 +67,10 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
     if observation is not None:
         observation = await without_siblings(setup, world, observation)
     holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
-    plan = make_plan(shaping.wanted, links, holds, policy=setup.policy, window=window, now=now, observation=observation)
+    planned = partial(make_plan, shaping.wanted, links, holds, policy=setup.policy, window=window, now=now)
+    plan = planned(observation=observation)
+    if observation is None and setup.policy.on_conflict != "source" and (touched := plan.touched):
+        plan = planned(observation=await setup.target.observe(world.portal, touched, (), window))
     commands = Counter(setup.target.command(c, 0, directory).method for c in plan.changes if c.op != "adopt")
     problems = (*snapshot.problems, *shaping.problems, *plan.problems)
     if not snapshot.complete:
@@ -89,6 +93,7 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
         links=links,
         observed=frozenset(observation.events) if observation is not None else None,
         confirmed=_confirmed(links, plan, observation),
+        edits_win=setup.policy.on_conflict == "portal",
     )
 
 
@@ -217,11 +222,10 @@ async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id:
     adopted = [change.link for change in plan.changes if change.op == "adopt" and change.link is not None]
     if adopted:
         await ledger.adopt(run_id, adopted, now=now)
-    if prepared.verified:
-        if plan.conflicts:
-            await ledger.hold(setup.name, [_conflict_hold(change, now) for change in plan.conflicts])
-        if plan.settled_conflicts:
-            await ledger.release(setup.name, plan.settled_conflicts)
+    if found := [change for change in plan.conflicts if change.link is not None]:  # the others are held already
+        await ledger.hold(setup.name, [_conflict_hold(change, now) for change in found])
+    if plan.settled_conflicts:
+        await ledger.release(setup.name, plan.settled_conflicts)
 
 
 def _conflict_hold(change: Change, now: float) -> Hold:

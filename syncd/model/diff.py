@@ -71,8 +71,8 @@ class Plan:
     """Sorted changes, problems and counts of one pass, and what the ledger should note without the portal.
 
     `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
-    are VERSIONs to learn anew; `conflicts` become holds that any later fingerprint keeps. `waiting` are items whose
-    change waits, and why, because one that must come first cannot be made now.
+    are VERSIONs of events that stand there as they were sent; `conflicts` become holds that any later fingerprint
+    keeps. `waiting` are items whose change waits, and why, because one that must come first cannot be made now.
     """
 
     changes: tuple[Change, ...] = ()
@@ -88,6 +88,11 @@ class Plan:
     known_uids: int = 0
     removed_uids: frozenset[str] = frozenset()
     changed_uids: frozenset[str] = frozenset()
+
+    @property
+    def touched(self) -> tuple[Link, ...]:
+        """The links of events that would be updated or deleted."""
+        return tuple(change.link for change in self.changes if change.link is not None and change.op != "adopt")
 
     def count(self, op: str) -> int:
         """Return how many changes have this `op`."""
@@ -133,7 +138,7 @@ def make_plan(
     for item in sorted(wanted.items, key=lambda one: one.key):
         hold = holds.get(item.key)
         link = linked.get(item.key)
-        if _waits(item, link, hold, now, observed=observation is not None, draft=draft):
+        if _waits(item, link, hold, now, policy, looked=_looked_at(link, observation), draft=draft):
             continue
         if link is not None:
             _keep(draft, item, link, policy, observation, hold)
@@ -150,21 +155,36 @@ def make_plan(
     return _finish(draft, linked)
 
 
-def _waits(item: Item, link: Link | None, hold: Hold | None, now: float, *, observed: bool, draft: _Draft) -> bool:
-    """Say whether a hold keeps `item` out of this pass, and put down why."""
+def _waits(
+    item: Item, link: Link | None, hold: Hold | None, now: float, policy: Policy, *, looked: bool, draft: _Draft
+) -> bool:
+    """Say whether a hold keeps `item` out of this pass, and put down why; `looked`: its event was read for the plan."""
     if hold is None:
         return False
-    if hold.fingerprint == ANY_FINGERPRINT:  # a conflict: only a look at the portal can end it
-        if not observed:
-            draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
-            _block(draft, item, link, hold.reason)
-        return not observed
+    if hold.fingerprint == ANY_FINGERPRINT:  # a conflict: a look at the portal ends it, or the source where it wins
+        if looked or (policy.on_conflict == "source" and _moved_on(item, link)):
+            return False
+        draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
+        _block(draft, item, link, hold.reason)
+        return True
     if hold.fingerprint != item.fingerprint or not _still_waits(hold, now):
         return False
     draft.held += 1
     _block(draft, item, link, hold.reason)
     draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=hold.reason))
     return True
+
+
+def _looked_at(link: Link | None, observation: Observation | None) -> bool:
+    """Say whether the event of `link` was read; what is linked to none counts as read with everything else."""
+    if observation is None or link is None:
+        return observation is not None
+    return link.remote_id in observation.events or link.remote_id in observation.gone
+
+
+def _moved_on(item: Item, link: Link | None) -> bool:
+    """Say whether the source asks for something else than what was sent last."""
+    return link is not None and link.fingerprint != item.fingerprint
 
 
 def _block(draft: _Draft, item: Item, link: Link | None, reason: str) -> None:
@@ -189,17 +209,15 @@ def _keep(
             _gone(draft, item, link, policy)
             return
         seen = observation.events.get(link.remote_id)
-        if seen is not None and seen.version is not None and seen.version != link.version:
-            if seen.damage:
+        if seen is not None and seen.version is not None:
+            if seen.version != link.version and seen.damage:
                 _damaged(draft, item, link, seen, policy)
                 return
-            edited = observation.differing(link.sent, seen.fields)
-            if seen.section_id != link.section_id:
-                edited = (*edited, "section")
-            if edited:
+            if edited := _edited_fields(link, observation):
                 _edited(draft, item, link, seen, edited, policy)
                 return
-            draft.versions[item.key] = seen.version
+            if seen.version != link.version or link.same_updates:
+                draft.versions[item.key] = seen.version
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
             draft.settled_conflicts.append(item.key)
     if link.fingerprint == item.fingerprint:
@@ -209,6 +227,15 @@ def _keep(
     if not link.fingerprint:
         reason = "nobody knows what its last update did"
     draft.changes.append(_update(item, link, link.sent, reason))
+
+
+def _edited_fields(link: Link, observation: Observation) -> tuple[str, ...]:
+    """Return which fields of the event of `link` a person changed since it was written, () for none."""
+    seen = observation.events.get(link.remote_id)
+    if seen is None or seen.version is None or seen.version == link.version:
+        return ()
+    names = observation.differing(link.sent, seen.fields)
+    return (*names, "section") if seen.section_id != link.section_id else names
 
 
 def _gone(draft: _Draft, item: Item, link: Link, policy: Policy) -> None:
@@ -235,7 +262,7 @@ def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple
     """Decide on a linked item that a person edited in the portal."""
     reason = f"edited in the portal: {', '.join(edited)}"
     change = replace(_update(item, link, {**link.sent, **seen.fields}, reason), observed=seen)
-    if policy.on_conflict == "source" and link.same_updates < SAME_UPDATES_LIMIT:
+    if policy.on_conflict == "source" and (link.same_updates < SAME_UPDATES_LIMIT or _moved_on(item, link)):
         draft.changes.append(change)
         return
     if policy.on_conflict == "source":
@@ -341,7 +368,7 @@ def _drop_unwanted(
             continue
         if key.uid in wanted.uids:
             draft.present.add(key)
-            draft.changes.append(Change(op="delete", key=key, link=link, reason="no longer part of its entry"))
+            _delete(draft, link, "no longer part of its entry", policy, observation)
             continue
         draft.absent.add(key)
         _gone_from_source(draft, link, wanted, policy, observation)
@@ -358,14 +385,18 @@ def _gone_from_source(
         reason = f"gone from the source for {passes} of {policy.removed_after} passes (removed_after); not deleted yet"
         draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=reason))
         return
-    if observation is not None and policy.on_conflict != "source":
-        seen = observation.events.get(link.remote_id)
-        if seen is not None and seen.version != link.version and observation.differing(link.sent, seen.fields):
-            reason = "gone from the source, but edited in the portal since"
-            _conflict(draft, Change(op="delete", key=link.key, link=link, reason=reason), link.where)
-            return
-    draft.removed_uids.add(link.key.uid)
-    draft.changes.append(Change(op="delete", key=link.key, link=link, reason="gone from the source"))
+    if _delete(draft, link, "gone from the source", policy, observation):
+        draft.removed_uids.add(link.key.uid)
+
+
+def _delete(draft: _Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
+    """Delete the event of `link`, unless a person edited it and that is to be left; say whether it is deleted."""
+    if observation is not None and policy.on_conflict != "source" and _edited_fields(link, observation):
+        reason = f"{reason}, but edited in the portal since"
+        _conflict(draft, Change(op="delete", key=link.key, link=link, reason=reason), link.where)
+        return False
+    draft.changes.append(Change(op="delete", key=link.key, link=link, reason=reason))
+    return True
 
 
 def _withhold_refused_deletes(draft: _Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:

@@ -88,10 +88,13 @@ def doubt(connection: sqlite3.Connection, sync: str, keys: Collection[Key]) -> N
 
 
 def relearn(connection: sqlite3.Connection, sync: str, versions: Mapping[Key, int]) -> None:
-    """Set the expected VERSION of the links of `versions`; keys without a link are passed over."""
+    """Set the VERSION of the links of `versions`, whose events stand there as they were sent.
+
+    Whoever edited them has stopped, so same updates are counted anew. Keys without a link are passed over.
+    """
     with transaction(connection):
         connection.executemany(
-            f"UPDATE links SET version = ? WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            f"UPDATE links SET version = ?, same_updates = 0 WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
             ((version, *key_row(sync, key)) for key, version in versions.items()),
         )
 
@@ -124,10 +127,18 @@ def hold(connection: sqlite3.Connection, sync: str, wanted: Sequence[Hold]) -> N
 
 
 def release(connection: sqlite3.Connection, sync: str, keys: Collection[Key] | None) -> int:
-    """Remove the holds of `keys`, or all of `sync` for None, and return how many there were."""
+    """Remove the holds of `keys`, or all of `sync` for None, and return how many there were.
+
+    What was left because a person edited it again and again is put right again.
+    """
     with transaction(connection):
         if keys is None:
+            connection.execute("UPDATE links SET same_updates = 0 WHERE sync = ? AND same_updates > 0", (sync,))
             return connection.execute("DELETE FROM holds WHERE sync = ?", (sync,)).rowcount
+        connection.executemany(
+            f"UPDATE links SET same_updates = 0 WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            (key_row(sync, key) for key in keys),
+        )
         return drop_holds(connection, sync, keys)
 
 

@@ -132,7 +132,7 @@ class Ledger:
         await self._do(items.doubt, sync, tuple(keys))
 
     async def relearn(self, sync: str, versions: Mapping[Key, int]) -> None:
-        """Set the expected VERSION of links after a verify pass; keys without a link are passed over."""
+        """Set the VERSION of links whose events stand there as they were sent; keys without a link are passed over."""
         await self._do(items.relearn, sync, dict(versions))
 
     async def mark_absent(self, sync: str, absent: Collection[Key], present: Collection[Key]) -> None:

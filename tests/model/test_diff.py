@@ -242,12 +242,16 @@ def test_an_edit_in_the_portal_follows_on_conflict() -> None:
         assert decided[policy].problems[0].kind == "conflict"
 
 
-def test_a_conflict_stays_put_in_ordinary_passes_even_when_the_source_changes() -> None:
+def test_a_conflict_stays_put_in_ordinary_passes_unless_the_source_wins_and_changes() -> None:
     hold = Hold(key=item("a").key, reason="edited", fingerprint=ANY_FINGERPRINT, attempts=0, since=NOW,
                 retry_at=float("inf"))  # fmt: skip
-    plan = plan_for(item("a", name="New"), links=(linked(item("a")),), holds={hold.key: hold})
-    assert plan.changes == ()
-    assert len(plan.conflicts) == 1
+    for policy in (Policy(on_conflict="portal"), Policy(on_conflict="report")):
+        plan = plan_for(item("a", name="New"), links=(linked(item("a")),), holds={hold.key: hold}, policy=policy)
+        assert plan.changes == ()
+        assert len(plan.conflicts) == 1
+    unchanged = plan_for(item("a"), links=(linked(item("a")),), holds={hold.key: hold})
+    assert (unchanged.changes, len(unchanged.conflicts)) == ((), 1)
+    assert ops(plan_for(item("a", name="New"), links=(linked(item("a")),), holds={hold.key: hold})) == [("update", "a")]
 
 
 def test_an_event_deleted_in_the_portal_is_created_again_or_reported() -> None:

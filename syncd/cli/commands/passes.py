@@ -64,8 +64,7 @@ async def plan(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
 def _plan_code(prepared: Prepared) -> int:
     if not prepared.snapshot.complete:
         return 5
-    counts = prepared.counts
-    return 1 if counts["rejected"] or counts["held"] or counts["conflict"] else 0
+    return 1 if prepared.left_over(prepared.counts) else 0
 
 
 def _guard_note(app: App, prepared: Prepared) -> str:
