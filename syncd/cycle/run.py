@@ -224,8 +224,8 @@ async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id:
         await ledger.adopt(run_id, adopted, now=now)
     if found := [change for change in plan.conflicts if change.link is not None]:  # the others are held already
         await ledger.hold(setup.name, [_conflict_hold(change, now) for change in found])
-    if plan.settled_conflicts:
-        await ledger.release(setup.name, plan.settled_conflicts)
+    if plan.settled_holds:
+        await ledger.release(setup.name, plan.settled_holds)
 
 
 def _conflict_hold(change: Change, now: float) -> Hold:

@@ -94,7 +94,9 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
         return _recreated(before) if before is not None and now is None else None
     if now is None or now.remote_id != after.remote_id:
         return None
-    restored = adoption or (before if before is not None and before.remote_id == after.remote_id else None)
+    replaced = records[0].op == "delete"  # a damaged series that was made anew: what it said is written back
+    stood = before is not None and (replaced or before.remote_id == after.remote_id)
+    restored = adoption or (before if stood else None)
     if restored is not None and now.fingerprint == restored.fingerprint:
         return now if adoption is not None else None
     if restored is None and now.remote_id in seen.gone:

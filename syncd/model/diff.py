@@ -72,7 +72,8 @@ class Plan:
 
     `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
     are VERSIONs of events that stand there as they were sent; `conflicts` become holds that any later fingerprint
-    keeps. `waiting` are items whose change waits, and why, because one that must come first cannot be made now.
+    keeps, `settled_holds` are over. `waiting` are items whose change waits, and why, because one that must come first
+    cannot be made now.
     """
 
     changes: tuple[Change, ...] = ()
@@ -80,7 +81,7 @@ class Plan:
     unchanged: int = 0
     held: int = 0
     conflicts: tuple[Change, ...] = ()
-    settled_conflicts: tuple[Key, ...] = ()
+    settled_holds: tuple[Key, ...] = ()
     absent: frozenset[Key] = frozenset()
     present: frozenset[Key] = frozenset()
     versions: Mapping[Key, int] = field(default_factory=dict)
@@ -106,7 +107,7 @@ class _Draft:
     changes: list[Change] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     conflicts: list[Change] = field(default_factory=list)
-    settled_conflicts: list[Key] = field(default_factory=list)
+    settled_holds: list[Key] = field(default_factory=list)
     versions: dict[Key, int] = field(default_factory=dict)
     absent: set[Key] = field(default_factory=set)
     present: set[Key] = field(default_factory=set)
@@ -152,6 +153,10 @@ def make_plan(
     _withhold_followers(draft, wanted.items)
     if not wanted.complete:
         _withhold_half_known(draft)
+    else:
+        asked = {item.key for item in wanted.items}
+        over = (key for key in holds if key not in asked and key not in linked and key.uid not in wanted.unusable)
+        draft.settled_holds += sorted(over)
     return _finish(draft, linked)
 
 
@@ -219,9 +224,12 @@ def _keep(
             if seen.version != link.version or link.same_updates:
                 draft.versions[item.key] = seen.version
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
-            draft.settled_conflicts.append(item.key)
+            draft.settled_holds.append(item.key)
     if link.fingerprint == item.fingerprint:
         draft.unchanged += 1
+        refused = hold is not None and hold.fingerprint != ANY_FINGERPRINT
+        if hold is not None and refused and (hold.fingerprint != item.fingerprint or _looked_at(link, observation)):
+            draft.settled_holds.append(item.key)  # what was refused is not asked for any more
         return
     reason = "section changed" if link.section != item.section else "source changed"
     if not link.fingerprint:
@@ -448,7 +456,7 @@ def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
         unchanged=draft.unchanged,
         held=draft.held,
         conflicts=tuple(sorted(draft.conflicts, key=lambda c: c.key)),
-        settled_conflicts=tuple(draft.settled_conflicts),
+        settled_holds=tuple(draft.settled_holds),
         absent=frozenset(draft.absent),
         present=frozenset(draft.present),
         versions=dict(draft.versions),

@@ -128,6 +128,29 @@ def test_a_series_goes_when_only_a_part_of_what_takes_its_place_is_refused(tmp_p
     assert edited.brought(singles) == {"created": 1, "updated": 0, "deleted": 0}
 
 
+async def holds(stage: Stage) -> int:
+    async with stage.opened() as (_, world):
+        return len(await world.ledger.holds("shifts"))
+
+
+def test_a_hold_ends_with_what_was_refused(tmp_path: Path) -> None:
+    """A create whose row is gone, and an update whose row is as it was before, are nothing to wait for."""
+    stage = staged(tmp_path)
+    run_inline(stage.one_pass())
+    refusing(stage, "calendar.event.add")
+    more = "9,Ninth shift,2026-12-03 06:00,2026-12-03 14:00,anna.petrova@school.example,\n"
+    stage.write("shifts.csv", HEADER + ROWS + more)
+    run_inline(stage.one_pass())
+    stage.transport.method = "calendar.event.update"  # type: ignore[attr-defined]
+    stage.write("shifts.csv", HEADER + ROWS.replace("Late shift", "Later shift") + more)
+    assert run_inline(stage.one_pass()).record.counts["held"] == 2
+    assert run_inline(holds(stage)) == 2
+    stage.write("shifts.csv", HEADER + ROWS)
+    result = run_inline(stage.one_pass())
+    assert (result.exit_code, result.record.counts["unchanged"]) == (0, 3)
+    assert run_inline(holds(stage)) == 0
+
+
 @pytest.mark.parametrize("admin", [True, False])
 def test_the_cut_of_a_series_that_is_gone_makes_both_pieces_anew(tmp_path: Path, admin: bool) -> None:
     edited = begun(tmp_path, WHOLE)

@@ -13,7 +13,7 @@ from syncd.cycle.taking import Offer, Taken, purge, undo
 from syncd.model.item import Json
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
-from tests.cycle.test_pass import ROWS, staged
+from tests.cycle.test_pass import ROWS, SERIES, _series_stage, _take_out, staged
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 LOOSE = SHIFTS.replace("removed_after = 1", 'removed_after = 1\nmax_removed = "100%"')
@@ -77,6 +77,20 @@ def test_an_undo_can_be_undone_and_a_second_undo_finds_nothing_to_do(tmp_path: P
     assert (again.plan.changes, again.plan.already) == ((), 3)
     assert undone(stage, 3).exit_code == 0
     assert shown(stage) == after != before
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_series_that_was_made_anew_is_put_back_to_what_it_said_and_not_deleted(tmp_path: Path, renamed: bool) -> None:
+    """No update can put right a series from which a person took an occurrence, so the run deleted and created it."""
+    stage = _series_stage(tmp_path)
+    run_inline(stage.one_pass())
+    (event,) = stage.world.events("user", 3)
+    run_inline(_take_out(stage, event.id))
+    stage.write("team.ics", SERIES.replace("Stand-up", "Sit-down") if renamed else SERIES)
+    counts = run_inline(stage.one_pass(verify=True)).record.counts
+    assert (counts["deleted"], counts["created"]) == (1, 1)
+    assert undone(stage, 2).exit_code == 0
+    assert stage.names(owner=3) == ["Stand-up"]
 
 
 def test_what_a_person_changed_since_is_left_and_listed(tmp_path: Path) -> None:
