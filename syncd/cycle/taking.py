@@ -153,6 +153,8 @@ async def _carry_out(
     done: Done,
     stop: asyncio.Event,
 ) -> bool:
+    if plan.forgotten or plan.after:  # what is forgotten still stands there: the next pass must read before it creates
+        await world.ledger.drop_note(f"sync/{setup.name}", "verified")
     await world.ledger.forget(setup.name, [link.key for link in plan.forgotten])
     directory = await directory_for(setup, world, (), fresh=False, keep=True)
     again = await push(setup, world, plan.changes, directory, observed=observed, run_id=run_id, done=done, stop=stop)

@@ -93,6 +93,18 @@ def test_a_series_that_was_made_anew_is_put_back_to_what_it_said_and_not_deleted
     assert stage.names(owner=3) == ["Stand-up"]
 
 
+@pytest.mark.parametrize("job", ["undo", "purge"])
+def test_what_was_adopted_and_is_forgotten_is_adopted_again_and_not_made_twice(tmp_path: Path, job: str) -> None:
+    stage = staged(tmp_path)
+    run_inline(stage.one_pass())
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / "state" / f"syncd.db{suffix}").unlink(missing_ok=True)
+    assert run_inline(stage.one_pass()).record.counts["adopted"] == 3
+    assert (undone(stage, 1) if job == "undo" else purged(stage)).exit_code == 0
+    assert run_inline(stage.one_pass()).record.counts["adopted"] == 3
+    assert len(stage.names()) == 3
+
+
 def test_what_a_person_changed_since_is_left_and_listed(tmp_path: Path) -> None:
     stage, _ = three_runs(tmp_path)
     edited = next(e for e in stage.world.events("user", 3) if e.name == "Fourth shift")
