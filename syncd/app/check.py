@@ -12,7 +12,7 @@ from syncd.config import SyncConfig
 from syncd.cycle.directory import portal_zone
 from syncd.cycle.home import check_home
 from syncd.cycle.setup import SyncSetup
-from syncd.cycle.shaping import kept_entries, shape_all
+from syncd.cycle.shaping import context_of, kept_entries, shape_all
 from syncd.errors import EntryError, GuardError, SyncdError
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Calendar, Item, Json
@@ -197,7 +197,7 @@ async def _sync(
         yield Check(name=f"calendars {setup.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
                     remedy="an administrator's webhook reads them all")  # fmt: skip
     now = app.clock.now()
-    shaping = shape_all(setup, snapshot, kept, directory, window=setup.window(now), now=now)
+    shaping = shape_all(setup, snapshot, kept, context_of(setup, directory, window=setup.window(now), now=now))
     stopped = tuple(problem for problem in shaping.problems if problem.kind in ("held", "rejected"))
     reasons = Counter(problem.reason for problem in stopped)
     most = reasons.most_common(_SHOWN)

@@ -167,6 +167,7 @@ def make_setup(config: Config, sync: SyncConfig, feeds: FeedCache | None = None)
         past=sync.past,
         future=sync.future,
         window_given=sync.window_given,
+        uids=sync.uids,
         verify_every=sync.verify_every,
         zone=sync.timezone,
         siblings=_siblings(config.syncs, sync),

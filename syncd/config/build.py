@@ -104,6 +104,7 @@ def build_sync(
         max_changed=_threshold(places, sync.max_changed, *path, "max_changed"),
         adopt=sync.adopt,
         marker=sync.marker,
+        uids=sync.uids,
         source=_source(places, sync.source, base, (*path, "source"), portals),
         target=build_target(places, sync.target, sync.name, (*path, "target"), base=base),
         fields=build_fields(places, sync.fields, (*path, "fields")),

@@ -21,6 +21,7 @@ from syncd.config.tables import (
     OutsideGuests,
     OwnerType,
     Tariff,
+    Uids,
 )
 from syncd.model.filter import Condition, Filter
 from syncd.model.template import Template
@@ -183,6 +184,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_changed: Threshold
     adopt: bool
     marker: Marker
+    uids: Uids
     source: SourceConfig
     target: TargetConfig | CardConfig
     fields: FieldsConfig

@@ -15,6 +15,7 @@ CalendarKind = Literal["user", "group", "company"]
 ActivityKind = Literal["meeting", "call"]
 OwnerType = Literal["contact", "company", "lead", "deal"]
 Marker = Literal["none", "description"]
+Uids = Literal["source", "content"]
 OutsideGuests = Literal["drop", "list"]
 Invite = Literal["notice", "copy"]
 
@@ -125,6 +126,7 @@ class SyncTable(Table, frozen=True, kw_only=True):
     max_changed: str | int = "50%"
     adopt: bool = True
     marker: Marker = "none"
+    uids: Uids = "source"
     fields: FieldsTable = FieldsTable()
     filter: FilterTable = FilterTable()
 

@@ -23,7 +23,7 @@ class Prepared:
     `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids of the events
     that were read, None when the portal was not; `confirmed` the linked items found there as they were sent.
     `notified` counts by user id the notices that people may get. `edits_win`: a conflict is decided for the portal, so
-    that nobody has to.
+    that nobody has to. `names` are the uids known entries have in the source now, where they are others.
     """
 
     sync: str
@@ -38,6 +38,7 @@ class Prepared:
     notified: Mapping[int, int]
     new_sections: int
     verified: bool
+    names: Mapping[str, str] = field(default_factory=dict)
     wanted: tuple[Item, ...] = ()
     links: tuple[Link, ...] = ()
     observed: frozenset[int] | None = None

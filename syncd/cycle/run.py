@@ -15,12 +15,13 @@ from syncd.cycle import directory as directories
 from syncd.cycle.claim import claiming
 from syncd.cycle.home import check_home, settle_home
 from syncd.cycle.look import differs, note_verified, observe, verify_due, without_siblings
+from syncd.cycle.naming import named, remember, shape_recognised
 from syncd.cycle.push import Done, push
 from syncd.cycle.record import begin, close
 from syncd.cycle.recover import recover
 from syncd.cycle.result import PassResult, Prepared
 from syncd.cycle.setup import SyncSetup, World
-from syncd.cycle.shaping import kept_entries, shape_all
+from syncd.cycle.shaping import context_of, kept_entries, shape_all
 from syncd.errors import StoppedError, SyncdError
 from syncd.model.diff import ANY_FINGERPRINT, Observation, Plan, make_plan
 from syncd.model.entry import Problem
@@ -58,21 +59,24 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
     window = setup.window(now)
     snapshot = await setup.source.read(setup.reading(now))
     verify = verify or await verify_due(setup, world, now)
-    kept = kept_entries(setup, snapshot)
-    directory = await directories.directory_for(setup, world, kept.entries, fresh=verify, keep=keep)
-    shaping = shape_all(setup, snapshot, kept, directory, window=window, now=now)
     links = await world.ledger.links(setup.name)
     setup.check_links(links)
+    held = await world.ledger.holds(setup.name)
+    naming = await named(setup, world, snapshot, kept_entries(setup, snapshot), links, held)
+    directory = await directories.directory_for(setup, world, naming.kept.entries, fresh=verify, keep=keep)
+    context = context_of(setup, directory, window=window, now=now)
+    naming, shaping, renamed = shape_recognised(setup, naming, context, links, held)
+    snapshot, kept = naming.snapshot, naming.kept
     observation = await observe(setup, world, shaping.wanted.items, links, window) if verify else None
     if observation is not None:
         observation = await without_siblings(setup, world, observation)
-    holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
+    holds = {hold.key: hold for hold in held}
     planned = partial(make_plan, shaping.wanted, links, holds, policy=setup.policy, window=window, now=now)
     plan = planned(observation=observation)
     if observation is None and setup.policy.on_conflict != "source" and (touched := plan.touched):
         plan = planned(observation=await setup.target.observe(world.portal, touched, (), window))
     commands = Counter(setup.target.command(c, 0, directory).method for c in plan.changes if c.op != "adopt")
-    problems = (*snapshot.problems, *shaping.problems, *plan.problems)
+    problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems)
     if not snapshot.complete:
         reason = f"{snapshot.incomplete_because}; nothing is deleted"
         problems = (Problem(where=setup.source.describe(), kind="incomplete", reason=reason), *problems)
@@ -81,6 +85,7 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
         plan=plan,
         snapshot=snapshot,
         kept=kept,
+        names=naming.names,
         directory=directory,
         problems=problems,
         rejected=shaping.rejected,
@@ -199,7 +204,8 @@ async def _plan_anew(setup: SyncSetup, world: World, prepared: Prepared) -> Plan
     now = world.clock.now()
     window = setup.window(now)
     directory = await directories.directory_for(setup, world, prepared.kept.entries, fresh=False, keep=True)
-    shaping = shape_all(setup, prepared.snapshot, prepared.kept, directory, window=window, now=now)
+    context = context_of(setup, directory, window=window, now=now)
+    shaping = shape_all(setup, prepared.snapshot, prepared.kept, context)
     holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
     absent = {link.key: link.absent_passes for link in prepared.links}
     links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in await world.ledger.links(setup.name)]
@@ -215,6 +221,7 @@ async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id:
     still knows that the item is missing.
     """
     plan, ledger, now = prepared.plan, world.ledger, world.clock.now()
+    await remember(setup, world, prepared.names)
     await ledger.mark_absent(setup.name, plan.absent, plan.present)
     await ledger.forget(setup.name, [c.key for c in plan.changes if c.op == "create" and c.link is not None])
     if plan.versions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from syncd.clock import Clock
@@ -27,7 +28,7 @@ class SyncSetup:
     `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
     portal, this one included. `portal_zone` is the server's own zone where the config names it. `feeds` keeps what
     the source fetched for the next process. `window_given` tells that the config names the window, `everything` that
-    all days count instead.
+    all days count instead. `uids` says what names entries: the source, or their content.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SyncSetup:
     portal_zone: str | None = None
     feeds: FeedCache | None = None
     window_given: bool = True
+    uids: Literal["source", "content"] = "source"
     everything: bool = False
 
     def today(self, now: float) -> date:

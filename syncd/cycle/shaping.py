@@ -47,23 +47,19 @@ def kept_entries(setup: SyncSetup, snapshot: Snapshot) -> Kept:
     return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
 
 
-def shape_all(
-    setup: SyncSetup,
-    snapshot: Snapshot,
-    kept: Kept,
-    directory: Directory,
-    *,
-    window: Window,
-    now: float,
-) -> Shaping:
-    """Return the items of `kept`; an entry that cannot be shaped becomes problems and sinks nothing else."""
-    context = ShapeContext(
+def context_of(setup: SyncSetup, directory: Directory, *, window: Window, now: float) -> ShapeContext:
+    """Return what shaping may know in a pass at unix time `now`."""
+    return ShapeContext(
         directory=directory,
         window=window,
         today=setup.today(now),
         portal_zone=portal_zone(setup, directory),
         zone=setup.zone or "",
     )
+
+
+def shape_all(setup: SyncSetup, snapshot: Snapshot, kept: Kept, context: ShapeContext) -> Shaping:
+    """Return the items of `kept`; an entry that cannot be shaped becomes problems and sinks nothing else."""
     shaped = [(entry.uid, setup.target.shape(entry, context)) for entry in kept.entries]
     problems = kept.problems + tuple(problem for _, one in shaped for problem in one.problems)
     rejected = {uid for uid, one in shaped if any(p.kind == "rejected" for p in one.problems)}

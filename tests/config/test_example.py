@@ -89,7 +89,7 @@ def test_the_defaults_named_in_the_example_are_the_defaults(tmp_path: Path) -> N
     )
     full, bare = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0], load_config(minimal, {"HOME": "/h"}).syncs[0]
     same = ("portal", "verify_every", "past", "future", "on_removed", "removed_after", "on_conflict")
-    for name in (*same, "max_removed", "max_changed", "adopt", "marker"):
+    for name in (*same, "max_removed", "max_changed", "adopt", "marker", "uids"):
         assert getattr(full, name) == getattr(bare, name), name
     for name in ("every", "watch", "settle"):
         assert getattr(full.when, name) == getattr(bare.when, name), name

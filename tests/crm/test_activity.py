@@ -325,3 +325,14 @@ def test_a_phone_the_portal_knows_better_is_asked_for_alone(tmp_path: Path) -> N
     stage.write("visits.csv", HEADER + "1,89167770011,2026-12-01 10:00,30,Odd,,,\n")
     run_inline(stage.one_pass("visits"))
     assert [one.owner_id for one in activities(stage)] == [50]
+
+
+def test_numbers_that_are_made_anew_at_every_export_leave_the_meetings_and_their_origins_alone(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    run_inline(stage.one_pass("visits"))
+    rows = [row.partition(",")[2] for row in ROWS.splitlines(keepends=True)]
+    for export in ("a", "b"):
+        stage.write("visits.csv", HEADER + "".join(f"{export}{at},{row}" for at, row in enumerate(rows)))
+        result = run_inline(stage.one_pass("visits"))
+        assert (result.record.counts["unchanged"], result.record.requests) == (3, 0)
+    assert sorted(one.origin_id for one in activities(stage)) == ["visits.1", "visits.2", "visits.3"]

@@ -1,0 +1,194 @@
+"""Entries known again under other uids: a source that makes new ones at every fetch must not double its events.
+
+A newcomer (its uid has no link) and an orphan (a linked uid that the source no longer has) are the same entry when
+
+identical    at least half of the newcomer's items are, in all that people see, items of the orphan
+similar      half of them have the orphan's calendar, title and start; counts only where the whole source is renamed
+
+The whole source is renamed when nine in ten of the entries known at all are known in these two ways, they are at least
+half of the newcomers (or of the orphans, if these are fewer), and one is identical or three are similar. Each orphan is
+given away once, so twins stay as many as they are. Nothing here asks what a uid looks like.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+
+from syncd.model.entry import AllDay, Entry, Snapshot
+from syncd.model.item import Hold, Item, Link, fingerprint
+
+_IDENTITY_FIELDS = frozenset({"mark", "origin"})
+"""Fields of items that say which item it is and nothing that people see."""
+_RENAMED_PER_KNOWN = 9
+_SIMILAR_AT_LEAST = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """What came under a new uid: `names` maps uids of the source to those their items are known by.
+
+    `whole` tells that the source as a whole has new uids, `known` how many entries were known by their uid.
+    `uncertain` are linked uids that may stand in the source still, among entries of new uids that cannot be used.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
+    known: int = 0
+    uncertain: frozenset[str] = frozenset()
+
+
+def recognise(
+    items: Iterable[Item],
+    links: Iterable[Link],
+    holds: Iterable[Hold],
+    *,
+    present: Collection[str],
+    unusable: Collection[str],
+    renamed_before: bool,
+    dropped: Callable[[], Iterable[Item]] = tuple,
+) -> Recognised:
+    """Return which of the uids of `items` stand for uids that are linked or held already.
+
+    `present` are all uids of the snapshot, `unusable` those without items although they should have some. With
+    `renamed_before` the source is known to change its uids. `dropped` gives what cancelled entries would have become;
+    it is asked only where the whole source is renamed.
+    """
+    known_links: dict[str, list[Link]] = defaultdict(list)
+    for link in links:
+        known_links[link.key.uid].append(link)
+    waiting = {hold.key.uid for hold in holds}
+    known = known_links.keys() | waiting
+    orphans = known - set(present)
+    if not orphans:
+        return Recognised()
+    newcomers: dict[str, list[Item]] = defaultdict(list)
+    familiar = set()
+    for item in items:
+        if item.key.uid in known:
+            familiar.add(item.key.uid)
+        else:
+            newcomers[item.key.uid].append(item)
+    matching = _Matching(
+        [link for uid in sorted(orphans & known_links.keys()) for link in known_links[uid]],
+        [hold for hold in holds if hold.key.uid in orphans - known_links.keys()],
+    )
+    names = matching.identical(newcomers)
+    alike = matching.similar({uid: own for uid, own in newcomers.items() if uid not in names})
+    number = len(names) + len(alike)
+    whole = (
+        number >= max(1, _RENAMED_PER_KNOWN * len(familiar))
+        and 2 * number >= min(len(newcomers), len(orphans))
+        and (bool(names) or number >= _SIMILAR_AT_LEAST)
+    )
+    if whole:
+        cancelled: dict[str, list[Item]] = defaultdict(list)
+        for item in dropped():
+            if item.key.uid not in known:
+                cancelled[item.key.uid].append(item)
+        names |= alike | matching.similar(cancelled)
+    lost = (names or renamed_before) and not known.issuperset(unusable)
+    uncertain = frozenset(orphans - set(names.values())) if lost else frozenset()
+    return Recognised(names=names, whole=whole, known=len(familiar), uncertain=uncertain)
+
+
+class _Matching:
+    """Orphans by what identifies their items; each is given away once."""
+
+    def __init__(self, links: Sequence[Link], holds: Sequence[Hold]) -> None:
+        self._links = links
+        self._holds = holds
+        self._taken: set[str] = set()
+
+    def identical(self, newcomers: Mapping[str, Sequence[Item]]) -> dict[str, str]:
+        """Return the orphans that look the same as newcomers in every field."""
+        places = {_place(item) for own in newcomers.values() for item in own} & {_place(one) for one in self._links}
+        index: dict[Hashable, list[str]] = defaultdict(list)
+        for link in self._links:
+            if (place := _place(link)) in places:  # hashing all there is would take long
+                index[place, _content(link)].append(link.key.uid)
+        held: dict[Hashable, list[str]] = defaultdict(list)
+        for hold in self._holds:
+            held[hold.key.calendar, hold.key.piece, hold.fingerprint].append(hold.key.uid)
+
+        def found(item: Item) -> Sequence[str]:
+            if (place := _place(item)) in places:
+                return index.get((place, _content(item)), [])
+            return held.get((item.key.calendar, item.key.piece, item.fingerprint), []) if held else []
+
+        return self._given(newcomers, found)
+
+    def similar(self, newcomers: Mapping[str, Sequence[Item]]) -> dict[str, str]:
+        """Return the orphans left that have newcomers' calendar, title and start."""
+        index: dict[Hashable, list[str]] = defaultdict(list)
+        for link in self._links:
+            index[_place(link)].append(link.key.uid)
+        return self._given(newcomers, lambda item: index.get(_place(item), []))
+
+    def _given(self, newcomers: Mapping[str, Sequence[Item]], found: Callable[[Item], Sequence[str]]) -> dict[str, str]:
+        names: dict[str, str] = {}
+        for uid, items in newcomers.items():
+            votes = Counter(one for item in items for one in found(item) if one not in self._taken)
+            best = min(votes, key=lambda one: (-votes[one], one), default=None)
+            if best is not None and 2 * votes[best] >= len(items):
+                names[uid] = best
+                self._taken.add(best)
+        return names
+
+
+def _place(one: Item | Link) -> Hashable:
+    return one.key.calendar, one.key.piece, one.title, one.start
+
+
+def _content(one: Item | Link) -> str:
+    """Return the hash of what people see of an item."""
+    fields = one.fields if isinstance(one, Item) else one.sent
+    return fingerprint({name: value for name, value in fields.items() if name not in _IDENTITY_FIELDS}, one.section)
+
+
+def content_names(entries: Iterable[Entry]) -> dict[str, str]:
+    """Return a name made from owner, title, start and rules for each entry's uid; twins are counted.
+
+    Which twin has which number depends on what else they hold, not on their order.
+    """
+    alike: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        alike[_content_name(entry)].append(entry)
+    names: dict[str, str] = {}
+    for name, twins in alike.items():
+        if len(twins) > 1:
+            twins.sort(key=lambda one: repr((one.details, one.span, one.recurrence)))
+        for number, entry in enumerate(twins, 1):
+            names[entry.uid] = name if number == 1 else f"{name}-{number}"
+    return names
+
+
+def _content_name(entry: Entry) -> str:
+    span, rules = entry.span, entry.recurrence.rules if entry.recurrence else ()
+    start = str(span.first) if isinstance(span, AllDay) else f"{span.start} {span.zone}"
+    seen = blake2b(digest_size=10)
+    for text in (entry.details.owner, entry.details.title, start, *sorted(rules)):
+        seen.update(text.encode("utf-8", "surrogateescape") + b"\x1f")
+    return f"content-{seen.hexdigest()}"
+
+
+def renamed(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:
+    """Return the snapshot with its uids replaced by `names`, wherever they stand."""
+    if not names:
+        return snapshot
+    return replace(
+        snapshot,
+        entries=renamed_entries(snapshot.entries, names),
+        problems=tuple(
+            replace(one, key=names[one.key]) if one.key is not None and one.key in names else one
+            for one in snapshot.problems
+        ),
+        rejected_uids=frozenset(names.get(uid, uid) for uid in snapshot.rejected_uids),
+    )
+
+
+def renamed_entries(entries: Iterable[Entry], names: Mapping[str, str]) -> tuple[Entry, ...]:
+    """Return the entries with their uids replaced by `names`."""
+    return tuple(replace(one, uid=names[one.uid]) if one.uid in names else one for one in entries)
