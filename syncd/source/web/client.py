@@ -18,8 +18,8 @@ import aiohttp
 from syncd import __version__
 from syncd.clock import Clock
 from syncd.config.secrets import is_loopback
-from syncd.errors import SourceError
 from syncd.source.web.access import Access, registered_domain, shown
+from syncd.source.web.failures import Request, WebError, failure
 
 _CHUNK_BYTES = 262_144
 _CONNECT_TIMEOUT_S = 20.0
@@ -31,21 +31,6 @@ _PASSING = frozenset({429, 500, 502, 503, 504})
 _TRIES = 3
 _WAIT_S = 2.0
 _LONGEST_WAIT_S = 30.0
-
-
-class WebError(SourceError):
-    """A request that came to nothing; `passing` says whether the same request may work a moment later.
-
-    `status` is the answer's, 0 where there was none; `wait_s` how long the server asks to wait.
-    """
-
-    def __init__(
-        self, message: str, remedy: str = "", *, passing: bool = False, status: int = 0, wait_s: float = 0.0
-    ) -> None:
-        super().__init__(message, remedy)
-        self.passing = passing
-        self.status = status
-        self.wait_s = wait_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,28 +109,23 @@ class WebClient:
         tls = self._access.tls if home else self._access.tls_elsewhere
         own = self._access.headers if home else {}
         name = shown(url)
+        begun = False
         try:
             async with self._session.request(
                 method, url, headers={**headers, **own}, data=body, allow_redirects=False, ssl=tls or True
             ) as response:
+                begun = True
                 content = await self._read(response, name)
                 got = {key.lower(): value for key, value in response.headers.items()}
                 return Answer(status=response.status, headers=got, body=content, url=url)
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            remedy = "check the server's certificate, or give its authority's as ca_file"
-            raise WebError(f"{name}: no secure connection{_tls_reason(error)}", remedy) from None
-        except aiohttp.ClientHttpProxyError as error:
-            raise WebError(f"{name}: the proxy refuses ({error.status})", "check HTTPS_PROXY", passing=True) from None
-        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            reason = (error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else "") or "no answer"
-            raise WebError(f"{name} cannot be reached: {reason}", "check url and the network", passing=True) from None
-        except TimeoutError:
-            text = f"{name} sent nothing for {self._access.timeout_s:g} s"
-            raise WebError(text, "a longer timeout may help", passing=True) from None
-        except aiohttp.InvalidURL:
-            raise WebError(f"{name}: the address cannot be used", "check url") from None
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError, ssl.SSLError):
-            raise WebError(f"{name}: the connection broke before everything had come", passing=True) from None
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError, ssl.SSLError) as error:
+            request = Request(
+                name=name,
+                encrypted=urlsplit(url).scheme == "https",
+                certified=home and self._access.tls is not self._access.tls_elsewhere,
+                timeout_s=self._access.timeout_s,
+            )
+            raise failure(error, request, begun=begun) from None
 
     async def _read(self, response: aiohttp.ClientResponse, name: str) -> bytes:
         parts: list[bytes] = []
@@ -222,9 +202,3 @@ def _is_upgrade(configured: str, url: str) -> bool:
     """Say whether `url` is the same server with encryption, both on the usual ports."""
     scheme, host, port = _origin(configured)
     return (scheme, port) == ("http", 80) and _origin(url) == ("https", host, 443)
-
-
-def _tls_reason(error: Exception) -> str:
-    cause = error.__cause__ or error.__context__
-    reason = getattr(cause, "verify_message", None) or getattr(cause, "reason", None)
-    return f": {reason}" if isinstance(cause, ssl.SSLError) and isinstance(reason, str) else ""

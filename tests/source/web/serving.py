@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -53,16 +54,16 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(*answers: Handler | web.Response) -> AsyncIterator[Site]:
+async def serving(*answers: Handler | web.Response, tls: ssl.SSLContext | None = None) -> AsyncIterator[Site]:
     site = Site(answers=list(answers))
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", site.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    listener = web.TCPSite(runner, "127.0.0.1", 0)
+    listener = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await listener.start()
     host, port = runner.addresses[0][:2]
-    site.url = f"http://{host}:{port}"
+    site.url = f"{'https' if tls else 'http'}://{host}:{port}"
     try:
         yield site
     finally:
