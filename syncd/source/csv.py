@@ -54,7 +54,7 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str) -> Source
         return parse_csv(name, content, chosen, context.zone, moments=context.moments)
 
     auto = chosen.encoding == "auto"
-    return open_files(chosen, base, where=where, suffix=".csv", begin=lambda: parse, charset_counts=auto)
+    return open_files(chosen, base, where=where, suffix=".csv", begin=lambda: parse, charset_counts=auto, by_file=True)
 
 
 def parse_csv(name: str, content: bytes, options: CsvOptions, zone: str | None, *, moments: bool = False) -> Part:

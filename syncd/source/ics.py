@@ -54,7 +54,7 @@ class IcsParser:
 
     def begin(self) -> Parse:
         """Start a reading of all files and return what parses each of them."""
-        self._reader = FeedReader(known=self._reader.kept)
+        self._reader = FeedReader(known=self._reader.kept, zones=self._reader.zones)
         return self._parse
 
     def _parse(self, name: str, content: bytes, context: ReadContext) -> Part:

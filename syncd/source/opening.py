@@ -18,14 +18,21 @@ _NOT_READ_BY = frozenset({*WEB_KEYS, "path"})
 
 
 def open_files(
-    options: FileOptions, base: Path, *, where: str, suffix: str, begin: Begin, charset_counts: bool
+    options: FileOptions,
+    base: Path,
+    *,
+    where: str,
+    suffix: str,
+    begin: Begin,
+    charset_counts: bool,
+    by_file: bool = False,
 ) -> Source:
     """Return a source of the files that `options` name by path or url; raises ConfigError beginning with `where`.
 
-    `charset_counts` lets a server name the encoding.
+    `charset_counts` lets a server name the encoding; `by_file` as in Assembly.
     """
     settings = {key: value for key, value in msgspec.to_builtins(options).items() if key not in _NOT_READ_BY}
-    assembly = Assembly(begin=begin, settings=msgspec.json.encode(settings, order="sorted").decode())
+    assembly = Assembly(begin=begin, settings=msgspec.json.encode(settings, order="sorted").decode(), by_file=by_file)
     if is_given(options):
         if options.path is not None:
             raise ConfigError(f"{where}: path and url exclude each other", "keep one of them")

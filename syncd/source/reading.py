@@ -56,12 +56,15 @@ Begin = Callable[[], Parse]
 class Assembly:
     """Makes one snapshot of the bytes of several files, by what `begin` gives; the same bytes give the same snapshot.
 
-    `settings` names all options that change what is read.
+    `settings` names all options that change what is read. With `by_file` a file that has not changed is not parsed
+    again when another one has; what `begin` gives may have a finer memory of its own.
     """
 
-    def __init__(self, *, begin: Begin, settings: str) -> None:
+    def __init__(self, *, begin: Begin, settings: str, by_file: bool = False) -> None:
         self._begin = begin
         self._settings = settings
+        self._by_file = by_file
+        self._parts: dict[bytes, Part] = {}
         self.last: Snapshot | None = None
 
     def snapshot(
@@ -71,10 +74,11 @@ class Assembly:
 
         Raises SourceError when none of them can be used. Blocking; `last` is the snapshot returned last.
         """
-        marker = self._marker(found, unread, context)
+        digests = self._digests(found, context)
+        marker = self._marker(digests, unread, context)
         if self.last is None or self.last.changed_marker != marker:
             with _collector_resting():
-                self.last = self._combine(found, unread, context, marker)
+                self.last = self._combine(found, digests, unread, context, marker)
         return self.last
 
     def circumstances(self, context: ReadContext) -> str:
@@ -84,6 +88,7 @@ class Assembly:
     def _combine(
         self,
         found: Sequence[files.FileBytes],
+        digests: Sequence[bytes],
         unread: Iterable[tuple[str, SourceError]],
         context: ReadContext,
         marker: str,
@@ -91,26 +96,38 @@ class Assembly:
         parts: list[Part] = []
         parse = self._begin()
         errors = dict(unread)
-        for file in found:
-            try:
-                part = parse(file.name, file.content, context)
-            except SourceError as error:
-                errors[file.name] = error
-                continue
-            part.incomplete = part.incomplete or file.unsettled
+        before, self._parts = self._parts, {}
+        for file, digest in zip(found, digests, strict=True):
+            part = before.get(digest)
+            if part is None:
+                try:
+                    part = parse(file.name, file.content, context)
+                except SourceError as error:
+                    errors[file.name] = error
+                    continue
+                part.incomplete = part.incomplete or file.unsettled
+            if self._by_file:
+                self._parts[digest] = part
             parts.append(part)
         if errors and not parts:
             raise next(iter(errors.values()))
         return join(parts, errors, marker)
 
-    def _marker(
-        self, found: Sequence[files.FileBytes], unread: Iterable[tuple[str, SourceError]], context: ReadContext
-    ) -> str:
-        seen = blake2b(digest_size=16)
-        seen.update(self.circumstances(context).encode())
+    def _digests(self, found: Sequence[files.FileBytes], context: ReadContext) -> list[bytes]:
+        """Return a name for what each file holds and how it is read."""
+        under = self.circumstances(context).encode()
+        digests = []
         for file in found:
-            seen.update(repr((file.name, len(file.content), file.unsettled)).encode())
+            seen = blake2b(under, digest_size=16)
+            seen.update(repr((file.name, file.unsettled)).encode())
             seen.update(file.content)
+            digests.append(seen.digest())
+        return digests
+
+    def _marker(self, digests: Iterable[bytes], unread: Iterable[tuple[str, SourceError]], context: ReadContext) -> str:
+        seen = blake2b(self.circumstances(context).encode(), digest_size=16)
+        for digest in digests:
+            seen.update(digest)
         for name, error in unread:
             seen.update(repr((name, str(error))).encode())
         return seen.hexdigest()

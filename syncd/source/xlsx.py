@@ -71,7 +71,9 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str) -> Sourc
     def parse(name: str, content: bytes, context: ReadContext) -> Part:
         return parse_xlsx(name, content, chosen, context.zone, moments=context.moments)
 
-    return open_files(chosen, base, where=where, suffix=".xlsx", begin=lambda: parse, charset_counts=False)
+    return open_files(
+        chosen, base, where=where, suffix=".xlsx", begin=lambda: parse, charset_counts=False, by_file=True
+    )
 
 
 def parse_xlsx(name: str, content: bytes, options: XlsxOptions, zone: str | None, *, moments: bool = False) -> Part:

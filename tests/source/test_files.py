@@ -1,10 +1,16 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from syncd.errors import SourceError
-from syncd.source.files import locate, read
+from syncd.source import open_source
+from syncd.source.base import ReadContext
+from syncd.source.conformance import CONTEXT
+from syncd.source.files import FileBytes, locate, read
+from syncd.source.reading import Assembly, Part
+from tests.source.calendars import NIGHT, calendar, event
 
 
 def touch(base: Path, *names: str) -> None:
@@ -68,3 +74,82 @@ def test_a_file_that_does_not_come_to_rest_is_said_to_be_unfinished(
     touch(tmp_path, "a.csv")
     write_at_every_stat(monkeypatch, tmp_path / "a.csv", times=2)
     assert read("a.csv", tmp_path).unsettled == "a.csv was being written while it was read"
+
+
+def replace_at_every_stat(monkeypatch: pytest.MonkeyPatch, file: Path, times: int) -> None:
+    """Let someone put another file of the same size and time in its place after each of the first `times` readings."""
+    left = [times]
+    stat = Path.stat
+
+    def replacing(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == file and left[0] > 0:
+            left[0] -= 1
+            fresh = file.with_suffix(".new")
+            fresh.write_bytes(b"y")
+            os.utime(fresh, ns=(0, stat(file).st_mtime_ns))
+            fresh.replace(file)
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", replacing)
+
+
+def test_a_file_replaced_while_it_was_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "a.csv")
+    replace_at_every_stat(monkeypatch, tmp_path / "a.csv", times=1)
+    found = read("a.csv", tmp_path)
+    assert (found.content, found.unsettled) == (b"y", "")
+
+
+async def test_a_schedule_that_does_not_come_to_rest_is_read_but_its_absences_are_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.ics"
+    file.write_bytes(calendar(event(NIGHT, uid="one")))
+    source = open_source({"type": "ics", "path": "a.ics"}, tmp_path, where="test")
+    write_at_every_stat(monkeypatch, file, times=4)
+    snapshot = await source.read(CONTEXT)
+    assert [entry.uid for entry in snapshot.entries] == ["one"]
+    assert (snapshot.complete, snapshot.incomplete_because) == (False, "a.ics was being written while it was read")
+
+
+async def test_a_file_that_goes_while_the_others_are_read_makes_the_snapshot_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.ics").write_bytes(calendar(event(NIGHT, uid=name)))
+    source = open_source({"type": "ics", "path": "."}, tmp_path, where="test")
+
+    def gone(path: str, base: Path, suffix: str) -> tuple[str, ...]:
+        found = locate(path, base, suffix)
+        (base / "b.ics").unlink()
+        return found
+
+    monkeypatch.setattr("syncd.source.files.locate", gone)
+    snapshot = await source.read(CONTEXT)
+    assert [entry.uid for entry in snapshot.entries] == ["a"]
+    assert not snapshot.complete
+    assert "b.ics: No such file" in snapshot.incomplete_because
+
+
+def test_of_many_files_only_those_that_changed_are_parsed_again() -> None:
+    parsed: list[str] = []
+
+    def parse(name: str, content: bytes, _context: ReadContext) -> Part:
+        parsed.append(name)
+        if content == b"bad":
+            raise SourceError(f"{name} is bad")
+        return Part()
+
+    assembly = Assembly(begin=lambda: parse, settings="", by_file=True)
+
+    def read_all(context: ReadContext = CONTEXT, **contents: bytes) -> list[str]:
+        parsed.clear()
+        files = [FileBytes(name=name, content=content) for name, content in contents.items()]
+        assembly.snapshot(files, [], context)
+        return list(parsed)
+
+    assert read_all(a=b"1", b=b"2", c=b"bad") == ["a", "b", "c"]
+    assert read_all(a=b"1", b=b"2", c=b"bad") == []
+    assert read_all(a=b"1", b=b"3", c=b"bad") == ["b", "c"]
+    assert read_all(a=b"1", b=b"3", c=b"4", d=b"1") == ["c", "d"]
+    assert read_all(replace(CONTEXT, zone="Asia/Omsk"), a=b"1", b=b"3") == ["a", "b"]

@@ -3,6 +3,7 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,9 +11,10 @@ from syncd.errors import SourceError
 from syncd.model.entry import Moment, Reminder
 from syncd.source.ical.feed import FeedReader
 from syncd.source.ical.split import split
+from syncd.source.ical.zones import _late
 from syncd.source.ics import parse_ics
 from syncd.source.reading import Part
-from tests.source.calendars import NIGHT, calendar, event, one, parse, timed
+from tests.source.calendars import FIXED, NIGHT, SUMMER, calendar, event, one, parse, timed
 
 
 def test_overrides_belong_to_their_series_wherever_they_stand() -> None:
@@ -199,6 +201,41 @@ def test_an_unchanged_group_is_not_parsed_again_even_on_other_lines_and_a_change
     assert fourth.parsed == 1
     assert fresh.entries[0].span == timed("2026-12-01 09:00", "2026-12-01 09:00", "Asia/Omsk")
     assert len(fourth.kept) == 1
+
+
+def test_calendars_with_the_same_zones_find_them_once_and_others_not() -> None:
+    def read(*zones: str, known: FeedReader | None = None, floating: str = "Europe/Moscow") -> FeedReader:
+        reader = FeedReader(known={}, zones=known.zones if known else None)
+        for number, zone in enumerate(zones):
+            content = calendar(event("DTSTART;TZID=Ours:20261201T090000"), zones=(zone,))
+            parse_ics(f"{number}.ics", content, encoding="auto", zone=floating, year=2026, reader=reader)
+        return reader
+
+    summer = SUMMER.format("Ours")
+    first = read(summer, summer, FIXED.format("Ours", "+0300", "+0300"))
+    assert len(first.zones) == 2
+    again = read(summer, known=first)
+    assert set(again.zones.values()) < set(first.zones.values())
+    assert set(read(summer, known=first, floating="Asia/Omsk").zones.values()).isdisjoint(first.zones.values())
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10",
+        "FREQ=YEARLY;INTERVAL=1;BYDAY=2SU;BYMONTH=3",
+        "FREQ=YEARLY;INTERVAL=2;BYDAY=-1SU;BYMONTH=3",
+        "FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=31;COUNT=500",
+        "FREQ=YEARLY;UNTIL=20240101T000000",
+        "FREQ=YEARLY",
+    ],
+)
+@pytest.mark.parametrize("start", [datetime(1601, 1, 1, 2), datetime(1970, 3, 29, 2), datetime(2026, 3, 29, 2)])
+def test_a_zones_rule_that_is_read_from_a_later_start_has_the_same_days(rule: str, start: datetime) -> None:
+    since = datetime(2022, 1, 1), datetime(2031, 1, 1)
+    whole = rrulestr(rule, dtstart=start).between(*since)
+    assert rrulestr(rule, dtstart=_late(start, rule, 2021)).between(*since) == whole
+    assert _late(datetime(1601, 1, 1, 2), "FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10", 2021) == datetime(2021, 1, 1, 2)
 
 
 @settings(max_examples=60, deadline=None)

@@ -41,6 +41,8 @@ class Outcome:
 
 Cache = dict[bytes, Outcome]
 """Outcomes by the digest of the group's bytes and of all that its reading depends on."""
+ZoneCache = dict[bytes, FeedZones]
+"""Zones by the digest of their definitions and of all that their reading depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,16 @@ class _Member:
 
 class FeedReader:
     """Reads one file's bytes after another; `known` are the outcomes of the last time, `kept` those of this time,
-    `parsed` the number of groups that were not known."""
+    `parsed` the number of groups that were not known, `zones` what the files' zones were found to be.
 
-    def __init__(self, *, known: Cache) -> None:
+    Thousands of files with the same zones, as calendar servers give them, find them once.
+    """
+
+    def __init__(self, *, known: Cache, zones: ZoneCache | None = None) -> None:
         self._known = known
+        self._known_zones = zones or {}
         self.kept: Cache = {}
+        self.zones: ZoneCache = {}
         self.parsed = 0
 
     def read(self, name: str, content: bytes, *, encoding: str, floating: str | None, year: int) -> Part:
@@ -71,7 +78,7 @@ class FeedReader:
             raise SourceError(f"{name} is not iCalendar: there is no BEGIN:VCALENDAR in it", "export it again")
         groups: dict[str, list[_Member]] = {}
         for calendar in feed.calendars:
-            facts, context, unknown = _facts(calendar, encoding, floating, year)
+            facts, context, unknown = self._facts(calendar, encoding, floating, year)
             if unknown:
                 part.warn(name, f"X-WR-TIMEZONE {unknown!r} is not known, so times without a zone are in timezone's")
             context = blake2b(repr((name, encoding, floating, year)).encode() + context).digest()
@@ -93,6 +100,39 @@ class FeedReader:
             part.incomplete = f"{name}: {feed.unfinished}"
         return part
 
+    def _facts(
+        self, calendar: Calendar, encoding: str, floating: str | None, year: int
+    ) -> tuple[CalendarFacts, bytes, str]:
+        """Return what holds for all events of a calendar, what it depends on, and its own zone if that is unknown."""
+        head = read_component("BEGIN:VCALENDAR\n" + _text(calendar.head, encoding) + "\nEND:VCALENDAR")
+        own = head.text("X-WR-TIMEZONE").strip()
+        named = self._zones(calendar, encoding, floating, year).named(own) if own else None
+        facts = CalendarFacts(
+            zones=self._zones(calendar, encoding, named or floating, year),
+            name=head.text("X-WR-CALNAME").strip() or head.text("NAME").strip(),
+            cancels=head.text("METHOD").strip().upper() in _CANCELS,
+        )
+        depends_on = calendar.head + b"".join(piece.content for piece in calendar.zones)
+        return facts, depends_on, own if named is None else ""
+
+    def _zones(self, calendar: Calendar, encoding: str, floating: str | None, year: int) -> FeedZones:
+        """Return the zones of a calendar, the same for calendars with the same definitions."""
+        seen = blake2b(repr((encoding, floating, year)).encode(), digest_size=20)
+        for piece in calendar.zones:
+            seen.update(piece.content)
+        key = seen.digest()
+        found = self.zones.get(key) or self._known_zones.get(key)
+        if found is None:
+            definitions: dict[str, Component] = {}
+            for piece in calendar.zones:
+                zone = read_component(_text(piece.content, encoding))
+                for prop in zone.all("TZID"):
+                    definitions.setdefault(prop.text, zone)
+                    definitions.setdefault(prop.value, zone)
+            found = FeedZones(definitions=definitions, floating=floating, year=year)
+        self.zones[key] = found
+        return found
+
     def _add(self, part: Part, name: str, uid: str, members: list[_Member], encoding: str) -> None:
         seen = blake2b(digest_size=20)
         for member in members:
@@ -112,27 +152,6 @@ class FeedReader:
             part.entries.append(outcome.entry)
         if outcome.rejected:
             part.rejected.add(uid)
-
-
-def _facts(calendar: Calendar, encoding: str, floating: str | None, year: int) -> tuple[CalendarFacts, bytes, str]:
-    """Return what holds for all events of a calendar, the bytes it depends on, and its own zone if that is unknown."""
-    head = read_component("BEGIN:VCALENDAR\n" + _text(calendar.head, encoding) + "\nEND:VCALENDAR")
-    definitions: dict[str, Component] = {}
-    for piece in calendar.zones:
-        zone = read_component(_text(piece.content, encoding))
-        for prop in zone.all("TZID"):
-            definitions.setdefault(prop.text, zone)
-            definitions.setdefault(prop.value, zone)
-    own = head.text("X-WR-TIMEZONE").strip()
-    named = FeedZones(definitions=definitions, floating=floating, year=year).named(own) if own else None
-    zones = FeedZones(definitions=definitions, floating=named or floating, year=year)
-    facts = CalendarFacts(
-        zones=zones,
-        name=head.text("X-WR-CALNAME").strip() or head.text("NAME").strip(),
-        cancels=head.text("METHOD").strip().upper() in _CANCELS,
-    )
-    depends_on = calendar.head + b"".join(piece.content for piece in calendar.zones)
-    return facts, depends_on, own if named is None else ""
 
 
 def _text(content: bytes, encoding: str) -> str:

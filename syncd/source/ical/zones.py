@@ -1,4 +1,4 @@
-"""The zones of one feed: what its TZIDs mean, found anew for every feed and shared with none.
+"""The zones of one feed: what its TZIDs mean, shared with no feed that defines them otherwise.
 
 A name that is known by itself wins, as in every calendar program; a definition (VTIMEZONE) decides where the name is
 unknown or a mere label (EST, GMT+0300). A zone that cannot be told is an error, never a silent local time.
@@ -125,12 +125,18 @@ def _onsets(definition: Component, years: range) -> Iterator[_Onset]:
         for prop in part.all("RRULE"):
             if "FREQ=YEARLY" not in prop.value.upper():
                 raise ValueError("a zone's rules are yearly")  # and others may take forever, by fault or on purpose
-            rule = rrulestr(prop.value.replace("Z", ""), dtstart=start)
+            rule = rrulestr(prop.value.replace("Z", ""), dtstart=_late(start, prop.value.upper(), years[0] - 4))
             if last_before := rule.before(datetime(years[0] - 2, 1, 1)):
                 locals_.append(last_before)
             locals_ += rule.between(datetime(years[0] - 2, 1, 1), datetime(years[-1] + 1, 1, 1), inc=True)
         for local in locals_:
             yield _Onset(at=local - origin, origin=origin, to=to)
+
+
+def _late(start: datetime, rule: str, year: int) -> datetime:
+    """Return a start from which a yearly rule has the same days since `year`: Outlook's begin in 1601."""
+    counted = "COUNT=" in rule or ("INTERVAL=" in rule and "INTERVAL=1;" not in f"{rule};")
+    return start if counted or start.year >= year or start.day > 28 else start.replace(year=year)
 
 
 def _offset(text: str) -> timedelta:
