@@ -1,6 +1,7 @@
 """Where log lines go and what may stand in them: console on a terminal, JSON otherwise, secrets never.
 
-Others just call `structlog.get_logger()`. structlog is imported when logging begins, so that `--help` stays quick.
+Others just call `structlog.get_logger()`. structlog is imported when logging begins, so that `--help` stays quick, and
+without rich, which would double what a daemon's start costs for tracebacks that are never shown its way.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import PurePath
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 from urllib.parse import quote, quote_plus
 
@@ -117,8 +120,7 @@ def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
     `form` "auto" is console on a terminal, else JSON, one object a line. `verbosity` below 0 gives errors only, 0
     warnings, 1 the course of things, 2 details, 3 and more also what libraries say, whose lines take the same way.
     """
-    import structlog  # noqa: PLC0415 - a tenth of a second that `--help` need not spend
-
+    structlog = _structlog()
     scrubber = Scrubber()
     console = form == "console" or (form == "auto" and stream.isatty())
     render: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -144,6 +146,19 @@ def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
     )
     _take_over_libraries(shared, finish, verbosity, stream)
     return scrubber
+
+
+def _structlog() -> ModuleType:
+    """Return structlog, imported as where rich is not installed; who wants rich can still import it afterwards."""
+    hidden = "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # documented: an import of the name then fails
+    try:
+        import structlog  # noqa: PLC0415 - a tenth of a second that `--help` need not spend
+    finally:
+        if hidden:
+            del sys.modules["rich"]
+    return structlog
 
 
 def _level(verbosity: int) -> int:

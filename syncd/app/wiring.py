@@ -22,8 +22,7 @@ from syncd.portal.client import Portal
 from syncd.portal.credential import Webhook
 from syncd.portal.pace import Limits
 from syncd.source import open_source
-from syncd.source.base import FeedCache
-from syncd.source.bitrix24.source import Bitrix24Source, Written
+from syncd.source.base import FeedCache, PortalBacked, Written
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
 
@@ -95,7 +94,7 @@ def bind_portals(
 ) -> None:
     """Give sources that read a portal their client, and what tells which events there are our own."""
     for setup in setups.values():
-        if isinstance(setup.source, Bitrix24Source):
+        if isinstance(setup.source, PortalBacked):
             name = setup.source.portal
             if name not in portals:
                 raise ConfigError(f"{setup.source.where}: portal names {name!r}, which is not there", "see [portals]")

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
-
 SHORTEST_BACKOFF_S = 60.0
 LONGEST_BACKOFF_S = 3600.0
 _STALE_INTERVALS = 4
@@ -48,6 +46,8 @@ def following(schedule: Schedule, moment: float) -> float:
         case Every(seconds=seconds):
             return moment + seconds
         case Cron(expression=expression, zone=zone):
+            from cronsim import CronSim  # noqa: PLC0415 - most configs name no cron
+
             found = next(CronSim(expression, datetime.fromtimestamp(moment, UTC).astimezone(ZoneInfo(zone))), None)
             return _NEVER if found is None else found.timestamp()
 

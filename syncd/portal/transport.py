@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import urljoin, urlsplit
-
-import aiohttp
 
 from syncd import __version__
 from syncd.portal.answers import RawAnswer
 from syncd.portal.credential import Credential, is_loopback
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MAX_ANSWER_BYTES = 64_000_000
 _CHUNK_BYTES = 65_536
@@ -55,7 +56,7 @@ class Transport(Protocol):
 
 
 class AiohttpTransport:
-    """The real thing. Connections are opened with the first request."""
+    """The real thing. Connections are opened, and aiohttp is loaded, with the first request: many runs need none."""
 
     def __init__(self, credential: Credential, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
         self._credential = credential
@@ -87,6 +88,8 @@ class AiohttpTransport:
             self._session = None
 
     async def _send(self, url: str, body: bytes, timeout_s: float) -> RawAnswer:
+        import aiohttp  # noqa: PLC0415 - see the class
+
         session = self._opened()
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(_CONNECT_TIMEOUT_S, timeout_s))
         try:
@@ -117,6 +120,8 @@ class AiohttpTransport:
         return b"".join(parts)
 
     def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp  # noqa: PLC0415 - see the class
+
         if self._session is None:
             host = urlsplit(self._credential.origin).hostname or ""
             self._session = aiohttp.ClientSession(

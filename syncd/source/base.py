@@ -6,14 +6,17 @@ proved to be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from syncd.model.entry import Snapshot
 from syncd.model.window import Window
+
+if TYPE_CHECKING:
+    from syncd.portal.client import Portal
 
 
 class FeedCache(Protocol):
@@ -86,4 +89,35 @@ class FileBacked(Protocol):
 
     def folder(self) -> tuple[Path, bool]:
         """Return the directory in which its files are, or appear, and whether they may lie deeper in it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What syncd writes in a portal: the events it is linked to, the sections they stand in, and those it will use.
+
+    `names` are calendar type and section label (folded name or id) of every sync that writes there.
+    """
+
+    events: frozenset[int]
+    sections: frozenset[int]
+    names: frozenset[tuple[str, str]]
+
+
+@runtime_checkable
+class PortalBacked(Protocol):
+    """A source that reads a portal of the config; the app gives it that portal before the first reading."""
+
+    @property
+    def portal(self) -> str:
+        """Name of the portal to read from."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """Place in the config, for messages."""
+        ...
+
+    def bind(self, portal: Portal, written: Callable[[], Awaitable[Written]]) -> None:
+        """Give the source its portal, and what tells before each reading what syncd itself writes there."""
         ...

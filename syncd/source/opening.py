@@ -12,7 +12,6 @@ from syncd.source.base import Source
 from syncd.source.options import FileOptions
 from syncd.source.reading import Assembly, Begin, FileSource
 from syncd.source.web.access import WEB_KEYS, is_given, read_access
-from syncd.source.web.feed import WebSource
 
 _NOT_READ_BY = frozenset({*WEB_KEYS, "path"})
 
@@ -36,6 +35,8 @@ def open_files(
     if is_given(options):
         if options.path is not None:
             raise ConfigError(f"{where}: path and url exclude each other", "keep one of them")
+        from syncd.source.web.feed import WebSource  # noqa: PLC0415 - files need none of it
+
         access = read_access(options, base, where=where)
         return WebSource(
             kind=suffix[1:],

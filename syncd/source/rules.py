@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from icalendar import vRecur
-
 _LIMITS = (
     ("INTERVAL", 1, 100_000),
     ("COUNT", 1, 100_000),
@@ -23,6 +21,8 @@ _FREQUENCIES = frozenset({"SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "
 
 def read_rule(text: str) -> str:
     """Return the rule as given, without blanks and the property's name; raises ValueError for what is no RRULE."""
+    from icalendar import vRecur  # noqa: PLC0415 - slow, and many a schedule has no rule
+
     rule = "".join(text.split()).upper().removeprefix("RRULE:").strip(";")
     pieces = [piece.partition("=") for piece in rule.split(";")]
     names = [name for name, _, _ in pieces]

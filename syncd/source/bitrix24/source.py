@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +23,7 @@ from syncd.portal.client import Portal
 from syncd.portal.directory import Directory, Section, read_directory, read_sections, rows_of
 from syncd.portal.refusal import CommandRefusedError
 from syncd.portal.wire import Command, Done
-from syncd.source.base import ReadContext, Source
+from syncd.source.base import ReadContext, Source, Written
 from syncd.source.bitrix24.rows import Culture, EventRow, Surroundings, read_row
 from syncd.source.options import read_options
 from syncd.source.reading import Part, join
@@ -46,18 +45,6 @@ class Bitrix24Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     calendar: Literal["user", "group", "company"] = "user"
     owner: str | int | list[str | int] = []
     sections: list[str | int] = []
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What syncd writes in a portal: the events it is linked to, the sections they stand in, and those it will use.
-
-    `names` are calendar type and section label (folded name or id) of every sync that writes there.
-    """
-
-    events: frozenset[int]
-    sections: frozenset[int]
-    names: frozenset[tuple[str, str]]
 
 
 def open_bitrix24(options: Mapping[str, object], base: Path, *, where: str) -> Source:

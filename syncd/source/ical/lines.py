@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from icalendar.parser import Contentline
-
 _DATES = frozenset({"DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE", "RDATE", "DUE"})
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -113,6 +111,8 @@ def _parameter(piece: str) -> tuple[str, str]:
 
 
 def _lex_quoted(line: str) -> tuple[str, Property] | None:
+    from icalendar.parser import Contentline  # noqa: PLC0415 - slow, and a daemon's first reading is in a worker
+
     try:
         name, params, value = Contentline(line).raw_parts()  # type: ignore[no-untyped-call]  # icalendar's __new__ has no types
     except ValueError:

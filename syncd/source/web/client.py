@@ -10,16 +10,17 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urldefrag, urljoin, urlsplit
-
-import aiohttp
 
 from syncd import __version__
 from syncd.clock import Clock
 from syncd.config.secrets import is_loopback
 from syncd.source.web.access import Access, registered_domain, shown
 from syncd.source.web.failures import Request, WebError, failure
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _CHUNK_BYTES = 262_144
 _CONNECT_TIMEOUT_S = 20.0
@@ -44,7 +45,10 @@ class Answer:
 
 
 class WebClient:
-    """Connections to one server, for the time of one reading; an async context manager."""
+    """Connections to one server, for the time of one reading; an async context manager.
+
+    aiohttp is loaded by the first of them, so that a daemon is ready before it is.
+    """
 
     def __init__(self, access: Access, clock: Clock) -> None:
         self._access = access
@@ -52,6 +56,8 @@ class WebClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        import aiohttp  # noqa: PLC0415 - see the class
+
         host = urlsplit(self._access.url).hostname or ""
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -104,6 +110,8 @@ class WebClient:
         raise WebError(f"{self._access.shown} redirects in a circle", "check url")
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        import aiohttp  # noqa: PLC0415 - see the class
+
         assert self._session is not None
         home = _is_home(self._access, url)
         tls = self._access.tls if home else self._access.tls_elsewhere
