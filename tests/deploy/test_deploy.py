@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,10 @@ def test_the_container_runs_as_nobody_special_and_tells_its_health() -> None:
     assert re.search(r"^HEALTHCHECK ", text, re.MULTILINE)
     probe = json.loads(re.search(r"^  CMD (\[.*\])$", text, re.MULTILINE)[1])  # type: ignore[index]
     compile(probe[2], "healthcheck", "exec")
+    compiled = re.search(r'python -c "import (.*)"$', text, re.MULTILINE)[1].split(", ")  # type: ignore[index]
+    assert all(find_spec(module) is not None for module in compiled)
+    assert "syncd.cli.commands.daemon" in compiled
+    assert "--no-compile" not in text  # at work nothing may be written, and each start would compile everything anew
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
     assert {".git", ".venv", "tests"} <= set(ignored)
 
