@@ -21,7 +21,9 @@ _log = structlog.get_logger()
 _LOOK_S = 5.0
 _LOOK_WITH_HINTS_S = 60.0
 _RESTLESS_LOOK_S = 1.0
-_STEP_MS = 1000
+_STEP_MS = 1500
+"""How often watchfiles looks whether the system has told it anything: all that wakes an idle daemon up every second."""
+_FIRST_STEP_TELLS_MS = 1
 
 Hints = Callable[[Sequence[Path], bool], AsyncIterator[object]]
 """Yields whenever something may have changed in these directories, with all that is below them when asked to."""
@@ -124,7 +126,7 @@ async def _watchfiles(places: Sequence[Path], deep: bool) -> AsyncIterator[objec
     from watchfiles import awatch  # noqa: PLC0415 - optional
 
     async for changes in awatch(
-        *places, watch_filter=None, step=_STEP_MS, debounce=_STEP_MS, rust_timeout=10_000, recursive=deep
+        *places, watch_filter=None, step=_STEP_MS, debounce=_FIRST_STEP_TELLS_MS, rust_timeout=0, recursive=deep
     ):
         yield changes
 

@@ -32,7 +32,7 @@ from syncd.sandbox.settings import Settings
 from syncd.state.ledger import Ledger
 from syncd.web.view import SyncView
 from tests.daemon.test_daemon import Socket
-from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, Stage, run_inline
+from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
 
 ROWS = "".join(
     f"{n},Shift {n},2026-12-{n:02} 06:00,2026-12-{n:02} 14:00,anna.petrova@school.example,Desk\n" for n in range(1, 6)
@@ -110,6 +110,25 @@ def scene(folder: Path) -> Scene:
 
 def sync_of(views: tuple[SyncView, ...], name: str) -> SyncView:
     return next(view for view in views if view.name == name)
+
+
+def test_an_idle_daemon_wakes_up_far_less_than_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = scene(tmp_path)
+    woken: set[float] = set()
+
+    async def sleep(clock: SimClock, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        woken.add(clock.monotonic())
+
+    async def main() -> None:
+        async with stage.running(SHIFTS.replace("timezone", 'every = "6h"\ntimezone')):
+            await asyncio.sleep(600)
+            woken.clear()
+            monkeypatch.setattr(SimClock, "sleep", sleep)
+            await asyncio.sleep(3600)
+
+    run_inline(main())
+    assert 700 <= len(woken) <= 900  # the files are looked at every five seconds where the system tells nothing
 
 
 def test_a_changed_file_is_in_the_portal_seconds_later(tmp_path: Path) -> None:

@@ -176,6 +176,23 @@ async def test_the_operating_system_tells_of_a_change_within_two_seconds(tmp_pat
         await asyncio.gather(listening, return_exceptions=True)
 
 
+async def test_the_operating_system_is_asked_less_than_once_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchfiles = pytest.importorskip("watchfiles")
+    asked: dict[str, object] = {}
+
+    async def awatch(*_places: Path, **options: object) -> AsyncIterator[object]:
+        asked.update(options)
+        yield set()
+
+    monkeypatch.setattr(watchfiles, "awatch", awatch)
+    hints = system_hints()
+    assert hints is not None
+    assert [change async for change in hints([tmp_path], True)] == [set()]
+    assert asked == {"watch_filter": None, "recursive": True, "step": 1500, "debounce": 1, "rust_timeout": 0}
+
+
 def test_looking_leaves_out_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     assert [Path(name).name for name, *_ in look([tmp_path / "b", tmp_path / "a", tmp_path / "c" / "d"])] == ["a"]
