@@ -1,13 +1,17 @@
 """Keeps a sync with the portal it has written to: an id there means another event, or nothing, in any other portal.
 
 That happens to people who rehearse on a simulated portal and then put the real one's webhook into the same config.
+Simulated portals themselves, on this machine, have another port at every start, and that alone says nothing.
 """
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from syncd.cycle.recover import forget_floor
 from syncd.cycle.setup import SyncSetup, World
 from syncd.errors import GuardError
+from syncd.portal.credential import is_loopback
 
 _HOME = "portal"
 
@@ -18,7 +22,7 @@ async def check_home(setup: SyncSetup, world: World) -> bool:
     Raises GuardError when something is: its links must not be taken for events of this portal.
     """
     note = await world.ledger.read_note(_scope(setup), _HOME)
-    if note is None or note[0] == world.portal.origin:
+    if note is None or _same(str(note[0]), world.portal.origin):
         return False
     tally = await world.ledger.tally(setup.name)
     if tally.items or tally.open_intents:
@@ -41,6 +45,10 @@ async def settle_home(setup: SyncSetup, world: World, *, force: bool) -> None:
     note = await world.ledger.read_note(_scope(setup), _HOME)
     if note is None or note[0] != world.portal.origin:
         await world.ledger.note(_scope(setup), _HOME, world.portal.origin, world.clock.now())
+
+
+def _same(before: str, now: str) -> bool:
+    return before == now or all(is_loopback(urlsplit(origin).hostname or "") for origin in (before, now))
 
 
 def _scope(setup: SyncSetup) -> str:

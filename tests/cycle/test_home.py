@@ -15,7 +15,7 @@ from tests.cycle.test_pass import ROWS, staged
 from tests.cycle.test_taking import purged, taking, yes
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, Stage, run_inline
 
-OTHER = WEBHOOK.replace(":9/", ":10/")
+OTHER = WEBHOOK.replace("http://127.0.0.1:9/", "https://company.example/")
 
 
 def rehearsed(folder: Path) -> Stage:
@@ -40,7 +40,7 @@ def test_another_portal_s_events_are_not_touched_after_a_rehearsal(tmp_path: Pat
     result = run_inline(stage.one_pass())
     assert (result.exit_code, result.state) == (4, "failed")
     assert result.error is not None
-    assert "written 3 items to http://127.0.0.1:9, but main is http://127.0.0.1:10 now" in result.error.message
+    assert "written 3 items to http://127.0.0.1:9, but main is https://company.example now" in result.error.message
     assert "`state`" in result.error.remedy
     assert stage.transport.requests == before
 
@@ -72,6 +72,14 @@ def test_a_portal_under_a_new_address_is_accepted_once_by_force(tmp_path: Path) 
     assert run_inline(stage.one_pass(force=True)).record.counts["unchanged"] == 3
     again = run_inline(stage.one_pass())
     assert (again.exit_code, again.record.counts["unchanged"], again.record.requests) == (0, 3, 0)
+
+
+def test_a_simulated_portal_on_another_port_of_this_machine_is_the_same_one(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    run_inline(stage.one_pass())
+    stage.webhook = WEBHOOK.replace("127.0.0.1:9/", "localhost:10/")
+    again = run_inline(stage.one_pass())
+    assert (again.exit_code, again.record.counts) == (0, {**dict.fromkeys(again.record.counts, 0), "unchanged": 3})
 
 
 def test_after_a_purge_the_sync_begins_anew_in_another_portal(tmp_path: Path) -> None:
