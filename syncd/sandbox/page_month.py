@@ -158,7 +158,7 @@ def _chip(entry: EntryView, day: date, at: int, lang: Lang) -> Html:
     clock = "" if entry.all_day or not opens_here else f"{entry.opens:%H:%M}"
     named = opens_here or at == 0
     text = join(
-        tag("time", clock, class_="clock") if clock else None,
+        tag("time", f"{clock}{_elsewhere(entry)}", class_="clock") if clock else None,
         tag("bdi", title_of(entry, lang), class_="name" if named else "name unseen"),
         icon("lock", word(lang, "private")) if named and entry.private else None,
     )
@@ -168,12 +168,17 @@ def _chip(entry: EntryView, day: date, at: int, lang: Lang) -> Html:
         joined = "".join(("" if opens_here else " begun", "" if closes_here else " goes-on"))
         joined += f" span-{reach}" if reach > 1 else ""
     kind = " whole" if entry.all_day or entry.multi_day else ""
-    hint = f"{time_range(entry, day, lang)} {title_of(entry, lang)}"
+    hint = " ".join(filter(None, (time_range(entry, day, lang), entry.zone, title_of(entry, lang))))
     return tag(
         "li",
         tag("a", tint(entry.color), text, href=event_path(entry.event_id, lang), title=hint),
         class_=f"chip{kind}{joined}{state_classes(entry)}",
     )
+
+
+def _elsewhere(entry: EntryView) -> str:
+    """Return the place whose clock an entry goes by where it is not the portal's, shortly."""
+    return f" {entry.zone.rpartition('/')[2].replace('_', ' ')}" if entry.zone else ""
 
 
 def _agenda(view: MonthView, weeks: Sequence[Sequence[date]], lang: Lang) -> Html:

@@ -262,6 +262,15 @@ def test_marks_and_states_are_words_for_those_who_cannot_see_them() -> None:
     assert all(word in text for word in ("личное", "повторяется", "отменено"))
 
 
+def test_an_entry_by_another_zone_s_clock_says_so_in_the_month() -> None:
+    away = entry("Call", "2026-12-16T09:00", "2026-12-16T10:00", zone="America/New_York")
+    page = Parsed(render_month(month(away, entry("Home", "2026-12-16T09:00", "2026-12-16T10:00")), "en"))
+    assert page.text.count("09:00 New York") == 1
+    hints = [link["title"] for link in page.having("a") if link.get("title")]
+    assert hints == ["09:00–10:00 America/New_York Call", "09:00–10:00 Home"]
+    assert "Europe/Moscow unless another zone is named" in page.text
+
+
 def test_an_event_shows_its_details_and_leads_back_to_its_month() -> None:
     shown = entry("Встреча", "2026-12-16T09:00", "2026-12-16T10:00", location="Кабинет 5", zone="Europe/Riga")
     page = Parsed(render_event(event(shown), "ru"))
