@@ -198,8 +198,19 @@ class CalendarTarget:
         return commands.accepted(change, outcome)
 
     def explain(self, change: Change, refused: Refused) -> str:
-        """Return what the portal said: texts of the calendar differ by language (PORTAL.md 4)."""
-        return refused.description or refused.code or "refused without a reason"
+        """Return what the portal said, whose texts differ by language (PORTAL.md 4), and why it may have said so.
+
+        Rights to a meeting are checked as its host (PORTAL.md 4.2).
+        """
+        said = refused.description or refused.code or "refused without a reason"
+        meeting = change.item.fields.get("meeting") if change.item is not None else None
+        host = meeting.get("host") if isinstance(meeting, Mapping) else None
+        calendar = change.key.calendar
+        if change.op == "delete" or not host or (calendar.type == "user" and host == calendar.owner):
+            return said
+        return (
+            f"{said} (the portal asks whether user {host}, the host, may write to {calendar}; see host in the config)"
+        )
 
     def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
         """Return the guests who may be told of `change`; the webhook's user is told of nothing it does itself."""

@@ -89,7 +89,9 @@ def test_the_host_may_be_somebody_else(tmp_path: Path, host: str, expected: int,
 
 def test_a_host_without_a_right_to_the_calendar_holds_the_entry(tmp_path: Path) -> None:
     stage = staged(tmp_path, "ivan.sokolov@school.example", "host = 8\n")
-    assert run_inline(stage.one_pass()).record.counts["held"] == 1
+    result = run_inline(stage.one_pass())
+    assert result.record.counts["held"] == 1
+    assert "whether user 8, the host, may write to user/3; see host" in result.record.problems[-1].reason
 
 
 def test_fifteen_hundred_guests_are_invited_in_one_call_of_their_own(tmp_path: Path) -> None:
