@@ -45,7 +45,7 @@ def _plan(prepared: Prepared) -> dict[str, Json]:
 
 
 def change_document(change: Change) -> dict[str, Json]:
-    """Return one change with its reason and, for an update, each field's [before, after]."""
+    """Return one change with its reason and each field's [before, after], [null, what will be] for a create."""
     holder = change.item or change.link
     assert holder is not None
     remote_id = change.link.remote_id if change.link is not None and change.op != "create" else None
@@ -59,10 +59,16 @@ def change_document(change: Change) -> dict[str, Json]:
         "section": holder.section,
         "start": holder.start,
         "remote_id": remote_id,
-        "fields": {name: [before, after] for name, (before, after) in sorted(change.fields.items())},
+        "fields": {name: [before, after] for name, (before, after) in sorted(_fields(change).items())},
         "reason": change.reason,
         "series": change.item.summary if change.item is not None else "",
     }
+
+
+def _fields(change: Change) -> Mapping[str, tuple[Json, Json]]:
+    if change.op != "create" or change.item is None:
+        return change.fields
+    return {name: (None, value) for name, value in change.item.fields.items() if value not in (None, "", [], ())}
 
 
 def problem_document(problem: Problem) -> dict[str, Json]:

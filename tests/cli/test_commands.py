@@ -45,6 +45,9 @@ def test_a_first_sync_from_check_to_silence(folder: Path, capsys: pytest.Capture
     assert (change["op"], change["title"], change["where"], change["calendar"], change["owner"]) == (
         "create", "Early", "shifts.csv:2", "user", 3,
     )  # fmt: skip
+    assert change["fields"]["name"] == [None, "Early"]
+    assert change["fields"]["private"] == [None, False]
+    assert "location" not in change["fields"]
     assert not folder.joinpath("syncd.db").exists()
 
     code, ran = document(capsys, "sync", "--json")
