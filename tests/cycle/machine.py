@@ -7,37 +7,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import orjson
+from dateutil.rrule import rrulestr
 
 from syncd.cycle.result import PassResult
 from syncd.cycle.run import PassOptions, run_pass
+from syncd.cycle.taking import Offer, Taken, purge, undo
 from syncd.model.item import Link
 from syncd.portal.answers import RawAnswer
 from syncd.sandbox.faults import FaultLine, parse_fault
 from syncd.sandbox.rows import Event
 from syncd.sandbox.seed import default_world
+from syncd.sandbox.series import occurrences
 from syncd.sandbox.wire import PortalRequest
 from syncd.state.ledger import Ledger
 from syncd.target.observe import bare
-from tests.support.sandbox import NOON, SHIFTS, Stage, WorldTransport, run_inline
+from tests.support.sandbox import NOON, SHIFTS, SimClock, Stage, WorldTransport, run_inline
 
 PEOPLE = {
     user.email.partition("@")[0]: user.id
     for user in default_world().users
     if user.email.startswith(("anna.petrova", "ivan.sokolov"))
 }
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 HEADER = "ID,Shift,Start,End,E-mail,Place,Rule\n"
 BASE = datetime.fromtimestamp(NOON, UTC).replace(tzinfo=None)
 CONFIG = SHIFTS.replace('location = "Place"', 'location = "Place"\nrrule = "Rule"').replace(
-    "removed_after = 1", 'removed_after = 1\nmax_removed = "100%"\nmax_changed = "100%"\n{more}'
+    "removed_after = 1", 'removed_after = {passes}\nmax_removed = "60%"\nmax_changed = "100%"\n{more}'
 )
+SYNCS = ("shifts", "extras")
+"""Two syncs of one portal that write into the same sections."""
 
 
 class Killed(BaseException):
@@ -64,11 +71,29 @@ class Row:
     place: str
     rule: str
 
+    @property
+    def start(self) -> datetime:
+        return BASE.replace(hour=self.hour, minute=0) + timedelta(days=self.day)
+
+    @property
+    def said(self) -> str:
+        """The rule, with days that fit the start put in."""
+        day = self.start.weekday()
+        return self.rule.format(
+            day=WEEKDAYS[day], other=WEEKDAYS[(day + 2) % 7], nth=(self.start.day - 1) // 7 + 1, far=self.start.year + 1
+        )
+
     def line(self, uid: str) -> str:
-        start = BASE.replace(hour=self.hour, minute=0) + timedelta(days=self.day)
-        end = start + timedelta(hours=1)
-        times = f"{start:%Y-%m-%d %H:%M},{end:%Y-%m-%d %H:%M}"
-        return f'{uid},"{self.title}",{times},{self.owner}@school.example,{self.place},{self.rule}\n'
+        end = self.start + timedelta(hours=1)
+        times = f"{self.start:%Y-%m-%d %H:%M},{end:%Y-%m-%d %H:%M}"
+        return f'{uid},"{self.title}",{times},{self.owner}@school.example,{self.place},"{self.said}"\n'
+
+    def starts(self, first: date, last: date) -> Counter[datetime]:
+        """Return when it takes place from `first` to `last`, by the RFC."""
+        low, high = datetime.combine(first, datetime.min.time()), datetime.combine(last, datetime.max.time())
+        if not self.rule:
+            return Counter([self.start] if low <= self.start <= high else [])
+        return Counter(rrulestr(self.said, dtstart=self.start).between(low, high, inc=True))
 
 
 class DyingTransport(WorldTransport):
@@ -83,6 +108,20 @@ class DyingTransport(WorldTransport):
             return await answering
         finally:
             self.life.meets("request", after=True)
+
+
+class PortalClock:
+    """The portal's clock; it goes on when the machine's is set back."""
+
+    def __init__(self, machine: SimClock) -> None:
+        self._machine = machine
+        self.ahead_s = 0.0
+
+    def now(self) -> float:
+        return self._machine.now() + self.ahead_s
+
+    async def sleep(self, seconds: float) -> None:
+        await self._machine.sleep(seconds)
 
 
 @dataclass(slots=True)
@@ -125,16 +164,22 @@ def mortal(life: Life) -> Iterator[None]:
 class Play:
     """A source, a portal with people at work in it, and processes that come and go."""
 
-    def __init__(self, folder: Path, *, marker: bool) -> None:
+    def __init__(self, folder: Path, *, marker: bool, passes: int) -> None:
         more = 'marker = "description"' if marker else ""
-        self.stage = Stage(folder, CONFIG.replace("{more}", more))
-        self.stage.transport = DyingTransport(self.stage.world, self.stage.clock)
-        self.stage.transport.life = Life()
-        self.rows: dict[str, Row] = {}
+        config = CONFIG.replace("{more}", more).replace("{passes}", str(passes))
+        head, joint, first = config.partition("[[sync]]")
+        second = first.replace('name = "shifts"', 'name = "extras"').replace("shifts.csv", "extras.csv")
+        self.stage = Stage(folder, head + joint + first + joint + second)
+        self.portal = PortalClock(self.stage.clock)
+        self.transport = DyingTransport(self.stage.world, self.portal)  # type: ignore[arg-type]
+        self.transport.life = Life()
+        self.stage.transport = self.transport
+        self.removed_after = passes
+        self.rows: dict[str, dict[str, Row]] = {sync: {} for sync in SYNCS}
         self.foreign = {number: (event.version, event.name) for number, event in self.events().items()}
         self.orphans: set[int] = set()
         self.edits = 0
-        self.last: PassResult | None = None
+        self.last: PassResult | Taken | None = None
 
     # What people do.
 
@@ -147,7 +192,7 @@ class Play:
 
     def _now(self) -> float:
         clock = self.stage.clock
-        return clock.start + clock.offset_s + clock._last
+        return clock.start + clock.offset_s + clock._last + self.portal.ahead_s
 
     def events(self) -> dict[int, Event]:
         calendars = self.stage.world.calendars()
@@ -187,7 +232,19 @@ class Play:
         if own:
             self.ask("calendar.event.delete", id=own[which % len(own)].id)
 
+    def delete_section(self, owner: int) -> None:
+        """A person deletes the section that syncd made, and with it whatever stands in it, their own too."""
+        for section in self.stage.world.tables.sections_of(("user", owner)):
+            if section.name == "Shifts":
+                self.ask("calendar.section.delete", id=section.id, type="user", ownerId=owner)
+        left = self.events()
+        self.foreign = {number: what for number, what in self.foreign.items() if number in left}
+
     # What the machine goes through.
+
+    def set_clock_back(self, seconds: float) -> None:
+        self.stage.clock.advance(-seconds)
+        self.portal.ahead_s += seconds
 
     def arm(self, *faults: str, waf: bool | None = None) -> None:
         world = self.stage.world
@@ -199,27 +256,63 @@ class Play:
         for suffix in ("", "-wal", "-shm"):
             (self.stage.folder / "state" / f"syncd.db{suffix}").unlink(missing_ok=True)
 
-    def one_pass(self, *, verify: bool = False, faults: tuple[str, ...] = (), kill: Kill | None = None) -> None:
+    def one_pass(
+        self,
+        sync: str,
+        *,
+        verify: bool,
+        force: bool,
+        faults: tuple[str, ...] = (),
+        kill: Kill | None = None,
+    ) -> None:
         """Run the program once; it may die on the way."""
-        lines = "".join(row.line(uid) for uid, row in sorted(self.rows.items()))
-        self.stage.write("shifts.csv", HEADER + lines)
+        lines = "".join(row.line(uid) for uid, row in sorted(self.rows[sync].items()))
+        self.stage.write(f"{sync}.csv", HEADER + lines)
+        self._live(lambda: self._pass(sync, PassOptions(verify=verify, force=force)), faults, kill)
+
+    def broken_pass(self, sync: str, text: str) -> None:
+        """Run the program while its source is no schedule; it must not take that for an empty one."""
+        self.stage.write(f"{sync}.csv", text)
+        self._live(lambda: self._pass(sync, PassOptions(force=True)), (), None)
+        assert isinstance(self.last, PassResult)
+        assert self.last.exit_code == 5
+        assert self.last.prepared is None or self.last.prepared.plan.count("delete") == 0
+
+    def take_back(self, sync: str, *, everything: bool, faults: tuple[str, ...] = (), kill: Kill | None = None) -> None:
+        """Undo the last run of a sync, or purge the sync."""
+        self._live(lambda: self._take_back(sync, everything=everything), faults, kill)
+
+    def _live(
+        self,
+        program: Callable[[], Coroutine[Any, Any, PassResult | Taken | None]],
+        faults: tuple[str, ...],
+        kill: Kill | None,
+    ) -> None:
         self.arm(*faults)
         life = Life(kill)
-        assert isinstance(self.stage.transport, DyingTransport)
-        self.stage.transport.life = life
-        self.last = None
+        self.transport.life = life
+        self.last, ended = None, False
         with mortal(life), contextlib.suppress(Killed, BaseExceptionGroup):
-            self.last = run_inline(self._program(verify))
-        if not life.dead:
-            assert self.last is not None, "the pass ended in a defect"
+            self.last = run_inline(program())
+            ended = True
+        assert ended or life.dead, "the program ended in a defect"
         self.arm()
         self.stage.clock.offset_s += self.stage.clock._last
         self.stage.clock._last, self.stage.clock._loop = 0.0, None
         self.check_foreign()
 
-    async def _program(self, verify: bool) -> PassResult:
+    async def _pass(self, sync: str, options: PassOptions) -> PassResult:
         async with self.stage.opened() as (setups, world):
-            return await run_pass(setups["shifts"], world, PassOptions(verify=verify), stop=asyncio.Event())
+            return await run_pass(setups[sync], world, options, stop=asyncio.Event())
+
+    async def _take_back(self, sync: str, *, everything: bool) -> Taken | None:
+        async with self.stage.opened() as (setups, world):
+            if everything:
+                return await purge(setups[sync], world, confirm=_agreed, stop=asyncio.Event())
+            last = await world.ledger.last_run(sync)
+            if last is None:
+                return None
+            return await undo(setups[sync], world, last.id, confirm=_agreed, stop=asyncio.Event())
 
     # What must hold.
 
@@ -231,48 +324,59 @@ class Play:
 
     def check_converged(self) -> None:
         """Heal everything, let passes run, and see that each entry is there once and nothing else has changed."""
-        for _ in range(8):
-            self.one_pass(verify=True)
-            assert self.last is not None
-            if self.last.exit_code == 0:
+        for done in range(9):
+            codes = [self._passed(sync) for sync in SYNCS]
+            if not any(codes) and done >= self.removed_after:
                 break
             self.stage.clock.advance(25 * 3600)
-        assert self.last is not None
-        assert self.last.exit_code == 0, self.last.record
+        assert not any(codes), self.last
         self.stage.clock.advance(600)
         self.stage.world.settle(self._now())  # what was cut and is still at work comes to its end
-        links = run_inline(self._links())
+        links = {sync: run_inline(self._links(sync)) for sync in SYNCS}
         events = self.events()
-        self._check_rows(links, events)
-        linked = {link.remote_id for link in links if link.remote_id in events}
-        assert len(linked) == sum(link.remote_id in events for link in links), "two links to one event"
-        assert set(events) == linked | set(self.foreign) | (self.orphans & set(events)), "an event nobody knows"
+        for sync in SYNCS:
+            self._check_rows(self.rows[sync], links[sync], events)
+        every = [link.remote_id for sync in SYNCS for link in links[sync] if link.remote_id in events]
+        assert len(set(every)) == len(every), "two links to one event"
+        assert set(events) == set(every) | set(self.foreign) | (self.orphans & set(events)), "an event nobody knows"
         names = [(s.calendar, s.name) for s in self.stage.world.tables.sections.values() if s.name == "Shifts"]
         assert len(names) == len(set(names)), "a section was made twice"
         before = {number: event.version for number, event in events.items()}
-        self.one_pass(verify=True)
-        counts = self.last.record.counts
-        assert not any(counts[name] for name in ("created", "updated", "deleted", "adopted")), counts
+        for sync in SYNCS:
+            self._passed(sync)
+            assert isinstance(self.last, PassResult)
+            counts = self.last.record.counts
+            assert not any(counts[name] for name in ("created", "updated", "deleted", "adopted")), counts
         assert before == {number: event.version for number, event in self.events().items()}
 
-    def _check_rows(self, links: tuple[Link, ...], events: dict[int, Event]) -> None:
-        today = datetime.fromtimestamp(self.stage.clock.start + self.stage.clock.offset_s, UTC).date()
-        for uid, row in self.rows.items():
-            first = (BASE + timedelta(days=row.day)).date()
-            last = first + timedelta(days=0 if not row.rule else 21)
-            if last < today - timedelta(days=29) or first > today + timedelta(days=364):
-                continue  # outside the window, or at its edge
-            if row.rule and first < today - timedelta(days=29):
-                continue
-            own = [link for link in links if link.key.uid == uid]
-            assert len(own) == 1, f"{uid} has {len(own)} links"
-            event = events[own[0].remote_id]
-            assert bare(event.name) == bare(row.title)
-            assert (event.location or "") == row.place
-            assert event.owner_id == PEOPLE[row.owner]
-            assert event.stored.date_from.hour == row.hour
-            assert event.stored.date_from.date() == first
+    def _passed(self, sync: str) -> int:
+        self.one_pass(sync, verify=True, force=True)
+        assert isinstance(self.last, PassResult)
+        return self.last.exit_code
 
-    async def _links(self) -> tuple[Link, ...]:
+    def _check_rows(self, rows: dict[str, Row], links: tuple[Link, ...], events: dict[int, Event]) -> None:
+        """See that every row is shown as it says on every day that is surely in the window."""
+        today = datetime.fromtimestamp(self.stage.clock.start + self.stage.clock.offset_s, UTC).date()
+        first, last = today - timedelta(days=28), today + timedelta(days=363)
+        low, high = datetime.combine(first, datetime.min.time()), datetime.combine(last, datetime.max.time())
+        for uid, row in rows.items():
+            own = [events[link.remote_id] for link in links if link.key.uid == uid and link.remote_id in events]
+            said = row.starts(first, last)
+            shown = Counter(
+                start
+                for event in own
+                for start, _ in occurrences(event.stored, low, high, "Europe/Moscow", exact=True)
+                if low <= start <= high
+            )
+            assert shown == said, f"{uid} is shown at {shown}, not {said}"
+            for event in own if said else ():
+                assert bare(event.name) == bare(row.title)
+                assert ((event.location or ""), event.owner_id) == (row.place, PEOPLE[row.owner])
+
+    async def _links(self, sync: str) -> tuple[Link, ...]:
         async with self.stage.opened() as (_, world):
-            return await world.ledger.links("shifts")
+            return await world.ledger.links(sync)
+
+
+async def _agreed(_offer: Offer) -> bool:
+    return True

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from tests.cycle.machine import PEOPLE, Kill, Play, Row
+from tests.cycle.machine import PEOPLE, SYNCS, Kill, Play, Row
 
 EXAMPLES = int(os.environ.get("SYNCD_MACHINE_EXAMPLES", "0"))
 KINDS = (
@@ -33,8 +33,16 @@ rows = st.builds(
     hour=st.sampled_from((9, 15)),
     owner=st.sampled_from(sorted(PEOPLE)),
     place=st.sampled_from(("", "Desk 1", "Desk 2")),
-    rule=st.sampled_from(("", "", "FREQ=WEEKLY;COUNT=3", "FREQ=DAILY;COUNT=3")),
+    rule=st.sampled_from(
+        (
+            *("", "", "", "FREQ=WEEKLY;COUNT=3", "FREQ=DAILY;COUNT=3", "FREQ=WEEKLY"),
+            "FREQ=WEEKLY;INTERVAL=2;BYDAY={day},{other};COUNT=5",  # two series
+            "FREQ=MONTHLY;BYDAY={nth}{day};COUNT=3",  # single events
+            "FREQ=DAILY;INTERVAL=3;UNTIL={far}0101T000000",
+        )
+    ),
 )
+syncs = st.sampled_from((*SYNCS, SYNCS[0]))
 uids = st.sampled_from([f"r{n}" for n in range(7)])
 
 
@@ -59,18 +67,24 @@ class Machine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.foreign = 0
 
-    @initialize(marker=st.booleans(), first=st.dictionaries(uids, rows, max_size=6))
-    def begin(self, marker: bool, first: dict[str, Row]) -> None:
-        self.play = Play(Path(self.folder.name), marker=marker)
-        self.play.rows = dict(first)
+    @initialize(marker=st.booleans(), passes=st.sampled_from((1, 1, 2)), first=st.dictionaries(uids, rows, max_size=6))
+    def begin(self, marker: bool, passes: int, first: dict[str, Row]) -> None:
+        self.play = Play(Path(self.folder.name), marker=marker, passes=passes)
+        self.play.rows["shifts"] = dict(first)
 
-    @rule(uid=uids, row=rows)
-    def put_row(self, uid: str, row: Row) -> None:
-        self.play.rows[uid] = row
+    @rule(sync=syncs, uid=uids, row=rows)
+    def put_row(self, sync: str, uid: str, row: Row) -> None:
+        self.play.rows[sync][uid] = row
+
+    @rule(sync=syncs, uid=uids)
+    def remove_row(self, sync: str, uid: str) -> None:
+        self.play.rows[sync].pop(uid, None)
 
     @rule(uid=uids)
-    def remove_row(self, uid: str) -> None:
-        self.play.rows.pop(uid, None)
+    def row_changes_its_source(self, uid: str) -> None:
+        one, other = SYNCS
+        if row := self.play.rows[one].pop(uid, None):
+            self.play.rows[other][uid] = row
 
     @rule(which=st.integers(0, 6))
     def person_edits(self, which: int) -> None:
@@ -85,17 +99,33 @@ class Machine(RuleBasedStateMachine):
         self.foreign += 1
         self.play.add_foreign(owner, self.foreign)
 
-    @rule(verify=st.booleans())
-    def passes(self, verify: bool) -> None:
-        self.play.one_pass(verify=verify)
+    @rule(owner=st.sampled_from(sorted(PEOPLE.values())))
+    def person_deletes_the_section(self, owner: int) -> None:
+        self.play.delete_section(owner)
 
-    @rule(verify=st.booleans(), fault=st.lists(faults(), min_size=1, max_size=2))
-    def passes_badly(self, verify: bool, fault: list[str]) -> None:
-        self.play.one_pass(verify=verify, faults=tuple(fault))
+    @rule(sync=syncs, verify=st.booleans(), force=st.booleans())
+    def passes(self, sync: str, verify: bool, force: bool) -> None:
+        self.play.one_pass(sync, verify=verify, force=force)
 
-    @rule(verify=st.booleans(), kill=kills, fault=st.lists(faults(), max_size=1))
-    def dies(self, verify: bool, kill: Kill, fault: list[str]) -> None:
-        self.play.one_pass(verify=verify, faults=tuple(fault), kill=kill)
+    @rule(sync=syncs, verify=st.booleans(), fault=st.lists(faults(), min_size=1, max_size=2))
+    def passes_badly(self, sync: str, verify: bool, fault: list[str]) -> None:
+        self.play.one_pass(sync, verify=verify, force=True, faults=tuple(fault))
+
+    @rule(sync=syncs, verify=st.booleans(), kill=kills, fault=st.lists(faults(), max_size=1))
+    def dies(self, sync: str, verify: bool, kill: Kill, fault: list[str]) -> None:
+        self.play.one_pass(sync, verify=verify, force=True, faults=tuple(fault), kill=kill)
+
+    @rule(sync=syncs, text=st.sampled_from(("", "<html><body>Log in</body></html>\n", "ID,Shift\n")))
+    def source_breaks(self, sync: str, text: str) -> None:
+        self.play.broken_pass(sync, text)
+
+    @rule(sync=syncs, everything=st.booleans(), fault=st.lists(faults(), max_size=1), kill=st.none() | kills)
+    def is_taken_back(self, sync: str, everything: bool, fault: list[str], kill: Kill | None) -> None:
+        self.play.take_back(sync, everything=everything, faults=tuple(fault), kill=kill)
+
+    @rule(seconds=st.sampled_from((60, 7200, 3 * 86400)))
+    def clock_is_set_back(self, seconds: int) -> None:
+        self.play.set_clock_back(seconds)
 
     @rule(seconds=st.sampled_from((1, 50, 100, 1000, 7 * 3600, 3 * 86400, 20 * 86400)))
     def time_passes(self, seconds: int) -> None:
