@@ -213,19 +213,41 @@ class Play:
             event = self.events()[made]
             self.foreign[made] = (event.version, event.name)
 
-    def edit(self, which: int) -> None:
-        """A person renames one of ours, at most twice in a play: the third time syncd would leave it."""
+    def edit(self, which: int, *, moves: bool) -> None:
+        """A person renames one of ours, at most twice in a play: the third time syncd would leave it.
+
+        Or moves it to the first section of its calendar that is another one.
+        """
         own = sorted(self.ours(), key=lambda event: event.id)
         if not own or self.edits >= 2:
             return
         event = own[which % len(own)]
         self.edits += 1
+        sections = self.stage.world.tables.sections_of(event.calendar)
+        others = [section.id for section in sections if section.id != event.section_id]
+        section = others[0] if moves and others else event.section_id
         wall = {"from": "2026-12-24T10:00:00", "to": "2026-12-24T11:00:00"}
         zones = {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}
         self.ask(
             "calendar.event.update", id=event.id, type="user", ownerId=event.owner_id, name="Edited",
-            section=event.section_id, skip_time="N", **wall, **zones,
+            section=section, skip_time="N", **wall, **zones,
         )  # fmt: skip
+
+    def take_out(self, which: int) -> None:
+        """A person changes the second occurrence of one of our series: the portal makes it an event of its own."""
+        series = sorted((event for event in self.ours() if event.stored.rule is not None), key=lambda event: event.id)
+        if not series:
+            return
+        event = series[which % len(series)]
+        step = {"DAILY": 1, "WEEKLY": 7}.get(event.stored.rule.freq if event.stored.rule else "", 1)
+        day = event.stored.date_from.date() + timedelta(days=step)
+        known = set(self.events())
+        self.ask(
+            "calendar.event.update", id=event.id, type="user", ownerId=event.owner_id, name="Cancelled", skip_time="N",
+            recurrence_mode="this", current_date_from=day.isoformat(), timezone_from="Europe/Moscow",
+            timezone_to="Europe/Moscow",
+        )  # fmt: skip
+        self.orphans |= set(self.events()) - known
 
     def delete(self, which: int) -> None:
         own = sorted(self.ours(), key=lambda event: event.id)

@@ -86,9 +86,13 @@ class Machine(RuleBasedStateMachine):
         if row := self.play.rows[one].pop(uid, None):
             self.play.rows[other][uid] = row
 
+    @rule(which=st.integers(0, 6), moves=st.booleans())
+    def person_edits(self, which: int, moves: bool) -> None:
+        self.play.edit(which, moves=moves)
+
     @rule(which=st.integers(0, 6))
-    def person_edits(self, which: int) -> None:
-        self.play.edit(which)
+    def person_takes_an_occurrence_out(self, which: int) -> None:
+        self.play.take_out(which)
 
     @rule(which=st.integers(0, 6))
     def person_deletes(self, which: int) -> None:
