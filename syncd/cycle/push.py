@@ -114,7 +114,7 @@ async def push(
     doubtful = observed is None and setup.target.doubts_updates
     gone = await _confirm_updates(setup, world, ready, journal) if doubtful else frozenset()
     found = await recover(setup, world, run_id, stop=stop)
-    done.counts.update(created=found.created, deleted=found.deleted)
+    done.counts.update(created=found.created, updated=found.updated, deleted=found.deleted)
     done.counts["updated"] -= len(gone)
     done.settled -= gone
     done.refused.update(found.refused)

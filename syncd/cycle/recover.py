@@ -1,7 +1,7 @@
 """Settles what nobody knows by looking: intents left by a crash, a cut, a time-out or an unclear refusal.
 
 create   found by mark or signature among unlinked events of its section: linked; else dropped, to be planned anew
-update   the event is there: sent again, or held when it was refused; gone: its link is forgotten
+update   the event shows it: done; is there: sent again, or held when it was refused; gone: its link is forgotten
 delete   the event is gone: done; there: planned anew, or held when it was refused
 """
 
@@ -19,7 +19,7 @@ from syncd.cycle.look import EVERYTHING, joined, observe
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.waiting import sleep_or_stop
 from syncd.model.diff import Observation
-from syncd.model.item import Hold, Key, Link
+from syncd.model.item import Hold, Key, Link, Observed
 from syncd.state import records
 from syncd.state.records import Intent, Settlement
 
@@ -29,9 +29,10 @@ _FLOOR = "highest id before creating"
 
 @dataclass(slots=True)
 class Recovery:
-    """What looking found out: creates and deletes that turned out done, items refused and why, items gone."""
+    """What looking found out: changes that turned out done, items refused and why, items gone."""
 
     created: int = 0
+    updated: int = 0
     deleted: int = 0
     planned_anew: int = 0
     refused: dict[Key, str] = field(default_factory=dict)
@@ -79,7 +80,8 @@ async def _settle(setup: SyncSetup, world: World, run_id: int, intents: Sequence
     await world.ledger.settle(run_id, settled)
     await world.ledger.doubt(setup.name, found.doubted)  # links that have just been made
     _log.info("intents.recovered", sync=setup.name, intents=len(intents), created=found.created,
-              deleted=found.deleted, planned_anew=found.planned_anew, refused=len(found.refused))  # fmt: skip
+              updated=found.updated, deleted=found.deleted, planned_anew=found.planned_anew,
+              refused=len(found.refused))  # fmt: skip
     return found
 
 
@@ -166,9 +168,26 @@ def _judge(
         )
         return records.Refused(hold=hold)
     if intent.op == "update":
+        if (seen := _shown(intent, observation)) is not None:
+            found.updated += 1
+            found.settled.add(intent.key)
+            found.remote_ids[intent.key] = seen.remote_id
+            return records.Written(remote_id=seen.remote_id, version=seen.version)
         found.doubted.add(intent.key)
     found.planned_anew += 1
     return records.Dropped()
+
+
+def _shown(intent: Intent, observation: Observation) -> Observed | None:
+    """Return the event of an update that shows what was sent, and showed something else before; None where not.
+
+    Were it sent again instead, what it shows by now would pass for an edit of a person's.
+    """
+    seen = observation.events.get(intent.remote_id) if intent.remote_id is not None else None
+    if seen is None or intent.before is None or seen.section_id != intent.section_id:
+        return None
+    done = observation.differing(intent.before, seen.fields) and not observation.differing(intent.fields, seen.fields)
+    return seen if done else None
 
 
 def _judge_create(

@@ -144,7 +144,7 @@ async def _steps(
 ) -> RunState:
     await settle_home(setup, world, force=options.force)
     found = await recover(setup, world, run_id, stop=stop)
-    done.counts.update(created=found.created, deleted=found.deleted)
+    done.counts.update(created=found.created, updated=found.updated, deleted=found.deleted)
     if stop.is_set():
         return "stopped"
     verify = options.verify or await verify_due(setup, world, world.clock.now())

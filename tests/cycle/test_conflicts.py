@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from syncd.cycle.result import PassResult
+from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.settings import Settings
 from tests.cycle.test_pass import ROWS, _edit, _remove, staged
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
@@ -61,6 +63,23 @@ def test_a_row_moved_to_another_person_leaves_what_a_person_edited(tmp_path: Pat
     result = run_inline(stage.one_pass())
     assert (result.record.counts["conflict"], result.record.counts["created"]) == (1, 1)
     assert stage.names(owner=3) == ["Holiday"]
+
+
+@pytest.mark.parametrize("fault", ["cut-after", "error-after", "cut-before"])
+@pytest.mark.parametrize("policy", LEAVING)
+def test_our_own_update_whose_answer_was_lost_is_no_edit_of_a_person(tmp_path: Path, policy: str, fault: str) -> None:
+    stage = leaving(tmp_path, policy)
+    lost = parse_fault(f"{fault}:method=calendar.event.update,times=30")
+    stage.set_faults(Settings(integer_stamps=False, faults=(lost,)))
+    stage.write("shifts.csv", HEADER + CHANGED)
+    run_inline(stage.one_pass())
+    stage.set_faults(Settings(integer_stamps=False))
+    stage.clock.advance(300)
+    result = run_inline(stage.one_pass())
+    assert (result.exit_code, result.record.counts["conflict"]) == (0, 0)
+    assert stage.names(owner=3) == ["Opening"]
+    again = run_inline(stage.one_pass(verify=True))
+    assert (again.exit_code, again.record.counts["unchanged"]) == (0, 3)
 
 
 @pytest.mark.parametrize(("policy", "code"), [("portal", 0), ("report", 1)])
