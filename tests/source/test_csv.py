@@ -54,6 +54,12 @@ def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
         ("date,start_time,end_time", "2026-12-31,22:00,6:00", timed("2026-12-31 22:00", "2027-01-01 06:00")),
         ("date,start_time,end_time", "2026-12-01,9:00,9:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
         ("date,start_time,end_time", "2026-12-01,9:00,24:00", timed("2026-12-01 09:00", "2026-12-02 00:00")),
+        ("date,start_time", "01.12.2026,08:30-09:15", timed("2026-12-01 08:30", "2026-12-01 09:15")),
+        ("date,start_time", "01.12.2026,22:00-6:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),
+        ("start", "01.12.2026 8.30 - 9.15", timed("2026-12-01 08:30", "2026-12-01 09:15")),
+        ("date,start_time,end,end_time,all_day", "24.12.2026,12:00 AM,26.12.2026,12:00 AM,True", AllDay(first=date(2026, 12, 24), end=date(2026, 12, 26))),  # noqa: E501 - Outlook's export
+        ("date,start_time,end,end_time,all_day", "24.12.2026,12:00 AM,24.12.2026,12:00 AM,True", AllDay(first=date(2026, 12, 24), end=date(2026, 12, 25))),  # noqa: E501 - likewise
+        ("date,end,all_day", "24.12.2026,26.12.2026,True", AllDay(first=date(2026, 12, 24), end=date(2026, 12, 27))),
         ("date,start_time,end,end_time", "2026-12-01,9:00,2026-12-03,8:00", timed("2026-12-01 09:00", "2026-12-03 08:00")),  # noqa: E501 - one case, one line
         ("start,end,timezone", "2026-12-01 09:00,9:00,Russian Standard Time", timed("2026-12-01 09:00", "2026-12-01 09:00")),  # noqa: E501 - likewise
         ("start,end", "2026-12-01T06:00Z,2026-12-01T10:00+03:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
@@ -107,6 +113,13 @@ def test_a_time_with_an_offset_needs_no_timezone() -> None:
         ("start,reminders", "2026-12-01 09:00,soon", "reminders 'soon' is not a list of reminders"),
         ("date,start_time", ",9:00", "there is no date"),
         ("date,start_time", "2026-12-01 8:00,9:00", "both date and start_time"),
+        (
+            "date,start_time,end_time",
+            "2026-12-01,9:00-9:45,10:00",
+            "start holds two times, and there is an end besides",
+        ),
+        ("date,start_time,end_time", "2026-12-01,9:00,9:45-10:00", "end holds two times"),
+        ("start", "2026-12-01 09:00-10:00", "could be two times or one with an offset"),
     ],
 )
 def test_a_row_that_cannot_be_meant_is_rejected_with_its_reason(header: str, row: str, says: str) -> None:

@@ -39,6 +39,8 @@ def keys(found: Guess) -> dict[str, str | int]:
             {"title": "Предмет", "date": "Дата", "start_time": "Начало", "end_time": "Окончание", "owner": "Класс",
              "location": "Аудитория"},
         ),
+        ("Дата;Время;Предмет\n01.12.2026;08:30-09:15;Физика\n01.12.2026;9:25–10:10;Химия\n",
+         {"title": "Предмет", "date": "Дата", "start_time": "Время"}),
         ("Event,Date,Duration\nX,2026-12-01 09:00,90\n", {"title": "Event", "start": "Date", "duration": "Duration"}),
         ("a,b,c\nfoo,2026-12-01 9:00,x@y.z\n", {"title": "a", "start": "b", "owner": "c"}),
         (",Date\nfoo,2026-12-01\n", {"title": 1, "start": "Date"}),

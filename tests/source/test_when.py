@@ -52,6 +52,46 @@ def test_an_offset_is_kept(text: str, offset: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("8:30-9:15", "8:30", "9:15"),
+        ("08:30-09:15", "8:30", "9:15"),
+        ("08:30-10:00", "8:30", "10:00"),
+        ("8.30 - 9.15", "8:30", "9:15"),
+        ("9:25\N{EN DASH}10:10", "9:25", "10:10"),
+        ("10:30\N{EM DASH}11:15", "10:30", "11:15"),
+        ("22:00-6:00", "22:00", "6:00"),
+        ("9:00 am - 1:00 pm", "9:00", "13:00"),
+        ("1:00-2:30 pm", "13:00", "14:30"),
+        ("11:00-1:00 pm", "11:00", "13:00"),
+        ("9 am - 10 am", "9:00", "10:00"),
+        ("31.12.2026 08:30-09:15", "8:30", "9:15"),
+        ("31.12.2026 9:00-10:00", "9:00", "10:00"),
+        ("2026-12-31 08:30-09:15", "8:30", "9:15"),
+        ("2026-12-31 09:00 - 10:00", "9:00", "10:00"),
+    ],
+)
+def test_two_times_with_a_dash_are_a_range_and_no_offset(text: str, first: str, last: str) -> None:
+    def length(clock: str) -> timedelta:
+        hours, minutes = clock.split(":")
+        return timedelta(hours=int(hours), minutes=int(minutes))
+
+    found = read_moment(text, "auto")
+    assert (found.time, found.until, found.offset) == (length(first), length(last), None)
+
+
+@pytest.mark.parametrize("text", ["2026-12-31T09:00-05:00", "2026-12-31 09:00:00-05:00"])
+def test_behind_a_stamp_in_iso_a_dash_is_an_offset(text: str) -> None:
+    found = read_moment(text, "auto")
+    assert (found.time, found.until, found.offset) == (NINE, None, timedelta(hours=-5))
+
+
+def test_a_dash_that_could_be_either_is_refused_with_both_ways_to_write_it() -> None:
+    with pytest.raises(ValueError, match=r"two times or one with an offset \(write 09:00 - 10:00, or a T before it\)"):
+        read_moment("2026-12-31 09:00-10:00", "auto")
+
+
+@pytest.mark.parametrize(
     ("text", "order", "says"),
     [
         ("1/2/2026", "auto", 'set dates = "dmy" or "mdy"'),

@@ -3,13 +3,16 @@
 times in the row                      the entry
 none, or all_day says yes             whole days, the last one included: 1 to 3 May is three days
 start with a time, no end             that whole day; a moment (zero length) where all_day says no, or with `moments`
-end as a time without a date          that day; earlier than the start: the next day (a night shift)
+end as a time without a date, or the  that day; earlier than the start: the next day (a night shift)
+second of two times in the start
+all_day says yes, end at 0:00         the days before that midnight, as Outlook writes them
 end with its date, or a duration      as written; an end before its start is rejected
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TypeVar
 
@@ -159,20 +162,22 @@ class RowReader:
             raise ValueError("both date and start_time hold a time")
         if clock.day is not None:
             raise ValueError("start_time holds a date")
-        if clock.time is None:
-            return start
-        return Written(day=start.day, time=clock.time, offset=clock.offset)
+        return start if clock.time is None else replace(clock, day=start.day)
 
     def _end(self, values: list[str]) -> Written:
         end, clock = self._moment("end", values), self._moment("end_time", values)
         if clock.day is not None or (clock.time is not None and end.time is not None):
             raise ValueError("end_time holds a date" if clock.day is not None else "both end and end_time hold a time")
-        if clock.time is None:
-            return end
-        return Written(day=end.day, time=clock.time, offset=clock.offset)
+        if end.until is not None or clock.until is not None:
+            raise ValueError("end holds two times")
+        return end if clock.time is None else replace(clock, day=end.day)
 
     def _span(self, values: list[str]) -> Span:
         start, end = self._start(values), self._end(values)
+        if start.until is not None:
+            if end != _NOWHERE or values[self._at["duration"]]:
+                raise ValueError("start holds two times, and there is an end besides")
+            end = Written(time=start.until)
         if start.day is None:
             raise ValueError("there is no start" if "start" in self._mapped else "there is no date")
         text = values[self._at["duration"]]
@@ -183,7 +188,7 @@ class RowReader:
         is_moment = self._moments and start.time is not None
         no_end = end.day is None and end.time is None and length is None and not is_moment
         if says_all_day or (says_all_day is None and (no_times or no_end)):
-            return _whole_days(start.day, end.day, length)
+            return _whole_days(start.day, _last_day(start.day, end), length)
         if start.time is None:
             raise ValueError("there is no start time")
         return self._timed(start, end, length, values)
@@ -269,6 +274,12 @@ class RowReader:
                 self._warned.add((field, text))
                 part.warn(where, f"{field} {text!r} {error}; it is taken as empty")
             return None
+
+
+def _last_day(first: date, end: Written) -> date | None:
+    """Return the last of whole days; an end that says midnight means that the day has not begun."""
+    midnight = end.time == timedelta(0)
+    return end.day - _DAY if midnight and end.day is not None and end.day > first else end.day
 
 
 def _whole_days(first: date, last: date | None, length: timedelta | None) -> AllDay:

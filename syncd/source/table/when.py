@@ -4,13 +4,16 @@ auto  2026-12-31  2026/12/31  20261231  31.12.2026  31.12.26; 12/31/2026 only if
 iso   2026-12-31  2026/12/31  20261231
 dmy   those of iso and day, month, year with any of . / -
 mdy   those of iso and month, day, year with any of . / -
+
+Times are 9:00, 9.00, 21:30 or 9:30 pm, perhaps with an offset (09:00+03:00); or two with a dash, as timetables have
+them (8:30-9:15). A dash without blanks is an offset in 2026-12-31T09:00-05:00 and 2026-12-31 09:00:00-05:00 only.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -22,16 +25,25 @@ _TIME = re.compile(
     r"(\d{1,2})(?:[:.](\d{2}))?(?:[:.](\d{2})(?:[.,]\d{1,9})?)?\s*(?:([ap])\.?m\.?)?\s*(Z|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
 )
+_CLOCK = r"\d{1,2}(?:[:.]\d{2}){1,2}|\d{1,2}(?=\s*[ap]\.?m)"
+_HALF = r"\s*(?:([ap])\.?m\.?)?"
+_RANGE = re.compile(rf"({_CLOCK}){_HALF}\s*[-\N{{EN DASH}}\N{{EM DASH}}]\s*({_CLOCK}){_HALF}", re.IGNORECASE)
+_ISO_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}(T| \d{2}:\d{2}:\d{2})", re.IGNORECASE)
+_LIKE_OFFSET = re.compile(r"-(0\d|1[0-2]):(00|30)\Z")
 _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a cell says: a day, a time of day (from 0 to 24 hours), or both; `offset` from UTC when it is given."""
+    """What a cell says: a day, a time of day (from 0 to 24 hours), or both; `offset` from UTC when it is given.
+
+    `until` is the second time of a range.
+    """
 
     day: date | None = None
     time: timedelta | None = None
     offset: timedelta | None = None
+    until: timedelta | None = None
 
     def wall(self) -> datetime:
         """Return day and time together; 24:00 is midnight of the next day. Only for a value that has both."""
@@ -64,16 +76,15 @@ def read_moment(text: str, order: DateOrder) -> Written:
         day = _day(found[1], found[2], found[3], found[4], order)
         if not found[5]:
             return Written(day=day)
-        time = _time(found[5])
-        return Written(day=day, time=time.time, offset=time.offset)
+        return replace(_time_with_date(text, found[5]), day=day)
     if found := _COMPACT.fullmatch(text):
         day = _calendar_day(int(found[1]), int(found[2]), int(found[3]))
         if not found[4]:
             return Written(day=day)
         clock = _clock(int(found[4]), int(found[5]), int(found[6] or 0))
         return Written(day=day, time=clock, offset=timedelta(0) if found[7] else None)
-    if _TIME.fullmatch(text) and not text.isdigit():
-        return _time(text)
+    if (_TIME.fullmatch(text) and not text.isdigit()) or _RANGE.fullmatch(text):
+        return _time_or_range(text)
     raise ValueError(f"{text!r} is not a date or a time (write it like {_FORMS})")
 
 
@@ -102,6 +113,34 @@ def _calendar_day(year: int, month: int, day: int) -> date:
         return date(year, month, day)
     except ValueError:
         raise ValueError(f"there is no day {year:04}-{month:02}-{day:02}") from None
+
+
+def _time_with_date(whole: str, text: str) -> Written:
+    """Read the time behind a date; what could be an offset from UTC as well as the end of a range is refused."""
+    if _ISO_STAMP.match(whole) and _TIME.fullmatch(text):
+        return _time(text)
+    if re.match(r"\d{4}-", whole) and _TIME.fullmatch(text) and _LIKE_OFFSET.search(text):
+        said = f"write {_spaced(text)}, or a T before it"
+        raise ValueError(f"{whole!r} could be two times or one with an offset ({said})")
+    return _time_or_range(text)
+
+
+def _spaced(text: str) -> str:
+    return " - ".join(part.strip() for part in text.rsplit("-", 1))
+
+
+def _time_or_range(text: str) -> Written:
+    """Read a time of day, or two; where only the second says whether it is before noon, it says so of both."""
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        return _time(text)
+    last = _time(f"{found[3]} {found[4]}m" if found[4] else found[3])
+    first = _time(f"{found[1]} {found[2]}m" if found[2] else found[1])
+    if found[4] and not found[2]:
+        alike = _time(f"{found[1]} {found[4]}m")
+        if alike.time is not None and last.time is not None and alike.time <= last.time:
+            first = alike
+    return replace(first, until=last.time)
 
 
 def _time(text: str) -> Written:
