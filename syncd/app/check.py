@@ -96,8 +96,9 @@ def _source(setup: SyncSetup, snapshot: Snapshot) -> Check:
     problems = (*snapshot.problems, *kept.problems)
     detail = f"{setup.source.describe()}: {counted(len(kept.entries), 'entry', 'entries')}"
     if problems:
-        return Check(name=name, ok=False, detail=f"{detail}; {_first(problems)}", remedy="mend these entries")
-    return Check(name=name, ok=True, detail=detail)
+        detail += f"; {_first(tuple(sorted(problems, key=lambda one: one.kind == 'warning')))}"
+    ok = all(problem.kind == "warning" for problem in problems)  # entries are used, whatever there is to say of them
+    return Check(name=name, ok=ok, detail=detail, remedy="" if ok else "mend these entries")
 
 
 def _first(problems: tuple[Problem, ...]) -> str:

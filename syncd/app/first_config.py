@@ -127,7 +127,7 @@ def _listed(title: str, lines: tuple[str, ...]) -> Iterator[str]:
 
 def _key(name: str, value: str | int, said: str) -> str:
     line = f"{name} = {value if isinstance(value, int) else _text(value)}"
-    return f"{line:<{_WIDTH}}# {_one_line(said)}" if said else line
+    return f"{line:<{_WIDTH - 1}} # {_one_line(said)}" if said else line
 
 
 def _text(value: str) -> str:

@@ -22,7 +22,7 @@ from syncd.clock import Clock
 from syncd.config import Config, load_config
 from syncd.config.secrets import Secret, check_webhook
 from syncd.errors import ConfigError, EntryError, SourceError
-from syncd.model.entry import Snapshot
+from syncd.model.entry import Snapshot, Timed
 from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.credential import Webhook
@@ -34,6 +34,7 @@ from syncd.source.web.access import WebOptions, read_access
 from syncd.source.web.feed import fetch_once
 
 _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
+_MACHINES = "this machine's"
 _SHOWN = 200
 """How many owners of the schedule are looked up in the portal; enough to see whose calendars it means."""
 
@@ -75,8 +76,9 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
     )
     text = compose(first)
     config = _proved(text, folder)
-    doubts = (*(found.doubts if found is not None else ()), *_doubts(first))
-    return Start(text=text, snapshot=await _read(config, clock) if source is not None else None, doubts=doubts)
+    snapshot = await _read(config, clock) if source is not None else None
+    doubts = (*(found.doubts if found is not None else ()), *_doubts(first), *_zone_doubts(first, snapshot))
+    return Start(text=text, snapshot=snapshot, doubts=doubts)
 
 
 def _checked(webhook: str) -> str:
@@ -149,7 +151,7 @@ def _zone(found: Guess | None, directory: Directory | None) -> tuple[str, str]:
     if directory is not None and _is_zone(directory.caller.zone):
         return directory.caller.zone, "that of the webhook's owner"
     here = _machine_zone()
-    return (here, "this machine's") if here else ("UTC", "a stand-in: write yours, such as Europe/Moscow")
+    return (here, _MACHINES) if here else ("UTC", "a stand-in: write yours, such as Europe/Moscow")
 
 
 def _is_zone(name: str) -> bool:
@@ -201,6 +203,14 @@ def _doubts(first: FirstConfig) -> tuple[str, ...]:
     if not first.has_owner:
         doubts.append("the schedule names no owners: all entries go into the calendar of the owner in [sync.target]")
     return tuple(doubts)
+
+
+def _zone_doubts(first: FirstConfig, snapshot: Snapshot | None) -> tuple[str, ...]:
+    """Tell that times were put into this machine's zone, which on a server says nothing about a schedule."""
+    spans = [entry.span for entry in snapshot.entries] if snapshot is not None else []
+    if first.zone_said != _MACHINES or not any(isinstance(one, Timed) and one.zone == first.zone for one in spans):
+        return ()
+    return (f"times without a zone are taken as {first.zone}, {_MACHINES}: set timezone to the schedule's own",)
 
 
 def _proved(text: str, folder: Path) -> Config:

@@ -32,6 +32,24 @@ def edit(folder: Path, before: str, after: str) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
 
 
+def test_a_check_tells_warnings_of_the_source_and_fails_for_rejected_entries_only(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = folder / "syncd.toml"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace('title = "Shift"', 'title = "Shift"\nstatus = "Shift"')
+    )
+    code, checked = document(capsys, "check", "--offline", "--json")
+    (source,) = [one for one in checked["checks"] if one["name"] == "source shifts"]
+    assert (code, source["ok"], source["remedy"]) == (0, True, "")
+    assert "status 'Early' is not" in source["detail"]
+    edit(folder, "1,Early", "1,")
+    code, checked = document(capsys, "check", "--offline", "--json")
+    (source,) = [one for one in checked["checks"] if one["name"] == "source shifts"]
+    assert (code != 0, source["ok"]) == (True, False)
+    assert "shifts.csv:2: there is no title" in source["detail"]
+
+
 def test_a_first_sync_from_check_to_silence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, checked = document(capsys, "check", "--json")
     assert (code, checked["ok"]) == (0, True)

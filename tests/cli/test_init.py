@@ -61,6 +61,15 @@ def test_without_a_portal_the_config_goes_to_stdout_and_the_entries_to_stderr(tm
     assert syncd(tmp_path, "check", "--offline").returncode == 0
 
 
+def test_times_put_into_this_machines_zone_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Etc/UTC")
+    (tmp_path / "shifts.csv").write_text(SHIFTS.format(KNOWN))
+    said = "times without a zone are taken as Etc/UTC, this machine's: set timezone"
+    assert said in " ".join(syncd(tmp_path, "init", "--source", "shifts.csv").stderr.split())
+    (tmp_path / "team.ics").write_bytes(calendar(event("DTSTART;TZID=Asia/Omsk:20261201T090000", "SUMMARY:Stand-up")))
+    assert "this machine's: set" not in " ".join(syncd(tmp_path, "init", "--source", "team.ics").stderr.split())
+
+
 def test_without_anything_it_is_a_template(tmp_path: Path) -> None:
     done = syncd(tmp_path, "init")
     assert tomllib.loads(done.stdout)["portals"]["main"]["webhook"].startswith("https://example.bitrix24.com/")
