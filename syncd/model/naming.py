@@ -12,7 +12,7 @@ given away once, so twins stay as many as they are. Nothing here asks what a uid
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -24,6 +24,8 @@ _IDENTITY_FIELDS = frozenset({"mark", "origin"})
 """Fields of items that say which item it is and nothing that people see."""
 _RENAMED_PER_KNOWN = 9
 _SIMILAR_AT_LEAST = 3
+_Index = defaultdict[Hashable, deque[str]]
+_NOBODY: deque[str] = deque()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,34 +107,42 @@ class _Matching:
     def identical(self, newcomers: Mapping[str, Sequence[Item]]) -> dict[str, str]:
         """Return the orphans that look the same as newcomers in every field."""
         places = {_place(item) for own in newcomers.values() for item in own} & {_place(one) for one in self._links}
-        index: dict[Hashable, list[str]] = defaultdict(list)
+        index: _Index = defaultdict(deque)
         for link in self._links:
             if (place := _place(link)) in places:  # hashing all there is would take long
                 index[place, _content(link)].append(link.key.uid)
-        held: dict[Hashable, list[str]] = defaultdict(list)
+        held: _Index = defaultdict(deque)
         for hold in self._holds:
             held[hold.key.calendar, hold.key.piece, hold.fingerprint].append(hold.key.uid)
 
-        def found(item: Item) -> Sequence[str]:
+        def found(item: Item) -> deque[str]:
             if (place := _place(item)) in places:
-                return index.get((place, _content(item)), [])
-            return held.get((item.key.calendar, item.key.piece, item.fingerprint), []) if held else []
+                return index.get((place, _content(item)), _NOBODY)
+            return held.get((item.key.calendar, item.key.piece, item.fingerprint), _NOBODY) if held else _NOBODY
 
         return self._given(newcomers, found)
 
     def similar(self, newcomers: Mapping[str, Sequence[Item]]) -> dict[str, str]:
         """Return the orphans left that have newcomers' calendar, title and start."""
-        index: dict[Hashable, list[str]] = defaultdict(list)
+        index: _Index = defaultdict(deque)
         for link in self._links:
             index[_place(link)].append(link.key.uid)
-        return self._given(newcomers, lambda item: index.get(_place(item), []))
+        return self._given(newcomers, lambda item: index.get(_place(item), _NOBODY))
 
-    def _given(self, newcomers: Mapping[str, Sequence[Item]], found: Callable[[Item], Sequence[str]]) -> dict[str, str]:
+    def _given(self, newcomers: Mapping[str, Sequence[Item]], found: Callable[[Item], deque[str]]) -> dict[str, str]:
         names: dict[str, str] = {}
         for uid, items in newcomers.items():
-            votes = Counter(one for item in items for one in found(item) if one not in self._taken)
-            best = min(votes, key=lambda one: (-votes[one], one), default=None)
-            if best is not None and 2 * votes[best] >= len(items):
+            candidates = [found(item) for item in items]
+            for some in candidates:
+                while some and some[0] in self._taken:
+                    some.popleft()
+            if len(items) == 1:  # thousands of twins shall not be counted for each of them
+                best = next(iter(candidates[0]), None)
+            else:
+                votes = Counter(one for some in candidates for one in some if one not in self._taken)
+                best = min(votes, key=lambda one: (-votes[one], one), default=None)
+                best = best if best is not None and 2 * votes[best] >= len(items) else None
+            if best is not None:
                 names[uid] = best
                 self._taken.add(best)
         return names
