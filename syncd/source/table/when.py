@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from syncd.source.table.spoken import named_day, without_weekday
+
 DateOrder = Literal["auto", "iso", "dmy", "mdy"]
 
 _DATE = re.compile(r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?![\d])(?:[T\s,]\s*(.+))?", re.IGNORECASE)
@@ -29,6 +31,7 @@ _CLOCK = r"\d{1,2}(?:[:.]\d{2}){1,2}|\d{1,2}(?=\s*[ap]\.?m)"
 _HALF = r"\s*(?:([ap])\.?m\.?)?"
 _RANGE = re.compile(rf"({_CLOCK}){_HALF}\s*[-\N{{EN DASH}}\N{{EM DASH}}]\s*({_CLOCK}){_HALF}", re.IGNORECASE)
 _ISO_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}(T| \d{2}:\d{2}:\d{2})", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]{2}")
 _LIKE_OFFSET = re.compile(r"-(0\d|1[0-2]):(00|30)\Z")
 _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
 
@@ -61,7 +64,7 @@ def find_order(texts: Iterable[str], setting: DateOrder) -> DateOrder:
         return setting
     day_first = month_first = False
     for text in texts:
-        found = _DATE.fullmatch(text)
+        found = _DATE.fullmatch(_plain(text))
         if found and found[2] != "." and len(found[1]) < 3:
             day_first = day_first or int(found[1]) > 12
             month_first = month_first or int(found[3]) > 12
@@ -72,6 +75,7 @@ def find_order(texts: Iterable[str], setting: DateOrder) -> DateOrder:
 
 def read_moment(text: str, order: DateOrder) -> Written:
     """Read a date, a date with a time, or a time alone; raises ValueError with what is wrong with it."""
+    text = _plain(text)
     if found := _DATE.fullmatch(text):
         day = _day(found[1], found[2], found[3], found[4], order)
         if not found[5]:
@@ -85,6 +89,8 @@ def read_moment(text: str, order: DateOrder) -> Written:
         return Written(day=day, time=clock, offset=timedelta(0) if found[7] else None)
     if (_TIME.fullmatch(text) and not text.isdigit()) or _RANGE.fullmatch(text):
         return _time_or_range(text)
+    if (spoken := named_day(text)) is not None:
+        return replace(_time_or_range(spoken[1]) if spoken[1] else Written(), day=spoken[0])
     raise ValueError(f"{text!r} is not a date or a time (write it like {_FORMS})")
 
 
@@ -113,6 +119,10 @@ def _calendar_day(year: int, month: int, day: int) -> date:
         return date(year, month, day)
     except ValueError:
         raise ValueError(f"there is no day {year:04}-{month:02}-{day:02}") from None
+
+
+def _plain(text: str) -> str:
+    return without_weekday(text) if _WORD.search(text) else text
 
 
 def _time_with_date(whole: str, text: str) -> Written:
