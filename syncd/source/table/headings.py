@@ -145,6 +145,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> Found:
     _sort_times(columns, reasons, contents)
     if "start" not in columns and "date" not in columns:
         _take(columns, reasons, "start", _first(contents, columns, _is_date), "it holds dates")
+    _find_times(columns, reasons, contents)
     if "title" not in columns:
         texts = _first(contents, columns, _is_text)
         _take(columns, reasons, "title", texts, "the first column of texts")
@@ -210,6 +211,24 @@ def _sort_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequ
         columns.pop("duration")
 
 
+def _find_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
+    """Look for the times that no heading tells of: those of bare days, and the end of what has only a start."""
+    if "start" not in columns:
+        return
+    start = contents[columns["start"]]
+    has_end = bool(columns.keys() & {"end", "end_time", "duration"})
+    if _share(start, _has_time) < 1 - _MOSTLY:
+        clock = _first(contents, columns, _is_clock)
+        if clock is None:
+            return
+        columns["date"], reasons["date"] = columns.pop("start"), reasons["start"]
+        _take(columns, reasons, "start_time", clock, "it holds times")
+        if not has_end and not any(_is_range(text) for text in contents[clock]):
+            _take(columns, reasons, "end_time", _first(contents, columns, _is_clock), "it holds times, too")
+    elif not has_end and not any(_is_range(text) for text in start):
+        _take(columns, reasons, "end", _first(contents, columns, _is_stamp), "it holds dates with times, too")
+
+
 def _take(columns: dict[str, int], reasons: dict[str, str], field: str, at: int | None, reason: str) -> None:
     if at is not None:
         columns[field], reasons[field] = at, reason
@@ -224,6 +243,27 @@ def _first(
 
 def _is_date(content: Sequence[str]) -> bool:
     return _share(content, lambda text: (moment := _moment(text)) is not None and moment.day is not None) >= _MOSTLY
+
+
+def _is_clock(content: Sequence[str]) -> bool:
+    """Say whether a column holds times of day without their heading saying so: 12.50 is a price."""
+    return _share(content, lambda text: _is_range(text) or (":" in text and _is_time(text))) >= _MOSTLY
+
+
+def _is_time(text: str) -> bool:
+    return (moment := _moment(text)) is not None and moment.day is None
+
+
+def _is_stamp(content: Sequence[str]) -> bool:
+    return _is_date(content) and _share(content, _has_time) >= _MOSTLY
+
+
+def _has_time(text: str) -> bool:
+    return (moment := _moment(text)) is not None and moment.time is not None
+
+
+def _is_range(text: str) -> bool:
+    return (moment := _moment(text)) is not None and moment.until is not None
 
 
 def _is_text(content: Sequence[str]) -> bool:
