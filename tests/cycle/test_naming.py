@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -338,3 +339,33 @@ def test_a_filter_sees_the_uids_of_the_source_whatever_names_its_entries(tmp_pat
         school.feed(*timetable(), event("Secret", day=9, uid="private-1"))
         school.feed(*timetable(), event("Secret", day=9, uid="private-2"))
         assert school.names == list(TITLES)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_whatever_changes_together_with_uids_each_entry_is_there_once_and_what_stayed_is_not_touched(
+    seed: int, share: float, tmp_path: Path
+) -> None:
+    rng = Random(f"{seed}/{share}")
+    school = School(tmp_path, "max_changed = 99")
+    rows = [(f"Lesson {number}", 1 + number, "Hall") for number in range(16)]
+    names = [next(uids) for _ in rows]
+    for step in range(8):
+        names = [next(uids) if rng.random() < share else name for name in names]
+        if step == 5:
+            school.lose_state()
+        elif step:
+            edited, gone = rng.sample(range(len(rows)), 2)
+            rows[edited] = (*rows[edited][:2], rng.choice(("Gym", "Hall", "Lab")))
+            rows[gone], names[gone] = (f"New {step}", rng.randrange(1, 20), "Hall"), next(uids)
+        stood = school.shown
+        result = school.feed(
+            *(
+                event(title, f"LOCATION:{place}", day=day, uid=uid)
+                for (title, day, place), uid in zip(rows, names, strict=True)
+            )
+        )
+        assert result.error is None, result.error
+        wanted = sorted((title, place) for title, _, place in rows)
+        assert sorted((name, place) for name, place, _ in school.shown.values()) == wanted
+        assert len(stood.items() & school.shown.items()) >= (len(rows) - 2 if step else 0)
