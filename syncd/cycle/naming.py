@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.shaping import Kept, Shaping, shape_all
 from syncd.model.entry import Entry, Problem, Snapshot
-from syncd.model.item import Hold, Item, Link
+from syncd.model.item import Hold, Item, Json, Link
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.target.base import ShapeContext
 
@@ -20,15 +22,21 @@ _NOTE = "uids"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uids:
+    """What one pass tells the next: `names` maps known uids to the source's, as far as they differ; `doubted` are known
+    ones that may stand there still, among entries which cannot be used."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    doubted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """A snapshot and what the filter left of it, under the uids that links know; `names` maps known uids to the
-    source's, as far as they differ. `nameless` tells that uids of what could not be used say nothing."""
+    """A snapshot and what the filter left of it, under the uids that links know, and what is known of its uids."""
 
     snapshot: Snapshot
     kept: Kept
-    names: Mapping[str, str] = field(default_factory=dict)
-    applied: bool = False
-    nameless: bool = False
+    uids: Uids
 
 
 async def named(
@@ -39,17 +47,16 @@ async def named(
     A name is forgotten once nothing goes by it any more, or the source itself uses it for another entry.
     """
     remembered = await _remembered(setup, world)
-    nameless = setup.uids == "content"
-    if nameless:
+    if setup.uids == "content":
         snapshot, kept = _applied(snapshot, kept, content_names(snapshot.entries))
-    if not remembered:
-        return Naming(snapshot=snapshot, kept=kept, nameless=nameless)
+    if not remembered.names:
+        return Naming(snapshot=snapshot, kept=kept, uids=remembered)
     present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
     used = {link.key.uid for link in links} | {hold.key.uid for hold in holds}
-    names = {known: uid for known, uid in remembered.items() if known in used and known not in present}
+    names = {known: uid for known, uid in remembered.names.items() if known in used and known not in present}
     forward = {uid: known for known, uid in names.items() if uid in present}
     snapshot, kept = _applied(snapshot, kept, forward)
-    return Naming(snapshot=snapshot, kept=kept, names=names, applied=bool(forward), nameless=nameless)
+    return Naming(snapshot=snapshot, kept=kept, uids=replace(remembered, names=names))
 
 
 def shape_recognised(
@@ -62,35 +69,36 @@ def shape_recognised(
     snapshot = naming.snapshot
     shaping = shape_all(setup, snapshot, naming.kept, context)
     shaped = shaping.wanted
+    everything = setup.uids == "content"  # the uids of what cannot be read say nothing there
     found = recognise(
         shaped.items,
         links,
         holds,
         present={entry.uid for entry in snapshot.entries} | snapshot.rejected_uids,
         unusable=shaped.unusable,
-        renamed_before=naming.applied or naming.nameless,
+        doubted={link.key.uid for link in links} if everything else naming.uids.doubted,
         dropped=lambda: _as_if_confirmed(setup, naming.kept.entries, shaping, context),
     )
+    fresh = {known: uid for uid, known in found.names.items()}
+    uids = Uids(names={**naming.uids.names, **fresh}, doubted=found.uncertain)
     if not found.names and not found.uncertain:
-        return naming, shaping, ()
+        return replace(naming, uids=uids), shaping, ()
     snapshot, kept = _applied(snapshot, naming.kept, found.names)
     snapshot = replace(snapshot, rejected_uids=snapshot.rejected_uids | found.uncertain)
-    names = {**naming.names, **{known: uid for uid, known in found.names.items()}}
-    again = replace(naming, snapshot=snapshot, kept=kept, names=names, applied=True)
+    again = Naming(snapshot=snapshot, kept=kept, uids=uids)
     return again, shape_all(setup, snapshot, kept, context), tuple(_said(setup, found))
 
 
-async def remember(setup: SyncSetup, world: World, names: Mapping[str, str]) -> None:
-    """Write down what has been recognised, unless it was known."""
-    if names != await _remembered(setup, world):
-        await world.ledger.note(f"sync/{setup.name}", _NOTE, names, world.clock.now())
+async def remember(setup: SyncSetup, world: World, uids: Uids) -> None:
+    """Write down what is known of the source's uids, unless it was known."""
+    if uids != await _remembered(setup, world):
+        value: Json = {"names": uids.names, "doubted": sorted(uids.doubted)}
+        await world.ledger.note(f"sync/{setup.name}", _NOTE, value, world.clock.now())
 
 
-async def _remembered(setup: SyncSetup, world: World) -> Mapping[str, str]:
-    """Return what passes have recognised: by known uid, the uid that the source had for it last."""
+async def _remembered(setup: SyncSetup, world: World) -> Uids:
     note = await world.ledger.read_note(f"sync/{setup.name}", _NOTE)
-    names = note[0] if note is not None and isinstance(note[0], Mapping) else {}
-    return {known: uid for known, uid in names.items() if isinstance(uid, str)}
+    return msgspec.convert(note[0], Uids) if note is not None else Uids()
 
 
 def _applied(snapshot: Snapshot, kept: Kept, names: Mapping[str, str]) -> tuple[Snapshot, Kept]:
@@ -137,7 +145,7 @@ def _said(setup: SyncSetup, found: Recognised) -> Iterator[Problem]:
             " have the source keep its uids, for an entry that changes together with its uid counts as a new one"
         )
         yield Problem(where=where, kind="warning", reason=reason)
-    if found.uncertain:
+    if found.uncertain and setup.policy.on_removed == "delete":
         reason = (
             f"some entries cannot be used and have uids that say nothing, so {len(found.uncertain)} events that seem"
             " gone from the source may be theirs and are left; mend those entries"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncd.cycle.look import ReadBack
+from syncd.cycle.naming import Uids
 from syncd.cycle.shaping import Kept
 from syncd.errors import SyncdError
 from syncd.model.diff import Plan
@@ -23,7 +24,7 @@ class Prepared:
     `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids of the events
     that were read, None when the portal was not; `confirmed` the linked items found there as they were sent.
     `notified` counts by user id the notices that people may get. `edits_win`: a conflict is decided for the portal, so
-    that nobody has to. `names` are the uids known entries have in the source now, where they are others.
+    that nobody has to. `uids` is what is known of the source's uids.
     """
 
     sync: str
@@ -38,7 +39,7 @@ class Prepared:
     notified: Mapping[int, int]
     new_sections: int
     verified: bool
-    names: Mapping[str, str] = field(default_factory=dict)
+    uids: Uids = field(default_factory=Uids)
     wanted: tuple[Item, ...] = ()
     links: tuple[Link, ...] = ()
     observed: frozenset[int] | None = None

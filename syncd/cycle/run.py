@@ -85,7 +85,7 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
         plan=plan,
         snapshot=snapshot,
         kept=kept,
-        names=naming.names,
+        uids=naming.uids,
         directory=directory,
         problems=problems,
         rejected=shaping.rejected,
@@ -221,7 +221,7 @@ async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id:
     still knows that the item is missing.
     """
     plan, ledger, now = prepared.plan, world.ledger, world.clock.now()
-    await remember(setup, world, prepared.names)
+    await remember(setup, world, prepared.uids)
     await ledger.mark_absent(setup.name, plan.absent, plan.present)
     await ledger.forget(setup.name, [c.key for c in plan.changes if c.op == "create" and c.link is not None])
     if plan.versions:

@@ -49,14 +49,14 @@ def recognise(
     *,
     present: Collection[str],
     unusable: Collection[str],
-    renamed_before: bool,
+    doubted: Collection[str] = (),
     dropped: Callable[[], Iterable[Item]] = tuple,
 ) -> Recognised:
     """Return which of the uids of `items` stand for uids that are linked or held already.
 
-    `present` are all uids of the snapshot, `unusable` those without items although they should have some. With
-    `renamed_before` the source is known to change its uids. `dropped` gives what cancelled entries would have become;
-    it is asked only where the whole source is renamed.
+    `present` are all uids of the snapshot, `unusable` those without items although they should have some. `doubted` are
+    uids that were uncertain in the last pass, and are so still while something is unusable. `dropped` gives what
+    cancelled entries would have become; it is asked only where the whole source is renamed.
     """
     known_links: dict[str, list[Link]] = defaultdict(list)
     for link in links:
@@ -91,9 +91,10 @@ def recognise(
             if item.key.uid not in known:
                 cancelled[item.key.uid].append(item)
         names |= alike | matching.similar(cancelled)
-    lost = (names or renamed_before) and not known.issuperset(unusable)
-    uncertain = frozenset(orphans - set(names.values())) if lost else frozenset()
-    return Recognised(names=names, whole=whole, known=len(familiar), uncertain=uncertain)
+    uncertain: set[str] = set()
+    if not known.issuperset(unusable):
+        uncertain = (orphans if names else orphans & set(doubted)) - set(names.values())
+    return Recognised(names=names, whole=whole, known=len(familiar), uncertain=frozenset(uncertain))
 
 
 class _Matching:

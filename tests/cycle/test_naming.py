@@ -239,6 +239,17 @@ def test_an_entry_that_cannot_be_read_under_its_new_uid_is_not_taken_for_gone(sc
     assert school.names == list(TITLES)
 
 
+def test_an_entry_that_never_could_be_read_keeps_nothing_from_being_deleted_once_the_uids_are_steady(
+    school: School,
+) -> None:
+    broken = event("Broken", uid="broken").replace("20261201T09", "20260231T09")
+    school.feed(*timetable(), broken)
+    steady = [event(title, day=day, uid=title) for day, title in enumerate(TITLES, 1)]
+    assert changes(school.feed(*steady, broken.replace("UID:broken", "UID:other"))) == {"rejected": 1}
+    assert changes(school.feed(*steady[1:], broken.replace("UID:broken", "UID:other"))) == {"deleted": 1, "rejected": 1}
+    assert school.names == list(TITLES[1:])
+
+
 def test_a_feed_cut_short_with_new_uids_deletes_nothing_and_doubles_nothing(school: School) -> None:
     school.feed(*timetable())
     result = school.feed(*list(timetable())[:3], "BEGIN:VEVENT\nUID:x", whole=False)

@@ -23,10 +23,10 @@ def recognised(
     holds: tuple[Hold, ...] = (),
     also: frozenset[str] = frozenset(),
     unusable: frozenset[str] = frozenset(),
-    renamed_before: bool = False,
+    doubted: frozenset[str] = frozenset(),
 ) -> Recognised:
     present = {one.key.uid for one in items} | also | unusable
-    return recognise(items, links, holds, present=present, unusable=unusable, renamed_before=renamed_before)
+    return recognise(items, links, holds, present=present, unusable=unusable, doubted=doubted)
 
 
 def school(prefix: str, number: int = 10) -> list[Item]:
@@ -128,7 +128,9 @@ def test_orphans_are_uncertain_while_entries_of_new_uids_cannot_be_used() -> Non
     broken = frozenset({"broken"})
     assert recognised(school("new")[:8], links, unusable=broken).uncertain == {"old9", "old10"}
     assert recognised([], links, unusable=broken).uncertain == frozenset()
-    assert len(recognised([], links, unusable=broken, renamed_before=True).uncertain) == 10
+    doubted = frozenset({"old9", "gone"})
+    assert recognised([], links, unusable=broken, doubted=doubted).uncertain == {"old9"}
+    assert recognised([], links, doubted=doubted).uncertain == frozenset()
     assert recognised(school("new")[:8], links, unusable=frozenset({"old9"})).uncertain == frozenset()
 
 
