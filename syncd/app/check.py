@@ -223,13 +223,14 @@ async def _sync(
 
 
 def _zone(setup: SyncSetup, directory: Directory, now: float) -> Check:
-    """Tell the portal's zone; where times of the CRM depend on a guess, that is said (PORTAL.md 6.3)."""
+    """Tell the portal's zone; where what people see depends on a guess, that is said (PORTAL.md 4.7, 6.3)."""
     zone, caller = portal_zone(setup, directory), caller_zone(directory)
     detail = f"the portal's own zone is taken as {zone}"
-    guessed = setup.target.on_cards and not setup.portal_zone and caller
+    guessed = not setup.portal_zone and caller
     if guessed and not _switch_together(zone, caller, now):
+        depending = "times of the other season" if setup.target.on_cards else "days on which the portal's clocks change"
         detail += (
-            f"; the webhook's user lives in {caller}, whose clock changes differently: times of the other season "
+            f"; the webhook's user lives in {caller}, whose clock changes differently: {depending} "
             "depend on this guess, so name it with server_timezone in [portals.X]"
         )
     return Check(name=f"zone {setup.name}", ok=True, detail=detail)
