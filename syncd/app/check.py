@@ -192,7 +192,11 @@ async def _sync(
         return
     calendars = sorted(setup.target.calendars(kept.entries, directory))
     with_sections = [calendar for calendar in calendars if not calendar.on_card]
-    directory = directory.with_sections(await read_sections(portal, with_sections))
+    try:
+        directory = directory.with_sections(await read_sections(portal, with_sections))
+    except SyncdError as error:
+        yield Check(name=f"calendars {setup.name}", ok=False, detail=error.message, remedy=error.remedy)
+        return
     unread = [calendar for calendar in with_sections if not directory.knows(calendar)]
     if unread:
         yield Check(name=f"calendars {setup.name}", ok=False, detail=f"cannot be read: {_names(unread)}",

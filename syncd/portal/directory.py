@@ -19,7 +19,8 @@ from syncd.errors import EntryError
 from syncd.model.item import Calendar, Json
 from syncd.portal.client import Portal
 from syncd.portal.clients import Clients
-from syncd.portal.wire import Command, Done
+from syncd.portal.refusal import portal_error
+from syncd.portal.wire import Command, Done, Refused
 
 T = TypeVar("T")
 _CANDIDATES = 3
@@ -256,12 +257,18 @@ async def read_directory(portal: Portal, *, now: float, groups: bool) -> Directo
 
 
 async def read_sections(portal: Portal, calendars: Sequence[Calendar]) -> Mapping[str, tuple[Section, ...]]:
-    """Read the sections of `calendars` in batches; a calendar that cannot be read is left out."""
+    """Read the sections of `calendars` in batches; a calendar that cannot be read is left out.
+
+    Raises PortalRefusedError when the webhook as a whole may not read calendars, and what `read_many` raises.
+    """
     commands = [
         Command(method="calendar.section.get", params={"type": calendar.type, "ownerId": calendar.owner})
         for calendar in calendars
     ]
     outcomes = await portal.read_many(commands)
+    for outcome in outcomes:
+        if isinstance(outcome, Refused) and outcome.reach == "portal":
+            raise portal_error(portal.origin, outcome)
     return {
         str(calendar): _all(_section, rows_of(outcome.result))
         for calendar, outcome in zip(calendars, outcomes, strict=True)

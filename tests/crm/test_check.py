@@ -6,16 +6,22 @@ from pathlib import Path
 from random import Random
 
 import msgspec
+import pytest
 
 from syncd.app.check import Check, check_all
 from syncd.app.wiring import App
 from syncd.config import load_config
+from syncd.cycle.run import prepare
+from syncd.errors import PortalRefusedError
 from syncd.portal.client import Portal
 from syncd.portal.credential import Webhook
 from syncd.portal.pace import Limits
 from syncd.sandbox.seed import default_world
 from tests.crm.stage import HEADER, ROWS, VISITS
-from tests.support.sandbox import WEBHOOK, Stage, run_inline
+from tests.support.sandbox import HEADER as SHIFT_HEADER
+from tests.support.sandbox import SHIFTS, WEBHOOK, Stage, run_inline
+
+SHIFT = f"{SHIFT_HEADER}1,Early shift,2026-12-01 06:00,2026-12-01 14:00,anna.petrova@school.example,Desk 1\n"
 
 
 def checks(
@@ -72,6 +78,24 @@ def test_a_guessed_zone_that_times_depend_on_is_told(tmp_path: Path) -> None:
     found = checks(tmp_path, zone="Europe/Riga")
     (told,) = (one.detail for one in found if one.name == "zone visits")
     assert "server_timezone" in told
+
+
+def test_a_webhook_without_the_scope_of_calendars_is_told_by_the_plan_too(tmp_path: Path) -> None:
+    world = default_world()
+    hooks = tuple(msgspec.structs.replace(hook, scopes=("user",)) for hook in world.webhooks)
+    stage = Stage(tmp_path, SHIFTS, seed=msgspec.structs.replace(world, webhooks=hooks))
+    stage.write("shifts.csv", SHIFT)
+
+    async def planned() -> None:
+        async with stage.opened() as (setups, passing):
+            await prepare(setups["shifts"], passing, verify=False, keep=False)
+
+    with pytest.raises(PortalRefusedError, match="insufficient_scope"):
+        run_inline(planned())
+    found = checks(tmp_path, scopes=("user",), config=SHIFTS)
+    (calendars,) = (one for one in found if one.name == "calendars shifts")
+    assert not calendars.ok
+    assert "insufficient_scope" in calendars.detail
 
 
 def test_what_to_dos_cannot_do_is_said(tmp_path: Path) -> None:
