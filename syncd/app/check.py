@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,8 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
         except SyncdError as error:
             yield Check(name=f"source {setup.name}", ok=False, detail=error.message, remedy=error.remedy)
             continue
-        yield _source(setup, snapshots[setup.name])
+        for one in _source(setup, snapshots[setup.name]):
+            yield one
     if offline:
         return
     for config in app.config.portals:
@@ -85,20 +86,23 @@ async def _read(app: App, setup: SyncSetup) -> Snapshot:
     return await setup.source.read(setup.reading(app.clock.now()))
 
 
-def _source(setup: SyncSetup, snapshot: Snapshot) -> Check:
+def _source(setup: SyncSetup, snapshot: Snapshot) -> Iterator[Check]:
     name = f"source {setup.name}"
     if not snapshot.complete:
-        return Check(
+        yield Check(
             name=name, ok=False, detail=f"{setup.source.describe()}: {snapshot.incomplete_because}",
             remedy="mend the source; until then nothing is deleted",
         )  # fmt: skip
+        return
     kept = kept_entries(setup, snapshot)
     problems = (*snapshot.problems, *kept.problems)
     detail = f"{setup.source.describe()}: {counted(len(kept.entries), 'entry', 'entries')}"
+    yield Check(name=name, ok=True, detail=detail)
     if problems:
-        detail += f"; {_first(tuple(sorted(problems, key=lambda one: one.kind == 'warning')))}"
-    ok = all(problem.kind == "warning" for problem in problems)  # entries are used, whatever there is to say of them
-    return Check(name=name, ok=ok, detail=detail, remedy="" if ok else "mend these entries")
+        ok = all(problem.kind == "warning" for problem in problems)  # such entries are used
+        said = _first(tuple(sorted(problems, key=lambda one: one.kind == "warning")))
+        remedy = "" if ok else "mend these entries"
+        yield Check(name=f"entries {setup.name}", ok=ok, detail=said, remedy=remedy)
 
 
 def _first(problems: tuple[Problem, ...]) -> str:

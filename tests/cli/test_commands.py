@@ -40,14 +40,14 @@ def test_a_check_tells_warnings_of_the_source_and_fails_for_rejected_entries_onl
         config.read_text(encoding="utf-8").replace('title = "Shift"', 'title = "Shift"\nstatus = "Shift"')
     )
     code, checked = document(capsys, "check", "--offline", "--json")
-    (source,) = [one for one in checked["checks"] if one["name"] == "source shifts"]
-    assert (code, source["ok"], source["remedy"]) == (0, True, "")
-    assert "status 'Early' is not" in source["detail"]
+    (entries,) = [one for one in checked["checks"] if one["name"] == "entries shifts"]
+    assert (code, entries["ok"], entries["remedy"]) == (0, True, "")
+    assert "status 'Early' is not" in entries["detail"]
     edit(folder, "1,Early", "1,")
     code, checked = document(capsys, "check", "--offline", "--json")
-    (source,) = [one for one in checked["checks"] if one["name"] == "source shifts"]
-    assert (code != 0, source["ok"]) == (True, False)
-    assert "shifts.csv:2: there is no title" in source["detail"]
+    (entries,) = [one for one in checked["checks"] if one["name"] == "entries shifts"]
+    assert (code, entries["ok"]) == (1, False)
+    assert "shifts.csv:2: there is no title" in entries["detail"]
 
 
 def test_a_first_sync_from_check_to_silence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -197,6 +197,17 @@ def test_a_wrong_webhook_gives_exit_code_3_and_is_never_shown(folder: Path, caps
         code, out, err = run(capsys, *command)
         assert code == 3, command
         assert "revokedcode" not in out + err
+
+
+def test_check_ends_with_the_code_that_a_sync_would_end_with(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(folder, "\n2,", "\n9,Backwards,2026-12-02 09:00,2026-12-02 08:00,anna.petrova@school.example\n2,")
+    code, checked = document(capsys, "check", "--json")
+    assert code == 1
+    (entries,) = (one for one in checked["checks"] if one["name"] == "entries shifts")
+    assert "shifts.csv:3: end is before start" in entries["detail"]
+    config = folder / "syncd.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace("sandboxadmin", "revokedcode"), encoding="utf-8")
+    assert run(capsys, "check")[0] == 3
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("sync", "--no-such-option"), ("sync", "nosuch"), ()])

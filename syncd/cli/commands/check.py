@@ -12,6 +12,7 @@ from rich.text import Text
 from syncd.app.check import Check, check_all, check_document
 from syncd.app.wiring import open_app
 from syncd.cli import show
+from syncd.cli.commands.passes import worst
 from syncd.cli.dispatch import config_path
 
 
@@ -26,7 +27,7 @@ async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
                 _show(out, one)
     if arguments.json:
         print(orjson.dumps(check_document(tuple(found)), option=orjson.OPT_INDENT_2).decode())
-    return 0 if all(one.ok for one in found) else _code(found)
+    return worst(_code(one) for one in found if not one.ok)
 
 
 def _show(out: Console, one: Check) -> None:
@@ -37,7 +38,8 @@ def _show(out: Console, one: Check) -> None:
     show.line(out, line)
 
 
-def _code(found: list[Check]) -> int:
-    """The exit code of the first thing that stands in the way."""
-    kind = next(one.name for one in found if not one.ok).split(" ")[0]
-    return {"portal": 3, "source": 5, "guard": 4, "owners": 1, "calendars": 3, "sections": 1}.get(kind, 2)
+def _code(one: Check) -> int:
+    """Return the exit code that a sync would end with because of what `one` found."""
+    kind = one.name.split(" ")[0]
+    codes = {"portal": 3, "source": 5, "guard": 4, "entries": 1, "owners": 1, "calendars": 3, "sections": 1}
+    return codes.get(kind, 2)
