@@ -25,6 +25,7 @@ from syncd.cycle.shaping import context_of, kept_entries, shape_all
 from syncd.errors import StoppedError, SyncdError
 from syncd.model.diff import ANY_FINGERPRINT, Observation, Plan, make_plan
 from syncd.model.entry import Problem
+from syncd.model.guard import believed
 from syncd.model.item import Calendar, Change, Hold, Key, Link
 from syncd.state.records import RunState
 
@@ -66,7 +67,8 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
     directory = await directories.directory_for(setup, world, naming.kept.entries, fresh=verify, keep=keep)
     context = context_of(setup, directory, window=window, now=now)
     naming, shaping, renamed = shape_recognised(setup, naming, context, links, held)
-    snapshot, kept = naming.snapshot, naming.kept
+    kept = naming.kept
+    snapshot = believed(naming.snapshot, links, window=window, removed_after=setup.policy.removed_after)
     observation = await observe(setup, world, shaping.wanted.items, links, window) if verify else None
     if observation is not None:
         observation = await without_siblings(setup, world, observation)

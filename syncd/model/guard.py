@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
 
 from syncd.errors import GuardError
 from syncd.model.diff import Plan
+from syncd.model.entry import Snapshot
+from syncd.model.item import Link
 from syncd.model.threshold import Threshold
+from syncd.model.window import Window
 
 CHANGES_COUNT_FROM = 20
 _SHOWN = 5
@@ -40,6 +45,25 @@ class Guard:
                 f"look at `syncd plan {sync}`; if this is right, run once with --force or raise max_changed in"
                 f" [[sync]] {sync}",
             )
+
+
+def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, removed_after: int) -> Snapshot:
+    """Return `snapshot`, called incomplete when it is empty, something was known, and it is not empty for long enough.
+
+    A source in the middle of a refresh looks like that. Absence is counted all the same, so that an emptiness which
+    lasts for `removed_after` passes is believed. Links outside `window` say nothing: they are never absent.
+    """
+    if not snapshot.complete or snapshot.entries or snapshot.rejected_uids:
+        return snapshot
+    known = [link for link in links if window.touches(date.fromisoformat(link.starts_on), _end(link))]
+    if not known or any(link.absent_passes + 1 >= removed_after for link in known):
+        return snapshot
+    because = f"no entries, where {len(known)} items were known (removed_after = {removed_after} passes in a row)"
+    return replace(snapshot, complete=False, incomplete_because=because)
+
+
+def _end(link: Link) -> date | None:
+    return date.fromisoformat(link.ends_on) if link.ends_on else None
 
 
 def _examples(plan: Plan, uids: frozenset[str]) -> str:

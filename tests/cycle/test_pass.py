@@ -264,3 +264,24 @@ def test_a_series_from_which_a_person_took_an_occurrence_is_left_with_on_conflic
     assert (result.record.counts["conflict"], result.record.counts["deleted"]) == (1, 0)
     assert "08.12.2026" in result.record.problems[0].reason
     assert stage.names(owner=3) == ["Cancelled", "Stand-up"]
+
+
+def test_an_emptied_source_is_incomplete_until_it_was_empty_for_removed_after_passes(tmp_path: Path) -> None:
+    loose = SHIFTS.replace("removed_after = 1", 'removed_after = 2\nmax_removed = "100%"')
+    stage = staged(tmp_path, config=loose)
+    run_inline(stage.one_pass())
+    stage.write("shifts.csv", HEADER)
+    first = run_inline(stage.one_pass())
+    assert first.exit_code == 5
+    assert any("no entries, where 3 items were known" in one.reason for one in first.record.problems)
+    assert len(stage.names()) == 3
+    second = run_inline(stage.one_pass())
+    assert (second.exit_code, second.record.counts["deleted"]) == (0, 3)
+
+
+def test_a_source_that_is_rightly_empty_does_not_stay_incomplete(tmp_path: Path) -> None:
+    stage = staged(tmp_path, config=SHIFTS.replace('on_removed = "delete"\nremoved_after = 1', 'on_removed = "keep"'))
+    run_inline(stage.one_pass())
+    stage.write("shifts.csv", HEADER)
+    assert [run_inline(stage.one_pass()).exit_code for _ in range(3)] == [5, 0, 0]
+    assert len(stage.names()) == 3
