@@ -7,11 +7,17 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (README, "Exit codes")."""
+    """Run one command and return its exit code (README, "Exit codes"); raises SystemExit for a wrong command line."""
     from syncd.cli.parser import build_parser
 
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    try:
+        arguments = parser.parse_args(given)
+    except SystemExit as stopped:
+        if stopped.code and "--json" in given:  # whoever reads the document has to find one
+            print('{"error": "the command line is wrong; stderr says why", "remedy": "syncd --help", "exit_code": 2}')
+        raise
     from syncd.cli.dispatch import run
 
     return run(arguments)

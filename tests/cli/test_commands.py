@@ -217,6 +217,14 @@ def test_a_wrong_command_line_gives_exit_code_2(
     assert run(capsys, *arguments)[0] == 2
 
 
+@pytest.mark.parametrize("arguments", [("sync", "--no-such-option"), ("status", "shifts"), ("nonsense",)])
+def test_a_wrong_command_line_is_a_document_too_where_one_was_asked_for(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    code, said = document(capsys, *arguments, "--json")
+    assert (code, said["exit_code"]) == (2, 2)
+
+
 def test_portal_lists_what_the_config_needs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, owners = document(capsys, "portal", "owners", "--json")
     assert {"id": 3, "email": "anna.petrova@school.example"}.items() <= owners["users"][2].items()
