@@ -69,6 +69,7 @@ class LedgerJournal:
         self.refused: dict[Key, str] = {}
         self.settled: set[Key] = set()
         self.unknown: set[Key] = set()
+        self.unanswered: dict[Key, NoAnswer] = {}
         self.not_sent: set[Key] = set()
 
     async def intend(self, jobs: Sequence[Job]) -> None:
@@ -148,8 +149,9 @@ class LedgerJournal:
 
     def _outcome(self, change: Change, outcome: Outcome, now: float) -> records.Outcome:
         match outcome:
-            case NoAnswer(reason=reason, ended=ended):
+            case NoAnswer(reason=reason, ended=ended) as unknown:
                 self.unknown.add(change.key)
+                self.unanswered[change.key] = unknown
                 return records.Unknown(reason=reason, ended=ended)
             case Refused(code=code) if code in (NOT_SENT, DEPENDENCY):
                 self.not_sent.add(change.key)

@@ -26,12 +26,16 @@ from syncd.model.window import Window
 from syncd.portal.directory import Directory
 from syncd.portal.waiting import Job
 from syncd.portal.wire import Done as Answered
+from syncd.portal.wire import Unknown
 from syncd.target.base import Target
 
 
 @dataclass(slots=True)
 class Done:
-    """What a run has done so far; `places` tells where the refused stand in the source."""
+    """What a run has done so far; `places` tells where the refused stand in the source.
+
+    `unanswered` says what came instead of a usable answer, the last time an item had none.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
@@ -41,6 +45,7 @@ class Done:
     settled: set[Key] = field(default_factory=set)
     unknown: set[Key] = field(default_factory=set)
     not_sent: set[Key] = field(default_factory=set)
+    unanswered: dict[Key, Unknown] = field(default_factory=dict)
     prepared: Prepared | None = None
 
 
@@ -54,11 +59,13 @@ async def push(
     run_id: int,
     done: Done,
     stop: asyncio.Event,
+    alone: bool = False,
 ) -> bool:
     """Send `changes`; return whether something must be planned anew because looking told what nobody knew.
 
-    `observed` are the ids of events that were read in this run, None when the portal was not read: then updates are
-    confirmed by looking, for one of a deleted event may look done. Raises the client's errors and StateError.
+    With `alone` each change is a request of its own. `observed` are the ids of events that were read in this run, None
+    when the portal was not read: then updates are confirmed by looking, for one of a deleted event may look done.
+    Raises the client's errors and StateError.
     """
     changes = [change for change in changes if change.op != "adopt"]
     if not changes:
@@ -105,7 +112,7 @@ async def push(
         for index, job_id in id_of.items()
     ]
     try:
-        await world.portal.push(jobs, BudgetJournal(journal, world), stop)
+        await world.portal.push(jobs, BudgetJournal(journal, world), stop, alone=alone)
     finally:
         _take(done, journal, changes)
         await save_budget(world)
@@ -139,6 +146,7 @@ def _take(done: Done, journal: LedgerJournal, changes: Sequence[Change]) -> None
     done.refused.update(journal.refused)
     done.unknown |= journal.unknown
     done.settled |= journal.settled
+    done.unanswered.update(journal.unanswered)
     done.not_sent = journal.not_sent
     doubtful = journal.unknown | journal.not_sent | set(done.refused)
     for change in changes:

@@ -14,6 +14,7 @@ from functools import partial
 from syncd.cycle import directory as directories
 from syncd.cycle.claim import claiming
 from syncd.cycle.home import check_home, settle_home
+from syncd.cycle.journal import next_hold
 from syncd.cycle.look import differs, note_verified, observe, verify_due, without_siblings
 from syncd.cycle.naming import named, remember, shape_recognised
 from syncd.cycle.push import Done, push
@@ -168,7 +169,7 @@ async def _steps(
     done.counts["conflict"] += len(prepared.plan.conflicts)
     done.counts["adopted"] += prepared.plan.count("adopt")
     plan = prepared.plan
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         again = await push(
             setup,
             world,
@@ -178,6 +179,7 @@ async def _steps(
             run_id=run_id,
             done=done,
             stop=stop,
+            alone=number == _ROUNDS - 1,
         )
         if stop.is_set():
             return "stopped"
@@ -185,10 +187,36 @@ async def _steps(
             break
         plan = await _plan_anew(setup, world, prepared)
         done.refused.update((key, why) for key, why in plan.waiting.items() if key not in prepared.plan.waiting)
+    else:
+        await _set_aside(setup, world, plan.changes, done)
     if prepared.verified:  # not before: what a person did is noticed only by reading, and has to be put right first
         await note_verified(setup, world)
     left = (await world.ledger.tally(setup.name)).open_intents
     return "partial" if left or done.refused or done.unknown or done.not_sent else "done"
+
+
+async def _set_aside(setup: SyncSetup, world: World, changes: Sequence[Change], done: Done) -> None:
+    """Hold the changes to which the portal gives no usable answer, even sent alone; nothing else waits for them.
+
+    Where the line broke the change may not be to blame: that is told, and the next pass tries it again.
+    """
+    before = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
+    now = world.clock.now()
+    holds: list[Hold] = []
+    for change in changes:
+        holder = change.item or change.link
+        assert holder is not None
+        unanswered = done.unanswered.get(change.key)
+        if unanswered is None:
+            done.not_sent.add(change.key)
+            continue
+        reason = f"the portal gives no usable answer to it, even sent alone: {unanswered.reason}"
+        done.refused[change.key], done.places[change.key] = reason, holder.where
+        if unanswered.ended:
+            known = before.get(change.key)
+            told = {"title": holder.title, "where": holder.where}
+            holds.append(next_hold(change.key, reason, holder.fingerprint, known, now, **told))
+    await world.ledger.hold(setup.name, holds)
 
 
 def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:

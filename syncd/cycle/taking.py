@@ -128,6 +128,7 @@ async def _steps(
 ) -> RunState:
     await check_home(setup, world)
     await recover(setup, world, run_id, stop=stop)
+    again = False
     for _ in range(_ROUNDS):
         if stop.is_set():
             return "stopped"
@@ -136,12 +137,14 @@ async def _steps(
             decided.plan = plan
             if not await confirm(await _offer(setup, world, plan)):
                 return "stopped"
-        if not await _carry_out(setup, world, plan, observed, run_id, done, stop):
+        again = await _carry_out(setup, world, plan, observed, run_id, done, stop)
+        if not again:
             break
     if stop.is_set():
         return "stopped"
     left = (await world.ledger.tally(setup.name)).open_intents
-    return "partial" if left or done.refused or done.unknown or done.not_sent or _waits(decided.plan) else "done"
+    undone = again or left or done.refused or done.unknown or done.not_sent
+    return "partial" if undone or _waits(decided.plan) else "done"
 
 
 async def _carry_out(

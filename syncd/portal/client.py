@@ -199,8 +199,12 @@ class Portal:
                 raise PortalUnreachableError(f"{self._origin}: the pages of {method} go in circles")
         return rows.all()
 
-    async def push(self, jobs: Sequence[Job], journal: Journal, stop: asyncio.Event) -> PushSummary:
+    async def push(
+        self, jobs: Sequence[Job], journal: Journal, stop: asyncio.Event, *, alone: bool = False
+    ) -> PushSummary:
         """Execute each job once and settle it in the journal; see Journal, and Refused.reach for what stops it.
+
+        With `alone` every job is a request of its own, so that one the portal cannot bear keeps no other from its turn.
 
         Jobs settled as Refused with the code `not_sent` are known not to have been executed. Raises
         PortalRefusedError or PortalUnreachableError after settling what was in flight, and what the journal raises.
@@ -213,7 +217,7 @@ class Portal:
             tally.pushes.append(entry)
         try:
             for first in range(0, len(jobs), _OFFERED_AT_ONCE):
-                await session.record(exchange.offer(jobs[first : first + _OFFERED_AT_ONCE]))
+                await session.record(exchange.offer(jobs[first : first + _OFFERED_AT_ONCE], single=alone))
                 await self._clock.sleep(0)
             await session.run()
         finally:
