@@ -14,7 +14,7 @@ from syncd.errors import EntryError
 from syncd.model.item import Calendar, Change
 from syncd.portal.directory import Directory
 from syncd.portal.waiting import Job
-from syncd.portal.wire import Outcome, Refused, Unknown
+from syncd.portal.wire import Done, Outcome, Refused, Unknown
 
 _log = structlog.get_logger()
 _TRIES = 3
@@ -97,6 +97,12 @@ async def ensure_sections(
                 troubled[calendar] = f"section {name!r} could not be created: {outcome.description or outcome.code}"
         await _settle_earlier(world, stop)
         directory = await _read_anew(world, directory, missing)
+        for number, (calendar, name) in enumerate(missing, start=1):
+            if isinstance(journal.outcomes.get(number), Done) and not _exists(directory, calendar, name, troubled):
+                # It stands there under another name: a second one would not be found either.
+                troubled.setdefault(
+                    calendar, f"section {name!r} was created, but the portal changed its name: use its id"
+                )
         _log.info("sections.created", sync=setup.name, wanted=len(missing), refused=len(troubled))
     return directory, troubled
 

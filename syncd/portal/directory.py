@@ -6,6 +6,7 @@ It never trusts a filter that the portal may have dropped (PORTAL.md 7): everyth
 from __future__ import annotations
 
 import difflib
+import html
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -161,7 +162,9 @@ class Directory:
                 listed = ", ".join(f"{s.id} {s.name}" for s in known) or "none"
                 raise EntryError(f"calendar {calendar} has no section with id {label}; it has: {listed}")
         else:
-            found = sorted((s for s in known if _folded(s.name) == _folded(label)), key=lambda s: s.id)
+            named = [section for section in known if _folded(section.name) == _folded(label)]
+            named = named or [section for section in known if _is_filtered(section.name, label)]
+            found = sorted(named, key=lambda s: s.id)
         if not found:
             return None
         writable = [section for section in found if section.writable]
@@ -208,6 +211,15 @@ def _by_rank(word: str, found: Sequence[User]) -> Sequence[User]:
 
 def _folded(text: str) -> str:
     return " ".join(text.split()).casefold()
+
+
+def _is_filtered(stored: str, label: str) -> bool:
+    """Say whether `stored` is what the portal's text filter makes of `label`: blanks put into words (PORTAL.md 1.5)."""
+    return len(stored.split()) > len(label.split()) and _compact(stored) == _compact(label)
+
+
+def _compact(text: str) -> str:
+    return "".join(html.unescape(text).replace("*", "").split()).casefold()
 
 
 def _nearest(wanted: str, words: Iterable[str]) -> str:

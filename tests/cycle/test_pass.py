@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from syncd.model.item import Json
 from syncd.sandbox.settings import Settings
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
@@ -202,6 +204,32 @@ def test_the_text_filter_s_rewriting_is_neither_an_edit_nor_a_reason_to_create_a
     result = run_inline(stage.one_pass(verify=True))
     assert result.record.counts["unchanged"] == 3
     assert len(stage.names()) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["Create event for classes", "Select a room from the list", "Как <script> и javascript:"]
+)
+def test_a_section_whose_name_the_text_filter_rewrites_is_made_once_and_found_again(tmp_path: Path, name: str) -> None:
+    stage = staged(tmp_path, config=SHIFTS.replace('section = "Shifts"', f'section = "{name}"'))
+    stage.set_faults(Settings(waf=True, integer_stamps=False))
+    before = len(stage.world.tables.sections)
+    assert run_inline(stage.one_pass()).exit_code == 0
+    assert run_inline(stage.one_pass(verify=True)).record.counts["unchanged"] == 3
+    assert len(stage.names()) == 3
+    assert len(stage.world.tables.sections) == before + 3
+
+
+def test_a_section_that_cannot_be_found_again_is_made_once_in_a_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.portal.directory._is_filtered", lambda stored, label: False)
+    stage = staged(tmp_path, config=SHIFTS.replace('section = "Shifts"', 'section = "Create event for classes"'))
+    stage.set_faults(Settings(waf=True, integer_stamps=False))
+    before = len(stage.world.tables.sections)
+    result = run_inline(stage.one_pass())
+    assert (result.exit_code, result.record.counts["held"]) == (1, 3)
+    assert any("the portal changed its name" in problem.reason for problem in result.record.problems)
+    assert len(stage.world.tables.sections) == before + 3
 
 
 SERIES = """BEGIN:VCALENDAR
