@@ -19,6 +19,7 @@ from syncd.cycle.recover import note_floor, recover
 from syncd.cycle.result import Prepared
 from syncd.cycle.sections import ensure_sections
 from syncd.cycle.setup import SyncSetup, World
+from syncd.errors import EntryError
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Key
 from syncd.model.order import predecessors, waits_for
@@ -156,11 +157,15 @@ def _take(done: Done, journal: LedgerJournal, changes: Sequence[Change]) -> None
 
 
 def _section_id(directory: Directory, change: Change) -> int | None:
+    """Return where `change` goes, None when there is no such section or nobody may write to it."""
     if change.item is None:
         return change.link.section_id if change.link is not None else None
     if change.item.section_id is not None:
         return change.item.section_id
-    section = directory.section(change.key.calendar, change.item.section)
+    try:
+        section = directory.section(change.key.calendar, change.item.section)
+    except EntryError:  # what it says is among the troubles of `ensure_sections`
+        return None
     return section.id if section is not None else None
 
 

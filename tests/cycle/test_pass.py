@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from syncd.model.item import Json
+from syncd.sandbox.seed import default_world
 from syncd.sandbox.settings import Settings
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
@@ -217,6 +219,21 @@ def test_a_section_whose_name_the_text_filter_rewrites_is_made_once_and_found_ag
     assert run_inline(stage.one_pass(verify=True)).record.counts["unchanged"] == 3
     assert len(stage.names()) == 3
     assert len(stage.world.tables.sections) == before + 3
+
+
+def test_a_section_that_was_made_but_may_not_be_written_to_holds_its_entries_alone(
+    tmp_path: Path,
+) -> None:
+    world = default_world()
+    users = tuple(msgspec.structs.replace(user, admin=False) for user in world.users)
+    rows = ROWS.replace("anna.petrova", next(u.email.split("@")[0] for u in users if u.id == 1))
+    stage = Stage(tmp_path, SHIFTS, seed=msgspec.structs.replace(world, users=users))
+    stage.write("shifts.csv", HEADER + rows)
+    result = run_inline(stage.one_pass())
+    assert (result.state, result.exit_code) == ("partial", 1)
+    assert (result.record.counts["created"], result.record.counts["held"]) == (1, 2)
+    assert all("cannot be written to" in one.reason for one in result.record.problems if one.kind == "held")
+    assert len(stage.names(owner=1)) == 1
 
 
 def test_a_section_that_cannot_be_found_again_is_made_once_in_a_pass(
