@@ -207,3 +207,21 @@ def test_endless_series_stop_in_2038_so_one_that_matters_there_gets_an_end_beyon
     (piece,) = compiled(series(span, "FREQ=WEEKLY"), window).pieces
     assert piece.rule is not None
     assert piece.rule.until == date(2099, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("rule", "server"),
+    [
+        ("FREQ=WEEKLY;BYDAY=WE,SA", "Europe/Berlin"),
+        ("FREQ=WEEKLY;BYDAY=WE,SA", "America/New_York"),
+        ("FREQ=WEEKLY;BYDAY=MO,WE,FR", "Europe/Berlin"),
+    ],
+)
+def test_a_view_that_is_computed_from_a_skipped_hour_on_shows_the_right_time_too(rule: str, server: str) -> None:
+    """Views of a weekly series of several days are computed from any day on, also one that has no occurrence."""
+    entry = series(timed(datetime(2020, 12, 23, 2, 30), zone="Pacific/Auckland"), rule)
+    first, last = date(2021, 11, 1), date(2022, 12, 31)
+    window = Window(first=first, last=last)
+    pieces = compile_entry(entry, window=window, portal_zone=server, today=first).pieces
+    assert differences(entry, pieces, server, first, last) == ""
+    assert all(piece.rule is not None for piece in pieces)

@@ -110,6 +110,27 @@ def _windows(rule: NativeRule, expected: Expected, server: WallClock) -> Iterato
         for switch in (*switches[:_SWITCHES], *switches[-_SWITCHES:]):
             day = (switch + zone.offset(switch)) // DAY
             yield from _days((day - 1, day + 1), (day, day + 6), (day + 1, day + 30), (day, day))
+    if rule.freq == "WEEKLY" and len(rule.byday) > 1:
+        yield from _from_skipped(rule, expected.starts[0], last, server)
+
+
+def _from_skipped(rule: NativeRule, start: int, last: int, server: WallClock) -> Iterator[tuple[int, int]]:
+    """Yield windows that are computed from a day on which the server's zone skips the time of day of `start`.
+
+    A view of several days a week may be computed from a day that has no occurrence, and all of it then shows the time
+    that was skipped to (PORTAL.md 4.7, 4.13: first candidate c). It lies as many weeks after the start as the window
+    does, divided by the number of days.
+    """
+    weeks = 7 * rule.interval
+    for switch in server.switches(start, (last + 1) * DAY):
+        begin, end = switch + server.offset(switch - 1), switch + server.offset(switch)
+        skipped = begin + (start - begin) % DAY
+        if skipped < end:
+            turn = (skipped - start) // DAY * len(rule.byday) // weeks
+            for number in (turn, turn + 1):
+                low = start // DAY + number * len(rule.byday) * weeks
+                if low <= last:
+                    yield from _days((low, low + 30), (low, low + 6))
 
 
 def _days(*pairs: tuple[int, int]) -> Iterator[tuple[int, int]]:
