@@ -382,7 +382,14 @@ class Play:
         first, last = today - timedelta(days=28), today + timedelta(days=363)
         low, high = datetime.combine(first, datetime.min.time()), datetime.combine(last, datetime.max.time())
         for uid, row in rows.items():
-            own = [events[link.remote_id] for link in links if link.key.uid == uid and link.remote_id in events]
+            own = [
+                events[link.remote_id]
+                for link in links
+                if link.key.uid == uid
+                and link.remote_id in events
+                and link.starts_on <= last.isoformat()
+                and (link.ends_on is None or link.ends_on >= first.isoformat())  # what is past is left as it is
+            ]
             said = row.starts(first, last)
             shown = Counter(
                 start
