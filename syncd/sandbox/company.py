@@ -6,6 +6,7 @@ from datetime import datetime
 
 from syncd.sandbox.crm_seed import SeedElement
 from syncd.sandbox.seed_schema import (
+    SeedChat,
     SeedDepartment,
     SeedEvent,
     SeedGroup,
@@ -54,7 +55,7 @@ _CONTACTS: tuple[tuple[int, str, str, tuple[str, ...], tuple[str, ...], int], ..
 
 
 def default_world() -> WorldSeed:
-    """Return the company: twelve people, four groups, a company calendar, two rooms, two webhooks."""
+    """Return the company: twelve people, four groups, a chat, a company calendar, two rooms, two webhooks."""
     return WorldSeed(
         server_zone="Europe/Moscow",
         culture="ru",
@@ -82,6 +83,7 @@ def default_world() -> WorldSeed:
         groups=tuple(
             SeedGroup(id=number, name=name, owner=owner, members=members) for number, name, owner, members in _GROUPS
         ),
+        chats=(SeedChat(id=42, title="Front desk", members=(1, 5, 6, 10)),),
         webhooks=(SeedWebhook(user=1, code=ADMIN_CODE), SeedWebhook(user=2, code=STAFF_CODE)),
         sections=(
             *(SeedSection(id=number, name="My calendar", owner=number) for number, *_ in _PEOPLE),

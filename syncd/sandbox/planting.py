@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
+from syncd.sandbox.chat_rows import Chat
 from syncd.sandbox.crm_seed import plant_crm, uproot_activities, uproot_elements
 from syncd.sandbox.php import PhpValue
 from syncd.sandbox.rows import Department, Event, Group, MeetingFlags, Section, Tables, User, Webhook
 from syncd.sandbox.seed_schema import (
     FOUNDED,
     Flag,
+    SeedChat,
     SeedDepartment,
     SeedEvent,
     SeedGroup,
@@ -42,6 +44,8 @@ def plant(seed: WorldSeed) -> Tables:
     for group in seed.groups:
         fields = msgspec.structs.asdict(group)
         tables.groups[group.id] = Group(**{**fields, "members": frozenset(group.members)})
+    for chat in seed.chats:
+        tables.chats[chat.id] = Chat(id=chat.id, title=chat.title, members=frozenset(chat.members))
     for department in seed.departments:
         tables.departments[department.id] = Department(**msgspec.structs.asdict(department))
     for number, webhook in enumerate(seed.webhooks, start=1):
@@ -125,7 +129,7 @@ def _plain(value: str | int | list[str]) -> PhpValue:
 
 
 def uproot(tables: Tables) -> WorldSeed:
-    """Return a world whose planting gives these tables again; notices are not kept."""
+    """Return a world whose planting gives these tables again; notices and messages are not kept."""
     return WorldSeed(
         server_zone=tables.server_zone,
         culture=tables.culture,
@@ -135,6 +139,10 @@ def uproot(tables: Tables) -> WorldSeed:
         users=tuple(SeedUser(**_fields(user)) for user in tables.users.values()),
         groups=tuple(
             SeedGroup(**{**_fields(group), "members": tuple(sorted(group.members))}) for group in tables.groups.values()
+        ),
+        chats=tuple(
+            SeedChat(id=chat.id, title=chat.title, members=tuple(sorted(chat.members)))
+            for chat in tables.chats.values()
         ),
         departments=tuple(SeedDepartment(**_fields(row)) for row in tables.departments.values()),
         webhooks=tuple(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from syncd.sandbox.chat_rows import Chat, Message
 from syncd.sandbox.crm_rows import Crm
 
 if TYPE_CHECKING:
@@ -188,6 +189,8 @@ class Tables:
     crm: frozenset[str] = frozenset()
     crm_rows: Crm = field(default_factory=Crm)
     notices: list[Notice] = field(default_factory=list)
+    chats: dict[int, Chat] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
     _events: dict[int, Event] = field(default_factory=dict)
     _by_calendar: dict[CalendarId, dict[int, Event]] = field(default_factory=dict)
     _by_section: dict[int, dict[int, Event]] = field(default_factory=dict)

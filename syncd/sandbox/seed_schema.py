@@ -55,6 +55,14 @@ class SeedGroup(_Strict, frozen=True, kw_only=True):
     closed: bool = False
 
 
+class SeedChat(_Strict, frozen=True, kw_only=True):
+    """A chat; only its members may write into it."""
+
+    id: Id
+    title: str = ""
+    members: tuple[int, ...] = ()
+
+
 class SeedDepartment(_Strict, frozen=True, kw_only=True):
     """A department; `parent` 0 is the root."""
 
@@ -69,7 +77,7 @@ class SeedWebhook(_Strict, frozen=True, kw_only=True):
 
     user: Id
     code: Annotated[str, msgspec.Meta(min_length=1, pattern="^[A-Za-z0-9]+$")]
-    scopes: tuple[str, ...] = ("calendar", "user", "sonet_group", "department", "crm")
+    scopes: tuple[str, ...] = ("calendar", "user", "sonet_group", "department", "crm", "im")
 
     def __repr__(self) -> str:
         return f"SeedWebhook(user={self.user})"
@@ -136,6 +144,7 @@ class WorldSeed(_Strict, frozen=True, kw_only=True):
     types: tuple[str, ...] = ()
     users: tuple[SeedUser, ...]
     groups: tuple[SeedGroup, ...] = ()
+    chats: tuple[SeedChat, ...] = ()
     departments: tuple[SeedDepartment, ...] = ()
     webhooks: tuple[SeedWebhook, ...] = ()
     sections: tuple[SeedSection, ...] = ()
@@ -160,6 +169,10 @@ def check_world(seed: WorldSeed) -> None:
         _check_zone(f"$.users[{at}].zone", user.zone or seed.server_zone)
     for at, group in enumerate(seed.groups):
         _check_reference(f"$.groups[{at}].owner", group.owner, users)
+    _ids("chats", (chat.id for chat in seed.chats))
+    for at, chat in enumerate(seed.chats):
+        for member in chat.members:
+            _check_reference(f"$.chats[{at}].members", member, users)
     for at, webhook in enumerate(seed.webhooks):
         _check_reference(f"$.webhooks[{at}].user", webhook.user, users)
     for at, section in enumerate(seed.sections):

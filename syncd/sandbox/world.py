@@ -26,6 +26,7 @@ from syncd.sandbox.series import occurrences, selected
 from syncd.sandbox.wire import PortalRequest, PortalResponse, Refusal, as_list, encode, request_params
 
 if TYPE_CHECKING:
+    from syncd.sandbox.chat_rows import Message
     from syncd.sandbox.rows import CalendarId, Event, Notice
     from syncd.sandbox.settings import Settings
 
@@ -244,6 +245,11 @@ class World:
     def notices(self) -> tuple[Notice, ...]:
         """Every notice people got so far, oldest first."""
         return tuple(self.tables.notices)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Every message that people and chats were sent so far, oldest first."""
+        return tuple(self.tables.messages)
 
     def budgets(self, now: float) -> tuple[tuple[str, float, int], ...]:
         """Return limiter key, used seconds and reset time of every live operating budget."""

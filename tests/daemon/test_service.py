@@ -392,6 +392,84 @@ def test_messages_go_to_a_user_and_a_chat_of_the_portal_and_never_twice(tmp_path
     assert "syncd: sync a is old" in text
 
 
+def told_by(stage: Scene, monkeypatch: pytest.MonkeyPatch, config: AlertsConfig, text: str) -> list[dict[str, str]]:
+    """Weigh one trouble against the simulated portal; return what was logged as not told."""
+    failed: list[dict[str, str]] = []
+
+    def error(event: str, **facts: str) -> None:
+        if event == "alert.failed":
+            failed.append(facts)
+
+    monkeypatch.setattr("syncd.app.alerts._log", SimpleNamespace(error=error))
+
+    async def main() -> None:
+        async with stage.opened() as (_, world):
+            alerts = Alerts(world.ledger, stage.clock)
+            await alerts.weigh({"sync a": text}, config, {"main": world.portal})
+
+    run_inline(main())
+    return failed
+
+
+def test_a_user_is_notified_by_the_system_and_a_chat_gets_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = scene(tmp_path)
+    config = AlertsConfig(portal="main", user=5, chat="chat42", command=())
+    assert told_by(stage, monkeypatch, config, "sync a is old: $result[n0] & more") == []
+    told = [(one.to, one.sender, one.notice, one.text) for one in stage.world.messages]
+    text = "syncd: sync a is old: $result(n0) & more"
+    assert told == [("5", 0, True, text), ("chat42", 1, False, text)]
+    assert not stage.world.messages[1].previews
+
+
+def test_a_text_from_a_feed_does_not_act_in_the_portal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = scene(tmp_path)
+    config = AlertsConfig(portal="main", user=5, chat="chat42", command=())
+    nasty = (
+        "[USER=1]boss[/USER]\n>>all is well#bR#[send=/delete]ok[/send]\u2028[icon=https://evil.example/x.png]"
+        " [call=+7000]x[/call] http://evil.example/y.gif $result[n0] %24total%5Ba%5D " + "long " * 5000
+    )
+    assert told_by(stage, monkeypatch, config, nasty) == []
+    first, second = stage.world.messages
+    assert first.acts == second.acts == ()
+    assert "(USER=1)boss(/USER) >>all is well# br #(send=/delete)ok" in first.text
+    assert len(first.text) < 1010
+
+
+def test_a_notice_that_is_not_made_goes_as_a_message_and_what_reaches_nobody_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = scene(tmp_path)
+    config = AlertsConfig(portal="main", user=999, chat="chat7", command=())
+    failed = told_by(stage, monkeypatch, config, "old")
+    assert stage.world.traffic.commands["im.message.add"] == 2
+    assert [(one["to"], one["reason"], one["remedy"]) for one in failed] == [
+        ("user 999", "USER_NOT_FOUND: User not found", "correct alerts.user or alerts.chat"),
+        ("chat7", "ACCESS_ERROR: It is forbidden to send messages to this chat", "add the webhook's user to the chat"),
+    ]
+
+
+def test_a_missing_scope_is_said_with_its_remedy_and_the_portal_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = scene(tmp_path)
+    for hook in stage.world.tables.webhooks.values():
+        hook.scopes -= {"im"}
+    config = AlertsConfig(portal="main", user=5, chat=None, command=())
+    (failed,) = told_by(stage, monkeypatch, config, "old")
+    assert failed["remedy"] == "give the webhook of this portal the scope im"
+    assert failed["reason"].startswith("insufficient_scope")
+    assert stage.world.traffic.commands["im.message.add"] == 0
+
+    async def main() -> str:
+        async with stage.running(f"[alerts]\nuser = 5\n{SHIFTS}") as (service, _):
+            await asyncio.sleep(60)
+            return sync_of((await service.view()).syncs, "shifts").freshness
+
+    assert run_inline(main()) == "fresh"
+
+
 def test_a_guarded_plan_stays_in_view_until_a_pass_gets_by(tmp_path: Path) -> None:
     stage = scene(tmp_path)
 

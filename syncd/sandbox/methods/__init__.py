@@ -14,6 +14,7 @@ from syncd.sandbox.methods import (
     event_read,
     event_update,
     groups,
+    messages,
     people,
     sections,
     system,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from syncd.sandbox.call import Method
 
 _MODULES = (
-    *(event_add, event_delete, event_read, event_update, groups, people, sections),
+    *(event_add, event_delete, event_read, event_update, groups, messages, people, sections),
     *(crm_activity, crm_elements, crm_todo),
 )
 
