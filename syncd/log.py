@@ -34,6 +34,9 @@ _PAIR: Final = re.compile(
 _SECRET_NAME: Final = re.compile(r"password|passwd|secret|token|authorization|cookie|webhook|credential", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SHORTEST_SECRET: Final = 4
+_RANKS: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
+"""The journal's priorities by the names of levels (man sd-daemon)."""
+
 _DEEPEST: Final = 8
 
 
@@ -130,6 +133,8 @@ def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
             exception_formatter=structlog.dev.plain_traceback,
         )
     finish: list[Processor] = [render, scrubber.line]
+    if _is_journal(stream):
+        finish = [_ranked(render), scrubber.line]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -146,6 +151,25 @@ def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
     )
     _take_over_libraries(shared, finish, verbosity, stream)
     return scrubber
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Say whether `stream` leads straight to systemd's journal (`JOURNAL_STREAM`, man systemd.exec)."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def _ranked(render: Processor) -> Processor:
+    """Return `render` with the priority before the line that the journal takes off and files it under (sd-daemon)."""
+
+    def ranked(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        rank = _RANKS.get(str(event.get("level", "")), 6)
+        return f"<{rank}>{render(logger, method, event)!s}"
+
+    return ranked
 
 
 def _structlog() -> ModuleType:

@@ -206,3 +206,24 @@ def test_verbosity_chooses_what_is_said(verbosity: int, expected: set[str]) -> N
 def test_importing_the_module_does_not_import_structlog() -> None:
     code = "import sys, syncd.log; sys.exit('structlog' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_lines_straight_to_the_journal_carry_their_priority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "journal").open("w") as stream:
+        found = (tmp_path / "journal").stat()
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+        configure("json", 1, stream)
+        structlog.get_logger().error("portal.stopped")
+        structlog.get_logger().info("pass.done")
+        logging.getLogger("asyncio").warning("slow")
+    lines = (tmp_path / "journal").read_text().splitlines()
+    assert [line[:4] for line in lines] == ["<3>{", "<6>{", "<4>{"]
+    assert json.loads(lines[0][3:])["event"] == "portal.stopped"
+
+
+def test_lines_to_anywhere_else_carry_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:12345")  # as inherited by a program whose output goes to a file
+    with (tmp_path / "file").open("w") as stream:
+        configure("json", 1, stream)
+        structlog.get_logger().error("portal.stopped")
+    assert (tmp_path / "file").read_text().startswith("{")
