@@ -165,11 +165,11 @@ class _Page:
         words, language = self._words, self._language
         counts = ", ".join(f"{words.get(name, name)} {number(count, language)}" for name, count in plan.counts.items())
         facts = [
-            f"{number(plan.total, language)} {words['changes']}",
+            words["changes_n"].format(number(plan.total, language)),
             f"{words['takes']} {duration(plan.seconds, language)}",
         ]
         if plan.notices:
-            facts.append(f"{number(plan.notices, language)} {words['notices']}")
+            facts.append(words["notices_n"].format(number(plan.notices, language)))
         rows = (
             tag(
                 "li",

@@ -14,7 +14,9 @@ _BARS = 60
 _BAR = 4
 _STEP = 6
 _HEIGHT = 44
-_LONGEST_S = 3600.0
+_LEAST_SCALE_S = 30.0
+"""What a bar of full height stands for at least: seconds more or less of quick passes are no news."""
+
 _WARM, _HOT = 0.7, 0.9
 
 
@@ -31,13 +33,17 @@ def gauge(budget: MethodBudget) -> Markup:
 
 
 def history(runs: Sequence[RunRecord], language: Language) -> Markup:
-    """Return a bar per pass, oldest left: as high as it took long (on a logarithmic scale), coloured by its end."""
+    """Return a bar per pass, oldest left: as high as it took long, coloured by its end.
+
+    The scale is logarithmic and as high as the longest of them.
+    """
     ended = [run for run in runs if run.finished is not None][:_BARS][::-1]
     words = WORDS[language]
     offset = _BARS - len(ended)
+    scale = log1p(max(_LEAST_SCALE_S, *(run.seconds for run in ended)) if ended else _LEAST_SCALE_S)
     bars = []
     for index, run in enumerate(ended):
-        height = 5 + (_HEIGHT - 7) * min(1.0, log1p(run.seconds) / log1p(_LONGEST_S))
+        height = 5 + (_HEIGHT - 7) * log1p(max(0.0, run.seconds)) / scale
         changed = sum(run.counts.get(name, 0) for name in ("created", "updated", "deleted", "adopted"))
         told = f"{stamp(run.started)}: {words.get(run.state, run.state)}, {duration(run.seconds, language)}"
         kind = run.state if run.state != "done" or changed else "idle"

@@ -36,7 +36,8 @@ _ENGLISH: Mapping[str, str] = {
     "plan": "Plan under way",
     "plan_stopped": "Plan waiting for a decision",
     "changes": "changes",
-    "notices": "notices to people",
+    "changes_n": "{0} changes",
+    "notices_n": "{0} notices to people",
     "takes": "takes about",
     "budget": "Operating time per method",
     "no_budget": "Nothing used yet",
@@ -102,7 +103,8 @@ _RUSSIAN: Mapping[str, str] = {
     "plan": "Выполняемый план",
     "plan_stopped": "План ждёт решения",
     "changes": "изменений",
-    "notices": "уведомлений людям",
+    "changes_n": "изменений: {0}",
+    "notices_n": "уведомлений людям: {0}",
     "takes": "займёт около",
     "budget": "Операционное время по методам",
     "no_budget": "Пока не расходовалось",
@@ -189,8 +191,8 @@ def number(value: int, language: Language) -> str:
 
 
 def stamp(unix: float) -> str:
-    """Return a time in the machine's zone, to the second."""
-    return datetime.fromtimestamp(unix, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """Return a time in the machine's zone, to the second, and the zone."""
+    return datetime.fromtimestamp(unix, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def machine_stamp(unix: float) -> str:
