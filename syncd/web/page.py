@@ -262,5 +262,6 @@ class _Page:
             if budget.resets_at and budget.used_s
             else None
         )
-        told = tag("small", f"{budget.used_s:.1f} {words['of']} {limit}", resets)
+        used = f"{budget.used_s:.1f}".replace(".", "." if self._language == "en" else ",")
+        told = tag("small", f"{used} {words['of']} {limit}", resets)
         return tag("div", tag("div", tag("code", method), told, class_="label"), gauge(budget), class_="budget")

@@ -103,3 +103,11 @@ def test_what_to_dos_cannot_do_is_said(tmp_path: Path) -> None:
     said = [one.detail for one in found if one.name == "target visits"]
     assert any("a deadline only" in one for one in said)
     assert any("carries no origin" in one for one in said)
+
+
+def test_alerts_through_a_webhook_without_the_scope_im_are_said_to_reach_nobody(tmp_path: Path) -> None:
+    found = checks(tmp_path, config=f"[alerts]\nuser = 5\n{VISITS}")
+    (missing,) = [one for one in found if not one.ok and "missing" in one.detail]
+    assert missing.detail.endswith("missing: im")
+    with_it = checks(tmp_path, scopes=("calendar", "user", "crm", "im"), config=f"[alerts]\nuser = 5\n{VISITS}")
+    assert not [one for one in with_it if "missing" in one.detail]
