@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from syncd import collector
 from syncd.cycle import directory as directories
 from syncd.cycle.claim import claiming
 from syncd.cycle.home import check_home, settle_home
@@ -67,7 +68,8 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
     naming = await named(setup, world, snapshot, kept_entries(setup, snapshot), links, held)
     directory = await directories.directory_for(setup, world, naming.kept.entries, fresh=verify, keep=keep)
     context = context_of(setup, directory, window=window, now=now)
-    naming, shaping, renamed = shape_recognised(setup, naming, context, links, held)
+    with collector.resting():
+        naming, shaping, renamed = shape_recognised(setup, naming, context, links, held)
     kept = naming.kept
     snapshot = believed(naming.snapshot, links, window=window, removed_after=setup.policy.removed_after)
     observation = await observe(setup, world, shaping.wanted.items, links, window) if verify else None
@@ -75,7 +77,8 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
         observation = await without_siblings(setup, world, observation)
     holds = {hold.key: hold for hold in held}
     planned = partial(make_plan, shaping.wanted, links, holds, policy=setup.policy, window=window, now=now)
-    plan = planned(observation=observation)
+    with collector.resting():
+        plan = planned(observation=observation)
     if observation is None and setup.policy.on_conflict != "source" and (touched := plan.touched):
         plan = planned(observation=await setup.target.observe(world.portal, touched, (), window))
     commands = Counter(setup.target.command(c, 0, directory).method for c in plan.changes if c.op != "adopt")

@@ -7,14 +7,13 @@ makes the snapshot incomplete, and only when none can be used is there an error.
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from glob import has_magic
 from hashlib import blake2b
 from pathlib import Path
 
+from syncd import collector
 from syncd.errors import SourceError
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.source import files
@@ -77,7 +76,7 @@ class Assembly:
         digests = self._digests(found, context)
         marker = self._marker(digests, unread, context)
         if self.last is None or self.last.changed_marker != marker:
-            with _collector_resting():
+            with collector.resting():
                 self.last = self._combine(found, digests, unread, context, marker)
         return self.last
 
@@ -131,18 +130,6 @@ class Assembly:
         for name, error in unread:
             seen.update(repr((name, str(error))).encode())
         return seen.hexdigest()
-
-
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    """Keep Python from searching for garbage: among 100,000 entries there is none, and looking doubles the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class FileSource:

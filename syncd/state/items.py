@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from syncd import collector
 from syncd.model.item import Hold, Key, Link
 from syncd.state.file import transaction
 from syncd.state.records import Tally
@@ -24,21 +23,9 @@ _DROP_HOLD = f"DELETE FROM holds WHERE {IS_KEY}"  # noqa: S608
 _GET_ABSENT = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
 
 
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    """Keep Python from searching for garbage: among 100,000 links there is none, and looking doubles the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def links(connection: sqlite3.Connection, sync: str) -> tuple[Link, ...]:
     """Return the links of `sync`, ordered by key."""
-    with _collector_resting():
+    with collector.resting():
         return tuple(links_of(connection.execute(_GET_LINKS, (sync,))))
 
 
