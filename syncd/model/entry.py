@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from syncd.model.bulk import bulk_dataclass
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
     """A span with times: naive wall clock plus an IANA zone name for each end.
 
@@ -84,7 +86,7 @@ Status = Literal["", "CONFIRMED", "TENTATIVE", "CANCELLED"]
 Classification = Literal["", "PUBLIC", "PRIVATE", "CONFIDENTIAL"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
     """Everything about an entry that is not its time.
 
@@ -124,7 +126,7 @@ class Override:
     this_and_future: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One thing in the source: a VEVENT series with its overrides, or a CSV row.
 

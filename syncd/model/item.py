@@ -12,6 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+import msgspec
+import orjson
+
+from syncd.model.bulk import bulk_dataclass
+
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Fields = Mapping[str, Json]
 CalendarType = Literal[
@@ -23,8 +28,9 @@ CalendarType = Literal[
 CALENDAR_TYPES: tuple[CalendarType, ...] = get_args(CalendarType)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Calendar:
+# Calendars and keys are structs where other values are dataclasses: a pass hashes and compares every key some ten
+# times, and a struct does that without Python code and keeps its hash.
+class Calendar(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
     """Where items stand: a calendar with its owner's id, or the card of a CRM element with the element's id.
 
     The company calendar has the owner 0 (PORTAL.md 7). A card's type is what stands there and whose card it is
@@ -52,8 +58,7 @@ class Calendar:
         raise ValueError(f"not a calendar: {text!r}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Key:
+class Key(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
     """The stable name of an item within its sync: uid of the entry, calendar it stands in, piece of the entry."""
 
     uid: str
@@ -64,7 +69,7 @@ class Key:
         return "|".join((self.uid, str(self.calendar), self.piece)).rstrip("|")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One thing the portal should hold.
 
@@ -93,11 +98,34 @@ class Item:
 
 def fingerprint(fields: Fields, section: str) -> str:
     """Return the hash that tells two states of an item apart; equal fields in any order give equal hashes."""
-    text = json.dumps([section, fields], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return hashlib.blake2b(_canonical([section, fields]), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _canonical(value: Json) -> bytes:
+    """Return `value` as JSON without blanks, its keys in order.
+
+    What orjson refuses (halves of surrogate pairs, numbers beyond 64 bits) the slower encoder of Python takes, which
+    writes all else alike; the fingerprints in ledgers rest on it.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=plain)
+    except TypeError:
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=plain)
+        return text.encode("utf-8", "surrogatepass")
+
+
+def plain(value: object) -> object:
+    """Return a mapping or a sequence of any kind as the dict or list that JSON's encoders take; else TypeError."""
+    match value:
+        case Mapping():
+            return dict(value)
+        case Sequence():
+            return list(value)
+        case _:
+            raise TypeError(f"not a JSON value: {type(value).__name__}")
+
+
+@bulk_dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """The ledger's row that joins a key to a remote id and to what was last sent.
 
