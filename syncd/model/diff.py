@@ -139,9 +139,14 @@ def make_plan(
     for item in sorted(wanted.items, key=lambda one: one.key):
         hold = holds.get(item.key)
         link = linked.get(item.key)
-        if _waits(item, link, hold, now, policy, looked=_looked_at(link, observation), draft=draft):
+        if hold is not None and _waits(
+            item, link, hold, now, policy, looked=_looked_at(link, observation), draft=draft
+        ):
             continue
-        if link is not None:
+        if link is not None and hold is None and observation is None and link.fingerprint == item.fingerprint:
+            draft.present.add(item.key)  # as nearly always; _keep would say the same
+            draft.unchanged += 1
+        elif link is not None:
             _keep(draft, item, link, policy, observation, hold)
         elif adoptable is not None and (found := adoptable.take(item)):
             _adopt(draft, item, found, adoptable.differing, adoptable.mark(item.key))
@@ -161,11 +166,9 @@ def make_plan(
 
 
 def _waits(
-    item: Item, link: Link | None, hold: Hold | None, now: float, policy: Policy, *, looked: bool, draft: _Draft
+    item: Item, link: Link | None, hold: Hold, now: float, policy: Policy, *, looked: bool, draft: _Draft
 ) -> bool:
     """Say whether a hold keeps `item` out of this pass, and put down why; `looked`: its event was read for the plan."""
-    if hold is None:
-        return False
     if hold.fingerprint == ANY_FINGERPRINT:  # a conflict: a look at the portal ends it, or the source where it wins
         if looked or (policy.on_conflict == "source" and _moved_on(item, link)):
             return False

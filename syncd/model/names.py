@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
+from functools import lru_cache, partial
 
 from syncd.errors import EntryError
 from syncd.model.entry import AllDay, Details, Entry, Span
 
 Value = str | date | datetime | tuple[str, ...]
+Getter = Callable[[Entry, Details, Span], Value]
 
-_GETTERS: Mapping[str, Callable[[Entry, Details, Span], Value]] = {
+_GETTERS: Mapping[str, Getter] = {
     "title": lambda _entry, details, _span: details.title,
     "description": lambda _entry, details, _span: details.description,
     "location": lambda _entry, details, _span: details.location,
@@ -65,6 +67,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return folded[close[0]] if close else ""
 
 
+def getter_of(name: str) -> Getter:
+    """Return what looks `name` up in one entry after the other, as `lookup` does."""
+    return _GETTERS.get(name) or partial(lookup, name)
+
+
 def lookup(name: str, entry: Entry, details: Details, span: Span) -> Value:
     """Return what `name` stands for: a field, else a column by its exact title, else by its title in any case.
 
@@ -80,7 +87,7 @@ def lookup(name: str, entry: Entry, details: Details, span: Span) -> Value:
             return value
     folded = name.casefold()
     for title, value in details.columns:
-        if title.strip().casefold() == folded:
+        if _folded(title) == folded:
             return value
     getter = _GETTERS.get(folded)
     if getter is not None:
@@ -98,6 +105,11 @@ def lookup(name: str, entry: Entry, details: Details, span: Span) -> Value:
         if close
         else f"columns here: {', '.join(titles) or 'none'}; fields: {', '.join(FIELDS)}",
     )
+
+
+@lru_cache(maxsize=1024)
+def _folded(title: str) -> str:
+    return title.strip().casefold()
 
 
 def _first_column(details: Details, titles: tuple[str, ...]) -> str:

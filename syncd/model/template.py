@@ -9,19 +9,20 @@ put in as it is and never read as a template again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from syncd.errors import ConfigError, EntryError
 from syncd.model.entry import Details, Entry, Span
-from syncd.model.names import Value, as_text, lookup, nearest
+from syncd.model.names import Getter, Value, as_text, getter_of, nearest
 
 _PIECE = re.compile(r'\{\{|\}\}|\{((?:"[^"]*"|[^{}"])*)\}|[^{}]+|[{}]')
 _NAME = re.compile(r'\s*(?:"(?P<quoted>[^"]+)"|(?P<plain>[^"|\s][^"|]*?))\s*(?P<next>\bor\b|\||$)')
 _ELLIPSIS = "…"
 
 Filter = Callable[[Value], Value]
+_Filled = Callable[[Entry, Details, Span], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Template:
     text: str
     where: str
     pieces: tuple[str | _Place, ...]
+    _filled: _Filled = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Once, not per entry: a large schedule is rendered half a million times in every pass.
+        object.__setattr__(self, "_filled", _filled(self.pieces, self.where))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,21 +60,57 @@ class Template:
 
         Raises EntryError for a name that the entry does not know, and for a date filter on what is no date.
         """
-        return "".join(
-            piece if isinstance(piece, str) else self._fill(piece, entry, details, span) for piece in self.pieces
-        )
+        return self._filled(entry, details, span)
 
-    def _fill(self, place: _Place, entry: Entry, details: Details, span: Span) -> str:
-        values = [lookup(name, entry, details, span) for name in place.names]
+
+def _filled(pieces: Sequence[str | _Place], where: str) -> _Filled:
+    """Return what makes the text of the whole template."""
+    parts = [piece if isinstance(piece, str) else _place_filled(piece, where) for piece in pieces]
+    match parts:
+        case []:
+            return lambda _entry, _details, _span: ""
+        case [str() as text]:
+            return lambda _entry, _details, _span: text
+        case [only] if not isinstance(only, str):
+            return only
+
+    def joined(entry: Entry, details: Details, span: Span) -> str:
+        return "".join([part if isinstance(part, str) else part(entry, details, span) for part in parts])
+
+    return joined
+
+
+def _place_filled(place: _Place, where: str) -> _Filled:
+    """Return what makes the text of one place: the first of its values that is not blank, through its filters."""
+    getters = [getter_of(name) for name in place.names]
+    if len(getters) == 1 and not place.filters:
+        return _only(getters[0])
+    filters = place.filters
+
+    def fill(entry: Entry, details: Details, span: Span) -> str:
+        values = [get(entry, details, span) for get in getters]  # all of them: an unknown name is told in any case
         value: Value = next((each for each in values if as_text(each).strip()), "")
         try:
-            for apply in place.filters:
+            for apply in filters:
                 value = apply(value)
         except ValueError as error:
             raise EntryError(
-                f"{entry.where}: {self.where} does not fit: {error}", "mend the value or the template"
+                f"{entry.where}: {where} does not fit: {error}", "mend the value or the template"
             ) from None
         return as_text(value)
+
+    return fill
+
+
+def _only(get: Getter) -> _Filled:
+    """Return what makes the text of the place that most templates are: one name and nothing else."""
+
+    def fill(entry: Entry, details: Details, span: Span) -> str:
+        value = get(entry, details, span)
+        text = value if type(value) is str else as_text(value)
+        return "" if text.isspace() else text
+
+    return fill
 
 
 def compile_template(text: str, *, where: str) -> Template:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+import msgspec
+
 from syncd.model.diff import Observation
 from syncd.model.entry import Entry, Problem
 from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
@@ -17,8 +19,7 @@ from syncd.portal.directory import Directory
 from syncd.portal.wire import Command, Done, Refused
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shaped:
+class Shaped(msgspec.Struct, frozen=True, kw_only=True):
     """The items of one entry; `problems` of kind rejected or held mean that there are none."""
 
     items: tuple[Item, ...] = ()

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date
 from hashlib import blake2b
 from typing import Literal, cast, get_args
-from zoneinfo import ZoneInfo
+
+import msgspec
 
 from syncd.errors import EntryError
-from syncd.model import zones
 from syncd.model.colors import color_of
 from syncd.model.diff import Observation
-from syncd.model.entry import AllDay, Details, Entry, Problem, Span, Timed
+from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.filter import Condition
 from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
@@ -36,8 +36,11 @@ from syncd.target.guests import GuestList, Guests, GuestSettings
 from syncd.target.importance import importance_of
 from syncd.target.notices import notices
 from syncd.target.people import Aliases
+from syncd.target.remembered import Remembered
+from syncd.target.times import Times, times_of
 from syncd.target.words import truth
 
+_COMPANY = Calendar(type="company_calendar", owner=0)
 _LONGEST_REMINDER_MIN = 60 * 24 * 366
 
 
@@ -81,6 +84,9 @@ class CalendarTarget:
         self._compiler = CompilerMemory()
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
+        self._owners = Remembered(self._find_named)
+        self._fallbacks = Remembered(self._find)
+        self._section_ids = Remembered(self._section_id)
 
     @property
     def wants_groups(self) -> bool:
@@ -114,14 +120,15 @@ class CalendarTarget:
                 found.add(self._calendar(entry, directory))
             except (EntryError, _SkippedError):
                 continue
-            found |= self._guests.calendars((entry,), directory)
+            if self._guests.sends_copies:
+                found |= self._guests.calendars((entry,), directory)
         return frozenset(found)
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
         """Return the events `entry` becomes in `context`, or why there are none."""
         try:
             calendar = self._calendar(entry, context.directory)
-            section = context.directory.section(calendar, self._settings.section)
+            section_id = self._section_ids.get(calendar, context.directory)
         except _SkippedError:
             return Shaped()
         except EntryError as error:
@@ -132,10 +139,10 @@ class CalendarTarget:
             entry, window=context.window, portal_zone=context.portal_zone, today=context.today, turn=context
         )
         problems = compiled.problems
-        if any(problem.kind == "rejected" for problem in problems):
+        if problems and any(problem.kind == "rejected" for problem in problems):
             return Shaped(problems=problems)
         try:
-            items, warnings = self._items(entry, compiled, calendar, section.id if section else None, context)
+            items, warnings = self._items(entry, compiled, calendar, section_id, context)
         except EntryError as error:
             return Shaped(problems=(*problems, _problem(entry.where, "rejected", entry.uid, error)))
         return Shaped(items=items, problems=(*problems, *warnings))
@@ -149,8 +156,9 @@ class CalendarTarget:
         for piece in compiled.pieces:
             key = Key(uid=entry.uid, calendar=calendar, piece=piece.id)
             warnings: list[str] = []
-            event, guests = self._event(entry, piece, key, context.directory, warnings)
-            first, last = days_of(event)
+            times = times_of(piece.span)
+            event, guests = self._event(entry, piece, times, key, context.directory, warnings)
+            first, last = (times.first, times.last) if piece.rule is None else days_of(event)
             if not context.window.touches(first, last):
                 continue
             main = Item(
@@ -160,14 +168,17 @@ class CalendarTarget:
                 fields=to_fields(event),
                 title=event.name,
                 where=piece.where,
-                starts_on=first.isoformat(),
-                ends_on=last.isoformat() if last else None,
-                start=_start(event),
+                starts_on=times.starts_on,
+                ends_on=times.ends_on if last is times.last else _iso(last),
+                start=times.shown,
                 invites=guests.invited,
                 summary=compiled.summary,
             )
-            items += [main, *self._copies(main, event, guests, context.directory, warnings)]
-            problems += [Problem(where=piece.where, kind="warning", key=str(key), reason=one) for one in warnings]
+            items.append(main)
+            if guests.copies:
+                items += self._copies(main, event, guests, context.directory, warnings)
+            if warnings:
+                problems += [Problem(where=piece.where, kind="warning", key=str(key), reason=one) for one in warnings]
         return tuple(items), tuple(problems)
 
     def _copies(
@@ -177,13 +188,13 @@ class CalendarTarget:
         for user in guests.copies:
             calendar = Calendar(type="user", owner=user)
             try:
-                section = directory.section(calendar, self._settings.section)
+                section_id = self._section_ids.get(calendar, directory)
             except EntryError as error:
                 warnings.append(f"no copy for {directory.name_of(user) or user}: {error.message}")
                 continue
-            key = replace(main.key, calendar=calendar)
-            own = replace(event, mark=self.mark(key) if event.mark else "")
-            yield replace(main, key=key, section_id=section.id if section else None, fields=to_fields(own))
+            key = Key(uid=main.key.uid, calendar=calendar, piece=main.key.piece)
+            own = msgspec.structs.replace(event, mark=self.mark(key) if event.mark else "")
+            yield replace(main, key=key, section_id=section_id, fields=to_fields(own))
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change` in the section `section_id`."""
@@ -235,17 +246,19 @@ class CalendarTarget:
         """Return the calendar `entry` goes to; raises EntryError, or _SkippedError when it is to be left out."""
         settings = self._settings
         if settings.calendar == "company":
-            return Calendar(type="company_calendar", owner=0)
+            return _COMPANY
         assert settings.owner is not None
         try:
-            name = settings.owner.render(entry, entry.details, entry.span).strip()
-            return self._find(self._aliases.resolve(name), directory)
+            return self._owners.get(settings.owner.render(entry, entry.details, entry.span), directory)
         except EntryError:
             if settings.on_unresolved == "skip":
                 raise _SkippedError from None
             if settings.on_unresolved == "fallback" and settings.fallback_owner is not None:
-                return self._find(str(settings.fallback_owner), directory)
+                return self._fallbacks.get(str(settings.fallback_owner), directory)
             raise
+
+    def _find_named(self, name: str, directory: Directory) -> Calendar:
+        return self._find(self._aliases.resolve(name.strip()), directory)
 
     def _find(self, name: str, directory: Directory) -> Calendar:
         if not name:
@@ -254,21 +267,24 @@ class CalendarTarget:
             return Calendar(type="group", owner=directory.group(name).id)
         return Calendar(type="user", owner=directory.user(name).id)
 
+    def _section_id(self, calendar: Calendar, directory: Directory) -> int | None:
+        section = directory.section(calendar, self._settings.section)
+        return section.id if section is not None else None
+
     def _event(
-        self, entry: Entry, piece: Piece, key: Key, directory: Directory, warnings: list[str]
+        self, entry: Entry, piece: Piece, times: Times, key: Key, directory: Directory, warnings: list[str]
     ) -> tuple[EventFields, Guests]:
         """Return the event of one piece and its guests; raises EntryError."""
         settings, span = self._settings, piece.span
         details, _ = readable(piece.details)
-        start, end, all_day, zone_from, zone_to = _times(span)
         guests = self._guests.find(entry, details, span, key.calendar, directory, warnings)
         event = EventFields(
             name=text.name(settings.name.render(entry, details, span), warnings),
-            start=start,
-            end=end,
-            all_day=all_day,
-            zone_from=zone_from,
-            zone_to=zone_to,
+            start=times.start,
+            end=times.end,
+            all_day=times.all_day,
+            zone_from=times.zone_from,
+            zone_to=times.zone_to,
             rule=piece.rule,
             description=self._description(entry, details, span, guests, warnings),
             location=text.location(settings.location.render(entry, details, span), warnings),
@@ -317,7 +333,9 @@ class CalendarTarget:
     def _remind(self, details: Details) -> tuple[int, ...]:
         if self._settings.remind is not None:
             return self._settings.remind
-        minutes = {int(alarm.before.total_seconds() // 60) for alarm in details.reminders or ()}
+        if not details.reminders:
+            return ()
+        minutes = {int(alarm.before.total_seconds() // 60) for alarm in details.reminders}
         return tuple(sorted(m for m in minutes if m <= _LONGEST_REMINDER_MIN))
 
 
@@ -326,35 +344,8 @@ def _drops_out(entry: Entry) -> bool:
     return entry.details.status == "CANCELLED"
 
 
-def _times(span: Span) -> tuple[str, str, bool, str, str]:
-    """Return start, end, all_day and both zones as the portal wants them; raises EntryError for an unusable span."""
-    match span:
-        case AllDay():
-            last = span.end - timedelta(days=1)  # the portal's last day is inclusive (PORTAL.md 4.6)
-            return span.first.isoformat(), last.isoformat(), True, "", ""
-        case Timed():
-            try:
-                zone_from, zone_to = zones.canonical(span.zone), zones.canonical(span.end_zone)
-            except LookupError as error:
-                raise EntryError(
-                    f"the portal knows no time zone like {error.args[0]!r}", "name an IANA zone such as Europe/Berlin"
-                ) from None
-            start, end = _minute(span.start), _minute(span.end)
-            if end.replace(tzinfo=ZoneInfo(zone_to)) < start.replace(tzinfo=ZoneInfo(zone_from)):
-                raise EntryError("the end is before the start")
-            return start.isoformat(), end.isoformat(), False, zone_from, zone_to
-
-
-def _minute(moment: datetime) -> datetime:
-    """The portal rounds seconds in many paths (PORTAL.md 4.1), so none are sent."""
-    return moment.replace(second=0, microsecond=0)
-
-
-def _start(event: EventFields) -> str:
-    """Return the start with its offset, for people and for sorting."""
-    if event.all_day:
-        return event.start
-    return datetime.fromisoformat(event.start).replace(tzinfo=ZoneInfo(event.zone_from)).isoformat()
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day is not None else None
 
 
 def _one_of(word: str, words: Sequence[str], name: str) -> str:

@@ -32,6 +32,8 @@ def links(templates: tuple[Template, ...], entry: Entry, directory: Directory, w
 
     Raises EntryError for a name that the entry does not know.
     """
+    if not templates:
+        return ()
     found = [template.constant for template in templates if template.constant]
     for text in _texts([template for template in templates if template.constant is None], entry):
         try:

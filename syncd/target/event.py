@@ -25,8 +25,7 @@ class Meeting:
     host: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventFields:
+class EventFields(msgspec.Struct, frozen=True, kw_only=True):
     """Every field of calendar.event.add that syncd writes.
 
     `start` and `end` are ISO wall clocks ("2026-12-01T09:00:00") in `zone_from` and `zone_to`, or, with `all_day`, the

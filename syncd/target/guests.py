@@ -44,16 +44,25 @@ class Guests:
         return tuple(one for one in self.meeting.attendees if one != self.meeting.host) if self.meeting else ()
 
 
+_NOBODY = Guests()
+
+
 class GuestList:
     """Finds the guests of entries."""
 
     def __init__(self, settings: GuestSettings, aliases: Aliases) -> None:
         self._settings = settings
         self._aliases = aliases
+        self._invites_nobody = settings.attendees == "none" and settings.host is None
+
+    @property
+    def sends_copies(self) -> bool:
+        """Say whether guests get silent copies in calendars of their own."""
+        return self._settings.invite == "copy"
 
     def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
         """Return the calendars that silent copies go to."""
-        if self._settings.invite != "copy":
+        if not self.sends_copies:
             return frozenset()
         found: set[Calendar] = set()
         for entry in entries:
@@ -72,6 +81,8 @@ class GuestList:
         warnings: list[str],
     ) -> Guests:
         """Return the guests of one occurrence, and add to `warnings` who cannot be invited."""
+        if self._invites_nobody:
+            return _NOBODY
         users, outside = self._split(details, directory)
         host = self._host(entry, details, span, calendar, directory, warnings)
         listed = outside if self._settings.outside == "list" else ()
@@ -80,7 +91,7 @@ class GuestList:
             done = "named in the description" if listed else "left out"
             warnings.append(f"not invited, for they are no active users of the portal: {shown}; {done}")
         own = {calendar.owner} if calendar.type == "user" else set()
-        if self._settings.invite == "copy":
+        if self.sends_copies:
             return Guests(copies=tuple(sorted(users - own)), listed=listed)
         guests = users - {host}
         if not guests:

@@ -293,7 +293,7 @@ def differing(sent: Fields, seen: Fields) -> tuple[str, ...]:
     """
     ours, theirs = from_fields(sent), from_fields(seen)
     names = []
-    for name in sorted(EventFields.__dataclass_fields__):
+    for name in sorted(EventFields.__struct_fields__):
         mine, other = getattr(ours, name), getattr(theirs, name)
         if mine == other or name in _IGNORED or (name == "color" and not mine):
             continue

@@ -12,6 +12,7 @@ from syncd.model.template import cut
 
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT_BYTES = 60_000
+_BYTES_PER_CHARACTER = 4
 _ELLIPSIS = "…"
 # A location that reads like this books a room (PORTAL.md 4.2).
 _ROOM = re.compile(r"\s*(?:calendar|ecmr)_\d", re.IGNORECASE)
@@ -49,6 +50,8 @@ def location(value: str, warnings: list[str]) -> str:
 def description(value: str, warnings: list[str]) -> str:
     """Return a description of at most 60,000 bytes with plain line ends."""
     clean = _clean(value.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if len(clean) <= DESCRIPTION_LIMIT_BYTES // _BYTES_PER_CHARACTER:
+        return clean
     raw = clean.encode("utf-8", "replace")
     if len(raw) <= DESCRIPTION_LIMIT_BYTES:
         return clean
@@ -58,4 +61,6 @@ def description(value: str, warnings: list[str]) -> str:
 
 def _clean(value: str) -> str:
     """Drop control characters and halves of surrogate pairs: no calendar can show them."""
+    if value.isprintable():  # then there is none, and that is quickly seen
+        return value
     return _CONTROL.sub("", value).encode("utf-8", "ignore").decode("utf-8")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from syncd.model.entry import Timed
 from syncd.model.recurrence import compile_entry
@@ -41,12 +42,12 @@ def test_the_comparison_notices_a_piece_too_few_too_many_or_moved() -> None:
     assert isinstance(piece.span, Timed)
     wrong = (
         (),
-        (piece, replace(piece, id="again")),
-        (replace(piece, rule=replace(piece.rule, until=date(2026, 3, 2))),),
-        (replace(piece, rule=replace(piece.rule, until=date(2026, 3, 16))),),
-        (replace(piece, span=timed(start + timedelta(hours=1))),),
-        (replace(piece, span=timed(start, minutes=61)),),
-        (replace(piece, span=replace(piece.span, zone="Europe/Moscow", end_zone="Europe/Moscow")),),
+        (piece, structs.replace(piece, id="again")),
+        (structs.replace(piece, rule=replace(piece.rule, until=date(2026, 3, 2))),),
+        (structs.replace(piece, rule=replace(piece.rule, until=date(2026, 3, 16))),),
+        (structs.replace(piece, span=timed(start + timedelta(hours=1))),),
+        (structs.replace(piece, span=timed(start, minutes=61)),),
+        (structs.replace(piece, span=replace(piece.span, zone="Europe/Moscow", end_zone="Europe/Moscow")),),
     )
     assert window.first is not None
     assert window.last is not None

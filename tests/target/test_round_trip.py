@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncd.model.item import Calendar, Change, Item, Key, Link, Observed
 from syncd.model.rule import WEEKDAYS, NativeRule
@@ -138,7 +139,7 @@ def test_what_is_written_reads_back_as_unchanged(
     waf: bool, event: EventFields, other: EventFields, alone: bool
 ) -> None:
     if event.color and not other.color:
-        other = replace(other, color=event.color)  # a colour cannot be taken away (PORTAL.md 4.3)
+        other = structs.replace(other, color=event.color)  # a colour cannot be taken away (PORTAL.md 4.3)
     run_inline(write_twice(waf, event, other, alone=alone))
 
 
@@ -149,7 +150,7 @@ def test_an_update_carries_the_full_set_every_time() -> None:
     full = "id type ownerId section name description location from to skip_time timezone_from timezone_to"
     assert {*full.split(), "accessibility", "importance", "private_event", "rrule"} <= set(params)
     assert "remind" not in params  # an empty list cannot go in a batch, and there is none to take away
-    meeting = replace(plain, meeting=Meeting(attendees=(3, 5), host=3), remind=(15,))
+    meeting = structs.replace(plain, meeting=Meeting(attendees=(3, 5), host=3), remind=(15,))
     params = commands.command(change("update", plain, 7, meeting), SECTION, DIRECTORY).params
     assert (params["is_meeting"], params["remind"]) == ("N", [])
     params = commands.command(change("update", meeting, 7, plain), SECTION, DIRECTORY).params

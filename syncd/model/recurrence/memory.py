@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 
+import msgspec
+
 from syncd.model.entry import Entry
 from syncd.model.recurrence.circumstances import Circumstances
-from syncd.model.recurrence.compile import Compiled, compile_in
+from syncd.model.recurrence.compile import Compiled, compile_in, compile_once
 from syncd.model.window import Window
 
 
@@ -40,7 +42,7 @@ class CompilerMemory:
         if turn is not self._turn:
             self._turn, self._before, self._now = turn, self._now, {}
         if entry.recurrence is None and not entry.overrides:
-            return compile_in(entry, Circumstances(window, today), portal_zone)
+            return compile_once(entry, window, portal_zone)
         kept = self._now.get(entry.uid) or self._before.get(entry.uid)
         compiled = None
         if kept is not None and kept.portal_zone == portal_zone and kept.circumstances.hold(window, today):
@@ -68,5 +70,5 @@ def _same_elsewhere(kept: _Kept, entry: Entry) -> Compiled | None:
     if replace(entry, where=old.where, overrides=here) != old:
         return None
     places = {before.where: now.where for before, now in pairs} | {old.where: entry.where}
-    pieces = tuple(replace(piece, where=places[piece.where]) for piece in kept.compiled.pieces)
-    return replace(kept.compiled, pieces=pieces)
+    pieces = tuple(msgspec.structs.replace(piece, where=places[piece.where]) for piece in kept.compiled.pieces)
+    return msgspec.structs.replace(kept.compiled, pieces=pieces)

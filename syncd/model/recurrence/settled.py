@@ -18,6 +18,9 @@ def settled(span: Span, server: WallClock) -> Span:
     if isinstance(span, AllDay):
         return span
     begin, end = clock_of(span.zone), clock_of(span.end_zone)
+    first, last = span.start.toordinal(), span.end.toordinal()
+    if begin.is_calm(first) and end.is_calm(last) and server.is_calm(first) and server.is_calm(last):
+        return span  # as nearly always
     given = seconds(span.start), seconds(span.end)
     unix = begin.unix(given[0]), end.unix(given[1])
     if span.zone == span.end_zone and unix[1] <= unix[0]:  # it begins in an hour that the clock skips

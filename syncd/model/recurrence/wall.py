@@ -17,6 +17,8 @@ EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _FIRST = int((datetime(1960, 1, 1) - EPOCH).total_seconds())
 _LAST = int((datetime(2110, 1, 1) - EPOCH).total_seconds())
 _STEP = 14 * DAY
+_REACH_DAYS = 2
+"""A clock is never a whole day from UTC, and no hour that a switch skips or repeats is farther from it than a day."""
 
 
 def seconds(wall: datetime) -> int:
@@ -46,13 +48,16 @@ class WallClock:
     with the offset before the switch in a skipped one, as RFC 5545 and PHP both do.
     """
 
-    __slots__ = ("_first_reading", "_later_reading", "_offsets", "_repeated", "_switches")
+    __slots__ = ("_busy_days", "_first_reading", "_later_reading", "_offsets", "_repeated", "_switches")
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._switches, self._offsets = _switches_of(zone)
         pairs = tuple(zip(self._switches, self._offsets, self._offsets[1:], strict=False))
         self._first_reading = [at + max(before, after) for at, before, after in pairs]
         self._later_reading = [at + after for at, _, after in pairs]
+        self._busy_days = frozenset(
+            at // DAY + EPOCH_ORDINAL + days for at in self._switches for days in range(-_REACH_DAYS, _REACH_DAYS + 1)
+        )
         self._repeated = {((at + after) % DAY, before - after) for at, before, after in pairs if after < before}
 
     def offset(self, unix: int) -> int:
@@ -75,6 +80,10 @@ class WallClock:
         """Say whether the clock shows `wall` exactly once: neither skipped nor repeated."""
         first = self.unix(wall)
         return self.wall(first) == wall and first == self.later_unix(wall)
+
+    def is_calm(self, day: int) -> bool:
+        """Say whether the clock shows every time of `day` (an ordinal) exactly once, going by the days around it."""
+        return day not in self._busy_days
 
     def may_repeat(self, wall: int) -> bool:
         """Say whether the time of day of `wall` ever lay in an hour that the zone repeats."""
