@@ -170,8 +170,9 @@ def records(text: str, delimiter: str, skip_first: bool) -> tuple[Rows, list[tup
 
 
 def _dates(rows: Sequence[tuple[int, list[str]]], positions: Mapping[str, int]) -> Iterable[str]:
+    """Return what stands in the columns of dates, each text once: in a timetable that is a fraction of the rows."""
     wanted = [positions[field] for field in _DATE_FIELDS if field in positions]
-    return (clean(cells[at]) for _, cells in rows for at in wanted if at < len(cells))
+    return map(clean, {cells[at] for _, cells in rows for at in wanted if at < len(cells)})
 
 
 __all__ = ["CsvOptions", "SourceError", "delimiter_of", "find_delimiter", "open_csv", "parse_csv", "records"]

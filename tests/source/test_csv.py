@@ -131,6 +131,18 @@ def test_a_time_without_any_zone_is_rejected_naming_the_option() -> None:
     assert isinstance(one("start", "2026-12-01", zone=None), AllDay)
 
 
+def test_rows_at_the_same_time_share_their_span_unless_anything_about_it_differs() -> None:
+    rows = (
+        "A,2026-12-01 09:00,60,\nB,2026-12-01 09:00,60,\nC,2026-12-01 09:00,60,Asia/Tokyo\nD,2026-12-01 09:00,1:01,\n"
+    )
+    names = ("title", "start", "duration", "timezone")
+    part = parse(f"{','.join(names)}\n{rows}", columns={name: name for name in names})
+    one, same, elsewhere, longer = (entry.span for entry in part.entries)
+    assert one is same
+    assert elsewhere == timed("2026-12-01 09:00", "2026-12-01 10:00", "Asia/Tokyo")
+    assert longer == timed("2026-12-01 09:00", "2026-12-01 10:01")
+
+
 def test_an_unknown_timezone_of_the_sync_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="timezone = 'Moon/Base'"):
         parse(HEADER + "\n1,T,2026-12-01,", zone="Moon/Base")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from operator import itemgetter
 from typing import TypeVar
 
 from syncd.model import zones
@@ -28,6 +29,11 @@ from syncd.source.text import clean, damaged, digest
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
+_SPAN = (*_TIMES, "all_day", "timezone")
+_DETAILS = (
+    *("description", "location", "owner", "status", "priority", "color", "url"),
+    *("categories", "attendees", "reminders", "private"),
+)
 _CONTACTS = ("contact_phone", "contact_email")
 _NOWHERE = Written()
 _DAY = timedelta(days=1)
@@ -38,7 +44,7 @@ class RowReader:
     """Turns the rows under one header into entries.
 
     `positions` are the mapped fields' 0-based columns, `zone` the IANA zone of times without one (None: there is none).
-    Dates met again and again are read once. While a row is worked on it has one empty cell more than the header, at -1,
+    Times met again and again are read once. While a row is worked on it has one empty cell more than the header, at -1,
     where all fields stand that are not mapped; it keeps a large file's rows cheap.
     """
 
@@ -56,12 +62,16 @@ class RowReader:
         self._titles = tuple(title or str(at) for at, title in enumerate(header, 1))
         self._at = dict.fromkeys(FIELDS, -1) | dict(positions)
         self._mapped = frozenset(positions)
+        self._details_of = itemgetter(*(self._at[field] for field in _DETAILS))
+        self._times_of = itemgetter(*(self._at[field] for field in _SPAN))
+        self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
         self._order = order
         self._zone = zone
         self._moments = moments
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         self._read: dict[str, Written] = {}
+        self._spans: dict[tuple[str, ...], Span] = {}
         self._warned: set[tuple[str, str]] = set()
 
     def part(self, rows: Sequence[tuple[int, Sequence[str]]]) -> Part:
@@ -71,13 +81,14 @@ class RowReader:
         width = len(self._titles)
         self._spare = min((len(cells) for _, cells in rows), default=0) - width
         for line, cells in rows:
-            values = [clean(cell) for cell in cells]
+            text = "".join(cells)
+            values = [cell.strip() for cell in cells] if text.isprintable() else [clean(cell) for cell in cells]
             if not any(values):
                 continue
             values.extend([""] * (width - len(values) + 1))
             uid = self._uid(values, cells)
             try:
-                self._check_row(cells)
+                self._check_row(cells, text)
                 entry = self._entry(uid, line, values, part)
             except ValueError as error:
                 part.reject(f"{self._name}:{line}", uid, str(error))
@@ -127,20 +138,22 @@ class RowReader:
     def _identity(self) -> str:
         return "uid" if "uid" in self._mapped else "owner, title and start"
 
-    def _check_row(self, cells: Sequence[str]) -> None:
+    def _check_row(self, cells: Sequence[str], text: str) -> None:
         width = len(self._titles)
         if len(cells) < self._least:
             raise ValueError(f"the row has only {len(cells)} of {width} cells")
         if self._overflows(cells):
             reason = "a text with the delimiter in it has to stand in quotes"
             raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
-        if any(not cell.isascii() and damaged(cell) for cell in cells):
+        if not text.isprintable() and damaged(text):
             raise ValueError("the row has bytes that are not text in this encoding (set encoding, or save it again)")
 
     def _overflows(self, cells: Sequence[str]) -> bool:
         """Say whether the row is cut into too many cells; a delimiter that ends every row of the file is none."""
         extra = len(cells) - len(self._titles)
-        return extra > 0 and (extra > self._spare or any(cell.strip() for cell in cells[-extra:]))
+        if extra <= 0:
+            return False
+        return extra > self._spare or any(cell.strip() for cell in cells[-extra:])
 
     def _moment(self, field: str, values: list[str]) -> Written:
         text = values[self._at[field]]
@@ -173,6 +186,13 @@ class RowReader:
         return end if clock.time is None else replace(clock, day=end.day)
 
     def _span(self, values: list[str]) -> Span:
+        written: tuple[str, ...] = self._times_of(values)
+        found = self._spans.get(written)
+        if found is None:
+            found = self._spans[written] = self._read_span(values)
+        return found
+
+    def _read_span(self, values: list[str]) -> Span:
         start, end = self._start(values), self._end(values)
         if start.until is not None:
             if end != _NOWHERE or values[self._at["duration"]]:
@@ -229,25 +249,26 @@ class RowReader:
         return zone
 
     def _details(self, title: str, values: list[str], where: str, part: Part) -> Details:
-        at = self._at
         columns = tuple(zip(self._titles, values, strict=False))
-        contacts = tuple((field, values[at[field]]) for field in _CONTACTS if at[field] >= 0)
-        private, alarms = values[at["private"]], values[at["reminders"]]
+        if self._contacts:
+            columns += tuple((field, values[at]) for field, at in self._contacts)
+        description, location, owner, status, priority, color, url, *others = self._details_of(values)
+        categories, attendees, alarms, private = others
         is_private = self._strict("private", private, words.truth) if private else None
         return Details(
             title=title,
-            description=values[at["description"]],
-            location=values[at["location"]],
-            owner=values[at["owner"]],
-            status=self._lenient("status", values, words.status, where, part) or "",
+            description=description,
+            location=location,
+            owner=owner,
+            status=(self._lenient("status", status, words.status, where, part) or "") if status else "",
             classification="" if is_private is None else "PRIVATE" if is_private else "PUBLIC",
-            priority=self._lenient("priority", values, words.priority, where, part),
-            color=values[at["color"]],
-            url=values[at["url"]],
-            categories=words.items(values[at["categories"]]),
-            attendees=words.items(values[at["attendees"]]),
+            priority=self._lenient("priority", priority, words.priority, where, part) if priority else None,
+            color=color,
+            url=url,
+            categories=words.items(categories),
+            attendees=words.items(attendees),
             reminders=self._strict("reminders", alarms, words.reminders) if alarms else None,
-            columns=columns + contacts,
+            columns=columns,
         )
 
     def _strict(self, field: str, text: str, read: Callable[[str], Value]) -> Value:
@@ -260,13 +281,8 @@ class RowReader:
                 raise ValueError(f"{field} {text!r} {reason}") from None
             raise ValueError(f"{field}: {reason}" if text in reason else f"{field} {text!r}: {reason}") from None
 
-    def _lenient(
-        self, field: str, values: list[str], read: Callable[[str], Value], where: str, part: Part
-    ) -> Value | None:
+    def _lenient(self, field: str, text: str, read: Callable[[str], Value], where: str, part: Part) -> Value | None:
         """Read a cell that may hold any word; one that is not known is warned of once and taken as empty."""
-        text = values[self._at[field]]
-        if not text:
-            return None
         try:
             return read(text)
         except ValueError as error:
