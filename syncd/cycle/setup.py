@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from syncd.clock import Clock
+from syncd.cycle.shaped import ShapingMemory
 from syncd.errors import ConfigError
 from syncd.model.diff import Policy
 from syncd.model.filter import Filter
@@ -27,8 +28,9 @@ class SyncSetup:
 
     `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
     portal, this one included. `portal_zone` is the server's own zone where the config names it. `feeds` keeps what
-    the source fetched for the next process. `window_given` tells that the config names the window, `everything` that
-    all days count instead. `uids` says what names entries: the source, or their content.
+    the source fetched for the next process, `shaped` what its entries became for the next pass. `window_given` tells
+    that the config names the window, `everything` that all days count instead. `uids` says what names entries: the
+    source, or their content.
     """
 
     name: str
@@ -47,6 +49,7 @@ class SyncSetup:
     window_given: bool = True
     uids: Literal["source", "content"] = "source"
     everything: bool = False
+    shaped: ShapingMemory = field(default_factory=ShapingMemory, compare=False, repr=False)
 
     def today(self, now: float) -> date:
         """Return the date at unix time `now` in the sync's zone (UTC where it names none)."""

@@ -35,6 +35,8 @@ class Kept:
 
 def kept_entries(setup: SyncSetup, snapshot: Snapshot) -> Kept:
     """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
+    if not setup.filter.names:
+        return Kept(entries=snapshot.entries, problems=(), doubtful=frozenset())
     kept: list[Entry] = []
     problems: list[Problem] = []
     for entry in snapshot.entries:
@@ -60,10 +62,11 @@ def context_of(setup: SyncSetup, directory: Directory, *, window: Window, now: f
 
 def shape_all(setup: SyncSetup, snapshot: Snapshot, kept: Kept, context: ShapeContext) -> Shaping:
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and sinks nothing else."""
-    shaped = [(entry.uid, setup.target.shape(entry, context)) for entry in kept.entries]
-    problems = kept.problems + tuple(problem for _, one in shaped for problem in one.problems)
-    rejected = {uid for uid, one in shaped if any(p.kind == "rejected" for p in one.problems)}
-    held = {uid for uid, one in shaped if any(p.kind == "held" for p in one.problems)}
+    shaped = setup.shaped.shape(setup.target, kept.entries, context)
+    troubled = [(entry.uid, one.problems) for entry, one in shaped if one.problems]
+    problems = kept.problems + tuple(problem for _, ones in troubled for problem in ones)
+    rejected = {uid for uid, ones in troubled if any(problem.kind == "rejected" for problem in ones)}
+    held = {uid for uid, ones in troubled if any(problem.kind == "held" for problem in ones)}
     return Shaping(
         wanted=Wanted(
             items=tuple(item for _, one in shaped for item in one.items),
