@@ -28,6 +28,8 @@ class ShapingMemory:
             known = before.get(entry.uid)
             if known is None or (known[0] is not entry and known[0] != entry):
                 known = (entry, target.shape(entry, context))
+            elif known[0] is not entry:
+                known = (entry, known[1])  # or the entries of the former snapshot would stay in memory beside these
             found.append(known)
         self._context = context
         self._single = {pair[0].uid: pair for pair in found if _happens_once(pair[0])}

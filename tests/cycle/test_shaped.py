@@ -107,6 +107,15 @@ def test_an_equal_entry_in_an_equal_context_is_shaped_once_and_a_changed_one_alo
     assert len(asked(memory, counting, moved, CONTEXT)) == 5
 
 
+def test_entries_of_a_former_snapshot_are_let_go_of() -> None:
+    memory, counting = ShapingMemory(), Counting()
+    asked(memory, counting, [entry(n) for n in range(5)], CONTEXT)
+    fresh = [entry(n) for n in range(5)]
+    found = memory.shape(cast(Target, counting), fresh, CONTEXT)
+    assert len(counting.asked) == 5
+    assert all(pair[0] is one for pair, one in zip(found, fresh, strict=True))
+
+
 def test_whatever_else_shaping_depends_on_has_everything_shaped_anew() -> None:
     entries = [entry(n, owner=1 + n % 2, start=STARTS[n % 4]) for n in range(8)]
     for before in CONTEXTS:
