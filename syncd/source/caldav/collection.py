@@ -18,7 +18,7 @@ from syncd.errors import SourceError
 from syncd.source.caldav import dav
 from syncd.source.caldav.server import Collection, RefusedError, Server
 from syncd.source.web.client import refusal
-from syncd.source.web.failures import WebError
+from syncd.source.web.error import WebError
 
 _AT_ONCE = 50
 _MOST_PAGES = 1000

@@ -17,7 +17,7 @@ from syncd import __version__
 from syncd.clock import Clock
 from syncd.config.secrets import is_loopback
 from syncd.source.web.access import Access, registered_domain, shown
-from syncd.source.web.failures import Request, WebError, failure
+from syncd.source.web.error import WebError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -111,6 +111,8 @@ class WebClient:
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         import aiohttp  # noqa: PLC0415 - see the class
+
+        from syncd.source.web.failures import Request, failure  # noqa: PLC0415 - it needs aiohttp, too
 
         assert self._session is not None
         home = _is_home(self._access, url)

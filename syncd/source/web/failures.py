@@ -9,26 +9,11 @@ from http import HTTPStatus
 
 import aiohttp
 
-from syncd.errors import SourceError
+from syncd.source.web.error import WebError
 
 _EXPIRED, _WRONG_NAME = 10, frozenset({62, 64})
 """OpenSSL's verify codes: the certificate has expired; it is for another name or address."""
 _PROXY = "the proxy that HTTPS_PROXY or HTTP_PROXY names"
-
-
-class WebError(SourceError):
-    """A request that came to nothing; `passing` says whether the same request may work a moment later.
-
-    `status` is the answer's, 0 where there was none; `wait_s` how long the server asks to wait.
-    """
-
-    def __init__(
-        self, message: str, remedy: str = "", *, passing: bool = False, status: int = 0, wait_s: float = 0.0
-    ) -> None:
-        super().__init__(message, remedy)
-        self.passing = passing
-        self.status = status
-        self.wait_s = wait_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
