@@ -6,29 +6,23 @@ Steps only; every decision is made where its facts are (model.diff, model.guard,
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
-from syncd import collector
-from syncd.cycle import directory as directories
 from syncd.cycle.claim import claiming
-from syncd.cycle.home import check_home, settle_home
+from syncd.cycle.home import settle_home
 from syncd.cycle.journal import next_hold
-from syncd.cycle.look import differs, note_verified, observe, verify_due, without_siblings
-from syncd.cycle.naming import named, remember, shape_recognised
+from syncd.cycle.look import note_verified, verify_due
+from syncd.cycle.naming import remember
+from syncd.cycle.prepare import plan_anew, prepare
 from syncd.cycle.push import Done, push
 from syncd.cycle.record import begin, close
 from syncd.cycle.recover import recover
 from syncd.cycle.result import PassResult, Prepared
 from syncd.cycle.setup import SyncSetup, World
-from syncd.cycle.shaping import context_of, kept_entries, shape_all
 from syncd.errors import StoppedError, SyncdError
-from syncd.model.diff import ANY_FINGERPRINT, Observation, Plan, make_plan
-from syncd.model.entry import Problem
-from syncd.model.guard import believed
-from syncd.model.item import Calendar, Change, Hold, Key, Link
+from syncd.model.diff import ANY_FINGERPRINT, Plan
+from syncd.model.item import Change, Hold
 from syncd.state.records import RunState
 
 _ROUNDS = 3
@@ -48,72 +42,6 @@ class PassOptions:
     force: bool = False
     approve: Callable[[Prepared], None] | None = None
     confirm: Callable[[Prepared], Awaitable[bool]] | None = None
-
-
-async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -> Prepared:
-    """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
-
-    Reads the portal's events on the first pass, every `verify_every`, and when `verify` asks for it; else only those
-    that are to be changed, where the portal's edits are to be left. Raises SourceError when the source cannot be read
-    at all, GuardError when the sync has written to another portal, and the client's errors.
-    """
-    await check_home(setup, world)
-    now = world.clock.now()
-    window = setup.window(now)
-    snapshot = await setup.source.read(setup.reading(now))
-    verify = verify or await verify_due(setup, world, now)
-    links = await world.ledger.links(setup.name)
-    setup.check_links(links)
-    held = await world.ledger.holds(setup.name)
-    naming = await named(setup, world, snapshot, kept_entries(setup, snapshot), links, held)
-    directory = await directories.directory_for(setup, world, naming.kept.entries, fresh=verify, keep=keep)
-    context = context_of(setup, directory, window=window, now=now)
-    with collector.resting():
-        naming, shaping, renamed = shape_recognised(setup, naming, context, links, held)
-    kept = naming.kept
-    snapshot = believed(naming.snapshot, links, window=window, removed_after=setup.policy.removed_after)
-    observation = await observe(setup, world, shaping.wanted.items, links, window) if verify else None
-    if observation is not None:
-        observation = await without_siblings(setup, world, observation)
-    holds = {hold.key: hold for hold in held}
-    planned = partial(make_plan, shaping.wanted, links, holds, policy=setup.policy, window=window, now=now)
-    with collector.resting():
-        plan = planned(observation=observation)
-    if observation is None and setup.policy.on_conflict != "source" and (touched := plan.touched):
-        plan = planned(observation=await setup.target.observe(world.portal, touched, (), window))
-    commands = Counter(setup.target.command(c, 0, directory).method for c in plan.changes if c.op != "adopt")
-    problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems)
-    if not snapshot.complete:
-        reason = f"{snapshot.incomplete_because}; nothing is deleted"
-        problems = (Problem(where=setup.source.describe(), kind="incomplete", reason=reason), *problems)
-    return Prepared(
-        sync=setup.name,
-        plan=plan,
-        snapshot=snapshot,
-        kept=kept,
-        uids=naming.uids,
-        directory=directory,
-        problems=problems,
-        rejected=shaping.rejected,
-        held=shaping.held + plan.held,
-        forecast=world.portal.forecast(commands),
-        notified=Counter(user for change in plan.changes for user in setup.target.notices(change, directory, now)),
-        new_sections=len(_without_section(plan)),
-        verified=verify,
-        wanted=shaping.wanted.items,
-        links=links,
-        observed=frozenset(observation.events) if observation is not None else None,
-        confirmed=_confirmed(links, plan, observation),
-        edits_win=setup.policy.on_conflict == "portal",
-    )
-
-
-def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation | None) -> frozenset[Key]:
-    """Return the linked items that were read and found to be as they were sent."""
-    if observation is None:
-        return frozenset()
-    touched = {change.key for change in (*plan.changes, *plan.conflicts)}
-    return frozenset(link.key for link in links if link.key not in touched and differs(observation, link) is None)
 
 
 async def run_pass(setup: SyncSetup, world: World, options: PassOptions, *, stop: asyncio.Event) -> PassResult:
@@ -188,7 +116,7 @@ async def _steps(
             return "stopped"
         if not again and not _takes_away_wanted(plan, prepared):
             break
-        plan = await _plan_anew(setup, world, prepared)
+        plan = await plan_anew(setup, world, prepared)
         done.refused.update((key, why) for key, why in plan.waiting.items() if key not in prepared.plan.waiting)
     else:
         await _set_aside(setup, world, plan.changes, done)
@@ -228,25 +156,6 @@ def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
     return any(change.op == "delete" and change.key in wanted for change in plan.changes)
 
 
-async def _plan_anew(setup: SyncSetup, world: World, prepared: Prepared) -> Plan:
-    """Plan once more from the same snapshot, after outcomes became known.
-
-    It is the same pass: what is absent counts once, and nothing is touched that the first plan, which was guarded and
-    approved, did not touch.
-    """
-    now = world.clock.now()
-    window = setup.window(now)
-    directory = await directories.directory_for(setup, world, prepared.kept.entries, fresh=False, keep=True)
-    context = context_of(setup, directory, window=window, now=now)
-    shaping = shape_all(setup, prepared.snapshot, prepared.kept, context)
-    holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
-    absent = {link.key: link.absent_passes for link in prepared.links}
-    links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in await world.ledger.links(setup.name)]
-    plan = make_plan(shaping.wanted, links, holds, policy=setup.policy, window=window, now=now)
-    planned = {change.key for change in prepared.plan.changes}
-    return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))
-
-
 async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id: int) -> None:
     """Write down what the plan learned without the portal's help: absences, versions, adoptions, conflicts.
 
@@ -281,11 +190,3 @@ def _conflict_hold(change: Change, now: float) -> Hold:
         title=holder.title,
         where=holder.where,
     )
-
-
-def _without_section(plan: Plan) -> set[tuple[Calendar, str]]:
-    return {
-        (change.key.calendar, change.item.section)
-        for change in plan.changes
-        if change.item is not None and change.item.section_id is None
-    }

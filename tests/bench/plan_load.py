@@ -26,7 +26,7 @@ import msgspec
 from syncd.app.wiring import open_app
 from syncd.cycle import directory as directories
 from syncd.cycle.look import note_verified
-from syncd.cycle.run import prepare
+from syncd.cycle.prepare import prepare
 from syncd.model.item import Change, Link
 from syncd.portal.directory import Caller, Directory, Section, User
 from tests.source.workbooks import workbook

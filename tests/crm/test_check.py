@@ -11,7 +11,7 @@ import pytest
 from syncd.app.check import Check, check_all
 from syncd.app.wiring import App
 from syncd.config import load_config
-from syncd.cycle.run import prepare
+from syncd.cycle.prepare import prepare
 from syncd.errors import PortalRefusedError
 from syncd.portal.client import Portal
 from syncd.portal.credential import Webhook

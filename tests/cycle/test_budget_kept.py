@@ -8,7 +8,8 @@ from pathlib import Path
 
 from syncd.app.status import read_status
 from syncd.config import load_config
-from syncd.cycle.run import PassOptions, prepare, run_pass
+from syncd.cycle.prepare import prepare
+from syncd.cycle.run import PassOptions, run_pass
 from syncd.portal.forecast import Forecast
 from syncd.sandbox.settings import Settings
 from tests.cycle.test_faults import rows

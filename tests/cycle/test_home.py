@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.run import prepare
+from syncd.cycle.prepare import prepare
 from syncd.cycle.taking import undo
 from syncd.errors import GuardError
 from syncd.sandbox.world import World

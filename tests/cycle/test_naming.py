@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
+from syncd.cycle.prepare import prepare
 from syncd.cycle.result import PassResult, Prepared
-from syncd.cycle.run import prepare
 from syncd.cycle.taking import Offer, Taken, undo
 from syncd.sandbox.rows import Event
 from tests.support.sandbox import WEBHOOK, Stage, run_inline

@@ -12,8 +12,9 @@ import pytest
 
 from syncd.app.wiring import limits_of
 from syncd.config import load_config
+from syncd.cycle.prepare import prepare
 from syncd.cycle.result import PassResult
-from syncd.cycle.run import PassOptions, prepare, run_pass
+from syncd.cycle.run import PassOptions, run_pass
 from syncd.errors import StateError
 from syncd.model.item import Hold, Item, Json
 from syncd.sandbox.faults import parse_fault

@@ -14,7 +14,8 @@ from typing import cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.cycle.run import PassOptions, prepare, run_pass
+from syncd.cycle.prepare import prepare
+from syncd.cycle.run import PassOptions, run_pass
 from syncd.cycle.shaped import ShapingMemory
 from syncd.model.entry import Details, Entry, Recurrence, Timed
 from syncd.model.template import compile_template

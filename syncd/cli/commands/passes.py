@@ -12,8 +12,9 @@ from syncd.app import documents, pinned, report
 from syncd.app.wiring import App, open_app
 from syncd.cli import progress, show
 from syncd.cli.dispatch import config_path
+from syncd.cycle.prepare import prepare
 from syncd.cycle.result import PassResult, Prepared
-from syncd.cycle.run import PassOptions, prepare, run_pass
+from syncd.cycle.run import PassOptions, run_pass
 from syncd.errors import GuardError, SyncdError
 
 _WORST_FIRST = (130, 3, 2, 4, 5, 1)
