@@ -37,6 +37,11 @@ async def note_verified(setup: SyncSetup, world: World) -> None:
     await world.ledger.note(f"sync/{setup.name}", "verified", world.portal.origin, world.clock.now())
 
 
+async def forget_verified(setup: SyncSetup, world: World) -> None:
+    """Have the next pass read the portal, however recently that was done."""
+    await world.ledger.drop_note(f"sync/{setup.name}", "verified")
+
+
 async def observe(
     setup: SyncSetup, world: World, items: Sequence[Item], links: Sequence[Link], window: Window
 ) -> Observation:

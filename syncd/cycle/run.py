@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from syncd.cycle.claim import claiming
 from syncd.cycle.home import settle_home
 from syncd.cycle.journal import next_hold
-from syncd.cycle.look import note_verified, verify_due
+from syncd.cycle.look import forget_verified, note_verified, verify_due
 from syncd.cycle.naming import remember
 from syncd.cycle.prepare import plan_anew, prepare
 from syncd.cycle.push import Done, push
@@ -86,6 +86,8 @@ async def _steps(
         prepared = await prepare(setup, world, verify=verify, keep=True)
         done.prepared = prepared
         done.problems += prepared.problems
+        if prepared.verified:  # what was found and is not put right, for a guard or a crash, has to be found again
+            await forget_verified(setup, world)
         if options.approve is not None:
             options.approve(prepared)
         if not options.force:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from syncd.cycle.directory import directory_for
 from syncd.cycle.home import check_home
-from syncd.cycle.look import observe_links
+from syncd.cycle.look import forget_verified, observe_links
 from syncd.cycle.push import Done, push
 from syncd.cycle.record import begin, close
 from syncd.cycle.recover import recover
@@ -96,7 +96,7 @@ async def purge(setup: SyncSetup, world: World, *, confirm: Confirm, stop: async
     taken = await _take(setup, world, plan, confirm, stop)
     if taken.error is None and taken.record.state == "done":
         await world.ledger.release(setup.name, None)
-        await world.ledger.drop_note(f"sync/{setup.name}", "verified")
+        await forget_verified(setup, world)
     return taken
 
 
@@ -157,7 +157,7 @@ async def _carry_out(
     stop: asyncio.Event,
 ) -> bool:
     if plan.forgotten or plan.after:  # what is forgotten still stands there: the next pass must read before it creates
-        await world.ledger.drop_note(f"sync/{setup.name}", "verified")
+        await forget_verified(setup, world)
     await world.ledger.forget(setup.name, [link.key for link in plan.forgotten])
     directory = await directory_for(setup, world, (), fresh=False, keep=True)
     again = await push(setup, world, plan.changes, directory, observed=observed, run_id=run_id, done=done, stop=stop)

@@ -89,6 +89,7 @@ class Plan:
     known_uids: int = 0
     removed_uids: frozenset[str] = frozenset()
     changed_uids: frozenset[str] = frozenset()
+    vanished_uids: frozenset[str] = frozenset()
 
     @property
     def touched(self) -> tuple[Link, ...]:
@@ -467,6 +468,7 @@ def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
         known_uids=len({key.uid for key in linked}),
         removed_uids=frozenset(draft.removed_uids),
         changed_uids=frozenset(changed),
+        vanished_uids=frozenset(c.key.uid for c in draft.changes if c.op == "create" and c.link is not None),
     )
 
 

@@ -25,10 +25,10 @@ class Guard:
     max_changed: Threshold
 
     def check(self, plan: Plan, sync: str) -> None:
-        """Raise GuardError when `plan` removes or changes more than allowed.
+        """Raise GuardError when `plan` removes, changes or makes anew more than allowed.
 
-        Removals count entries that are gone from the source; changes count entries that are updated, and only once
-        20 are known. Both sides empty is fine.
+        Removals count entries that are gone from the source; changes count entries that are updated, and apart from
+        them those whose events are gone from the portal, both only once 20 are known. Both sides empty is fine.
         """
         removed, known = len(plan.removed_uids), plan.known_uids
         if removed and not self.max_removed.allows(removed, known):
@@ -37,8 +37,20 @@ class Guard:
                 f" max_removed = {self.max_removed} allows ({_examples(plan, plan.removed_uids)}); nothing was sent",
                 f"check the source; if this is right, run once with --force or raise max_removed in [[sync]] {sync}",
             )
+        if known < CHANGES_COUNT_FROM:
+            return
+        vanished = len(plan.vanished_uids)
+        if vanished and not self.max_changed.allows(vanished, known):
+            # An event that may not be seen any more looks like a deleted one (PORTAL.md 4.5); made anew it stood twice.
+            raise GuardError(
+                f"{sync}: the events of {vanished} of {known} known entries are not to be seen in the portal any more"
+                f" and would be made anew, more than max_changed = {self.max_changed} allows"
+                f" ({_examples(plan, plan.vanished_uids)}); nothing was sent",
+                "may the webhook's user still see these calendars? If people have deleted the events, run once with"
+                f" --force or raise max_changed in [[sync]] {sync}",
+            )
         changed = len(plan.changed_uids)
-        if known >= CHANGES_COUNT_FROM and changed and not self.max_changed.allows(changed, known):
+        if changed and not self.max_changed.allows(changed, known):
             raise GuardError(
                 f"{sync}: {changed} of {known} known entries would change, more than max_changed ="
                 f" {self.max_changed} allows ({_examples(plan, plan.changed_uids)}); nothing was sent",
