@@ -15,9 +15,9 @@ from syncd.clock import Clock, SystemClock
 from syncd.config import CardConfig, Config, PortalConfig, SyncConfig, TargetConfig, load_config
 from syncd.cycle.setup import SyncSetup, World
 from syncd.errors import ConfigError
-from syncd.model.diff import Policy
 from syncd.model.guard import Guard
 from syncd.model.names import nearest
+from syncd.model.plan import Policy
 from syncd.portal.client import Portal
 from syncd.portal.credential import Webhook
 from syncd.portal.pace import Limits

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from syncd.cycle.setup import SyncSetup, World
-from syncd.model.diff import Observation
 from syncd.model.item import Item, Key, Link
+from syncd.model.plan import Observation
 from syncd.model.window import Window
 
 EVERYTHING = Window(first=None, last=None)

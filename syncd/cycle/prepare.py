@@ -15,10 +15,11 @@ from syncd.cycle.naming import named, shape_recognised
 from syncd.cycle.result import Prepared
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.shaping import Shaping, context_of, kept_entries, shape_all
-from syncd.model.diff import Observation, Plan, make_plan
+from syncd.model.diff import make_plan
 from syncd.model.entry import Problem
 from syncd.model.guard import believed
 from syncd.model.item import Calendar, Hold, Key, Link
+from syncd.model.plan import Observation, Plan
 from syncd.model.window import Window
 
 

@@ -18,8 +18,8 @@ from syncd.cycle.journal import REFUSED, next_hold
 from syncd.cycle.look import EVERYTHING, joined, observe
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.waiting import sleep_or_stop
-from syncd.model.diff import Observation
 from syncd.model.item import Hold, Key, Link, Observed
+from syncd.model.plan import Observation
 from syncd.state import records
 from syncd.state.records import Intent, Settlement
 

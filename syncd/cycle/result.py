@@ -9,9 +9,9 @@ from syncd.cycle.look import ReadBack
 from syncd.cycle.naming import Uids
 from syncd.cycle.shaping import Kept
 from syncd.errors import SyncdError
-from syncd.model.diff import Plan
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Item, Key, Link
+from syncd.model.plan import Plan
 from syncd.portal.directory import Directory
 from syncd.portal.forecast import Forecast
 from syncd.state.records import RunRecord, RunState

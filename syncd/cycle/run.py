@@ -21,8 +21,9 @@ from syncd.cycle.recover import recover
 from syncd.cycle.result import PassResult, Prepared
 from syncd.cycle.setup import SyncSetup, World
 from syncd.errors import StoppedError, SyncdError
-from syncd.model.diff import ANY_FINGERPRINT, Plan
+from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.item import Change, Hold
+from syncd.model.plan import Plan
 from syncd.state.records import RunState
 
 _ROUNDS = 3

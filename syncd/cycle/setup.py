@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from syncd.clock import Clock
 from syncd.cycle.shaped import ShapingMemory
 from syncd.errors import ConfigError
-from syncd.model.diff import Policy
 from syncd.model.filter import Filter
 from syncd.model.guard import Guard
 from syncd.model.item import Link
+from syncd.model.plan import Policy
 from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.source.base import FeedCache, ReadContext, Source

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from syncd.cycle.directory import portal_zone
 from syncd.cycle.setup import SyncSetup
 from syncd.errors import EntryError
-from syncd.model.diff import Wanted
 from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.plan import Wanted
 from syncd.model.window import Window
 from syncd.portal.directory import Directory
 from syncd.target.base import ShapeContext

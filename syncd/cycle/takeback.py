@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.cycle.look import edited
-from syncd.model.diff import Observation
 from syncd.model.item import Change, Fields, Item, Json, Key, Link
 from syncd.model.order import rank
+from syncd.model.plan import Observation
 from syncd.state.records import ChangeRecord
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from syncd.errors import GuardError
-from syncd.model.diff import Plan
 from syncd.model.entry import Snapshot
 from syncd.model.item import Link
+from syncd.model.plan import Plan
 from syncd.model.threshold import Threshold
 from syncd.model.window import Window
 

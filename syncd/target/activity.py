@@ -12,9 +12,9 @@ from datetime import date
 from typing import Literal
 
 from syncd.errors import EntryError
-from syncd.model.diff import Observation
 from syncd.model.entry import Details, Entry
 from syncd.model.item import CALENDAR_TYPES, Calendar, CalendarType, Change, Item, Key, Link
+from syncd.model.plan import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.model.window import Window

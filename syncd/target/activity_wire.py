@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from syncd.errors import PortalUnreachableError
-from syncd.model.diff import Observation
 from syncd.model.item import CALENDAR_TYPES, Calendar, Change, Fields, Json, Key, Link, Observed
+from syncd.model.plan import Observation
 from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.clients import OWNER_TYPES

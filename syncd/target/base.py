@@ -9,9 +9,9 @@ from typing import Protocol
 
 import msgspec
 
-from syncd.model.diff import Observation
 from syncd.model.entry import Entry, Problem
 from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
+from syncd.model.plan import Observation
 from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.clients import Sought

@@ -16,10 +16,10 @@ import msgspec
 
 from syncd.errors import EntryError
 from syncd.model.colors import color_of
-from syncd.model.diff import Observation
 from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.filter import Condition
 from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
+from syncd.model.plan import Observation
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
 from syncd.model.window import Window

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from syncd.errors import PortalUnreachableError
-from syncd.model.diff import Observation
 from syncd.model.item import Calendar, Fields, Item, Json, Key, Link, Observed
+from syncd.model.plan import Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.model.window import Window
 from syncd.portal.client import Portal

@@ -16,9 +16,9 @@ from typing import Literal
 import msgspec
 
 from syncd.errors import EntryError
-from syncd.model.diff import Observation
 from syncd.model.entry import AllDay, Details, Entry, Span
 from syncd.model.item import CALENDAR_TYPES, Calendar, CalendarType, Change, Fields, Item, Json, Key, Link, Observed
+from syncd.model.plan import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.model.window import Window

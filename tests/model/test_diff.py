@@ -9,8 +9,9 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.model.diff import ANY_FINGERPRINT, Observation, Plan, Policy, Wanted, make_plan
+from syncd.model.diff import ANY_FINGERPRINT, make_plan
 from syncd.model.item import Calendar, Fields, Hold, Item, Key, Link, Observed
+from syncd.model.plan import Observation, Plan, Policy, Wanted
 from syncd.model.window import Window
 
 CALENDAR = Calendar(type="user", owner=5)

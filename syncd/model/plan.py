@@ -1,0 +1,83 @@
+"""What goes into a plan and what comes out: policy, what the source asks for, what was observed, and the changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from syncd.model.entry import Problem
+from syncd.model.item import Change, Fields, Item, Key, Link, Observed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a sync wants removals, conflicts and existing events treated (config keys of the same names)."""
+
+    on_removed: Literal["keep", "delete"] = "keep"
+    removed_after: int = 2
+    on_conflict: Literal["source", "portal", "report"] = "source"
+    adopt: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the source asks for.
+
+    `uids` are all uids that stand in the snapshot, usable or not; `unusable` are those whose items could not be made
+    this time (their links are left alone). `complete` is the snapshot's.
+    """
+
+    items: tuple[Item, ...]
+    uids: frozenset[str]
+    unusable: frozenset[str] = frozenset()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a verify pass found: events by remote id, and linked ids that are certainly gone.
+
+    `differing` tells which of our own fields a person changed: (sent, observed) -> field names.
+    """
+
+    events: Mapping[int, Observed]
+    gone: frozenset[int]
+    signature: Callable[[Item], str]
+    mark: Callable[[Key], str]
+    differing: Callable[[Fields, Fields], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Sorted changes, problems and counts of one pass, and what the ledger should note without the portal.
+
+    `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
+    are VERSIONs of events that stand there as they were sent; `conflicts` become holds that any later fingerprint
+    keeps, `settled_holds` are over. `waiting` are items whose change waits, and why, because one that must come first
+    cannot be made now.
+    """
+
+    changes: tuple[Change, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    unchanged: int = 0
+    held: int = 0
+    conflicts: tuple[Change, ...] = ()
+    settled_holds: tuple[Key, ...] = ()
+    absent: frozenset[Key] = frozenset()
+    present: frozenset[Key] = frozenset()
+    versions: Mapping[Key, int] = field(default_factory=dict)
+    waiting: Mapping[Key, str] = field(default_factory=dict)
+    known_uids: int = 0
+    removed_uids: frozenset[str] = frozenset()
+    changed_uids: frozenset[str] = frozenset()
+    vanished_uids: frozenset[str] = frozenset()
+
+    @property
+    def touched(self) -> tuple[Link, ...]:
+        """The links of events that would be updated or deleted."""
+        return tuple(change.link for change in self.changes if change.link is not None and change.op != "adopt")
+
+    def count(self, op: str) -> int:
+        """Return how many changes have this `op`."""
+        return sum(1 for change in self.changes if change.op == op)
