@@ -21,8 +21,6 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import msgspec
-
 from syncd.app.wiring import open_app
 from syncd.cycle import directory as directories
 from syncd.cycle.look import note_verified
@@ -130,7 +128,7 @@ async def fill(config: Path) -> None:
     async with open_app(config, readonly=False, learn_secret=lambda _: None) as app:
         setup, world = app.setup("bench"), app.world("bench")
         now = world.clock.now()
-        await world.ledger.note(directories.scope(world), directories.NOTE, msgspec.to_builtins(people(now)), now)
+        await directories.store(world, people(now))
         await note_verified(setup, world)
         prepared = await prepare(setup, world, verify=False, keep=False)
         run_id = await world.ledger.begin_run("bench", now)
