@@ -208,6 +208,10 @@ def _judge_create(
         found.doubted.add(intent.key)
         found.planned_anew += 1
         return records.Written(remote_id=remote_id, version=None)
+    if (
+        seen.damage
+    ):  # somebody was there since, and no update puts that right: the next reading has to see it as an edit
+        return records.Written(remote_id=remote_id, version=None)
     return records.Written(remote_id=remote_id, version=seen.version)
 
 
@@ -218,7 +222,12 @@ def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[i
     """
     for name in (observation.mark(intent.key), observation.signature(intent.item)):
         own = [i for i in reversed(free.get(name, ())) if observation.events[i].calendar == intent.key.calendar]
-        same = [i for i in own if not observation.differing(intent.fields, observation.events[i].fields)]
+        same = [i for i in own if _untouched(intent, observation, i)]
         if own:
             return (same or own)[0]
     return None
+
+
+def _untouched(intent: Intent, observation: Observation, remote_id: int) -> bool:
+    seen = observation.events[remote_id]
+    return not seen.damage and not observation.differing(intent.fields, seen.fields)

@@ -21,7 +21,7 @@ from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from syncd.state import file
 from tests.cycle.test_faults import expected, faulty, run_until_done
-from tests.cycle.test_pass import ROWS, staged
+from tests.cycle.test_pass import ROWS, _series_stage, _take_out, staged
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 TIMEOUT_S = 75.0
@@ -279,3 +279,24 @@ def test_while_one_delete_waits_creates_and_updates_go_on(tmp_path: Path) -> Non
     assert (counts["created"], counts["updated"], counts["deleted"]) == (1, 1, 0)
     assert [problem.kind for problem in result.record.problems] == ["warning"]
     assert "Night shift" in stage.names()
+
+
+def test_a_series_whose_create_was_lost_and_that_a_person_took_an_occurrence_out_of_is_put_right(
+    tmp_path: Path,
+) -> None:
+    stage = _series_stage(tmp_path)
+    stage.set_faults(
+        Settings(integer_stamps=False, faults=(parse_fault("cut-after:method=calendar.event.add,times=1"),))
+    )
+
+    async def killed() -> None:
+        async with stage.opened() as (setups, world):
+            await asyncio.wait_for(run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event()), 5)
+
+    with pytest.raises(TimeoutError):
+        run_inline(killed())
+    (series,) = stage.world.events("user", 3)
+    run_inline(_take_out(stage, series.id))
+    stage.clock.advance(600)
+    codes = [run_inline(stage.one_pass(verify=True)).exit_code for _ in range(2)]
+    assert (codes[-1], stage.names(owner=3)) == (0, ["Stand-up"])
