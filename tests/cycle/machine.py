@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
@@ -170,6 +171,7 @@ class Play:
         head, joint, first = config.partition("[[sync]]")
         second = first.replace('name = "shifts"', 'name = "extras"').replace("shifts.csv", "extras.csv")
         self.stage = Stage(folder, head + joint + first + joint + second)
+        self.marker = marker
         self.portal = PortalClock(self.stage.clock)
         self.transport = DyingTransport(self.stage.world, self.portal)  # type: ignore[arg-type]
         self.transport.life = Life()
@@ -201,6 +203,14 @@ class Play:
     def ours(self) -> list[Event]:
         return [event for event in self.events().values() if event.id not in self.orphans | set(self.foreign)]
 
+    def linked(self) -> set[int]:
+        """Return the ids the ledger knows, of whichever sync; none where it was lost."""
+        path = self.stage.folder / "state" / "syncd.db"
+        if not path.exists():
+            return set()
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            return {number for (number,) in connection.execute("SELECT remote_id FROM links")}
+
     def add_foreign(self, owner: int, number: int) -> None:
         own = [event for event in self.ours() if event.owner_id == owner]
         sections = {event.section_id for event in own}  # among ours, where there are some
@@ -223,6 +233,8 @@ class Play:
             return
         event = own[which % len(own)]
         self.edits += 1
+        if not self.marker and event.id not in self.linked():
+            self.orphans.add(event.id)  # its create was lost and nobody has looked: nothing tells any more whose it was
         sections = self.stage.world.tables.sections_of(event.calendar)
         others = [section.id for section in sections if section.id != event.section_id]
         section = others[0] if moves and others else event.section_id
