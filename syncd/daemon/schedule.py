@@ -65,20 +65,19 @@ def first_due(schedule: Schedule, last_started: float | None, now: float) -> flo
 def next_due(schedule: Schedule, *, started: float, failures: int, now: float, random: float) -> float:
     """Return when the pass after one that began at `started` is due; `random` in [0, 1) sets the jitter.
 
-    After `failures` failed passes in a row the pause doubles with each, from the interval (a minute at least) up to an
-    hour, or to the interval if that is longer; a cron passes its times over until the pause, from a minute on, is over.
+    After `failures` failed passes in a row it is tried again: after a minute, then twice as long each time, up to an
+    hour, with no more jitter than the pause is long. A schedule of shorter intervals than an hour passes its times
+    over meanwhile; one of longer keeps them, too.
     """
-    jitter_s = random * schedule.jitter_s
     started = min(started, now)  # the clock was set back meanwhile
+    ordinary = following(schedule, started)
     if not failures:
-        return max(now, following(schedule, started) + jitter_s)
-    doubled = float(1 << min(failures - 1, 16))
-    match schedule:
-        case Every(seconds=seconds):
-            pause_s = min(max(seconds, SHORTEST_BACKOFF_S) * doubled, max(seconds, LONGEST_BACKOFF_S))
-            return now + pause_s + jitter_s
-        case Cron():
-            return following(schedule, now + min(SHORTEST_BACKOFF_S * doubled, LONGEST_BACKOFF_S) - 1) + jitter_s
+        return max(now, ordinary + random * schedule.jitter_s)
+    pause_s = min(SHORTEST_BACKOFF_S * (1 << min(failures - 1, 16)), LONGEST_BACKOFF_S)
+    again = now + pause_s + random * min(schedule.jitter_s, pause_s)
+    if ordinary == _NEVER or following(schedule, ordinary) - ordinary < LONGEST_BACKOFF_S:
+        return again
+    return min(again, max(now, ordinary + random * schedule.jitter_s))
 
 
 def stale_at(schedule: Schedule, stale_after_s: float | None, last_success: float) -> float:

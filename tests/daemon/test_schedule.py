@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,18 +58,43 @@ def test_jitter_delays_a_pass_by_a_part_of_it() -> None:
     assert due(Cron(expression="0 * * * *", jitter_s=60), started=NOW, now=NOW + 1, random=0.25) == NOW + 3615
 
 
-def test_failures_double_the_pause_up_to_an_hour_or_the_interval() -> None:
-    pauses = [due(Every(seconds=60), started=NOW, failures=n, now=NOW) - NOW for n in range(1, 9)]
-    assert pauses == [60, 120, 240, 480, 960, 1920, 3600, 3600]
-    assert due(Every(seconds=5), started=NOW, failures=1, now=NOW) == NOW + 60
-    assert due(Every(seconds=86_400), started=NOW, failures=9, now=NOW) == NOW + 86_400
+MINUTES = (1, 2, 4, 8, 16, 32, 60, 60, 60)
+"""The pauses after one failure, two and so on, whatever the schedule."""
 
 
-def test_failures_make_a_cron_pass_its_times_over_but_never_move_them() -> None:
-    every_minute = Cron(expression="* * * * *")
-    pauses = [due(every_minute, started=NOW, failures=n, now=NOW) - NOW for n in (1, 2, 3, 4, 99)]
-    assert pauses == [60, 120, 240, 480, 3600]
-    assert due(Cron(expression="0 3 * * *"), started=NOW, failures=9, now=NOW) == NOW + 18 * 3600
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        *(Every(seconds=seconds) for seconds in (5, 60, 900, 3600, 86_400)),
+        *(Cron(expression=cron) for cron in ("* * * * *", "*/15 * * * *", "0 3 * * *", "0 7 * * 1")),
+    ],
+)
+def test_failures_double_the_pause_from_a_minute_up_to_an_hour_for_every_schedule(schedule: Schedule) -> None:
+    pauses = [due(schedule, started=NOW, failures=n, now=NOW) - NOW for n in range(1, 10)]
+    assert pauses == [minutes * 60 for minutes in MINUTES]
+    assert due(schedule, started=NOW, failures=9999, now=NOW) == NOW + 3600
+
+
+def test_failures_do_not_keep_a_rare_pass_from_its_ordinary_time() -> None:
+    three = NOW + 18 * 3600
+    assert due(Cron(expression="0 3 * * *"), started=three - 3600, failures=9, now=three - 1200) == three
+    assert due(Every(seconds=86_400), started=NOW, failures=9, now=NOW + 86_000) == NOW + 86_400
+    assert due(Every(seconds=86_400), started=NOW, failures=9, now=NOW + 90_000) == NOW + 90_000
+
+
+def test_a_frequent_pass_that_fails_and_fails_runs_once_an_hour() -> None:
+    for schedule in (Every(seconds=900), Cron(expression="*/15 * * * *")):
+        now, passes = NOW, 0
+        while now < NOW + 86_400:
+            passes += 1
+            now = due(schedule, started=now, failures=passes, now=now)
+        assert passes == 6 + 23
+
+
+def test_jitter_is_no_longer_than_the_pause_before_a_retry() -> None:
+    daily = Every(seconds=86_400, jitter_s=1800)
+    assert due(daily, started=NOW, failures=1, now=NOW, random=0.5) == NOW + 90
+    assert due(daily, started=NOW, failures=8, now=NOW, random=0.5) == NOW + 3600 + 900
 
 
 def test_a_fixed_time_that_spring_leaps_over_runs_right_after_it() -> None:
