@@ -19,6 +19,11 @@ _BOMS = (
 )
 _NARROW = frozenset({"utf-8", "cp1251"})
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_NAMES = {"\x00": "NUL", "\x07": "BEL", "\x08": "BS", "\x0b": "VT", "\x0c": "FF", "\x1b": "ESC", "\x7f": "DEL"}
+_ZEROED = "\x00" * 4
+"""No text has that: it is binary, or a block that a crash left unwritten."""
+_BINARY_SHARE = 0.03
+"""More control characters than this, one of them NUL, and it is no text: UTF-16 read as bytes has far more."""
 _AROUND_BYTES = 50_000
 """How much text on either side of the first byte that is not UTF-8 tells damage from another encoding."""
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -29,8 +34,8 @@ def decode(content: bytes, encoding: str, *, name: str, kind: str) -> str:
     """Return the text of a file that should hold `kind` ("CSV"), line ends as they are.
 
     "auto" takes the byte order mark's encoding, else UTF-8, else Windows-1251; text that is UTF-8 but for a few bytes
-    stays UTF-8 with those bytes as surrogates (see `damaged`). Raises SourceError for bytes that are no text, for a
-    page of HTML, and when the configured encoding does not fit.
+    stays UTF-8 with those bytes as surrogates (see `damaged`). A stray control character stays, for `clean` to drop.
+    Raises SourceError for bytes that are no text, for a page of HTML, and when the configured encoding does not fit.
     """
     codec = find_encoding(content) if encoding == "auto" else encoding
     errors = "surrogateescape" if encoding == "auto" and codec in _NARROW else "strict"
@@ -41,12 +46,16 @@ def decode(content: bytes, encoding: str, *, name: str, kind: str) -> str:
         line = content.count(b"\n", 0, start) + 1
         message = f"{name}:{line}: byte {start} is not {codec}"
         raise SourceError(message, "correct encoding, or save the file again") from None
-    if "\x00" in text:
+    if "\x00" in text and _is_binary(text):
         remedy = f"export it as {kind}; UTF-16 without a mark needs encoding"
-        raise SourceError(f"{name} is a binary file, not {kind}", remedy)
+        raise SourceError(f"{name} is a binary file, not {kind}, or was written by half", remedy)
     if _MARKUP.match(text):
         raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
     return text
+
+
+def _is_binary(text: str) -> bool:
+    return _ZEROED in text or len(_CONTROLS.findall(text)) - text.count("\r") > _BINARY_SHARE * len(text)
 
 
 def looks_like_markup(content: bytes) -> bool:
@@ -84,6 +93,14 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text.strip()
     return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def dropped(text: str) -> str:
+    """Return the names of the control characters that `clean` drops from the text, "" when it drops none."""
+    if text.isprintable():
+        return ""
+    found = sorted(set(_CONTROLS.findall(text)) - {"\r"})
+    return ", ".join(_NAMES.get(char, f"U+{ord(char):04X}") for char in found)
 
 
 def digest(*parts: str) -> str:

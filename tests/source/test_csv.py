@@ -315,9 +315,38 @@ def test_a_row_with_an_empty_uid_is_named_like_one_without_and_an_unnameable_row
     assert "t.csv:3 could not be read, so it is not known which entry it is" in part.incomplete
 
 
-def test_control_characters_are_dropped() -> None:
-    (entry,) = parse(HEADER + "\n1,\x07A\x1bB\x7f\tC\x0b,2026-12-01,\n").entries
-    assert entry.details.title == "AB\tC"
+def test_control_characters_are_dropped_with_a_line_that_names_row_and_column() -> None:
+    part = parse(HEADER + "\n1,\x07A\x1bB\x7f\tC\x0b,2026-12-01,\n2,Plain\tline,2026-12-02,\n")
+    assert [entry.details.title for entry in part.entries] == ["AB\tC", "Plain\tline"]
+    (problem,) = part.problems
+    assert (problem.where, problem.kind, problem.key) == ("t.csv:2", "warning", "1")
+    assert problem.reason == "column 'Title' holds control characters (BEL, VT, ESC, DEL); they are left out"
+    assert not part.incomplete
+
+
+def test_a_nul_byte_costs_no_row_and_is_told_of() -> None:
+    part = parse(HEADER + "\n1,Sh\x00ift,2026-12-01 09:00,2026-12-01 10:00\n2,Other,2026-12-02 09:00,\n")
+    assert [entry.details.title for entry in part.entries] == ["Shift", "Other"]
+    assert [(one.where, one.reason) for one in part.problems] == [
+        ("t.csv:2", "column 'Title' holds control characters (NUL); they are left out")
+    ]
+
+
+def test_a_line_break_of_windows_within_a_cell_is_no_control_character() -> None:
+    assert parse(HEADER + '\r\n1,"A\r\nB",2026-12-01,\r\n').problems == []
+
+
+ROWS = HEADER + "\n" + "".join(f"{n},Смена,2026-12-01,\n" for n in range(2000))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [ROWS.encode("utf-16-le"), ROWS.encode("utf-16-be"), ROWS.encode() + b"\x00" * 512, bytes(range(256)) * 40],
+    ids=["utf-16-le", "utf-16-be", "a tail of zeros", "binary"],
+)
+def test_a_file_that_is_no_text_or_half_written_is_refused_whole(content: bytes) -> None:
+    with pytest.raises(SourceError, match=r"binary file, not CSV, or was written by half .*UTF-16 without a mark"):
+        parse(content)
 
 
 def test_a_header_alone_is_complete_and_blank_lines_are_not() -> None:

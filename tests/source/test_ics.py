@@ -157,3 +157,11 @@ def test_exdates_and_rules_are_kept_as_given() -> None:
         Moment(wall=datetime(2026, 12, 4), zone=None),
         Moment(wall=datetime(2026, 12, 5, 21), zone="UTC"),
     )
+
+
+def test_control_characters_are_left_out_with_a_line_that_names_event_and_property() -> None:
+    part = parse(calendar(event("DTSTART:20261201T090000", "SUMMARY:A\x00B\x07", "DESCRIPTION:tab\tand\\nline")))
+    assert [entry.details.title for entry in part.entries] == ["AB"]
+    assert [(one.where, one.kind, one.key, one.reason) for one in part.problems] == [
+        ("t.ics:3", "warning", "u", "SUMMARY holds control characters (NUL, BEL); they are left out")
+    ]

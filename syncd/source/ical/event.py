@@ -14,7 +14,7 @@ from syncd.source.ical.lines import Component, Property, read_component, split_i
 from syncd.source.ical.values import read_list, read_rdates, read_reminders, read_span, read_when
 from syncd.source.ical.zones import FeedZones
 from syncd.source.rules import read_rule
-from syncd.source.text import clean, damaged, digest
+from syncd.source.text import clean, damaged, digest, dropped
 
 _STATUS: dict[str, Status] = {"CONFIRMED": "CONFIRMED", "TENTATIVE": "TENTATIVE", "CANCELLED": "CANCELLED"}
 _CLASS: dict[str, Classification] = {"PUBLIC": "PUBLIC", "PRIVATE": "PRIVATE", "CONFIDENTIAL": "CONFIDENTIAL"}
@@ -61,6 +61,7 @@ def read_event(text: str, facts: CalendarFacts, *, where: str) -> Event:
     span = read_span(component, facts.zones, series=recurring)
     reminders, warnings = read_reminders(component, span, facts.zones)
     warnings += [f"the line {line[:_SHOWN]!r} is not iCalendar and is left out" for line in component.unread]
+    warnings += _controls(component)
     return Event(
         at=read_when(at, facts.zones).moment() if at else None,
         this_and_future=at is not None and at.params.get("RANGE", "").upper() == "THISANDFUTURE",
@@ -71,6 +72,12 @@ def read_event(text: str, facts: CalendarFacts, *, where: str) -> Event:
         where=where,
         warnings=tuple(warnings),
     )
+
+
+def _controls(component: Component) -> Iterator[str]:
+    for name, found in component.properties.items():
+        if names := dropped("".join(prop.value for prop in found)):
+            yield f"{name} holds control characters ({names}); they are left out"
 
 
 def stand_in_uid(text: str) -> str:

@@ -25,7 +25,7 @@ from syncd.source.rules import read_rule
 from syncd.source.table import words
 from syncd.source.table.columns import FIELDS
 from syncd.source.table.when import DateOrder, Written, read_moment
-from syncd.source.text import clean, damaged, digest
+from syncd.source.text import clean, damaged, digest, dropped
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
@@ -99,7 +99,15 @@ class RowReader:
                 part.reject(entry.where, entry.uid, reason)
                 continue
             part.entries.append(entry)
+            if not text.isprintable():
+                self._warn_of_controls(cells, entry, part)
         return part
+
+    def _warn_of_controls(self, cells: Sequence[str], entry: Entry, part: Part) -> None:
+        for title, cell in zip(self._titles, cells, strict=False):
+            if names := dropped(cell):
+                reason = f"column {title!r} holds control characters ({names}); they are left out"
+                part.warn(entry.where, reason, entry.uid)
 
     def _entry(self, uid: str, line: int, values: list[str], part: Part) -> Entry:
         where = f"{self._name}:{line}"
