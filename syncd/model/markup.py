@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-MOST_CHARACTERS = 60_000
+MOST_CHARACTERS = 100_000
+"""More than a target takes, so that it is the target that cuts, and says so."""
 MOST_READ = 400_000
 _DEEPEST = 40
 _LONGEST_TAG = 4000
@@ -41,7 +42,7 @@ def is_html(text: str) -> bool:
 
 
 def to_bbcode(text: str) -> str:
-    """Return what an HTML text says as BB-code of at most 60,000 characters.
+    """Return what an HTML text says as BB-code of at most 100,000 characters.
 
     Bold, italic, underlined and struck text, lists and links to http, https, mailto and tel are kept; scripts, styles,
     comments, pictures and everything else about looks goes. The result is balanced whatever comes in.

@@ -46,6 +46,23 @@ def test_a_description_is_cut_between_characters_not_inside_one() -> None:
     assert len(warnings) == 1
 
 
+@pytest.mark.parametrize("word", ["lesson", "занятие", "会议", "\U0001f389\U0001f389"])
+def test_a_long_description_is_cut_at_a_word_to_what_the_column_holds_in_any_script(word: str) -> None:
+    warnings: list[str] = []
+    cut = text.description(f"{word} " * 30_000, warnings)
+    stored = sum(10 if char > "\uffff" else len(char.encode()) for char in cut)  # emoji are stored as ":f09f8e89:"
+    assert text.DESCRIPTION_LIMIT_BYTES - 40 < stored <= text.DESCRIPTION_LIMIT_BYTES
+    assert cut.endswith(f"{word} {word}…")
+    assert "the portal holds 60000; it is cut at a word" in warnings[0]
+
+
+def test_a_description_that_just_fits_is_left_alone() -> None:
+    warnings: list[str] = []
+    fits = "ж" * 30_000
+    assert text.description(fits, warnings) == fits
+    assert warnings == []
+
+
 def test_line_ends_become_plain_and_control_characters_go() -> None:
     assert text.description("a\r\nb\rc\x07d\tе", []) == "a\nb\ncd\tе"
 
