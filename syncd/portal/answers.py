@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -151,6 +152,8 @@ def _nested(key: str, maps: Mapping[str, Mapping[str, Json]]) -> Outcome:
 
 def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refused | Unknown | None]:
     """Return the body of a successful answer, or why there is none."""
+    if 300 <= raw.status < 400:
+        return {}, Unknown(reason=_elsewhere(raw), ended=_ended(raw))
     try:
         body: Json = orjson.loads(raw.body)
     except ValueError:
@@ -218,6 +221,16 @@ def _text(value: Json) -> str:
 def _ended(raw: RawAnswer) -> bool:
     """Say whether the portal itself has come to an end: a gateway that gave up does not know."""
     return raw.status not in _GATEWAY_GAVE_UP
+
+
+def _elsewhere(raw: RawAnswer) -> str:
+    """Say where a redirect that was not followed leads: the host alone, as the rest may hold a secret."""
+    try:
+        host = urlsplit(raw.headers.get("location", "")).hostname
+    except ValueError:
+        host = None
+    place = f"to {_text(host)}" if host else "to another page"
+    return f"HTTP {raw.status}: the portal redirects {place}; check the address in webhook"
 
 
 def _kind(raw: RawAnswer) -> str:

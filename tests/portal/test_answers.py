@@ -153,6 +153,22 @@ def test_what_cannot_be_read_for_certain_is_unknown(answer: RawAnswer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("location", "place"),
+    [
+        ("https://new.example.net/rest/1/topsecretcode/profile?k=1", "to new.example.net"),
+        ("https://me:pw@new.example.net/x", "to new.example.net"),
+        ("/auth/login", "to another page"),
+        ("http://[::1/x", "to another page"),
+    ],
+)
+def test_a_redirect_that_is_not_followed_says_where_it_leads_and_no_more(location: str, place: str) -> None:
+    answer = RawAnswer(status=302, headers={"location": location}, body=b"moved")
+    (outcome,) = read_single(answer).outcomes
+    reason = f"HTTP 302: the portal redirects {place}; check the address in webhook"
+    assert outcome == Unknown(reason=reason, ended=True)
+
+
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         (None, None), ([], None), ("x", None), ({}, CallTime()),

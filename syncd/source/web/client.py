@@ -154,6 +154,8 @@ def refusal(answer: Answer, name: str) -> WebError:
     """Return the error that an answer other than the wanted one means."""
     status = answer.status
     match status:
+        case _ if status in _REDIRECTS:
+            text, remedy = f"redirects, but does not say where to ({status})", "check url"
         case 401:
             text, remedy = "wants other credentials (401)", "check username and password, or token"
         case 403:
@@ -173,6 +175,12 @@ def refusal(answer: Answer, name: str) -> WebError:
     return WebError(f"{name} {text}", remedy, passing=status in _PASSING, status=status, wait_s=_retry_after(answer))
 
 
+def came_from(answer: Answer, access: Access) -> str:
+    """Return what may be said of where an answer came from: the configured server, and where that has sent us on."""
+    host = urlsplit(answer.url).hostname or ""
+    return access.shown if host == urlsplit(access.url).hostname else f"{access.shown} (redirected to {host})"
+
+
 def _retry_after(answer: Answer) -> float:
     text = answer.headers.get("retry-after", "").strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0.0
@@ -190,7 +198,8 @@ def _target(url: str, location: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise WebError(f"{name} redirects to what is no web address", "check url")
     if urlsplit(url).scheme == "https" and parts.scheme == "http":
-        raise WebError(f"{name} redirects to an address without encryption", "check url")
+        text = f"{name} redirects to an address without encryption, at {parts.hostname}; that is not followed"
+        raise WebError(text, "give an address as url that stays with https")
     return target
 
 

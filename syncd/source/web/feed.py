@@ -25,7 +25,7 @@ from syncd.source.files import FileBytes
 from syncd.source.reading import Assembly
 from syncd.source.text import find_encoding
 from syncd.source.web.access import Access
-from syncd.source.web.client import Answer, WebClient, refusal
+from syncd.source.web.client import Answer, WebClient, came_from, refusal
 
 _GZIP = b"\x1f\x8b"
 _STEP_BYTES = 1 << 20
@@ -98,8 +98,8 @@ class WebSource:
                 self._kept = None
                 answer = await client.ask("GET", self._access.url)
         if answer.status != 200:
-            raise refusal(answer, self._access.shown)
-        _refuse_page(answer, self._access.shown, self._kind)
+            raise refusal(answer, came_from(answer, self._access))
+        _refuse_page(answer, came_from(answer, self._access), self._kind)
         body = await asyncio.to_thread(_plain, answer.body, self._access)
         if self._charset_counts:
             body = await asyncio.to_thread(_in_utf8, body, answer.headers.get("content-type", ""))
@@ -148,7 +148,7 @@ async def fetch_once(access: Access, clock: Clock) -> bytes:
     async with WebClient(access, clock) as client:
         answer = await client.ask("GET", access.url)
     if answer.status != 200:
-        raise refusal(answer, access.shown)
+        raise refusal(answer, came_from(answer, access))
     return await asyncio.to_thread(_plain, answer.body, access)
 
 

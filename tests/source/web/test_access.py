@@ -64,6 +64,30 @@ async def test_a_redirect_that_leads_nowhere_is_an_error(location: str, says: st
             await source(site.url).read(CONTEXT)
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (web.Response(status=403), "refuses access"),
+        (web.Response(body=b"<html>sign in", content_type="text/html"), "is an HTML page"),
+    ],
+)
+async def test_an_error_at_the_end_of_a_redirect_names_where_it_leads_but_no_secret_of_it(
+    answer: web.Response, says: str
+) -> None:
+    async with serving(answer) as other:
+        elsewhere = other.url.replace("127.0.0.1", "localhost")
+        async with serving(redirect(f"{elsewhere}/s3cret?key=k")) as site:
+            with pytest.raises(SourceError, match=rf"redirected to localhost\) {says}") as caught:
+                await source(site.url).read(CONTEXT)
+    assert "s3cret" not in str(caught.value)
+
+
+async def test_a_redirect_to_nowhere_is_called_one() -> None:
+    async with serving(web.Response(status=302)) as site:
+        with pytest.raises(SourceError, match=r"redirects, but does not say where to \(302\)"):
+            await source(site.url).read(CONTEXT)
+
+
 def test_only_the_same_server_and_its_encrypted_self_are_home() -> None:
     assert _origin("https://Example.com/x") == _origin("https://example.com:443/y")
     assert _is_upgrade("http://example.com/x", "https://example.com/x")

@@ -162,5 +162,6 @@ async def test_a_redirect_that_gives_up_encryption_is_not_followed(trusted: Auth
         moved = web.Response(status=302, headers={"Location": f"{plain.url}/moved.ics"})
         async with serving(moved, tls=trusted.server(HOST)) as site:
             said = await refusal(source(site.url, ca_file=trusted.ca_file))
-    assert "redirects to an address without encryption" in said
+    assert "redirects to an address without encryption, at 127.0.0.1; that is not followed" in said
+    assert "moved.ics" not in said
     assert plain.requests == []
