@@ -95,7 +95,7 @@ def rows(result: PassResult) -> Iterator[tuple[str, ...]]:
         yield facts.row(entry.where, entry.uid, entry.details.title)
     for problem in prepared.problems:
         if problem.kind == "rejected" and (problem.key not in seen or _is_elsewhere(problem, facts.places)):
-            yield (problem.where, problem.key or "", "", "", "rejected", "", "no", problem.reason)
+            yield (problem.where, problem.key or "", problem.title, "", "rejected", "", "no", problem.reason)
     for uid, changes in facts.changes.items():
         link = changes[0].link
         if uid not in seen and link is not None:

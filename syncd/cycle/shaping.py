@@ -44,7 +44,8 @@ def kept_entries(setup: SyncSetup, snapshot: Snapshot) -> Kept:
             if setup.filter.passes(entry):
                 kept.append(entry)
         except EntryError as error:
-            problems.append(Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error)))
+            title = entry.details.title
+            problems.append(Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error), title=title))
     doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
     return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
 

@@ -146,12 +146,13 @@ ProblemKind = Literal["rejected", "held", "conflict", "incomplete", "warning"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One line a person can act on: where, which key if any, what is wrong and the remedy in `reason`."""
+    """One line a person can act on: where, which key and title if known, what is wrong and the remedy in `reason`."""
 
     where: str
     kind: ProblemKind
     reason: str
     key: str | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

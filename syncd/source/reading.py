@@ -32,9 +32,9 @@ class Part:
     rejected: set[str] = field(default_factory=set)
     incomplete: str = ""
 
-    def reject(self, where: str, uid: str, reason: str) -> None:
+    def reject(self, where: str, uid: str, reason: str, title: str = "") -> None:
         """Note that the thing at `where` cannot be used; without a uid nobody can say which entry is missing."""
-        self.problems.append(Problem(where=where, kind="rejected", reason=reason, key=uid or None))
+        self.problems.append(Problem(where=where, kind="rejected", reason=reason, key=uid or None, title=title))
         if uid:
             self.rejected.add(uid)
         else:
@@ -180,6 +180,10 @@ class FileSource:
         return self._assembly.snapshot(found, unread, context)
 
 
+def _second(entry: Entry, reason: str) -> Problem:
+    return Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid, title=entry.details.title)
+
+
 def join(parts: Iterable[Part], errors: dict[str, SourceError], marker: str) -> Snapshot:
     """Return the snapshot of several files, entries in their order; a uid met again is rejected, naming both places."""
     first: dict[str, Entry] = {}
@@ -191,7 +195,7 @@ def join(parts: Iterable[Part], errors: dict[str, SourceError], marker: str) -> 
             seen = first.setdefault(entry.uid, entry)
             if seen is not entry:
                 reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
-                problems.append(Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid))
+                problems.append(_second(entry, reason))
         problems.extend(part.problems)
         rejected |= part.rejected
         if part.incomplete:

@@ -59,10 +59,11 @@ def test_a_migration_takes_entries_of_any_time_and_reports_what_it_read_back(
 ) -> None:
     with (folder / "shifts.csv").open("a", encoding="utf-8") as file:
         file.write("3,Long ago,2019-03-01 08:00,2019-03-01 09:00,anna.petrova@school.example\n")
-        file.write("4,,2026-12-01 08:00,2026-12-01 09:00,anna.petrova@school.example\n")
+        file.write("4,Ends first,2026-12-01 08:00,2026-11-01 09:00,anna.petrova@school.example\n")
     code, out, _ = run(capsys, "migrate", "--yes", "--report", "report.csv")
     assert (code, "3 of 3 confirmed; 0 differ; 1 rejected, see report" in out) == (1, True)
     rows = {row["key"]: row for row in report(folder)}
+    assert (rows["4"]["title"], rows["4"]["where"]) == ("Ends first", "shifts.csv:5")
     assert {key: (row["status"], row["verified"]) for key, row in rows.items()} == {
         "1": ("ok", "yes"), "2": ("ok", "yes"), "3": ("ok", "yes"), "4": ("rejected", "no"),
     }  # fmt: skip

@@ -324,6 +324,16 @@ def test_control_characters_are_dropped_with_a_line_that_names_row_and_column() 
     assert not part.incomplete
 
 
+@pytest.mark.parametrize(
+    ("row", "title"), [("1,A,never,", "A"), ("1,A,2026-12-01,,,more", ""), (b"1,\xff\xfeA,never,", "")]
+)
+def test_a_rejected_row_keeps_its_title_for_the_report_where_it_can_be_told(row: str | bytes, title: str) -> None:
+    content = (HEADER + "\n").encode() + (row if isinstance(row, bytes) else row.encode())
+    good = "\n2,Ёлка и ещё немного текста,2026-12-01,\n".encode()
+    (problem,) = (one for one in parse(content + good).problems if one.kind == "rejected")
+    assert problem.title == title
+
+
 def test_a_nul_byte_costs_no_row_and_is_told_of() -> None:
     part = parse(HEADER + "\n1,Sh\x00ift,2026-12-01 09:00,2026-12-01 10:00\n2,Other,2026-12-02 09:00,\n")
     assert [entry.details.title for entry in part.entries] == ["Shift", "Other"]

@@ -159,6 +159,11 @@ def test_exdates_and_rules_are_kept_as_given() -> None:
     )
 
 
+def test_a_rejected_event_keeps_its_title_for_the_report() -> None:
+    (problem,) = parse(calendar(event("DTSTART:20260231T090000", "SUMMARY:Board\\, all"))).problems
+    assert (problem.kind, problem.title) == ("rejected", "Board, all")
+
+
 def test_control_characters_are_left_out_with_a_line_that_names_event_and_property() -> None:
     part = parse(calendar(event("DTSTART:20261201T090000", "SUMMARY:A\x00B\x07", "DESCRIPTION:tab\tand\\nline")))
     assert [entry.details.title for entry in part.entries] == ["AB"]

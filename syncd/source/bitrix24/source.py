@@ -27,6 +27,7 @@ from syncd.source.base import ReadContext, Source, Written
 from syncd.source.bitrix24.rows import Culture, EventRow, Surroundings, read_row
 from syncd.source.options import read_options
 from syncd.source.reading import Part, join
+from syncd.source.text import clean
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2037, 12, 31)
 _NEAR = timedelta(days=550)
@@ -215,7 +216,7 @@ class Bitrix24Source:
             try:
                 part.entries.append(read_row(row, around))
             except ValueError as error:
-                part.reject(where, f"bitrix24-{row.id}", str(error))
+                part.reject(where, f"bitrix24-{row.id}", str(error), clean(row.name or ""))
 
 
 def _row(row: Json) -> EventRow:

@@ -89,6 +89,12 @@ def stand_in_uid(text: str) -> str:
     return "event-" + digest(clean(component.text("SUMMARY")), start.value.strip(), start.params.get("TZID", ""))
 
 
+def title_of(text: str) -> str:
+    """Return the title of an unfolded VEVENT that cannot be used, "" where it has none that can be read."""
+    title = clean(read_component(text).text("SUMMARY"))
+    return "" if damaged(title) else title
+
+
 def _recurrence(component: Component, span: Span, zones: FeedZones) -> Recurrence | None:
     rules = tuple(read_rule(prop.value) for prop in component.all("RRULE"))
     rdates = tuple(day for prop in component.all("RDATE") for day in read_rdates(prop, span, zones))

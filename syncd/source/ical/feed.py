@@ -18,7 +18,7 @@ from hashlib import blake2b
 
 from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Moment, Override, Problem, Recurrence, Span
-from syncd.source.ical.event import CalendarFacts, Event, read_event, stand_in_uid
+from syncd.source.ical.event import CalendarFacts, Event, read_event, stand_in_uid, title_of
 from syncd.source.ical.lines import Component, read_component
 from syncd.source.ical.split import Broken, Calendar, Piece, split
 from syncd.source.ical.values import moved
@@ -180,7 +180,8 @@ def _read_group(name: str, uid: str, members: list[_Member], encoding: str) -> O
         try:
             events.append(read_event(_text(member.piece.content, encoding), member.facts, where=where))
         except ValueError as error:
-            problem = Problem(where=where, kind="rejected", reason=str(error), key=uid)
+            title = title_of(_text(member.piece.content, encoding))
+            problem = Problem(where=where, kind="rejected", reason=str(error), key=uid, title=title)
             return Outcome(lines=lines, entry=None, problems=(problem,), rejected=True)
     problems: list[Problem] = []
     for event in events:
@@ -189,7 +190,9 @@ def _read_group(name: str, uid: str, members: list[_Member], encoding: str) -> O
     try:
         entry = _join(uid, chosen)
     except ValueError as error:
-        problems.append(Problem(where=chosen[0].where, kind="rejected", reason=str(error), key=uid))
+        first = chosen[0]
+        title = first.details.title
+        problems.append(Problem(where=first.where, kind="rejected", reason=str(error), key=uid, title=title))
         return Outcome(lines=lines, entry=None, problems=tuple(problems), rejected=True)
     return Outcome(lines=lines, entry=entry, problems=tuple(problems), rejected=False)
 
@@ -207,7 +210,8 @@ def _latest_versions(uid: str, events: list[Event], problems: list[Problem]) -> 
                 f"the same event with the same SEQUENCE and DTSTAMP, but other content, stands at {other.where}, "
                 "so this one is not used"
             )
-            problems.append(Problem(where=event.where, kind="rejected", reason=reason, key=uid))
+            title = event.details.title
+            problems.append(Problem(where=event.where, kind="rejected", reason=reason, key=uid, title=title))
     return sorted(kept.values(), key=lambda event: event.at is not None)
 
 

@@ -91,12 +91,12 @@ class RowReader:
                 self._check_row(cells, text)
                 entry = self._entry(uid, line, values, part)
             except ValueError as error:
-                part.reject(f"{self._name}:{line}", uid, str(error))
+                part.reject(f"{self._name}:{line}", uid, str(error), self._title(values, cells))
                 continue
             first = lines.setdefault(entry.uid, line)
             if first != line:
                 reason = f"the row at {self._name}:{first} has the same {self._identity()}, so this one is not used"
-                part.reject(entry.where, entry.uid, reason)
+                part.reject(entry.where, entry.uid, reason, entry.details.title)
                 continue
             part.entries.append(entry)
             if not text.isprintable():
@@ -142,6 +142,11 @@ class RowReader:
             return ""
         named = title and start.day and not damaged(title + owner)
         return "row-" + digest(owner, title, str(start.day), str(start.time or "")) if named else ""
+
+    def _title(self, values: list[str], cells: Sequence[str]) -> str:
+        """Return the title of a row that cannot be used, "" where the cell is none or not where it belongs."""
+        title = values[self._at["title"]]
+        return "" if self._overflows(cells) or damaged(title) else title
 
     def _identity(self) -> str:
         return "uid" if "uid" in self._mapped else "owner, title and start"
