@@ -54,6 +54,12 @@ class SourceError(SyncdError):
     exit_code = 5
 
 
+class SourceRefusedError(SourceError):
+    """The source is a portal that refuses the caller; the portal written to has nothing to do with it."""
+
+    exit_code = 3
+
+
 class EntryError(SyncdError):
     """One entry cannot be used; the others are not concerned. Becomes a rejected or held problem."""
 

@@ -29,12 +29,16 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing looked at. `detail` says what was found, `remedy` what to do when it is not ok."""
+    """One thing looked at. `detail` says what was found, `remedy` what to do when it is not ok.
+
+    `exit_code` is what a sync would end with because of it, None where the name tells.
+    """
 
     name: str
     ok: bool
     detail: str
     remedy: str = ""
+    exit_code: int | None = None
 
 
 def check_document(checks: tuple[Check, ...]) -> dict[str, Json]:
@@ -57,7 +61,10 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
         try:
             snapshots[setup.name] = await _read(app, setup)
         except SyncdError as error:
-            yield Check(name=f"source {setup.name}", ok=False, detail=error.message, remedy=error.remedy)
+            yield Check(
+                name=f"source {setup.name}", ok=False, detail=error.message, remedy=error.remedy,
+                exit_code=error.exit_code,
+            )  # fmt: skip
             continue
         for one in _source(setup, snapshots[setup.name]):
             yield one

@@ -40,6 +40,8 @@ def _show(out: Console, one: Check) -> None:
 
 def _code(one: Check) -> int:
     """Return the exit code that a sync would end with because of what `one` found."""
+    if one.exit_code is not None:
+        return one.exit_code
     kind = one.name.split(" ")[0]
     codes = {"portal": 3, "source": 5, "guard": 4, "entries": 1, "owners": 1, "calendars": 3, "sections": 1}
     return codes.get(kind, 2)

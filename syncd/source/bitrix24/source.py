@@ -15,7 +15,14 @@ from typing import Literal
 
 import msgspec
 
-from syncd.errors import ConfigError, EntryError, PortalRefusedError, PortalUnreachableError, SourceError
+from syncd.errors import (
+    ConfigError,
+    EntryError,
+    PortalRefusedError,
+    PortalUnreachableError,
+    SourceError,
+    SourceRefusedError,
+)
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Calendar, Json
 from syncd.model.window import Window
@@ -30,6 +37,7 @@ from syncd.source.reading import Part, join
 from syncd.source.text import clean
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2037, 12, 31)
+_REMEDY = "see that its webhook works: syncd check"
 _NEAR = timedelta(days=550)
 """So far around today a listing takes a month; beyond, where a window has no bounds, a year."""
 
@@ -98,8 +106,10 @@ class Bitrix24Source:
             found = await read_sections(self._portal, calendars)
             places, more = self._places(directory, calendars, found, written)
             rows, unread = await self._rows(self._portal, places, context)
-        except (PortalUnreachableError, PortalRefusedError, CommandRefusedError) as error:
-            raise SourceError(f"{self.describe()}: {error}", "see that its webhook works: syncd check") from error
+        except (PortalRefusedError, CommandRefusedError) as error:
+            raise SourceRefusedError(f"{self.describe()}: {error.message}", error.remedy or _REMEDY) from error
+        except PortalUnreachableError as error:
+            raise SourceError(f"{self.describe()}: {error.message}", error.remedy or _REMEDY) from error
         part = Part(problems=[*problems, *more])
         part.incomplete = "; ".join([one.reason for one in part.problems if one.kind == "incomplete"] + unread)
         await asyncio.to_thread(self._fill, part, rows, directory, written, context)
