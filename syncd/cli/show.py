@@ -82,8 +82,15 @@ def change_table(
 def estimate(out: Console, forecast: Forecast, more: str = "") -> None:
     """Print what changes would cost; `more` is what is to be said beside it."""
     work = f"{counted(forecast.commands, 'command')} in {counted(forecast.requests, 'request')}"
-    guess = ", a guess until the portal has been measured" if forecast.guessed else ""
-    line(out, f"  about {_duration(forecast.seconds)}{guess}: {work}{more}")
+    line(out, f"  about {_duration(forecast.seconds)}{_guess(forecast)}: {work}{more}")
+
+
+def _guess(forecast: Forecast) -> str:
+    """Say what an estimate rests on that no command of this portal has borne out yet."""
+    if not forecast.guessed or not forecast.commands:
+        return ""
+    each_s = sum(forecast.operating_s.values()) / forecast.commands
+    return f", a guess: this portal has not been measured yet, {each_s:.2g} s a command is assumed"
 
 
 def _notices(prepared: Prepared) -> str:

@@ -275,3 +275,34 @@ def test_a_row_the_file_ends_within_makes_it_incomplete(folder: Path, capsys: py
         ("csv shifts.csv", "incomplete"),
         ("shifts.csv:3", "rejected"),
     ]
+
+
+def test_a_source_portal_that_refuses_its_webhook_is_a_refusal_in_check_plan_and_sync(
+    folder: Path, capsys: pytest.CaptureFixture[str], webhook: str
+) -> None:
+    dead = webhook.replace("127.0.0.1", "localhost").rstrip("/").rpartition("/")[0] + "/revokedcode/"
+    config = folder / "syncd.toml"
+    head, _, _ = config.read_text(encoding="utf-8").partition("[sync.source]")
+    other = f'[portals.other]\nwebhook = "{dead}"\n\n[[sync]]\nportal = "main"'
+    source = '[sync.source]\ntype = "bitrix24"\nportal = "other"\n'
+    target = '[sync.target]\nowner = "{owner}"\nsection = "Copies"\n'
+    config.write_text(head.replace("[[sync]]", other) + source + target, encoding="utf-8")
+    for command in (["check"], ["plan"], ["sync"]):
+        code, out, err = run(capsys, *command)
+        assert (command, code) == (command, 3), out + err
+        assert "refuses the webhook" in out + err
+        assert "revokedcode" not in out + err
+
+
+def test_a_first_estimate_says_what_it_assumes_and_a_later_one_has_measured(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assume = "a guess: this portal has not been measured yet, 0.2 s a command is assumed"
+    _, out, _ = run(capsys, "plan")
+    assert assume in " ".join(out.split())
+    run(capsys, "sync")
+    with (folder / "shifts.csv").open("a", encoding="utf-8") as file:
+        file.write("9,Late,2026-12-09 08:00,2026-12-09 09:00,anna.petrova@school.example\n")
+    _, out, _ = run(capsys, "plan")
+    assert "1 command in 1 request" in out
+    assert "a guess" not in out

@@ -236,6 +236,13 @@ def test_one_slow_command_does_not_shrink_the_batches_of_others_for_ever() -> No
     assert costs.expected(UPDATE) < 1
 
 
+def test_before_anything_is_measured_a_batch_is_planned_on_the_dear_side_and_a_forecast_in_the_middle() -> None:
+    costs = CostModel()
+    assert 0.1 <= costs.mean(ADD) <= 0.3 < costs.expected(ADD)
+    costs.learn(ADD, 0.7)
+    assert costs.mean(ADD) == costs.expected(ADD) == pytest.approx(0.7)
+
+
 def test_a_heavy_tail_costs_its_mean() -> None:
     costs = CostModel()
     for number in range(64):
@@ -370,7 +377,7 @@ def test_a_forecast_of_nothing_is_nothing_and_one_of_millions_comes_quickly() ->
     assert forecast(pace, {}, 0.0).seconds == 0
     assert forecast(pace, {ADD: 0}, 0.0).requests == 0
     huge = forecast(pace, {ADD: 50_000_000}, 0.0)
-    assert huge.seconds > 50_000_000 * 0.4 / 432 * 500
+    assert huge.seconds > 50_000_000 * pace.costs.mean(ADD) / 432 * 500
     assert huge.requests >= 1_000_000
 
 
