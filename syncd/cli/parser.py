@@ -46,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     _names(sync)
     sync.add_argument("--verify", action="store_true", help="read the portal's events first")
     sync.add_argument("--plan", type=Path, metavar="FILE", help="only exactly what was pinned, else exit 4")
-    sync.add_argument("--force", action="store_true", help="go past the safety guards, once")
+    _force(sync)
     sync.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry")
     _json(sync)
 
@@ -72,6 +72,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _force(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--force", action="store_true", help="go past the safety guards, once")
+
+
 def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Commands that ask before they change much."""
     migrate = commands.add_parser("migrate", help="one pass for bulk: asks, can be stopped, reads all back")
@@ -82,10 +86,12 @@ def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     undo = commands.add_parser("undo", help="take back what one run did; what people changed since is left")
     undo.add_argument("run_id", type=int, metavar="RUN_ID", help="number of the run, as `sync` and `status` tell it")
     _yes(undo)
+    _force(undo)
 
     purge = commands.add_parser("purge", help="delete everything one sync created, and nothing else")
     purge.add_argument("name", metavar="NAME", help="the sync")
     _yes(purge)
+    _force(purge)
 
 
 def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

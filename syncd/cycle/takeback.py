@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.cycle.look import edited
+from syncd.errors import GuardError
+from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Fields, Item, Json, Key, Link
 from syncd.model.order import rank
 from syncd.model.plan import Observation
@@ -34,7 +36,8 @@ class Left:
 class TakeBack:
     """What would be done: changes to send, links to forget (`after` are those whose change must be sent first).
 
-    `already` counts what needs nothing any more, `noted` are deletes worth a word.
+    `already` counts what needs nothing any more, `noted` are deletes worth a word. Of `sought` events `missing` are not
+    to be seen.
     """
 
     changes: tuple[Change, ...] = ()
@@ -43,6 +46,8 @@ class TakeBack:
     left: tuple[Left, ...] = ()
     noted: tuple[Left, ...] = ()
     already: int = 0
+    sought: int = 0
+    missing: int = 0
 
 
 _Verdict = Change | Left | Link | None
@@ -54,6 +59,20 @@ def concerned(records: Iterable[ChangeRecord], links: Mapping[Key, Link]) -> tup
     return tuple(links[key] for key in sorted(keys & set(links)))
 
 
+def check_visible(plan: TakeBack, sync: str) -> None:
+    """Raise GuardError when most events of a plan, of 20 at least, are not to be seen.
+
+    A caller that has lost its rights sees them as little as deleted ones (PORTAL.md 4.5); their links would be
+    forgotten, and nobody could take the events back any more.
+    """
+    if plan.sought >= CHANGES_COUNT_FROM and 2 * plan.missing > plan.sought:
+        raise GuardError(
+            f"{sync}: {plan.missing} of {plan.sought} events are not to be seen in the portal any more and would be"
+            " forgotten; nothing was sent, nothing is forgotten",
+            "may the webhook's user still see these calendars? If people have deleted the events, run it with --force",
+        )
+
+
 def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Observation) -> TakeBack:
     """Return how to take back what `records` of one run say, given the links and the portal as they are now."""
     by_key: dict[Key, list[ChangeRecord]] = defaultdict(list)
@@ -61,6 +80,7 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
         by_key[record.key].append(record)
     verdicts = {key: _undo_one(own, links.get(key), seen) for key, own in sorted(by_key.items())}
     changes = [one for one in verdicts.values() if isinstance(one, Change)]
+    now = concerned(records, links)
     adopted = {key for key, own in by_key.items() if any(record.op == "adopt" for record in own)}
     return TakeBack(
         changes=tuple(sorted(changes, key=lambda change: (change.key.uid, rank(change), change.key))),
@@ -68,10 +88,12 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
         after=frozenset(change.key for change in changes if change.op == "update" and change.key in adopted),
         left=tuple(one for one in verdicts.values() if isinstance(one, Left)),
         already=sum(1 for one in verdicts.values() if one is None),
+        sought=len(now),
+        missing=_missing(now, seen),
     )
 
 
-def purging(links: Iterable[Link], seen: Observation) -> TakeBack:
+def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
     """Return how to delete all that was created, and forget the rest."""
     changes, forgotten, left, noted = [], [], [], []
     for link in sorted(links, key=lambda one: one.key):
@@ -84,7 +106,18 @@ def purging(links: Iterable[Link], seen: Observation) -> TakeBack:
             changes.append(Change(op="delete", key=link.key, link=link, reason="created by this sync"))
             if names := _edited_by_people(seen, link):
                 noted.append(Left(link=link, reason=f"edited in the portal since: {', '.join(names)}"))
-    return TakeBack(changes=tuple(changes), forgotten=tuple(forgotten), left=tuple(left), noted=tuple(noted))
+    return TakeBack(
+        changes=tuple(changes),
+        forgotten=tuple(forgotten),
+        left=tuple(left),
+        noted=tuple(noted),
+        sought=len(links),
+        missing=_missing(links, seen),
+    )
+
+
+def _missing(links: Sequence[Link], seen: Observation) -> int:
+    return sum(link.remote_id in seen.gone for link in links)
 
 
 def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observation) -> _Verdict:

@@ -17,7 +17,7 @@ from syncd.cycle.push import Done, push
 from syncd.cycle.record import begin, close
 from syncd.cycle.recover import recover
 from syncd.cycle.setup import SyncSetup, World
-from syncd.cycle.takeback import TakeBack, concerned, purging, undoing
+from syncd.cycle.takeback import TakeBack, check_visible, concerned, purging, undoing
 from syncd.errors import StoppedError, SyncdError
 from syncd.portal.directory import Directory
 from syncd.portal.forecast import Forecast
@@ -68,10 +68,12 @@ Confirm = Callable[[Offer], Awaitable[bool]]
 _Planner = Callable[[], Awaitable[tuple[TakeBack, frozenset[int]]]]
 
 
-async def undo(setup: SyncSetup, world: World, run_id: int, *, confirm: Confirm, stop: asyncio.Event) -> Taken:
+async def undo(
+    setup: SyncSetup, world: World, run_id: int, *, confirm: Confirm, stop: asyncio.Event, force: bool = False
+) -> Taken:
     """Take back what run `run_id` of the sync did; what changed since is left and listed.
 
-    A SyncdError ends it and is returned.
+    A SyncdError ends it and is returned, such as the GuardError where most events cannot be seen, unless `force`.
     """
     world = replace(world, portal=world.portal.part(stop))
 
@@ -81,11 +83,11 @@ async def undo(setup: SyncSetup, world: World, run_id: int, *, confirm: Confirm,
         seen = await observe_links(setup, world, concerned(records, links))
         return undoing(records, links, seen), frozenset(seen.events)
 
-    return await _take(setup, world, plan, confirm, stop)
+    return await _take(setup, world, plan, _guarded(setup, confirm, force=force), stop)
 
 
-async def purge(setup: SyncSetup, world: World, *, confirm: Confirm, stop: asyncio.Event) -> Taken:
-    """Delete all events the sync has created, forget those it has adopted; a SyncdError ends it and is returned."""
+async def purge(setup: SyncSetup, world: World, *, confirm: Confirm, stop: asyncio.Event, force: bool = False) -> Taken:
+    """Delete all events the sync has created, forget those it has adopted; errors and `force` as for `undo`."""
     world = replace(world, portal=world.portal.part(stop))
 
     async def plan() -> tuple[TakeBack, frozenset[int]]:
@@ -93,11 +95,22 @@ async def purge(setup: SyncSetup, world: World, *, confirm: Confirm, stop: async
         seen = await observe_links(setup, world, links)
         return purging(links, seen), frozenset(seen.events)
 
-    taken = await _take(setup, world, plan, confirm, stop)
+    taken = await _take(setup, world, plan, _guarded(setup, confirm, force=force), stop)
     if taken.error is None and taken.record.state == "done":
         await world.ledger.release(setup.name, None)
         await forget_verified(setup, world)
     return taken
+
+
+def _guarded(setup: SyncSetup, confirm: Confirm, *, force: bool) -> Confirm:
+    """Return what asks, but lets nothing be asked that looks like lost rights."""
+
+    async def ask(offer: Offer) -> bool:
+        if not force:
+            check_visible(offer.plan, setup.name)
+        return await confirm(offer)
+
+    return ask
 
 
 async def _take(setup: SyncSetup, world: World, planner: _Planner, confirm: Confirm, stop: asyncio.Event) -> Taken:

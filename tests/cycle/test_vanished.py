@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import pytest
+
 from syncd.cycle.result import PassResult
+from syncd.cycle.taking import Offer, Taken, purge, undo
 from tests.cycle.test_pass import _remove, staged
 from tests.support.sandbox import SHIFTS, Stage, run_inline
 
@@ -49,3 +53,42 @@ def test_a_few_events_that_people_deleted_are_made_anew(tmp_path: Path) -> None:
 def test_the_limit_is_the_config_s(tmp_path: Path) -> None:
     stage = planned(tmp_path, SHIFTS.replace("removed_after = 1", 'removed_after = 1\nmax_changed = "100%"'))
     assert after_losing(stage, MANY).record.counts["created"] == MANY
+
+
+def take_back(stage: Stage, command: str, *, force: bool = False) -> tuple[Taken, list[Offer]]:
+    offers: list[Offer] = []
+
+    async def yes(offer: Offer) -> bool:
+        offers.append(offer)
+        return True
+
+    async def go() -> Taken:
+        async with stage.opened() as (setups, world):
+            setup, stop = setups["shifts"], asyncio.Event()
+            if command == "undo":
+                return await undo(setup, world, 1, confirm=yes, stop=stop, force=force)
+            return await purge(setup, world, confirm=yes, stop=stop, force=force)
+
+    return run_inline(go()), offers
+
+
+@pytest.mark.parametrize("command", ["undo", "purge"])
+def test_what_cannot_be_seen_is_not_forgotten_by_taking_it_back_unless_forced(tmp_path: Path, command: str) -> None:
+    stage = planned(tmp_path)
+    for event in stage.world.events("user", 3)[:20]:
+        run_inline(_remove(stage, event.id))
+    taken, offers = take_back(stage, command)
+    assert (taken.exit_code, offers, len(stage.names())) == (4, [], MANY - 20)
+    assert "20 of 24 events are not to be seen in the portal any more" in str(taken.error)
+    assert take_back(stage, command)[0].exit_code == 4  # and so again: the links are still there
+    forced, _ = take_back(stage, command, force=True)
+    assert (forced.exit_code, stage.names()) == (0, [])
+
+
+@pytest.mark.parametrize("command", ["undo", "purge"])
+def test_a_few_events_that_are_gone_do_not_keep_the_others_from_being_taken_back(tmp_path: Path, command: str) -> None:
+    stage = planned(tmp_path)
+    for event in stage.world.events("user", 3)[:12]:
+        run_inline(_remove(stage, event.id))
+    taken, _ = take_back(stage, command)
+    assert (taken.exit_code, stage.names()) == (0, [])

@@ -35,7 +35,7 @@ async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         question = f"take back run {run.id} of {run.sync}?"
         async with progress.shown(world.portal, f"undo {run.id}", lines=True, wanted=arguments.yes) as bar:
             confirm = _asking(out, bar, question, ask=not arguments.yes, stop=stop)
-            taken = await undo_run(setup, world, run.id, confirm=confirm, stop=stop)
+            taken = await undo_run(setup, world, run.id, confirm=confirm, stop=stop, force=arguments.force)
         _tell(out, taken)
         if taken.error is None and taken.record.state != "stopped":
             out.print("  the next pass does it again unless the source or the config says otherwise by then")
@@ -50,7 +50,7 @@ async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         question = f"delete all of this from {world.portal.origin}?"
         async with progress.shown(world.portal, f"purge {setup.name}", lines=True, wanted=arguments.yes) as bar:
             confirm = _asking(out, bar, question, ask=not arguments.yes, stop=stop)
-            taken = await purge_sync(setup, world, confirm=confirm, stop=stop)
+            taken = await purge_sync(setup, world, confirm=confirm, stop=stop, force=arguments.force)
         _tell(out, taken)
         if taken.error is None and taken.record.state == "done":
             out.print("  sections stay; the next pass creates everything again while the sync is in the config")
