@@ -42,10 +42,7 @@ small { font-size: 13px; color: var(--quiet); }
   overflow-wrap: anywhere; }
 .banner { margin: 12px 0 0; }
 .error { margin: 12px 0 0; font-size: 14px; }
-.syncs { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(min(400px, 100%), 1fr));
-  align-items: start; }
-.portals { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(min(400px, 100%), 1fr));
-  align-items: start; }
+.syncs, .portals { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(min(400px, 100%), 1fr)); }
 .card { min-width: 0; padding: 18px 20px 16px; border: 1px solid var(--line); border-radius: 12px;
   background: var(--card);
   box-shadow: var(--shadow); }
