@@ -336,3 +336,17 @@ def test_numbers_that_are_made_anew_at_every_export_leave_the_meetings_and_their
         result = run_inline(stage.one_pass("visits"))
         assert (result.record.counts["unchanged"], result.record.requests) == (3, 0)
     assert sorted(one.origin_id for one in activities(stage)) == ["visits.1", "visits.2", "visits.3"]
+
+
+@pytest.mark.parametrize("kind", ["activity", "todo"])
+def test_a_long_description_is_cut_to_what_the_card_holds_and_told_of(tmp_path: Path, kind: str) -> None:
+    config = VISITS.replace('type = "activity"', f'type = "{kind}"').replace(
+        'location = "Room"', 'location = "Room"\ndescription = "Room"'
+    )
+    stage = staged(tmp_path, ROWS.replace("Room 4,\n", "приём врача " * 4000 + ",\n", 1), config)
+    result = run_inline(stage.one_pass("visits"))
+    assert result.record.counts["created"] == 3
+    (told,) = (one for one in result.record.problems if "the description takes" in one.reason)
+    assert (told.kind, told.where) == ("warning", "visits.csv:2")
+    stored = next(one.description for one in activities(stage) if one.subject == "First visit")
+    assert 59_900 < len(stored.encode()) <= 60_000
