@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncd.config import SyncConfig
-from syncd.daemon.schedule import Cron, Every, Schedule, first_due
+from syncd.daemon.schedule import Cron, Every, LastRun, Schedule, first_due
 from syncd.state.ledger import Ledger
 
 DUE_NOTE = "due"
@@ -41,9 +41,16 @@ async def next_due_of(sync: SyncConfig, ledger: Ledger, now: float) -> float:
 
     Infinity for a cron that never comes again.
     """
-    last = await ledger.last_run(sync.name)
-    started = last.started if last is not None else None
+    last = await last_run_of(sync.name, ledger)
     note = await ledger.read_note(f"sync/{sync.name}", DUE_NOTE)
-    if note is not None and (started is None or note[1] >= started) and isinstance(note[0], int | float):
+    if note is not None and (last is None or note[1] >= last.started) and isinstance(note[0], int | float):
         return max(now, note[0])
-    return first_due(schedule_of(sync), started, now)
+    return first_due(schedule_of(sync), last, now)
+
+
+async def last_run_of(name: str, ledger: Ledger) -> LastRun | None:
+    """Return when the last pass of a sync began and whether it came to its end, None when there was none."""
+    last = await ledger.last_run(name)
+    if last is None:
+        return None
+    return LastRun(started=last.started, came_to_its_end=last.state in ("done", "partial"))

@@ -16,7 +16,7 @@ import structlog
 from syncd import __version__
 from syncd.app.alerts import Alerts
 from syncd.app.overview import Overview, halted, plan_view
-from syncd.app.schedules import DUE_NOTE, schedule_of
+from syncd.app.schedules import DUE_NOTE, last_run_of, schedule_of
 from syncd.app.wiring import bind_portals, feeds_directory, make_portal, make_setup
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, load_config
@@ -245,17 +245,13 @@ class Service:
                 name=sync.name,
                 portal=sync.portal,
                 schedule=schedule_of(sync),
-                last_started=partial(self._last_started, sync.name),
+                last_run=partial(last_run_of, sync.name, self._ledger),
                 run=partial(self._pass, sync.name),
                 progress=partial(_progress, self._open[sync.portal].portal),
                 doing=partial(_doing, self._open[sync.portal].portal),
             )
             for sync in self.config.syncs
         ]
-
-    async def _last_started(self, name: str) -> float | None:
-        last = await self._ledger.last_run(name)
-        return last.started if last is not None else None
 
     async def _pass(self, name: str, stop: asyncio.Event) -> PassResult:
         setup = self._setups[name]

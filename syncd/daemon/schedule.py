@@ -52,14 +52,24 @@ def following(schedule: Schedule, moment: float) -> float:
             return _NEVER if found is None else found.timestamp()
 
 
-def first_due(schedule: Schedule, last_started: float | None, now: float) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRun:
+    """When a sync's last pass began, and whether it came to its end: it did not when it failed, was stopped or died."""
+
+    started: float
+    came_to_its_end: bool = True
+
+
+def first_due(schedule: Schedule, last: LastRun | None, now: float) -> float:
     """Return when the first pass after a start is due: as if the daemon had never been away, but never in the past.
 
-    A clock that was set back does not postpone it beyond one interval. A cron that never ran waits for its time.
+    One that did not come to its end is tried again after a minute. A clock that was set back does not postpone it
+    beyond one interval. A cron that never ran waits for its time.
     """
-    if last_started is None or last_started > now:
+    if last is None or last.started > now:
         return now if isinstance(schedule, Every) else following(schedule, now)
-    return max(now, following(schedule, last_started))
+    ordinary = max(now, following(schedule, last.started))
+    return ordinary if last.came_to_its_end else min(ordinary, now + SHORTEST_BACKOFF_S)
 
 
 def next_due(schedule: Schedule, *, started: float, failures: int, now: float, random: float) -> float:

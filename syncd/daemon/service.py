@@ -17,7 +17,7 @@ import structlog
 from syncd.clock import Clock
 from syncd.cycle.result import PassResult
 from syncd.daemon.notify import Notifier
-from syncd.daemon.schedule import Schedule, first_due, next_due
+from syncd.daemon.schedule import LastRun, Schedule, first_due, next_due
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
 
 _log = structlog.get_logger()
@@ -33,14 +33,14 @@ REFUSED_PAUSE_S = 3600.0
 class Scheduled:
     """One sync as the daemon sees it.
 
-    `last_started` tells when its last pass began, `run` makes one; `progress` is any value that changes as the pass
+    `last_run` tells of its last pass, `run` makes one; `progress` is any value that changes as the pass
     gets on, and a time it waits for; `doing` says in a few words how far a running pass is.
     """
 
     name: str
     portal: str
     schedule: Schedule
-    last_started: Callable[[], Awaitable[float | None]]
+    last_run: Callable[[], Awaitable[LastRun | None]]
     run: Callable[[asyncio.Event], Awaitable[PassResult]]
     progress: Callable[[], tuple[object, float | None]]
     doing: Callable[[], str] = str
@@ -118,7 +118,7 @@ class Daemon:
                 before.sync = sync
                 kept[sync.name] = before
                 continue
-            due = first_due(sync.schedule, await sync.last_started(), now)
+            due = first_due(sync.schedule, await sync.last_run(), now)
             kept[sync.name] = _Kept(sync=sync, due=due, decided_at=now)
         self._kept = kept
         self._refused.clear()

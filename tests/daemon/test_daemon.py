@@ -11,7 +11,7 @@ import pytest
 
 from syncd.cycle.result import PassResult
 from syncd.daemon.notify import Notifier
-from syncd.daemon.schedule import Cron, Every, Schedule
+from syncd.daemon.schedule import Cron, Every, LastRun, Schedule
 from syncd.daemon.service import REFUSED_PAUSE_S, Daemon, Ended, Scheduled
 from syncd.errors import PortalRefusedError, PortalUnreachableError, StateError, SyncdError
 from syncd.state.records import RunRecord
@@ -43,8 +43,8 @@ class Stand:
     def sync(
         self, name: str, schedule: Schedule, work: Pass, *, portal: str = "main", last: float | None = None
     ) -> Scheduled:
-        async def last_started() -> float | None:
-            return last
+        async def last_run() -> LastRun | None:
+            return None if last is None else LastRun(started=last)
 
         async def run(stop: asyncio.Event) -> PassResult:
             self.began.append((self.clock.now() - self.clock.start, name))
@@ -53,7 +53,7 @@ class Stand:
             return PassResult(record=RunRecord(id=1, sync=name, started=0.0, state=state), error=error)  # type: ignore[arg-type]
 
         return Scheduled(
-            name=name, portal=portal, schedule=schedule, last_started=last_started, run=run,
+            name=name, portal=portal, schedule=schedule, last_run=last_run, run=run,
             progress=lambda: self.moved.get(name, (self.clock.monotonic(), None)),
         )  # fmt: skip
 
@@ -333,7 +333,7 @@ def watchdog_signs(
         stand = Stand(listening.address, watchdog_s=120)
         scheduled = stand.sync("a", Every(seconds=60), taking(seconds))
         sync = Scheduled(
-            name="a", portal="main", schedule=scheduled.schedule, last_started=scheduled.last_started,
+            name="a", portal="main", schedule=scheduled.schedule, last_run=scheduled.last_run,
             run=scheduled.run, progress=lambda: progress(stand.clock.monotonic(), stand.clock.now()),
         )  # fmt: skip
         await stand.daemon.put([sync])

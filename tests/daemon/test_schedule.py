@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.daemon.schedule import Cron, Every, Schedule, first_due, following, next_due, stale_at
+from syncd.daemon.schedule import Cron, Every, LastRun, Schedule, first_due, following, next_due, stale_at
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC).timestamp()
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -37,14 +37,20 @@ def test_the_first_pass_of_an_interval_begins_at_once_and_that_of_a_cron_at_its_
 
 
 def test_after_a_restart_the_rhythm_goes_on_and_what_was_missed_runs_once() -> None:
-    assert first_due(Every(seconds=900), NOW - 600, NOW) == NOW + 300
-    assert first_due(Every(seconds=900), NOW - 86_400, NOW) == NOW
-    assert first_due(Cron(expression="0 3 * * *"), NOW - 86_400, NOW) == NOW
-    assert first_due(Cron(expression="0 3 * * *"), NOW - 3600, NOW) == NOW + 18 * 3600
+    assert first_due(Every(seconds=900), LastRun(started=NOW - 600), NOW) == NOW + 300
+    assert first_due(Every(seconds=900), LastRun(started=NOW - 86_400), NOW) == NOW
+    assert first_due(Cron(expression="0 3 * * *"), LastRun(started=NOW - 86_400), NOW) == NOW
+    assert first_due(Cron(expression="0 3 * * *"), LastRun(started=NOW - 3600), NOW) == NOW + 18 * 3600
+
+
+@pytest.mark.parametrize("schedule", [Every(seconds=86_400), Cron(expression="0 3 * * *")])
+def test_a_pass_that_did_not_come_to_its_end_is_tried_again_soon_after_a_restart(schedule: Schedule) -> None:
+    assert first_due(schedule, LastRun(started=NOW - 600, came_to_its_end=False), NOW) == NOW + 60
+    assert first_due(schedule, LastRun(started=NOW - 86_400, came_to_its_end=False), NOW) == NOW
 
 
 def test_a_clock_that_was_set_back_postpones_nothing_for_long() -> None:
-    assert first_due(Every(seconds=900), NOW + 86_400, NOW) == NOW
+    assert first_due(Every(seconds=900), LastRun(started=NOW + 86_400), NOW) == NOW
     assert due(Every(seconds=900), started=NOW + 86_400, now=NOW) == NOW + 900
 
 
