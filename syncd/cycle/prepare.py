@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -69,6 +69,7 @@ async def prepare(setup: SyncSetup, world: World, *, verify: bool, keep: bool) -
         links=links,
         observed=frozenset(observation.events) if observation is not None else None,
         confirmed=_confirmed(links, plan, observation),
+        gone=_gone(setup, shaping, links, observation),
         edits_win=setup.policy.on_conflict == "portal",
     )
 
@@ -106,8 +107,16 @@ def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation | Non
     return frozenset(link.key for link in links if link.key not in touched and differs(observation, link) is None)
 
 
-async def plan_anew(setup: SyncSetup, world: World, prepared: Prepared) -> Plan:
-    """Plan once more from the same snapshot, after outcomes became known.
+def _gone(setup: SyncSetup, shaping: Shaping, links: Sequence[Link], observation: Observation | None) -> dict[Key, int]:
+    """Return what is linked and wanted but not to be seen, where the source decides; also what a hold keeps waiting."""
+    if observation is None or setup.policy.on_conflict != "source":
+        return {}
+    wanted = {item.key for item in shaping.wanted.items}
+    return {link.key: link.remote_id for link in links if link.remote_id in observation.gone and link.key in wanted}
+
+
+async def plan_anew(setup: SyncSetup, world: World, prepared: Prepared, gone: Mapping[Key, int]) -> Plan:
+    """Plan once more from the same snapshot, after outcomes became known; links to `gone` events count as none.
 
     It is the same pass: what is absent counts once, and nothing is touched that the first plan, which was guarded and
     approved, did not touch.
@@ -119,7 +128,8 @@ async def plan_anew(setup: SyncSetup, world: World, prepared: Prepared) -> Plan:
     shaping = shape_all(setup, prepared.snapshot, prepared.kept, context)
     holds = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
     absent = {link.key: link.absent_passes for link in prepared.links}
-    links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in await world.ledger.links(setup.name)]
+    living = [link for link in await world.ledger.links(setup.name) if gone.get(link.key) != link.remote_id]
+    links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in living]
     plan = make_plan(shaping.wanted, links, holds, policy=setup.policy, window=window, now=now)
     planned = {change.key for change in prepared.plan.changes}
     return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))

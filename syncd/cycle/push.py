@@ -15,6 +15,7 @@ from syncd.cycle import directory as directories
 from syncd.cycle.budget import BudgetJournal, save_budget
 from syncd.cycle.claim import claiming
 from syncd.cycle.journal import LedgerJournal
+from syncd.cycle.look import forget_verified
 from syncd.cycle.recover import note_floor, recover
 from syncd.cycle.result import Prepared
 from syncd.cycle.sections import ensure_sections
@@ -35,7 +36,8 @@ from syncd.target.base import Target
 class Done:
     """What a run has done so far; `places` tells where the refused stand in the source.
 
-    `unanswered` says what came instead of a usable answer, the last time an item had none.
+    `unanswered` says what came instead of a usable answer, the last time an item had none; `gone` are the ids of linked
+    events that are not to be seen in the portal and are to be made anew.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -46,6 +48,7 @@ class Done:
     settled: set[Key] = field(default_factory=set)
     unknown: set[Key] = field(default_factory=set)
     not_sent: set[Key] = field(default_factory=set)
+    gone: dict[Key, int] = field(default_factory=dict)
     unanswered: dict[Key, Unknown] = field(default_factory=dict)
     prepared: Prepared | None = None
 
@@ -120,11 +123,13 @@ async def push(
     if stop.is_set():
         return False
     doubtful = observed is None and setup.target.doubts_updates
-    gone = await _confirm_updates(setup, world, ready, journal) if doubtful else frozenset()
+    gone = await _confirm_updates(setup, world, ready, journal) if doubtful else {}
     found = await recover(setup, world, run_id, stop=stop)
     done.counts.update(created=found.created, updated=found.updated, deleted=found.deleted)
     done.counts["updated"] -= len(gone)
-    done.settled -= gone
+    done.settled -= gone.keys()
+    if setup.policy.on_conflict == "source":  # else the next plan finds them gone, and leaves it at that
+        done.gone.update(gone | found.gone)
     done.refused.update(found.refused)
     done.remote_ids.update(found.remote_ids)
     done.settled |= found.settled
@@ -171,19 +176,21 @@ def _section_id(directory: Directory, change: Change) -> int | None:
 
 async def _confirm_updates(
     setup: SyncSetup, world: World, sent: list[tuple[Change, int]], journal: LedgerJournal
-) -> frozenset[Key]:
+) -> dict[Key, int]:
     """Look at updated events that were not read in this run, for an update of a deleted one may look done.
 
-    Returns the keys of those that were gone and are to come back; their links are forgotten, so that the next plan
-    creates them (PORTAL.md 4.3).
+    Returns the ids of those that were gone and are to come back, by key (PORTAL.md 4.3).
     """
     updated = [c.link for c, _ in sent if c.op == "update" and c.link is not None and c.key in journal.remote_ids]
     if not updated:
-        return frozenset()
+        return {}
     days = Window(first=setup.today(world.clock.now()), last=setup.today(world.clock.now()))
     seen = await setup.target.observe(world.portal, updated, (), days)
-    gone = [link.key for link in updated if link.remote_id in seen.gone and setup.policy.on_conflict == "source"]
-    await world.ledger.forget(setup.name, gone)
+    gone = {link.key: link.remote_id for link in updated if link.remote_id in seen.gone}
+    if setup.policy.on_conflict != "source":
+        gone = {}
+    if gone:
+        await forget_verified(setup, world)
     fields = {change.key: change.item.fields for change, _ in sent if change.item is not None}
     versions = {
         link.key: event.version
@@ -193,4 +200,4 @@ async def _confirm_updates(
         and not seen.differing(fields[link.key], event.fields)  # else a person was there in between
     }
     await world.ledger.relearn(setup.name, versions)
-    return frozenset(gone)
+    return gone

@@ -1,7 +1,7 @@
 """Settles what nobody knows by looking: intents left by a crash, a cut, a time-out or an unclear refusal.
 
 create   found by mark or signature among unlinked events of its section: linked; else dropped, to be planned anew
-update   the event shows it: done; is there: sent again, or held when it was refused; gone: its link is forgotten
+update   the event shows it: done; is there: sent again, or held when it was refused; gone: planned anew as a create
 delete   the event is gone: done; there: planned anew, or held when it was refused
 """
 
@@ -15,7 +15,7 @@ import structlog
 
 from syncd.cycle.claim import claiming
 from syncd.cycle.journal import REFUSED, next_hold
-from syncd.cycle.look import EVERYTHING, joined, observe
+from syncd.cycle.look import EVERYTHING, forget_verified, joined, observe
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.waiting import sleep_or_stop
 from syncd.model.item import Hold, Key, Link, Observed
@@ -29,14 +29,14 @@ _FLOOR = "highest id before creating"
 
 @dataclass(slots=True)
 class Recovery:
-    """What looking found out: changes that turned out done, items refused and why, items gone."""
+    """What looking found out: changes that turned out done, items refused and why, events gone (their ids)."""
 
     created: int = 0
     updated: int = 0
     deleted: int = 0
     planned_anew: int = 0
     refused: dict[Key, str] = field(default_factory=dict)
-    gone: set[Key] = field(default_factory=set)
+    gone: dict[Key, int] = field(default_factory=dict)
     doubted: set[Key] = field(default_factory=set)
     settled: set[Key] = field(default_factory=set)
     remote_ids: dict[Key, int] = field(default_factory=dict)
@@ -74,8 +74,8 @@ async def _settle(setup: SyncSetup, world: World, run_id: int, intents: Sequence
         for intent in intents
     ]
     # In this order: should it end in between, the intents are still there to be looked into again.
-    if setup.policy.on_conflict == "source":  # else the next plan finds them gone, and leaves it at that
-        await world.ledger.forget(setup.name, found.gone)
+    if found.gone:  # or not to be seen for a while: the link stays until another event is made in its place
+        await forget_verified(setup, world)
     await world.ledger.doubt(setup.name, found.doubted)
     await world.ledger.settle(run_id, settled)
     await world.ledger.doubt(setup.name, found.doubted)  # links that have just been made
@@ -157,7 +157,8 @@ def _judge(
         found.settled.add(intent.key)
         return records.Deleted()
     if intent.op == "update" and not there:
-        found.gone.add(intent.key)
+        if intent.remote_id in observation.gone:
+            found.gone[intent.key] = intent.remote_id
         found.planned_anew += 1
         return records.Dropped()
     if intent.note.startswith(REFUSED):

@@ -24,7 +24,8 @@ class Prepared:
     `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids of the events
     that were read, None when the portal was not; `confirmed` the linked items found there as they were sent.
     `notified` counts by user id the notices that people may get. `edits_win`: a conflict is decided for the portal, so
-    that nobody has to. `uids` is what is known of the source's uids.
+    that nobody has to. `uids` is what is known of the source's uids; `gone` are the ids of linked events that are not
+    to be seen and are to be made anew, by key.
     """
 
     sync: str
@@ -44,6 +45,7 @@ class Prepared:
     links: tuple[Link, ...] = ()
     observed: frozenset[int] | None = None
     confirmed: frozenset[Key] = frozenset()
+    gone: Mapping[Key, int] = field(default_factory=dict)
     edits_win: bool = False
 
     @property

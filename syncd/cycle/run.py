@@ -87,6 +87,7 @@ async def _steps(
         prepared = await prepare(setup, world, verify=verify, keep=True)
         done.prepared = prepared
         done.problems += prepared.problems
+        done.gone.update(prepared.gone)
         if prepared.verified:  # what was found and is not put right, for a guard or a crash, has to be found again
             await forget_verified(setup, world)
         if options.approve is not None:
@@ -119,11 +120,12 @@ async def _steps(
             return "stopped"
         if not again and not _takes_away_wanted(plan, prepared):
             break
-        plan = await plan_anew(setup, world, prepared)
+        plan = await plan_anew(setup, world, prepared, done.gone)
         done.refused.update((key, why) for key, why in plan.waiting.items() if key not in prepared.plan.waiting)
     else:
         await _set_aside(setup, world, plan.changes, done)
-    if prepared.verified:  # not before: what a person did is noticed only by reading, and has to be put right first
+    if prepared.verified and not await _missing(setup, world, done):
+        # Not before: what a person did is noticed only by reading, and has to be put right first.
         await note_verified(setup, world)
     left = (await world.ledger.tally(setup.name)).open_intents
     return "partial" if left or done.refused or done.unknown or done.not_sent else "done"
@@ -153,6 +155,13 @@ async def _set_aside(setup: SyncSetup, world: World, changes: Sequence[Change], 
     await world.ledger.hold(setup.name, holds)
 
 
+async def _missing(setup: SyncSetup, world: World, done: Done) -> bool:
+    """Say whether some event that was not to be seen could not be made anew; it may be seen again by the next pass."""
+    if not done.gone:
+        return False
+    return any(done.gone.get(link.key) == link.remote_id for link in await world.ledger.links(setup.name))
+
+
 def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
     """Say whether `plan` deleted something only to have it made anew."""
     wanted = {item.key for item in prepared.wanted}
@@ -162,13 +171,12 @@ def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
 async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id: int) -> None:
     """Write down what the plan learned without the portal's help: absences, versions, adoptions, conflicts.
 
-    Links to events that are gone and will be made anew are forgotten at once: should the create be lost, the next plan
-    still knows that the item is missing.
+    Links to events that are gone and will be made anew stay until that is done: a webhook that lost its rights sees
+    nothing for a while, and what it may not make anew stands there still when they return.
     """
     plan, ledger, now = prepared.plan, world.ledger, world.clock.now()
     await remember(setup, world, prepared.uids)
     await ledger.mark_absent(setup.name, plan.absent, plan.present)
-    await ledger.forget(setup.name, [c.key for c in plan.changes if c.op == "create" and c.link is not None])
     if plan.versions:
         await ledger.relearn(setup.name, plan.versions)
     adopted = [change.link for change in plan.changes if change.op == "adopt" and change.link is not None]

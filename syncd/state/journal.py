@@ -136,9 +136,10 @@ def _settle_one(connection: sqlite3.Connection, run_id: int, intent: Intent, set
 def _settle_written(connection: sqlite3.Connection, run_id: int, intent: Intent, written: Written, at: float) -> None:
     if intent.op == "delete":
         raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
-    before = items.link(connection, intent.sync, intent.key)
+    # The link to a dead event that a create replaces is nothing that could be brought back.
+    before = items.link(connection, intent.sync, intent.key) if intent.op == "update" else None
     after = link_of_intent(intent, written.remote_id, written.version, intent.fields)
-    if before is not None and intent.op == "update":
+    if before is not None:
         same_updates = before.same_updates + 1 if before.fingerprint == after.fingerprint else 0
         after = replace(after, same_updates=same_updates, adopted=before.adopted)
     items.put_links(connection, intent.sync, (after,))

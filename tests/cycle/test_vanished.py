@@ -10,9 +10,12 @@ import pytest
 from syncd.cycle.result import PassResult
 from syncd.cycle.taking import Offer, Taken, purge, undo
 from tests.cycle.test_pass import _remove, staged
-from tests.support.sandbox import SHIFTS, Stage, run_inline
+from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 MANY = 24
+FEW = 5
+HOUR_S = 3600.0
+COMPANY = SHIFTS.replace('calendar = "user"\nowner = "{owner}"', 'calendar = "company"')
 
 
 def planned(folder: Path, config: str = SHIFTS) -> Stage:
@@ -92,3 +95,79 @@ def test_a_few_events_that_are_gone_do_not_keep_the_others_from_being_taken_back
         run_inline(_remove(stage, event.id))
     taken, _ = take_back(stage, command)
     assert (taken.exit_code, stage.names()) == (0, [])
+
+
+def company_rows(edited: str = "") -> str:
+    return "".join(
+        f"{n},Shift {n}{edited},2026-12-{n + 1:02} 06:00,2026-12-{n + 1:02} 14:00,anna.petrova@school.example,\n"
+        for n in range(FEW)
+    )
+
+
+def published(folder: Path) -> Stage:
+    """A stage whose events stand in a calendar of the company that only administrators may see."""
+    stage = staged(folder, company_rows(), COMPANY)
+    assert run_inline(stage.one_pass()).record.counts["created"] == FEW
+    for section in stage.world.tables.sections.values():
+        if section.cal_type == "company_calendar":
+            section.access = {"G2": "denied"}
+    return stage
+
+
+def promote(stage: Stage, admin: bool) -> None:
+    """Make the webhook's user an administrator, or one no more."""
+    stage.world.tables.users[1].admin = admin
+
+
+def published_names(stage: Stage) -> list[str]:
+    return [name for name in stage.names("company_calendar") if name.startswith("Shift")]
+
+
+def company_names(edited: str = "") -> list[str]:
+    return [f"Shift {n}{edited}" for n in range(FEW)]
+
+
+@pytest.mark.parametrize("edited", ["", " moved"])
+def test_events_that_may_be_seen_again_after_a_while_are_not_made_a_second_time(tmp_path: Path, edited: str) -> None:
+    stage = published(tmp_path)
+    promote(stage, False)
+    lost = run_inline(stage.one_pass(verify=True))
+    assert (lost.exit_code, lost.record.counts["held"]) == (1, FEW)
+    stage.write("shifts.csv", HEADER + company_rows(edited))
+    promote(stage, True)
+    stage.clock.advance(HOUR_S)
+    back = run_inline(stage.one_pass())
+    assert (back.exit_code, back.record.counts["created"]) == (0, 0)
+    assert published_names(stage) == company_names(edited)
+    requests = stage.transport.requests
+    assert run_inline(stage.one_pass()).record.counts["unchanged"] == FEW
+    assert stage.transport.requests == requests
+
+
+def test_an_update_refused_for_want_of_rights_is_not_made_a_second_event_later(tmp_path: Path) -> None:
+    stage = published(tmp_path)
+    promote(stage, False)
+    stage.write("shifts.csv", HEADER + company_rows(" moved"))
+    for _ in range(3):
+        assert run_inline(stage.one_pass()).record.counts["held"] == FEW
+        stage.clock.advance(HOUR_S)
+    promote(stage, True)
+    stage.clock.advance(HOUR_S)
+    back = run_inline(stage.one_pass())
+    assert (back.exit_code, back.record.counts["updated"]) == (0, FEW)
+    assert published_names(stage) == company_names(" moved")
+
+
+def test_what_people_deleted_while_it_was_not_to_be_seen_is_made_anew_when_it_may_be(tmp_path: Path) -> None:
+    stage = published(tmp_path)
+    promote(stage, False)
+    run_inline(stage.one_pass(verify=True))
+    promote(stage, True)
+    for event in stage.world.events("company_calendar", 0):
+        if event.name.startswith("Shift"):
+            run_inline(_remove(stage, event.id))
+    assert published_names(stage) == []
+    stage.clock.advance(HOUR_S)
+    back = run_inline(stage.one_pass())
+    assert (back.exit_code, back.record.counts["created"]) == (0, FEW)
+    assert published_names(stage) == company_names()
