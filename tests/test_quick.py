@@ -31,6 +31,8 @@ def test_values_made_in_bulk_compare_hash_and_copy_like_all_others() -> None:
     assert not hasattr(ENTRY, "__dict__")
     with pytest.raises(TypeError):
         Details("Lesson")  # type: ignore[call-arg] # by name only
+    with pytest.raises(AttributeError):
+        ENTRY.uid = "v"  # type: ignore[misc] # frozen at run time, too
     with pytest.raises(ValueError, match="naive"):
         replace(SPAN, start=SPAN.start.astimezone(), end=SPAN.end + timedelta(hours=1))
 
