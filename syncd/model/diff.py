@@ -64,33 +64,58 @@ def make_plan(
     linked = {link.key: link for link in links}
     draft = _Draft()
     adoptable = _Adoptable(linked.values(), observation) if observation and policy.adopt else None
-    for item in sorted(wanted.items, key=lambda one: one.key):
+    asked = {item.key for item in wanted.items}
+    for item in sorted(_unsettled(wanted, linked, holds, observation, draft), key=lambda one: one.key):
         hold = holds.get(item.key)
         link = linked.get(item.key)
         if hold is not None and _waits(
             item, link, hold, now, policy, looked=_looked_at(link, observation), draft=draft
         ):
             continue
-        if link is not None and hold is None and observation is None and link.fingerprint == item.fingerprint:
-            draft.present.add(item.key)  # as nearly always; _keep would say the same
-            draft.unchanged += 1
-        elif link is not None:
+        if link is not None:
             _keep(draft, item, link, policy, observation, hold)
         elif adoptable is not None and (found := adoptable.take(item)):
             _adopt(draft, item, found, adoptable.differing, adoptable.mark(item.key))
         else:
             draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
-    _drop_unwanted(draft, wanted, linked, policy, window, observation)
+    _drop_unwanted(draft, wanted, set(linked) - asked, linked, policy, window, observation)
     _withhold_refused_deletes(draft, holds, waiting)
     _withhold_followers(draft, wanted.items)
     if not wanted.complete:
         _withhold_half_known(draft)
     else:
-        asked = {item.key for item in wanted.items}
         over = (key for key in holds if key not in asked and key not in linked and key.uid not in wanted.unusable)
         draft.settled_holds += sorted(over)
     return _finish(draft, linked)
+
+
+def _unsettled(
+    wanted: Wanted,
+    linked: Mapping[Key, Link],
+    holds: Mapping[Key, Hold],
+    observation: Observation | None,
+    draft: _Draft,
+) -> Iterable[Item]:
+    """Return the items about which there is something to decide, and count the others as unchanged.
+
+    Nearly all are as they were, without a hold and without a look at the portal; in which order they are counted is all
+    the same, so only the rest needs to be put in order.
+    """
+    if observation is not None:
+        return wanted.items
+    left: list[Item] = []
+    unchanged: list[Key] = []
+    for item in wanted.items:
+        key = item.key
+        link = linked.get(key)
+        if link is not None and link.fingerprint == item.fingerprint and key not in holds:
+            unchanged.append(key)  # _keep would say the same
+        else:
+            left.append(item)
+    draft.present.update(unchanged)
+    draft.unchanged += len(unchanged)
+    return left
 
 
 def _waits(
@@ -292,14 +317,14 @@ def _adopt(
 def _drop_unwanted(
     draft: _Draft,
     wanted: Wanted,
+    unwanted: Iterable[Key],
     linked: Mapping[Key, Link],
     policy: Policy,
     window: Window,
     observation: Observation | None,
 ) -> None:
-    """Decide on links whose item the source no longer asks for."""
-    asked = {item.key for item in wanted.items}
-    for key in sorted(set(linked) - asked):
+    """Decide on links whose item the source no longer asks for, those of the `unwanted` keys."""
+    for key in sorted(unwanted):
         link = linked[key]
         ends = date.fromisoformat(link.ends_on) if link.ends_on else None
         if key.uid in wanted.unusable or not window.touches(date.fromisoformat(link.starts_on), ends):

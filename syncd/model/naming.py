@@ -44,8 +44,8 @@ class Recognised:
 
 def recognise(
     items: Iterable[Item],
-    links: Iterable[Link],
-    holds: Iterable[Hold],
+    links: Collection[Link],
+    holds: Collection[Hold],
     *,
     present: Collection[str],
     unusable: Collection[str],
@@ -58,14 +58,15 @@ def recognise(
     uids that were uncertain in the last pass, and are so still while something is unusable. `dropped` gives what
     cancelled entries would have become; it is asked only where the whole source is renamed.
     """
-    known_links: dict[str, list[Link]] = defaultdict(list)
-    for link in links:
-        known_links[link.key.uid].append(link)
-    waiting = {hold.key.uid for hold in holds}
-    known = known_links.keys() | waiting
-    orphans = known - set(present)
+    linked = {link.key.uid for link in links}
+    known = linked | {hold.key.uid for hold in holds}
+    orphans = known.difference(present)
     if not orphans:
         return Recognised()
+    lost: dict[str, list[Link]] = defaultdict(list)
+    for link in links:
+        if link.key.uid in orphans:
+            lost[link.key.uid].append(link)
     newcomers: dict[str, list[Item]] = defaultdict(list)
     familiar = set()
     for item in items:
@@ -74,8 +75,8 @@ def recognise(
         else:
             newcomers[item.key.uid].append(item)
     matching = _Matching(
-        [link for uid in sorted(orphans & known_links.keys()) for link in known_links[uid]],
-        [hold for hold in holds if hold.key.uid in orphans - known_links.keys()],
+        [link for uid in sorted(lost) for link in lost[uid]],
+        [hold for hold in holds if hold.key.uid in orphans - linked],
     )
     names = matching.identical(newcomers)
     alike = matching.similar({uid: own for uid, own in newcomers.items() if uid not in names})

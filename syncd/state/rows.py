@@ -104,12 +104,14 @@ def link_row(sync: str, link: Link) -> Row:
 def links_of(rows: Iterable[Row]) -> Iterator[Link]:
     """Yield the links in `rows` of `LINK`; they share the values of their calendars."""
     calendars: dict[tuple[CalendarType, int], Calendar] = {}
-    for uid, kind, owner, piece, *rest in rows:
+    # One line for all the columns of LINK: a large ledger has a hundred thousand rows, and parts of them would be made.
+    for (
+        uid, kind, owner, piece, remote_id, section, section_id, fingerprint, sent, version, title, place, first, last,
+        start, absent, same, adopted,
+    ) in rows:  # fmt: skip
         calendar = calendars.get((kind, owner))
         if calendar is None:
             calendar = calendars[kind, owner] = Calendar(type=kind, owner=owner)
-        remote_id, section, section_id, fingerprint, sent, version, title, place, first, last, start = rest[:11]
-        absent, same, adopted = rest[11:]
         yield Link(
             key=Key(uid=uid, calendar=calendar, piece=piece),
             remote_id=remote_id,
