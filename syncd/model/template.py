@@ -38,11 +38,15 @@ class Template:
     text: str
     where: str
     pieces: tuple[str | _Place, ...]
-    _filled: _Filled = field(init=False, repr=False, compare=False)
+    render: _Filled = field(init=False, repr=False, compare=False)
+    """Returns the text for one occurrence of an entry: (entry, details, span), the last two perhaps an override's.
+
+    Raises EntryError for a name that the entry does not know, and for a date filter on what is no date.
+    """
 
     def __post_init__(self) -> None:
         # Once, not per entry: a large schedule is rendered half a million times in every pass.
-        object.__setattr__(self, "_filled", _filled(self.pieces, self.where))
+        object.__setattr__(self, "render", _filled(self.pieces, self.where))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,13 +58,6 @@ class Template:
     def constant(self) -> str | None:
         """What every entry gets when the template uses no names, else None."""
         return None if self.names else "".join(piece for piece in self.pieces if isinstance(piece, str))
-
-    def render(self, entry: Entry, details: Details, span: Span) -> str:
-        """Return the text for one occurrence of `entry`, whose details and span may be an override's.
-
-        Raises EntryError for a name that the entry does not know, and for a date filter on what is no date.
-        """
-        return self._filled(entry, details, span)
 
 
 def _filled(pieces: Sequence[str | _Place], where: str) -> _Filled:

@@ -82,7 +82,7 @@ def find_encoding(content: bytes) -> str:
 
 def damaged(text: str) -> bool:
     """Say whether the text holds bytes that could not be decoded."""
-    return _SURROGATES.search(text) is not None
+    return not text.isprintable() and _SURROGATES.search(text) is not None  # no half of a pair is printable
 
 
 def clean(text: str) -> str:

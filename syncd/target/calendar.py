@@ -32,7 +32,7 @@ from syncd.target.base import ShapeContext, Shaped
 from syncd.target.crm_links import clients_sought, links
 from syncd.target.describe import readable
 from syncd.target.event import Accessibility, EventFields, days_of, to_fields
-from syncd.target.guests import GuestList, Guests, GuestSettings
+from syncd.target.guests import NOBODY, GuestList, Guests, GuestSettings
 from syncd.target.importance import importance_of
 from syncd.target.notices import notices
 from syncd.target.people import Aliases
@@ -277,7 +277,9 @@ class CalendarTarget:
         """Return the event of one piece and its guests; raises EntryError."""
         settings, span = self._settings, piece.span
         details, _ = readable(piece.details)
-        guests = self._guests.find(entry, details, span, key.calendar, directory, warnings)
+        guests = NOBODY
+        if not self._guests.invites_nobody:
+            guests = self._guests.find(entry, details, span, key.calendar, directory, warnings)
         event = EventFields(
             name=text.name(settings.name.render(entry, details, span), warnings),
             start=times.start,
@@ -311,6 +313,8 @@ class CalendarTarget:
                 return color
         template = self._settings.color
         said = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
+        if not said:
+            return ""
         found = color_of(said)
         if found is None:
             warnings.append(f"colour {said!r} is neither #rrggbb nor a known name; the section's colour is used")

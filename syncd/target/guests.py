@@ -44,7 +44,7 @@ class Guests:
         return tuple(one for one in self.meeting.attendees if one != self.meeting.host) if self.meeting else ()
 
 
-_NOBODY = Guests()
+NOBODY = Guests()
 
 
 class GuestList:
@@ -53,7 +53,7 @@ class GuestList:
     def __init__(self, settings: GuestSettings, aliases: Aliases) -> None:
         self._settings = settings
         self._aliases = aliases
-        self._invites_nobody = settings.attendees == "none" and settings.host is None
+        self.invites_nobody = settings.attendees == "none" and settings.host is None
 
     @property
     def sends_copies(self) -> bool:
@@ -81,8 +81,8 @@ class GuestList:
         warnings: list[str],
     ) -> Guests:
         """Return the guests of one occurrence, and add to `warnings` who cannot be invited."""
-        if self._invites_nobody:
-            return _NOBODY
+        if self.invites_nobody:
+            return NOBODY
         users, outside = self._split(details, directory)
         host = self._host(entry, details, span, calendar, directory, warnings)
         listed = outside if self._settings.outside == "list" else ()

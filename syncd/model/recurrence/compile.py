@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
@@ -131,14 +132,22 @@ def _unusable_rule(error: Exception) -> str:
 
 def _plain(entry: Entry, days: Window | Circumstances, server: WallClock) -> Compiled:
     """Compile an entry that happens once: most are such, and this is all that they need."""
-    span = settled(entry.span, server)
-    first = span.start.date() if isinstance(span, Timed) else span.first
-    if first.year >= _LAST_YEAR:
-        raise RuleError("the series begins beyond the year 9000")
-    if not days.touches(first, last_day(entry.span)):
+    span, first, last = _placed(entry.span, server)
+    if not days.touches(first, last):
         return _NOTHING
     piece = Piece(id="", span=span, rule=None, details=entry.details, where=entry.where)
     return Compiled(pieces=(piece,), summary="", problems=())
+
+
+# In a timetable many entries are at the same time, and where a span lies depends on nothing else.
+@lru_cache(maxsize=32_768)
+def _placed(given: Span, server: WallClock) -> tuple[Span, date, date]:
+    """Return the span that stands for `given` in the portal, and the first and the last day; raises RuleError."""
+    span = settled(given, server)
+    first = span.start.date() if isinstance(span, Timed) else span.first
+    if first.year >= _LAST_YEAR:
+        raise RuleError("the series begins beyond the year 9000")
+    return span, first, last_day(given)
 
 
 class _TooManyError(ValueError):

@@ -86,9 +86,10 @@ class RowReader:
             if not any(values):
                 continue
             values.extend([""] * (width - len(values) + 1))
-            uid = self._uid(values, cells)
+            overflows = len(cells) > width and self._overflows(cells)
+            uid = self._uid(values, cells, overflows=overflows)
             try:
-                self._check_row(cells, text)
+                self._check_row(cells, text, overflows=overflows)
                 entry = self._entry(uid, line, values, part)
             except ValueError as error:
                 part.reject(f"{self._name}:{line}", uid, str(error), self._title(values, cells))
@@ -123,13 +124,13 @@ class RowReader:
             recurrence=Recurrence(rules=(read_rule(rule),)) if rule else None,
         )
 
-    def _uid(self, values: list[str], cells: Sequence[str]) -> str:
+    def _uid(self, values: list[str], cells: Sequence[str], *, overflows: bool) -> str:
         """Return the row's uid, or "" when the row does not say enough to name it.
 
         Without a uid column, or with nothing in it, owner, title and start name the row.
         """
         at = self._at["uid"]
-        if self._overflows(cells):
+        if overflows:
             return values[0] if at == 0 else ""  # behind a stray delimiter no cell stands where it belongs
         if values[at]:
             return "" if damaged(values[at]) else values[at]
@@ -151,11 +152,11 @@ class RowReader:
     def _identity(self) -> str:
         return "uid" if "uid" in self._mapped else "owner, title and start"
 
-    def _check_row(self, cells: Sequence[str], text: str) -> None:
+    def _check_row(self, cells: Sequence[str], text: str, *, overflows: bool) -> None:
         width = len(self._titles)
         if len(cells) < self._least:
             raise ValueError(f"the row has only {len(cells)} of {width} cells")
-        if self._overflows(cells):
+        if overflows:
             reason = "a text with the delimiter in it has to stand in quotes"
             raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
         if not text.isprintable() and damaged(text):
@@ -278,8 +279,8 @@ class RowReader:
             priority=self._lenient("priority", priority, words.priority, where, part) if priority else None,
             color=color,
             url=url,
-            categories=words.items(categories),
-            attendees=words.items(attendees),
+            categories=words.items(categories) if categories else (),
+            attendees=words.items(attendees) if attendees else (),
             reminders=self._strict("reminders", alarms, words.reminders) if alarms else None,
             columns=columns,
         )
