@@ -41,6 +41,8 @@ def name(value: str, warnings: list[str]) -> str:
 
 def location(value: str, warnings: list[str]) -> str:
     """Return a place that is only text; one that would book a room is put in brackets."""
+    if not value:
+        return ""
     clean = " ".join(_clean(value).split())
     if _ROOM.match(clean):
         warnings.append(f"the location {clean!r} would book a room of the portal; it is written in brackets")
@@ -53,6 +55,8 @@ def location(value: str, warnings: list[str]) -> str:
 
 def description(value: str, warnings: list[str]) -> str:
     """Return a description of at most 60,000 bytes as the portal stores it, cut at a word, with plain line ends."""
+    if not value:  # as in most tables
+        return ""
     clean = _clean(value.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if len(clean) <= DESCRIPTION_LIMIT_BYTES // _EMOJI_BYTES:
         return clean
