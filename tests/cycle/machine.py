@@ -233,11 +233,11 @@ class Play:
             return
         event = own[which % len(own)]
         self.edits += 1
-        if not self.marker and event.id not in self.linked():
-            self.orphans.add(event.id)  # its create was lost and nobody has looked: nothing tells any more whose it was
         sections = self.stage.world.tables.sections_of(event.calendar)
         others = [section.id for section in sections if section.id != event.section_id]
         section = others[0] if moves and others else event.section_id
+        if event.id not in self.linked() and (not self.marker or section != event.section_id):
+            self.orphans.add(event.id)  # its create was lost and nobody has looked: nothing tells any more whose it was
         wall = {"from": "2026-12-24T10:00:00", "to": "2026-12-24T11:00:00"}
         zones = {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}
         self.ask(
