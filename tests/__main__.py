@@ -18,12 +18,14 @@ LONG = (
     "cycle/test_budget_kept.py",
     "cycle/test_kill.py",
     "cycle/test_machine.py",
+    "cycle/test_never_recovers.py",
     "cycle/test_scale.py",
     "cycle/test_series.py",
     "cycle/test_series_edits.py",
     "cycle/test_series_time.py",
     "daemon/test_daemon.py",
     "daemon/test_service.py",
+    "model/test_markup.py",
     "model/test_recurrence_compile.py",
     "model/test_recurrence_memory.py",
     "model/test_recurrence_probes.py",
@@ -31,10 +33,12 @@ LONG = (
     "model/test_recurrence_rfc.py",
     "model/test_recurrence_singles.py",
     "model/test_zones.py",
+    "portal/test_bad_answers.py",
     "portal/test_exchange.py",
     "portal/test_forecast.py",
     "portal/test_pace.py",
     "portal/test_push.py",
+    "portal/test_turns.py",
 )
 """What plays whole seasons and migrations: measured coverage would make it three times as slow, and adds none."""
 
