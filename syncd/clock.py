@@ -40,3 +40,14 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass; zero or less yields once."""
         await asyncio.sleep(max(0.0, seconds))
+
+
+async def sleep_or_stop(clock: Clock, seconds: float, stop: asyncio.Event) -> None:
+    """Let `seconds` pass, or less when `stop` is set meanwhile."""
+    sleeping = asyncio.ensure_future(clock.sleep(seconds))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sleeping.cancel()
+        stopping.cancel()

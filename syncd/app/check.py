@@ -15,13 +15,13 @@ from syncd.cycle.setup import SyncSetup
 from syncd.cycle.shaping import context_of, kept_entries, shape_all
 from syncd.errors import EntryError, GuardError, SyncdError
 from syncd.model.entry import Problem, Snapshot
-from syncd.model.item import Calendar, Item, Json
+from syncd.model.item import Item, Json, Place
 from syncd.model.names import counted
 from syncd.portal.client import Portal
-from syncd.portal.clients import read_clients
-from syncd.portal.directory import Directory, read_directory, read_sections, rows_of
-from syncd.portal.refusal import CommandRefusedError
-from syncd.portal.zone import caller_zone, offset_s
+from syncd.portal.line.refusal import CommandRefusedError
+from syncd.portal.people.crm import read_clients
+from syncd.portal.people.directory import Directory, read_directory, read_sections, rows_of
+from syncd.portal.people.server_zone import caller_zone, offset_s
 
 _LARGEST_SKEW_S = 60.0
 _SHOWN = 3
@@ -220,7 +220,7 @@ async def _sync(
     told = "; ".join(f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in most)
     where = counted(len(calendars), "card" if setup.target.on_cards else "calendar")
     places = f"{counted(len(shaping.wanted.items), 'item')} {'on' if setup.target.on_cards else 'in'} {where}"
-    new = {item.key.calendar for item in shaping.wanted.items if item.section_id is None}
+    new = {item.key.place for item in shaping.wanted.items if item.section_id is None}
     detail = places + (f", {counted(len(new), 'section')} will be created" if new else "")
     yield Check(
         name=f"owners {setup.name}",
@@ -257,7 +257,7 @@ def _switch_together(one: str, other: str, now: float) -> bool:
     return len({offset_s(one, now + day * 86_400) - offset_s(other, now + day * 86_400) for day in days}) == 1
 
 
-def _names(calendars: list[Calendar]) -> str:
+def _names(calendars: list[Place]) -> str:
     return ", ".join(str(calendar) for calendar in calendars[:_SHOWN]) + (" …" if len(calendars) > _SHOWN else "")
 
 
@@ -266,9 +266,9 @@ def _synced_outside(directory: Directory, items: tuple[Item, ...]) -> str:
     for item in items:
         if item.section_id is not None:
             try:
-                section = directory.section(item.key.calendar, item.section)
+                section = directory.section(item.key.place, item.section)
             except EntryError:
                 continue
             if section is not None and section.external:
-                found.add(f"{item.key.calendar} {section.name} ({section.external})")
+                found.add(f"{item.key.place} {section.name} ({section.external})")
     return ", ".join(sorted(found))

@@ -9,8 +9,8 @@ from math import isfinite
 from syncd.cycle.result import PassResult, Prepared
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Json
+from syncd.model.record import RunRecord
 from syncd.portal.client import MethodBudget
-from syncd.state.records import RunRecord
 
 
 def plan_document(plans: Iterable[Prepared]) -> dict[str, Json]:
@@ -54,8 +54,8 @@ def change_document(change: Change) -> dict[str, Json]:
         "key": str(change.key),
         "title": holder.title,
         "where": holder.where,
-        "calendar": change.key.calendar.type,
-        "owner": change.key.calendar.owner,
+        "calendar": change.key.place.kind,
+        "owner": change.key.place.owner,
         "section": holder.section,
         "start": holder.start,
         "remote_id": remote_id,

@@ -25,9 +25,9 @@ from syncd.errors import ConfigError, EntryError, SourceError
 from syncd.model.entry import Snapshot, Timed
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.credential import Webhook
-from syncd.portal.directory import Directory, read_directory
-from syncd.portal.pace import Limits
+from syncd.portal.limits.pace import Limits
+from syncd.portal.line.credential import Webhook
+from syncd.portal.people.directory import Directory, read_directory
 from syncd.source import ReadContext, open_source
 from syncd.source.guess import Guess, guess
 from syncd.source.web.access import WebOptions, read_access

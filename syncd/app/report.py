@@ -15,10 +15,10 @@ from pathlib import Path
 from syncd.cycle.result import PassResult, Prepared
 from syncd.errors import ConfigError
 from syncd.model.entry import Problem
-from syncd.model.item import CALENDAR_TYPES, Change, Key
+from syncd.model.item import PLACE_KINDS, Change, Key
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
-_ITEM_PART = re.compile(rf"\|(?:{'|'.join(CALENDAR_TYPES)})/\d+(?:\|.*)?\Z", re.DOTALL)
+_ITEM_PART = re.compile(rf"\|(?:{'|'.join(PLACE_KINDS)})/\d+(?:\|.*)?\Z", re.DOTALL)
 """What an item's key has after the entry's uid."""
 _ACTIONS = ("create", "update", "delete", "adopt")
 

@@ -19,8 +19,8 @@ from syncd.model.guard import Guard
 from syncd.model.names import nearest
 from syncd.model.plan import Policy
 from syncd.portal.client import Portal
-from syncd.portal.credential import Webhook
-from syncd.portal.pace import Limits
+from syncd.portal.limits.pace import Limits
+from syncd.portal.line.credential import Webhook
 from syncd.source import open_source
 from syncd.source.base import FeedCache, PortalBacked, Written
 from syncd.source.web.cache import DirectoryCache

@@ -13,11 +13,11 @@ from rich.text import Text
 from syncd.cycle.result import PassResult, Prepared
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
-from syncd.model.item import Calendar, Change, Json
+from syncd.model.item import Change, Json, Place
 from syncd.model.names import counted
-from syncd.portal.directory import Directory
-from syncd.portal.forecast import Forecast
-from syncd.state.records import RunRecord
+from syncd.model.record import RunRecord
+from syncd.portal.limits.forecast import Forecast
+from syncd.portal.people.directory import Directory
 
 _SHOWN_CHANGES = 40
 _SHOWN_PROBLEMS = 30
@@ -65,9 +65,9 @@ def change_table(
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     for title in ("", "when", "what", "calendar", "where", *(("why",) if len(reasons) > 1 else ())):
         table.add_column(title, overflow="fold", no_wrap=title in ("when", "where") and out.width >= _ROOMY)
-    told: set[tuple[str, Calendar]] = set()
+    told: set[tuple[str, Place]] = set()
     for change in changes[:shown]:
-        entry = (change.key.uid, change.key.calendar)
+        entry = (change.key.uid, change.key.place)
         series = change.item.summary if change.item is not None and entry not in told else ""
         told.update({entry} if series else ())
         cells = _change(change, series, directory)
@@ -118,8 +118,8 @@ def _change(change: Change, series: str, directory: Directory | None) -> tuple[T
         title.append(f"\n{name}: {_short(before)} → {_short(after)}", style="dim")
     if series:
         title.append(f"\n{series}", style="dim")
-    calendar = directory.holder(change.key.calendar) if directory is not None else ""
-    calendar = calendar or str(change.key.calendar)
+    calendar = directory.holder(change.key.place) if directory is not None else ""
+    calendar = calendar or str(change.key.place)
     return (
         Text(_SIGNS[change.op], style=style),
         Text(holder.start.replace("T", " ")[:16]),

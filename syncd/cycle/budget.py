@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from syncd.cycle import directory as directories
 from syncd.cycle.setup import World
-from syncd.portal.session import Journal
-from syncd.portal.waiting import Job
-from syncd.portal.wire import Outcome
+from syncd.portal.exchange.queue import Job
+from syncd.portal.exchange.session import Journal
+from syncd.portal.line.wire import Outcome
 
 _SAVED_EVERY_S = 5.0
 

@@ -9,10 +9,10 @@ import msgspec
 
 from syncd.cycle.setup import SyncSetup, World
 from syncd.model.entry import Entry
-from syncd.model.item import Calendar
-from syncd.portal.clients import read_clients
-from syncd.portal.directory import Directory, read_directory, read_sections
-from syncd.portal.zone import server_zone
+from syncd.model.item import Place
+from syncd.portal.people.crm import read_clients
+from syncd.portal.people.directory import Directory, read_directory, read_sections
+from syncd.portal.people.server_zone import server_zone
 
 NOTE = "directory"
 UNRESOLVED_AGE_S = 900.0
@@ -77,7 +77,7 @@ async def drop(world: World) -> None:
     await world.ledger.drop_note(scope(world), NOTE)
 
 
-async def reread_sections(world: World, directory: Directory, calendars: Collection[Calendar]) -> Directory:
+async def reread_sections(world: World, directory: Directory, calendars: Collection[Place]) -> Directory:
     """Return `directory` with the sections of `calendars` read anew."""
     return directory.with_sections(await read_sections(world.portal, sorted(calendars)))
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from syncd.cycle.recover import forget_floor
 from syncd.cycle.setup import SyncSetup, World
 from syncd.errors import GuardError
-from syncd.portal.credential import is_loopback
+from syncd.portal.line.credential import is_loopback
 
 _HOME = "portal"
 

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from syncd.clock import Clock
+from syncd.model import record as records
 from syncd.model.item import Change, Hold, Item, Key
-from syncd.portal.waiting import Job
-from syncd.portal.wire import DEPENDENCY, NOT_SENT, Done, Outcome, Refused
-from syncd.portal.wire import Unknown as NoAnswer
-from syncd.state import records
+from syncd.model.record import Intent, Settlement
+from syncd.portal.exchange.queue import Job
+from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, Done, Outcome, Refused
+from syncd.portal.line.wire import Unknown as NoAnswer
 from syncd.state.ledger import Ledger
-from syncd.state.records import Intent, Settlement
 from syncd.target.base import Target
 
 FIRST_RETRY_S = 900.0

@@ -52,7 +52,7 @@ async def observe(
     inside = [link for link in links if _touches(window, link)]
     found: Observation | None = None
     for span, holders in _spans(window, [*items, *inside]):
-        places = {(one.key.calendar, one.section_id) for one in holders if one.section_id is not None}
+        places = {(one.key.place, one.section_id) for one in holders if one.section_id is not None}
         own = [one for one in holders if isinstance(one, Link)]
         seen = await setup.target.observe(world.portal, own, sorted(places), span)
         found = seen if found is None else joined(found, seen)
@@ -125,7 +125,7 @@ async def without_siblings(setup: SyncSetup, world: World, observation: Observat
 
 def _alike(setup: SyncSetup, key: Key) -> bool:
     """Say whether the ids of `key` and of this sync's own items are of one kind: events and activities count apart."""
-    return key.calendar.on_card == setup.target.on_cards
+    return key.place.on_card == setup.target.on_cards
 
 
 def _touches(window: Window, link: Link) -> bool:

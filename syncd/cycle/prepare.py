@@ -18,7 +18,7 @@ from syncd.cycle.shaping import Shaping, context_of, kept_entries, shape_all
 from syncd.model.diff import make_plan
 from syncd.model.entry import Problem
 from syncd.model.guard import believed
-from syncd.model.item import Calendar, Hold, Key, Link
+from syncd.model.item import Hold, Key, Link, Place
 from syncd.model.plan import Observation, Plan
 from syncd.model.window import Window
 
@@ -135,9 +135,9 @@ async def plan_anew(setup: SyncSetup, world: World, prepared: Prepared, gone: Ma
     return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))
 
 
-def _without_section(plan: Plan) -> set[tuple[Calendar, str]]:
+def _without_section(plan: Plan) -> set[tuple[Place, str]]:
     return {
-        (change.key.calendar, change.item.section)
+        (change.key.place, change.item.section)
         for change in plan.changes
         if change.item is not None and change.item.section_id is None
     }

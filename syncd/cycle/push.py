@@ -25,10 +25,10 @@ from syncd.model.entry import Problem
 from syncd.model.item import Change, Key
 from syncd.model.order import predecessors, waits_for
 from syncd.model.window import Window
-from syncd.portal.directory import Directory
-from syncd.portal.waiting import Job
-from syncd.portal.wire import Done as Answered
-from syncd.portal.wire import Unknown
+from syncd.portal.exchange.queue import Job
+from syncd.portal.line.wire import Done as Answered
+from syncd.portal.line.wire import Unknown
+from syncd.portal.people.directory import Directory
 from syncd.target.base import Target
 
 
@@ -85,7 +85,7 @@ async def push(
         section_id = _section_id(directory, change)
         missing = [changes[one].key for one in after.get(index, ()) if one not in places]
         if section_id is None:
-            done.refused[change.key] = troubled.get(change.key.calendar) or "its section could not be found or created"
+            done.refused[change.key] = troubled.get(change.key.place) or "its section could not be found or created"
         elif missing:
             done.refused[change.key] = waits_for(done.refused[missing[0]])
         else:
@@ -168,7 +168,7 @@ def _section_id(directory: Directory, change: Change) -> int | None:
     if change.item.section_id is not None:
         return change.item.section_id
     try:
-        section = directory.section(change.key.calendar, change.item.section)
+        section = directory.section(change.key.place, change.item.section)
     except EntryError:  # what it says is among the troubles of `ensure_sections`
         return None
     return section.id if section is not None else None

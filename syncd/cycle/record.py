@@ -10,8 +10,8 @@ from syncd.cycle.push import Done
 from syncd.cycle.setup import SyncSetup, World
 from syncd.errors import SourceError, SyncdError
 from syncd.model.entry import Problem
+from syncd.model.record import RunRecord, RunState
 from syncd.portal.client import Usage
-from syncd.state.records import RunRecord, RunState
 
 _log = structlog.get_logger()
 _COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict")

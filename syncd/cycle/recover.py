@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from syncd.clock import sleep_or_stop
 from syncd.cycle.claim import claiming
 from syncd.cycle.journal import REFUSED, next_hold
 from syncd.cycle.look import EVERYTHING, forget_verified, joined, observe
 from syncd.cycle.setup import SyncSetup, World
-from syncd.cycle.waiting import sleep_or_stop
+from syncd.model import record as records
 from syncd.model.item import Hold, Key, Link, Observed
 from syncd.model.plan import Observation
-from syncd.state import records
-from syncd.state.records import Intent, Settlement
+from syncd.model.record import Intent, Settlement
 
 _log = structlog.get_logger()
 _FLOOR = "highest id before creating"
@@ -98,9 +98,9 @@ async def forget_floor(setup: SyncSetup, world: World) -> None:
 
 async def _claimed(setup: SyncSetup, world: World, keys: Iterable[Key]) -> set[int]:
     """Return the ids that some sync has linked in places of the same types: events and activities count apart."""
-    types = {key.calendar.type for key in keys}
+    types = {key.place.kind for key in keys}
     linked = [link for name in setup.siblings for link in await world.ledger.links(name)]
-    return {link.remote_id for link in linked if link.key.calendar.type in types}
+    return {link.remote_id for link in linked if link.key.place.kind in types}
 
 
 async def _floor(setup: SyncSetup, world: World) -> int:
@@ -222,7 +222,7 @@ def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[i
     Of several that look alike, one that is the same in every field goes first.
     """
     for name in (observation.mark(intent.key), observation.signature(intent.item)):
-        own = [i for i in reversed(free.get(name, ())) if observation.events[i].calendar == intent.key.calendar]
+        own = [i for i in reversed(free.get(name, ())) if observation.events[i].place == intent.key.place]
         same = [i for i in own if _untouched(intent, observation, i)]
         if own:
             return (same or own)[0]

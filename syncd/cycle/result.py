@@ -12,9 +12,9 @@ from syncd.errors import SyncdError
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Item, Key, Link
 from syncd.model.plan import Plan
-from syncd.portal.directory import Directory
-from syncd.portal.forecast import Forecast
-from syncd.state.records import RunRecord, RunState
+from syncd.model.record import RunRecord, RunState
+from syncd.portal.limits.forecast import Forecast
+from syncd.portal.people.directory import Directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

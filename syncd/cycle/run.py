@@ -24,7 +24,7 @@ from syncd.errors import StoppedError, SyncdError
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.item import Change, Hold
 from syncd.model.plan import Plan
-from syncd.state.records import RunState
+from syncd.model.record import RunState
 
 _ROUNDS = 3
 """How often one pass plans anew after it had to look what became of a change."""

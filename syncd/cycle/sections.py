@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
+from syncd.clock import sleep_or_stop
 from syncd.cycle import directory as directories
 from syncd.cycle.setup import SyncSetup, World
-from syncd.cycle.waiting import sleep_or_stop
 from syncd.errors import EntryError
-from syncd.model.item import Calendar, Change
-from syncd.portal.directory import Directory
-from syncd.portal.waiting import Job
-from syncd.portal.wire import Done, Outcome, Refused, Unknown
+from syncd.model.item import Change, Place
+from syncd.portal.exchange.queue import Job
+from syncd.portal.line.wire import Done, Outcome, Refused, Unknown
+from syncd.portal.people.directory import Directory
 
 _log = structlog.get_logger()
 _TRIES = 3
@@ -68,15 +68,15 @@ async def _settle_earlier(world: World, stop: asyncio.Event) -> None:
 
 async def ensure_sections(
     setup: SyncSetup, world: World, directory: Directory, changes: Iterable[Change], stop: asyncio.Event
-) -> tuple[Directory, Mapping[Calendar, str]]:
+) -> tuple[Directory, Mapping[Place, str]]:
     """Return a directory in which every section that `changes` need exists, and why some do not.
 
     Raises the client's errors.
     """
     needed = sorted(
-        {(c.key.calendar, c.item.section) for c in changes if c.item is not None and c.item.section_id is None}
+        {(c.key.place, c.item.section) for c in changes if c.item is not None and c.item.section_id is None}
     )
-    troubled: dict[Calendar, str] = {}
+    troubled: dict[Place, str] = {}
     missing = [one for one in needed if not _exists(directory, *one, troubled)]
     if missing:  # whoever made one since the directory was read, or was killed while making it, made it for us
         await _settle_earlier(world, stop)
@@ -107,13 +107,13 @@ async def ensure_sections(
     return directory, troubled
 
 
-async def _read_anew(world: World, directory: Directory, missing: Iterable[tuple[Calendar, str]]) -> Directory:
+async def _read_anew(world: World, directory: Directory, missing: Iterable[tuple[Place, str]]) -> Directory:
     directory = await directories.reread_sections(world, directory, {calendar for calendar, _ in missing})
     await directories.store(world, directory)
     return directory
 
 
-def _exists(directory: Directory, calendar: Calendar, name: str, troubled: dict[Calendar, str]) -> bool:
+def _exists(directory: Directory, calendar: Place, name: str, troubled: dict[Place, str]) -> bool:
     try:
         return directory.section(calendar, name) is not None
     except EntryError as error:

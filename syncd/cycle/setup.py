@@ -71,7 +71,7 @@ class SyncSetup:
 
         Their ids mean other things to this one, so it must not touch them.
         """
-        foreign = next((one.key.calendar for one in links if one.key.calendar.type not in self.target.places), None)
+        foreign = next((one.key.place for one in links if one.key.place.kind not in self.target.places), None)
         if foreign is not None:
             raise ConfigError(
                 f"{self.name}: it has written to {foreign} before, which its target of now does not know",

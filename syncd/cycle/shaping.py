@@ -10,7 +10,7 @@ from syncd.errors import EntryError
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.model.plan import Wanted
 from syncd.model.window import Window
-from syncd.portal.directory import Directory
+from syncd.portal.people.directory import Directory
 from syncd.target.base import ShapeContext
 
 

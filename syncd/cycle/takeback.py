@@ -21,7 +21,7 @@ from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Fields, Item, Json, Key, Link
 from syncd.model.order import rank
 from syncd.model.plan import Observation
-from syncd.state.records import ChangeRecord
+from syncd.model.record import ChangeRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ def _item(link: Link) -> Item:
         starts_on=link.starts_on,
         ends_on=link.ends_on,
         start=link.start,
-        invites=_invited(link.sent, link.key.calendar.owner),
+        invites=_invited(link.sent, link.key.place.owner),
     )
 
 

@@ -19,9 +19,9 @@ from syncd.cycle.recover import recover
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.takeback import TakeBack, check_visible, concerned, purging, undoing
 from syncd.errors import StoppedError, SyncdError
-from syncd.portal.directory import Directory
-from syncd.portal.forecast import Forecast
-from syncd.state.records import RunRecord, RunState
+from syncd.model.record import RunRecord, RunState
+from syncd.portal.limits.forecast import Forecast
+from syncd.portal.people.directory import Directory
 
 _ROUNDS = 3
 

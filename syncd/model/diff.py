@@ -281,7 +281,7 @@ class _Adoptable:
             candidates = self._by_name.get(name, [])
             while candidates:
                 seen = candidates.pop()
-                if seen.remote_id not in self._given and seen.calendar == item.key.calendar:
+                if seen.remote_id not in self._given and seen.place == item.key.place:
                     self._given.add(seen.remote_id)
                     return seen
         return None

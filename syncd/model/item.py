@@ -19,42 +19,42 @@ from syncd.model.bulk import bulk_dataclass
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Fields = Mapping[str, Json]
-CalendarType = Literal[
+PlaceKind = Literal[
     "user", "group", "company_calendar",
     "meeting-contact", "meeting-company", "meeting-lead", "meeting-deal",
     "call-contact", "call-company", "call-lead", "call-deal",
     "todo-contact", "todo-company", "todo-lead", "todo-deal",
 ]  # fmt: skip
-CALENDAR_TYPES: tuple[CalendarType, ...] = get_args(CalendarType)
+PLACE_KINDS: tuple[PlaceKind, ...] = get_args(PlaceKind)
 
 
 # Calendars and keys are structs where other values are dataclasses: a pass hashes and compares every key some ten
 # times, and a struct does that without Python code and keeps its hash.
-class Calendar(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
+class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
     """Where items stand: a calendar with its owner's id, or the card of a CRM element with the element's id.
 
     The company calendar has the owner 0 (PORTAL.md 7). A card's type is what stands there and whose card it is
     ("meeting-contact"): neither can change for an activity (PORTAL.md 6.4), so another one is another place.
     """
 
-    type: CalendarType
+    kind: PlaceKind
     owner: int
 
     @property
     def on_card(self) -> bool:
         """Say whether this is a card of the CRM: it has no sections, and its ids are those of activities."""
-        return "-" in self.type
+        return "-" in self.kind
 
     def __str__(self) -> str:
-        return f"{self.type}/{self.owner}"
+        return f"{self.kind}/{self.owner}"
 
     @classmethod
-    def parse(cls, text: str) -> Calendar:
+    def parse(cls, text: str) -> Place:
         """Return the calendar that `str()` wrote as `text`; raises ValueError for anything else."""
         kind, _, owner = text.partition("/")
-        for known in CALENDAR_TYPES:
+        for known in PLACE_KINDS:
             if known == kind:
-                return cls(type=known, owner=int(owner))
+                return cls(kind=known, owner=int(owner))
         raise ValueError(f"not a calendar: {text!r}")
 
 
@@ -62,11 +62,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True
     """The stable name of an item within its sync: uid of the entry, calendar it stands in, piece of the entry."""
 
     uid: str
-    calendar: Calendar
+    place: Place
     piece: str = ""
 
     def __str__(self) -> str:
-        return "|".join((self.uid, str(self.calendar), self.piece)).rstrip("|")
+        return "|".join((self.uid, str(self.place), self.piece)).rstrip("|")
 
 
 @bulk_dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ class Observed:
     """
 
     remote_id: int
-    calendar: Calendar
+    place: Place
     section_id: int
     version: int | None
     fields: Fields

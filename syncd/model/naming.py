@@ -115,12 +115,12 @@ class _Matching:
                 index[place, _content(link)].append(link.key.uid)
         held: _Index = defaultdict(deque)
         for hold in self._holds:
-            held[hold.key.calendar, hold.key.piece, hold.fingerprint].append(hold.key.uid)
+            held[hold.key.place, hold.key.piece, hold.fingerprint].append(hold.key.uid)
 
         def found(item: Item) -> deque[str]:
             if (place := _place(item)) in places:
                 return index.get((place, _content(item)), _NOBODY)
-            return held.get((item.key.calendar, item.key.piece, item.fingerprint), _NOBODY) if held else _NOBODY
+            return held.get((item.key.place, item.key.piece, item.fingerprint), _NOBODY) if held else _NOBODY
 
         return self._given(newcomers, found)
 
@@ -151,7 +151,7 @@ class _Matching:
 
 
 def _place(one: Item | Link) -> Hashable:
-    return one.key.calendar, one.key.piece, one.title, one.start
+    return one.key.place, one.key.piece, one.title, one.start
 
 
 def _content(one: Item | Link) -> str:

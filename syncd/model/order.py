@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from syncd.model.item import Calendar, Change, Item, Key, Link
+from syncd.model.item import Change, Item, Key, Link, Place
 
 _WITHOUT_END = "9999-12-31"
 _ADOPT, _SHORTEN, _UPDATE, _CREATE, _DELETE = range(5)
@@ -43,11 +43,11 @@ def predecessors(changes: Sequence[Change]) -> Mapping[int, tuple[int, ...]]:
     An update or create that adds occurrences follows the shortenings of its entry in days they share, in the same
     calendar; a delete follows the additions in such days, in any calendar. A change comes after those it follows.
     """
-    shortened: dict[tuple[str, Calendar], list[_Days]] = defaultdict(list)
+    shortened: dict[tuple[str, Place], list[_Days]] = defaultdict(list)
     added: dict[str, list[_Days]] = defaultdict(list)
     found: dict[int, tuple[int, ...]] = {}
     for index, change in enumerate(changes):
-        uid, calendar, kind = change.key.uid, change.key.calendar, rank(change)
+        uid, calendar, kind = change.key.uid, change.key.place, rank(change)
         others: Sequence[_Days] = ()
         holder: Item | Link | None = change.item
         if kind == _SHORTEN and change.link is not None:

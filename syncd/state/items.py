@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from syncd import collector
 from syncd.model.item import Hold, Key, Link
+from syncd.model.record import Tally
 from syncd.state.file import transaction
-from syncd.state.records import Tally
 from syncd.state.rows import HOLD, IS_KEY, KEY, LINK, hold_of, hold_row, key_of, key_row, link_of, link_row, links_of
 from syncd.state.rows import marks as marks_for
 

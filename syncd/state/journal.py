@@ -12,9 +12,7 @@ from typing import Final, assert_never
 
 from syncd.errors import StateError
 from syncd.model.item import Link, Op
-from syncd.state import items
-from syncd.state.file import transaction
-from syncd.state.records import (
+from syncd.model.record import (
     ChangeRecord,
     Deleted,
     Dropped,
@@ -24,6 +22,8 @@ from syncd.state.records import (
     Unknown,
     Written,
 )
+from syncd.state import items
+from syncd.state.file import transaction
 from syncd.state.rows import (
     CHANGE,
     INTENT,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from syncd.model.item import Hold, Json, Key, Link
+from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
 from syncd.state import file, items, journal, runs
-from syncd.state.records import ChangeRecord, Intent, RunRecord, Settlement, Tally
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import orjson
 
-from syncd.model.item import Calendar, CalendarType, Fields, Hold, Json, Key, Link, plain
-from syncd.state.records import ChangeRecord, Intent
+from syncd.model.item import Fields, Hold, Json, Key, Link, Place, PlaceKind, plain
+from syncd.model.record import ChangeRecord, Intent
 
 Row = Sequence[Any]
 
@@ -71,13 +71,13 @@ def to_json(value: Json) -> bytes:
 
 def key_row(sync: str, key: Key) -> tuple[str, str, str, int, str]:
     """Return what `IS_KEY` asks for."""
-    return (sync, key.uid, key.calendar.type, key.calendar.owner, key.piece)
+    return (sync, key.uid, key.place.kind, key.place.owner, key.piece)
 
 
 def key_of(row: Row) -> Key:
     """Return the key in the four columns of `row`."""
     uid, calendar, owner, piece = row
-    return Key(uid=uid, calendar=Calendar(type=calendar, owner=owner), piece=piece)
+    return Key(uid=uid, place=Place(kind=calendar, owner=owner), piece=piece)
 
 
 def link_row(sync: str, link: Link) -> Row:
@@ -103,7 +103,7 @@ def link_row(sync: str, link: Link) -> Row:
 
 def links_of(rows: Iterable[Row]) -> Iterator[Link]:
     """Yield the links in `rows` of `LINK`; they share the values of their calendars."""
-    calendars: dict[tuple[CalendarType, int], Calendar] = {}
+    calendars: dict[tuple[PlaceKind, int], Place] = {}
     # One line for all the columns of LINK: a large ledger has a hundred thousand rows, and parts of them would be made.
     for (
         uid, kind, owner, piece, remote_id, section, section_id, fingerprint, sent, version, title, place, first, last,
@@ -111,9 +111,9 @@ def links_of(rows: Iterable[Row]) -> Iterator[Link]:
     ) in rows:  # fmt: skip
         calendar = calendars.get((kind, owner))
         if calendar is None:
-            calendar = calendars[kind, owner] = Calendar(type=kind, owner=owner)
+            calendar = calendars[kind, owner] = Place(kind=kind, owner=owner)
         yield Link(
-            key=Key(uid=uid, calendar=calendar, piece=piece),
+            key=Key(uid=uid, place=calendar, piece=piece),
             remote_id=remote_id,
             section=section,
             section_id=section_id,

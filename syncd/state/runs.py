@@ -10,8 +10,8 @@ import orjson
 
 from syncd.model.entry import Problem
 from syncd.model.item import Json
+from syncd.model.record import MAX_PROBLEMS, RunRecord
 from syncd.state.file import transaction
-from syncd.state.records import MAX_PROBLEMS, RunRecord
 from syncd.state.rows import marks, to_json
 
 _RUN: Final = (

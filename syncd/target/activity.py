@@ -13,15 +13,15 @@ from typing import Literal
 
 from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry
-from syncd.model.item import CALENDAR_TYPES, Calendar, CalendarType, Change, Item, Key, Link
+from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Place, PlaceKind
 from syncd.model.plan import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.clients import OWNER_TYPES, Client, phone_word
-from syncd.portal.directory import Directory
-from syncd.portal.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.people.crm import OWNER_TYPES, Client, phone_word
+from syncd.portal.people.directory import Directory
 from syncd.target import activity_wire as wire
 from syncd.target import crm_times, text
 from syncd.target.base import ShapeContext
@@ -61,9 +61,9 @@ class ActivityTarget(CardTarget):
         self._settings = settings
 
     @property
-    def places(self) -> frozenset[CalendarType]:
+    def places(self) -> frozenset[PlaceKind]:
         """Cards, for meetings and calls alike: a change from one to the other is this target's own business."""
-        return frozenset(one for one in CALENDAR_TYPES if one.startswith(("meeting-", "call-")))
+        return frozenset(one for one in PLACE_KINDS if one.startswith(("meeting-", "call-")))
 
     def limits(self) -> tuple[str, ...]:
         """Say what activities cannot hold."""
@@ -84,7 +84,7 @@ class ActivityTarget(CardTarget):
         """Return the activity of one piece; raises EntryError."""
         settings = self._settings
         details, was_html = readable(piece.details)
-        key = Key(uid=entry.uid, calendar=self.place(client), piece=piece.id)
+        key = Key(uid=entry.uid, place=self.place(client), piece=piece.id)
         start, end = crm_times.moments(piece.span, context.zone or context.portal_zone)
         first, last = crm_times.days(start, end)
         activity = wire.ActivityFields(
@@ -167,7 +167,7 @@ class ActivityTarget(CardTarget):
         return ()
 
     async def observe(
-        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Calendar, int]], window: Window
+        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read `links` and, when there are `places`, all activities of syncd within `window`."""
         return await wire.observe(portal, links, window if places else None, mark=self.mark)

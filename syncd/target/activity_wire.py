@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 
 from syncd.errors import PortalUnreachableError
-from syncd.model.item import CALENDAR_TYPES, Calendar, Change, Fields, Json, Key, Link, Observed
+from syncd.model.item import PLACE_KINDS, Change, Fields, Json, Key, Link, Observed, Place
 from syncd.model.plan import Observation
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.clients import OWNER_TYPES
-from syncd.portal.directory import Directory
-from syncd.portal.wire import Command, Done, Outcome, Refused
+from syncd.portal.line.wire import Command, Done, Outcome, Refused
+from syncd.portal.people.crm import OWNER_TYPES
+from syncd.portal.people.directory import Directory
 from syncd.target.crm_times import bounds, same_moment, to_send
 from syncd.target.observe import bare
 
@@ -101,11 +101,11 @@ def command(change: Change, directory: Directory) -> Command:
             return Command(method=DELETE, params={"id": change.link.remote_id})
         case "create":
             assert change.item is not None
-            kind, _, owner_type = change.key.calendar.type.partition("-")
+            kind, _, owner_type = change.key.place.kind.partition("-")
             activity = from_fields(change.item.fields)
             card: dict[str, Json] = {
                 "OWNER_TYPE_ID": OWNER_TYPES[owner_type][0],  # type: ignore[index]
-                "OWNER_ID": change.key.calendar.owner,
+                "OWNER_ID": change.key.place.owner,
                 "TYPE_ID": _TYPE_IDS[kind],
                 "ORIGINATOR_ID": ORIGINATOR,
                 "ORIGIN_ID": activity.origin,
@@ -262,7 +262,7 @@ def read_activity(row: Json) -> Observed | None:
         read = msgspec.convert(row, _Row)
         kind = {number: name for name, number in _TYPE_IDS.items()}[int(read.type_id)]
         owner = {number: name for name, (number, _) in OWNER_TYPES.items()}[int(read.owner_type_id)]
-        place = Calendar(type=next(one for one in CALENDAR_TYPES if one == f"{kind}-{owner}"), owner=int(read.owner_id))
+        place = Place(kind=next(one for one in PLACE_KINDS if one == f"{kind}-{owner}"), owner=int(read.owner_id))
         notify = int(read.notify_value or 0) * {1: 1, 2: 60, 3: 1440}.get(int(read.notify_type or 0), 0)
         activity = ActivityFields(
             subject=read.subject or "",
@@ -281,7 +281,7 @@ def read_activity(row: Json) -> Observed | None:
     ours = read.originator_id == ORIGINATOR
     return Observed(
         remote_id=int(read.id),
-        calendar=place,
+        place=place,
         section_id=0,
         version=stamp(read.last_updated),
         fields={name: value for name, value in to_fields(activity).items() if name not in _UNSEEN},

@@ -10,13 +10,13 @@ from typing import Protocol
 import msgspec
 
 from syncd.model.entry import Entry, Problem
-from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
+from syncd.model.item import Change, Item, Key, Link, Place, PlaceKind
 from syncd.model.plan import Observation
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.clients import Sought
-from syncd.portal.directory import Directory
-from syncd.portal.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.people.crm import Sought
+from syncd.portal.people.directory import Directory
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ class Target(Protocol):
         ...
 
     @property
-    def places(self) -> frozenset[CalendarType]:
+    def places(self) -> frozenset[PlaceKind]:
         """Return the types of place this target writes to; links to others were made by another kind of target."""
         ...
 
@@ -72,7 +72,7 @@ class Target(Protocol):
         """Return what this target cannot do, one sentence each, for `check`."""
         ...
 
-    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
+    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the calendars these entries go to; entries whose owner is not found are passed over."""
         ...
 
@@ -104,12 +104,12 @@ class Target(Protocol):
         """Return the users who may get a notice of `change` at unix time `now`, in ascending order (PORTAL.md 4.10)."""
         ...
 
-    def section_command(self, calendar: Calendar, name: str) -> Command:
+    def section_command(self, calendar: Place, name: str) -> Command:
         """Return the call that creates a section."""
         ...
 
     async def observe(
-        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Calendar, int]], window: Window
+        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read what the portal holds of `links` and in the sections `places` within `window`."""
         ...

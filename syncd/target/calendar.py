@@ -18,15 +18,15 @@ from syncd.errors import EntryError
 from syncd.model.colors import color_of
 from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.filter import Condition
-from syncd.model.item import Calendar, CalendarType, Change, Item, Key, Link
+from syncd.model.item import Change, Item, Key, Link, Place, PlaceKind
 from syncd.model.plan import Observation
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.clients import Sought
-from syncd.portal.directory import Directory
-from syncd.portal.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.people.crm import Sought
+from syncd.portal.people.directory import Directory
 from syncd.target import commands, observe, text
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.crm_links import clients_sought, links
@@ -40,7 +40,7 @@ from syncd.target.remembered import Remembered
 from syncd.target.times import Times, times_of
 from syncd.target.words import truth
 
-_COMPANY = Calendar(type="company_calendar", owner=0)
+_COMPANY = Place(kind="company_calendar", owner=0)
 _LONGEST_REMINDER_MIN = 60 * 24 * 366
 
 
@@ -100,7 +100,7 @@ class CalendarTarget:
 
     on_cards = False
     doubts_updates = True
-    places: frozenset[CalendarType] = frozenset({"user", "group", "company_calendar"})
+    places: frozenset[PlaceKind] = frozenset({"user", "group", "company_calendar"})
 
     def limits(self) -> tuple[str, ...]:
         """Say what linking to the CRM brings along (PORTAL.md 6.6)."""
@@ -112,9 +112,9 @@ class CalendarTarget:
         """Return the clients that events are linked to."""
         return clients_sought(self._settings.crm, entries)
 
-    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
+    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the calendars these entries go to; entries whose owner is not found are passed over."""
-        found: set[Calendar] = set()
+        found: set[Place] = set()
         for entry in entries:
             try:
                 found.add(self._calendar(entry, directory))
@@ -148,13 +148,13 @@ class CalendarTarget:
         return Shaped(items=items, problems=(*problems, *warnings))
 
     def _items(
-        self, entry: Entry, compiled: Compiled, calendar: Calendar, section_id: int | None, context: ShapeContext
+        self, entry: Entry, compiled: Compiled, calendar: Place, section_id: int | None, context: ShapeContext
     ) -> tuple[tuple[Item, ...], tuple[Problem, ...]]:
         """Return the items of all pieces that touch the window, and warnings; raises EntryError."""
         items: list[Item] = []
         problems: list[Problem] = []
         for piece in compiled.pieces:
-            key = Key(uid=entry.uid, calendar=calendar, piece=piece.id)
+            key = Key(uid=entry.uid, place=calendar, piece=piece.id)
             warnings: list[str] = []
             times = times_of(piece.span)
             event, guests = self._event(entry, piece, times, key, context.directory, warnings)
@@ -186,13 +186,13 @@ class CalendarTarget:
     ) -> Iterator[Item]:
         """Yield a silent copy for every guest, and add to `warnings` whose calendar cannot be written to."""
         for user in guests.copies:
-            calendar = Calendar(type="user", owner=user)
+            calendar = Place(kind="user", owner=user)
             try:
                 section_id = self._section_ids.get(calendar, directory)
             except EntryError as error:
                 warnings.append(f"no copy for {directory.name_of(user) or user}: {error.message}")
                 continue
-            key = Key(uid=main.key.uid, calendar=calendar, piece=main.key.piece)
+            key = Key(uid=main.key.uid, place=calendar, piece=main.key.piece)
             own = msgspec.structs.replace(event, mark=self.mark(key) if event.mark else "")
             yield replace(main, key=key, section_id=section_id, fields=to_fields(own))
 
@@ -216,8 +216,8 @@ class CalendarTarget:
         said = refused.description or refused.code or "refused without a reason"
         meeting = change.item.fields.get("meeting") if change.item is not None else None
         host = meeting.get("host") if isinstance(meeting, Mapping) else None
-        calendar = change.key.calendar
-        if change.op == "delete" or not host or (calendar.type == "user" and host == calendar.owner):
+        calendar = change.key.place
+        if change.op == "delete" or not host or (calendar.kind == "user" and host == calendar.owner):
             return said
         return (
             f"{said} (the portal asks whether user {host}, the host, may write to {calendar}; see host in the config)"
@@ -227,13 +227,13 @@ class CalendarTarget:
         """Return the guests who may be told of `change`; the webhook's user is told of nothing it does itself."""
         return tuple(user for user in notices(change, now) if user != directory.caller.id)
 
-    def section_command(self, calendar: Calendar, name: str) -> Command:
+    def section_command(self, calendar: Place, name: str) -> Command:
         """Return the call that creates a section (PORTAL.md 5)."""
-        params = {"type": calendar.type, "ownerId": calendar.owner, "name": name}
+        params = {"type": calendar.kind, "ownerId": calendar.owner, "name": name}
         return Command(method="calendar.section.add", params=params)
 
     async def observe(
-        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Calendar, int]], window: Window
+        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read what the portal holds of `links` and in the sections `places` within `window`."""
         return await observe.observe(portal, links, places, window, mark=self.mark)
@@ -242,7 +242,7 @@ class CalendarTarget:
         """Return the recovery mark of an item, the same in every run and for every ledger."""
         return blake2b(f"{self._settings.sync}\0{key}".encode(), digest_size=8).hexdigest()
 
-    def _calendar(self, entry: Entry, directory: Directory) -> Calendar:
+    def _calendar(self, entry: Entry, directory: Directory) -> Place:
         """Return the calendar `entry` goes to; raises EntryError, or _SkippedError when it is to be left out."""
         settings = self._settings
         if settings.calendar == "company":
@@ -257,17 +257,17 @@ class CalendarTarget:
                 return self._fallbacks.get(str(settings.fallback_owner), directory)
             raise
 
-    def _find_named(self, name: str, directory: Directory) -> Calendar:
+    def _find_named(self, name: str, directory: Directory) -> Place:
         return self._find(self._aliases.resolve(name.strip()), directory)
 
-    def _find(self, name: str, directory: Directory) -> Calendar:
+    def _find(self, name: str, directory: Directory) -> Place:
         if not name:
             raise EntryError("the owner is empty", "see owner, owners and on_unresolved in [sync.target]")
         if self._settings.calendar == "group":
-            return Calendar(type="group", owner=directory.group(name).id)
-        return Calendar(type="user", owner=directory.user(name).id)
+            return Place(kind="group", owner=directory.group(name).id)
+        return Place(kind="user", owner=directory.user(name).id)
 
-    def _section_id(self, calendar: Calendar, directory: Directory) -> int | None:
+    def _section_id(self, calendar: Place, directory: Directory) -> int | None:
         section = directory.section(calendar, self._settings.section)
         return section.id if section is not None else None
 
@@ -279,7 +279,7 @@ class CalendarTarget:
         details, _ = readable(piece.details)
         guests = NOBODY
         if not self._guests.invites_nobody:
-            guests = self._guests.find(entry, details, span, key.calendar, directory, warnings)
+            guests = self._guests.find(entry, details, span, key.place, directory, warnings)
         event = EventFields(
             name=text.name(settings.name.render(entry, details, span), warnings),
             start=times.start,

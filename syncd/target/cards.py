@@ -12,13 +12,13 @@ from typing import Literal
 
 from syncd.errors import EntryError
 from syncd.model.entry import Entry, Problem
-from syncd.model.item import CALENDAR_TYPES, Calendar, Item
+from syncd.model.item import PLACE_KINDS, Item, Place
 from syncd.model.recurrence import Piece
 from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template
-from syncd.portal.clients import Client, OwnerType, Sought, sought
-from syncd.portal.directory import Directory
-from syncd.portal.wire import Command
+from syncd.portal.line.wire import Command
+from syncd.portal.people.crm import Client, OwnerType, Sought, sought
+from syncd.portal.people.directory import Directory
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.people import Aliases
 
@@ -111,9 +111,9 @@ class CardTarget(ABC):
         """Return the clients that must be looked up for these entries."""
         return self.cards.sought(entries)
 
-    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
+    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the cards these entries go to; entries whose client or responsible is not found are passed over."""
-        found: set[Calendar] = set()
+        found: set[Place] = set()
         for entry in entries:
             try:
                 found.add(self.place(self.cards.resolve(entry, directory)[0]))
@@ -149,12 +149,12 @@ class CardTarget(ABC):
     ) -> Item:
         """Return the item of one piece; raises EntryError."""
 
-    def place(self, client: Client) -> Calendar:
+    def place(self, client: Client) -> Place:
         """Return the place on a client's card."""
         wanted = f"{self._kind}-{client.type}"
-        return Calendar(type=next(one for one in CALENDAR_TYPES if one == wanted), owner=client.id)
+        return Place(kind=next(one for one in PLACE_KINDS if one == wanted), owner=client.id)
 
-    def section_command(self, calendar: Calendar, name: str) -> Command:
+    def section_command(self, calendar: Place, name: str) -> Command:
         """Cards have no sections; raises ValueError."""
         raise ValueError(f"{calendar} has no sections")
 

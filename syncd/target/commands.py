@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.model.item import Change, Fields, Json
 from syncd.model.rule import NativeRule
-from syncd.portal.directory import Directory
-from syncd.portal.wire import Command, Done
+from syncd.portal.line.wire import Command, Done
+from syncd.portal.people.directory import Directory
 from syncd.target.event import EventFields, from_fields
 
 ADD, UPDATE, DELETE = "calendar.event.add", "calendar.event.update", "calendar.event.delete"
@@ -21,8 +21,8 @@ _NOON = 12
 
 def command(change: Change, section_id: int, directory: Directory) -> Command:
     """Return the call that carries out `change`; raises ValueError for an adopt, which needs none."""
-    calendar = change.key.calendar
-    owner: Mapping[str, Json] = {"type": calendar.type, "ownerId": calendar.owner}
+    calendar = change.key.place
+    owner: Mapping[str, Json] = {"type": calendar.kind, "ownerId": calendar.owner}
     match change.op:
         case "delete":
             assert change.link is not None

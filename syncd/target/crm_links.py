@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from syncd.errors import EntryError
 from syncd.model.entry import Entry
 from syncd.model.template import Template
-from syncd.portal.clients import Sought, sought
-from syncd.portal.directory import Directory
+from syncd.portal.people.crm import Sought, sought
+from syncd.portal.people.directory import Directory
 
 _OTHER_TYPES = re.compile(r"T[0-9a-f]{1,8}_[1-9]\d*\Z")
 

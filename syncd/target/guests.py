@@ -11,9 +11,9 @@ from typing import Literal
 
 from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry, Span
-from syncd.model.item import Calendar
+from syncd.model.item import Place
 from syncd.model.template import Template
-from syncd.portal.directory import Directory
+from syncd.portal.people.directory import Directory
 from syncd.target.event import Meeting
 from syncd.target.people import Aliases
 
@@ -60,15 +60,15 @@ class GuestList:
         """Say whether guests get silent copies in calendars of their own."""
         return self._settings.invite == "copy"
 
-    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Calendar]:
+    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the calendars that silent copies go to."""
         if not self.sends_copies:
             return frozenset()
-        found: set[Calendar] = set()
+        found: set[Place] = set()
         for entry in entries:
             for details in (entry.details, *(override.details for override in entry.overrides)):
                 users, _ = self._split(details, directory)
-                found |= {Calendar(type="user", owner=user) for user in users}
+                found |= {Place(kind="user", owner=user) for user in users}
         return frozenset(found)
 
     def find(
@@ -76,7 +76,7 @@ class GuestList:
         entry: Entry,
         details: Details,
         span: Span,
-        calendar: Calendar,
+        calendar: Place,
         directory: Directory,
         warnings: list[str],
     ) -> Guests:
@@ -90,7 +90,7 @@ class GuestList:
             shown = ", ".join(outside[:_SHOWN]) + (f" and {len(outside) - _SHOWN} more" if outside[_SHOWN:] else "")
             done = "named in the description" if listed else "left out"
             warnings.append(f"not invited, for they are no active users of the portal: {shown}; {done}")
-        own = {calendar.owner} if calendar.type == "user" else set()
+        own = {calendar.owner} if calendar.kind == "user" else set()
         if self.sends_copies:
             return Guests(copies=tuple(sorted(users - own)), listed=listed)
         guests = users - {host}
@@ -117,11 +117,11 @@ class GuestList:
         entry: Entry,
         details: Details,
         span: Span,
-        calendar: Calendar,
+        calendar: Place,
         directory: Directory,
         warnings: list[str],
     ) -> int:
-        otherwise = calendar.owner if calendar.type == "user" else directory.caller.id
+        otherwise = calendar.owner if calendar.kind == "user" else directory.caller.id
         if self._settings.host is None:
             return otherwise
         name = self._settings.host.render(entry, details, span).strip()

@@ -32,7 +32,7 @@ def notices(change: Change, now: float) -> tuple[int, ...]:
             told |= now_there
     if before is not None and not _is_over(before, now):
         told |= was - now_there
-    own = {change.key.calendar.owner} if change.key.calendar.type == "user" else set()
+    own = {change.key.place.owner} if change.key.place.kind == "user" else set()
     return tuple(sorted(told - own))
 
 

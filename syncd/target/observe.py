@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 
 from syncd.errors import PortalUnreachableError
-from syncd.model.item import Calendar, Fields, Item, Json, Key, Link, Observed
+from syncd.model.item import Fields, Item, Json, Key, Link, Observed, Place
 from syncd.model.plan import Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.directory import rows_of
-from syncd.portal.wire import Command, Done, Outcome
+from syncd.portal.line.wire import Command, Done, Outcome
+from syncd.portal.people.directory import rows_of
 from syncd.target.event import EventFields, Meeting, from_fields, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
@@ -72,7 +72,7 @@ class _EventRow(msgspec.Struct, rename="upper"):
 async def observe(
     portal: Portal,
     links: Sequence[Link],
-    places: Sequence[tuple[Calendar, int]],
+    places: Sequence[tuple[Place, int]],
     window: Window,
     *,
     mark: Callable[[Key], str],
@@ -82,8 +82,8 @@ async def observe(
     Raises the client's errors; a listing or a look-up that gets no usable answer raises PortalUnreachableError, for
     absence must be proved.
     """
-    calendars = {link.remote_id: link.key.calendar for link in links}
-    listed: dict[int, tuple[Calendar, Json]] = {}
+    calendars = {link.remote_id: link.key.place for link in links}
+    listed: dict[int, tuple[Place, Json]] = {}
     commands = [(place[0], one) for place in places for one in _listings(*place, links, window)]
     outcomes = await portal.read_many([one for _, one in commands])
     for (calendar, _), outcome in zip(commands, outcomes, strict=True):
@@ -117,7 +117,7 @@ def _result(outcome: Outcome) -> Json:
     raise PortalUnreachableError(f"the portal's events could not be read: {outcome}", "the next pass tries again")
 
 
-def _listings(calendar: Calendar, section_id: int, links: Sequence[Link], window: Window) -> Iterable[Command]:
+def _listings(calendar: Place, section_id: int, links: Sequence[Link], window: Window) -> Iterable[Command]:
     """One listing a month; a day more on either side, because the portal's window is shifted (PORTAL.md 4.8)."""
     first, last = _span_to_read(links, window)
     if first is None or last is None:
@@ -130,7 +130,7 @@ def _listings(calendar: Calendar, section_id: int, links: Sequence[Link], window
         yield Command(
             method=GET,
             params={
-                "type": calendar.type,
+                "type": calendar.kind,
                 "ownerId": calendar.owner,
                 "section": [section_id],
                 "from": (max(month, first) - timedelta(days=1)).isoformat(),
@@ -158,7 +158,7 @@ def _is_series(row: Json) -> bool:
     return isinstance(row, Mapping) and bool(row.get("RRULE"))
 
 
-def read_event(calendar: Calendar, row: Json) -> Observed | None:
+def read_event(calendar: Place, row: Json) -> Observed | None:
     """Return one row of calendar.event.get or getbyid in our terms, None for a row that cannot be one of ours."""
     try:
         read = msgspec.convert(row, _EventRow)
@@ -190,7 +190,7 @@ def read_event(calendar: Calendar, row: Json) -> Observed | None:
     section_id = int(read.section_id or 0)
     return Observed(
         remote_id=int(read.id),
-        calendar=calendar,
+        place=calendar,
         section_id=section_id,
         version=int(read.version) if read.version not in (None, "") else None,
         fields=to_fields(event),

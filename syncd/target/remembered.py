@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from syncd.errors import EntryError
-from syncd.portal.directory import Directory
+from syncd.portal.people.directory import Directory
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -17,15 +17,15 @@ import msgspec
 
 from syncd.errors import EntryError
 from syncd.model.entry import AllDay, Details, Entry, Span
-from syncd.model.item import CALENDAR_TYPES, Calendar, CalendarType, Change, Fields, Item, Json, Key, Link, Observed
+from syncd.model.item import PLACE_KINDS, Change, Fields, Item, Json, Key, Link, Observed, Place, PlaceKind
 from syncd.model.plan import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.clients import OWNER_TYPES, Client
-from syncd.portal.directory import Directory
-from syncd.portal.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.people.crm import OWNER_TYPES, Client
+from syncd.portal.people.directory import Directory
 from syncd.target import crm_times, text
 from syncd.target.activity_wire import DELETE, LIST, activity_id, read_by_id, stamp
 from syncd.target.base import ShapeContext
@@ -84,9 +84,9 @@ class TodoTarget(CardTarget):
         self._settings = settings
 
     @property
-    def places(self) -> frozenset[CalendarType]:
+    def places(self) -> frozenset[PlaceKind]:
         """Cards with to-dos."""
-        return frozenset(one for one in CALENDAR_TYPES if one.startswith("todo-"))
+        return frozenset(one for one in PLACE_KINDS if one.startswith("todo-"))
 
     def limits(self) -> tuple[str, ...]:
         """Say what to-dos cannot hold."""
@@ -108,7 +108,7 @@ class TodoTarget(CardTarget):
         """Return the to-do of one piece; raises EntryError."""
         settings = self._settings
         details, _ = readable(piece.details)
-        key = Key(uid=entry.uid, calendar=self.place(client), piece=piece.id)
+        key = Key(uid=entry.uid, place=self.place(client), piece=piece.id)
         deadline = self._deadline(piece.span, context.zone or context.portal_zone)
         day = datetime.fromisoformat(deadline).date().isoformat()
         todo = TodoFields(
@@ -161,10 +161,10 @@ class TodoTarget(CardTarget):
             raise ValueError("an adoption is noted, not sent")
         assert change.item is not None
         todo = _from_fields(change.item.fields)
-        owner_type = change.key.calendar.type.partition("-")[2]
+        owner_type = change.key.place.kind.partition("-")[2]
         params: dict[str, Json] = {
             "ownerTypeId": OWNER_TYPES[owner_type][0],  # type: ignore[index]
-            "ownerId": change.key.calendar.owner,
+            "ownerId": change.key.place.owner,
             "deadline": crm_times.to_send(todo.deadline, directory),
             "title": todo.title,
             "description": f"{todo.description}\n[syncd:{todo.mark}]".lstrip() if todo.mark else todo.description,
@@ -202,7 +202,7 @@ class TodoTarget(CardTarget):
         return () if responsible in (before, directory.caller.id) else (responsible,)
 
     async def observe(
-        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Calendar, int]], window: Window
+        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read `links` and, of the cards in `places`, the to-dos with a deadline within `window`."""
         return await _observe(portal, links, [place for place, _ in places], window, mark=self.mark)
@@ -234,20 +234,20 @@ class _Row(msgspec.Struct, rename="upper"):
 
 
 async def _observe(
-    portal: Portal, links: Sequence[Link], cards: Sequence[Calendar], window: Window, *, mark: Callable[[Key], str]
+    portal: Portal, links: Sequence[Link], cards: Sequence[Place], window: Window, *, mark: Callable[[Key], str]
 ) -> Observation:
     events: dict[int, Observed] = {}
     for listing in _listings(cards, window):
         for row in await portal.read_pages(LIST, listing):
             seen = _read(row)
-            if seen is not None and seen.calendar in cards:  # a filter may have been dropped (PORTAL.md 6.4)
+            if seen is not None and seen.place in cards:  # a filter may have been dropped (PORTAL.md 6.4)
                 events[seen.remote_id] = seen
     missing = sorted({link.remote_id for link in links} - set(events))
     gone = await read_by_id(portal, missing, events, _read)
     return Observation(events=events, gone=gone, signature=_item_signature, mark=mark, differing=_differing)
 
 
-def _listings(cards: Sequence[Calendar], window: Window) -> list[dict[str, Json]]:
+def _listings(cards: Sequence[Place], window: Window) -> list[dict[str, Json]]:
     """One listing for each 50 cards of a kind, within the window where it has bounds."""
     bounds: dict[str, Json] = {
         "=PROVIDER_ID": PROVIDER,
@@ -255,7 +255,7 @@ def _listings(cards: Sequence[Calendar], window: Window) -> list[dict[str, Json]
     }
     found: list[dict[str, Json]] = []
     for owner_type, (number, _) in OWNER_TYPES.items():
-        ids = sorted({card.owner for card in cards if card.type == f"todo-{owner_type}"})
+        ids = sorted({card.owner for card in cards if card.kind == f"todo-{owner_type}"})
         for at in range(0, len(ids), _IDS_PER_LISTING):
             wanted: dict[str, Json] = {"=OWNER_TYPE_ID": number, "@OWNER_ID": ids[at : at + _IDS_PER_LISTING]}
             found.append({"filter": bounds | wanted, "select": _COLUMNS, "order": {"ID": "ASC"}})
@@ -267,7 +267,7 @@ def _read(row: Json) -> Observed | None:
     try:
         read = msgspec.convert(row, _Row)
         owner = {number: name for name, (number, _) in OWNER_TYPES.items()}[int(read.owner_type_id)]
-        place = Calendar(type=next(one for one in CALENDAR_TYPES if one == f"todo-{owner}"), owner=int(read.owner_id))
+        place = Place(kind=next(one for one in PLACE_KINDS if one == f"todo-{owner}"), owner=int(read.owner_id))
         responsible = int(read.responsible_id or 0)
     except (msgspec.ValidationError, ValueError, KeyError):
         return None
@@ -279,7 +279,7 @@ def _read(row: Json) -> Observed | None:
     )
     return Observed(
         remote_id=int(read.id),
-        calendar=place,
+        place=place,
         section_id=0,
         version=stamp(read.last_updated),
         fields={name: value for name, value in _to_fields(todo).items() if name not in _UNSEEN},
@@ -291,10 +291,10 @@ def _read(row: Json) -> Observed | None:
 
 
 def _item_signature(item: Item) -> str:
-    return _signature(item.key.calendar, _from_fields(item.fields))
+    return _signature(item.key.place, _from_fields(item.fields))
 
 
-def _signature(place: Calendar, todo: TodoFields) -> str:
+def _signature(place: Place, todo: TodoFields) -> str:
     """Return what tells a to-do from others: card, title and deadline."""
     try:
         deadline = str(datetime.fromisoformat(todo.deadline).timestamp())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite, log1p
 
+from syncd.model.record import RunRecord
 from syncd.portal.client import MethodBudget
-from syncd.state.records import RunRecord
 from syncd.web.markup import Markup, join, tag
 from syncd.web.words import WORDS, Language, duration, stamp
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from syncd.model.item import Hold
+from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, Usage
-from syncd.state.records import RunRecord, Tally
 
 Freshness = Literal["fresh", "stale", "new"]
 """`new`: no pass has succeeded yet, and there is time left until one must have."""

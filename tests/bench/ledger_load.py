@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from syncd.state import Ledger, Settlement, Written
+from syncd.model.record import Settlement, Written
+from syncd.state.ledger import Ledger
 from tests.state.values import SYNC, intent, key, link
 
 BATCH = 50

@@ -16,12 +16,12 @@ from time import process_time
 
 import structlog
 
-from syncd.portal.answers import RawAnswer
 from syncd.portal.client import Portal
-from syncd.portal.credential import Webhook
-from syncd.portal.transport import TransportFault
-from syncd.portal.waiting import Job
-from syncd.portal.wire import Command, Outcome
+from syncd.portal.exchange.queue import Job
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import TransportFault
+from syncd.portal.line.wire import Command, Outcome
 from syncd.sandbox.seed import default_world
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.wire import PortalRequest

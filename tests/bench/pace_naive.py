@@ -12,7 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from syncd.portal.transport import TransportFault
+from syncd.portal.line.transport import TransportFault
 from tests.bench.pace_world import LightPortal
 
 _RETRIES = 3

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from syncd.portal.pace import Limits
+from syncd.portal.limits.pace import Limits
 from tests.bench.pace_bound import Allowed, least_s
 from tests.bench.pace_world import NOON_HOURS, ROUND_TRIP_S, Cost, LightPortal, by_method, slow_by_day, steady
 from tests.support.simclock import EPOCH

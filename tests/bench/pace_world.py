@@ -19,8 +19,8 @@ from typing import Any
 
 import orjson
 
-from syncd.portal.answers import RawAnswer
-from syncd.portal.transport import TransportFault
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.transport import TransportFault
 from syncd.sandbox.limits import OperatingLimiter, OperatingRequest, RequestBucket
 from tests.support.simclock import EPOCH
 

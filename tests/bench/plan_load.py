@@ -26,7 +26,7 @@ from syncd.cycle import directory as directories
 from syncd.cycle.look import note_verified
 from syncd.cycle.prepare import prepare
 from syncd.model.item import Change, Link
-from syncd.portal.directory import Caller, Directory, Section, User
+from syncd.portal.people.directory import Caller, Directory, Section, User
 from tests.source.workbooks import workbook
 from tests.support.sandbox import run_inline
 

@@ -11,8 +11,8 @@ from time import process_time
 import structlog
 
 from syncd.portal.client import Portal
-from syncd.portal.credential import Webhook
-from syncd.portal.pace import Limits
+from syncd.portal.limits.pace import Limits
+from syncd.portal.line.credential import Webhook
 from tests.portal.fake import ADD, UPDATE, FakePortal, Ledger, jobs_of
 from tests.support.simclock import VirtualClock, run_virtual
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncd.portal.pace import Limits
+from syncd.portal.limits.pace import Limits
 from tests.bench.pace import HEADER, line, run_naive, run_syncd
 from tests.bench.pace_bound import Allowed, least_s
 from tests.bench.pace_naive import FixedBatches, SummedWindow, WaitAt95

@@ -8,14 +8,14 @@ from io import StringIO
 from rich.console import Console
 
 from syncd.cli.show import change_table, line
-from syncd.model.item import Calendar, Change, Item, Json, Key
-from syncd.portal.directory import Caller, Directory, User
+from syncd.model.item import Change, Item, Json, Key, Place
+from syncd.portal.people.directory import Caller, Directory, User
 
 SAID = "weekly MO WE until 25 May 2026, 3 exceptions: 4 series, 1 event"
 
 
 def create(uid: str, piece: str, owner: int = 5, summary: str = SAID) -> Change:
-    key = Key(uid=uid, calendar=Calendar(type="user", owner=owner), piece=piece)
+    key = Key(uid=uid, place=Place(kind="user", owner=owner), piece=piece)
     item = Item(
         key=key,
         section="Team",

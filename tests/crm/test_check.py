@@ -14,8 +14,8 @@ from syncd.config import load_config
 from syncd.cycle.prepare import prepare
 from syncd.errors import PortalRefusedError
 from syncd.portal.client import Portal
-from syncd.portal.credential import Webhook
-from syncd.portal.pace import Limits
+from syncd.portal.limits.pace import Limits
+from syncd.portal.line.credential import Webhook
 from syncd.sandbox.seed import default_world
 from tests.crm.stage import HEADER, ROWS, VISITS
 from tests.support.sandbox import HEADER as SHIFT_HEADER

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from syncd.model.window import Window
-from syncd.portal.wire import Command, Done
+from syncd.portal.line.wire import Command, Done
 from syncd.sandbox.seed import default_world
 from tests.cycle.calendar_text import Shown, said_by_text
 from tests.support.sandbox import WEBHOOK, SimClock, Stage

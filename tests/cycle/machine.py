@@ -23,7 +23,7 @@ from syncd.cycle.result import PassResult
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.cycle.taking import Offer, Taken, purge, undo
 from syncd.model.item import Link
-from syncd.portal.answers import RawAnswer
+from syncd.portal.line.answers import RawAnswer
 from syncd.sandbox.faults import FaultLine, parse_fault
 from syncd.sandbox.rows import Event
 from syncd.sandbox.seed import default_world

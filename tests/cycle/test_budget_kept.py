@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from syncd.app.status import read_status
 from syncd.config import load_config
 from syncd.cycle.prepare import prepare
 from syncd.cycle.run import PassOptions, run_pass
-from syncd.portal.forecast import Forecast
+from syncd.portal.limits.forecast import Forecast
 from syncd.sandbox.settings import Settings
+from syncd.service.status import read_status
 from tests.cycle.test_faults import rows
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from syncd.app.status import read_status, status_document
 from syncd.config import load_config
 from syncd.cycle.result import PassResult
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.errors import PortalUnreachableError
 from syncd.sandbox.settings import Settings
+from syncd.service.status import read_status, status_document
 from tests.cycle.test_faults import expected, faulty, run_until_done
 from tests.support.sandbox import Stage, run_inline
 

@@ -239,7 +239,7 @@ def test_a_section_that_was_made_but_may_not_be_written_to_holds_its_entries_alo
 def test_a_section_that_cannot_be_found_again_is_made_once_in_a_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("syncd.portal.directory._is_filtered", lambda stored, label: False)
+    monkeypatch.setattr("syncd.portal.people.directory._is_filtered", lambda stored, label: False)
     stage = staged(tmp_path, config=SHIFTS.replace('section = "Shifts"', 'section = "Create event for classes"'))
     stage.set_faults(Settings(waf=True, integer_stamps=False))
     before = len(stage.world.tables.sections)

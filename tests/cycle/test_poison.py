@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from syncd.portal.answers import RawAnswer
+from syncd.portal.line.answers import RawAnswer
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from tests.cycle.test_pass import ROWS, staged

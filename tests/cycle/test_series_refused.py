@@ -13,7 +13,7 @@ import pytest
 
 from syncd.cycle.result import PassResult
 from syncd.model.item import Json
-from syncd.portal.answers import RawAnswer
+from syncd.portal.line.answers import RawAnswer
 from tests.cycle.browser import OWNER
 from tests.cycle.test_pass import ROWS, staged
 from tests.cycle.test_series_edits import FIRST, LESSON, TWO_HUNDRED, ZONE, Edited, begun, text

@@ -20,7 +20,7 @@ from syncd.cycle.shaped import ShapingMemory
 from syncd.model.entry import Details, Entry, Recurrence, Timed
 from syncd.model.template import compile_template
 from syncd.model.window import Window
-from syncd.portal.directory import Caller, Directory, Section, User
+from syncd.portal.people.directory import Caller, Directory, Section, User
 from syncd.target.base import ShapeContext, Shaped, Target
 from syncd.target.calendar import CalendarSettings, CalendarTarget
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline

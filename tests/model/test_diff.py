@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.model.diff import ANY_FINGERPRINT, make_plan
-from syncd.model.item import Calendar, Fields, Hold, Item, Key, Link, Observed
+from syncd.model.item import Fields, Hold, Item, Key, Link, Observed, Place
 from syncd.model.plan import Observation, Plan, Policy, Wanted
 from syncd.model.window import Window
 
-CALENDAR = Calendar(type="user", owner=5)
+CALENDAR = Place(kind="user", owner=5)
 WINDOW = Window(first=date(2026, 11, 1), last=date(2027, 10, 31))
 NOW = 1_800_000_000.0
 
@@ -23,7 +23,7 @@ def item(
     uid: str, *, name: str = "Lesson", piece: str = "", day: str = "2026-12-01", section_id: int | None = 7
 ) -> Item:
     return Item(
-        key=Key(uid=uid, calendar=CALENDAR, piece=piece),
+        key=Key(uid=uid, place=CALENDAR, piece=piece),
         section="Shifts",
         section_id=section_id,
         fields={"name": name, "start": day},
@@ -56,7 +56,7 @@ def linked(one: Item, remote_id: int = 100, version: int | None = 1, absent_pass
 def seen(remote_id: int, fields: Fields, *, version: int = 1, section_id: int = 7) -> Observed:
     return Observed(
         remote_id=remote_id,
-        calendar=CALENDAR,
+        place=CALENDAR,
         section_id=section_id,
         version=version,
         fields=fields,
@@ -125,9 +125,9 @@ def test_a_move_to_another_section_is_an_update_that_says_so() -> None:
 
 
 def test_a_move_to_another_calendar_creates_there_and_deletes_here_whatever_on_removed_says() -> None:
-    moved = replace(item("a"), key=Key(uid="a", calendar=Calendar(type="user", owner=6)))
+    moved = replace(item("a"), key=Key(uid="a", place=Place(kind="user", owner=6)))
     plan = plan_for(moved, links=(linked(item("a")),), policy=Policy(on_removed="keep"))
-    assert [(change.op, change.key.calendar.owner) for change in plan.changes] == [("create", 6), ("delete", 5)]
+    assert [(change.op, change.key.place.owner) for change in plan.changes] == [("create", 6), ("delete", 5)]
 
 
 def test_an_entry_gone_from_the_source_stays_by_default() -> None:

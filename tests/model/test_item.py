@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.model.item import Calendar, Key, fingerprint
+from syncd.model.item import Key, Place, fingerprint
 
 TEXTS = st.text(st.sampled_from('aB1é\u0416\u2028\U0001f600\ud83d\x00\x1f\x7f\t\n"\\/'), max_size=4)
 ONE = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | TEXTS
@@ -47,12 +47,12 @@ def test_fields_of_any_mapping_have_the_fingerprint_of_their_dict() -> None:
 
 
 def test_keys_sort_by_uid_then_calendar_then_piece() -> None:
-    here, there = Calendar(type="group", owner=9), Calendar(type="user", owner=1)
+    here, there = Place(kind="group", owner=9), Place(kind="user", owner=1)
     keys = [
-        Key(uid=uid, calendar=calendar, piece=piece)
+        Key(uid=uid, place=calendar, piece=piece)
         for uid in ("a", "b")
         for calendar in (here, there)
         for piece in ("", "20260105")
     ]
     assert sorted(set(keys)) == keys
-    assert len({*keys, Key(uid="a", calendar=Calendar(type="group", owner=9))}) == len(keys)
+    assert len({*keys, Key(uid="a", place=Place(kind="group", owner=9))}) == len(keys)

@@ -91,7 +91,7 @@ def test_two_entries_known_by_uid_among_ten_make_a_source_an_ordinary_one() -> N
 def test_an_orphan_in_another_calendar_or_with_another_start_is_no_match() -> None:
     old = school("old", 1)
     key = msgspec.structs.replace(old[0].key, uid="new")
-    elsewhere = msgspec.structs.replace(key, calendar=msgspec.structs.replace(key.calendar, owner=9))
+    elsewhere = msgspec.structs.replace(key, place=msgspec.structs.replace(key.place, owner=9))
     for other in (replace(old[0], key=elsewhere), replace(old[0], key=key, start="2026-12-01T15:00:00+03:00")):
         assert recognised([other], links_of(old)).names == {}
 

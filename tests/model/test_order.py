@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.model.item import Calendar, Change, Item, Key, Link, Op
+from syncd.model.item import Change, Item, Key, Link, Op, Place
 from syncd.model.order import predecessors, rank
 
-HERE, THERE = Calendar(type="user", owner=5), Calendar(type="user", owner=6)
+HERE, THERE = Place(kind="user", owner=5), Place(kind="user", owner=6)
 Days = tuple[str, str | None]
 
 
 def change(
-    op: Op, *, now: Days | None = None, before: Days | None = None, uid: str = "a", calendar: Calendar = HERE
+    op: Op, *, now: Days | None = None, before: Days | None = None, uid: str = "a", calendar: Place = HERE
 ) -> Change:
-    key = Key(uid=uid, calendar=calendar)
+    key = Key(uid=uid, place=calendar)
     shared = {"key": key, "title": "", "where": "", "start": ""}
     item = link = None
     if now is not None:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from syncd.portal.answers import RawAnswer
 from syncd.portal.client import Job
-from syncd.portal.transport import TransportFault
-from syncd.portal.wire import Command, Done, Outcome
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.transport import TransportFault
+from syncd.portal.line.wire import Command, Done, Outcome
 from tests.support.simclock import EPOCH
 
 ADD, UPDATE, DELETE = "calendar.event.add", "calendar.event.update", "calendar.event.delete"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.portal.answers import Answer, RawAnswer, call_time, read_batch, read_single, scrubbed
-from syncd.portal.wire import CallTime, Done, Refused, Unknown
+from syncd.portal.line.answers import Answer, RawAnswer, call_time, read_batch, read_single, scrubbed
+from syncd.portal.line.wire import CallTime, Done, Refused, Unknown
 
 KEYS = ("c0", "c1", "c2")
 

@@ -12,11 +12,11 @@ import pytest
 import structlog
 
 from syncd.errors import PortalUnreachableError
-from syncd.portal.answers import RawAnswer
 from syncd.portal.client import Job, Portal, PushSummary
-from syncd.portal.credential import Webhook
-from syncd.portal.pace import Limits
-from syncd.portal.wire import Command, Refused
+from syncd.portal.limits.pace import Limits
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.credential import Webhook
+from syncd.portal.line.wire import Command, Refused
 from syncd.sandbox.limits import OperatingLimiter
 from tests.bench.pace_scenarios import ADD, UPDATE
 from tests.bench.pace_world import LightPortal, steady

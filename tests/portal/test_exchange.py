@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.portal.answers import Answer
-from syncd.portal.decisions import Idle, Send, Wait
-from syncd.portal.exchange import Exchange
-from syncd.portal.pace import Limits, Pace
-from syncd.portal.waiting import Job
-from syncd.portal.wire import NOT_SENT, CallTime, Command, Done, Outcome, Refused, Unknown
+from syncd.portal.exchange.decisions import Idle, Send, Wait
+from syncd.portal.exchange.exchange import Exchange
+from syncd.portal.exchange.queue import Job
+from syncd.portal.limits.pace import Limits, Pace
+from syncd.portal.line.answers import Answer
+from syncd.portal.line.wire import NOT_SENT, CallTime, Command, Done, Outcome, Refused, Unknown
 from tests.portal.fake import ADD, DELETE, UPDATE, jobs_of
 
 T0 = 1_800_000_000.0

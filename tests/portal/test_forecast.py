@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from syncd.portal.client import Portal
-from syncd.portal.credential import Webhook
-from syncd.portal.waiting import Job
-from syncd.portal.wire import Command
+from syncd.portal.exchange.queue import Job
+from syncd.portal.line.credential import Webhook
+from syncd.portal.line.wire import Command
 from tests.bench.pace import Keeper, work_of
 from tests.bench.pace_scenarios import ADD, DELETE, UPDATE, Scenario
 from tests.bench.pace_world import LightPortal, by_method, steady

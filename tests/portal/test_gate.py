@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from syncd.portal.gate import RequestGate
+from syncd.portal.limits.gate import RequestGate
 from tests.support.simclock import VirtualClock, run_virtual
 
 

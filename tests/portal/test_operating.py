@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from syncd.portal.buckets import counted_now, paired_seconds
-from syncd.portal.operating import Call, OperatingBudget
+from syncd.portal.limits.buckets import counted_now, paired_seconds
+from syncd.portal.limits.operating import Call, OperatingBudget
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "operating.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.portal.buckets import Counter
-from syncd.portal.costs import CostModel, measured
-from syncd.portal.forecast import forecast
-from syncd.portal.lanes import LaneControl
-from syncd.portal.operating import Call, OperatingBudget
-from syncd.portal.pace import ENVELOPE, Executed, Limits, Pace, ServerClock
-from syncd.portal.wire import CallTime, Done
+from syncd.portal.limits.buckets import Counter
+from syncd.portal.limits.costs import CostModel, measured
+from syncd.portal.limits.forecast import forecast
+from syncd.portal.limits.lanes import LaneControl
+from syncd.portal.limits.operating import Call, OperatingBudget
+from syncd.portal.limits.pace import ENVELOPE, Executed, Limits, Pace, ServerClock
+from syncd.portal.line.wire import CallTime, Done
 from tests.portal.fake import ADD, DELETE, UPDATE, FakePortal, Ledger, jobs_of
 from tests.portal.test_push import portal_of
 from tests.support.simclock import EPOCH, run_virtual

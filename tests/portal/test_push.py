@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError
-from syncd.portal.answers import RawAnswer
 from syncd.portal.client import Job, Portal, PushSummary
-from syncd.portal.credential import Webhook
-from syncd.portal.pace import Limits
-from syncd.portal.transport import TransportFault
-from syncd.portal.wire import Command, Done, Refused, Unknown
+from syncd.portal.limits.pace import Limits
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import TransportFault
+from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from tests.portal.fake import ADD, DELETE, UPDATE, FakePortal, Fault, Ledger, jobs_of
 from tests.support.simclock import VirtualClock, run_virtual
 

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError
 from syncd.portal.client import CommandRefusedError
-from syncd.portal.wire import Command, Done, Refused, Unknown
+from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from tests.portal.fake import ADD, FakePortal, Ledger, jobs_of
 from tests.portal.test_push import portal_of
 from tests.support.simclock import run_virtual

@@ -12,10 +12,10 @@ from aiohttp import web
 from aioresponses import aioresponses
 
 from syncd import __version__
-from syncd.portal.answers import read_batch, read_single
-from syncd.portal.credential import Webhook
-from syncd.portal.transport import AiohttpTransport, TransportFault
-from syncd.portal.wire import Done, Unknown
+from syncd.portal.line.answers import read_batch, read_single
+from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import AiohttpTransport, TransportFault
+from syncd.portal.line.wire import Done, Unknown
 
 SECRET = "topsecretcode"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

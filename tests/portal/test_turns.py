@@ -8,8 +8,8 @@ import pytest
 
 from syncd.errors import StoppedError
 from syncd.portal.client import Portal
-from syncd.portal.pace import Limits
-from syncd.portal.wire import Command
+from syncd.portal.limits.pace import Limits
+from syncd.portal.line.wire import Command
 from tests.portal.fake import ADD, UPDATE, FakePortal, Ledger, jobs_of
 from tests.portal.test_push import portal_of
 from tests.support.simclock import run_virtual

@@ -13,8 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.portal.credential import Webhook
-from syncd.portal.wire import Command, alone_because, encode_batch, encode_command, encode_single, unsendable_because
+from syncd.portal.line.credential import Webhook
+from syncd.portal.line.wire import (
+    Command,
+    alone_because,
+    encode_batch,
+    encode_command,
+    encode_single,
+    unsendable_because,
+)
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "batch.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["encoded"]

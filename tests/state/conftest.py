@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.state import Ledger
+from syncd.state.ledger import Ledger
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import StateError, StateLockedError
-from syncd.state import Ledger
 from syncd.state.file import open_for_reading, open_for_writing
+from syncd.state.ledger import Ledger
 from syncd.state.schema import APPLICATION_ID, STEPS
 from tests.state.values import SYNC, hold, intent, link
 
@@ -24,7 +24,7 @@ HOLDER = """
 import asyncio, sys
 from pathlib import Path
 from syncd.errors import StateLockedError
-from syncd.state import Ledger
+from syncd.state.ledger import Ledger
 async def main():
     try:
         await Ledger.open(Path(sys.argv[1]), now=1.0)
@@ -37,7 +37,7 @@ asyncio.run(main())
 CRASHER = """
 import asyncio, os, sys
 from pathlib import Path
-from syncd.state import Ledger
+from syncd.state.ledger import Ledger
 from tests.state.values import SYNC, intent
 async def main():
     ledger = await Ledger.open(Path(sys.argv[1]), now=1.0)

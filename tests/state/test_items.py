@@ -3,8 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from syncd.model.item import Calendar, Key
-from syncd.state import Ledger, Tally
+from syncd.model.item import Key, Place
+from syncd.model.record import Tally
+from syncd.state.ledger import Ledger
 from tests.state.values import OTHER, SYNC, hold, intent, key, link
 
 
@@ -18,9 +19,9 @@ async def absent_passes(ledger: Ledger) -> dict[str, int]:
 
 
 async def test_links_come_ordered_by_key(ledger: Ledger) -> None:
-    calendars = [Calendar.parse(text) for text in ("user/10", "user/9", "company_calendar/0")]
+    calendars = [Place.parse(text) for text in ("user/10", "user/9", "company_calendar/0")]
     keys = [
-        Key(uid=uid, calendar=calendar, piece=piece)
+        Key(uid=uid, place=calendar, piece=piece)
         for uid in ("я", "b", "Z", "😀", "\uffee")
         for calendar in calendars
         for piece in ("", "s1", "S2")

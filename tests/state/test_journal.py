@@ -7,7 +7,8 @@ import pytest
 
 from syncd.errors import StateError
 from syncd.model.item import Link
-from syncd.state import Deleted, Dropped, Intent, Ledger, Outcome, Refused, Settlement, Unknown, Written
+from syncd.model.record import Deleted, Dropped, Intent, Outcome, Refused, Settlement, Unknown, Written
+from syncd.state.ledger import Ledger
 from tests.state.values import OTHER, SYNC, fields, hold, intent, key, link
 
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.model.item import Hold, Key, Link, Op
-from syncd.state import Deleted, Dropped, Intent, Ledger, Refused, Settlement, Unknown, Written
+from syncd.model.record import Deleted, Dropped, Intent, Refused, Settlement, Unknown, Written
+from syncd.state.ledger import Ledger
 from tests.state.values import SYNC, fields, hold, intent, key, link
 
 UIDS = ("a", "b", "c")

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from syncd.model.entry import Problem
-from syncd.state import MAX_PROBLEMS, Ledger, RunRecord, runs
+from syncd.model.record import MAX_PROBLEMS, RunRecord
+from syncd.state import runs
+from syncd.state.ledger import Ledger
 from tests.state.values import OTHER, SYNC, intent, link
 
 

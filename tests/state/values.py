@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from syncd.model.item import Calendar, Fields, Hold, Key, Link, Op, fingerprint
-from syncd.state import Intent
+from syncd.model.item import Fields, Hold, Key, Link, Op, Place, fingerprint
+from syncd.model.record import Intent
 
 SYNC = "timetable"
 OTHER = "duty"
 
 
 def key(uid: str = "a", *, owner: int = 5, piece: str = "") -> Key:
-    return Key(uid=uid, calendar=Calendar(type="user", owner=owner), piece=piece)
+    return Key(uid=uid, place=Place(kind="user", owner=owner), piece=piece)
 
 
 def fields(name: str = "Lesson") -> Fields:

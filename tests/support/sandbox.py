@@ -17,10 +17,10 @@ from syncd.cycle.result import PassResult
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.cycle.setup import SyncSetup
 from syncd.cycle.setup import World as PassWorld
-from syncd.portal.answers import RawAnswer
 from syncd.portal.client import Portal
-from syncd.portal.credential import Webhook
-from syncd.portal.transport import TransportFault
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import TransportFault
 from syncd.sandbox.seed import default_world
 from syncd.sandbox.seed_schema import WorldSeed
 from syncd.sandbox.settings import Settings

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from syncd.model.item import Calendar, Change, Item, Key, Link, Observed
+from syncd.model.item import Change, Item, Key, Link, Observed, Place
 from syncd.model.rule import WEEKDAYS, NativeRule
 from syncd.portal.client import Portal
-from syncd.portal.credential import Webhook
-from syncd.portal.directory import Caller, Directory
-from syncd.portal.pace import Limits
-from syncd.portal.wire import Command, Done
+from syncd.portal.limits.pace import Limits
+from syncd.portal.line.credential import Webhook
+from syncd.portal.line.wire import Command, Done
+from syncd.portal.people.directory import Caller, Directory
 from syncd.sandbox.seed import default_world
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
@@ -28,7 +28,7 @@ from syncd.target.event import EventFields, Meeting, to_fields
 from tests.support.sandbox import WEBHOOK, SimClock, WorldTransport, run_inline
 
 OWNER = 3
-CALENDAR = Calendar(type="user", owner=OWNER)
+CALENDAR = Place(kind="user", owner=OWNER)
 SECTION = 3
 DIRECTORY = Directory(
     read_at=1_795_000_000.0,
@@ -89,7 +89,7 @@ def events(draw: st.DrawFn) -> EventFields:
 
 
 def change(op: Any, event: EventFields, remote_id: int = 0, before: EventFields | None = None) -> Change:
-    key = Key(uid="u", calendar=CALENDAR)
+    key = Key(uid="u", place=CALENDAR)
     item = Item(key=key, section="S", section_id=SECTION, fields=to_fields(event), title=event.name, where="w",
                 starts_on=event.start[:10], ends_on=None, start=event.start)  # fmt: skip
     link = None

@@ -8,7 +8,7 @@ import pytest
 
 from syncd.errors import EntryError
 from syncd.model.entry import AllDay, Timed
-from syncd.portal.directory import Caller, Directory
+from syncd.portal.people.directory import Caller, Directory
 from syncd.target.remembered import Remembered
 from syncd.target.times import times_of
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from syncd.model.entry import Problem
-from syncd.model.item import Calendar, Hold, Key
+from syncd.model.item import Hold, Key, Place
+from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, Usage
-from syncd.state.records import RunRecord, Tally
 from syncd.web.view import ChangeLine, PlanView, PortalView, SyncView, Totals, View
 
 NOW = 1_795_230_000.0
@@ -27,7 +27,7 @@ def run(number: int, **facts: Any) -> RunRecord:
 
 
 def hold(**facts: Any) -> Hold:
-    key = Key(uid="7", calendar=Calendar(type="user", owner=3))
+    key = Key(uid="7", place=Place(kind="user", owner=3))
     usual: dict[str, Any] = {"reason": f"the portal refused it: {HOSTILE}", "retry_at": NOW + 900, "title": HOSTILE}
     facts = usual | facts
     return Hold(key=key, fingerprint="x", attempts=1, since=NOW - 60, where="shifts.csv:14", **facts)

@@ -7,9 +7,9 @@ import asyncio
 import os
 import signal
 
-from syncd.app.service import open_service, surroundings
 from syncd.cli.dispatch import config_path
 from syncd.errors import ConfigError
+from syncd.service.host import open_service, surroundings
 
 
 async def run_daemon(arguments: argparse.Namespace, stop: asyncio.Event) -> int:

@@ -14,9 +14,9 @@ from syncd.app.wiring import App, open_app
 from syncd.cli import show
 from syncd.cli.dispatch import config_path
 from syncd.errors import ConfigError
-from syncd.model.item import Calendar, Json
+from syncd.model.item import Json, Place
 from syncd.portal.client import Portal
-from syncd.portal.directory import Directory, read_directory, read_sections
+from syncd.portal.people.directory import Directory, read_directory, read_sections
 
 
 async def portal(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
@@ -107,19 +107,19 @@ def _owners(directory: Directory, *, as_json: bool) -> None:
     show.rows(out, ("kind", "id", "name", "e-mail", "XML_ID", ""), lines)
 
 
-def _calendars(directory: Directory, kind: str, owner: str | None) -> Sequence[Calendar]:
+def _calendars(directory: Directory, kind: str, owner: str | None) -> Sequence[Place]:
     match kind:
         case "company":
-            return (Calendar(type="company_calendar", owner=0),)
+            return (Place(kind="company_calendar", owner=0),)
         case "group":
             groups = (directory.group(owner),) if owner else directory.groups
-            return tuple(Calendar(type="group", owner=group.id) for group in groups)
+            return tuple(Place(kind="group", owner=group.id) for group in groups)
         case _:
             users = (directory.user(owner),) if owner else tuple(user for user in directory.users if user.active)
-            return tuple(Calendar(type="user", owner=user.id) for user in users)
+            return tuple(Place(kind="user", owner=user.id) for user in users)
 
 
-def _sections(directory: Directory, calendars: Sequence[Calendar], *, as_json: bool) -> None:
+def _sections(directory: Directory, calendars: Sequence[Place], *, as_json: bool) -> None:
     rows = [(calendar, section) for calendar in calendars for section in directory.sections.get(str(calendar), ())]
     if as_json:
         _print(
@@ -127,7 +127,7 @@ def _sections(directory: Directory, calendars: Sequence[Calendar], *, as_json: b
                 {
                     "id": section.id,
                     "name": section.name,
-                    "calendar": calendar.type,
+                    "calendar": calendar.kind,
                     "owner": calendar.owner,
                     "writable": section.writable,
                     "synced_with": section.external or None,

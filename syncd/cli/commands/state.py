@@ -10,12 +10,12 @@ from datetime import datetime
 
 import orjson
 
-from syncd.app.status import Status, SyncStatus, read_status, status_document, waiting
 from syncd.app.wiring import open_app
 from syncd.cli import show
 from syncd.cli.dispatch import config_path
 from syncd.clock import SystemClock
 from syncd.config import load_config
+from syncd.service.status import Status, SyncStatus, read_status, status_document, waiting
 from syncd.state.ledger import Ledger
 
 _SHOWN_HOLDS = 20

@@ -20,7 +20,7 @@ from dateutil.rrule import rrulestr
 from syncd.model import zones
 from syncd.model.entry import AllDay, Details, Entry, Moment, Recurrence, Reminder, Span, Timed
 from syncd.model.item import Json
-from syncd.portal.directory import rows_of
+from syncd.portal.people.directory import rows_of
 from syncd.source import span
 from syncd.source.text import clean
 

@@ -24,12 +24,12 @@ from syncd.errors import (
     SourceRefusedError,
 )
 from syncd.model.entry import Problem, Snapshot
-from syncd.model.item import Calendar, Json
+from syncd.model.item import Json, Place
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.directory import Directory, Section, read_directory, read_sections, rows_of
-from syncd.portal.refusal import CommandRefusedError
-from syncd.portal.wire import Command, Done
+from syncd.portal.line.refusal import CommandRefusedError
+from syncd.portal.line.wire import Command, Done
+from syncd.portal.people.directory import Directory, Section, read_directory, read_sections, rows_of
 from syncd.source.base import ReadContext, Source, Written
 from syncd.source.bitrix24.rows import Culture, EventRow, Surroundings, read_row
 from syncd.source.options import read_options
@@ -118,20 +118,20 @@ class Bitrix24Source:
             self._last = snapshot
         return self._last
 
-    def _calendars(self, directory: Directory) -> tuple[list[Calendar], list[Problem]]:
+    def _calendars(self, directory: Directory) -> tuple[list[Place], list[Problem]]:
         """Return the calendars meant; an owner that cannot be found makes the reading incomplete."""
         kind = self._options.calendar
         owners = self._options.owner if isinstance(self._options.owner, list) else [self._options.owner]
         if kind == "company":
-            return [Calendar(type="company_calendar", owner=0)], []
+            return [Place(kind="company_calendar", owner=0)], []
         if not owners:
             everyone = directory.groups if kind == "group" else [user for user in directory.users if user.active]
-            return [Calendar(type=kind, owner=one.id) for one in everyone], []
+            return [Place(kind=kind, owner=one.id) for one in everyone], []
         calendars, problems = [], []
         for owner in owners:
             try:
                 found = directory.group(str(owner)) if kind == "group" else directory.user(str(owner))
-                calendars.append(Calendar(type=kind, owner=found.id))
+                calendars.append(Place(kind=kind, owner=found.id))
             except EntryError as error:
                 problems.append(Problem(where=self.describe(), kind="incomplete", reason=error.message))
         return calendars, problems
@@ -139,14 +139,14 @@ class Bitrix24Source:
     def _places(
         self,
         directory: Directory,
-        calendars: Sequence[Calendar],
+        calendars: Sequence[Place],
         found: Mapping[str, Sequence[Section]],
         written: Written,
-    ) -> tuple[list[tuple[Calendar, Section, str]], list[Problem]]:
+    ) -> tuple[list[tuple[Place, Section, str]], list[Problem]]:
         """Return the sections to read with their owners' names; raises SourceError for one that syncd writes to."""
         wanted = {str(label).strip().casefold() for label in self._options.sections}
         met: set[str] = set()
-        places: list[tuple[Calendar, Section, str]] = []
+        places: list[tuple[Place, Section, str]] = []
         problems: list[Problem] = []
         for calendar in calendars:
             if str(calendar) not in found:
@@ -158,7 +158,7 @@ class Bitrix24Source:
                 if wanted and not wanted & labels:
                     continue
                 ours = section.id in written.sections or any(
-                    (calendar.type, label) in written.names for label in labels
+                    (calendar.kind, label) in written.names for label in labels
                 )
                 if ours and wanted:
                     raise SourceError(
@@ -173,8 +173,8 @@ class Bitrix24Source:
         return places, problems
 
     async def _rows(
-        self, portal: Portal, places: Sequence[tuple[Calendar, Section, str]], context: ReadContext
-    ) -> tuple[list[tuple[EventRow, Calendar, Section, str]], list[str]]:
+        self, portal: Portal, places: Sequence[tuple[Place, Section, str]], context: ReadContext
+    ) -> tuple[list[tuple[EventRow, Place, Section, str]], list[str]]:
         """Return each event once, series as their masters; and what could not be read."""
         asked = [
             (place, Command(method="calendar.event.get", params=_listing(*place[:2], *days)))
@@ -183,7 +183,7 @@ class Bitrix24Source:
         ]
         outcomes = await portal.read_many([command for _, command in asked])
         unread: dict[str, None] = {}
-        seen: dict[int, tuple[Json, tuple[Calendar, Section, str]]] = {}
+        seen: dict[int, tuple[Json, tuple[Place, Section, str]]] = {}
         for (place, _), outcome in zip(asked, outcomes, strict=True):
             if not isinstance(outcome, Done):
                 unread[f"section {place[1].name!r} of {place[0]} could not be read: {outcome}"] = None
@@ -208,7 +208,7 @@ class Bitrix24Source:
     def _fill(
         self,
         part: Part,
-        rows: Sequence[tuple[EventRow, Calendar, Section, str]],
+        rows: Sequence[tuple[EventRow, Place, Section, str]],
         directory: Directory,
         written: Written,
         context: ReadContext,
@@ -237,9 +237,9 @@ def _row(row: Json) -> EventRow:
         return EventRow(id=identity)  # without dates: rejected by its id when it is read
 
 
-def _listing(calendar: Calendar, section: Section, first: date, last: date) -> dict[str, Json]:
+def _listing(calendar: Place, section: Section, first: date, last: date) -> dict[str, Json]:
     return {
-        "type": calendar.type,
+        "type": calendar.kind,
         "ownerId": calendar.owner,
         "section": [section.id],
         "from": (first - timedelta(days=1)).isoformat(),
@@ -257,9 +257,9 @@ def _spans(window: Window, today: date) -> Iterator[tuple[date, date]]:
         first = following
 
 
-def _owner(directory: Directory, calendar: Calendar) -> str:
+def _owner(directory: Directory, calendar: Place) -> str:
     """Return what finds the owner again in another portal: the e-mail address, else the name."""
-    if calendar.type == "group":
+    if calendar.kind == "group":
         return next((group.name for group in directory.groups if group.id == calendar.owner), "")
     user = next((user for user in directory.users if user.id == calendar.owner), None)
     return (user.email or user.full_name) if user is not None else ""

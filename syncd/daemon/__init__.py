@@ -1,1 +1,0 @@
-"""When passes run, and what systemd is told about it."""

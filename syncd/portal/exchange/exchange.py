@@ -1,0 +1,382 @@
+"""Which request goes out next, and what an answer means for the jobs in it. All decisions, no IO, no clock.
+
+    offer -> waiting -> next: Send -> answered -> settled
+                ^          |             |
+                +----------+- withdraw   +- not executed, or unknown and repeatable: back to waiting
+
+A job is settled exactly once. A create whose fate is unknown is never sent again from here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncd.portal.exchange.batch import Load
+from syncd.portal.exchange.decisions import Idle, Send, Wait
+from syncd.portal.exchange.queue import Job, Queue, Waiting
+from syncd.portal.limits.forecast import Flying
+from syncd.portal.limits.pace import ENVELOPE, Executed, Pace
+from syncd.portal.line.answers import Answer
+from syncd.portal.line.wire import (
+    DEPENDENCY,
+    NOT_SENT,
+    UNSENDABLE,
+    Outcome,
+    Refused,
+    Unknown,
+    written,
+)
+
+_RESENDS = 3
+_RESEND_AFTER_S = 1.0
+_SUSPECTS = 7
+"""Jobs that shared a lost request travel in small groups next, then one by one, so that the culprit is found."""
+
+_REFUSALS_PER_FAULT = 4
+_SINGLE_EVERY = 2
+_SHORTEST_WAIT_S = 0.5
+_SHORTEST_SHARE_S = 1.0
+_SHORTEST_ALONE_S = 4.0
+"""A push as short as this is one request."""
+
+_REFUSED_PROBES = 6
+"""After so many refusals in a row, each after a longer wait, a method is given up: some 25 minutes after the first."""
+
+PATIENCE = 8
+"""Requests in a row without an answer after which a push gives up: some three minutes of pauses."""
+
+
+Settled = tuple[tuple[Job, Outcome], ...]
+
+
+@dataclass(slots=True)
+class _Flight:
+    send: Send
+    waiting: tuple[Waiting, ...]
+    sent_at: float
+    alone: bool
+
+
+class Exchange:
+    """The jobs of one push or reading, on their way through the `pace` they share with others."""
+
+    def __init__(self, pace: Pace, *, patience: int = PATIENCE, reading: bool = False) -> None:
+        self._pace = pace
+        self._reading = reading
+        self._patience = patience
+        self._faults = self._refusals = 0
+        self._queue = Queue()
+        self._flights: dict[int, _Flight] = {}
+        self._open: set[int] = set()
+        self._done: dict[int, bool] = {}
+        self._tickets = 0
+        self._batches_in_a_row = 0
+        self._batch_size = pace.limits.batch_size
+        self._stopped: Refused | Unknown | None = None
+        self._met: set[str] = set()
+
+    @property
+    def remaining(self) -> int:
+        """Jobs offered and not settled."""
+        return len(self._open)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent and not answered."""
+        return len(self._flights)
+
+    @property
+    def stopped(self) -> Refused | Unknown | None:
+        """Why nothing more is sent: the portal refuses the caller, or does not answer any more."""
+        return self._stopped
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the jobs that wait, by method."""
+        return {**self._queue.counts()}
+
+    def flying(self, now: float) -> tuple[Flying, ...]:
+        """Return the requests in flight, as a forecast takes them."""
+        return tuple(
+            Flying(counts=Tally(job.command.budget_key for job in f.send.jobs), age_s=now - f.sent_at)
+            for f in self._flights.values()
+        )
+
+    def budget(self, method: str, now: float) -> tuple[float, float, float | None]:
+        """Return a method's seconds used and allowed, and the monotonic time its oldest seconds drop."""
+        return self._pace.budget(method, now)
+
+    def offer(self, jobs: Iterable[Job], *, single: bool = False) -> Settled:
+        """Take in jobs, each id once; return those that are settled at once because they can never be sent.
+
+        With `single` every job becomes a call of its own. Raises ValueError for an id offered before, or an `after`
+        that names a job not offered.
+        """
+        settled: list[tuple[Job, Outcome]] = []
+        for job in jobs:
+            if job.id in self._open or job.id in self._done:
+                raise ValueError(f"job {job.id} was offered before")
+            for one in job.after:
+                if one not in self._open and one not in self._done:
+                    raise ValueError(f"job {job.id} is to come after job {one}, which was not offered")
+            self._open.add(job.id)
+            form = written(job.command)
+            if form.unsendable is not None:
+                settled += self._settle(job, Refused(code=UNSENDABLE, description=form.unsendable))
+            elif failed := [one for one in job.after if self._done.get(one) is False]:
+                settled += self._settle(job, _dependency(failed[0]))
+            else:
+                text = None if single else form.text
+                self._queue.add(job, text, behind=[one for one in job.after if one not in self._done])
+        return tuple(settled)
+
+    def next(self, now: float) -> Send | Wait | Idle:
+        """Decide what happens next at monotonic time `now`; a Send counts as in flight from here on."""
+        if self._stopped is not None or not self._open:
+            return Wait(until=None, why="answers") if self._flights else Idle(stopped=self._stopped)
+        if not self._pace.lanes.free:
+            return Wait(until=None, why="answers")
+        pause = self._pace.paused_until
+        if pause is not None and now < pause:
+            return Wait(until=pause, why="pause after a fault")
+        self._queue.wake(now)
+        chosen, single = self._choose(now)
+        if chosen:
+            return self._launch(chosen, now, single=single)
+        if self._hopeless():
+            return Idle(stopped=self._stopped)
+        return self._wait(now)
+
+    def answered(self, ticket: int, now: float, answer: Answer) -> Settled:
+        """Take in the answer to a request; return the jobs it settles, with their final outcomes."""
+        flight = self._flights.pop(ticket)
+        send, whole = flight.send, answer.whole
+        match whole:
+            case Unknown():
+                self._pace.lost(send.costs, batched=not send.single, sent_at=flight.sent_at, now=now)
+                self._fault(whole)
+            case Refused(code="not_sent"):
+                self._pace.unreached(send.costs, now=now)
+                self._fault(Unknown(reason=whole.description))
+            case Refused(reach="rate"):
+                self._pace.refused_for_rate(send.costs)
+                self._refusals += 1
+                if self._refusals >= _REFUSALS_PER_FAULT * self._patience:
+                    self._stopped = Unknown(reason="the portal finds every request one too many")
+            case Refused(reach="method"):
+                self._pace.withdrawn(send.costs)
+                self._pace.blocked(ENVELOPE, batched=False, now=now)
+                self._queue.put_back(flight.waiting, sent=True)
+                return ()
+            case _:
+                self._learn(flight, answer, now)
+        return self._decide(flight, answer, now)
+
+    def knows(self, ticket: int) -> bool:
+        """Say whether the request is in flight."""
+        return ticket in self._flights
+
+    def departed(self, ticket: int, now: float) -> None:
+        """Take note that the request leaves now, after its wait for the gate and the journal."""
+        self._flights[ticket].sent_at = now
+
+    def abandon(self, ticket: int, now: float) -> None:
+        """Give up a request in flight without waiting for its answer; its jobs stay unsettled."""
+        flight = self._flights.pop(ticket)
+        self._pace.lost(flight.send.costs, batched=not flight.send.single, sent_at=flight.sent_at, now=now)
+
+    def withdraw(self, ticket: int) -> None:
+        """Put back the jobs of a Send that did not go out."""
+        flight = self._flights.pop(ticket)
+        self._pace.withdrawn(flight.send.costs)
+        self._queue.put_back(flight.waiting)
+
+    def give_back(self) -> Settled:
+        """Settle, as not sent, the jobs that went out before, were not executed and now wait again.
+
+        For the end of a push that stops early: what was written down as intended is then known not to have happened.
+        """
+        refused = Refused(code=NOT_SENT, description="stopped before it was sent again", reach="rate", transient=True)
+        settled: list[tuple[Job, Outcome]] = []
+        for waiting in self._queue.take_sent():
+            outcome: Outcome = refused
+            if waiting.doubt is not None:
+                outcome = Unknown(reason=waiting.doubt, ended=waiting.ended)
+            settled += self._settle(waiting.job, outcome)
+        return tuple(settled)
+
+    def _choose(self, now: float) -> tuple[tuple[Waiting, ...], bool]:
+        """Pick the jobs of the next request: singles have their turn after every few batches."""
+        single_first = self._batches_in_a_row >= _SINGLE_EVERY
+        for single in (single_first, not single_first):
+            chosen = self._pick_single(now) if single else self._pick_batch(now)
+            if chosen:
+                self._batches_in_a_row = 0 if single else self._batches_in_a_row + 1
+                return chosen, single
+        return (), False
+
+    def _pick_single(self, now: float) -> tuple[Waiting, ...]:
+        for waiting in self._queue.singles():
+            method = waiting.method
+            if self._pace.fits(method, now, self._pace.costs.expected(method)) or self._pace.may_probe(method, now):
+                self._queue.take(waiting)
+                return (waiting,)
+        return ()
+
+    def _pick_batch(self, now: float) -> tuple[Waiting, ...]:
+        lonely = self._pick_suspects(now)
+        if lonely:
+            return lonely
+        load = Load(self._pace, now, self._batch_size, seconds=self._fair_s(now))
+        closed: set[str] = set()
+        while (waiting := self._queue.first(without=closed)) is not None:
+            if load.full:
+                break
+            if load.takes(waiting):
+                self._queue.take(waiting)
+            else:
+                closed.add(waiting.method)
+        return load.chosen
+
+    def _fair_s(self, now: float) -> float:
+        """Return what one of the last batches may take, so that all lanes come to their end at the same time."""
+        costs, flights = self._pace.costs, self._flights.values()
+        left_s = sum(count * costs.expected(method) for method, count in self._queue.counts().items())
+        flying_s = sum(max(0.0, flight.send.expected_s - (now - flight.sent_at)) for flight in flights)
+        shortest = _SHORTEST_SHARE_S if flights else _SHORTEST_ALONE_S
+        return max(shortest, (left_s + flying_s) / self._pace.lanes.allowed)
+
+    def _pick_suspects(self, now: float) -> tuple[Waiting, ...]:
+        """Pick jobs that a lost request left in doubt: a small group, or one that was lost more than once."""
+        load = Load(self._pace, now, min(_SUSPECTS, self._batch_size))
+        for waiting in self._queue.suspects():
+            if waiting.lonely and load.chosen:
+                continue
+            if load.full or not load.takes(waiting):
+                continue
+            self._queue.take(waiting)
+            if waiting.lonely:
+                break
+        return load.chosen
+
+    def _launch(self, chosen: Sequence[Waiting], now: float, *, single: bool) -> Send:
+        costs: dict[str, float] = {}
+        for waiting in chosen:
+            costs[waiting.method] = costs.get(waiting.method, 0.0) + self._pace.costs.expected(waiting.method)
+        self._tickets += 1
+        send = Send(
+            ticket=self._tickets,
+            jobs=tuple(waiting.job for waiting in chosen),
+            single=single,
+            keys=() if single else tuple(f"c{index}" for index in range(len(chosen))),
+            texts=tuple(waiting.text for waiting in chosen if waiting.text is not None),
+            costs=costs,
+            expected_s=sum(costs.values()),
+        )
+        alone = not self._pace.lanes.in_flight
+        if not alone:
+            for flight in self._flights.values():
+                flight.alone = False
+        self._pace.sent(costs)
+        self._flights[send.ticket] = _Flight(send=send, waiting=tuple(chosen), sent_at=now, alone=alone)
+        return send
+
+    def _hopeless(self) -> bool:
+        """Stop when nothing is left but methods that the portal refuses however long they are left alone."""
+        methods = [method for method, _ in self._queue.methods()]
+        if self._flights or not methods or self._queue.resend_at() is not None:
+            return False
+        if any(m not in self._met or self._pace.operating.refusals(m) < _REFUSED_PROBES for m in methods):
+            return False
+        said = f"{', '.join(dict.fromkeys(methods))} still refused after {_REFUSED_PROBES} ever longer waits"
+        self._stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
+        return True
+
+    def _wait(self, now: float) -> Wait:
+        """Say until when nothing can be sent, and for what."""
+        times: list[tuple[float, str, str | None]] = []
+        for method, single in self._queue.methods():
+            if self._pace.untried(method):
+                continue
+            free_at = self._pace.free_at(method, now)
+            if not single:
+                free_at = max(free_at, self._pace.envelope_free_at(now))
+            times.append((free_at, f"operating time of {method}", method))
+        if (resend_at := self._queue.resend_at()) is not None:
+            times.append((resend_at, "a pause before sending again", None))
+        if not times:
+            return Wait(until=None, why="answers")
+        until, why, waited = min(times, key=lambda one: one[:2])
+        if until <= now and self._pace.lanes.in_flight:
+            return Wait(until=None, why="answers")
+        # Two clocks may disagree by a rounding: never wait for a moment that has come.
+        return Wait(until=max(until, now + _SHORTEST_WAIT_S), why=why, method=waited)
+
+    def _decide(self, flight: _Flight, answer: Answer, now: float) -> Settled:
+        settled: list[tuple[Job, Outcome]] = []
+        back: list[Waiting] = []
+        blocked: set[str] = set()
+        for waiting, outcome in zip(flight.waiting, answer.outcomes, strict=True):
+            match outcome:
+                case Refused(reach="rate") | Refused(reach="method", transient=True):
+                    if outcome.reach == "method":
+                        blocked.add(waiting.method)
+                    back.append(waiting)
+                case Refused(code="ERROR_BATCH_LENGTH_EXCEEDED") if len(answer.outcomes) > 1:
+                    self._batch_size = min(self._batch_size, max(1, len(answer.outcomes) // 2))
+                    back.append(waiting)
+                case Refused(reach="portal"):
+                    # While reading, a scope that is missing for one method of a batch is that method's affair.
+                    if answer.whole is not None or not self._reading:
+                        self._stopped = outcome
+                    settled += self._settle(waiting.job, outcome)
+                case Unknown() if waiting.job.repeatable and waiting.losses < _RESENDS:
+                    pause = _RESEND_AFTER_S * 2**waiting.losses
+                    self._queue.resend(waiting, at=now + pause, doubt=outcome)
+                case Unknown():
+                    settled += self._settle(waiting.job, replace(outcome, ended=outcome.ended and waiting.ended))
+                case _:
+                    settled += self._settle(waiting.job, outcome)
+        self._met |= blocked
+        for method in sorted(blocked):
+            self._pace.blocked(method, batched=not flight.send.single, now=now)
+        self._queue.put_back(back, sent=True)
+        return tuple(settled)
+
+    def _learn(self, flight: _Flight, answer: Answer, now: float) -> None:
+        self._faults = self._refusals = 0
+        jobs = zip(flight.send.jobs, answer.outcomes, strict=True)
+        self._pace.answered(
+            [Executed(method=job.command.budget_key, outcome=outcome) for job, outcome in jobs],
+            time=answer.time,
+            batched=not flight.send.single,
+            sent_at=flight.sent_at,
+            now=now,
+            alone=flight.alone,
+            costs=flight.send.costs,
+        )
+
+    def _fault(self, why: Unknown) -> None:
+        self._faults += 1
+        if self._faults >= self._patience and self._stopped is None:
+            self._stopped = why
+
+    def _settle(self, job: Job, outcome: Outcome) -> Settled:
+        """Settle a job, and with it those that waited for it when it was not done."""
+        settled: list[tuple[Job, Outcome]] = []
+        pending: list[tuple[Job, Outcome]] = [(job, outcome)]
+        while pending:
+            one, what = pending.pop(0)
+            settled.append((one, what))
+            self._open.discard(one.id)
+            self._done[one.id] = one.done_by(what)
+            if self._done[one.id]:
+                self._queue.release(one.id)
+            else:
+                pending += [(child, _dependency(one.id)) for child in self._queue.orphans(one.id)]
+        return tuple(settled)
+
+
+def _dependency(failed: int) -> Refused:
+    return Refused(code=DEPENDENCY, description=f"job {failed}, which must come first, was not done")

@@ -1,0 +1,184 @@
+"""The jobs of an exchange that wait: in order within each method, set back after a loss, held behind another job.
+
+Pure bookkeeping; which job goes, and what becomes of it, is decided by the exchange.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter as Tally
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from syncd.portal.line.wire import Command, Done, Outcome, Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One command to be executed once. `repeatable`: executing it twice does no harm (update, delete, read).
+
+    `after` are the ids of jobs that must be done first. `careful` marks a job that was unknown in an earlier push: it
+    travels by itself, so that it can spoil no other. `believes` says whether an answer means that it was done, for a
+    refusal may look like a result (PORTAL.md 4.3).
+    """
+
+    id: int
+    command: Command
+    repeatable: bool
+    after: tuple[int, ...] = ()
+    careful: bool = False
+    believes: Callable[[Done], bool] | None = None
+
+    def done_by(self, outcome: Outcome) -> bool:
+        """Say whether `outcome` means that the job was done."""
+        return isinstance(outcome, Done) and (self.believes is None or self.believes(outcome))
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Waiting:
+    """A job that waits. `text` is its batch form, None when it must travel as a call of its own.
+
+    `sent` tells that it went out before, `losses` how often its fate was unknown then, `doubt` why the last time;
+    `ended` is False when one of those requests may still be at work.
+    """
+
+    seq: int
+    job: Job
+    text: str | None
+    method: str
+    sent: bool = False
+    losses: int = 0
+    doubt: str | None = None
+    ended: bool = True
+
+    def __lt__(self, other: Waiting) -> bool:
+        """Order by age; a heap asks it many times for every job."""
+        return self.seq < other.seq
+
+    @property
+    def single(self) -> bool:
+        """Whether the job must travel as a call of its own."""
+        return self.text is None
+
+    @property
+    def lonely(self) -> bool:
+        """Whether the job goes in a batch of one, because it may be what spoils a batch."""
+        return self.job.careful or self.losses > 1
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the job is kept out of ordinary batches."""
+        return not self.single and (self.job.careful or self.losses > 0)
+
+
+class Queue:
+    """Waiting jobs by method and kind; within each, in the order they were offered."""
+
+    def __init__(self) -> None:
+        self._ready: dict[tuple[str, bool], list[Waiting]] = {}
+        self._suspects: list[Waiting] = []
+        self._resends: list[tuple[float, Waiting]] = []
+        self._held: dict[int, tuple[Waiting, set[int]]] = {}
+        self._followers: dict[int, list[int]] = {}
+        self._seq = 0
+
+    def add(self, job: Job, text: str | None, *, behind: Collection[int]) -> None:
+        """Put a new job at the end; held until `release` of every job in `behind`."""
+        self._seq += 1
+        waiting = Waiting(seq=self._seq, job=job, text=text, method=job.command.budget_key)
+        if not behind:
+            self._push(waiting)
+            return
+        self._held[job.id] = (waiting, set(behind))
+        for one in behind:
+            self._followers.setdefault(one, []).append(job.id)
+
+    def release(self, done: int) -> None:
+        """Let go the jobs that waited for job `done`, and now for no other."""
+        for follower in self._followers.pop(done, ()):
+            if follower in self._held:
+                waiting, behind = self._held[follower]
+                behind.discard(done)
+                if not behind:
+                    del self._held[follower]
+                    self._push(waiting)
+
+    def orphans(self, failed: int) -> tuple[Job, ...]:
+        """Take out the jobs that waited for job `failed`."""
+        followers = self._followers.pop(failed, ())
+        return tuple(self._held.pop(one)[0].job for one in followers if one in self._held)
+
+    def put_back(self, back: Iterable[Waiting], *, sent: bool = False) -> None:
+        """Put jobs that did not run back to where they were; `sent` when they went out."""
+        for waiting in back:
+            waiting.sent = waiting.sent or sent
+            self._push(waiting)
+
+    def resend(self, waiting: Waiting, *, at: float, doubt: Unknown) -> None:
+        """Put back a job whose fate is unknown, not to go before `at`."""
+        waiting.sent, waiting.doubt = True, doubt.reason
+        waiting.ended = waiting.ended and doubt.ended
+        waiting.losses += 1
+        heapq.heappush(self._resends, (at, waiting))
+
+    def wake(self, now: float) -> None:
+        """Make ready the jobs whose pause is over."""
+        while self._resends and self._resends[0][0] <= now:
+            self._push(heapq.heappop(self._resends)[1])
+
+    def resend_at(self) -> float | None:
+        """Return when the next job's pause is over, None when there is none."""
+        return self._resends[0][0] if self._resends else None
+
+    def first(self, *, without: Collection[str]) -> Waiting | None:
+        """Return the oldest job for an ordinary batch, leaving out some methods."""
+        heads = [h[0] for (method, single), h in self._ready.items() if h and not single and method not in without]
+        return min(heads, default=None)
+
+    def singles(self) -> tuple[Waiting, ...]:
+        """Return the oldest single job of every method, oldest first."""
+        return tuple(sorted(heap[0] for (_, single), heap in self._ready.items() if heap and single))
+
+    def suspects(self) -> tuple[Waiting, ...]:
+        """Return the jobs kept out of ordinary batches, oldest first."""
+        return tuple(sorted(self._suspects))
+
+    def take(self, waiting: Waiting) -> None:
+        """Take a job out that `first`, `singles` or `suspects` gave."""
+        if waiting.suspect:
+            self._suspects.remove(waiting)
+        else:
+            taken = heapq.heappop(self._ready[(waiting.method, waiting.single)])
+            if taken is not waiting:
+                raise ValueError("only the oldest job of a method can be taken")
+
+    def methods(self) -> tuple[tuple[str, bool], ...]:
+        """Return (method, single) of the jobs that are ready, sorted."""
+        ready = {key for key, heap in self._ready.items() if heap}
+        return tuple(sorted(ready | {(waiting.method, False) for waiting in self._suspects}))
+
+    def counts(self) -> Tally[str]:
+        """Return how many jobs wait, by method."""
+        tally = Tally({method: 0 for method, _ in self._ready})
+        for (method, _), heap in self._ready.items():
+            tally[method] += len(heap)
+        others = [*self._suspects, *(w for _, w in self._resends), *(w for w, _ in self._held.values())]
+        tally.update(waiting.method for waiting in others)
+        return tally
+
+    def take_sent(self) -> tuple[Waiting, ...]:
+        """Take out all jobs that went out before, oldest first."""
+        taken = [waiting for waiting in self._suspects if waiting.sent] + [waiting for _, waiting in self._resends]
+        self._suspects = [waiting for waiting in self._suspects if not waiting.sent]
+        self._resends = []
+        for key, heap in self._ready.items():
+            if any(waiting.sent for waiting in heap):
+                taken += [waiting for waiting in heap if waiting.sent]
+                self._ready[key] = sorted(waiting for waiting in heap if not waiting.sent)
+        return tuple(sorted(taken))
+
+    def _push(self, waiting: Waiting) -> None:
+        if waiting.suspect:
+            self._suspects.append(waiting)
+        else:
+            heapq.heappush(self._ready.setdefault((waiting.method, waiting.single), []), waiting)

@@ -1,0 +1,159 @@
+"""How long commands take: recent durations per method, and what they say of the next batch.
+
+Pure. It forgets: only the last few dozen commands of a method count, and the slowest of them not at all, so that
+one slow command does not shrink the batches of others for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from syncd.model.item import Json
+from syncd.portal.line.wire import CallTime
+
+_KEPT = 64
+_AVERAGED = 500
+_QUANTILE = 0.8
+_OUTLIERS = 0.04
+_FIRST_BATCH = 10
+_GROWTH = 4
+
+# What a batch is planned with before anything is measured: on the dear side, as a batch that is too long is cut.
+_STARTING_S: Mapping[str, float] = {
+    "calendar.event.delete": 0.3,
+    "calendar.event.get": 1.0,
+    "calendar.event.getbyid": 0.1,
+    "crm.activity.add": 0.6,
+    "crm.activity.update": 0.6,
+    "crm.activity.list": 0.6,
+}
+_DEFAULT_S = 0.4
+# What a forecast is made with until then: neither side is the safe one, so the middle of what clouds take (0.1 to 0.3).
+_TYPICAL_S: Mapping[str, float] = {
+    "calendar.event.add": 0.2,
+    "calendar.event.update": 0.2,
+    "calendar.event.delete": 0.15,
+    "crm.activity.add": 0.3,
+    "crm.activity.update": 0.3,
+}
+
+
+class CostModel:
+    """Expected server seconds per method."""
+
+    def __init__(self) -> None:
+        self._recent: dict[str, deque[float]] = {}
+        self._expected: dict[str, float] = {}
+        self._means: dict[str, tuple[float, int]] = {}
+
+    def expected(self, method: str) -> float:
+        """Return the seconds to plan with for one command: high enough that a batch of them keeps its time."""
+        if method not in self._expected:
+            self._expected[method] = _expected(self._recent.get(method, ()), _STARTING_S.get(method, _DEFAULT_S))
+        return self._expected[method]
+
+    def mean(self, method: str) -> float:
+        """Return the seconds to forecast with: the average of some hundreds of commands, a usual cost before any."""
+        if method in self._means:
+            return self._means[method][0]
+        return _TYPICAL_S.get(method, self.expected(method))
+
+    def most(self, method: str) -> int:
+        """Return how many commands of the method one batch may hold by what is known: few at first, then more."""
+        return max(_FIRST_BATCH, _GROWTH * len(self._recent.get(method, ())))
+
+    def known(self, method: str) -> bool:
+        """Say whether the method has been measured."""
+        return bool(self._recent.get(method))
+
+    def learn(self, method: str, seconds: float) -> None:
+        """Take in the duration of one executed command."""
+        seconds = max(0.0, seconds)
+        self._recent.setdefault(method, deque(maxlen=_KEPT)).append(seconds)
+        mean, count = self._means.get(method, (0.0, 0))
+        count = min(count + 1, _AVERAGED)
+        self._means[method] = (mean + (seconds - mean) / count, count)
+        self._expected.pop(method, None)
+
+    def dump(self) -> Json:
+        """Return the state for the ledger; `load` takes it back."""
+        return {method: [round(s, 3) for s in recent] for method, recent in sorted(self._recent.items())}
+
+    def load(self, state: Mapping[str, Json]) -> None:
+        """Take back what `dump` gave; raises TypeError when it is something else."""
+        for method, recent in state.items():
+            if not isinstance(recent, Sequence) or isinstance(recent, str):
+                raise TypeError("durations must be a list")
+            for seconds in recent:
+                if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+                    raise TypeError("a duration must be a number")
+                self.learn(method, float(seconds))
+
+
+def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float, ...]:
+    """Return how long each command of a request took, by its own stamps where they can be trusted.
+
+    Whole-number stamps may be a second off, and so may a duration (PORTAL.md 1.2); a command with such stamps took as
+    long as from the end of the one before to its own. What has no usable end, or none before it, shares what is left
+    of the seconds that passed here.
+    """
+    found = [stamped(time) for time in times]
+    blind: list[int] = []
+    waiting: list[int] = []
+    ended: float | None = None
+    inside_s = 0.0
+    for number, time in enumerate(times):
+        own = found[number]
+        if own is None:
+            waiting.append(number)
+        else:
+            inside_s += own
+        finish = _finish(time)
+        if finish is None:
+            continue
+        if ended is None:
+            blind += waiting
+        else:
+            share = max(0.0, finish - ended - inside_s) / max(1, len(waiting))
+            found = [share if number in waiting else seconds for number, seconds in enumerate(found)]
+        waiting, ended, inside_s = [], finish, 0.0
+    blind += waiting
+    left = max(0.0, elapsed_s - sum(seconds for seconds in found if seconds is not None))
+    return tuple(
+        _at_most(left / len(blind), time) if seconds is None else seconds
+        for seconds, time in zip(found, times, strict=True)
+    )
+
+
+def stamped(time: CallTime | None) -> float | None:
+    """Return how long a command took by its own stamps, None where these cannot be trusted."""
+    if time is None or any(one is not None and one.is_integer() for one in (time.start, time.finish)):
+        return None
+    if time.start is not None and time.finish is not None:
+        return max(0.0, time.finish - time.start)
+    if time.duration is not None and not time.duration.is_integer():
+        return time.duration
+    return None
+
+
+def _finish(time: CallTime | None) -> float | None:
+    """Return when a command ended, None where its stamp is missing or a whole number."""
+    finish = time.finish if time is not None else None
+    return None if finish is None or finish.is_integer() else finish
+
+
+def _at_most(seconds: float, time: CallTime | None) -> float:
+    """Return `seconds`, but no more than the portal's own duration, which is never too short."""
+    duration = time.duration if time is not None else None
+    return seconds if duration is None or duration.is_integer() else max(0.0, min(seconds, duration))
+
+
+def _expected(recent: Sequence[float], starting_s: float) -> float:
+    if not recent:
+        return starting_s
+    ordered = sorted(recent)
+    usual = ordered[: max(1, len(ordered) - round(len(ordered) * _OUTLIERS))]
+    quantile = ordered[min(len(ordered) - 1, int(len(ordered) * _QUANTILE))]
+    # A heavy tail below the quantile still costs its mean.
+    return max(min(quantile, usual[-1]), sum(usual) / len(usual))

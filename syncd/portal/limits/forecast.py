@@ -1,0 +1,140 @@
+"""How long a number of commands will take under the limits, by the same model that paces them. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from syncd.portal.limits.buckets import BUCKETS, COUNTED_FROM_S, MINUTE, minute_of
+from syncd.portal.limits.pace import Pace
+
+_LONGEST_MINUTES = 20_000
+"""Two weeks are looked at minute by minute; beyond, the rate of the last day goes on."""
+
+_LEAST_S = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What sending some commands will take; `operating_s` are the seconds of operating time by method.
+
+    `guessed` tells that some method has not been measured at this portal, so that a usual cost stands in for its own.
+    """
+
+    requests: int
+    commands: int
+    seconds: float
+    operating_s: Mapping[str, float] = field(default_factory=dict)
+    guessed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flying:
+    """A request under way: its commands by method, and for how many seconds it has been."""
+
+    counts: Mapping[str, int]
+    age_s: float
+
+
+def forecast(pace: Pace, counts: Mapping[str, int], now: float, flying: Sequence[Flying] = ()) -> Forecast:
+    """Return what sending `counts` commands by method will take from monotonic time `now`, all limits at work.
+
+    The end of what is `flying` already counts for the seconds, and for nothing else.
+    """
+    wanted = {method.lower(): count for method, count in counts.items() if count > 0}
+    run = _Run(pace, wanted, flying, pace.clock.at(now))
+    return Forecast(
+        requests=run.requests,
+        commands=sum(wanted.values()),
+        seconds=run.at - pace.clock.at(now),
+        operating_s={method: round(count * run.cost(method), 3) for method, count in wanted.items()},
+        guessed=not all(pace.costs.known(method) for method in wanted),
+    )
+
+
+class _Run:
+    """The commands worked off minute by minute; each minute its lanes, its requests and every method's budget."""
+
+    def __init__(self, pace: Pace, wanted: Mapping[str, int], flying: Sequence[Flying], at: float) -> None:
+        self._pace = pace
+        self._lanes = pace.lanes.likely
+        self._left = dict(wanted)
+        self._booked = {method: dict(pace.operating.drops(method, at)) for method in wanted}
+        self._flights = len(flying)
+        self._busy_s = 0.0
+        self.at = at
+        self.requests = 0
+        longest_s = max((self._join(flight) for flight in flying), default=0.0)
+        self._work_off()
+        self.at = max(self.at, at + longest_s)
+
+    def cost(self, method: str) -> float:
+        """Return the seconds one command takes on average."""
+        return max(self._pace.costs.mean(method), _LEAST_S)
+
+    def _join(self, flight: Flying) -> float:
+        """Book a request under way; return for how long it will go on."""
+        minute = minute_of(self.at)
+        spent = {method: count * self.cost(method) for method, count in flight.counts.items()}
+        for method, seconds in spent.items():
+            booked = self._booked.setdefault(method, dict(self._pace.operating.drops(method, self.at)))
+            booked[minute] = booked.get(minute, 0.0) + seconds
+        left_s = max(0.0, sum(spent.values()) - flight.age_s)
+        self._busy_s += left_s
+        return left_s
+
+    def _work_off(self) -> None:
+        began, total = self.at, sum(self._left.values())
+        for _ in range(_LONGEST_MINUTES):
+            if not any(self._left.values()):
+                return
+            self._minute()
+        done = total - sum(self._left.values())
+        self.at = began + (self.at - began) * total / max(1, done)
+        self.requests = math.ceil(self.requests * total / max(1, done))
+
+    def _minute(self) -> None:
+        minute = minute_of(self.at)
+        ends = (minute + 1) * MINUTE
+        limits = self._pace.limits
+        lane_s = (ends - self.at) * self._lanes
+        most_requests = max(1, math.floor((ends - self.at) * limits.rate))
+        spent, self._busy_s = min(self._busy_s, lane_s), max(0.0, self._busy_s - lane_s)
+        sent = 0
+        for method in self._left:
+            cost = self.cost(method)
+            room = min(
+                math.ceil((lane_s - spent) / cost),
+                most_requests * self._batch_of(cost) - sent,
+                self._affordable(method, minute),
+            )
+            count = min(self._left[method], max(0, room))
+            self._left[method] -= count
+            self._booked[method][minute] = self._booked[method].get(minute, 0.0) + count * cost
+            spent += count * cost
+            sent += count
+        requests = math.ceil(sent / self._batch_of(max(spent / sent, _LEAST_S))) if sent else 0
+        self.requests += requests
+        if any(self._left.values()):
+            self.at = float(ends)
+        else:
+            # The last minute ends when its work does: as many lanes at once as there are requests.
+            lanes = min(self._lanes, requests + self._flights)
+            self.at += max(spent / max(1, lanes), max(0, requests - limits.burst / 2) / limits.rate)
+
+    def _batch_of(self, cost: float) -> int:
+        limits = self._pace.limits
+        return max(1, min(limits.batch_size, math.floor(limits.batch_seconds / cost)))
+
+    def _affordable(self, method: str, minute: int) -> int:
+        booked = self._booked[method]
+        for old in [m for m in booked if m <= minute - BUCKETS]:
+            del booked[old]
+        used = sum(booked.values())
+        operating = self._pace.operating
+        room = operating.soft_s(self.at) - operating.others_s(method, self.at) - used
+        if math.isinf(room):
+            return self._left[method]
+        # A command dearer than the whole budget still goes when nothing is used.
+        return max(math.floor(room / self.cost(method)), 1 if used <= COUNTED_FROM_S else 0)

@@ -1,0 +1,319 @@
+"""How much operating time each method has used, and when it may go on (PORTAL.md 3.2).
+
+Pure; all times are the portal's own unix time. The portal's absolute counters are believed before our own sums; what
+they cannot know yet (answers that crossed, calls below 0.1 s) is added. It must never let a method pass the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from syncd.model.item import Json
+from syncd.portal.limits.buckets import BUCKETS, COUNTED_FROM_S, MINUTE, NOTHING_S, Counter, counted_at_end, minute_of
+
+_PROBE_SHARE = 0.97
+"""How near to the limit a single probe may come; a share above it leaves no room for probes."""
+
+_LESSON_FROM = 0.6
+"""A 429 below this part of the limit is a neighbour's doing, not a lower limit."""
+
+_LESSON = 0.98
+_OTHERS_FROM = 0.05
+"""Less than this part of the limit is the inaccuracy of our own sums, not other programs."""
+
+_FORGET_LESSON_S = 86_400.0
+_CROSSING_S = 180.0
+_LONGEST_BLOCK_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One executed command as its answer tells it: the counter after it, and how long it took at most."""
+
+    used_s: float | None
+    reset_at: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Booking:
+    """What one request booked, kept while other requests may not have seen it."""
+
+    key: tuple[str, bool]
+    ended: float
+    seconds: float
+
+
+class OperatingBudget:
+    """Used seconds per method for batched and single calls, reserved seconds in flight, and the limit learned.
+
+    `limit_s` is the portal's limit as configured, `share` the part of it that is ours to use.
+    """
+
+    def __init__(self, *, limit_s: float, share: float) -> None:
+        self._limit_s = limit_s
+        self._share = share
+        self._learned: tuple[float, float] | None = None
+        self._proven_s = 0.0
+        self._counters: dict[tuple[str, bool], Counter] = {}
+        self._own: dict[tuple[str, bool], Counter] = {}
+        self._others_s: dict[tuple[str, bool], float] = {}
+        self._reserved: dict[str, float] = {}
+        self._bookings: list[_Booking] = []
+
+    def hard_s(self, at: float) -> float:
+        """Return the limit believed in: the configured one, or less for a day after a lesson."""
+        if self._learned is None:
+            return self._limit_s
+        learned_s, learned_at = self._learned
+        forgotten = min(1.0, max(0.0, (at - learned_at) / _FORGET_LESSON_S))
+        return min(self._limit_s, learned_s + (self._limit_s - learned_s) * forgotten)
+
+    def soft_s(self, at: float) -> float:
+        """Return the seconds to plan with: our share of the limit."""
+        return self.hard_s(at) * self._share
+
+    def methods(self) -> tuple[str, ...]:
+        """Return the methods with a counter, sorted."""
+        return tuple(sorted({method for method, _ in self._counters}))
+
+    def knows(self, method: str) -> bool:
+        """Say whether the method has a counter."""
+        return (method, True) in self._counters or (method, False) in self._counters
+
+    def used(self, method: str, at: float) -> float:
+        """Return the seconds used at `at`, the worst of the method's counters, without what is in flight."""
+        return max((counter.used(at) for counter in self._of(method)), default=0.0)
+
+    def others_s(self, method: str, at: float) -> float:
+        """Return the seconds that other programs had used when the counter was last told; 0 if next to nothing."""
+        found = max((seconds for (name, _), seconds in self._others_s.items() if name == method), default=0.0)
+        return found if found > _OTHERS_FROM * self.hard_s(at) else 0.0
+
+    def drops(self, method: str, at: float) -> Mapping[int, float]:
+        """Return the live seconds of the method's worst counter by the minute they were booked in.
+
+        Without what `others_s` tells of: others will go on as they did.
+        """
+        counters = self._counters if not self.others_s(method, at) else self._own
+        both = [counters[key] for key in ((method, True), (method, False)) if key in counters]
+        worst = max(both, key=lambda counter: counter.used(at), default=Counter())
+        first = minute_of(at) - BUCKETS + 1
+        return {minute: seconds for minute, seconds in worst.buckets.items() if minute >= first}
+
+    def refusals(self, method: str) -> int:
+        """Return how many refusals of the method came in a row, each after its wait."""
+        return max((counter.blocks for counter in self._of(method)), default=0)
+
+    def reserved(self, method: str) -> float:
+        """Return the seconds expected of what is in flight."""
+        return self._reserved.get(method, 0.0)
+
+    def would_block(self, method: str, at: float, *, in_request_s: float = 0.0) -> bool:
+        """Say whether the portal would refuse the method in a request that began at `at`.
+
+        `in_request_s` are the seconds that earlier calls of the method in the same request already count.
+        """
+        return self.used(method, at) + in_request_s > self.hard_s(at)
+
+    def fits(self, method: str, at: float, cost_s: float) -> bool:
+        """Say whether commands expected to take `cost_s` may be sent at `at`, beside what is in flight.
+
+        False as long as the method waits after a 429. A single probe is allowed by `may_probe`, not here.
+        """
+        if self._blocked_until(method, at) is not None:
+            return False
+        return self.used(method, at) + self.reserved(method) + cost_s <= self.soft_s(at) + NOTHING_S
+
+    def may_probe(self, method: str, at: float, cost_s: float) -> bool:
+        """Say whether one command may be sent although `fits` says no.
+
+        So after a 429 once the wait is over; when the portal must have dropped seconds, nobody knows how many, since
+        it last told the counter; and when one command is dearer than the whole budget and nothing is used. Only the
+        last may pass the limit.
+        """
+        if self.reserved(method) > 0:
+            return False
+        blocked_until = self._blocked_until(method, at)
+        if blocked_until is not None:
+            return at >= blocked_until
+        if self.used(method, at) <= COUNTED_FROM_S:
+            return True
+        dropped = any(c.unsure and c.reset_at is not None and c.reset_at <= at for c in self._of(method))
+        return dropped and self.used(method, at) + cost_s <= self.hard_s(at) * _PROBE_SHARE
+
+    def free_at(self, method: str, at: float, cost_s: float) -> float:
+        """Return when it is worth asking `fits` or `may_probe` again if no answer comes before."""
+        blocked_until = self._blocked_until(method, at)
+        if blocked_until is not None:
+            return max(blocked_until, at)
+        fitting = max(COUNTED_FROM_S, self.soft_s(at) - self.reserved(method) - cost_s)
+        whole = max((counter.free_at(at, fitting) for counter in self._of(method)), default=at)
+        resets = [c.reset_at for c in self._of(method) if c.unsure and c.reset_at is not None and c.reset_at > at]
+        return min([whole, *resets])
+
+    def resets_at(self, method: str, at: float) -> float | None:
+        """Return when the method's oldest seconds drop, by the portal's word or else by our buckets; None: unused."""
+        live = [counter for counter in self._of(method) if counter.used(at) > 0]
+        told = [counter.reset_at for counter in live if counter.reset_at is not None and counter.reset_at > at]
+        own = [drop for counter in live if (drop := counter.oldest_drops_at(at)) is not None]
+        return max(told or own, default=None)
+
+    def reserve(self, costs: Mapping[str, float]) -> None:
+        """Set aside the expected seconds of a request that is about to be sent, by method."""
+        for method, seconds in costs.items():
+            self._reserved[method] = self._reserved.get(method, 0.0) + seconds
+
+    def release(self, costs: Mapping[str, float]) -> None:
+        """Give back what `reserve` set aside, once the request's fate is known."""
+        for method, seconds in costs.items():
+            left = self._reserved.get(method, 0.0) - seconds
+            self._reserved[method] = left if left > NOTHING_S else 0.0
+
+    def observe(self, method: str, calls: Sequence[Call], *, batched: bool, began: float, ended: float) -> None:
+        """Take in what one request's answer says of one method; `began` and `ended` are the portal's times.
+
+        Answers may cross: the counter may lack what other requests booked since `began`. The truth lies between the
+        counter and the counter plus those, and our own sum tells where.
+        """
+        if not calls:
+            return
+        key = (method, batched)
+        counter = self._counters.setdefault(key, Counter())
+        own = _own_seconds(calls)
+        counter.add(began, own)
+        last = calls[-1]
+        if last.used_s is not None:
+            crossed = sum(b.seconds for b in self._bookings if b.key == key and b.ended >= began)
+            told = last.used_s + _late_seconds(calls)
+            mine = self._own[key].used(began) if key in self._own else 0.0
+            self._others_s[key] = max(0.0, told + crossed - own - mine)
+            counter.settle(began, max(told, min(counter.used(began), told + crossed)))
+            counter.reset_at = _plausible(last.reset_at, began) if last.used_s > 0 else None
+            before = calls[-2].used_s if len(calls) > 1 else last.used_s - own
+            self._proven_s = max(self._proven_s, before or 0.0)
+        counter.blocked_at, counter.blocks = None, 0
+        self._book(key, began, ended, own)
+
+    def assume(self, costs: Mapping[str, float], *, batched: bool, at: float) -> None:
+        """Book the expected seconds of a request whose answer never came: it may run, and count, to its end."""
+        for method, seconds in costs.items():
+            counter = self._counters.setdefault((method, batched), Counter())
+            counter.add(at, seconds)
+            counter.unsure = True
+            self._book((method, batched), at, at + MINUTE, seconds)
+
+    def blocked(self, method: str, *, batched: bool, at: float) -> None:
+        """Learn from a 429: the method is over the limit, whatever we thought, until its oldest bucket drops."""
+        waited = self._blocked_until(method, at)
+        counter = self._counters.setdefault((method, batched), Counter())
+        used, hard = counter.used(at) + self.reserved(method), self.hard_s(at)
+        if waited is None and _LESSON_FROM * hard <= used <= hard:
+            self._learned = (max(used * _LESSON, self._proven_s), at)
+        if used <= self.hard_s(at) < float("inf"):
+            counter.settle(at, self.hard_s(at) + COUNTED_FROM_S)
+            counter.unsure = True
+        if waited is None or at >= waited:
+            counter.blocks += 1
+            counter.blocked_at = at
+
+    def dump(self) -> Json:
+        """Return the state for the ledger; `load` takes it back."""
+        return {
+            "learned": None if self._learned is None else list(self._learned),
+            "proven_s": self._proven_s,
+            "counters": [
+                {
+                    "method": method,
+                    "batched": batched,
+                    "buckets": {str(minute): round(seconds, 3) for minute, seconds in sorted(counter.buckets.items())},
+                    "reset_at": counter.reset_at,
+                    "unsure": counter.unsure,
+                    "blocked_at": counter.blocked_at,
+                    "blocks": counter.blocks,
+                }
+                for (method, batched), counter in sorted(self._counters.items())
+            ],
+        }
+
+    def load(self, state: Mapping[str, Json]) -> None:
+        """Take back what `dump` gave; raises ValueError, TypeError or KeyError when it is something else."""
+        learned = state["learned"]
+        if isinstance(learned, Sequence) and not isinstance(learned, str):
+            self._learned = (_float(learned[0]), _float(learned[1]))
+        self._proven_s = _float(state["proven_s"])
+        counters = state["counters"]
+        if not isinstance(counters, Sequence) or isinstance(counters, str):
+            raise TypeError("counters must be a list")
+        for saved in counters:
+            if not isinstance(saved, Mapping) or not isinstance(saved["buckets"], Mapping):
+                raise TypeError("a counter must be an object")
+            self._counters[(str(saved["method"]), saved["batched"] is True)] = Counter(
+                buckets={int(minute): _float(seconds) for minute, seconds in saved["buckets"].items()},
+                reset_at=None if saved["reset_at"] is None else _float(saved["reset_at"]),
+                unsure=saved["unsure"] is True,
+                blocked_at=None if saved["blocked_at"] is None else _float(saved["blocked_at"]),
+                blocks=int(_float(saved["blocks"])),
+            )
+        self._own = {key: Counter(buckets=dict(counter.buckets)) for key, counter in self._counters.items()}
+
+    def _of(self, method: str) -> tuple[Counter, ...]:
+        both = (self._counters.get((method, True)), self._counters.get((method, False)))
+        return tuple(counter for counter in both if counter is not None)
+
+    def _blocked_until(self, method: str, at: float) -> float | None:
+        waits = [self._wait_of(counter, at) for counter in self._of(method) if counter.blocked_at is not None]
+        return max(waits, default=None)
+
+    def _wait_of(self, counter: Counter, at: float) -> float:
+        """Return when a blocked counter is worth one probe: at its reset, later at growing intervals."""
+        blocked_at = counter.blocked_at if counter.blocked_at is not None else at
+        step = min(_LONGEST_BLOCK_S, MINUTE * 2.0 ** (counter.blocks - 1))
+        told = counter.reset_at
+        if counter.blocks > 1 or told is None or told <= blocked_at:
+            return blocked_at + step
+        modelled = counter.free_at(blocked_at, self.hard_s(blocked_at) * _PROBE_SHARE)
+        return told if counter.unsure or modelled <= blocked_at else modelled
+
+    def _book(self, key: tuple[str, bool], began: float, ended: float, seconds: float) -> None:
+        mine = self._own.setdefault(key, Counter())
+        mine.forget(began)
+        mine.add(began, seconds)
+        self._bookings = [booking for booking in self._bookings if booking.ended > ended - _CROSSING_S]
+        self._bookings.append(_Booking(key=key, ended=ended, seconds=seconds))
+
+
+def _own_seconds(calls: Sequence[Call]) -> float:
+    """Return what one request booked: what was measured, or less by the counter's growth where it is told.
+
+    The growth alone will not do: it also holds what other requests booked meanwhile.
+    """
+    spent = counted_at_end([call.seconds for call in calls])
+    first, last = calls[0], calls[-1]
+    if first.used_s is None or last.used_s is None:
+        return spent
+    begun = min(first.seconds, last.used_s) if first.seconds > COUNTED_FROM_S else 0.0
+    return min(spent, max(0.0, last.used_s - first.used_s) + begun + _late_seconds(calls))
+
+
+def _late_seconds(calls: Sequence[Call]) -> float:
+    """Return the seconds of calls too short to count at once; the portal books them when the request ends."""
+    late = min(calls[0].seconds, COUNTED_FROM_S) if calls[0].seconds <= COUNTED_FROM_S else 0.0
+    for before, call in pairwise(calls):
+        if before.used_s is not None and call.used_s is not None and call.used_s <= before.used_s:
+            late += min(call.seconds, COUNTED_FROM_S)
+    return late
+
+
+def _plausible(reset_at: float | None, began: float) -> float | None:
+    """Return the reset time if it can be one: a bucket lives ten minutes and drops within the minute after."""
+    longest = (BUCKETS + 2) * MINUTE
+    return reset_at if reset_at is not None and began - MINUTE <= reset_at <= began + longest else None
+
+
+def _float(value: Json) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError("expected a number")
+    return float(value)

@@ -1,0 +1,317 @@
+"""What the portal allows at this moment: operating time, the length of a batch, lanes, pauses after faults.
+
+Pure: `now` is a monotonic time given by the caller and mapped to the portal's own clock, learned from its answers.
+One Pace per portal, shared by everything that talks to it. The rate of requests is the gate's affair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.model.item import Json
+from syncd.portal.limits.costs import CostModel, measured, stamped
+from syncd.portal.limits.lanes import LaneControl
+from syncd.portal.limits.operating import Call, OperatingBudget
+from syncd.portal.line.wire import CallTime, Done, Outcome
+
+ENVELOPE = "batch"
+_SHORTEST_BATCH_S = 1.0
+_STAMPS_KEPT = 16
+_FIRST_PAUSE_S = 2.0
+_LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits to keep, as the config has them; seconds, requests, requests per second.
+
+    Raises ValueError that names the limit when a value cannot work.
+    """
+
+    burst: int = 50
+    rate: float = 2.0
+    operating_limit: float = 480.0
+    operating_share: float = 0.9
+    batch_size: int = 50
+    batch_seconds: float = 20.0
+    lanes: int = 3
+    timeout: float = 75.0
+
+    def __post_init__(self) -> None:
+        for name in ("burst", "rate", "operating_limit", "batch_size", "batch_seconds", "lanes", "timeout"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"limits.{name} must be greater than 0")
+        if not 0 < self.operating_share <= 1:
+            raise ValueError("limits.operating_share must be greater than 0 and at most 1")
+        if self.batch_size > 50:
+            raise ValueError("limits.batch_size must be at most 50: the portal refuses longer batches")
+
+    @classmethod
+    def tariff(cls, name: str) -> Limits:
+        """Return the defaults of a tariff: standard, enterprise or self-hosted (PORTAL.md 3.1, 3.2).
+
+        A self-hosted portal counts no operating time unless it is told to; should it refuse a command for it all the
+        same, that lesson is obeyed.
+        """
+        match name:
+            case "standard":
+                return cls()
+            case "enterprise":
+                return cls(burst=250, rate=5.0)
+            case "self-hosted":
+                return cls(operating_limit=math.inf)
+            case _:
+                raise ValueError(f"no tariff {name!r}: it is standard, enterprise or self-hosted")
+
+
+class ServerClock:
+    """The portal's clock, learned from its stamps; before the first one `guess` is taken for it.
+
+    Every stamp was made before its answer arrived here, so the latest of the recent differences is the nearest, and
+    the clock never runs ahead of the portal's.
+    """
+
+    def __init__(self, guess: float) -> None:
+        self._guess = guess
+        self._differences: deque[float] = deque(maxlen=_STAMPS_KEPT)
+        self.utc_offset_s: int | None = None
+
+    @property
+    def offset_s(self) -> float:
+        """The portal's unix time minus the caller's monotonic time."""
+        return max(self._differences, default=self._guess)
+
+    def at(self, now: float) -> float:
+        """Return the portal's unix time at the monotonic time `now`."""
+        return now + self.offset_s
+
+    def learn(self, time: CallTime | None, now: float) -> None:
+        """Take in the stamps of an answer that arrived at `now`."""
+        if time is None:
+            return
+        stamp = time.finish if time.finish is not None else time.start
+        if stamp is not None and stamp > 0:
+            self._differences.append(stamp - now)
+        if time.date_start is not None:
+            try:
+                zone = datetime.fromisoformat(time.date_start).utcoffset()
+            except ValueError:
+                return
+            if zone is not None:
+                self.utc_offset_s = int(zone.total_seconds())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """One command of an answered request: its method and what became of it."""
+
+    method: str
+    outcome: Outcome
+
+
+class Pace:
+    """The state of one portal's limits. `random` gives numbers in [0, 1) for the jitter of pauses."""
+
+    def __init__(self, limits: Limits, *, guess: float, random: Callable[[], float]) -> None:
+        self.limits = limits
+        self.costs = CostModel()
+        self.lanes = LaneControl(limits.lanes)
+        self.operating = OperatingBudget(limit_s=limits.operating_limit, share=limits.operating_share)
+        self.clock = ServerClock(guess)
+        self.batch_seconds = limits.batch_seconds
+        self.faults = 0
+        self.paused_until: float | None = None
+        self._alone = CostModel()
+        self._random = random
+
+    def untried(self, method: str) -> bool:
+        """Say whether the first request with the method is still out: until it answers nobody knows the cost."""
+        return not self.costs.known(method) and self.operating.reserved(method) > 0
+
+    def fits(self, method: str, now: float, cost_s: float) -> bool:
+        """Say whether commands of the method expected to take `cost_s` may be sent now."""
+        if self.untried(method):
+            return False
+        return self.operating.fits(method, self.clock.at(now), cost_s)
+
+    def may_probe(self, method: str, now: float) -> bool:
+        """Say whether one command may go out to learn the method's counter."""
+        return self.operating.may_probe(method, self.clock.at(now), self.costs.expected(method))
+
+    def free_at(self, method: str, now: float) -> float:
+        """Return when it is worth asking again for one command of the method, as a monotonic time."""
+        at = self.operating.free_at(method, self.clock.at(now), self.costs.expected(method))
+        return at - self.clock.offset_s
+
+    def budget(self, method: str, now: float) -> tuple[float, float, float | None]:
+        """Return a method's seconds used and allowed, and the monotonic time its oldest seconds drop."""
+        at = self.clock.at(now)
+        resets_at = self.operating.resets_at(method, at)
+        return (
+            self.operating.used(method, at),
+            self.operating.hard_s(at),
+            None if resets_at is None else resets_at - self.clock.offset_s,
+        )
+
+    def envelope_fits(self, now: float, cost_s: float) -> bool:
+        """Say whether a batch of `cost_s` may be sent, as far as `batch` itself is counted."""
+        if not self.operating.knows(ENVELOPE):
+            return True
+        at = self.clock.at(now)
+        return self.operating.fits(ENVELOPE, at, cost_s) or self.operating.may_probe(ENVELOPE, at, cost_s)
+
+    def envelope_free_at(self, now: float) -> float:
+        """Return when it is worth asking `envelope_fits` again, as a monotonic time."""
+        if not self.operating.knows(ENVELOPE):
+            return now
+        return self.operating.free_at(ENVELOPE, self.clock.at(now), _SHORTEST_BATCH_S) - self.clock.offset_s
+
+    def sent(self, costs: Mapping[str, float]) -> None:
+        """Take note of a request about to be sent; `costs` are its expected seconds by method."""
+        self.operating.reserve(costs)
+        self.lanes.in_flight += 1
+
+    def withdrawn(self, costs: Mapping[str, float]) -> None:
+        """Take back `sent`: the request did not go out, or no command of it ran."""
+        self.operating.release(costs)
+        self.lanes.in_flight -= 1
+
+    def answered(
+        self,
+        commands: Sequence[Executed],
+        *,
+        time: CallTime | None,
+        batched: bool,
+        sent_at: float,
+        now: float,
+        alone: bool,
+        costs: Mapping[str, float],
+    ) -> None:
+        """Learn from an answer with one outcome per command; `alone`: nothing else was in flight all the while."""
+        self.withdrawn(costs)
+        self.clock.learn(time, now)
+        began = time.start if time is not None and time.start else self.clock.at(sent_at)
+        ended = max(began, self.clock.at(now))
+        seconds = measured([_time_of(command.outcome) for command in commands], now - sent_at)
+        slowdown = self._learn_costs(commands, seconds, alone=alone)
+        for method in dict.fromkeys(command.method for command in commands):
+            self._learn_operating(method, commands, seconds, batched=batched, began=began, ended=ended)
+        if batched and time is not None and time.operating:
+            # Documented as always 0 for batch itself; should a portal count it, its word is obeyed.
+            call = Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=now - sent_at)
+            self.operating.observe(ENVELOPE, [call], batched=False, began=began, ended=ended)
+        self.lanes.answered(slowdown)
+        self.faults, self.paused_until = 0, None
+        self.batch_seconds = min(self.limits.batch_seconds, self.batch_seconds * 1.5)
+
+    def refused_for_rate(self, costs: Mapping[str, float]) -> None:
+        """Learn that the portal found the requests too many; no command ran."""
+        self.withdrawn(costs)
+        self.lanes.refused()
+
+    def lost(self, costs: Mapping[str, float], *, batched: bool, sent_at: float, now: float) -> None:
+        """Learn that a request had no usable answer: its commands may have run, and may count."""
+        self.withdrawn(costs)
+        # Expectations may be wrong, above all early on; what ran in one request cannot have taken longer than it.
+        factor = max(1.0, (now - sent_at) / max(sum(costs.values()), _SHORTEST_BATCH_S / 100))
+        worst = {method: seconds * factor for method, seconds in costs.items()}
+        self.operating.assume(worst, batched=batched, at=self.clock.at(sent_at))
+        self.batch_seconds = max(_SHORTEST_BATCH_S, self.batch_seconds / 2)
+        self._pause(now)
+
+    def unreached(self, costs: Mapping[str, float], *, now: float) -> None:
+        """Learn that the portal could not be reached at all; no command ran."""
+        self.withdrawn(costs)
+        self._pause(now)
+
+    def _pause(self, now: float) -> None:
+        self.lanes.failed()
+        self.faults += 1
+        pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self.faults - 1))
+        self.paused_until = now + pause * (0.5 + self._random() / 2)
+
+    def _learn_costs(self, commands: Sequence[Executed], seconds: Sequence[float], *, alone: bool) -> float | None:
+        """Learn the durations of what was done; return how much slower that was than alone."""
+        usual = spent = 0.0
+        grown = _growth(commands)
+        for command, growth, took in zip(commands, grown, seconds, strict=True):
+            if not isinstance(command.outcome, Done):
+                continue
+            if self._alone.known(command.method):
+                usual += self._alone.expected(command.method)
+                spent += took
+            # Where stamps are blunt the counter's growth tells more, unless others made it grow as well.
+            blunt = alone and growth is not None and stamped(command.outcome.time) is None
+            cost = growth if blunt and growth is not None else took
+            self.costs.learn(command.method, cost)
+            if alone:
+                self._alone.learn(command.method, cost)
+        return None if alone or usual <= 0 else spent / usual
+
+    def _learn_operating(
+        self,
+        method: str,
+        commands: Sequence[Executed],
+        seconds: Sequence[float],
+        *,
+        batched: bool,
+        began: float,
+        ended: float,
+    ) -> None:
+        calls = []
+        for command, took in zip(commands, seconds, strict=True):
+            if command.method == method and isinstance(command.outcome, Done):
+                time = command.outcome.time or CallTime()
+                calls.append(Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=took))
+        self.operating.observe(method, calls, batched=batched, began=began, ended=ended)
+
+    def blocked(self, method: str, *, batched: bool, now: float) -> None:
+        """Learn from an OPERATION_TIME_LIMIT; call it after `answered` has taken in the rest of the answer."""
+        self.operating.blocked(method, batched=batched, at=self.clock.at(now))
+
+    def dump(self, *, wall_offset_s: float) -> Json:
+        """Return the state for the ledger; `wall_offset_s` is this machine's unix time minus its monotonic time."""
+        return {
+            "operating": self.operating.dump(),
+            "costs": self.costs.dump(),
+            "alone": self._alone.dump(),
+            "skew_s": round(self.clock.offset_s - wall_offset_s, 3),
+        }
+
+    def load(self, state: Mapping[str, Json], *, wall_offset_s: float) -> None:
+        """Take back what `dump` gave; raises ValueError, TypeError or KeyError when it is something else."""
+        operating, costs, alone, skew = state["operating"], state["costs"], state["alone"], state["skew_s"]
+        if not isinstance(operating, Mapping) or not isinstance(costs, Mapping) or not isinstance(alone, Mapping):
+            raise TypeError("the saved pace must be an object")
+        if isinstance(skew, bool) or not isinstance(skew, (int, float)):
+            raise TypeError("the saved skew must be a number")
+        self.operating.load(operating)
+        self.costs.load(costs)
+        self._alone.load(alone)
+        self.clock = ServerClock(wall_offset_s + skew)
+
+
+def _time_of(outcome: Outcome) -> CallTime | None:
+    return outcome.time if isinstance(outcome, Done) else None
+
+
+def _growth(commands: Sequence[Executed]) -> tuple[float | None, ...]:
+    """Return by how much each command made its method's counter grow, None where that does not tell its cost.
+
+    After a failure the portal books too much for the method's later commands of the request (PORTAL.md 3.2).
+    """
+    latest: dict[str, float | None] = {}
+    grown: list[float | None] = []
+    for command in commands:
+        time = _time_of(command.outcome)
+        used = time.operating if time is not None else None
+        before = latest.get(command.method)
+        spoiled = command.method in latest and before is None
+        trusted = used is not None and before is not None and used > before
+        grown.append(used - before if trusted and used is not None and before is not None else None)
+        latest[command.method] = None if spoiled or not isinstance(command.outcome, Done) else used
+    return tuple(grown)

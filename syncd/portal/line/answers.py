@@ -1,0 +1,238 @@
+"""What an HTTP answer of the portal means for each command it was to execute.
+
+Pure. Decides by error code, never by the text of a message, and by the status only where there is no code
+(PORTAL.md 1.3, 1.4). Whatever cannot be read for certain is Unknown: the command may have been executed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+import orjson
+
+from syncd.portal.line.wire import CallTime, Done, Json, Outcome, Reach, Refused, Unknown
+
+_LONGEST_TEXT = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawAnswer:
+    """An HTTP answer as it came: `headers` only those that matter, names in lower case; `body` complete."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One outcome per command in the order sent, and the envelope's own time.
+
+    `whole` is set when the request as a whole failed; every outcome then says the same.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    time: CallTime | None = None
+    whole: Refused | Unknown | None = None
+
+
+_FATAL: tuple[Reach, bool] = ("portal", False)
+_REACHES: Mapping[str, tuple[Reach, bool]] = {
+    "QUERY_LIMIT_EXCEEDED": ("rate", True),
+    "OPERATION_TIME_LIMIT": ("method", True),
+    "OVERLOAD_LIMIT": _FATAL,
+    "EXPIRED_TOKEN": ("portal", True),
+    "CONNECTION_ERROR": ("portal", True),
+    "NO_AUTH_FOUND": _FATAL,
+    "INVALID_TOKEN": _FATAL,
+    "INVALID_CREDENTIALS": _FATAL,
+    "INSUFFICIENT_SCOPE": _FATAL,
+    "USER_ACCESS_ERROR": _FATAL,
+    "AUTHORIZATION_ERROR": _FATAL,
+    "APPLICATION_NOT_FOUND": _FATAL,
+    "PORTAL_DELETED": _FATAL,
+    "WRONG_LICENSE": _FATAL,
+    "INVALID_REQUEST": _FATAL,
+    "ERROR_METHOD_NOT_FOUND": ("method", False),
+    "ERROR_BATCH_LENGTH_EXCEEDED": ("command", True),
+}
+"""Reach and transience by code (PORTAL.md 1.4); every other code concerns the command alone, for good."""
+
+_UNKNOWN_CODES = frozenset({"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER", "WRONG_ENCODING"})
+"""WRONG_ENCODING is about the answer, not the request: the commands have run (PORTAL.md 1.2)."""
+
+_GATEWAY_GAVE_UP = frozenset({408, 499, 502, 503, 504, *range(520, 530)})
+"""Statuses of a proxy between us and the portal: behind it the request may still be at work (PORTAL.md 1.1)."""
+
+_FATAL_FOR_BATCH = frozenset({"ACCESS_DENIED", "ERROR_METHOD_NOT_FOUND"})
+"""Codes that a method may also give for itself; when `batch` gets them, it is the caller who is refused."""
+
+
+def read_batch(raw: RawAnswer, keys: Sequence[str]) -> Answer:
+    """Read the answer of a `batch` call; `keys` are those of its commands, in order.
+
+    A key in neither map is Unknown: the request died before it, or the portal skipped it (PORTAL.md 2.1).
+    """
+    body, failure = _envelope(raw, batch=True)
+    if failure is not None:
+        return Answer(outcomes=(failure,) * len(keys), whole=failure)
+    result = body.get("result")
+    if not isinstance(result, Mapping):
+        # With no map at all nothing can be told of any command; an empty PHP array comes as [].
+        unknown = Unknown(reason="the batch was answered without results", ended=True)
+        return Answer(outcomes=(unknown,) * len(keys), time=call_time(body.get("time")), whole=unknown)
+    maps = {name: _map(result.get(name)) for name in _MAPS}
+    outcomes = tuple(_nested(key, maps) for key in keys)
+    return Answer(outcomes=outcomes, time=call_time(body.get("time")))
+
+
+def read_single(raw: RawAnswer) -> Answer:
+    """Read the answer of one method called by itself."""
+    body, failure = _envelope(raw, batch=False)
+    if failure is not None:
+        # A failure that reaches the request or the caller is told apart from one of this command alone.
+        whole = failure if isinstance(failure, Unknown) or failure.reach in ("rate", "portal") else None
+        return Answer(outcomes=(failure,), whole=whole)
+    time = call_time(body.get("time"))
+    done = Done(result=body["result"], time=time, total=_count(body.get("total")), next=_count(body.get("next")))
+    return Answer(outcomes=(done,), time=time)
+
+
+def scrubbed(answer: Answer, scrub: Callable[[str], str]) -> Answer:
+    """Return the answer with the caller's secret taken out of every text that people may see."""
+    if all(isinstance(outcome, Done) for outcome in answer.outcomes):
+        return answer
+    outcomes = tuple(o if isinstance(o, Done) else _scrubbed(o, scrub) for o in answer.outcomes)
+    whole = None if answer.whole is None else _scrubbed(answer.whole, scrub)
+    return Answer(outcomes=outcomes, time=answer.time, whole=whole)
+
+
+def _scrubbed(failure: Refused | Unknown, scrub: Callable[[str], str]) -> Refused | Unknown:
+    if isinstance(failure, Unknown):
+        return replace(failure, reason=scrub(failure.reason))
+    return replace(failure, code=scrub(failure.code), description=scrub(failure.description))
+
+
+def call_time(value: Json) -> CallTime | None:
+    """Read a `time` object; numbers may be int, float or text, and any of them may be missing or nonsense."""
+    if not isinstance(value, Mapping):
+        return None
+    date_start = value.get("date_start")
+    return CallTime(
+        start=_number(value.get("start")),
+        finish=_number(value.get("finish")),
+        duration=_number(value.get("duration")),
+        operating=_number(value.get("operating")),
+        operating_reset_at=_number(value.get("operating_reset_at")),
+        date_start=date_start if isinstance(date_start, str) else None,
+    )
+
+
+_MAPS = ("result", "result_error", "result_total", "result_next", "result_time")
+
+
+def _nested(key: str, maps: Mapping[str, Mapping[str, Json]]) -> Outcome:
+    failed, done = key in maps["result_error"], key in maps["result"]
+    if failed and done:
+        return Unknown(reason="the batch gave both a result and an error for this command", ended=True)
+    if failed:
+        return _refusal(maps["result_error"][key], status=None, batch=False)
+    if not done:
+        return Unknown(reason="the batch was answered without a word on this command", ended=True)
+    return Done(
+        result=maps["result"][key],
+        time=call_time(maps["result_time"].get(key)),
+        total=_count(maps["result_total"].get(key)),
+        next=_count(maps["result_next"].get(key)),
+    )
+
+
+def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refused | Unknown | None]:
+    """Return the body of a successful answer, or why there is none."""
+    if 300 <= raw.status < 400:
+        return {}, Unknown(reason=_elsewhere(raw), ended=_ended(raw))
+    try:
+        body: Json = orjson.loads(raw.body)
+    except ValueError:
+        return {}, Unknown(reason=f"HTTP {raw.status} without readable JSON{_kind(raw)}", ended=_ended(raw))
+    if not isinstance(body, Mapping):
+        return {}, Unknown(reason=f"HTTP {raw.status} with JSON that is not an answer", ended=_ended(raw))
+    if "error" in body:
+        return body, _refusal(body, status=raw.status, batch=batch)
+    if "result" not in body or not 200 <= raw.status < 300:
+        return body, Unknown(reason=f"HTTP {raw.status} without a result", ended=_ended(raw))
+    return body, None
+
+
+def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unknown:
+    """Class one error object by its code; `status` is None inside a batch, where there is no status."""
+    if not isinstance(error, Mapping):
+        return Refused(code="", description=_text(error))
+    code, description = _text(error.get("error")), _text(error.get("error_description"))
+    upper = code.upper()
+    if upper in _UNKNOWN_CODES:
+        return Unknown(reason=f"{code}: {description}", ended=True)
+    if upper == "ERROR_CORE" and (status is None or status >= 500):
+        # An exception may come after the row was written; only a 400 says that it was thrown on purpose.
+        return Unknown(reason=f"{code}: {description}", ended=True)
+    if batch and upper in _FATAL_FOR_BATCH:
+        return Refused(code=code, description=description, reach="portal")
+    if upper not in _REACHES and status is not None and (batch or status >= 500):
+        # A batch that failed with a code nobody documented: nothing says that no command ran.
+        return Unknown(reason=f"HTTP {status} {code}: {description}", ended=True)
+    reach, transient = _REACHES.get(upper, ("command", False))
+    return Refused(code=code, description=description, reach=reach, transient=transient)
+
+
+def _map(value: Json) -> Mapping[str, Json]:
+    """Return a PHP array as a map: a list when its keys are 0..n-1, [] when it is empty (PORTAL.md 1.2)."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return {str(index): item for index, item in enumerate(value)}
+    return {}
+
+
+def _number(value: Json) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _count(value: Json) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
+
+
+def _text(value: Json) -> str:
+    """Return untrusted text fit for one line of a message."""
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    printable = "".join(char if char.isprintable() else " " for char in text[: 2 * _LONGEST_TEXT])
+    return " ".join(printable.split())[:_LONGEST_TEXT]
+
+
+def _ended(raw: RawAnswer) -> bool:
+    """Say whether the portal itself has come to an end: a gateway that gave up does not know."""
+    return raw.status not in _GATEWAY_GAVE_UP
+
+
+def _elsewhere(raw: RawAnswer) -> str:
+    """Say where a redirect that was not followed leads: the host alone, as the rest may hold a secret."""
+    try:
+        host = urlsplit(raw.headers.get("location", "")).hostname
+    except ValueError:
+        host = None
+    place = f"to {_text(host)}" if host else "to another page"
+    return f"HTTP {raw.status}: the portal redirects {place}; check the address in webhook"
+
+
+def _kind(raw: RawAnswer) -> str:
+    kind = raw.headers.get("content-type", "").partition(";")[0].strip()
+    return f" ({_text(kind)})" if kind and "json" not in kind else ""

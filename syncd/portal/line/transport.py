@@ -1,0 +1,178 @@
+"""The only socket to the portal: one POST, one answer or one fault. It decides nothing and retries nothing.
+
+No message of it holds an address, because the address of a webhook is a password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Literal, Protocol
+from urllib.parse import urljoin, urlsplit
+
+from syncd import __version__
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.credential import Credential, is_loopback
+
+if TYPE_CHECKING:
+    import aiohttp
+
+MAX_ANSWER_BYTES = 64_000_000
+_CHUNK_BYTES = 65_536
+_CONNECT_TIMEOUT_S = 20.0
+_KEPT_ALIVE_S = 10.0
+"""Shorter than any server keeps an idle connection: a request on one that the server just closed is lost."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HEADERS = ("content-type", "location", "retry-after")
+
+FaultKind = Literal["connect", "tls", "timeout", "cut", "oversize"]
+
+
+class TransportFault(Exception):  # noqa: N818 - it is a fault of the line, not an error of ours
+    """A request without an answer; `reached` tells whether the portal may have executed it."""
+
+    def __init__(self, kind: FaultKind, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+
+    @property
+    def reached(self) -> bool:
+        """Whether anything of the request may have come to the portal."""
+        return self.kind not in ("connect", "tls")
+
+
+class Transport(Protocol):
+    """Where requests go; the tests put a simulated world in its place."""
+
+    async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
+        """Send a JSON body to a portal method and return the answer; raises TransportFault."""
+        ...
+
+    async def close(self) -> None:
+        """Give up the connections."""
+        ...
+
+
+class AiohttpTransport:
+    """The real thing. Connections are opened, and aiohttp is loaded, with the first request: many runs need none."""
+
+    def __init__(self, credential: Credential, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
+        self._credential = credential
+        self._max_answer_bytes = max_answer_bytes
+        self._session: aiohttp.ClientSession | None = None
+        self._moved_to: str | None = None
+
+    async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
+        """Send a JSON body to a portal method and return the answer; raises TransportFault.
+
+        A renamed portal answers with a redirect and executes nothing; the request is then sent again to the new
+        address if that is the same service over https (PORTAL.md 1.1). Other redirects are returned as they are.
+        """
+        url = self._credential.url(method)
+        if self._moved_to is not None:
+            url = _on_host(url, self._moved_to)
+        answer = await self._send(url, body, timeout_s)
+        if answer.status in _REDIRECTS:
+            target = _redirect_target(url, answer.headers.get("location", ""))
+            if target is not None:
+                self._moved_to = target
+                answer = await self._send(_on_host(url, target), body, timeout_s)
+        return answer
+
+    async def close(self) -> None:
+        """Give up the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _send(self, url: str, body: bytes, timeout_s: float) -> RawAnswer:
+        import aiohttp  # noqa: PLC0415 - see the class
+
+        session = self._opened()
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(_CONNECT_TIMEOUT_S, timeout_s))
+        try:
+            async with session.post(url, data=body, timeout=timeout, allow_redirects=False) as response:
+                content = await self._read(response)
+                headers = {name: response.headers[name] for name in _HEADERS if name in response.headers}
+                return RawAnswer(status=response.status, headers=headers, body=content)
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            raise TransportFault("tls", _tls_detail(error)) from None
+        except aiohttp.ClientConnectorError as error:
+            raise TransportFault("connect", _os_detail(error)) from None
+        except aiohttp.ConnectionTimeoutError:
+            raise TransportFault("connect", "no connection in time") from None
+        except TimeoutError:
+            raise TransportFault("timeout", f"no answer within {timeout_s:g} s") from None
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+            raise TransportFault("cut", f"the connection broke ({type(error).__name__})") from None
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > self._max_answer_bytes:
+                response.close()
+                raise TransportFault("oversize", f"an answer of more than {self._max_answer_bytes} bytes")
+            parts.append(chunk)
+        return b"".join(parts)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp  # noqa: PLC0415 - see the class
+
+        if self._session is None:
+            host = urlsplit(self._credential.origin).hostname or ""
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(keepalive_timeout=_KEPT_ALIVE_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={
+                    "User-Agent": f"syncd/{__version__}",
+                    "Content-Type": "application/json",
+                    "Accept": "application/json",
+                },
+                # A proxy of the environment is for the way out, not for a portal simulated on this machine.
+                trust_env=not is_loopback(host),
+            )
+        return self._session
+
+
+def _redirect_target(url: str, location: str) -> str | None:
+    """Return `scheme://host` of the redirect if it leads to the same method of the same service, else None."""
+    here = urlsplit(url)
+    try:
+        there = urlsplit(urljoin(url, location))
+        there_host, _ = there.hostname or "", there.port
+    except ValueError:
+        return None
+    here_host = here.hostname or ""
+    if not location or there.path != here.path or there.username is not None:
+        return None
+    origin = f"{there.scheme}://{there.netloc}"
+    if is_loopback(here_host):
+        return origin if there_host == here_host and there.scheme in ("http", "https") else None
+    return origin if there.scheme == "https" and _suffix(there_host) == _suffix(here_host) else None
+
+
+def _suffix(host: str) -> str:
+    """Return the part of a host name that one owner registers: two labels, three below co.uk, com.br and the like."""
+    labels = host.lower().rstrip(".").split(".")
+    below_country = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
+    return ".".join(labels[-3:] if below_country else labels[-2:])
+
+
+def _on_host(url: str, origin: str) -> str:
+    return origin + urlsplit(url).path
+
+
+def _os_detail(error: aiohttp.ClientConnectorError) -> str:
+    # strerror only: the text of the exception itself names host and port, which a proxy's address may extend.
+    return error.os_error.strerror or type(error.os_error).__name__
+
+
+def _tls_detail(error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError) -> str:
+    cause = error.__cause__ or error.__context__
+    reason = getattr(cause, "verify_message", None) or getattr(cause, "reason", None)
+    named = isinstance(cause, ssl.SSLError) and isinstance(reason, str)
+    return f"no secure connection: {reason}" if named else "no secure connection"

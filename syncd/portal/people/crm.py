@@ -1,0 +1,320 @@
+"""Clients of the portal's CRM: who is meant by a phone, an e-mail or an id, looked up in batches.
+
+A look-up of 20 values tells which clients it found, not by which value (PORTAL.md 6.8): they are matched here, and what
+the portal understands better than we do is asked for once more, alone. No filter is trusted: every row is checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from syncd.errors import EntryError
+from syncd.model.item import Json
+from syncd.portal.client import Portal
+from syncd.portal.line.refusal import CommandRefusedError
+from syncd.portal.line.wire import Command, Done, Outcome, Refused
+
+OwnerType = Literal["contact", "company", "lead", "deal"]
+OWNER_TYPES: Mapping[OwnerType, tuple[int, str]] = {
+    "lead": (1, "L"), "deal": (2, "D"), "contact": (3, "C"), "company": (4, "CO"),
+}  # fmt: skip
+"""Type id and the letters of links such as C_5 (PORTAL.md 6.1, 6.8)."""
+
+_COLUMNS: Mapping[OwnerType, tuple[str, ...]] = {
+    "contact": ("ID", "NAME", "LAST_NAME", "ASSIGNED_BY_ID", "PHONE", "EMAIL"),
+    "company": ("ID", "TITLE", "ASSIGNED_BY_ID", "PHONE", "EMAIL"),
+    "lead": ("ID", "TITLE", "ASSIGNED_BY_ID", "PHONE", "EMAIL"),
+    "deal": ("ID", "TITLE", "ASSIGNED_BY_ID", "CONTACT_ID", "COMPANY_ID"),
+}
+"""Phones and e-mails come only when they are named (PORTAL.md 6.8)."""
+
+_CODE = re.compile(r"(?P<letters>L|D|C|CO)_(?P<id>[1-9]\d{0,17})\Z", re.IGNORECASE)
+_LONGEST_ID = 6
+_VALUES_PER_CALL = 20
+_IDS_PER_CALL = 50
+_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """A contact, company, lead or deal; `responsible` is its ASSIGNED_BY_ID, 0 for none.
+
+    `contact` and `company` are what a deal or contact belongs to, 0 for none.
+    """
+
+    type: OwnerType
+    id: int
+    name: str
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    responsible: int = 0
+    contact: int = 0
+    company: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id} {self.name}".rstrip()
+
+    @property
+    def code(self) -> str:
+        """The link to it, such as C_5."""
+        return f"{OWNER_TYPES[self.type][1]}_{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Somebody to look up; `text` as the source writes it, `word` what makes equal ones equal."""
+
+    type: OwnerType
+    kind: Literal["id", "PHONE", "EMAIL"]
+    text: str
+    word: str
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.kind}:{self.word}"
+
+
+def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False) -> Sought:
+    """Return what `text` asks for: an address with @, a link such as C_5, an id of up to 6 digits, else a phone.
+
+    With `is_phone` digits alone are a phone, however few. Raises EntryError for what is neither.
+    """
+    text = " ".join(text.split())
+    code = _CODE.match(text)
+    if code is not None:
+        named = next(kind for kind, (_, letters) in OWNER_TYPES.items() if letters == code["letters"].upper())
+        return Sought(type=named, kind="id", text=text, word=str(int(code["id"])))
+    if "@" in text:
+        address = text.removeprefix("mailto:").casefold()
+        return _searchable(Sought(type=owner_type, kind="EMAIL", text=address, word=address))
+    if text.isascii() and text.isdecimal() and not is_phone and len(text) <= _LONGEST_ID and int(text) > 0:
+        return Sought(type=owner_type, kind="id", text=text, word=str(int(text)))
+    number = phone_word(text)
+    if not number:
+        raise EntryError(
+            f"{text!r} is no phone, e-mail or id" if text else f"no {owner_type} is named",
+            "see contact in [sync.target]",
+        )
+    return _searchable(Sought(type=owner_type, kind="PHONE", text=text, word=number))
+
+
+def _searchable(found: Sought) -> Sought:
+    if found.type == "deal":
+        raise EntryError(f"a deal cannot be found by {found.text!r}", "name the deal by its id")
+    return found
+
+
+def phone_word(text: str) -> str:
+    """Return the digits of a phone with its country's code, "" when there are fewer than three.
+
+    An extension after "доб", "ext" or "#" does not count; 00 is the plus, and 8 before ten digits the Russian 7.
+    """
+    number = re.split(r"[#;,]|доб|ext|x", text.casefold(), maxsplit=1)[0]
+    digits = "".join(one for one in number if one.isascii() and one.isdigit())
+    if digits.startswith("00"):
+        digits = digits[2:]
+    elif len(digits) == 11 and digits[0] == "8" and not number.strip().startswith("+"):
+        digits = "7" + digits[1:]
+    return digits if len(digits) >= 3 else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """What look-ups found: ids by what was sought, and the clients by link; an empty tuple means nobody."""
+
+    found: Mapping[str, tuple[str, ...]]
+    known: Mapping[str, Client]
+
+    def knows(self, wanted: Sought) -> bool:
+        """Say whether `wanted` has been looked up."""
+        return str(wanted) in self.found
+
+    def client(self, wanted: Sought) -> Client:
+        """Return the one client that is meant; raises EntryError naming the value and, if several, the candidates."""
+        codes = self.found.get(str(wanted), ())
+        if len(codes) == 1:
+            return self.known[codes[0]]
+        if codes:
+            names = ", ".join(str(self.known[code]) for code in codes[:_SHOWN])
+            more = f" and {len(codes) - _SHOWN} more" if len(codes) > _SHOWN else ""
+            raise EntryError(
+                f"{len(codes)} {_PLURALS[wanted.type]} have {wanted.text!r}: {names}{more}",
+                "merge them in the CRM, or name one by its id",
+            )
+        what = "id " + wanted.word if wanted.kind == "id" else repr(wanted.text)
+        raise EntryError(
+            f"no {wanted.type} with {what} that the webhook's user may see", "add it in the CRM, or see on_unresolved"
+        )
+
+    def joined(self, other: Clients) -> Clients:
+        """Return what either knows, the other's where both do."""
+        return Clients(found={**self.found, **other.found}, known={**self.known, **other.known})
+
+
+_PLURALS: Mapping[OwnerType, str] = {
+    "contact": "contacts", "company": "companies", "lead": "leads", "deal": "deals",
+}  # fmt: skip
+
+
+class _MultiRow(msgspec.Struct, rename="upper"):
+    value: str | None = None
+
+
+class _ClientRow(msgspec.Struct, rename="upper"):
+    id: int | str
+    name: str | None = None
+    last_name: str | None = None
+    title: str | None = None
+    assigned_by_id: int | str | None = None
+    contact_id: int | str | None = None
+    company_id: int | str | None = None
+    phone: Any = None
+    email: Any = None
+
+
+async def read_clients(portal: Portal, wanted: Collection[Sought]) -> Clients:
+    """Look up everybody in `wanted`: 20 values or 50 ids a call, the calls in batches.
+
+    Raises CommandRefusedError when the portal refuses a look-up, and the client's other errors.
+    """
+    asked = sorted(set(wanted), key=str)
+    found: dict[Sought, set[str]] = {one: set() for one in asked}
+    known: dict[str, Client] = {}
+    for one in asked:
+        if one.kind == "id":
+            found[one].add(_code(one.type, int(one.word)))
+    calls = [call for call in _calls(asked) if call]
+    hits = await _search(portal, calls)
+    await _read(portal, {code for codes in (*found.values(), *hits) for code in codes}, known)
+    doubtful: list[Sought] = []
+    for call, codes in zip(calls, hits, strict=True):
+        matched: set[str] = set()
+        for one in call:
+            own = {code for code in codes if code in known and _has(known[code], one)}
+            found[one] |= own
+            matched |= own
+        if codes - matched:  # the portal knows one of these values in another spelling
+            doubtful += [one for one in call if not found[one]]
+    for one, codes in zip(doubtful, await _search(portal, [(one,) for one in doubtful]), strict=True):
+        found[one] |= codes
+    await _read(portal, _belonging(known) - set(known), known)
+    return Clients(
+        found={str(one): tuple(sorted(codes & set(known), key=_rank)) for one, codes in found.items()}, known=known
+    )
+
+
+def _rank(code: str) -> int:
+    return int(code.rpartition("_")[2])
+
+
+def _belonging(known: Mapping[str, Client]) -> set[str]:
+    """Return the contacts and companies behind the deals, for their phones."""
+    deals = [client for client in known.values() if client.type == "deal"]
+    return {_code("contact", deal.contact) for deal in deals if deal.contact} | {
+        _code("company", deal.company) for deal in deals if deal.company
+    }
+
+
+def _code(owner_type: OwnerType, number: int) -> str:
+    return f"{OWNER_TYPES[owner_type][1]}_{number}"
+
+
+def _calls(asked: Iterable[Sought]) -> Iterable[tuple[Sought, ...]]:
+    """Part what has to be searched into calls of one type and kind."""
+    groups: dict[tuple[str, str], list[Sought]] = defaultdict(list)
+    for one in asked:
+        if one.kind != "id":
+            groups[one.type, one.kind].append(one)
+    for _, group in sorted(groups.items()):
+        yield from (tuple(group[at : at + _VALUES_PER_CALL]) for at in range(0, len(group), _VALUES_PER_CALL))
+
+
+async def _search(portal: Portal, calls: Sequence[tuple[Sought, ...]]) -> list[set[str]]:
+    """Return the links each call found."""
+    commands = [
+        Command(
+            method="crm.duplicate.findbycomm",
+            params={"type": call[0].kind, "values": [one.text for one in call], "entity_type": call[0].type.upper()},
+        )
+        for call in calls
+    ]
+    hits = []
+    for call, outcome in zip(calls, await portal.read_many(commands), strict=True):
+        result = _result("crm.duplicate.findbycomm", outcome)
+        ids = result.get(call[0].type.upper()) if isinstance(result, Mapping) else None
+        rows = list(ids.values()) if isinstance(ids, Mapping) else ids if isinstance(ids, list | tuple) else []
+        hits.append({_code(call[0].type, int(str(one))) for one in rows if str(one).isdecimal()})
+    return hits
+
+
+def _result(method: str, outcome: Outcome) -> Json:
+    match outcome:
+        case Done(result=result):
+            return result
+        case Refused():
+            raise CommandRefusedError(method, outcome)
+        case _:
+            raise CommandRefusedError(method, Refused(code="", description=f"no usable answer: {outcome.reason}"))
+
+
+async def _read(portal: Portal, codes: Collection[str], known: dict[str, Client]) -> None:
+    """Read the clients with these links; a row that was not asked for is left aside (PORTAL.md 6.4)."""
+    commands: list[tuple[OwnerType, Command]] = []
+    for owner_type, (_, letters) in OWNER_TYPES.items():
+        ids = sorted(_rank(code) for code in codes if code.rpartition("_")[0] == letters and code not in known)
+        for at in range(0, len(ids), _IDS_PER_CALL):
+            params: dict[str, Json] = {
+                "filter": {"@ID": ids[at : at + _IDS_PER_CALL]},
+                "select": _COLUMNS[owner_type],
+                "order": {"ID": "ASC"},
+            }
+            commands.append((owner_type, Command(method=f"crm.{owner_type}.list", params=params)))
+    outcomes = await portal.read_many([command for _, command in commands])
+    for (owner_type, command), outcome in zip(commands, outcomes, strict=True):
+        result = _result(command.method, outcome)
+        rows = result.values() if isinstance(result, Mapping) else result if isinstance(result, list | tuple) else ()
+        for row in rows:
+            client = _client(owner_type, row)
+            if client is not None and client.code in codes:
+                known[client.code] = client
+
+
+def _client(owner_type: OwnerType, row: Json) -> Client | None:
+    try:
+        read = msgspec.convert(row, _ClientRow)
+        name = f"{read.name or ''} {read.last_name or ''}".strip()
+        return Client(
+            type=owner_type,
+            id=int(read.id),
+            name=name if owner_type == "contact" else read.title or name,
+            phones=_values(read.phone),
+            emails=_values(read.email),
+            responsible=_int(read.assigned_by_id),
+            contact=_int(read.contact_id),
+            company=_int(read.company_id),
+        )
+    except (msgspec.ValidationError, ValueError):
+        return None
+
+
+def _int(value: int | str | None) -> int:
+    return int(value) if value is not None and str(value).isdecimal() else 0
+
+
+def _values(value: Json) -> tuple[str, ...]:
+    try:
+        rows = msgspec.convert(list(value.values()) if isinstance(value, Mapping) else value or [], list[_MultiRow])
+    except msgspec.ValidationError:
+        return ()
+    return tuple(row.value.strip() for row in rows if row.value and row.value.strip())
+
+
+def _has(client: Client, wanted: Sought) -> bool:
+    if wanted.kind == "EMAIL":
+        return wanted.word in {one.casefold() for one in client.emails}
+    return wanted.word in {phone_word(one) for one in client.phones}

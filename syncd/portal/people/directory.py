@@ -1,0 +1,353 @@
+"""Who and what the portal has: people, groups, calendars' sections, the caller; read in batches, kept as a value.
+
+It never trusts a filter that the portal may have dropped (PORTAL.md 7): everything is read and matched here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import html
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from syncd.errors import EntryError
+from syncd.model.item import Json, Place
+from syncd.portal.client import Portal
+from syncd.portal.line.refusal import portal_error
+from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.people.crm import Clients
+
+T = TypeVar("T")
+_CANDIDATES = 3
+_log = structlog.get_logger()
+NOBODY = Clients(found={}, known={})
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A user as user.get tells it; `zone` is "" when the profile names none."""
+
+    id: int
+    name: str
+    last_name: str
+    email: str
+    xml_id: str
+    zone: str
+    active: bool
+
+    @property
+    def full_name(self) -> str:
+        """First and last name as people write them."""
+        return f"{self.name} {self.last_name}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A workgroup of the portal."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One section of a calendar; `external` names the service it is synced with, "" when it is the portal's own."""
+
+    id: int
+    name: str
+    writable: bool
+    external: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """The user a webhook acts as."""
+
+    id: int
+    zone: str
+    admin: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """A reading of the portal's people, groups and sections at unix time `read_at`.
+
+    `server_offset_s` is the server zone's UTC offset at that moment. `sections` holds only the calendars asked for,
+    `clients` only the clients. `server_zone` is the server's zone where the config names it, else "".
+    """
+
+    read_at: float
+    caller: Caller
+    server_offset_s: int
+    users: tuple[User, ...]
+    groups: tuple[Group, ...] = ()
+    sections: Mapping[str, tuple[Section, ...]]
+    clients: Clients = NOBODY
+    server_zone: str = ""
+
+    def user(self, text: str) -> User:
+        """Return the active user that `text` names: id, e-mail, XML_ID or full name, in this order.
+
+        Raises EntryError that names the value and the candidates when nobody, a dismissed or more than one matches.
+        """
+        wanted = _folded(text)
+        found = self._users_by_word.get(wanted, ())
+        active = [user for user in found if user.active]
+        if len(active) == 1:
+            return active[0]
+        if len(active) > 1:
+            names = ", ".join(f"{user.full_name} (id {user.id})" for user in active[:_CANDIDATES])
+            raise EntryError(f"more than one user is called {text!r}: {names}", "use the id or the e-mail")
+        if found:
+            raise EntryError(f"the user {text!r} (id {found[0].id}) is dismissed", "name another owner or an alias")
+        if "@" in text and self.users and not any(user.email for user in self.users):
+            raise EntryError(
+                f"cannot look up {text!r}: the webhook may not read e-mail addresses",
+                "give it the scope user_basic, or use ids",
+            )
+        raise EntryError(f"no user {text!r} in the portal{_nearest(wanted, self._users_by_word)}", "see on_unresolved")
+
+    def find(self, text: str) -> User | None:
+        """Return the one active user that `text` names like in `user`, None for anybody else."""
+        active = [user for user in self._users_by_word.get(_folded(text), ()) if user.active]
+        return active[0] if len(active) == 1 else None
+
+    def group(self, text: str) -> Group:
+        """Return the group that `text` names, by id or exact name; raises EntryError like `user`."""
+        wanted = _folded(text)
+        found = self._groups_by_word.get(wanted, ())
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(str(group.id) for group in found)
+            raise EntryError(f"more than one group is called {text!r}: ids {ids}", "use the id")
+        raise EntryError(
+            f"no group {text!r} that the webhook's user can see{_nearest(wanted, self._groups_by_word)}",
+            "see on_unresolved",
+        )
+
+    def name_of(self, user_id: int) -> str:
+        """Return the full name of a user, "" for an id nobody has."""
+        return next((user.full_name for user in self._users_by_word.get(str(user_id), ()) if user.id == user_id), "")
+
+    def holder(self, calendar: Place) -> str:
+        """Return who has `calendar`, as people say it: a user's, group's or client's name; "" where nobody knows."""
+        if calendar.on_card:
+            kind, _, owner_type = calendar.kind.partition("-")
+            known = (one for one in self.clients.known.values() if one.type == owner_type and one.id == calendar.owner)
+            return next((f"{kind}: {client.name}" for client in known if client.name), "")
+        if calendar.kind == "group":
+            return next((group.name for group in self.groups if group.id == calendar.owner), "")
+        return self.name_of(calendar.owner) if calendar.kind == "user" else "company"
+
+    def knows(self, calendar: Place) -> bool:
+        """Say whether the sections of `calendar` have been read."""
+        return str(calendar) in self.sections
+
+    def section(self, calendar: Place, label: str) -> Section | None:
+        """Return the section with this id or name, None when it has yet to be created.
+
+        Raises EntryError when an id does not exist in that calendar, or the section cannot be written to.
+        """
+        known = self.sections.get(str(calendar), ())
+        if label.isdecimal():
+            found = [section for section in known if section.id == int(label)]
+            if not found:
+                listed = ", ".join(f"{s.id} {s.name}" for s in known) or "none"
+                raise EntryError(f"calendar {calendar} has no section with id {label}; it has: {listed}")
+        else:
+            named = [section for section in known if _folded(section.name) == _folded(label)]
+            named = named or [section for section in known if _is_filtered(section.name, label)]
+            found = sorted(named, key=lambda s: s.id)
+        if not found:
+            return None
+        writable = [section for section in found if section.writable]
+        if not writable:
+            raise EntryError(
+                f"section {label!r} of calendar {calendar} cannot be written to by the webhook's user",
+                "use an administrator's webhook or grant the right to edit",
+            )
+        return writable[0]
+
+    def with_clients(self, read: Clients) -> Directory:
+        """Return this directory with more clients of the CRM."""
+        return replace(self, clients=self.clients.joined(read))
+
+    def with_sections(self, read: Mapping[str, tuple[Section, ...]]) -> Directory:
+        """Return this directory with the sections of more calendars."""
+        return replace(self, sections={**self.sections, **read})
+
+    @cached_property
+    def _users_by_word(self) -> Mapping[str, Sequence[User]]:
+        words: dict[str, list[User]] = defaultdict(list)
+        for user in self.users:
+            spellings = {str(user.id), user.email, user.xml_id, user.full_name, f"{user.last_name} {user.name}"}
+            for word in {_folded(spelling) for spelling in spellings} - {""}:
+                words[word].append(user)
+        return {word: _by_rank(word, found) for word, found in words.items()}
+
+    @cached_property
+    def _groups_by_word(self) -> Mapping[str, Sequence[Group]]:
+        words: dict[str, list[Group]] = defaultdict(list)
+        for group in self.groups:
+            for word in {_folded(group.name), str(group.id)}:
+                words[word].append(group)
+        return {word: [group for group in found if str(group.id) == word] or found for word, found in words.items()}
+
+
+def _by_rank(word: str, found: Sequence[User]) -> Sequence[User]:
+    """Keep the matches of the strongest kind: an id beats an e-mail, an e-mail an XML_ID, an XML_ID a name."""
+    by_id = [user for user in found if str(user.id) == word]
+    by_email = [user for user in found if _folded(user.email) == word]
+    by_xml_id = [user for user in found if _folded(user.xml_id) == word]
+    return by_id or by_email or by_xml_id or found
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _is_filtered(stored: str, label: str) -> bool:
+    """Say whether `stored` is what the portal's text filter makes of `label`: blanks put into words (PORTAL.md 1.5)."""
+    return len(stored.split()) > len(label.split()) and _compact(stored) == _compact(label)
+
+
+def _compact(text: str) -> str:
+    return "".join(html.unescape(text).replace("*", "").split()).casefold()
+
+
+def _nearest(wanted: str, words: Iterable[str]) -> str:
+    close = difflib.get_close_matches(wanted, [word for word in words if not word.isdecimal()], n=_CANDIDATES)
+    return f"; nearest: {', '.join(close)}" if close else ""
+
+
+class _UserRow(msgspec.Struct, rename="upper"):
+    id: int | str
+    name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    xml_id: str | None = None
+    time_zone: str | None = None
+    active: bool | str = True
+
+
+class _GroupRow(msgspec.Struct, rename="upper"):
+    id: int | str
+    name: str | None = None
+
+
+class _SectionRow(msgspec.Struct, rename="upper"):
+    id: int | str
+    name: str | None = None
+    external_type: str | None = None
+    perm: Any = None
+
+
+async def read_directory(portal: Portal, *, now: float, groups: bool) -> Directory:
+    """Read the caller, all users and, when asked for, all groups the caller can see.
+
+    Raises PortalRefusedError, PortalUnreachableError or CommandRefusedError of the client. A few requests whatever
+    the number of users: pages of 50, batched (PORTAL.md 6.9, 7).
+    """
+    caller = await _read_caller(portal)
+    users = _all(_user, await portal.read_pages("user.get", {}))
+    found = await portal.read_pages("sonet_group.get", {"ORDER": {"ID": "ASC"}}) if groups else ()
+    return Directory(
+        read_at=now,
+        caller=caller,
+        server_offset_s=portal.server_offset_s or 0,
+        users=tuple(sorted(users, key=lambda user: user.id)),
+        groups=_all(_group, found),
+        sections={},
+    )
+
+
+async def read_sections(portal: Portal, calendars: Sequence[Place]) -> Mapping[str, tuple[Section, ...]]:
+    """Read the sections of `calendars` in batches; a calendar that cannot be read is left out.
+
+    Raises PortalRefusedError when the webhook as a whole may not read calendars, and what `read_many` raises.
+    """
+    commands = [
+        Command(method="calendar.section.get", params={"type": calendar.kind, "ownerId": calendar.owner})
+        for calendar in calendars
+    ]
+    outcomes = await portal.read_many(commands)
+    for outcome in outcomes:
+        if isinstance(outcome, Refused) and outcome.reach == "portal":
+            raise portal_error(portal.origin, outcome)
+    return {
+        str(calendar): _all(_section, rows_of(outcome.result))
+        for calendar, outcome in zip(calendars, outcomes, strict=True)
+        if isinstance(outcome, Done)
+    }
+
+
+def rows_of(result: Json) -> Sequence[Json]:
+    """Return the rows of a list result; PHP writes a list with gaps as an object (PORTAL.md 1.2)."""
+    if isinstance(result, Mapping):
+        return list(result.values())
+    if isinstance(result, Sequence) and not isinstance(result, str):
+        return result
+    return ()
+
+
+def _all(read: Callable[[Json], T], rows: Iterable[Json]) -> tuple[T, ...]:
+    """Return the rows that are what they should be; one that is not cannot be anybody's owner or section."""
+    found: list[T] = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except (msgspec.ValidationError, ValueError) as error:
+            _log.warning("directory.row_unreadable", reason=str(error))
+    return tuple(found)
+
+
+async def _read_caller(portal: Portal) -> Caller:
+    outcomes = await portal.read_many([Command(method="profile", params={}), Command(method="user.current", params={})])
+    caller, zone, admin = 0, "", False
+    for outcome in outcomes:
+        if isinstance(outcome, Done) and isinstance(outcome.result, Mapping):
+            row = outcome.result
+            caller = _int(row.get("ID")) or caller
+            zone = str(row.get("TIME_ZONE") or "") or zone
+            admin = row.get("ADMIN") is True or admin
+    return Caller(id=caller, zone=zone, admin=admin)
+
+
+def _int(value: Json) -> int:
+    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else 0
+
+
+def _user(row: Json) -> User:
+    read = msgspec.convert(row, _UserRow)
+    return User(
+        id=int(read.id),
+        name=(read.name or "").strip(),
+        last_name=(read.last_name or "").strip(),
+        email=(read.email or "").strip(),
+        xml_id=(read.xml_id or "").strip(),
+        zone=read.time_zone or "",
+        active=read.active in (True, "Y"),
+    )
+
+
+def _group(row: Json) -> Group:
+    read = msgspec.convert(row, _GroupRow)
+    return Group(id=int(read.id), name=(read.name or "").strip())
+
+
+def _section(row: Json) -> Section:
+    read = msgspec.convert(row, _SectionRow)
+    external = read.external_type or "local"
+    return Section(
+        id=int(read.id),
+        name=(read.name or "").strip(),
+        writable=isinstance(read.perm, Mapping) and bool(read.perm.get("edit")),
+        external="" if external == "local" else external,
+    )

@@ -1,0 +1,636 @@
+"""The whole service against the simulated portal on virtual time: reload, alerts, refusals, and a month of passes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from urllib.parse import unquote_plus
+
+import pytest
+
+from syncd.app.wiring import limits_of
+from syncd.clock import Clock, SystemClock
+from syncd.config import AlertsConfig, PortalConfig
+from syncd.errors import ConfigError, StateError, StateLockedError
+from syncd.portal.client import Portal
+from syncd.portal.limits.pace import Limits
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import TransportFault
+from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.settings import Settings
+from syncd.service.alerts import Alerts
+from syncd.service.host import Service, Surroundings, open_service
+from syncd.service.notify import Notifier
+from syncd.service.status import read_status
+from syncd.state.ledger import Ledger
+from syncd.web.view import SyncView
+from tests.service.test_daemon import Socket
+from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
+
+ROWS = "".join(
+    f"{n},Shift {n},2026-12-{n:02} 06:00,2026-12-{n:02} 14:00,anna.petrova@school.example,Desk\n" for n in range(1, 6)
+)
+OTHER = SHIFTS.partition("[[sync]]")[2].replace('name = "shifts"', 'name = "other"\nportal = "second"')
+SECOND = '\n[portals.second]\nwebhook = "http://localhost:9/rest/1/sandboxadmin/"\n'
+
+
+class Scene(Stage):
+    """A stage whose portals a whole service talks to; `refusing` hosts answer as if the webhook were gone."""
+
+    def __post_init__(self) -> None:
+        Stage.__post_init__(self)
+        self.refusing: set[str] = set()
+        self.connected: list[str] = []
+        self.address: str | None = None
+
+    def around(self) -> Surroundings:
+        return Surroundings(
+            clock=self.clock, notifier=Notifier(self.address), environ={"HOME": str(self.folder)},
+            learn_secret=lambda _: None, random=lambda: 0.0, connect=self.connect,
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def connect(
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, _learn: Callable[[str], None]
+    ) -> AsyncIterator[Portal]:
+        self.connected.append(config.host)
+        yield Portal(
+            name=config.name, credential=Webhook(address=WEBHOOK), limits=limits_of(config), clock=clock,
+            random=Random(7).random, transport=_Door(self, config.host),
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def running(self, config: str) -> AsyncIterator[tuple[Service, asyncio.Event]]:
+        """Run the service with `config` while the body does."""
+        stop, reload = asyncio.Event(), asyncio.Event()
+        path = self.write("syncd.toml", config)
+        async with open_service(path, self.around(), stop) as service:
+            task = asyncio.create_task(service.run(reload))
+            try:
+                yield service, reload
+            finally:
+                stop.set()
+                await task
+
+    def counts(self, service: Service) -> dict[str, int]:
+        """How many passes of each sync ended, however they did."""
+        found: dict[str, int] = {}
+        for (name, _), count in service.passes.items():
+            found[name] = found.get(name, 0) + count
+        return found
+
+
+class _Door:
+    def __init__(self, scene: Scene, host: str) -> None:
+        self._scene = scene
+        self._host = host
+
+    async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
+        if self._host in self._scene.refusing:
+            text = b'{"error": "INVALID_CREDENTIALS", "error_description": "Invalid request credentials"}'
+            return RawAnswer(status=401, headers={"content-type": "application/json"}, body=text)
+        return await self._scene.transport.post(method, body, timeout_s)
+
+    async def close(self) -> None:
+        pass
+
+
+def scene(folder: Path) -> Scene:
+    made = Scene(folder, SHIFTS)
+    made.write("shifts.csv", HEADER + ROWS)
+    return made
+
+
+def sync_of(views: tuple[SyncView, ...], name: str) -> SyncView:
+    return next(view for view in views if view.name == name)
+
+
+def test_an_idle_daemon_wakes_up_far_less_than_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = scene(tmp_path)
+    woken: set[float] = set()
+
+    async def sleep(clock: SimClock, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        woken.add(clock.monotonic())
+
+    async def main() -> None:
+        async with stage.running(SHIFTS.replace("timezone", 'every = "6h"\ntimezone')):
+            await asyncio.sleep(600)
+            woken.clear()
+            monkeypatch.setattr(SimClock, "sleep", sleep)
+            await asyncio.sleep(3600)
+
+    run_inline(main())
+    assert 700 <= len(woken) <= 900  # the files are looked at every five seconds where the system tells nothing
+
+
+def test_a_changed_file_is_in_the_portal_seconds_later(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    async def main() -> tuple[list[str], int]:
+        async with stage.running(SHIFTS.replace("timezone", 'every = "6h"\ntimezone')) as (service, _):
+            await asyncio.sleep(60)
+            stage.write("shifts.csv", HEADER + ROWS.replace("Shift 3", "Changed"))
+            await asyncio.sleep(30)
+            return stage.names(owner=3), stage.counts(service)["shifts"]
+
+    names, passes = run_inline(main())
+    assert "Changed" in names
+    assert passes == 2
+
+
+def test_a_mended_file_is_read_at_once_although_passes_failed_for_it(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    async def main() -> tuple[int, int, list[str]]:
+        async with stage.running(SHIFTS.replace("timezone", 'every = "6h"\ntimezone')) as (service, _):
+            await asyncio.sleep(60)
+            (tmp_path / "shifts.csv").write_bytes(b"\x00\xff\xfe no table")
+            await asyncio.sleep(60)
+            failures = service.daemon.standing()["shifts"].failures
+            stage.write("shifts.csv", HEADER + ROWS.replace("Shift 3", "Mended"))
+            await asyncio.sleep(60)
+            return failures, service.daemon.standing()["shifts"].failures, stage.names(owner=3)
+
+    failed, after, names = run_inline(main())
+    assert (failed, after) == (1, 0)
+    assert "Mended" in names
+
+
+@pytest.mark.parametrize(("kind", "detail"), [
+    ("connect", "the name example.bitrix24.com is not known"), ("tls", "the certificate has expired"),
+    ("timeout", "no answer within 75 s"), ("oversize", "an answer of more than 10 bytes"),
+])  # fmt: skip
+def test_a_line_that_fails_backs_off_says_why_and_recovers(tmp_path: Path, kind: str, detail: str) -> None:
+    stage = scene(tmp_path)
+
+    def fail() -> None:
+        if stage.clock.monotonic() < 3600:
+            raise TransportFault(kind, detail)  # type: ignore[arg-type]
+
+    stage.transport.before = fail
+
+    async def main() -> tuple[str, int, list[str]]:
+        async with stage.running(SHIFTS) as (service, _):
+            await asyncio.sleep(3500)
+            last = sync_of((await service.view()).syncs, "shifts").last_run
+            failures = service.daemon.standing()["shifts"].failures
+            await asyncio.sleep(3600)
+            return last.error if last is not None else "", failures, stage.names(owner=3)
+
+    error, failures, names = run_inline(main())
+    assert detail in error
+    assert 2 <= failures <= 6
+    assert names == [f"Shift {n}" for n in range(1, 6)]
+
+
+def test_systemctl_status_tells_how_far_a_long_pass_is_and_what_it_waits_for(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    stage.set_faults(Settings(integer_stamps=False, costs_s={"calendar.event.add": 2.0}))
+    many = "".join(
+        f"{n},Shift {n},2026-12-{n % 28 + 1:02} 06:00,2026-12-{n % 28 + 1:02} 14:00,anna.petrova@school.example,D\n"
+        for n in range(400)
+    )
+    stage.write("shifts.csv", HEADER + many)
+
+    async def main() -> str:
+        async with stage.running(SHIFTS) as (service, _):
+            await asyncio.sleep(450)
+            return service.daemon.status()
+
+    told = run_inline(main())
+    assert re.match(r"shifts: \d+ of 400 changes to main, waiting for operating time of calendar\.event\.add$", told)
+
+
+def test_status_tells_the_next_pass_as_the_daemon_noted_it(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    async def main() -> float:
+        async with stage.running(SHIFTS.replace("timezone", 'cron = "0 * * * *"\njitter = "10m"\ntimezone')) as (
+            service,
+            _,
+        ):
+            await asyncio.sleep(60)
+            ledger = await Ledger.open_readonly(service.config.state)
+            found = (await read_status(service.config, ledger, stage.clock)).syncs[0].next_run
+            await ledger.close()
+            assert found == service.daemon.standing()["shifts"].due
+            return found - stage.clock.now()
+
+    assert 3000 < run_inline(main()) <= 3600
+
+
+def test_a_reload_takes_the_new_config_and_a_broken_one_is_refused(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    listening = Socket(tmp_path)
+    stage.address = listening.address
+
+    async def main() -> list[list[str]]:
+        told = []
+        async with stage.running(SHIFTS) as (service, reload):
+            await asyncio.sleep(60)
+            listening.messages()
+            for text in (
+                SHIFTS.replace("every", "evry").replace("timezone", "timezon"),
+                SHIFTS + SECOND + "[[sync]]" + OTHER,
+            ):
+                stage.write("syncd.toml", text.replace('name = "shifts"', 'name = "shifts"\nportal = "main"', 1))
+                reload.set()
+                await asyncio.sleep(1)
+                told.append([line for message in listening.messages() for line in message.split("\n")])
+                told.append([service.config_refused, *sorted(sync.name for sync in service.config.syncs)])
+            await asyncio.sleep(60)
+            assert stage.counts(service)["other"] == 1
+        return told
+
+    refused, after_refusal, taken, after = run_inline(main())
+    listening.close()
+    assert [line.partition("=")[0] for line in refused if not line.startswith("STATUS")][:3] == [
+        "RELOADING",
+        "MONOTONIC_USEC",
+        "READY",
+    ]
+    assert any(line.startswith("STATUS=the new config is refused, the old one stays: ") for line in refused)
+    assert "timezon is not a known key" in after_refusal[0]
+    assert after_refusal[1:] == ["shifts"]
+    assert "RELOADING=1" in taken
+    assert after == ["", "other", "shifts"]
+    assert stage.connected == ["127.0.0.1:9", "localhost:9"]  # the portal that stayed kept its client and its pace
+
+
+def test_a_portal_whose_settings_change_gets_a_new_client_after_its_pass_has_settled(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    stage.set_faults(Settings(integer_stamps=False, costs_s={"calendar.event.add": 5.0}))
+
+    async def main() -> tuple[list[str], int]:
+        async with stage.running(SHIFTS) as (service, reload):
+            await asyncio.sleep(6)
+            assert service.daemon.standing()["shifts"].running_since is not None
+            stage.write("syncd.toml", SHIFTS.replace('sandboxadmin/"', 'sandboxadmin/"\nlimits.lanes = 1'))
+            reload.set()
+            await asyncio.sleep(3600)
+            return stage.names(owner=3), len(stage.connected)
+
+    names, clients = run_inline(main())
+    assert names == [f"Shift {n}" for n in range(1, 6)]
+    assert clients == 2
+
+
+@pytest.mark.parametrize("change", ['state = "elsewhere.db"\n', ""])
+def test_the_state_cannot_move_while_the_daemon_runs(tmp_path: Path, change: str) -> None:
+    stage = scene(tmp_path)
+
+    async def main() -> str:
+        async with stage.running('state = "here.db"\n' + SHIFTS) as (service, reload):
+            stage.write("syncd.toml", change + SHIFTS)
+            reload.set()
+            await asyncio.sleep(5)
+            return service.config_refused
+
+    assert "state cannot change while syncd runs" in run_inline(main())
+
+
+def test_a_revoked_webhook_alarms_once_and_the_other_portal_goes_on(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    stage.refusing.add("localhost:9")
+    alerts = f'[alerts]\ncommand = ["/bin/sh", "-c", \'echo "$SYNCD_STATE $SYNCD_ALERT" >> {tmp_path}/alerts\']\n'
+    main_sync = SHIFTS.replace('name = "shifts"', 'name = "shifts"\nportal = "main"')
+    told: list[dict[str, str]] = []
+
+    async def main() -> tuple[bool, bool, dict[str, int]]:
+        async with stage.running(alerts + main_sync + SECOND + "[[sync]]" + OTHER) as (service, _):
+            weighed = service._alerts.weigh
+
+            async def noted(troubles: dict[str, str], _config: object, portals: dict[str, Portal]) -> None:
+                told.append(troubles)
+                await weighed(troubles, None, portals)
+
+            service._alerts.weigh = noted  # type: ignore[method-assign, assignment]
+            await asyncio.sleep(2 * 3600)
+            stale = (await service.view()).ok
+            stage.refusing.clear()
+            await asyncio.sleep(2 * 3600)
+            return stale, (await service.view()).ok, stage.counts(service)
+
+    before, after, passes = run_inline(main())
+    assert (before, after) == (False, True)
+    assert passes["shifts"] >= 15
+    assert {frozenset(one) for one in told} == {
+        frozenset(), frozenset({"portal second"}), frozenset({"portal second", "sync other"})
+    }  # fmt: skip
+    assert told[-1] == {}
+
+
+def test_alerts_are_told_once_when_they_begin_and_once_when_they_end_even_across_a_restart(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    script = f'echo "$SYNCD_STATE $SYNCD_ALERT" >> {said}'
+    config = AlertsConfig(portal=None, user=None, chat=None, command=("/bin/sh", "-c", script))
+
+    async def weigh(*rounds: dict[str, str]) -> None:
+        ledger = await Ledger.open(tmp_path / "syncd.db", now=0.0)
+        for troubles in rounds:
+            await Alerts(ledger, SystemClock()).weigh(troubles, config, {})
+        await ledger.close()
+
+    asyncio.run(weigh({"sync a": "old"}, {"sync a": "older"}, {"sync a": "x", "portal b": "y"}))
+    asyncio.run(weigh({"sync a": "x", "portal b": "y"}, {"portal b": "y"}, {}))
+    lines = said.read_text().splitlines()
+    assert lines == ["firing sync a", "firing portal b", "resolved sync a", "resolved portal b"]
+
+
+def test_an_alert_that_cannot_be_told_is_logged_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    noted = SimpleNamespace(error=lambda event, **facts: told.append(f"{event} {facts.get('reason', '')}"))
+    monkeypatch.setattr("syncd.service.alerts._log", noted)
+
+    async def weigh(name: str, *command: str) -> None:
+        ledger = await Ledger.open(tmp_path / name, now=0.0)
+        config = AlertsConfig(portal=None, user=None, chat=None, command=command)
+        await Alerts(ledger, SystemClock()).weigh({"sync a": "old"}, config, {})
+        await ledger.close()
+
+    asyncio.run(weigh("a.db", "/no/such/program"))
+    asyncio.run(weigh("b.db", "/bin/sh", "-c", "exit 3"))
+    failures = ["alert.failed No such file or directory", "alert.failed ended with code 3"]
+    assert [line for line in told if line.startswith("alert.failed")] == failures
+
+
+def test_messages_go_to_a_user_and_a_chat_of_the_portal_and_never_twice(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    sent: list[tuple[str, str]] = []
+
+    class Answering:
+        async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
+            sent.append((method, body.decode()))
+            raise TransportFault("cut", "the connection broke")
+
+        async def close(self) -> None:
+            pass
+
+    async def main() -> None:
+        ledger = await Ledger.open(tmp_path / "syncd.db", now=0.0)
+        portal = Portal(name="main", credential=Webhook(address=WEBHOOK), limits=Limits(), clock=stage.clock,
+                        random=Random(7).random, transport=Answering())  # fmt: skip
+        config = AlertsConfig(portal="main", user=7, chat="chat42", command=())
+        for _ in range(2):
+            await Alerts(ledger, stage.clock).weigh({"sync a": "sync a is old"}, config, {"main": portal})
+        await ledger.close()
+
+    run_inline(main())
+    text = unquote_plus(" ".join(body for _, body in sent))
+    assert text.count("im.notify.system.add") == text.count("im.message.add") == 1
+    assert "chat42" in text
+    assert "syncd: sync a is old" in text
+
+
+def told_by(stage: Scene, monkeypatch: pytest.MonkeyPatch, config: AlertsConfig, text: str) -> list[dict[str, str]]:
+    """Weigh one trouble against the simulated portal; return what was logged as not told."""
+    failed: list[dict[str, str]] = []
+
+    def error(event: str, **facts: str) -> None:
+        if event == "alert.failed":
+            failed.append(facts)
+
+    monkeypatch.setattr("syncd.service.alerts._log", SimpleNamespace(error=error))
+
+    async def main() -> None:
+        async with stage.opened() as (_, world):
+            alerts = Alerts(world.ledger, stage.clock)
+            await alerts.weigh({"sync a": text}, config, {"main": world.portal})
+
+    run_inline(main())
+    return failed
+
+
+def test_a_user_is_notified_by_the_system_and_a_chat_gets_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = scene(tmp_path)
+    config = AlertsConfig(portal="main", user=5, chat="chat42", command=())
+    assert told_by(stage, monkeypatch, config, "sync a is old: $result[n0] & more") == []
+    told = [(one.to, one.sender, one.notice, one.text) for one in stage.world.messages]
+    text = "syncd: sync a is old: $result(n0) & more"
+    assert told == [("5", 0, True, text), ("chat42", 1, False, text)]
+    assert not stage.world.messages[1].previews
+
+
+def test_a_text_from_a_feed_does_not_act_in_the_portal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = scene(tmp_path)
+    config = AlertsConfig(portal="main", user=5, chat="chat42", command=())
+    nasty = (
+        "[USER=1]boss[/USER]\n>>all is well#bR#[send=/delete]ok[/send]\u2028[icon=https://evil.example/x.png]"
+        " [call=+7000]x[/call] http://evil.example/y.gif $result[n0] %24total%5Ba%5D " + "long " * 5000
+    )
+    assert told_by(stage, monkeypatch, config, nasty) == []
+    first, second = stage.world.messages
+    assert first.acts == second.acts == ()
+    assert "(USER=1)boss(/USER) >>all is well# br #(send=/delete)ok" in first.text
+    assert len(first.text) < 1010
+
+
+def test_a_notice_that_is_not_made_goes_as_a_message_and_what_reaches_nobody_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = scene(tmp_path)
+    config = AlertsConfig(portal="main", user=999, chat="chat7", command=())
+    failed = told_by(stage, monkeypatch, config, "old")
+    assert stage.world.traffic.commands["im.message.add"] == 2
+    assert [(one["to"], one["reason"], one["remedy"]) for one in failed] == [
+        ("user 999", "USER_NOT_FOUND: User not found", "correct alerts.user or alerts.chat"),
+        ("chat7", "ACCESS_ERROR: It is forbidden to send messages to this chat", "add the webhook's user to the chat"),
+    ]
+
+
+def test_a_missing_scope_is_said_with_its_remedy_and_the_portal_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = scene(tmp_path)
+    for hook in stage.world.tables.webhooks.values():
+        hook.scopes -= {"im"}
+    config = AlertsConfig(portal="main", user=5, chat=None, command=())
+    (failed,) = told_by(stage, monkeypatch, config, "old")
+    assert failed["remedy"] == "give the webhook of this portal the scope im"
+    assert failed["reason"].startswith("insufficient_scope")
+    assert stage.world.traffic.commands["im.message.add"] == 0
+
+    async def main() -> str:
+        async with stage.running(f"[alerts]\nuser = 5\n{SHIFTS}") as (service, _):
+            await asyncio.sleep(60)
+            return sync_of((await service.view()).syncs, "shifts").freshness
+
+    assert run_inline(main()) == "fresh"
+
+
+def test_a_guarded_plan_stays_in_view_until_a_pass_gets_by(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    async def main() -> tuple[SyncView, SyncView]:
+        async with stage.running(SHIFTS.replace("timezone", 'every = "10m"\ntimezone')) as (service, _):
+            await asyncio.sleep(60)
+            stage.write("shifts.csv", HEADER + ROWS.splitlines(keepends=True)[0])
+            await asyncio.sleep(60)
+            stopped = sync_of((await service.view()).syncs, "shifts")
+            stage.write("shifts.csv", HEADER + ROWS)
+            await asyncio.sleep(3600)
+            return stopped, sync_of((await service.view()).syncs, "shifts")
+
+    stopped, later = run_inline(main())
+    assert stopped.plan is not None
+    assert "max_removed" in stopped.plan.stopped
+    assert (stopped.plan.total, stopped.plan.counts["delete"]) == (4, 4)
+    assert later.plan is None
+
+
+def test_a_portal_that_is_down_for_hours_costs_a_few_tries_and_then_everything_is_there(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    stage.set_faults(Settings(integer_stamps=False, faults=(parse_fault("cut-before:request=1-"),)))
+
+    async def main() -> tuple[int, list[str], bool]:
+        async with stage.running(SHIFTS) as (service, _):
+            await asyncio.sleep(21_600)
+            tries = stage.counts(service)["shifts"]
+            loud = not (await service.view()).ok
+            stage.set_faults(Settings(integer_stamps=False))
+            await asyncio.sleep(2 * 3600)
+            return tries, stage.names(owner=3), loud
+
+    tries, names, loud = run_inline(main())
+    assert 4 < tries < 12
+    assert loud
+    assert names == [f"Shift {n}" for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.2, 0.5, 1.0, 1.7, 2.6, 4.0, 9.0, 20.0])
+def test_stopping_in_any_phase_leaves_nothing_to_repair(tmp_path: Path, after_s: float) -> None:
+    stage = scene(tmp_path)
+    stage.set_faults(Settings(integer_stamps=False, costs_s={"calendar.event.add": 1.0, "calendar.section.get": 0.5}))
+
+    async def stopped() -> float:
+        async with stage.running(SHIFTS):
+            await asyncio.sleep(after_s)
+        return stage.clock.monotonic() - after_s
+
+    assert run_inline(stopped()) < 25
+
+    async def again() -> int:
+        async with stage.running(SHIFTS) as (service, _):
+            await asyncio.sleep(2000)
+            return sync_of((await service.view()).syncs, "shifts").tally.open_intents
+
+    assert run_inline(again()) == 0
+    assert stage.names(owner=3) == [f"Shift {n}" for n in range(1, 6)]
+
+
+def test_a_second_daemon_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    async def main() -> None:
+        async with stage.running(SHIFTS):
+            with pytest.raises(StateLockedError):
+                async with open_service(tmp_path / "syncd.toml", stage.around(), asyncio.Event()):
+                    pass
+
+    run_inline(main())
+
+
+def test_a_full_disk_fails_passes_and_the_daemon_recovers_when_there_is_room(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+
+    async def main() -> tuple[int, list[str]]:
+        async with stage.running(SHIFTS) as (service, _):
+            begin = service._ledger.begin_run
+
+            async def full(*_: object) -> int:
+                raise StateError("the disk is full")
+
+            service._ledger.begin_run = full  # type: ignore[method-assign, assignment]
+            stage.write("shifts.csv", HEADER + ROWS.replace("Shift 1", "Late"))
+            await asyncio.sleep(3600)
+            failures = service.daemon.standing()["shifts"].failures
+            service._ledger.begin_run = begin  # type: ignore[method-assign]
+            await asyncio.sleep(2 * 3600)
+            return failures, stage.names(owner=3)
+
+    failures, names = run_inline(main())
+    assert failures >= 2
+    assert "Late" in names
+
+
+def test_two_syncs_into_the_same_new_section_make_it_once(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    twin = SHIFTS.partition("[[sync]]")[2].replace('name = "shifts"', 'name = "twin"').replace("shifts.csv", "twin.csv")
+    stage.write("twin.csv", HEADER + ROWS.replace("Shift", "Twin"))
+
+    async def main() -> list[str]:
+        async with stage.running(SHIFTS + "[[sync]]" + twin) as (service, _):
+            await asyncio.sleep(120)
+            assert stage.counts(service) == {"shifts": 1, "twin": 1}
+        sections = stage.world.tables.sections.values()
+        return [section.name for section in sections if section.name == "Shifts"]
+
+    assert run_inline(main()) == ["Shifts"]
+    assert len(stage.names(owner=3)) == 10
+
+
+def test_two_syncs_that_want_the_same_events_at_once_get_one_each_and_adopt_none_of_the_other(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    stage.set_faults(Settings(integer_stamps=False, costs_s={"calendar.event.add": 2.0}))
+    twin = SHIFTS.partition("[[sync]]")[2].replace('name = "shifts"', 'name = "twin"\nverify_every = "1m"')
+
+    async def main() -> list[int]:
+        async with stage.running(SHIFTS + "[[sync]]" + twin.replace("timezone", 'every = "1m"\ntimezone')) as (
+            service,
+            _,
+        ):
+            await asyncio.sleep(900)
+            links = [link for name in ("shifts", "twin") for link in await service._ledger.links(name)]
+            return [link.remote_id for link in links]
+
+    linked = run_inline(main())
+    assert len(linked) == len(set(linked)) == 10
+    assert len(stage.names(owner=3)) == 10
+
+
+def test_a_config_without_a_portal_is_refused_before_anything_is_opened(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    path = stage.write("syncd.toml", "")
+
+    async def main() -> None:
+        with pytest.raises(ConfigError):
+            async with open_service(path, stage.around(), asyncio.Event()):
+                pass
+
+    run_inline(main())
+    assert not list(tmp_path.glob("**/*.db"))
+
+
+def test_memory_and_file_descriptors_stay_flat_over_hundreds_of_passes(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    text = SHIFTS.replace("timezone", 'every = "15m"\nwatch = false\nverify_every = "12h"\ntimezone')
+
+    def use() -> tuple[int, int]:
+        gc.collect()
+        return len(gc.get_objects()), len(list(Path("/proc/self/fd").iterdir()))
+
+    async def main() -> tuple[tuple[int, int], tuple[int, int], int]:
+        async with stage.running(text) as (service, _):
+            await asyncio.sleep(43_200)
+            before = use()
+            for day in range(2):
+                stage.write("shifts.csv", HEADER + ROWS.replace("Desk", f"Desk {day}"))
+                await asyncio.sleep(86_400)
+            return before, use(), stage.counts(service)["shifts"]
+
+    (objects, files), (objects_after, files_after), passes = run_inline(main())
+    assert passes >= 235
+    assert files_after == files
+    assert objects_after - objects < 2_000
