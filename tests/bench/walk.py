@@ -1,8 +1,9 @@
 """`python -m tests.bench.walk`: how far one changed row walks through the code, and how deep the imports are.
 
 A portal is simulated in a process of its own. `syncd sync` runs three times in this process: it writes two rows into
-the portal, tries again without a change, and then with one changed row, which is the walk that is counted. `--list`
-names every function of the walk in the order in which it is first entered.
+the portal, tries again without a change, and then with one changed row; the pass of the last run is the walk that is
+counted, from the reading of the file to the record of the run. `--list` names its functions in the order in which
+they are first entered, by file.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+from unittest.mock import patch
 
 from syncd.cli import main as syncd
+from syncd.cli.commands import passes
+from syncd.cycle.result import PassResult
+from syncd.cycle.run import run_pass
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "syncd"
@@ -59,10 +65,14 @@ ROWS = (
 
 
 class Walk:
-    """The files and functions of the package that were entered, in order; comprehensions count as their function."""
+    """The files and functions of the package that a pass entered, in order; a comprehension counts as its function.
+
+    The ledger works in a thread of its own, whose calls count like all others.
+    """
 
     def __init__(self) -> None:
         self.functions: dict[tuple[str, str], None] = {}
+        self.recording = False
         self._seen: set[CodeType] = set()
 
     @property
@@ -71,8 +81,8 @@ class Walk:
         return list(dict.fromkeys(file for file, _ in self.functions))
 
     @contextlib.contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Record every call of the body, in every thread that it starts."""
+    def watching(self) -> Iterator[None]:
+        """Listen to the calls of the body, in every thread that it starts; those made while `recording` count."""
         threading.setprofile(self._enter)
         sys.setprofile(self._enter)
         try:
@@ -83,7 +93,7 @@ class Walk:
 
     def _enter(self, frame: FrameType, event: str, _argument: Any) -> None:
         code = frame.f_code
-        if event != "call" or code in self._seen:
+        if not self.recording or event != "call" or code in self._seen:
             return
         self._seen.add(code)
         path = Path(code.co_filename)
@@ -107,18 +117,31 @@ def simulated_portal() -> Iterator[str]:
 
 
 def walked() -> Walk:
-    """Return the walk of `syncd sync` with one changed row, after two that wrote the rows and found them unchanged."""
+    """Return the walk of a pass with one changed row, after two that wrote the rows and found them unchanged."""
     walk = Walk()
+    title = ""
+
+    async def recorded_pass(*arguments: Any, **options: Any) -> PassResult:
+        walk.recording = title == "Earlier"
+        try:
+            return await run_pass(*arguments, **options)
+        finally:
+            walk.recording = False
+
     day = date.today() + timedelta(days=3)  # noqa: DTZ011 - the command looks at the real clock
-    with tempfile.TemporaryDirectory() as folder, simulated_portal() as webhook:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        simulated_portal() as webhook,
+        patch.object(passes, "run_pass", recorded_pass),
+    ):
         config, rows = Path(folder, "syncd.toml"), Path(folder, "shifts.csv")
         config.write_text(CONFIG.format(webhook=webhook), encoding="utf-8")
-        for title, recorded in (("Early", False), ("Early", False), ("Earlier", True)):
+        for title in ("Early", "Early", "Earlier"):
             rows.write_text(ROWS.format(title=title, day=day), encoding="utf-8")
             with (
                 contextlib.redirect_stdout(io.StringIO()),
                 contextlib.redirect_stderr(io.StringIO()) as errors,
-                walk.recorded() if recorded else contextlib.nullcontext(),
+                walk.watching(),
             ):
                 code = syncd(["--config", str(config), "sync"])
             if code:
@@ -130,7 +153,7 @@ def import_depth() -> tuple[int, int]:
     """Return the longest chain of files that import each other, with every circle as one file, and how many circles."""
     import grimp  # noqa: PLC0415 - comes with import-linter
 
-    graph = grimp.build_graph("syncd", exclude_type_checking_imports=True)
+    graph = grimp.build_graph("syncd", exclude_type_checking_imports=False)
     order: list[str] = []
     index: dict[str, int] = {}
     low: dict[str, int] = {}
@@ -183,6 +206,9 @@ def main() -> None:
             print(file)
             for _, function in (one for one in walk.functions if one[0] == file):
                 print(f"    {function}")
+    rooms = Counter(file.split("/")[1].removesuffix(".py") for file, _ in walk.functions)
+    files = Counter(file.split("/")[1].removesuffix(".py") for file in walk.files)
+    print(", ".join(f"{room} {files[room]}/{count}" for room, count in rooms.most_common()))
     print(f"one changed row: {len(walk.files)} files, {len(walk.functions)} functions")
     print(f"imports: {depth} deep, {circles} circles")
 
