@@ -8,36 +8,12 @@ from collections.abc import Mapping, Sequence
 from syncd.clock import Clock
 from syncd.model import record as records
 from syncd.model.item import Change, Hold, Item, Key
-from syncd.model.record import Intent, Settlement
+from syncd.model.record import REFUSED, Intent, Settlement, next_hold
 from syncd.portal.exchange.queue import Job
 from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, Done, Outcome, Refused
 from syncd.portal.line.wire import Unknown as NoAnswer
 from syncd.state.ledger import Ledger
 from syncd.target.base import Target
-
-FIRST_RETRY_S = 900.0
-LONGEST_RETRY_S = 86_400.0
-REFUSED = "refused: "
-"""How the note of an intent begins whose refusal may mean that the event is gone; looking tells."""
-
-
-def next_hold(
-    key: Key, reason: str, fingerprint: str, before: Hold | None, now: float, *, title: str, where: str
-) -> Hold:
-    """Return the hold for one more refusal: 15 minutes, doubled each time, a day at most."""
-    attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
-    delay = min(FIRST_RETRY_S * 2 ** min(attempts - 1, 10), LONGEST_RETRY_S)
-    since = min(before.since, now) if before is not None and attempts > 1 else now
-    return Hold(
-        key=key,
-        reason=reason,
-        fingerprint=fingerprint,
-        attempts=attempts,
-        since=since,
-        retry_at=now + delay,
-        title=title,
-        where=where,
-    )
 
 
 class LedgerJournal:
@@ -152,7 +128,7 @@ class LedgerJournal:
             case NoAnswer(reason=reason, ended=ended) as unknown:
                 self.unknown.add(change.key)
                 self.unanswered[change.key] = unknown
-                return records.Unknown(reason=reason, ended=ended)
+                return records.Unsettled(reason=reason, ended=ended)
             case Refused(code=code) if code in (NOT_SENT, DEPENDENCY):
                 self.not_sent.add(change.key)
                 return records.Dropped()
@@ -186,11 +162,11 @@ class LedgerJournal:
         """A refused create is held; a refused update or delete may mean that the event is gone (PORTAL.md 4.3, 4.4)."""
         if change.op != "create":
             self.unknown.add(change.key)
-            return records.Unknown(reason=REFUSED + reason, ended=True)
+            return records.Unsettled(reason=REFUSED + reason, ended=True)
         self.refused[change.key] = reason
         assert change.item is not None
         item = change.item
         hold = next_hold(
             change.key, reason, item.fingerprint, self._holds.get(change.key), now, title=item.title, where=item.where
         )
-        return records.Refused(hold=hold)
+        return records.SetAside(hold=hold)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from syncd.cycle.setup import SyncSetup, World
+from syncd.model.edits import difference
 from syncd.model.item import Item, Key, Link
 from syncd.model.plan import Observation
 from syncd.model.window import Window
@@ -74,30 +75,10 @@ async def read_back(setup: SyncSetup, world: World, keys: Iterable[Key], deleted
     seen = await observe_links(setup, world, [*links, *deleted])
     wrong = dict.fromkeys(wanted - {link.key for link in links}, "it is not in the portal")
     for link in links:
-        if (difference := differs(seen, link)) is not None:
-            wrong[link.key] = difference
+        if (differs := difference(seen, link)) is not None:
+            wrong[link.key] = differs
     wrong |= {link.key: "it still stands in the portal" for link in deleted if link.remote_id not in seen.gone}
     return ReadBack(confirmed=frozenset((wanted | {link.key for link in deleted}) - set(wrong)), wrong=wrong)
-
-
-def differs(seen: Observation, link: Link) -> str | None:
-    """Return what tells the event of `link` from what was sent, None when it is that."""
-    event = seen.events.get(link.remote_id)
-    if event is None:
-        return "it is gone from the portal" if link.remote_id in seen.gone else "it could not be read back"
-    names = edited(seen, link)
-    return f"reads back differently: {', '.join(names)}" if names else None
-
-
-def edited(seen: Observation, link: Link) -> tuple[str, ...]:
-    """Return the names of the fields in which the event of `link` is not what was sent; () for one that is gone."""
-    event = seen.events.get(link.remote_id)
-    if event is None:
-        return ()
-    names = seen.differing(link.sent, event.fields)
-    if event.damage:
-        names = (*names, "occurrences")
-    return (*names, "section") if event.section_id != link.section_id else names
 
 
 async def without_siblings(setup: SyncSetup, world: World, observation: Observation) -> Observation:

@@ -10,12 +10,13 @@ from functools import partial
 from syncd import collector
 from syncd.cycle import directory as directories
 from syncd.cycle.home import check_home
-from syncd.cycle.look import differs, observe, verify_due, without_siblings
+from syncd.cycle.look import observe, verify_due, without_siblings
 from syncd.cycle.naming import named, shape_recognised
 from syncd.cycle.result import Prepared
 from syncd.cycle.setup import SyncSetup, World
 from syncd.cycle.shaping import Shaping, context_of, kept_entries, shape_all
 from syncd.model.diff import make_plan
+from syncd.model.edits import difference
 from syncd.model.entry import Problem
 from syncd.model.guard import believed
 from syncd.model.item import Hold, Key, Link, Place
@@ -104,7 +105,7 @@ def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation | Non
     if observation is None:
         return frozenset()
     touched = {change.key for change in (*plan.changes, *plan.conflicts)}
-    return frozenset(link.key for link in links if link.key not in touched and differs(observation, link) is None)
+    return frozenset(link.key for link in links if link.key not in touched and difference(observation, link) is None)
 
 
 def _gone(setup: SyncSetup, shaping: Shaping, links: Sequence[Link], observation: Observation | None) -> dict[Key, int]:

@@ -15,13 +15,12 @@ import structlog
 
 from syncd.clock import sleep_or_stop
 from syncd.cycle.claim import claiming
-from syncd.cycle.journal import REFUSED, next_hold
 from syncd.cycle.look import EVERYTHING, forget_verified, joined, observe
 from syncd.cycle.setup import SyncSetup, World
 from syncd.model import record as records
 from syncd.model.item import Hold, Key, Link, Observed
 from syncd.model.plan import Observation
-from syncd.model.record import Intent, Settlement
+from syncd.model.record import REFUSED, Intent, Settlement, next_hold
 
 _log = structlog.get_logger()
 _FLOOR = "highest id before creating"
@@ -167,7 +166,7 @@ def _judge(
         hold = next_hold(
             intent.key, reason, intent.fingerprint, holds.get(intent.key), now, title=intent.title, where=intent.where
         )
-        return records.Refused(hold=hold)
+        return records.SetAside(hold=hold)
     if intent.op == "update":
         if (seen := _shown(intent, observation)) is not None:
             found.updated += 1

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from syncd.cycle.claim import claiming
 from syncd.cycle.home import settle_home
-from syncd.cycle.journal import next_hold
 from syncd.cycle.look import forget_verified, note_verified, verify_due
 from syncd.cycle.naming import remember
 from syncd.cycle.prepare import plan_anew, prepare
@@ -24,7 +23,7 @@ from syncd.errors import StoppedError, SyncdError
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.item import Change, Hold
 from syncd.model.plan import Plan
-from syncd.model.record import RunState
+from syncd.model.record import RunState, next_hold
 
 _ROUNDS = 3
 """How often one pass plans anew after it had to look what became of a change."""

@@ -17,9 +17,9 @@ from syncd.cycle.push import Done, push
 from syncd.cycle.record import begin, close
 from syncd.cycle.recover import recover
 from syncd.cycle.setup import SyncSetup, World
-from syncd.cycle.takeback import TakeBack, check_visible, concerned, purging, undoing
 from syncd.errors import StoppedError, SyncdError
 from syncd.model.record import RunRecord, RunState
+from syncd.model.takeback import TakeBack, check_visible, concerned, purging, undoing
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
 

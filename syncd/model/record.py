@@ -1,9 +1,9 @@
 """What the ledger writes down besides links and holds: intents, their outcomes, changes and runs.
 
 reserve_ids -> intend -> (sent) -> settle:  Written, Deleted -> link and change record; the intent is gone
-                                            Refused          -> hold;                   the intent is gone
+                                            SetAside         -> hold;                   the intent is gone
                                             Dropped          -> nothing was sent;       the intent is gone
-                                            Unknown          -> the intent stays open until a later settle
+                                            Unsettled        -> the intent stays open until a later settle
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ MAX_PROBLEMS = 1_000
 
 RunState = Literal["running", "done", "partial", "stopped", "failed"]
 
+REFUSED = "refused: "
+"""How the note of an intent begins whose refusal may mean that the event is gone; looking tells."""
+
+FIRST_RETRY_S = 900.0
+LONGEST_RETRY_S = 86_400.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
@@ -27,8 +33,8 @@ class Intent:
 
     `id` comes from `Ledger.reserve_ids` and is never used twice. `remote_id` is None for a create. `fields` is what
     will be sent (for a delete, what stands there), `before` what was sent last, None for a create. `state` is
-    "unknown" once a `Settlement` said that nobody knows what became of it, "ended" when it also said that the portal is
-    no longer at work on it; `note` is that settlement's reason.
+    "unknown" once a `Settlement` said that its outcome is not known, "ended" when it also said that the portal is no
+    longer at work on it; `note` is that settlement's reason.
     """
 
     id: int
@@ -77,19 +83,19 @@ class Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """The portal holds the event no longer."""
+    """The portal no longer holds the event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class SetAside:
     """The portal did not do it and said why; the item is set aside."""
 
     hold: Hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
-    """Nobody knows whether it was done: no answer, a cut answer, a server fault.
+class Unsettled:
+    """It is not known whether it was done: no answer, a cut answer, a server fault.
 
     `ended`: the portal has answered, so whatever it did is done by now.
     """
@@ -100,10 +106,10 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """It was never carried out and will not be: the item goes through the next plan as if nothing had been intended."""
+    """It was not carried out and will not be: the item goes through the next plan as if nothing had been intended."""
 
 
-Outcome = Written | Deleted | Refused | Unknown | Dropped
+Outcome = Written | Deleted | SetAside | Unsettled | Dropped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,3 +171,26 @@ class Tally:
     items: int
     held: int
     open_intents: int
+
+
+def next_hold(
+    key: Key, reason: str, fingerprint: str, before: Hold | None, now: float, *, title: str, where: str
+) -> Hold:
+    """Return the hold for one more refusal at unix time `now`: 15 minutes, doubled each time, a day at most.
+
+    Attempts are counted for what was refused: another fingerprint is another request, which starts from 15 minutes.
+    """
+    attempts = before.attempts + 1 if before is not None and before.fingerprint == fingerprint else 1
+    # The exponent is bounded too: after a month of daily attempts the power would no longer fit a float.
+    delay = min(FIRST_RETRY_S * 2 ** min(attempts - 1, 10), LONGEST_RETRY_S)
+    since = min(before.since, now) if before is not None and attempts > 1 else now
+    return Hold(
+        key=key,
+        reason=reason,
+        fingerprint=fingerprint,
+        attempts=attempts,
+        since=since,
+        retry_at=now + delay,
+        title=title,
+        where=where,
+    )

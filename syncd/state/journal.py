@@ -17,9 +17,9 @@ from syncd.model.record import (
     Deleted,
     Dropped,
     Intent,
-    Refused,
+    SetAside,
     Settlement,
-    Unknown,
+    Unsettled,
     Written,
 )
 from syncd.state import items
@@ -118,13 +118,13 @@ def _settle_one(connection: sqlite3.Connection, run_id: int, intent: Intent, set
             _settle_written(connection, run_id, intent, written, settlement.at)
         case Deleted():
             _settle_deleted(connection, run_id, intent, settlement.at)
-        case Refused(hold=hold):
+        case SetAside(hold=hold):
             if hold.key != intent.key:
                 raise ValueError(f"a hold on {hold.key} cannot settle {intent.key}")
             items.put_holds(connection, intent.sync, (hold,))
         case Dropped():
             pass
-        case Unknown(reason=reason, ended=ended):
+        case Unsettled(reason=reason, ended=ended):
             state = "ended" if ended else "unknown"
             connection.execute("UPDATE intents SET state = ?, note = ? WHERE id = ?", (state, reason, intent.id))
             return

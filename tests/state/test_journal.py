@@ -7,7 +7,7 @@ import pytest
 
 from syncd.errors import StateError
 from syncd.model.item import Link
-from syncd.model.record import Deleted, Dropped, Intent, Outcome, Refused, Settlement, Unknown, Written
+from syncd.model.record import Deleted, Dropped, Intent, Outcome, SetAside, Settlement, Unsettled, Written
 from syncd.state.ledger import Ledger
 from tests.state.values import OTHER, SYNC, fields, hold, intent, key, link
 
@@ -117,7 +117,7 @@ async def test_a_refused_item_is_held_and_no_longer_intended(ledger: Ledger) -> 
     run_id = await begun(ledger)
     (number,) = await ledger.reserve_ids(1)
     await ledger.intend(run_id, [intent(number, run_id)])
-    await settled(ledger, run_id, number, Refused(hold=hold()))
+    await settled(ledger, run_id, number, SetAside(hold=hold()))
     assert await ledger.holds(SYNC) == (hold(),)
     assert await ledger.open_intents(SYNC) == ()
     assert await ledger.changes(run_id) == ()
@@ -127,7 +127,7 @@ async def test_an_unknown_outcome_stays_open_with_its_reason_until_it_is_found_o
     run_id = await begun(ledger)
     (number,) = await ledger.reserve_ids(1)
     await ledger.intend(run_id, [intent(number, run_id)])
-    await settled(ledger, run_id, number, Unknown(reason="no answer within 75 s"))
+    await settled(ledger, run_id, number, Unsettled(reason="no answer within 75 s"))
     (waiting,) = await ledger.open_intents(SYNC)
     assert (waiting.state, waiting.note) == ("unknown", "no answer within 75 s")
     later = await begun(ledger)
@@ -141,7 +141,7 @@ async def test_a_create_with_unknown_outcome_cannot_be_intended_again(ledger: Le
     run_id = await begun(ledger)
     ids = await ledger.reserve_ids(4)
     await ledger.intend(run_id, [intent(ids[0], run_id)])
-    await settled(ledger, run_id, ids[0], Unknown(reason="cut"))
+    await settled(ledger, run_id, ids[0], Unsettled(reason="cut"))
     with pytest.raises(StateError, match="no known outcome"):
         await ledger.intend(run_id, [intent(ids[1], run_id, "b"), intent(ids[2], run_id)])
     assert [each.id for each in await ledger.open_intents(SYNC)] == [ids[0]]
@@ -155,7 +155,7 @@ async def test_a_create_with_unknown_outcome_cannot_be_intended_again(ledger: Le
     [
         ("create", Deleted()),
         ("delete", Written(remote_id=1, version=None)),
-        ("create", Refused(hold=hold("someone else"))),
+        ("create", SetAside(hold=hold("someone else"))),
     ],
 )
 async def test_a_settlement_that_fails_midway_leaves_nothing_behind(ledger: Ledger, op: str, outcome: Outcome) -> None:

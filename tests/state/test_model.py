@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.model.item import Hold, Key, Link, Op
-from syncd.model.record import Deleted, Dropped, Intent, Refused, Settlement, Unknown, Written
+from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.state.ledger import Ledger
 from tests.state.values import SYNC, fields, hold, intent, key, link
 
@@ -44,9 +44,9 @@ class Remembered:
                 self.links.pop(intent.key)
                 self.holds.pop(intent.key, None)
                 self.changes.append((intent.op, before, None))
-            case Refused(hold=hold):
+            case SetAside(hold=hold):
                 self.holds[intent.key] = hold
-            case Unknown(reason=reason, ended=ended):
+            case Unsettled(reason=reason, ended=ended):
                 self.intents[intent.id] = replace(intent, state="ended" if ended else "unknown", note=reason)
                 return
             case Dropped():
@@ -78,8 +78,8 @@ async def settled(draw: st.DataObject, ledger: Ledger, model: Remembered, run_id
     for number in numbers[: draw.draw(st.integers(0, len(numbers)))]:
         waiting = model.intents[number]
         done = Deleted() if waiting.op == "delete" else Written(remote_id=waiting.remote_id or number, version=number)
-        refused = Refused(hold=hold(waiting.key.uid, reason=f"refused {number}"))
-        lost = Unknown(reason="cut"), Unknown(reason="HTTP 500", ended=True)
+        refused = SetAside(hold=hold(waiting.key.uid, reason=f"refused {number}"))
+        lost = Unsettled(reason="cut"), Unsettled(reason="HTTP 500", ended=True)
         outcome = draw.draw(st.sampled_from((done, done, refused, *lost, Dropped())))
         settlements.append(Settlement(intent_id=number, outcome=outcome, at=float(number)))
     await ledger.settle(run_id, settlements)

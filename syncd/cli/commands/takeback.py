@@ -12,11 +12,11 @@ from syncd.app.wiring import open_app
 from syncd.cli import progress, show
 from syncd.cli.dispatch import config_path
 from syncd.cli.question import agreed
-from syncd.cycle.takeback import Left
 from syncd.cycle.taking import Confirm, Offer, Taken
 from syncd.cycle.taking import purge as purge_sync
 from syncd.cycle.taking import undo as undo_run
 from syncd.errors import ConfigError
+from syncd.model.takeback import Left
 
 _SHOWN_LEFT = 40
 

@@ -15,8 +15,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from syncd.cycle.look import edited
 from syncd.errors import GuardError
+from syncd.model.edits import edited
 from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Fields, Item, Json, Key, Link
 from syncd.model.order import rank

@@ -1,0 +1,127 @@
+"""What became of every item in one run: the only record of it, from which counts, holds, report and exit code follow.
+
+    created updated deleted adopted     the portal confirmed it, or looking found it done
+    refused                             the portal said no, or what it depends on cannot be made: held
+    unknown                             no usable answer; looking has to tell
+    doubtful                            a refused update or delete: the event may be gone, looking has to tell
+    dropped                             looking found that it was not done: the next plan decides
+    not_sent                            it never left: a stop, an unreachable portal, a change that it follows failed
+    vanished                            the linked event no longer exists, and is to be created again
+
+Fates are only ever added. The last one of an item says how it stands; all of them say what was done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from syncd.model.item import Key
+
+FateKind = Literal[
+    "created", "updated", "deleted", "adopted", "refused", "unknown", "doubtful", "dropped", "not_sent", "vanished"
+]
+DONE: frozenset[FateKind] = frozenset({"created", "updated", "deleted", "adopted"})
+CONFIRMED: frozenset[FateKind] = frozenset({"created", "updated", "deleted"})
+UNDECIDED: frozenset[FateKind] = frozenset({"unknown", "doubtful"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """One thing that became of an item.
+
+    `remote_id` is the event's id where it is known, `reason` why it was not done, `where` the item's place in the
+    source. `ended` belongs to an unknown fate: the portal has answered, so it is no longer at work on the change.
+    """
+
+    kind: FateKind
+    remote_id: int | None = None
+    reason: str = ""
+    where: str = ""
+    ended: bool = False
+
+
+class Fates:
+    """The fates of one run's items, in the order in which they became known.
+
+    A run sends its changes in rounds. What was not sent in one round counts only while no later round has begun, for
+    that one plans it again.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[Key, list[Fate]] = {}
+        self._sent_in_round: set[Key] = set()
+
+    def begin_round(self, keys: Iterable[Key]) -> None:
+        """Note that a round begins that is about the items of `keys`."""
+        self._sent_in_round = set(keys)
+
+    def add(self, key: Key, fate: Fate) -> None:
+        """Note what became of the item of `key`."""
+        self._of.setdefault(key, []).append(fate)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._of
+
+    @property
+    def settled(self) -> frozenset[Key]:
+        """The items whose last change the portal confirmed."""
+        return frozenset(key for key, fate in self._last() if fate.kind in CONFIRMED)
+
+    @property
+    def refused(self) -> Mapping[Key, Fate]:
+        """The items that were refused, in order of their keys."""
+        return dict(sorted((key, fate) for key, fate in self._last() if fate.kind == "refused"))
+
+    @property
+    def unknown(self) -> frozenset[Key]:
+        """The items of which it is not known whether their change was made."""
+        return frozenset(key for key, fate in self._last() if fate.kind in UNDECIDED)
+
+    @property
+    def not_sent(self) -> frozenset[Key]:
+        """The items of the present round whose change was not sent."""
+        return frozenset(key for key, fate in self._last() if fate.kind == "not_sent" and key in self._sent_in_round)
+
+    @property
+    def remote_ids(self) -> Mapping[Key, int]:
+        """The ids of the events that were created or updated, by item."""
+        found: dict[Key, int] = {}
+        for key, fates in self._of.items():
+            for fate in fates:
+                if fate.kind in DONE and fate.remote_id is not None:
+                    found[key] = fate.remote_id
+        return found
+
+    @property
+    def vanished(self) -> Mapping[Key, int]:
+        """The ids of linked events that no longer exist and are to be created again, by item."""
+        return {
+            key: fate.remote_id
+            for key, fates in self._of.items()
+            for fate in fates
+            if fate.kind == "vanished" and fate.remote_id is not None
+        }
+
+    def unanswered(self, key: Key) -> Fate | None:
+        """Return the last unknown fate of an item, None if every answer about it could be used."""
+        return next((fate for fate in reversed(self._of.get(key, ())) if fate.kind == "unknown"), None)
+
+    def counts(self) -> Counter[str]:
+        """Return how many items were created, updated, deleted and adopted, an item as often as it was.
+
+        An update after which the event turned out to have vanished changed nothing: the portal answers such a call as
+        if it had been done (PORTAL.md 4.3), so it does not count.
+        """
+        counts: Counter[str] = Counter()
+        for fates in self._of.values():
+            for fate, after in zip(fates, (*fates[1:], None), strict=True):
+                in_vain = fate.kind == "updated" and after is not None and after.kind == "vanished"
+                if fate.kind in DONE and not in_vain:
+                    counts[fate.kind] += 1
+        return counts
+
+    def _last(self) -> Iterator[tuple[Key, Fate]]:
+        return ((key, fates[-1]) for key, fates in self._of.items())

@@ -1,0 +1,152 @@
+"""What reading the portal tells about intents whose outcome is unknown: left by a crash, a cut or an unclear refusal.
+
+            the event ...                                   so
+    ------  ----------------------------------------------  ----------------------------------------------------------
+    create  is found by mark or signature, unlinked         linked; written again if a person has edited it since
+            is not found                                    dropped: the next plan decides
+    update  no longer exists                                dropped: the next plan creates it again
+            shows what was sent, and did not before         done
+            exists, and the portal refused the update       held
+            exists, and may show either                     dropped, and its link doubted: the next plan writes it again
+    delete  no longer exists                                done
+            exists, and the portal refused the delete       held
+            exists                                          dropped: the next plan decides
+
+Values in, values out: the cycle reads the portal before and writes the ledger after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncd.model.fates import Fate
+from syncd.model.item import Hold, Key, Observed
+from syncd.model.plan import Observation
+from syncd.model.record import REFUSED, Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold
+
+_DROPPED = Fate(kind="dropped")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What became of one intent: for the ledger its outcome, for the run its fates.
+
+    `doubted`: what the event shows is not known for sure, so that the next plan has to write it again.
+    """
+
+    intent: Intent
+    outcome: Outcome
+    fates: tuple[Fate, ...]
+    doubted: bool = False
+
+
+def unlinked(observation: Observation, claimed: Collection[int], floor: int) -> dict[str, list[int]]:
+    """Return ids of events that no link claims, by mark and by signature, the newest last.
+
+    The portal counts its events up, so an event whose id is not above `floor` existed before anything was sent.
+    """
+    free: dict[str, list[int]] = {}
+    for remote_id in sorted(observation.events):
+        if remote_id not in claimed and remote_id > floor:
+            seen = observation.events[remote_id]
+            for name in filter(None, (seen.mark, seen.signature)):
+                free.setdefault(name, []).append(remote_id)
+    return free
+
+
+def findings(
+    intents: Iterable[Intent],
+    observation: Observation,
+    *,
+    free: Mapping[str, Sequence[int]],
+    looked_at: Collection[int],
+    holds: Mapping[Key, Hold],
+    now: float,
+) -> tuple[Finding, ...]:
+    """Return what became of `intents`, in their order; an event is taken for the create of one intent only.
+
+    `free` are the unlinked events (see `unlinked`), `looked_at` the ids of linked events that were read by id, `holds`
+    the present holds, whose retry times grow, and `now` is unix time.
+    """
+    left = {name: list(ids) for name, ids in free.items()}
+    found: list[Finding] = []
+    for intent in intents:
+        if intent.op == "create":
+            one = _created(intent, observation, left)
+            for ids in left.values():
+                if one.fates[0].remote_id in ids:
+                    ids.remove(one.fates[0].remote_id)
+        else:
+            one = _changed(intent, observation, looked_at, holds.get(intent.key), now)
+        found.append(one)
+    return tuple(found)
+
+
+def _created(intent: Intent, observation: Observation, free: Mapping[str, Sequence[int]]) -> Finding:
+    remote_id = _own(intent, observation, free)
+    if remote_id is None:
+        return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,))
+    seen = observation.events[remote_id]
+    created = Fate(kind="created", remote_id=remote_id)
+    if observation.differing(intent.fields, seen.fields):
+        # A person has edited it since, or it is the twin of another entry: it is ours, but has to be written again.
+        outcome = Written(remote_id=remote_id, version=None)
+        return Finding(intent=intent, outcome=outcome, fates=(created,), doubted=True)
+    # A damaged one was touched by a person, and no update puts that right. Without a version the next reading sees the
+    # damage as an edit, about which the policy decides.
+    version = None if seen.damage else seen.version
+    return Finding(intent=intent, outcome=Written(remote_id=remote_id, version=version), fates=(created,))
+
+
+def _changed(
+    intent: Intent, observation: Observation, looked_at: Collection[int], hold: Hold | None, now: float
+) -> Finding:
+    """Return what became of an update or delete."""
+    there = intent.remote_id in looked_at and intent.remote_id not in observation.gone
+    if not there:
+        if intent.op == "delete":
+            return Finding(intent=intent, outcome=Deleted(), fates=(Fate(kind="deleted"),))
+        gone = intent.remote_id in observation.gone
+        vanished = (Fate(kind="vanished", remote_id=intent.remote_id),) if gone else ()
+        return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED, *vanished))
+    if intent.note.startswith(REFUSED):
+        reason = intent.note.removeprefix(REFUSED)
+        held = next_hold(intent.key, reason, intent.fingerprint, hold, now, title=intent.title, where=intent.where)
+        fate = Fate(kind="refused", reason=reason, where=intent.where)
+        return Finding(intent=intent, outcome=SetAside(hold=held), fates=(fate,))
+    if intent.op == "update" and (seen := _shown(intent, observation)) is not None:
+        outcome = Written(remote_id=seen.remote_id, version=seen.version)
+        return Finding(intent=intent, outcome=outcome, fates=(Fate(kind="updated", remote_id=seen.remote_id),))
+    return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,), doubted=intent.op == "update")
+
+
+def _shown(intent: Intent, observation: Observation) -> Observed | None:
+    """Return the event of an update if it shows what was sent and something else before, else None.
+
+    If it were sent again instead, what the event shows by then would pass for a person's edit.
+    """
+    seen = observation.events.get(intent.remote_id) if intent.remote_id is not None else None
+    if seen is None or intent.before is None or seen.section_id != intent.section_id:
+        return None
+    done = observation.differing(intent.before, seen.fields) and not observation.differing(intent.fields, seen.fields)
+    return seen if done else None
+
+
+def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[int]]) -> int | None:
+    """Return the event that the create of `intent` made: by its mark, else the newest that looks like it.
+
+    The newest, because ours came after everything that stood there. Of several that look alike, one that is the same
+    in every field goes first.
+    """
+    for name in (observation.mark(intent.key), observation.signature(intent.item)):
+        own = [one for one in reversed(free.get(name, ())) if observation.events[one].place == intent.key.place]
+        same = [one for one in own if _untouched(intent, observation, one)]
+        if own:
+            return (same or own)[0]
+    return None
+
+
+def _untouched(intent: Intent, observation: Observation, remote_id: int) -> bool:
+    seen = observation.events[remote_id]
+    return not seen.damage and not observation.differing(intent.fields, seen.fields)
