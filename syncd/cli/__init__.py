@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if stopped.code and "--json" in given:  # whoever reads the document has to find one
             print('{"error": "the command line is wrong; stderr says why", "remedy": "syncd --help", "exit_code": 2}')
         raise
-    from syncd.cli.dispatch import run
+    from syncd.cli.execute import run
 
     return run(arguments)
 

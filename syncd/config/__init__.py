@@ -1,7 +1,8 @@
 """The config file: found, read and checked. Unknown keys are errors; secrets never show."""
 
 from syncd.config.load import find_config, load_config
-from syncd.config.schema import (
+from syncd.config.secrets import Secret
+from syncd.config.values import (
     AlertsConfig,
     CardConfig,
     Config,
@@ -13,7 +14,6 @@ from syncd.config.schema import (
     SyncConfig,
     TargetConfig,
 )
-from syncd.config.secrets import Secret
 from syncd.model.colors import COLORS
 
 __all__ = [

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from syncd.config.build import build_portal, build_sync
-from syncd.config.double import refuse_double_booking
+from syncd.config.build_service import build_alerts, build_http
+from syncd.config.config_file import ConfigFile
+from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
-from syncd.config.places import Places
-from syncd.config.schema import Config, PortalConfig, SyncConfig
 from syncd.config.secrets import is_loopback, readable_by_others
-from syncd.config.service import build_alerts, build_http
 from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable
+from syncd.config.values import Config, PortalConfig, SyncConfig
 from syncd.errors import ConfigError
 
 T = TypeVar("T", ConfigTable, IncludedTable)
@@ -56,58 +56,58 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     Raises ConfigError, naming file, line and key, for whatever cannot be obeyed.
     """
     main, table = _file(path, ConfigTable)
-    files = (main, *_included(main, table.include))
+    parts = (main, *_included(main, table.include))
     warnings: list[str] = []
-    portals = _portals(files, environ, warnings)
+    portals = _portals(parts, environ, warnings)
     names = [portal.name for portal in portals]
     syncs: list[SyncConfig] = []
-    for file in files:
-        base = file.places.path.absolute().parent
-        for index, each in enumerate(file.sync):
-            sync = build_sync(file.places, index, each, base=base, portals=names)
-            _refuse_twin(file.places, index, sync, syncs)
-            refuse_double_booking(file.places, index, sync, syncs)
+    for part in parts:
+        base = part.file.path.absolute().parent
+        for index, each in enumerate(part.sync):
+            sync = build_sync(part.file, index, each, base=base, portals=names)
+            _refuse_twin(part.file, index, sync, syncs)
+            refuse_double_booking(part.file, index, sync, syncs)
             syncs.append(sync)
-            warnings += _open_secrets(file.places.path, sync, base)
+            warnings += _open_secrets(part.file.path, sync, base)
     return Config(
         path=path,
-        state=_state(main.places, table.state, path.absolute().parent, environ),
-        keep_runs=main.places.parsed(parse_duration, table.keep_runs, "keep_runs"),
+        state=_state(main.file, table.state, path.absolute().parent, environ),
+        keep_runs=main.file.parsed(parse_duration, table.keep_runs, "keep_runs"),
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
-        http=build_http(main.places, table.http),
-        alerts=build_alerts(main.places, table.alerts, names),
+        http=build_http(main.file, table.http),
+        alerts=build_alerts(main.file, table.alerts, names),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class _Part:
     """One file of the config: where its keys stand, and its portals and syncs as TOML gives them."""
 
-    places: Places
+    file: ConfigFile
     portals: Mapping[str, Any]
     sync: Sequence[Mapping[str, Any]]
 
 
-def _file(path: Path, kind: type[T]) -> tuple[_File, T]:
+def _file(path: Path, kind: type[T]) -> tuple[_Part, T]:
     text = _read(path)
     document = _parse(path, text)
-    places = Places(path, text)
-    table = places.convert(document, kind)
-    return _File(places=places, portals=table.portals, sync=table.sync), table
+    file = ConfigFile(path, text)
+    table = file.convert(document, kind)
+    return _Part(file=file, portals=table.portals, sync=table.sync), table
 
 
-def _included(main: _File, patterns: Sequence[str]) -> tuple[_File, ...]:
+def _included(main: _Part, patterns: Sequence[str]) -> tuple[_Part, ...]:
     """Return the files that `include` names, in the order of their names; a pattern that matches none is fine."""
-    base = main.places.path.absolute().parent
+    base = main.file.path.absolute().parent
     found: dict[Path, None] = {}
     for index, pattern in enumerate(patterns):
         place = base / Path(pattern).expanduser()
         if not pattern.strip():
-            raise main.places.error(("include", index), "is empty", 'name files, as in "conf.d/*.toml"')
+            raise main.file.error(("include", index), "is empty", 'name files, as in "conf.d/*.toml"')
         if not has_magic(pattern) and not place.is_file():
-            raise main.places.error(("include", index), f"names {place}, which is no file", 'as in "conf.d/*.toml"')
+            raise main.file.error(("include", index), f"names {place}, which is no file", 'as in "conf.d/*.toml"')
         found.update(dict.fromkeys(sorted(Path(name) for name in glob(str(place)))))  # noqa: PTH207 - Path.glob takes no absolute pattern
     return tuple(_file(path, IncludedTable)[0] for path in found if path.is_file())
 
@@ -138,21 +138,21 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise ConfigError(f"{path}:{line}:{column}: is not TOML: {found['said']}") from None
 
 
-def _portals(files: Sequence[_File], environ: Mapping[str, str], warnings: list[str]) -> tuple[PortalConfig, ...]:
+def _portals(parts: Sequence[_Part], environ: Mapping[str, str], warnings: list[str]) -> tuple[PortalConfig, ...]:
     """Return the portals by name, and add to `warnings` what others could read."""
-    if not any(file.portals for file in files):
-        raise files[0].places.error(("portals",), "has no portal", "add [portals.main] with its webhook")
+    if not any(part.portals for part in parts):
+        raise parts[0].file.error(("portals",), "has no portal", "add [portals.main] with its webhook")
     built: dict[str, PortalConfig] = {}
-    for file in files:
-        for name, table in file.portals.items():
+    for part in parts:
+        for name, table in part.portals.items():
             if not isinstance(table, dict):
-                raise file.places.error(("portals", name), "must be a table, as in [portals.main]")
+                raise part.file.error(("portals", name), "must be a table, as in [portals.main]")
             if any(portal.name == name for portal in built.values()):
-                raise file.places.error(("portals", name), "is given in another file already", "give it another name")
-            portal = _portal(file.places, name, table, environ, warnings)
+                raise part.file.error(("portals", name), "is given in another file already", "give it another name")
+            portal = _portal(part.file, name, table, environ, warnings)
             twin = built.get(portal.host)
             if twin is not None:
-                raise file.places.error(
+                raise part.file.error(
                     ("portals", name),
                     f"goes to {portal.host} like [portals.{twin.name}]",
                     "a portal's limits are shared: give each portal once, and let its syncs name it",
@@ -162,11 +162,11 @@ def _portals(files: Sequence[_File], environ: Mapping[str, str], warnings: list[
 
 
 def _portal(
-    places: Places, name: str, table: Mapping[str, Any], environ: Mapping[str, str], warnings: list[str]
+    file: ConfigFile, name: str, table: Mapping[str, Any], environ: Mapping[str, str], warnings: list[str]
 ) -> PortalConfig:
-    base = places.path.absolute().parent
-    portal, key, file = build_portal(places, name, table, base=base, environ=environ)
-    holder = places.path if key == "webhook" else file
+    base = file.path.absolute().parent
+    portal, key, secret_file = build_portal(file, name, table, base=base, environ=environ)
+    holder = file.path if key == "webhook" else secret_file
     simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")
     if holder is not None and not simulated and readable_by_others(holder):
         warnings.append(f"{holder} holds a webhook and can be read by every user of this machine: chmod o= {holder}")
@@ -187,16 +187,16 @@ def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
     ]
 
 
-def _refuse_twin(places: Places, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
+def _refuse_twin(file: ConfigFile, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
     for twin in others:
         if twin.name == sync.name:
-            raise places.error(("sync", index, "name"), f'"{sync.name}" is taken by another sync ({twin.where})')
+            raise file.error(("sync", index, "name"), f'"{sync.name}" is taken by another sync ({twin.where})')
 
 
-def _state(places: Places, state: str | None, base: Path, environ: Mapping[str, str]) -> Path:
+def _state(file: ConfigFile, state: str | None, base: Path, environ: Mapping[str, str]) -> Path:
     if state is not None:
         if not state.strip():
-            raise places.error(("state",), "is empty", "give a path, or leave the key out")
+            raise file.error(("state",), "is empty", "give a path, or leave the key out")
         return base / Path(state).expanduser()
     if environ.get("STATE_DIRECTORY"):
         return Path(environ["STATE_DIRECTORY"].split(":")[0]) / "syncd.db"

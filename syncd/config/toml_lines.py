@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
@@ -32,18 +32,18 @@ class TomlLines:
         self._text = text
         self._at = 0
         self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
-        self._arrays: dict[Path, int] = {}
-        self._lines: dict[Path, int] = {}
+        self._arrays: dict[KeyPath, int] = {}
+        self._lines: dict[KeyPath, int] = {}
         self._scan()
 
-    def line_of(self, path: Path) -> int:
+    def line_of(self, path: KeyPath) -> int:
         """Return the line of `path`, or of the nearest thing around it that has one."""
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
 
     def _scan(self) -> None:
-        table: Path = ()
+        table: KeyPath = ()
         while self._skip(_BLANK):
             start = self._at
             if self._text[start] == "[":
@@ -53,11 +53,11 @@ class TomlLines:
             if self._at == start:  # not TOML: go on with the next character rather than for ever
                 self._at += 1
 
-    def _header(self) -> Path:
+    def _header(self) -> KeyPath:
         offset = self._at
         many = self._text.startswith("[[", offset)
         self._at += 2 if many else 1
-        path: Path = ()
+        path: KeyPath = ()
         parts = self._key()
         for number, part in enumerate(parts, 1):
             path = (*path, part)
@@ -71,7 +71,7 @@ class TomlLines:
         self._skip(re.compile(r"\]*"))
         return path
 
-    def _pair(self, table: Path) -> None:
+    def _pair(self, table: KeyPath) -> None:
         offset = self._at
         parts = self._key()
         for number in range(1, len(parts) + 1):
@@ -96,7 +96,7 @@ class TomlLines:
                 return tuple(parts)
             self._at += 1
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: KeyPath) -> None:
         match self._text[self._at : self._at + 1]:
             case "[":
                 self._elements(path)
@@ -106,7 +106,7 @@ class TomlLines:
                 found = _STRING.match(self._text, self._at) or _SCALAR.match(self._text, self._at)
                 self._at = found.end() if found else self._at
 
-    def _elements(self, path: Path) -> None:
+    def _elements(self, path: KeyPath) -> None:
         self._at += 1
         index = 0
         while self._skip(_BLANK) and self._text[self._at] != "]":
@@ -117,7 +117,7 @@ class TomlLines:
             self._comma(start)
         self._at += 1
 
-    def _inline(self, path: Path) -> None:
+    def _inline(self, path: KeyPath) -> None:
         self._at += 1
         while self._skip(_BLANK) and self._text[self._at] != "}":
             start = self._at
@@ -136,7 +136,7 @@ class TomlLines:
         self._at = found.end() if found else self._at
         return self._at < len(self._text)
 
-    def _note(self, path: Path, offset: int) -> None:
+    def _note(self, path: KeyPath, offset: int) -> None:
         self._lines.setdefault(path, bisect_right(self._starts, offset))
 
 

@@ -24,14 +24,14 @@ from syncd.errors import ConfigError, GuardError, SyncdError
 from syncd.portal.client import Portal
 from syncd.service.alerts import Alerts
 from syncd.service.daemon import Daemon, Ended, Scheduled
-from syncd.service.due import DUE_NOTE, last_run_of, schedule_of
 from syncd.service.notify import Notifier
 from syncd.service.overview import Overview, halted, plan_view
+from syncd.service.schedule import DUE_NOTE, last_run_of, schedule_of
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
-from syncd.web.view import PlanView, View
+from syncd.web.views import PlanView, View
 
 _log = structlog.get_logger()
 _WEIGH_EVERY_S = 60.0
@@ -309,7 +309,7 @@ class Service:
         """Open the page at its address; raises ConfigError when that is taken."""
         if config.http is None:
             return AsyncExitStack()
-        from syncd.web.server import serving  # noqa: PLC0415 - a tenth of a second for who has no page
+        from syncd.web.status_server import serving  # noqa: PLC0415 - a tenth of a second for who has no page
 
         closing = AsyncExitStack()
         try:

@@ -11,10 +11,9 @@ from syncd.cycle.result import Prepared
 from syncd.model.item import Change
 from syncd.portal.client import Portal
 from syncd.service.daemon import Standing
-from syncd.service.due import schedule_of, schedule_shown, stale_after_s
-from syncd.service.schedule import stale_at
+from syncd.service.schedule import schedule_of, schedule_shown, stale_after_s, stale_at
 from syncd.state.ledger import Ledger
-from syncd.web.view import ChangeLine, Freshness, PlanView, PortalView, SyncView, Totals, View
+from syncd.web.views import ChangeLine, Freshness, PlanView, PortalView, SyncView, Totals, View
 
 if TYPE_CHECKING:
     from syncd.service.host import Service

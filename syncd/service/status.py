@@ -13,7 +13,7 @@ from syncd.model.entry import Problem
 from syncd.model.item import Hold, Json
 from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, remembered_operating
-from syncd.service.due import next_due_of
+from syncd.service.schedule import next_due_of
 from syncd.state.ledger import Ledger
 
 

@@ -7,6 +7,7 @@ few seconds. Nothing wakes up more often than once a second.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,7 +16,6 @@ from pathlib import Path
 import structlog
 
 from syncd.clock import Clock
-from syncd.service.settle import Settling, State, look
 
 _log = structlog.get_logger()
 _LOOK_S = 5.0
@@ -27,6 +27,50 @@ _FIRST_STEP_TELLS_MS = 1
 
 Hints = Callable[[Sequence[Path], bool], AsyncIterator[object]]
 """Yields whenever something may have changed in these directories, with all that is below them when asked to."""
+
+
+State = tuple[tuple[str, int, int, int], ...]
+"""What tells two states of some files apart: name, inode, size and time of change of each that is there."""
+
+
+def look(paths: Iterable[Path]) -> State:
+    """Return the state of these files; one that is not there, or cannot be asked about, is left out."""
+    found = []
+    for path in paths:
+        try:
+            seen = os.stat(path)  # noqa: PTH116 - a Path for each of thousands of files costs more than the question
+        except OSError:
+            continue
+        found.append((str(path), seen.st_ino, seen.st_size, seen.st_mtime_ns))
+    return tuple(sorted(found))
+
+
+class Settling:
+    """Says once, for every change, that it has settled; the first state seen is no change."""
+
+    def __init__(self, settle_s: float) -> None:
+        self._settle_s = settle_s
+        self._last: State | None = None
+        self._changed_at: float | None = None
+
+    @property
+    def restless(self) -> bool:
+        """Say whether a change has not settled yet."""
+        return self._changed_at is not None
+
+    def seen(self, state: State, now: float) -> bool:
+        """Take in the state at monotonic time `now`; return True when a change has been still for long enough.
+
+        A source that is gone altogether is no change to act upon: its return is.
+        """
+        if self._last is None or state != self._last:
+            first = self._last is None
+            self._last = state
+            self._changed_at = None if first else now
+        if self._changed_at is None or now - self._changed_at < self._settle_s or not state:
+            return False
+        self._changed_at = None
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

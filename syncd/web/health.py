@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from syncd.model.item import Json
-from syncd.web.view import View
+from syncd.web.views import View
 
 
 def health_document(view: View) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from syncd.web.view import PortalView, SyncView, View
+from syncd.web.views import PortalView, SyncView, View
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -7,8 +7,8 @@ from math import isfinite, log1p
 
 from syncd.model.record import RunRecord
 from syncd.portal.client import MethodBudget
+from syncd.web.language import WORDS, Language, duration, stamp
 from syncd.web.markup import Markup, join, tag
-from syncd.web.words import WORDS, Language, duration, stamp
 
 _BARS = 60
 _BAR = 4

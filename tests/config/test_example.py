@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from syncd.config import COLORS, load_config
-from syncd.config.places import inner_table
+from syncd.config.config_file import inner_table
 from syncd.config.tables import COLUMN_KEYS, SOURCE_KEYS, SOURCE_SECRETS, ConfigTable, PortalTable, SyncTable, Table
 from syncd.model.names import FIELDS
 from syncd.model.template import FILTERS

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from syncd.config.toml_lines import Path, TomlLines
+from syncd.config.toml_lines import KeyPath, TomlLines
 
 TEXT = '''# first
 state = "a # not a comment"   # comment
@@ -44,7 +44,7 @@ y = -1e5
 
 def test_every_key_has_its_line() -> None:
     lines = TomlLines(TEXT)
-    wanted: dict[Path, int] = {
+    wanted: dict[KeyPath, int] = {
         ("state",): 2,
         ("portals",): 4,
         ("portals", "main"): 4,
@@ -80,7 +80,7 @@ def test_what_has_no_line_takes_that_of_what_is_around_it() -> None:
     assert lines.line_of(()) == 1
 
 
-def paths(value: Any, path: Path = ()) -> list[Path]:
+def paths(value: Any, path: KeyPath = ()) -> list[KeyPath]:
     match value:
         case dict():
             return [path, *(each for key, inner in value.items() for each in paths(inner, (*path, key)))]

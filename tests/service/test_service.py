@@ -30,7 +30,7 @@ from syncd.service.host import Service, Surroundings, open_service
 from syncd.service.notify import Notifier
 from syncd.service.status import read_status
 from syncd.state.ledger import Ledger
-from syncd.web.view import SyncView
+from syncd.web.views import SyncView
 from tests.service.test_daemon import Socket
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
 

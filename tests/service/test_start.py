@@ -14,7 +14,13 @@ NOT_FOR_READY = frozenset(
         *("aiohttp", "attr", "icalendar", "lxml", "prometheus_client", "python_calamine", "rich", "watchfiles"),
         *("importlib.metadata", "cronsim"),
         *("syncd.source.bitrix24.source", "syncd.source.caldav.source", "syncd.source.xlsx"),
-        *("syncd.target.activity", "syncd.target.todo", "syncd.web.page", "syncd.web.server", "syncd.sandbox"),
+        *(
+            "syncd.target.activity",
+            "syncd.target.todo",
+            "syncd.web.status_page",
+            "syncd.web.status_server",
+            "syncd.sandbox",
+        ),
     }
 )
 """What a daemon that keeps a calendar by a schedule of its own need not have loaded when it tells that it is ready."""

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.service.settle import Settling, look
-from syncd.service.watch import Watched, Watcher, system_hints
+from syncd.service.watch import Settling, Watched, Watcher, look, system_hints
 from syncd.source import open_source
 from syncd.source.base import FileBacked
 from tests.support.sandbox import SimClock, run_inline

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.web.server import serving
-from syncd.web.view import View
+from syncd.web.status_server import serving
+from syncd.web.views import View
 from tests.web.views import view
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -9,7 +9,7 @@ from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Place
 from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, Usage
-from syncd.web.view import ChangeLine, PlanView, PortalView, SyncView, Totals, View
+from syncd.web.views import ChangeLine, PlanView, PortalView, SyncView, Totals, View
 
 NOW = 1_795_230_000.0
 HOSTILE = "<script>alert(1)</script>\"'&"

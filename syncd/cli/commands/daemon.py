@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 
-from syncd.cli.dispatch import config_path
+from syncd.cli.execute import config_path
 from syncd.errors import ConfigError
 from syncd.service.host import open_service, surroundings
 

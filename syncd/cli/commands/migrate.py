@@ -13,7 +13,7 @@ from syncd.app import report
 from syncd.app.wiring import open_app
 from syncd.cli import progress, show
 from syncd.cli.commands.passes import worst
-from syncd.cli.dispatch import config_path
+from syncd.cli.execute import config_path
 from syncd.cli.question import agreed
 from syncd.cycle.look import read_back
 from syncd.cycle.result import PassResult, Prepared

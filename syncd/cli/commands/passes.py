@@ -11,7 +11,7 @@ import orjson
 from syncd.app import documents, pinned, report
 from syncd.app.wiring import App, open_app
 from syncd.cli import progress, show
-from syncd.cli.dispatch import config_path
+from syncd.cli.execute import config_path
 from syncd.cycle.prepare import prepare
 from syncd.cycle.result import PassResult, Prepared
 from syncd.cycle.run import PassOptions, run_pass

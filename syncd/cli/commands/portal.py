@@ -12,7 +12,7 @@ import orjson
 from syncd.app import documents
 from syncd.app.wiring import App, open_app
 from syncd.cli import show
-from syncd.cli.dispatch import config_path
+from syncd.cli.execute import config_path
 from syncd.errors import ConfigError
 from syncd.model.item import Json, Place
 from syncd.portal.client import Portal

@@ -12,7 +12,7 @@ import orjson
 
 from syncd.app.wiring import open_app
 from syncd.cli import show
-from syncd.cli.dispatch import config_path
+from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
 from syncd.config import load_config
 from syncd.service.status import Status, SyncStatus, read_status, status_document, waiting

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from syncd.app.wiring import open_app
 from syncd.cli import progress, show
-from syncd.cli.dispatch import config_path
+from syncd.cli.execute import config_path
 from syncd.cli.question import agreed
 from syncd.cycle.taking import Confirm, Offer, Taken
 from syncd.cycle.taking import purge as purge_sync

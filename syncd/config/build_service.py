@@ -11,60 +11,60 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from syncd.config.config_file import ConfigFile
 from syncd.config.durations import parse_duration
-from syncd.config.places import Places
-from syncd.config.schema import AlertsConfig, HttpConfig, WhenConfig
 from syncd.config.tables import AlertsTable, HttpTable, SyncTable
-from syncd.config.toml_lines import Path as KeyPath
+from syncd.config.toml_lines import KeyPath
+from syncd.config.values import AlertsConfig, HttpConfig, WhenConfig
 
 _CHAT = re.compile(r"chat[1-9]\d*|sg[1-9]\d*|[1-9]\d*")
 _CRON_FIELDS = 5
 _LONGEST_SETTLE = timedelta(hours=1)
 
 
-def build_when(places: Places, sync: SyncTable, given: Mapping[str, Any], path: KeyPath) -> WhenConfig:
+def build_when(file: ConfigFile, sync: SyncTable, given: Mapping[str, Any], path: KeyPath) -> WhenConfig:
     """Return when the sync's passes run; `given` are the keys the config really holds."""
     if "cron" in given and "every" in given:
-        raise places.error((*path, "cron"), "and every exclude each other", "keep one of them")
-    every = _period(places, sync.every, *path, "every")
-    settle = places.parsed(parse_duration, sync.settle, *path, "settle")
+        raise file.error((*path, "cron"), "and every exclude each other", "keep one of them")
+    every = _period(file, sync.every, *path, "every")
+    settle = file.parsed(parse_duration, sync.settle, *path, "settle")
     if settle > _LONGEST_SETTLE:
-        raise places.error((*path, "settle"), f'must be at most "1h", not "{sync.settle}"')
+        raise file.error((*path, "settle"), f'must be at most "1h", not "{sync.settle}"')
     return WhenConfig(
         every=every,
-        cron=None if sync.cron is None else _cron(places, sync.cron, *path, "cron"),
-        jitter=None if sync.jitter is None else places.parsed(parse_duration, sync.jitter, *path, "jitter"),
+        cron=None if sync.cron is None else _cron(file, sync.cron, *path, "cron"),
+        jitter=None if sync.jitter is None else file.parsed(parse_duration, sync.jitter, *path, "jitter"),
         watch=sync.watch,
         settle=settle,
-        stale_after=None if sync.stale_after is None else _period(places, sync.stale_after, *path, "stale_after"),
+        stale_after=None if sync.stale_after is None else _period(file, sync.stale_after, *path, "stale_after"),
     )
 
 
-def _period(places: Places, text: str, *path: str | int) -> timedelta:
-    duration = places.parsed(parse_duration, text, *path)
+def _period(file: ConfigFile, text: str, *path: str | int) -> timedelta:
+    duration = file.parsed(parse_duration, text, *path)
     if not duration:
-        raise places.error(path, f'must be longer than "{text}"')
+        raise file.error(path, f'must be longer than "{text}"')
     return duration
 
 
-def _cron(places: Places, text: str, *path: str | int) -> str:
+def _cron(file: ConfigFile, text: str, *path: str | int) -> str:
     from cronsim import CronSim, CronSimError  # noqa: PLC0415 - most configs name no cron
 
     fields = text.split()
     remedy = 'give minute, hour, day of month, month and day of week, as in "*/15 7-20 * * 1-5"'
     if len(fields) != _CRON_FIELDS:
-        raise places.error(path, f'must have five fields, not "{text}"', remedy)
+        raise file.error(path, f'must have five fields, not "{text}"', remedy)
     try:
         times = CronSim(" ".join(fields), datetime.now(UTC))
     except CronSimError as error:
         reason = str(error)
-        raise places.error(path, f'has a {reason[:1].lower()}{reason[1:]}: "{text}"', remedy) from None
+        raise file.error(path, f'has a {reason[:1].lower()}{reason[1:]}: "{text}"', remedy) from None
     if next(times, None) is None:
-        raise places.error(path, f'never comes: "{text}"', remedy)
+        raise file.error(path, f'never comes: "{text}"', remedy)
     return " ".join(fields)
 
 
-def build_http(places: Places, table: HttpTable | None) -> HttpConfig | None:
+def build_http(file: ConfigFile, table: HttpTable | None) -> HttpConfig | None:
     """Return where the status page listens, None when it is off."""
     if table is None:
         return None
@@ -74,9 +74,9 @@ def build_http(places: Places, table: HttpTable | None) -> HttpConfig | None:
         parts = urlsplit(f"//{table.listen}")
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise places.error(path, f'is no address: "{table.listen}"', remedy) from None
+        raise file.error(path, f'is no address: "{table.listen}"', remedy) from None
     if parts.netloc != table.listen or "@" in table.listen or not host or port is None:
-        raise places.error(path, f'must be HOST:PORT, not "{table.listen}"', remedy)
+        raise file.error(path, f'must be HOST:PORT, not "{table.listen}"', remedy)
     return HttpConfig(host=host, port=port, public=not _loopback(host))
 
 
@@ -87,26 +87,26 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def build_alerts(places: Places, table: AlertsTable | None, portals: Sequence[str]) -> AlertsConfig | None:
+def build_alerts(file: ConfigFile, table: AlertsTable | None, portals: Sequence[str]) -> AlertsConfig | None:
     """Return who hears when a sync goes stale or a portal refuses, None when nobody does."""
     if table is None:
         return None
     given = {name for name, value in msgspec.structs.asdict(table).items() if value is not None}
     if not given & {"user", "chat", "command"}:
-        raise places.error(("alerts",), "tells nobody", "give user, chat or command")
+        raise file.error(("alerts",), "tells nobody", "give user, chat or command")
     if table.user is not None and table.user < 1:
-        raise places.error(("alerts", "user"), f"must be the id of a portal user, not {table.user}")
+        raise file.error(("alerts", "user"), f"must be the id of a portal user, not {table.user}")
     if table.chat is not None and not _CHAT.fullmatch(table.chat):
-        raise places.error(("alerts", "chat"), f'must be a dialog like "chat42", not "{table.chat}"')
+        raise file.error(("alerts", "chat"), f'must be a dialog like "chat42", not "{table.chat}"')
     if table.command is not None and not (table.command and table.command[0].strip()):
-        raise places.error(("alerts", "command"), "is empty", 'give a program and its arguments: ["/usr/bin/notify"]')
+        raise file.error(("alerts", "command"), "is empty", 'give a program and its arguments: ["/usr/bin/notify"]')
     portal = table.portal
     if given & {"user", "chat"}:
         if portal is None and len(portals) > 1:
-            raise places.error(("alerts", "portal"), "is missing", f"there is more than one: {', '.join(portals)}")
+            raise file.error(("alerts", "portal"), "is missing", f"there is more than one: {', '.join(portals)}")
         portal = portal or portals[0]
         if portal not in portals:
-            raise places.error(("alerts", "portal"), f'names "{portal}", but there is no [portals.{portal}]')
+            raise file.error(("alerts", "portal"), f'names "{portal}", but there is no [portals.{portal}]')
     elif portal is not None:
-        raise places.error(("alerts", "portal"), "has no effect without user or chat")
+        raise file.error(("alerts", "portal"), "has no effect without user or chat")
     return AlertsConfig(portal=portal, user=table.user, chat=table.chat, command=tuple(table.command or ()))

@@ -16,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from syncd.errors import StateError
 from syncd.web.metrics import Metrics
-from syncd.web.server import serving
-from syncd.web.view import View
+from syncd.web.status_server import serving
+from syncd.web.views import View
 from tests.web.views import view, well
 
 PATHS = ("/", "/healthz", "/metrics", "/style.css", "/refresh.js")

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from syncd.web.page import page
-from syncd.web.words import WORDS, duration, language_of, moment, number
+from syncd.web.language import WORDS, duration, language_of, moment, number
+from syncd.web.status_page import page
 from tests.web.views import HOSTILE, NOW, sync, view, well
 
 VOID = {"meta", "link"}

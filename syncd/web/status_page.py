@@ -8,10 +8,10 @@ from math import isfinite
 from syncd.model.entry import Problem
 from syncd.model.item import Hold
 from syncd.portal.client import MethodBudget
+from syncd.web.language import WORDS, Language, duration, machine_stamp, moment, number, stamp
 from syncd.web.markup import Child, Markup, join, tag
 from syncd.web.plot import gauge, history
-from syncd.web.view import PlanView, PortalView, SyncView, View
-from syncd.web.words import WORDS, Language, duration, machine_stamp, moment, number, stamp
+from syncd.web.views import PlanView, PortalView, SyncView, View
 
 REFRESH_S = 15
 _SHOWN_PROBLEMS = 30

@@ -12,8 +12,7 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, ge
 import msgspec
 
 from syncd.config.tables import Table
-from syncd.config.toml_lines import Path as KeyPath
-from syncd.config.toml_lines import TomlLines
+from syncd.config.toml_lines import KeyPath, TomlLines
 from syncd.errors import ConfigError
 from syncd.model.names import nearest
 
@@ -35,7 +34,7 @@ _WORDS: Final = {
 }
 
 
-class Places:
+class ConfigFile:
     """Where the keys of one config file stand."""
 
     def __init__(self, path: Path, text: str) -> None:

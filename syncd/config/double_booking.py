@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncd.config.places import Places
-from syncd.config.schema import CardConfig, SyncConfig, TargetConfig
-from syncd.config.toml_lines import Path as KeyPath
+from syncd.config.config_file import ConfigFile
+from syncd.config.toml_lines import KeyPath
+from syncd.config.values import CardConfig, SyncConfig, TargetConfig
 
 
-def refuse_double_booking(places: Places, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
+def refuse_double_booking(file: ConfigFile, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
     """Raise ConfigError when `sync` puts on cards what one of `others` puts into calendars, or the other way round.
 
     Only where both read the same source of the same portal through the same filter: other entries are no twins.
@@ -23,7 +23,7 @@ def refuse_double_booking(places: Places, index: int, sync: SyncConfig, others: 
         same = other.portal == sync.portal and other.filter == sync.filter and _source(other) == _source(sync)
         reason = (_reason(sync, other) or _reason(other, sync)) if same else ""
         if reason:
-            raise places.error(
+            raise file.error(
                 (*path, "type"),
                 f'and that of "{other.name}" ({other.where}) double each other: both read one source, and {reason}',
                 "keep one of the two, or part the entries between them with [sync.filter]",

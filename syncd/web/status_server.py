@@ -9,10 +9,10 @@ from aiohttp import hdrs, web
 
 from syncd.errors import SyncdError
 from syncd.web.health import health_document
-from syncd.web.page import page
+from syncd.web.language import language_of
+from syncd.web.status_page import page
 from syncd.web.style import SCRIPT, STYLE
-from syncd.web.view import View
-from syncd.web.words import language_of
+from syncd.web.views import View
 
 _HEADERS = {
     "Content-Security-Policy": (
