@@ -1,4 +1,8 @@
-"""Tells people once when something is wrong, and once when it is over: by message in the portal, or by a program."""
+"""Tells people once when something is wrong, and once when it is over: by message in the portal, or by a program.
+
+A trouble that is not in the ledger's note is new; one in the note that is no more is over. So a restart neither
+repeats an alert nor forgets to end one.
+"""
 
 from __future__ import annotations
 
@@ -23,60 +27,49 @@ _NAME = "told"
 _COMMAND_TIMEOUT_S = 30.0
 _LONGEST_TEXT = 1000
 _LINE_BREAK = re.compile("#br#", re.IGNORECASE)
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 _REMEDIES: Mapping[str, str] = {
     "INSUFFICIENT_SCOPE": "give the webhook of this portal the scope im",
     "ACCESS_ERROR": "add the webhook's user to the chat",
     "USER_NOT_FOUND": "correct alerts.user or alerts.chat",
     "CHAT_ID_EMPTY": "correct alerts.chat",
 }
-State = Literal["firing", "resolved"]
-
-
-class _Answers:
-    """A journal of messages: one that may or may not have arrived is not sent again."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
-
-    async def intend(self, jobs: Sequence[Job]) -> None:
-        """Nothing is written down: a message is told about once, whatever becomes of it."""
-
-    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
-        """Remember what the portal said."""
-        self.outcomes += [outcome for _, outcome in outcomes]
+AlertState = Literal["firing", "resolved"]
 
 
 class Alerts:
-    """Remembers, across restarts, what was told; says what has begun and what is over since."""
+    """Remembers in the ledger which troubles were told, and tells what has begun and what is over since."""
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
 
-    async def weigh(
+    async def update(
         self, troubles: Mapping[str, str], config: AlertsConfig | None, portals: Mapping[str, Portal]
     ) -> None:
-        """Log, and tell whom the config names, what of `troubles` (name -> text) is new and what is over.
+        """Log which of `troubles` (name -> text) are new and which are over, and tell those whom `config` names.
 
-        Raises StateError when that cannot be remembered; then nobody is told either.
+        Raises StateError if that cannot be remembered; then nobody is told either, or they would be told again and
+        again.
         """
         note = await self._ledger.read_note(_SCOPE, _NAME)
-        told = dict(note[0]) if note is not None and isinstance(note[0], Mapping) else {}
+        told = {name: str(text) for name, text in note[0].items()} if note and isinstance(note[0], Mapping) else {}
         begun = {name: text for name, text in troubles.items() if name not in told}
         over = sorted(name for name in told if name not in troubles)
         if not begun and not over:
             return
-        kept = {name: str(text) for name, text in {**told, **begun}.items() if name not in over}
+        kept = {name: text for name, text in {**told, **begun}.items() if name not in over}
+        # Remembered before anything is sent: a crash in between loses one message, the other order could repeat it.
         await self._ledger.note(_SCOPE, _NAME, kept, self._clock.now())
         for name, text in sorted(begun.items()):
             _log.error("alert.raised", what=name, text=text)
             await self._tell(name, "firing", text, config, portals)
         for name in over:
             _log.warning("alert.resolved", what=name)
-            await self._tell(name, "resolved", f"{name}: all is well again", config, portals)
+            await self._tell(name, "resolved", f"{name}: resolved", config, portals)
 
     async def _tell(
-        self, name: str, state: State, text: str, config: AlertsConfig | None, portals: Mapping[str, Portal]
+        self, name: str, state: AlertState, text: str, config: AlertsConfig | None, portals: Mapping[str, Portal]
     ) -> None:
         if config is None:
             return
@@ -87,10 +80,10 @@ class Alerts:
 
 
 def plain(text: str) -> str:
-    """Return `text` so that the portal shows it as it stands, on one line and at most 1000 characters long.
+    """Return `text` so that the portal shows it literally, on one line and at most 1000 characters long.
 
-    Messages are BB-code, and an error may quote a feed or a server: brackets, addresses and line breaks would make
-    mentions, buttons, links and pictures of it (PORTAL.md 10.3).
+    Messages are BB-code, and an error may quote a feed or a server: brackets, addresses and line breaks in it would
+    turn into mentions, buttons, links and pictures (PORTAL.md 10.3).
     """
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     for active, harmless in (("[", "("), ("]", ")"), ("://", ": //")):
@@ -99,8 +92,21 @@ def plain(text: str) -> str:
     return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
 
 
+class _Outcomes:
+    """The journal of a message. It writes nothing down: a message that may have arrived is never sent again."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    async def intend(self, jobs: Sequence[Job]) -> None:
+        pass
+
+    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+        self.outcomes += [outcome for _, outcome in outcomes]
+
+
 class _Messages:
-    """Tells people through a portal (PORTAL.md 10); what cannot be told is logged, and stops nothing."""
+    """Sends messages through a portal (PORTAL.md 10); a failure is logged and stops nothing."""
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
@@ -108,27 +114,28 @@ class _Messages:
     async def tell(self, config: AlertsConfig, text: str) -> None:
         """Notify the user and write into the chat that the config names.
 
-        A notice that the portal does not make, because the user has switched them off or because only applications
-        may send them (on which the documentation is of two minds), goes as a private message instead.
+        A notice that the portal does not make goes as a private message instead: the user may have switched notices
+        off, or only applications may send them (the documentation contradicts itself here).
         """
         if config.user is not None:
             notice = Command(method="im.notify.system.add", params={"USER_ID": config.user, "MESSAGE": text})
-            outcome = await self._sent(notice)
+            outcome = await self._send(notice)
             if _made(outcome) is False:
-                outcome = await self._sent(_message(str(config.user), text))
+                outcome = await self._send(_message(str(config.user), text))
             self._log_failure(outcome, f"user {config.user}")
         if config.chat is not None:
-            self._log_failure(await self._sent(_message(config.chat, text)), config.chat)
+            self._log_failure(await self._send(_message(config.chat, text)), config.chat)
 
-    async def _sent(self, message: Command) -> Outcome | SyncdError:
-        answers = _Answers()
+    async def _send(self, message: Command) -> Outcome | SyncdError:
+        journal = _Outcomes()
+        failure: Outcome | SyncdError = Unknown(reason="nothing was answered")
         try:
-            await self._portal.push([Job(id=0, command=message, repeatable=False)], answers, asyncio.Event())
+            await self._portal.push([Job(id=0, command=message, repeatable=False)], journal, asyncio.Event())
         except SyncdError as error:
-            return answers.outcomes[0] if answers.outcomes else error
-        return answers.outcomes[0] if answers.outcomes else Unknown(reason="nothing was answered")
+            failure = error
+        return journal.outcomes[0] if journal.outcomes else failure
 
-    def _log_failure(self, outcome: Outcome | SyncdError, whom: str) -> None:
+    def _log_failure(self, outcome: Outcome | SyncdError, recipient: str) -> None:
         remedy = ""
         match outcome:
             case Done():
@@ -142,7 +149,7 @@ class _Messages:
                 reason = f"it may or may not have arrived: {seen}"
             case SyncdError():
                 reason, remedy = outcome.message, outcome.remedy
-        _log.error("alert.failed", by=f"portal {self._portal.name}", to=whom, reason=reason, remedy=remedy)
+        _log.error("alert.failed", by=f"portal {self._portal.name}", to=recipient, reason=reason, remedy=remedy)
 
 
 def _message(dialog: str, text: str) -> Command:
@@ -150,7 +157,7 @@ def _message(dialog: str, text: str) -> Command:
 
 
 def _made(outcome: Outcome | SyncdError) -> bool | None:
-    """Say whether the portal made a message; None when it cannot be known, or asking in another way is of no use."""
+    """Return whether the portal made a message; None if that is unknown, or if another way could not work either."""
     match outcome:
         case Done(result=result):
             return isinstance(result, int) and not isinstance(result, bool)
@@ -161,8 +168,11 @@ def _made(outcome: Outcome | SyncdError) -> bool | None:
 
 
 async def _run(command: Sequence[str], facts: Mapping[str, str]) -> None:
-    """Run the program with `facts` in its environment; what it prints goes to the log of the service."""
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TZ")}
+    """Run the program with `facts` in its environment; its output goes to the log of the service.
+
+    Of the service's own environment it gets only a few harmless variables, as the rest may hold a webhook.
+    """
+    kept = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
     try:
         process = await asyncio.create_subprocess_exec(
             *command, env={**kept, **facts}, stdin=asyncio.subprocess.DEVNULL

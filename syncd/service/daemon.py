@@ -1,6 +1,6 @@
-"""The daemon: begins the passes that are due, one at a time per sync, and keeps an honest word to systemd.
+"""The scheduler of `syncd run`: starts the passes that are due, one at a time per sync, and reports to systemd.
 
-due -> pass -> due again (later after failures)      a portal that refuses its webhook: one try an hour, the others wait
+due -> pass -> due again (later after failures)      a portal that refuses the webhook: one try an hour, the others wait
 SIGTERM: finish the batches in flight, settle, exit
 """
 
@@ -17,38 +17,41 @@ import structlog
 from syncd.clock import Clock
 from syncd.cycle.result import PassResult
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
+from syncd.portal.client import Progress
 from syncd.service.notify import Notifier
 from syncd.service.schedule import LastRun, Schedule, first_due, next_due
 
 _log = structlog.get_logger()
 _LONGEST_SLEEP_S = 30.0
-"""How long the daemon sleeps at a time: a machine that was suspended, or whose clock was set, is noticed then."""
+"""How long the daemon sleeps at most, so that it notices a machine that was suspended or a clock that was set."""
 STALLED_AFTER_S = 600.0
-"""A pass that makes no progress for so long, and is not waiting for a stated time, gets no watchdog sign."""
+"""A pass without progress for this long, unless it waits for a stated time, stops the watchdog's signs of life."""
 REFUSED_PAUSE_S = 3600.0
-"""How long a portal that refuses the caller is left alone, before one sync tries again."""
+"""How long a portal that refuses the caller is left alone before one of its syncs tries again."""
+_CLOCK_TOLERANCE_S = 1.0
+_WATCHDOG_SIGNS = 3
+"""Signs of life per watchdog interval: systemd's advice is two, one more allows for a busy machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduled:
-    """One sync as the daemon sees it.
+    """One sync as the scheduler sees it: its schedule, its last pass, and how to run one.
 
-    `last_run` tells of its last pass, `run` makes one; `progress` is any value that changes as the pass
-    gets on, and a time it waits for; `doing` says in a few words how far a running pass is.
+    `run` makes a pass and ends it early when the event is set. `progress` tells how far the pushes to the sync's
+    portal are; it is asked while a pass runs.
     """
 
     name: str
     portal: str
     schedule: Schedule
-    last_run: Callable[[], Awaitable[LastRun | None]]
+    last_run: LastRun | None
     run: Callable[[asyncio.Event], Awaitable[PassResult]]
-    progress: Callable[[], tuple[object, float | None]]
-    doing: Callable[[], str] = str
+    progress: Callable[[], Progress]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a pass ended: `error` says why it failed, empty when it did not; `result` is None when it left none."""
+    """How a pass ended. `error` is why it failed, empty on success; `result` is None when the pass raised."""
 
     sync: str
     portal: str
@@ -58,8 +61,11 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How one sync stands: when its next pass is due, since when one runs, and how many failed in a row."""
+class SyncState:
+    """How one sync stands: when its next pass is due, since when one runs, and how many failed in a row.
+
+    Times are unix seconds. `refused` is why its portal refuses syncd, empty when it does not.
+    """
 
     due: float
     running_since: float | None
@@ -68,8 +74,8 @@ class Standing:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Kept:
-    """What the daemon knows of one sync; `decided_at` is when `due` was worked out."""
+class _Tracked:
+    """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress."""
 
     sync: Scheduled
     due: float
@@ -84,7 +90,10 @@ class _Kept:
 
 
 class Daemon:
-    """Runs the passes of the syncs that were `put` until `stop` is set; `ended` hears of every pass."""
+    """Runs the passes of its syncs until `stop` is set, and calls `ended` after every pass.
+
+    `random` gives numbers in [0, 1) for the jitter of the schedules.
+    """
 
     def __init__(
         self,
@@ -100,136 +109,167 @@ class Daemon:
         self._stop = stop
         self._random = random
         self._ended = ended
-        self._kept: dict[str, _Kept] = {}
+        self._tracked: dict[str, _Tracked] = {}
         self._refused: dict[str, tuple[str, float]] = {}
         self._wake = asyncio.Event()
         self._beat = clock.monotonic()
 
-    async def put(self, syncs: Iterable[Scheduled]) -> None:
-        """Keep these syncs from now on; those that had the same schedule before keep their due time and failures.
+    def set_syncs(self, syncs: Iterable[Scheduled]) -> None:
+        """Schedule these syncs from now on. Those whose schedule is unchanged keep their due time and failures.
 
-        Syncs that are left out must have been drained. A portal that refused is asked again.
+        Syncs that are left out must have been drained before. A portal that refused the caller is tried again.
         """
         now = self._clock.now()
-        kept: dict[str, _Kept] = {}
+        tracked: dict[str, _Tracked] = {}
         for sync in syncs:
-            before = self._kept.get(sync.name)
+            before = self._tracked.get(sync.name)
             if before is not None and before.sync.schedule == sync.schedule:
                 before.sync = sync
-                kept[sync.name] = before
-                continue
-            due = first_due(sync.schedule, await sync.last_run(), now)
-            kept[sync.name] = _Kept(sync=sync, due=due, decided_at=now)
-        self._kept = kept
-        self._refused.clear()
+                tracked[sync.name] = before
+            else:
+                due = first_due(sync.schedule, sync.last_run, now)
+                tracked[sync.name] = _Tracked(sync=sync, due=due, decided_at=now)
+        self._tracked = tracked
+        self._refused.clear()  # a reload is what people do after they have replaced the webhook
         self._wake.set()
 
     async def drain(self, names: Iterable[str]) -> None:
-        """End the running passes of these syncs after the batches in flight, and wait until they have settled."""
-        ending = [kept for name in names if (kept := self._kept.get(name)) is not None and kept.task is not None]
-        for kept in ending:
-            kept.halt.set()
-        for kept in ending:
-            if kept.task is not None:
-                await asyncio.wait({kept.task})
+        """Stop the running passes of these syncs after the batches in flight, and wait until they have settled."""
+        passes = []
+        for name in names:
+            one = self._tracked.get(name)
+            if one is not None and one.task is not None:
+                one.halt.set()
+                passes.append(one.task)
+        if passes:
+            await asyncio.wait(passes)
 
     def poke(self, name: str) -> None:
-        """Let the sync's next pass begin at once (its files changed), unless the portal cannot be reached or refuses.
+        """Start the next pass of a sync at once, because its files have changed; ignores unknown names.
 
-        Files that were mended end the back-off that they were the reason of. A pass that is running may have read them
-        before the change: one more follows it.
+        This ends the back-off after failures, whose cause the change may have removed. An unreachable or refusing
+        portal is not tried earlier: new files do not help there.
         """
-        kept = self._kept.get(name)
-        if kept is None or kept.unreachable:
+        one = self._tracked.get(name)
+        if one is None or one.unreachable:
             return
-        if kept.task is not None:
-            kept.changed = True
+        if one.task is None:
+            self._set_due(one, self._clock.now())
         else:
-            self._decide(kept, self._clock.now())
+            one.changed = True  # the running pass may have read the files before they changed: one more follows
         self._wake.set()
 
-    def standing(self) -> Mapping[str, Standing]:
-        """Return how every sync stands, in the config's order."""
+    def states(self) -> Mapping[str, SyncState]:
+        """Return how every sync stands, by name, in the config's order."""
         return {
-            name: Standing(
-                due=self._due(kept),
-                running_since=kept.started if kept.task is not None else None,
-                failures=kept.failures,
-                refused=self._refused.get(kept.sync.portal, ("", 0.0))[0],
+            name: SyncState(
+                due=self._due(one),
+                running_since=one.started if one.task is not None else None,
+                failures=one.failures,
+                refused=self._refused.get(one.sync.portal, ("", 0.0))[0],
             )
-            for name, kept in self._kept.items()
+            for name, one in self._tracked.items()
         }
 
     async def run(self) -> None:
-        """Keep the schedules until `stop` is set; returns when every pass has settled.
+        """Run the passes that come due until `stop` is set; return when every pass has settled.
 
-        READY is the caller's to send, when everything else has begun too.
+        READY is for the caller to send, once everything else has started too.
         """
         async with AsyncExitStack() as ending:
             ending.callback(self._notifier.send, STATUS="stopped")
             async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(self._watch(), name="watchdog")
-                _log.info("daemon.started", syncs=len(self._kept))
+                watching = tasks.create_task(self._feed_watchdog(), name="watchdog")
+                _log.info("daemon.started", syncs=len(self._tracked))
                 while not self._stop.is_set():
                     self._beat = self._clock.monotonic()
                     self._start_due(tasks)
-                    await self._rest()
-                running = sorted(name for name, kept in self._kept.items() if kept.task is not None)
+                    await self._wait()
+                running = sorted(name for name, one in self._tracked.items() if one.task is not None)
                 self._notifier.send(STOPPING="1", STATUS="finishing the batches in flight")
                 _log.info("daemon.stopping", running=running)
-                for kept in self._kept.values():
-                    kept.halt.set()
+                for one in self._tracked.values():
+                    one.halt.set()
                 watching.cancel()
         _log.info("daemon.stopped")
 
-    def _due(self, kept: _Kept) -> float:
-        return max(kept.due, self._refused.get(kept.sync.portal, ("", 0.0))[1])
+    def stalled(self) -> tuple[str, ...]:
+        """Return what makes no progress: the scheduler itself, and the names of running passes."""
+        now = self._clock.monotonic()
+        found = ["the scheduler"] if now - self._beat > _LONGEST_SLEEP_S + STALLED_AFTER_S else []
+        for name, one in self._tracked.items():
+            if one.task is None:
+                continue
+            progress = one.sync.progress()
+            done = (progress.done, progress.total, progress.requests)
+            if one.seen is None or one.seen[0] != done:
+                one.seen = (done, now)
+            # Waiting for a limit of the portal is no stall: operating time may take ten minutes to come back.
+            waiting = progress.waiting_until is not None and progress.waiting_until > self._clock.now()
+            if not waiting and now - one.seen[1] > STALLED_AFTER_S:
+                found.append(name)
+        return tuple(found)
 
-    def _decide(self, kept: _Kept, due: float) -> None:
-        kept.due = due
-        kept.decided_at = self._clock.now()
+    def status(self) -> str:
+        """Return one line for `systemctl status`: what runs, which portals refuse, and which pass comes next."""
+        running = [(name, one) for name, one in sorted(self._tracked.items()) if one.task is not None]
+        parts = [f"{name}: {_doing(one.sync)}" for name, one in running]
+        parts += [f"portal {portal} refuses syncd" for portal in sorted(self._refused)]
+        waiting = [(self._due(one), name) for name, one in self._tracked.items() if one.task is None]
+        if waiting:
+            due, name = min(waiting)
+            parts.append(f"next pass: {name} at {_iso(due)}")
+        return "; ".join(parts) or "no sync is configured"
+
+    def _due(self, one: _Tracked) -> float:
+        return max(one.due, self._refused.get(one.sync.portal, ("", 0.0))[1])
+
+    def _set_due(self, one: _Tracked, due: float) -> None:
+        one.due = due
+        one.decided_at = self._clock.now()
 
     def _start_due(self, tasks: asyncio.TaskGroup) -> None:
         now = self._clock.now()
-        for kept in sorted(self._kept.values(), key=lambda one: one.due):
-            if kept.task is not None:
+        for one in sorted(self._tracked.values(), key=lambda tracked: tracked.due):
+            if one.task is not None:
                 continue
-            if now < kept.decided_at - 1:  # the clock was set back: what was worked out before means nothing
-                self._decide(kept, next_due(kept.sync.schedule, started=now, failures=0, now=now, random=0.0))
-            if self._due(kept) <= now and not self._tried(kept.sync.portal):
-                kept.started, kept.halt, kept.changed, kept.seen = now, asyncio.Event(), False, None
-                kept.task = tasks.create_task(self._pass(kept), name=f"sync {kept.sync.name}")
+            if now < one.decided_at - _CLOCK_TOLERANCE_S:
+                # The clock was set back: a due time from before could lie a day ahead, so it is worked out again.
+                self._set_due(one, next_due(one.sync.schedule, started=now, failures=0, now=now, random=0.0))
+            if self._due(one) <= now and not self._being_tried(one.sync.portal):
+                one.started, one.halt, one.changed, one.seen = now, asyncio.Event(), False, None
+                one.task = tasks.create_task(self._pass(one), name=f"sync {one.sync.name}")
         self._notifier.send(STATUS=self.status())
 
-    def _tried(self, portal: str) -> bool:
-        """Say whether a portal that refused is being tried by one sync already."""
+    def _being_tried(self, portal: str) -> bool:
+        """Return True if `portal` has refused the caller and one of its syncs is trying it again just now."""
         return portal in self._refused and any(
-            kept.task is not None and kept.sync.portal == portal for kept in self._kept.values()
+            one.task is not None and one.sync.portal == portal for one in self._tracked.values()
         )
 
-    async def _rest(self) -> None:
-        """Wait until the next pass is due, something happens, or it is time to look at the clock again."""
+    async def _wait(self) -> None:
+        """Wait until the next pass is due, something happens, or the clock has to be looked at again."""
         now = self._clock.now()
-        idle = [kept for kept in self._kept.values() if kept.task is None and not self._tried(kept.sync.portal)]
-        left = min((self._due(kept) for kept in idle), default=now + _LONGEST_SLEEP_S) - now
+        idle = [one for one in self._tracked.values() if one.task is None and not self._being_tried(one.sync.portal)]
+        left_s = min((self._due(one) for one in idle), default=now + _LONGEST_SLEEP_S) - now
         waits = [
-            asyncio.ensure_future(self._clock.sleep(min(max(left, 0.0), _LONGEST_SLEEP_S))),
+            asyncio.ensure_future(self._clock.sleep(min(max(left_s, 0.0), _LONGEST_SLEEP_S))),
             asyncio.ensure_future(self._stop.wait()),
             asyncio.ensure_future(self._wake.wait()),
         ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for one in waits:
-                one.cancel()
+            for wait in waits:
+                wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
         self._wake.clear()
 
-    async def _pass(self, kept: _Kept) -> None:
-        sync, started = kept.sync, self._clock.now()
+    async def _pass(self, one: _Tracked) -> None:
+        sync, started = one.sync, self._clock.now()
         result, error, refused = None, "", False
         try:
-            result = await sync.run(kept.halt)
+            result = await sync.run(one.halt)
             error, refused = _failure(result)
         except SyncdError as caught:  # the ledger cannot be written, as with a full disk
             error = str(caught)
@@ -237,29 +277,32 @@ class Daemon:
         except Exception as caught:  # noqa: BLE001 - a defect that one sync meets must not stop the others
             error = f"a defect of syncd: {type(caught).__name__}: {caught}"
             _log.exception("pass.crashed", sync=sync.name)
-        kept.failures = kept.failures + 1 if error else 0
-        kept.unreachable = result is not None and isinstance(result.error, PortalUnreachableError)
+        one.failures = one.failures + 1 if error else 0
+        one.unreachable = result is not None and isinstance(result.error, PortalUnreachableError)
         now = self._clock.now()
-        due = next_due(sync.schedule, started=started, failures=kept.failures, now=now, random=self._random())
-        self._decide(kept, now if kept.changed and not error else due)
-        self._judge(sync.portal, error, refused=refused, now=now)
+        due = next_due(sync.schedule, started=started, failures=one.failures, now=now, random=self._random())
+        self._set_due(one, now if one.changed and not error else due)
+        self._note_refusal(sync.portal, error, refused=refused, now=now)
         if error and not refused:
-            _log.warning("pass.backed_off", sync=sync.name, failures=kept.failures, next=_clock_text(due))
+            _log.warning("pass.backed_off", sync=sync.name, failures=one.failures, next=_iso(due))
         await self._ended(Ended(sync=sync.name, portal=sync.portal, error=error, refused=refused, result=result))
-        kept.task = None
+        one.task = None
         self._wake.set()
 
-    def _judge(self, portal: str, error: str, *, refused: bool, now: float) -> None:
-        """Stop a portal that refuses the caller, and let it go on when it does so no more."""
+    def _note_refusal(self, portal: str, error: str, *, refused: bool, now: float) -> None:
+        """Pause a portal that refuses the caller, and resume it once it accepts calls again.
+
+        A pass that failed for another reason (its source, say) proves neither, so it changes nothing.
+        """
         if refused:
             if portal not in self._refused:
-                _log.error("portal.stopped", portal=portal, reason=error, again=_clock_text(now + REFUSED_PAUSE_S))
+                _log.error("portal.stopped", portal=portal, reason=error, again=_iso(now + REFUSED_PAUSE_S))
             self._refused[portal] = (error, now + REFUSED_PAUSE_S)
         elif not error and self._refused.pop(portal, None) is not None:
             _log.info("portal.resumed", portal=portal)
 
-    async def _watch(self) -> None:
-        """Give the manager its sign of life as long as every running pass gets on or waits for a stated time."""
+    async def _feed_watchdog(self) -> None:
+        """Send systemd a sign of life while every running pass makes progress or waits for a stated time."""
         if self._notifier.watchdog_s is None:
             return
         while True:
@@ -268,40 +311,14 @@ class Daemon:
                 _log.error("daemon.stalled", what=stalled)
             else:
                 self._notifier.send(WATCHDOG="1")
-            await self._clock.sleep(self._notifier.watchdog_s / 3)
-
-    def stalled(self) -> tuple[str, ...]:
-        """Return what makes no progress: running passes, and the scheduler itself."""
-        now = self._clock.monotonic()
-        found = ["the scheduler"] if now - self._beat > _LONGEST_SLEEP_S + STALLED_AFTER_S else []
-        for name, kept in self._kept.items():
-            if kept.task is None:
-                continue
-            progress, waits_until = kept.sync.progress()
-            if kept.seen is None or kept.seen[0] != progress:
-                kept.seen = (progress, now)
-            waiting = waits_until is not None and waits_until > self._clock.now()
-            if not waiting and now - kept.seen[1] > STALLED_AFTER_S:
-                found.append(name)
-        return tuple(found)
-
-    def status(self) -> str:
-        """Return in one line what runs, what refuses, and which pass comes next."""
-        running = [(name, kept) for name, kept in sorted(self._kept.items()) if kept.task is not None]
-        parts = [f"{name}: {kept.sync.doing() or 'running'}" for name, kept in running]
-        parts += [f"portal {portal} refuses syncd" for portal in sorted(self._refused)]
-        waiting = [(self._due(kept), name) for name, kept in self._kept.items() if kept.task is None]
-        if waiting:
-            due, name = min(waiting)
-            parts.append(f"next pass: {name} at {_clock_text(due)}")
-        return "; ".join(parts) or "no sync is configured"
+            await self._clock.sleep(self._notifier.watchdog_s / _WATCHDOG_SIGNS)
 
 
 def _failure(result: PassResult) -> tuple[str, bool]:
     """Return why a pass counts as failed, empty when it does not, and whether the portal refuses the caller.
 
-    A pass that ended in an error, or in which everything it tried was refused, is a failure; one that was asked to
-    stop is none.
+    A pass fails when it ends in an error, or when the portal refused every change it tried. One that was asked to
+    stop does not.
     """
     if result.error is not None:
         return str(result.error), isinstance(result.error, PortalRefusedError)
@@ -313,7 +330,16 @@ def _failure(result: PassResult) -> tuple[str, bool]:
     return "", False
 
 
-def _clock_text(unix: float) -> str:
+def _doing(sync: Scheduled) -> str:
+    """Return how far the pushes to the sync's portal are and what they wait for."""
+    progress = sync.progress()
+    if not progress.total:
+        return "running"
+    done = f"{progress.done} of {progress.total} changes to {sync.portal}"
+    return f"{done}, waiting for {progress.waiting_for}" if progress.waiting_for is not None else done
+
+
+def _iso(unix: float) -> str:
     if unix == float("inf"):
         return "never"
     return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""The service: the daemon, its page and its alerts for one config, and the change to another while it runs."""
+"""What `syncd run` runs: the scheduler, the status page and the alerts of one config, and the reload of another."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from syncd.portal.client import Portal
 from syncd.service.alerts import Alerts
 from syncd.service.daemon import Daemon, Ended, Scheduled
 from syncd.service.notify import Notifier
-from syncd.service.overview import Overview, halted, plan_view
-from syncd.service.schedule import DUE_NOTE, last_run_of, schedule_of
+from syncd.service.overview import Overview, ServiceState, plan_view, stopped_view
+from syncd.service.schedule import DUE_NOTE, read_last_run, schedule_of
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
-from syncd.web.views import PlanView, View
+from syncd.web.views import PlanView, Totals, View
 
 _log = structlog.get_logger()
-_WEIGH_EVERY_S = 60.0
+_ALERTS_EVERY_S = 60.0
 Connect = Callable[[PortalConfig, Ledger, Clock, Callable[[str], None]], AbstractAsyncContextManager[Portal]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the service is given by who runs it; `connect` opens the client of a portal."""
+    """What the process gives the service; tests replace them. `connect` opens the client of a portal."""
 
     clock: Clock
     notifier: Notifier
@@ -60,7 +60,7 @@ class _Open:
 
 @asynccontextmanager
 async def open_service(path: Path, around: Surroundings, stop: asyncio.Event) -> AsyncIterator[Service]:
-    """Read the config at `path`, open its ledger and its portals; raises ConfigError, StateError, StateLockedError."""
+    """Read the config at `path` and open its ledger and portals; raises ConfigError, StateError, StateLockedError."""
     config = load_config(path, around.environ)
     setups = _setups(config)
     ledger = await Ledger.open(config.state, now=around.clock.now())
@@ -85,7 +85,11 @@ def surroundings(environ: Mapping[str, str], pid: int, learn_secret: Callable[[s
 
 
 class Service:
-    """Everything that runs while `syncd run` does; made by `open_service`."""
+    """Everything that runs while `syncd run` does; made by `open_service`.
+
+    `passes` counts passes by sync and state, `changes` confirmed changes by sync and kind; `errors` says why the last
+    pass of a sync failed. `plans` are of the passes that run, and of those that a guard stopped.
+    """
 
     def __init__(self, ledger: Ledger, around: Surroundings, stop: asyncio.Event) -> None:
         self.config_refused = ""
@@ -118,29 +122,24 @@ class Service:
         """The clients of the portals, by name."""
         return {name: one.portal for name, one in self._open.items()}
 
-    @property
-    def sources(self) -> Mapping[str, str]:
-        """What each sync reads, in a few words without secrets."""
-        return {name: setup.source.describe() for name, setup in self._setups.items()}
-
     async def run(self, reload: asyncio.Event) -> None:
-        """Keep the schedules until the stop is set; every time `reload` is set, the config is read again.
+        """Run the passes that come due until the stop is set; read the config again whenever `reload` is set.
 
-        An error in the service itself ends it: systemd starts it anew.
+        An error in the service itself ends it, and systemd starts it again.
         """
         around = self._around
         around.notifier.send(READY="1", STATUS=self.daemon.status())
         async with asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(self._reload_when(reload), name="reload"),
-                tasks.create_task(self._weigh_regularly(), name="alerts"),
+                tasks.create_task(self._alert_regularly(), name="alerts"),
             ]
             await self.daemon.run()
             for task in beside:
                 task.cancel()
 
     async def take_over(self, config: Config, setups: Mapping[str, SyncSetup]) -> None:
-        """Let `config` be the one in force; portals whose settings are the same keep their client and its pace."""
+        """Put `config` in force. Portals whose settings are unchanged keep their client, and with it their pace."""
         server = await self._serve(config) if self._config is None or config.http != self._config.http else None
         wanted = {portal.name: portal for portal in config.portals}
         leaving = [name for name, one in self._open.items() if wanted.get(name) != one.config]
@@ -163,14 +162,14 @@ class Service:
         self._config, self._setups = config, setups
         bind_portals(config, setups, self.portals, self._ledger)
         self.plans = {name: plan for name, plan in self.plans.items() if name in setups}
-        await self.daemon.put(self._scheduled())
+        self.daemon.set_syncs(await self._scheduled())
         await self._note_due(setups)
         self._watch()
 
     async def reload(self) -> None:
-        """Read the config again; one that cannot be used is refused, and the old one stays.
+        """Read the config again. One that cannot be used is refused, and the old one stays in force.
 
-        Raises StateError when the ledger cannot be read just now: then a restart has to take the config over.
+        Raises StateError if the ledger cannot be read: the service then ends, and its restart reads the new config.
         """
         notifier, clock = self._around.notifier, self._around.clock
         stamp = str(int(clock.monotonic() * 1_000_000))
@@ -196,25 +195,34 @@ class Service:
         return config
 
     async def view(self) -> View:
-        """Return how everything stands now."""
-        return await self._overview.view(self, self._around.clock.now())
+        """Return how everything stands now; raises StateError if the ledger cannot be read."""
+        state = ServiceState(
+            config=self.config,
+            config_refused=self.config_refused,
+            syncs=self.daemon.states(),
+            sources={name: setup.source.describe() for name, setup in self._setups.items()},
+            plans=self.plans,
+            portals=self.portals,
+            totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
+        )
+        return await self._overview.view(state, self._around.clock.now())
 
-    async def weigh(self) -> None:
-        """Tell of syncs that went stale and portals that refuse; once each."""
+    async def update_alerts(self) -> None:
+        """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
         now, troubles = self._around.clock.now(), {}
-        standing = self.daemon.standing()
+        states = self.daemon.states()
         for sync in self.config.syncs:
-            if sync.name not in standing:
+            if sync.name not in states:
                 continue
-            if refused := standing[sync.name].refused:
+            if refused := states[sync.name].refused:
                 troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
             if await self._overview.freshness(sync, now) == "stale":
                 why = f": {self.errors[sync.name]}" if sync.name in self.errors else ""
                 troubles[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
-        await self._alerts.weigh(troubles, self.config.alerts, self.portals)
+        await self._alerts.update(troubles, self.config.alerts, self.portals)
 
     async def close(self) -> None:
-        """Give up the page and the portals' connections."""
+        """Close the status page and the connections to the portals."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
@@ -228,27 +236,23 @@ class Service:
             reload.clear()
             await self.reload()
 
-    async def _weigh_regularly(self) -> None:
+    async def _alert_regularly(self) -> None:
         while True:
-            await self._weigh_safely()
-            await self._around.clock.sleep(_WEIGH_EVERY_S)
+            try:
+                await self.update_alerts()
+            except SyncdError as error:  # the ledger cannot be read or written: the next round tries again
+                _log.error("alert.failed", reason=str(error))
+            await self._around.clock.sleep(_ALERTS_EVERY_S)
 
-    async def _weigh_safely(self) -> None:
-        try:
-            await self.weigh()
-        except SyncdError as error:  # the ledger cannot be read or written just now: the next round tells
-            _log.error("alert.failed", reason=str(error))
-
-    def _scheduled(self) -> list[Scheduled]:
+    async def _scheduled(self) -> list[Scheduled]:
         return [
             Scheduled(
                 name=sync.name,
                 portal=sync.portal,
                 schedule=schedule_of(sync),
-                last_run=partial(last_run_of, sync.name, self._ledger),
+                last_run=await read_last_run(sync.name, self._ledger),
                 run=partial(self._pass, sync.name),
-                progress=partial(_progress, self._open[sync.portal].portal),
-                doing=partial(_doing, self._open[sync.portal].portal),
+                progress=self._open[sync.portal].portal.progress,
             )
             for sync in self.config.syncs
         ]
@@ -264,7 +268,7 @@ class Service:
         return await run_pass(setup, world, PassOptions(approve=show), stop=stop)
 
     async def _ended(self, ended: Ended) -> None:
-        """Count a pass, drop its plan unless a person has to decide about it, and note when the next one is due."""
+        """Count a pass, drop its plan unless a guard stopped it, and note when the next pass is due."""
         plan = self.plans.pop(ended.sync, None)
         self.errors.pop(ended.sync, None)
         if ended.error:
@@ -275,7 +279,7 @@ class Service:
             for name in ("created", "updated", "deleted", "adopted"):
                 self.changes[ended.sync, name] += record.counts.get(name, 0)
             if plan is not None and isinstance(ended.result.error, GuardError):
-                self.plans[ended.sync] = halted(plan, str(ended.result.error))
+                self.plans[ended.sync] = stopped_view(plan, str(ended.result.error))
         else:
             self.passes[ended.sync, "failed"] += 1
         try:
@@ -284,15 +288,15 @@ class Service:
             _log.error("state.unwritable", reason=str(error))
 
     async def _note_due(self, names: Iterable[str]) -> None:
-        """Write down when the next passes are due, for `syncd status`, which cannot ask the daemon."""
-        standing = self.daemon.standing()
+        """Write down when the next passes are due, for `syncd status`, which cannot ask this process."""
+        states = self.daemon.states()
         for name in names:
-            due = standing[name].due if name in standing else float("inf")
+            due = states[name].due if name in states else float("inf")
             now = self._around.clock.now()
             await self._ledger.note(f"sync/{name}", DUE_NOTE, due if due < float("inf") else None, now)
 
     def _watch(self) -> None:
-        """Watch the files of all syncs that want it, from now on."""
+        """Watch from now on the files of all syncs with `watch`."""
         if self._watching is not None:
             self._watching.cancel()
         watched = []
@@ -306,10 +310,10 @@ class Service:
         self._watching = asyncio.get_running_loop().create_task(watcher.run(), name="files")
 
     async def _serve(self, config: Config) -> AsyncExitStack | None:
-        """Open the page at its address; raises ConfigError when that is taken."""
+        """Open the status page at its address; raises ConfigError if the address cannot be used."""
         if config.http is None:
             return AsyncExitStack()
-        from syncd.web.status_server import serving  # noqa: PLC0415 - a tenth of a second for who has no page
+        from syncd.web.status_server import serving  # noqa: PLC0415 - saves 0.1 s when no page is configured
 
         closing = AsyncExitStack()
         try:
@@ -318,7 +322,7 @@ class Service:
             reason = error.strerror or str(error)
             raise ConfigError(
                 f"{config.path}: http.listen: {config.http.host}:{config.http.port} cannot be used: {reason}",
-                "is another syncd running? else choose another port",
+                "stop the syncd that is running already, or choose another port",
             ) from error
         if config.http.public:
             _log.warning("page.public", host=config.http.host, port=config.http.port)
@@ -333,17 +337,3 @@ class Service:
 def _setups(config: Config) -> dict[str, SyncSetup]:
     feeds = DirectoryCache(feeds_directory(config.state), writable=True)
     return {sync.name: make_setup(config, sync, feeds) for sync in config.syncs}
-
-
-def _progress(portal: Portal) -> tuple[object, float | None]:
-    now = portal.progress()
-    return (now.done, now.total, now.requests), now.waiting_until
-
-
-def _doing(portal: Portal) -> str:
-    """Return how far the pushes to the portal are and what they wait for, empty while none is under way."""
-    now = portal.progress()
-    if not now.total:
-        return ""
-    told = f"{now.done} of {now.total} changes to {portal.name}"
-    return f"{told}, waiting for {now.waiting_for}" if now.waiting_for is not None else told

@@ -1,4 +1,4 @@
-"""sd_notify: one datagram per message to the socket that systemd names; without a socket it says nothing."""
+"""sd_notify: one datagram per message to the socket that systemd names; without a socket nothing is sent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 
 class Notifier:
-    """Tells the service manager READY, STATUS, WATCHDOG, STOPPING (man sd_notify).
+    """Sends READY, STATUS, WATCHDOG and STOPPING to the service manager (man sd_notify).
 
-    `watchdog_s` is how often the manager expects a sign of life, None when it does not ask for one.
+    `watchdog_s` is how often the manager expects a sign of life, None if it expects none.
     """
 
     def __init__(self, address: str | None, watchdog_s: float | None = None) -> None:
@@ -19,7 +19,10 @@ class Notifier:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], pid: int) -> Notifier:
-        """Return the notifier that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` ask for."""
+        """Return the notifier that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` describe.
+
+        A `WATCHDOG_PID` other than `pid` means another process: the variables are inherited by children.
+        """
         usec = environ.get("WATCHDOG_USEC", "")
         meant_for_us = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
         watchdog_s = int(usec) / 1e6 if usec.isdecimal() and int(usec) > 0 and meant_for_us else None
@@ -30,7 +33,10 @@ class Notifier:
         if self._address is None:
             return
         message = "\n".join(f"{key}={value.replace(chr(10), ' ')}" for key, value in facts.items())
+        # systemd writes an abstract socket with a leading "@", the kernel wants a NUL there (man 7 unix).
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        # The socket is opened for every message, because a manager that restarts may replace it, and never waited
+        # for, because a manager that hangs must not stop the passes.
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
             datagrams.setblocking(False)
             datagrams.sendto(message.encode(), address)

@@ -1,89 +1,97 @@
-"""Collects what the status page shows, from the ledger, the daemon and the portals' clients."""
+"""Collects what the status page, /healthz and /metrics show, from the ledger and from what the service knows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-from syncd.config import SyncConfig
+from syncd.config import Config, SyncConfig
 from syncd.cycle.result import Prepared
 from syncd.model.item import Change
 from syncd.portal.client import Portal
-from syncd.service.daemon import Standing
-from syncd.service.schedule import schedule_of, schedule_shown, stale_after_s, stale_at
+from syncd.service.daemon import SyncState
+from syncd.service.schedule import describe_schedule, sync_stale_at
 from syncd.state.ledger import Ledger
 from syncd.web.views import ChangeLine, Freshness, PlanView, PortalView, SyncView, Totals, View
-
-if TYPE_CHECKING:
-    from syncd.service.host import Service
 
 _SHOWN_RUNS = 60
 _SHOWN_CHANGES = 25
 _SHOWN_HOLDS = 50
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceState:
+    """What the running service knows that is not in the ledger.
+
+    Mappings are by the name of a sync, `portals` by the name of a portal. `sources` describe in a few words, without
+    secrets, what each sync reads. `config_refused` is why the last change of the config was refused, empty if none
+    was.
+    """
+
+    config: Config
+    config_refused: str
+    syncs: Mapping[str, SyncState]
+    sources: Mapping[str, str]
+    plans: Mapping[str, PlanView]
+    portals: Mapping[str, Portal]
+    totals: Totals
+
+
 class Overview:
-    """Reads how everything stands; `began` is when the service did."""
+    """Reads how everything stands. `began` is the unix time at which the service started."""
 
     def __init__(self, ledger: Ledger, began: float, version: str) -> None:
         self._ledger = ledger
         self._began = began
         self._version = version
 
-    async def view(self, service: Service, now: float) -> View:
-        """Return everything at unix time `now`; raises StateError when the ledger cannot be read."""
-        standing = service.daemon.standing()
-        refused = {sync.portal: standing[sync.name].refused for sync in service.config.syncs if sync.name in standing}
+    async def view(self, service: ServiceState, now: float) -> View:
+        """Return how everything stands at unix time `now`; raises StateError if the ledger cannot be read."""
+        # A sync of a config that is being taken over right now may not be scheduled yet: it is left out until it is.
+        syncs = [sync for sync in service.config.syncs if sync.name in service.syncs]
+        refused = {sync.portal: service.syncs[sync.name].refused for sync in syncs}
         return View(
             now=now,
             began=self._began,
             version=self._version,
             config_refused=service.config_refused,
-            syncs=tuple(
-                [
-                    await self._sync(sync, standing[sync.name], service.sources[sync.name], service.plans, now)
-                    for sync in service.config.syncs
-                    if sync.name in standing
-                ]
-            ),
+            syncs=tuple([await self._sync(sync, service, now) for sync in syncs]),
             portals=tuple(
                 _portal(portal.host, service.portals[portal.name], refused.get(portal.name, ""))
                 for portal in service.config.portals
             ),
-            totals=Totals(passes=dict(service.passes), changes=dict(service.changes)),
+            totals=service.totals,
         )
 
     async def freshness(self, sync: SyncConfig, now: float) -> Freshness:
-        """Return whether `sync` has succeeded lately enough at unix time `now`; raises StateError."""
+        """Return whether `sync` has succeeded recently enough at unix time `now`; raises StateError."""
         last_success = await self._ledger.last_success(sync.name)
         if now >= self._stale_at(sync, last_success):
             return "stale"
         return "new" if last_success is None else "fresh"
 
     def _stale_at(self, sync: SyncConfig, last_success: float | None) -> float:
-        return stale_at(schedule_of(sync), stale_after_s(sync), self._began if last_success is None else last_success)
+        """A sync that never succeeded is measured from the start of the service, to give it time for a first pass."""
+        return sync_stale_at(sync, self._began if last_success is None else last_success)
 
-    async def _sync(
-        self, sync: SyncConfig, standing: Standing, source: str, plans: Mapping[str, PlanView], now: float
-    ) -> SyncView:
-        ledger = self._ledger
+    async def _sync(self, sync: SyncConfig, service: ServiceState, now: float) -> SyncView:
+        ledger, state = self._ledger, service.syncs[sync.name]
         last_success = await ledger.last_success(sync.name)
         return SyncView(
             name=sync.name,
             portal=sync.portal,
-            source=source,
-            schedule=schedule_shown(sync),
-            due=standing.due,
-            running_since=standing.running_since,
-            failures=standing.failures,
+            source=service.sources[sync.name],
+            schedule=describe_schedule(sync),
+            due=state.due,
+            running_since=state.running_since,
+            failures=state.failures,
             freshness=await self.freshness(sync, now),
             stale_at=self._stale_at(sync, last_success),
             last_success=last_success,
             tally=await ledger.tally(sync.name),
             holds=(await ledger.holds(sync.name))[:_SHOWN_HOLDS],
             runs=await ledger.runs(sync.name, _SHOWN_RUNS),
-            plan=plans.get(sync.name),
+            plan=service.plans.get(sync.name),
         )
 
 
@@ -102,7 +110,7 @@ def _portal(host: str, portal: Portal, refused: str) -> PortalView:
 
 
 def plan_view(prepared: Prepared) -> PlanView:
-    """Return the plan of a pass in the few words that the page keeps of it."""
+    """Return the part of a pass's plan that the page shows; the plan itself may be large and is let go."""
     changes = prepared.plan.changes
     return PlanView(
         counts={name: count for name, count in prepared.counts.items() if count},
@@ -113,8 +121,8 @@ def plan_view(prepared: Prepared) -> PlanView:
     )
 
 
-def halted(plan: PlanView, why: str) -> PlanView:
-    """Return the plan as one that waits for a person."""
+def stopped_view(plan: PlanView, why: str) -> PlanView:
+    """Return the plan as one that a guard stopped and that waits for a person to decide."""
     return replace(plan, stopped=why)
 
 

@@ -1,8 +1,8 @@
-"""What `syncd status` tells: read from the ledger alone, so it works beside a running daemon and without a network."""
+"""What `syncd status` shows. Read from the ledger alone, so it works beside a running daemon and without a network."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.app.documents import iso, operating_document, run_document
@@ -13,7 +13,7 @@ from syncd.model.entry import Problem
 from syncd.model.item import Hold, Json
 from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, remembered_operating
-from syncd.service.schedule import next_due_of
+from syncd.service.schedule import read_next_due
 from syncd.state.ledger import Ledger
 
 
@@ -28,6 +28,16 @@ class SyncStatus:
     tally: Tally
     holds: tuple[Hold, ...]
 
+    @property
+    def unplaced(self) -> tuple[Problem, ...]:
+        """The entries that the last pass could not place, such as those of an unknown owner.
+
+        They have no item yet, so the ledger holds nothing for them, and every pass tries them again.
+        """
+        held = {str(hold.key) for hold in self.holds}
+        problems = self.last_run.problems if self.last_run is not None else ()
+        return tuple(problem for problem in problems if problem.kind == "held" and problem.key not in held)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
@@ -38,7 +48,7 @@ class Status:
 
 
 async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
-    """Read how every sync of `config` stands."""
+    """Read how every sync of `config` stands; raises StateError."""
     now = clock.now()
     syncs = []
     for sync in config.syncs:
@@ -48,7 +58,7 @@ async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
                 name=sync.name,
                 last_run=last,
                 last_success=await ledger.last_success(sync.name),
-                next_run=await next_due_of(sync, ledger, now),
+                next_run=await read_next_due(sync, ledger, now),
                 tally=await ledger.tally(sync.name),
                 holds=await ledger.holds(sync.name),
             )
@@ -61,7 +71,7 @@ async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
 
 
 def status_document(status: Status) -> dict[str, Json]:
-    """Return the JSON document of `syncd status --json`."""
+    """Return the JSON document of `syncd status --json` (app/JSON.md)."""
     return {
         "syncs": [_sync(one) for one in status.syncs],
         "portals": [
@@ -75,46 +85,38 @@ def _sync(one: SyncStatus) -> dict[str, Json]:
         "name": one.name,
         "last_run": run_document(one.last_run) if one.last_run is not None else None,
         "last_success": iso(one.last_success),
-        "next_run": iso(one.next_run) if one.next_run < float("inf") else None,
+        "next_run": _finite(one.next_run),
         "entries": one.tally.entries,
         "items": one.tally.items,
-        "held": [*_held(one.holds), *_waiting(one)],
+        "held": [*map(_held, one.holds), *(_unplaced(problem, one.next_run) for problem in one.unplaced)],
         "open_intents": one.tally.open_intents,
     }
 
 
-def waiting(one: SyncStatus) -> tuple[Problem, ...]:
-    """Return the entries that the last pass could not place (an unknown owner, say): they are tried in every pass."""
-    known = {str(hold.key) for hold in one.holds}
-    problems = one.last_run.problems if one.last_run is not None else ()
-    return tuple(problem for problem in problems if problem.kind == "held" and problem.key not in known)
+def _held(hold: Hold) -> dict[str, Json]:
+    return {
+        "key": str(hold.key),
+        "title": hold.title,
+        "where": hold.where,
+        "reason": hold.reason,
+        "attempts": hold.attempts,
+        "since": iso(hold.since),
+        "retry_at": _finite(hold.retry_at),
+    }
 
 
-def _waiting(one: SyncStatus) -> list[Json]:
-    return [
-        {
-            "key": problem.key,
-            "title": "",
-            "where": problem.where,
-            "reason": problem.reason,
-            "attempts": None,
-            "since": None,
-            "retry_at": iso(one.next_run),
-        }
-        for problem in waiting(one)
-    ]
+def _unplaced(problem: Problem, next_run: float) -> dict[str, Json]:
+    """Return the same fields as `_held`; what only the ledger knows is empty."""
+    return {
+        "key": problem.key,
+        "title": "",
+        "where": problem.where,
+        "reason": problem.reason,
+        "attempts": None,
+        "since": None,
+        "retry_at": _finite(next_run),
+    }
 
 
-def _held(holds: Sequence[Hold]) -> list[Json]:
-    return [
-        {
-            "key": str(hold.key),
-            "title": hold.title,
-            "where": hold.where,
-            "reason": hold.reason,
-            "attempts": hold.attempts,
-            "since": iso(hold.since),
-            "retry_at": iso(hold.retry_at) if hold.retry_at < float("inf") else None,
-        }
-        for hold in holds
-    ]
+def _finite(unix: float) -> str | None:
+    return iso(unix) if unix < float("inf") else None

@@ -163,13 +163,13 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_obstacle(write: Write) -
 
 def test_the_first_config_that_exists_is_used(tmp_path: Path) -> None:
     cwd, home = tmp_path / "cwd", tmp_path / "home"
-    file = [tmp_path / "env.toml", cwd / "syncd.toml", home / ".config" / "syncd" / "config.toml"]
-    for place in file:
+    places = [tmp_path / "env.toml", cwd / "syncd.toml", home / ".config" / "syncd" / "config.toml"]
+    for place in places:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("")
-    environ = {"SYNCD_CONFIG": str(file[0]), "HOME": str(home)}
+    environ = {"SYNCD_CONFIG": str(places[0]), "HOME": str(home)}
     assert find_config(Path("given.toml"), environ, cwd) == Path("given.toml")
-    for place in file:
+    for place in places:
         assert find_config(None, environ, cwd) == place
         place.unlink()
     if not Path("/etc/syncd/config.toml").exists():

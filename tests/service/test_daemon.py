@@ -12,12 +12,20 @@ import pytest
 from syncd.cycle.result import PassResult
 from syncd.errors import PortalRefusedError, PortalUnreachableError, StateError, SyncdError
 from syncd.model.record import RunRecord
+from syncd.portal.client import Progress
 from syncd.service.daemon import REFUSED_PAUSE_S, Daemon, Ended, Scheduled
 from syncd.service.notify import Notifier
 from syncd.service.schedule import Cron, Every, LastRun, Schedule
 from tests.support.sandbox import SimClock, run_inline
 
 Pass = Callable[[asyncio.Event], Awaitable[SyncdError | None]]
+
+
+def progress_of(requests: int, waiting_until: float | None = None) -> Progress:
+    """Return the progress of a portal that was sent so many requests and pushes nothing."""
+    return Progress(
+        done=0, total=0, requests=requests, refused_rate=0, waiting_for=None, waiting_until=waiting_until, eta_s=None
+    )
 
 
 class Stand:
@@ -28,7 +36,6 @@ class Stand:
         self.stop = asyncio.Event()
         self.began: list[tuple[float, str]] = []
         self.ended: list[Ended] = []
-        self.moved: dict[str, tuple[object, float | None]] = {}
         self.daemon = Daemon(
             clock=self.clock,
             notifier=Notifier(address, watchdog_s),
@@ -43,9 +50,6 @@ class Stand:
     def sync(
         self, name: str, schedule: Schedule, work: Pass, *, portal: str = "main", last: float | None = None
     ) -> Scheduled:
-        async def last_run() -> LastRun | None:
-            return None if last is None else LastRun(started=last)
-
         async def run(stop: asyncio.Event) -> PassResult:
             self.began.append((self.clock.now() - self.clock.start, name))
             error = await work(stop)
@@ -53,12 +57,13 @@ class Stand:
             return PassResult(record=RunRecord(id=1, sync=name, started=0.0, state=state), error=error)  # type: ignore[arg-type]
 
         return Scheduled(
-            name=name, portal=portal, schedule=schedule, last_run=last_run, run=run,
-            progress=lambda: self.moved.get(name, (self.clock.monotonic(), None)),
+            name=name, portal=portal, schedule=schedule, run=run,
+            last_run=None if last is None else LastRun(started=last),
+            progress=lambda: progress_of(int(self.clock.monotonic())),
         )  # fmt: skip
 
     async def run_for(self, seconds: float, *syncs: Scheduled) -> None:
-        await self.daemon.put(syncs)
+        self.daemon.set_syncs(syncs)
         running = asyncio.create_task(self.daemon.run())
         await asyncio.sleep(seconds)
         self.stop.set()
@@ -130,7 +135,7 @@ def test_a_cron_runs_at_its_times_for_days_through_the_change_of_the_clock() -> 
 def test_a_machine_that_slept_runs_one_pass_when_it_wakes() -> None:
     async def main() -> Stand:
         stand = Stand()
-        await stand.daemon.put([stand.sync("a", Every(seconds=600), taking(1))])
+        stand.daemon.set_syncs([stand.sync("a", Every(seconds=600), taking(1))])
         running = asyncio.create_task(stand.daemon.run())
         await asyncio.sleep(100)
         stand.clock.advance(40_000)  # suspended: the monotonic clock stood still
@@ -147,7 +152,7 @@ def test_a_machine_that_slept_runs_one_pass_when_it_wakes() -> None:
 def test_a_clock_that_is_set_back_a_day_stops_nothing() -> None:
     async def main() -> Stand:
         stand = Stand()
-        await stand.daemon.put([stand.sync("a", Every(seconds=600), taking(1))])
+        stand.daemon.set_syncs([stand.sync("a", Every(seconds=600), taking(1))])
         running = asyncio.create_task(stand.daemon.run())
         await asyncio.sleep(100)
         stand.clock.advance(-86_400)
@@ -194,10 +199,10 @@ def test_a_revoked_webhook_stops_its_portal_but_for_one_try_an_hour_and_the_othe
         stand = Stand()
         dead = failing(PortalRefusedError("the webhook was removed"))
         syncs = [stand.sync(name, Every(seconds=60), dead, portal="dead") for name in ("a", "b", "c")]
-        await stand.daemon.put([*syncs, stand.sync("d", Every(seconds=60), taking(1), portal="alive")])
+        stand.daemon.set_syncs([*syncs, stand.sync("d", Every(seconds=60), taking(1), portal="alive")])
         running = asyncio.create_task(stand.daemon.run())
         await asyncio.sleep(1)
-        told, reason = stand.daemon.status(), stand.daemon.standing()["a"].refused
+        told, reason = stand.daemon.status(), stand.daemon.states()["a"].refused
         await asyncio.sleep(3 * REFUSED_PAUSE_S)
         stand.stop.set()
         await running
@@ -228,7 +233,7 @@ def test_a_portal_that_takes_the_webhook_again_is_served_again_at_once() -> None
 def test_a_file_change_begins_a_pass_at_once_and_during_one_another_after_it() -> None:
     async def main() -> Stand:
         stand = Stand()
-        await stand.daemon.put([stand.sync("a", Every(seconds=3600), taking(50))])
+        stand.daemon.set_syncs([stand.sync("a", Every(seconds=3600), taking(50))])
         running = asyncio.create_task(stand.daemon.run())
         for at in (10, 200):
             await asyncio.sleep(at - stand.clock.monotonic())
@@ -282,14 +287,14 @@ def test_a_thousand_syncs_do_not_wake_the_idle_daemon_more_often_than_one_does()
 def test_changing_the_schedules_keeps_those_that_are_the_same() -> None:
     async def main() -> Stand:
         stand = Stand()
-        await stand.daemon.put(
+        stand.daemon.set_syncs(
             [stand.sync("a", Every(seconds=600), taking(1)), stand.sync("b", Every(seconds=600), taking(1))]
         )
         running = asyncio.create_task(stand.daemon.run())
         await asyncio.sleep(100)
         now = stand.clock.now()
         changed = stand.sync("b", Every(seconds=50), taking(1), last=now - 100)
-        await stand.daemon.put([stand.sync("a", Every(seconds=600), taking(1)), changed])
+        stand.daemon.set_syncs([stand.sync("a", Every(seconds=600), taking(1)), changed])
         await asyncio.sleep(110)
         stand.stop.set()
         await running
@@ -321,9 +326,7 @@ class Socket:
         self._socket.close()
 
 
-def watchdog_signs(
-    folder: Path, progress: Callable[[float, float], tuple[object, float | None]], seconds: float
-) -> int:
+def watchdog_signs(folder: Path, progress: Callable[[float, float], tuple[int, float | None]], seconds: float) -> int:
     """Return how many signs of life a daemon gave while a pass ran whose progress is `progress(monotonic, now)`."""
     listening = Socket(folder)
     signs = 0
@@ -334,9 +337,9 @@ def watchdog_signs(
         scheduled = stand.sync("a", Every(seconds=60), taking(seconds))
         sync = Scheduled(
             name="a", portal="main", schedule=scheduled.schedule, last_run=scheduled.last_run,
-            run=scheduled.run, progress=lambda: progress(stand.clock.monotonic(), stand.clock.now()),
+            run=scheduled.run, progress=lambda: progress_of(*progress(stand.clock.monotonic(), stand.clock.now())),
         )  # fmt: skip
-        await stand.daemon.put([sync])
+        stand.daemon.set_syncs([sync])
         running = asyncio.create_task(stand.daemon.run())
         for _ in range(int(seconds // 60)):
             await asyncio.sleep(60)
@@ -352,7 +355,7 @@ def watchdog_signs(
 
 
 def test_the_watchdog_hears_of_a_long_pass_as_long_as_it_gets_on(tmp_path: Path) -> None:
-    assert watchdog_signs(tmp_path, lambda at, _: (at // 300, None), 6000) >= 145
+    assert watchdog_signs(tmp_path, lambda at, _: (int(at // 300), None), 6000) >= 145
 
 
 def test_the_watchdog_hears_of_a_pass_that_waits_for_a_stated_time(tmp_path: Path) -> None:

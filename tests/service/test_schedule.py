@@ -45,8 +45,8 @@ def test_after_a_restart_the_rhythm_goes_on_and_what_was_missed_runs_once() -> N
 
 @pytest.mark.parametrize("schedule", [Every(seconds=86_400), Cron(expression="0 3 * * *")])
 def test_a_pass_that_did_not_come_to_its_end_is_tried_again_soon_after_a_restart(schedule: Schedule) -> None:
-    assert first_due(schedule, LastRun(started=NOW - 600, came_to_its_end=False), NOW) == NOW + 60
-    assert first_due(schedule, LastRun(started=NOW - 86_400, came_to_its_end=False), NOW) == NOW
+    assert first_due(schedule, LastRun(started=NOW - 600, ended=False), NOW) == NOW + 60
+    assert first_due(schedule, LastRun(started=NOW - 86_400, ended=False), NOW) == NOW
 
 
 def test_a_clock_that_was_set_back_postpones_nothing_for_long() -> None:

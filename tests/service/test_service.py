@@ -154,10 +154,10 @@ def test_a_mended_file_is_read_at_once_although_passes_failed_for_it(tmp_path: P
             await asyncio.sleep(60)
             (tmp_path / "shifts.csv").write_bytes(b"\x00\xff\xfe no table")
             await asyncio.sleep(60)
-            failures = service.daemon.standing()["shifts"].failures
+            failures = service.daemon.states()["shifts"].failures
             stage.write("shifts.csv", HEADER + ROWS.replace("Shift 3", "Mended"))
             await asyncio.sleep(60)
-            return failures, service.daemon.standing()["shifts"].failures, stage.names(owner=3)
+            return failures, service.daemon.states()["shifts"].failures, stage.names(owner=3)
 
     failed, after, names = run_inline(main())
     assert (failed, after) == (1, 0)
@@ -181,7 +181,7 @@ def test_a_line_that_fails_backs_off_says_why_and_recovers(tmp_path: Path, kind:
         async with stage.running(SHIFTS) as (service, _):
             await asyncio.sleep(3500)
             last = sync_of((await service.view()).syncs, "shifts").last_run
-            failures = service.daemon.standing()["shifts"].failures
+            failures = service.daemon.states()["shifts"].failures
             await asyncio.sleep(3600)
             return last.error if last is not None else "", failures, stage.names(owner=3)
 
@@ -221,7 +221,7 @@ def test_status_tells_the_next_pass_as_the_daemon_noted_it(tmp_path: Path) -> No
             ledger = await Ledger.open_readonly(service.config.state)
             found = (await read_status(service.config, ledger, stage.clock)).syncs[0].next_run
             await ledger.close()
-            assert found == service.daemon.standing()["shifts"].due
+            assert found == service.daemon.states()["shifts"].due
             return found - stage.clock.now()
 
     assert 3000 < run_inline(main()) <= 3600
@@ -272,7 +272,7 @@ def test_a_portal_whose_settings_change_gets_a_new_client_after_its_pass_has_set
     async def main() -> tuple[list[str], int]:
         async with stage.running(SHIFTS) as (service, reload):
             await asyncio.sleep(6)
-            assert service.daemon.standing()["shifts"].running_since is not None
+            assert service.daemon.states()["shifts"].running_since is not None
             stage.write("syncd.toml", SHIFTS.replace('sandboxadmin/"', 'sandboxadmin/"\nlimits.lanes = 1'))
             reload.set()
             await asyncio.sleep(3600)
@@ -306,13 +306,13 @@ def test_a_revoked_webhook_alarms_once_and_the_other_portal_goes_on(tmp_path: Pa
 
     async def main() -> tuple[bool, bool, dict[str, int]]:
         async with stage.running(alerts + main_sync + SECOND + "[[sync]]" + OTHER) as (service, _):
-            weighed = service._alerts.weigh
+            update = service._alerts.update
 
             async def noted(troubles: dict[str, str], _config: object, portals: dict[str, Portal]) -> None:
                 told.append(troubles)
-                await weighed(troubles, None, portals)
+                await update(troubles, None, portals)
 
-            service._alerts.weigh = noted  # type: ignore[method-assign, assignment]
+            service._alerts.update = noted  # type: ignore[method-assign, assignment]
             await asyncio.sleep(2 * 3600)
             stale = (await service.view()).ok
             stage.refusing.clear()
@@ -333,14 +333,14 @@ def test_alerts_are_told_once_when_they_begin_and_once_when_they_end_even_across
     script = f'echo "$SYNCD_STATE $SYNCD_ALERT" >> {said}'
     config = AlertsConfig(portal=None, user=None, chat=None, command=("/bin/sh", "-c", script))
 
-    async def weigh(*rounds: dict[str, str]) -> None:
+    async def update(*rounds: dict[str, str]) -> None:
         ledger = await Ledger.open(tmp_path / "syncd.db", now=0.0)
         for troubles in rounds:
-            await Alerts(ledger, SystemClock()).weigh(troubles, config, {})
+            await Alerts(ledger, SystemClock()).update(troubles, config, {})
         await ledger.close()
 
-    asyncio.run(weigh({"sync a": "old"}, {"sync a": "older"}, {"sync a": "x", "portal b": "y"}))
-    asyncio.run(weigh({"sync a": "x", "portal b": "y"}, {"portal b": "y"}, {}))
+    asyncio.run(update({"sync a": "old"}, {"sync a": "older"}, {"sync a": "x", "portal b": "y"}))
+    asyncio.run(update({"sync a": "x", "portal b": "y"}, {"portal b": "y"}, {}))
     lines = said.read_text().splitlines()
     assert lines == ["firing sync a", "firing portal b", "resolved sync a", "resolved portal b"]
 
@@ -352,14 +352,14 @@ def test_an_alert_that_cannot_be_told_is_logged_and_stops_nothing(
     noted = SimpleNamespace(error=lambda event, **facts: told.append(f"{event} {facts.get('reason', '')}"))
     monkeypatch.setattr("syncd.service.alerts._log", noted)
 
-    async def weigh(name: str, *command: str) -> None:
+    async def update(name: str, *command: str) -> None:
         ledger = await Ledger.open(tmp_path / name, now=0.0)
         config = AlertsConfig(portal=None, user=None, chat=None, command=command)
-        await Alerts(ledger, SystemClock()).weigh({"sync a": "old"}, config, {})
+        await Alerts(ledger, SystemClock()).update({"sync a": "old"}, config, {})
         await ledger.close()
 
-    asyncio.run(weigh("a.db", "/no/such/program"))
-    asyncio.run(weigh("b.db", "/bin/sh", "-c", "exit 3"))
+    asyncio.run(update("a.db", "/no/such/program"))
+    asyncio.run(update("b.db", "/bin/sh", "-c", "exit 3"))
     failures = ["alert.failed No such file or directory", "alert.failed ended with code 3"]
     assert [line for line in told if line.startswith("alert.failed")] == failures
 
@@ -382,7 +382,7 @@ def test_messages_go_to_a_user_and_a_chat_of_the_portal_and_never_twice(tmp_path
                         random=Random(7).random, transport=Answering())  # fmt: skip
         config = AlertsConfig(portal="main", user=7, chat="chat42", command=())
         for _ in range(2):
-            await Alerts(ledger, stage.clock).weigh({"sync a": "sync a is old"}, config, {"main": portal})
+            await Alerts(ledger, stage.clock).update({"sync a": "sync a is old"}, config, {"main": portal})
         await ledger.close()
 
     run_inline(main())
@@ -393,7 +393,7 @@ def test_messages_go_to_a_user_and_a_chat_of_the_portal_and_never_twice(tmp_path
 
 
 def told_by(stage: Scene, monkeypatch: pytest.MonkeyPatch, config: AlertsConfig, text: str) -> list[dict[str, str]]:
-    """Weigh one trouble against the simulated portal; return what was logged as not told."""
+    """Report one trouble against the simulated portal; return what was logged as not told."""
     failed: list[dict[str, str]] = []
 
     def error(event: str, **facts: str) -> None:
@@ -405,7 +405,7 @@ def told_by(stage: Scene, monkeypatch: pytest.MonkeyPatch, config: AlertsConfig,
     async def main() -> None:
         async with stage.opened() as (_, world):
             alerts = Alerts(world.ledger, stage.clock)
-            await alerts.weigh({"sync a": text}, config, {"main": world.portal})
+            await alerts.update({"sync a": text}, config, {"main": world.portal})
 
     run_inline(main())
     return failed
@@ -555,7 +555,7 @@ def test_a_full_disk_fails_passes_and_the_daemon_recovers_when_there_is_room(tmp
             service._ledger.begin_run = full  # type: ignore[method-assign, assignment]
             stage.write("shifts.csv", HEADER + ROWS.replace("Shift 1", "Late"))
             await asyncio.sleep(3600)
-            failures = service.daemon.standing()["shifts"].failures
+            failures = service.daemon.states()["shifts"].failures
             service._ledger.begin_run = begin  # type: ignore[method-assign]
             await asyncio.sleep(2 * 3600)
             return failures, stage.names(owner=3)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.service.watch import Settling, Watched, Watcher, look, system_hints
+from syncd.service.watch import Settling, Watched, Watcher, stat_files, system_hints
 from syncd.source import open_source
 from syncd.source.base import FileBacked
 from tests.support.sandbox import SimClock, run_inline
@@ -29,7 +29,7 @@ def test_a_file_that_goes_on_changing_is_waited_for() -> None:
     settling = Settling(2)
     settling.seen(state("a"), 0)
     assert not any(settling.seen(state(f"b{at}"), at) for at in range(1, 60))
-    assert settling.restless
+    assert settling.pending
     assert [settling.seen(state("b59"), at) for at in (60, 61)] == [False, True]
 
 
@@ -194,4 +194,4 @@ async def test_the_operating_system_is_asked_less_than_once_a_second(
 
 def test_looking_leaves_out_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
-    assert [Path(name).name for name, *_ in look([tmp_path / "b", tmp_path / "a", tmp_path / "c" / "d"])] == ["a"]
+    assert [Path(name).name for name, *_ in stat_files([tmp_path / "b", tmp_path / "a", tmp_path / "c" / "d"])] == ["a"]

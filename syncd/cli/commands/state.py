@@ -15,7 +15,7 @@ from syncd.cli import show
 from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
 from syncd.config import load_config
-from syncd.service.status import Status, SyncStatus, read_status, status_document, waiting
+from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.ledger import Ledger
 
 _SHOWN_HOLDS = 20
@@ -33,7 +33,7 @@ async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
         print(orjson.dumps(status_document(found), option=orjson.OPT_INDENT_2).decode())
     else:
         _show(found)
-    return 1 if any(one.holds or waiting(one) or one.tally.open_intents for one in found.syncs) else 0
+    return 1 if any(one.holds or one.unplaced or one.tally.open_intents for one in found.syncs) else 0
 
 
 def _show(found: Status) -> None:
@@ -46,7 +46,7 @@ def _show(found: Status) -> None:
             show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
         if len(one.holds) > _SHOWN_HOLDS:
             out.print(f"  … and {len(one.holds) - _SHOWN_HOLDS} more held in {one.name}", markup=False)
-        for problem in waiting(one)[:_SHOWN_HOLDS]:
+        for problem in one.unplaced[:_SHOWN_HOLDS]:
             show.line(out, f"  held: {problem.where}: {problem.reason} (tries again in every pass)")
         if one.last_run is not None and one.last_run.error:
             show.line(out, f"  {one.name}: {one.last_run.error}", "red")
@@ -67,7 +67,7 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
         _time(one.last_success) if one.last_success is not None else "never",
         _time(one.next_run) if one.next_run < float("inf") else "never",
         str(one.tally.entries),
-        str(one.tally.held + len(waiting(one))),
+        str(one.tally.held + len(one.unplaced)),
         str(one.tally.open_intents),
     )
 
