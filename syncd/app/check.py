@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,10 +10,8 @@ from pathlib import Path
 
 from syncd.app.wiring import App
 from syncd.config import SyncConfig
-from syncd.cycle.directory import portal_zone
-from syncd.cycle.home import check_home
-from syncd.cycle.setup import SyncSetup
-from syncd.cycle.shaping import context_of, kept_entries, shape_all
+from syncd.cycle.read import context_of, kept_entries, portal_zone, shape_all
+from syncd.cycle.sync import Sync, check_home
 from syncd.errors import EntryError, GuardError, SyncdError
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Item, Json, Place
@@ -51,22 +50,22 @@ def check_document(checks: tuple[Check, ...]) -> dict[str, Json]:
 
 async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
     """Yield a check for everything the config depends on; with `offline` the portals are not asked."""
-    size = f"{counted(len(app.ready), 'sync')}, {counted(len(app.portals), 'portal')}"
+    size = f"{counted(len(app.syncs()), 'sync')}, {counted(len(app.portals), 'portal')}"
     yield Check(name="config", ok=True, detail=f"{app.config.path}: {size}")
     for warning in app.config.warnings:
         yield Check(name="secrets", ok=False, detail=warning, remedy="nobody else should")
     yield _state(app.config.state)
     snapshots: dict[str, Snapshot] = {}
-    for setup in app.setups():
+    for sync in app.syncs():
         try:
-            snapshots[setup.name] = await _read(app, setup)
+            snapshots[sync.name] = await _read(app, sync)
         except SyncdError as error:
             yield Check(
-                name=f"source {setup.name}", ok=False, detail=error.message, remedy=error.remedy,
+                name=f"source {sync.name}", ok=False, detail=error.message, remedy=error.remedy,
                 exit_code=error.exit_code,
             )  # fmt: skip
             continue
-        for one in _source(setup, snapshots[setup.name]):
+        for one in _source(sync, snapshots[sync.name]):
             yield one
     if offline:
         return
@@ -89,27 +88,27 @@ def _state(path: Path) -> Check:
     return Check(name="state", ok=True, detail=str(path) if path.exists() else f"{path} will be made")
 
 
-async def _read(app: App, setup: SyncSetup) -> Snapshot:
-    return await setup.source.read(setup.reading(app.clock.now()))
+async def _read(app: App, sync: Sync) -> Snapshot:
+    return await sync.source.read(sync.reading(app.clock.now()))
 
 
-def _source(setup: SyncSetup, snapshot: Snapshot) -> Iterator[Check]:
-    name = f"source {setup.name}"
+def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
+    name = f"source {sync.name}"
     if not snapshot.complete:
         yield Check(
-            name=name, ok=False, detail=f"{setup.source.describe()}: {snapshot.incomplete_because}",
+            name=name, ok=False, detail=f"{sync.source.describe()}: {snapshot.incomplete_because}",
             remedy="mend the source; until then nothing is deleted",
         )  # fmt: skip
         return
-    kept = kept_entries(setup, snapshot)
+    kept = kept_entries(sync, snapshot)
     problems = (*snapshot.problems, *kept.problems)
-    detail = f"{setup.source.describe()}: {counted(len(kept.entries), 'entry', 'entries')}"
+    detail = f"{sync.source.describe()}: {counted(len(kept.entries), 'entry', 'entries')}"
     yield Check(name=name, ok=True, detail=detail)
     if problems:
         ok = all(problem.kind == "warning" for problem in problems)  # such entries are used
         said = _first(tuple(sorted(problems, key=lambda one: one.kind == "warning")))
         remedy = "" if ok else "mend these entries"
-        yield Check(name=f"entries {setup.name}", ok=ok, detail=said, remedy=remedy)
+        yield Check(name=f"entries {sync.name}", ok=ok, detail=said, remedy=remedy)
 
 
 def _first(problems: tuple[Problem, ...]) -> str:
@@ -122,9 +121,9 @@ async def _portal(
     app: App, portal: Portal, syncs: list[SyncConfig], snapshots: Mapping[str, Snapshot]
 ) -> AsyncIterator[Check]:
     name = f"portal {portal.name}"
-    setups = [app.setup(sync.name) for sync in syncs]
-    wants_groups = any(setup.target.wants_groups for setup in setups)
-    wanted = _wanted_scopes(setups)
+    ready = [app.sync(sync.name) for sync in syncs]
+    wants_groups = any(sync.target.wants_groups for sync in ready)
+    wanted = _wanted_scopes(ready)
     if app.config.alerts is not None and app.config.alerts.portal == portal.name:
         wanted = (*wanted, ("im",))
     try:
@@ -140,20 +139,20 @@ async def _portal(
         return
     yield _clock(name, portal)
     yield _caller(name, directory)
-    for setup in setups:
-        if setup.name in snapshots:
-            async for one in _sync(app, portal, setup, snapshots[setup.name], directory):
+    for sync in ready:
+        if sync.name in snapshots:
+            async for one in _sync(app, portal, sync, snapshots[sync.name], directory):
                 yield one
 
 
-def _wanted_scopes(setups: list[SyncSetup]) -> tuple[tuple[str, ...], ...]:
+def _wanted_scopes(ready: list[Sync]) -> tuple[tuple[str, ...], ...]:
     """Return the permissions that the syncs need, each with the others that would do as well."""
     wanted: list[tuple[str, ...]] = [("user_basic", "user")]
-    if any(not setup.target.on_cards for setup in setups):
+    if any(not sync.target.on_cards for sync in ready):
         wanted.insert(0, ("calendar",))
-    if any(setup.target.wants_groups for setup in setups):
+    if any(sync.target.wants_groups for sync in ready):
         wanted.append(("sonet_group", "sonet"))
-    if any(setup.target.wants_crm for setup in setups):
+    if any(sync.target.wants_crm for sync in ready):
         wanted.append(("crm",))
     return tuple(wanted)
 
@@ -186,69 +185,69 @@ def _caller(name: str, directory: Directory) -> Check:
                  remedy="" if caller.id else "give the webhook the permission user_basic")  # fmt: skip
 
 
-async def _sync(
-    app: App, portal: Portal, setup: SyncSetup, snapshot: Snapshot, directory: Directory
-) -> AsyncIterator[Check]:
+async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, directory: Directory) -> AsyncIterator[Check]:
     try:
-        await check_home(setup, app.world(setup.name))
+        run = app.open_pass(sync, asyncio.Event())
+        run.notes = await run.ledger.notes()
+        await check_home(run)
     except GuardError as error:
-        yield Check(name=f"guard {setup.name}", ok=False, detail=error.message, remedy=error.remedy)
+        yield Check(name=f"guard {sync.name}", ok=False, detail=error.message, remedy=error.remedy)
         return
-    kept = kept_entries(setup, snapshot)
+    kept = kept_entries(sync, snapshot)
     try:
-        directory = directory.with_clients(await read_clients(portal, setup.target.sought(kept.entries)))
+        directory = directory.with_clients(await read_clients(portal, sync.target.sought(kept.entries)))
     except SyncdError as error:
-        yield Check(name=f"clients {setup.name}", ok=False, detail=error.message,
+        yield Check(name=f"clients {sync.name}", ok=False, detail=error.message,
                     remedy="give the webhook the permission crm, and its user the right to read the CRM")  # fmt: skip
         return
-    calendars = sorted(setup.target.calendars(kept.entries, directory))
+    calendars = sorted(sync.target.calendars(kept.entries, directory))
     with_sections = [calendar for calendar in calendars if not calendar.on_card]
     try:
         directory = directory.with_sections(await read_sections(portal, with_sections))
     except SyncdError as error:
-        yield Check(name=f"calendars {setup.name}", ok=False, detail=error.message, remedy=error.remedy)
+        yield Check(name=f"calendars {sync.name}", ok=False, detail=error.message, remedy=error.remedy)
         return
     unread = [calendar for calendar in with_sections if not directory.knows(calendar)]
     if unread:
-        yield Check(name=f"calendars {setup.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
+        yield Check(name=f"calendars {sync.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
                     remedy="an administrator's webhook reads them all")  # fmt: skip
     now = app.clock.now()
-    shaping = shape_all(setup, snapshot, kept, context_of(setup, directory, window=setup.window(now), now=now))
+    shaping = shape_all(sync, snapshot, kept, context_of(sync, directory, now))
     stopped = tuple(problem for problem in shaping.problems if problem.kind in ("held", "rejected"))
     reasons = Counter(problem.reason for problem in stopped)
     most = reasons.most_common(_SHOWN)
     told = "; ".join(f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in most)
-    where = counted(len(calendars), "card" if setup.target.on_cards else "calendar")
-    places = f"{counted(len(shaping.wanted.items), 'item')} {'on' if setup.target.on_cards else 'in'} {where}"
+    where = counted(len(calendars), "card" if sync.target.on_cards else "calendar")
+    places = f"{counted(len(shaping.wanted.items), 'item')} {'on' if sync.target.on_cards else 'in'} {where}"
     new = {item.key.place for item in shaping.wanted.items if item.section_id is None}
     detail = places + (f", {counted(len(new), 'section')} will be created" if new else "")
     yield Check(
-        name=f"owners {setup.name}",
+        name=f"owners {sync.name}",
         ok=not stopped,
         detail=f"{detail}; {told}" if stopped else detail,
         remedy="see owners, on_unresolved and the entries named" if stopped else "",
     )
     outside = _synced_outside(directory, shaping.wanted.items)
     if outside:
-        yield Check(name=f"sections {setup.name}", ok=False, detail=f"synced with another service: {outside}",
+        yield Check(name=f"sections {sync.name}", ok=False, detail=f"synced with another service: {outside}",
                     remedy="choose another section: what is written there goes on to that service")  # fmt: skip
-    yield _zone(setup, directory, now)
-    for limit in setup.target.limits():
-        yield Check(name=f"target {setup.name}", ok=True, detail=limit)
+    yield _zone(sync, directory, now)
+    for limit in sync.target.limits():
+        yield Check(name=f"target {sync.name}", ok=True, detail=limit)
 
 
-def _zone(setup: SyncSetup, directory: Directory, now: float) -> Check:
+def _zone(sync: Sync, directory: Directory, now: float) -> Check:
     """Tell the portal's zone; where what people see depends on a guess, that is said (PORTAL.md 4.7, 6.3)."""
-    zone, caller = portal_zone(setup, directory), caller_zone(directory)
+    zone, caller = portal_zone(sync, directory), caller_zone(directory)
     detail = f"the portal's own zone is taken as {zone}"
-    guessed = not setup.portal_zone and caller
+    guessed = not sync.portal_zone and caller
     if guessed and not _switch_together(zone, caller, now):
-        depending = "times of the other season" if setup.target.on_cards else "days on which the portal's clocks change"
+        depending = "times of the other season" if sync.target.on_cards else "days on which the portal's clocks change"
         detail += (
             f"; the webhook's user lives in {caller}, whose clock changes differently: {depending} "
             "depend on this guess, so name it with server_timezone in [portals.X]"
         )
-    return Check(name=f"zone {setup.name}", ok=True, detail=detail)
+    return Check(name=f"zone {sync.name}", ok=True, detail=detail)
 
 
 def _switch_together(one: str, other: str, now: float) -> bool:

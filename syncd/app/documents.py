@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from math import isfinite
 
-from syncd.cycle.result import PassResult, Prepared
+from syncd.cycle.plan import Prepared
+from syncd.cycle.run import PassResult
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Json
 from syncd.model.record import RunRecord

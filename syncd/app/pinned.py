@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from syncd.app.documents import change_document
-from syncd.cycle.result import Prepared
+from syncd.cycle.plan import Prepared
 from syncd.errors import ConfigError, GuardError
 from syncd.model.item import Change, Json
 

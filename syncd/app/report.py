@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from syncd.cycle.result import PassResult, Prepared
+from syncd.cycle.plan import Prepared
+from syncd.cycle.run import PassResult
 from syncd.errors import ConfigError
 from syncd.model.entry import Problem
 from syncd.model.item import PLACE_KINDS, Change, Key
@@ -114,6 +115,7 @@ class _Facts:
     confirmed: frozenset[Key]
     places: Mapping[str, str] = field(default_factory=dict)
     ids: Mapping[Key, int] = field(default_factory=dict)
+    settled: frozenset[Key] = frozenset()
 
     @classmethod
     def of(cls, result: PassResult) -> _Facts:
@@ -135,7 +137,8 @@ class _Facts:
             conflicts=_conflicts(prepared),
             confirmed=result.read_back.confirmed if result.read_back is not None else confirmed,
             places=places,
-            ids={**linked, **result.remote_ids},
+            ids={**linked, **result.fates.remote_ids},
+            settled=result.fates.settled,
         )
 
     def row(self, where: str, uid: str, title: str) -> tuple[str, ...]:
@@ -162,7 +165,7 @@ class _Facts:
             return self.troubles[uid]
         if uid in self.conflicts:
             return "conflict", self.conflicts[uid]
-        if not all(change.op == "adopt" or change.key in result.settled for change in changes):
+        if not all(change.op == "adopt" or change.key in self.settled for change in changes):
             return "unknown", result.record.error or "not confirmed by the portal"
         if result.read_back is not None:
             if wrong := [result.read_back.wrong[key] for key in sorted(keys) if key in result.read_back.wrong]:
@@ -187,8 +190,8 @@ def _troubles(result: PassResult, places: Mapping[str, str]) -> dict[str, tuple[
     for problem in result.prepared.problems if result.prepared else ():
         if problem.kind in ("rejected", "held") and problem.key is not None and not _is_elsewhere(problem, places):
             found.setdefault(_ITEM_PART.sub("", problem.key), (problem.kind, problem.reason))
-    for key, reason in result.refused.items():
-        found[key.uid] = ("held", reason)
+    for key, fate in result.fates.refused.items():
+        found[key.uid] = ("held", fate.reason)
     return found
 
 

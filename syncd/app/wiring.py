@@ -1,10 +1,14 @@
-"""Makes ledger, portals, sources and targets from the config and joins them; nothing is decided here."""
+"""Makes ledger, portals, sources and targets from the config and joins them; nothing is decided here.
+
+Both the command line and the service open the same `App`, so that what the config says holds in both.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +17,7 @@ from random import SystemRandom
 from syncd.app.targets import make_target
 from syncd.clock import Clock, SystemClock
 from syncd.config import CardConfig, Config, PortalConfig, SyncConfig, TargetConfig, load_config
-from syncd.cycle.setup import SyncSetup, World
+from syncd.cycle.sync import Pass, Sync
 from syncd.errors import ConfigError
 from syncd.model.guard import Guard
 from syncd.model.names import nearest
@@ -27,36 +31,130 @@ from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
 
 
+@asynccontextmanager
+async def make_portal(
+    config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Callable[[str], None]
+) -> AsyncIterator[Portal]:
+    """Open the client of one portal, with what the ledger remembers of its operating budget."""
+    webhook = config.webhook.reveal()
+    learn_secret(webhook)
+    async with Portal(
+        name=config.name,
+        credential=Webhook(address=webhook),
+        limits=limits_of(config),
+        clock=clock,
+        random=SystemRandom().random,
+        state=await ledger.of_portal(config.name).budget(),
+    ) as portal:
+        yield portal
+
+
+Connect = Callable[[PortalConfig, Ledger, Clock, Callable[[str], None]], AbstractAsyncContextManager[Portal]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Connection:
+    config: PortalConfig
+    portal: Portal
+    closing: AsyncExitStack
+
+
 class App:
-    """Everything the config asks for, ready to run."""
+    """Everything that a config asks for, ready to run; made by `open_app`.
 
-    config: Config
-    ledger: Ledger
-    portals: Mapping[str, Portal]
-    clock: Clock
-    ready: Mapping[str, SyncSetup]
+    Another config can be taken over while it runs, apart from `state`. `connect` opens the client of a portal, and
+    `learn_secret` hears of every secret.
+    """
 
-    def setups(self, names: Sequence[str] = ()) -> tuple[SyncSetup, ...]:
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        *,
+        clock: Clock,
+        learn_secret: Callable[[str], None],
+        connect: Connect = make_portal,
+    ) -> None:
+        self.config = config
+        self.ledger = ledger
+        self.clock = clock
+        self._learn_secret = learn_secret
+        self._connect = connect
+        self._connections: dict[str, _Connection] = {}
+        self._syncs: Mapping[str, Sync] = {}
+
+    @property
+    def portals(self) -> Mapping[str, Portal]:
+        """The clients of the portals, by name."""
+        return {name: one.portal for name, one in self._connections.items()}
+
+    def syncs(self, names: Sequence[str] = ()) -> tuple[Sync, ...]:
         """Return the syncs of these names, or all, in the config's order; raises ConfigError for an unknown name."""
         for name in names:
-            self.setup(name)
-        return tuple(setup for setup in self.ready.values() if not names or setup.name in names)
+            self.sync(name)
+        return tuple(sync for sync in self._syncs.values() if not names or sync.name in names)
 
-    def setup(self, name: str) -> SyncSetup:
+    def sync(self, name: str) -> Sync:
         """Return the sync of this name; raises ConfigError when there is none."""
-        if name not in self.ready:
-            close = nearest(name, self.ready)
+        if name not in self._syncs:
+            close = nearest(name, self._syncs)
             raise ConfigError(
                 f"{self.config.path} has no sync {name!r}",
-                f"did you mean {close!r}?" if close else f"it has: {', '.join(self.ready) or 'none'}",
+                f"did you mean {close!r}?" if close else f"it has: {', '.join(self._syncs) or 'none'}",
             )
-        return self.ready[name]
+        return self._syncs[name]
 
-    def world(self, name: str) -> World:
-        """Return what a pass of the sync `name` works with."""
-        portal = next(sync.portal for sync in self.config.syncs if sync.name == name)
-        return World(portal=self.portals[portal], ledger=self.ledger, clock=self.clock, keep_runs=self.config.keep_runs)
+    def portal_of(self, name: str) -> Portal:
+        """Return the client of the portal that the sync `name` writes to."""
+        return self._connections[next(sync.portal for sync in self.config.syncs if sync.name == name)].portal
+
+    def open_pass(self, sync: Sync, stop: asyncio.Event) -> Pass:
+        """Return a pass of `sync` that has not begun; `stop` ends it after the requests in flight."""
+        portal = self.portal_of(sync.name)
+        return Pass(
+            sync=sync,
+            portal=portal.part(stop),
+            ledger=self.ledger.of(sync.name),
+            portal_ledger=self.ledger.of_portal(portal.name),
+            clock=self.clock,
+            stop=stop,
+        )
+
+    def leaving(self, config: Config) -> tuple[str, ...]:
+        """Return the names of the present syncs whose passes must have ended before `config` is taken over."""
+        names = {sync.name for sync in config.syncs}
+        gone = {name for name, one in self._connections.items() if one.config not in config.portals}
+        return tuple(one.name for one in self.config.syncs if one.portal in gone or one.name not in names)
+
+    async def take_over(self, config: Config, syncs: Mapping[str, Sync]) -> None:
+        """Let `config` with its `syncs` be the one in force.
+
+        Portals whose settings are the same keep their client, and with it what it knows of the portal's limits.
+        """
+        for name in [name for name, one in self._connections.items() if one.config not in config.portals]:
+            await self._connections.pop(name).closing.aclose()
+        for wanted in config.portals:
+            if wanted.name not in self._connections:
+                closing = AsyncExitStack()
+                portal = await closing.enter_async_context(
+                    self._connect(wanted, self.ledger, self.clock, self._learn_secret)
+                )
+                self._connections[wanted.name] = _Connection(config=wanted, portal=portal, closing=closing)
+        self.config, self._syncs = config, syncs
+        self.ledger.keep_runs = config.keep_runs
+        for sync in syncs.values():
+            self._bind(sync)
+
+    async def close(self) -> None:
+        """Give up the portals' connections."""
+        for one in self._connections.values():
+            await one.closing.aclose()
+
+    def _bind(self, sync: Sync) -> None:
+        """Give a source that reads a portal its client, and what tells which events there are our own."""
+        if isinstance(sync.source, PortalBacked):
+            name = sync.source.portal
+            sync.source.bind(self._connections[name].portal, partial(_written_in, self.config, name, self.ledger))
 
 
 @asynccontextmanager
@@ -67,6 +165,7 @@ async def open_app(
     learn_secret: Callable[[str], None],
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
+    connect: Connect = make_portal,
 ) -> AsyncIterator[App]:
     """Load the config at `path`, open the ledger and one client per portal; close them at the end.
 
@@ -75,83 +174,38 @@ async def open_app(
     """
     clock = clock or SystemClock()
     config = load_config(path, os.environ if environ is None else environ)
-    feeds = DirectoryCache(feeds_directory(config.state), writable=not readonly)
-    setups = {sync.name: make_setup(config, sync, feeds) for sync in config.syncs}
-    async with AsyncExitStack() as closing:
-        ledger = (
-            await Ledger.open_readonly(config.state) if readonly else await Ledger.open(config.state, now=clock.now())
-        )
-        closing.push_async_callback(ledger.close)
-        portals = {}
-        for portal in config.portals:
-            portals[portal.name] = await closing.enter_async_context(make_portal(portal, ledger, clock, learn_secret))
-        bind_portals(config, setups, portals, ledger)
-        yield App(config=config, ledger=ledger, portals=portals, clock=clock, ready=setups)
+    # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
+    syncs = make_syncs(config, writable=not readonly)
+    if readonly:
+        ledger = await Ledger.open_readonly(config.state)
+    else:
+        ledger = await Ledger.open(config.state, now=clock.now(), keep_runs=config.keep_runs)
+    app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
+    try:
+        await app.take_over(config, syncs)
+        yield app
+    finally:
+        await app.close()
+        await ledger.close()
 
 
-def bind_portals(
-    config: Config, setups: Mapping[str, SyncSetup], portals: Mapping[str, Portal], ledger: Ledger
-) -> None:
-    """Give sources that read a portal their client, and what tells which events there are our own."""
-    for setup in setups.values():
-        if isinstance(setup.source, PortalBacked):
-            name = setup.source.portal
-            if name not in portals:
-                raise ConfigError(f"{setup.source.where}: portal names {name!r}, which is not there", "see [portals]")
-            setup.source.bind(portals[name], partial(written_in, config, name, ledger))
+def make_syncs(config: Config, *, writable: bool) -> dict[str, Sync]:
+    """Return the syncs of `config` by name; raises ConfigError when a source's options cannot be used.
+
+    `writable` lets feeds from the web be kept for the next process, beside the state.
+    """
+    feeds = DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
+    syncs = {sync.name: make_sync(config, sync, feeds) for sync in config.syncs}
+    portals = {portal.name for portal in config.portals}
+    for source in (sync.source for sync in syncs.values()):
+        if isinstance(source, PortalBacked) and source.portal not in portals:
+            raise ConfigError(f"{source.where}: portal names {source.portal!r}, which is not there", "see [portals]")
+    return syncs
 
 
-async def written_in(config: Config, portal: str, ledger: Ledger) -> Written:
-    """Return what syncd itself writes in a portal's calendars; links of syncs no longer configured count for all."""
-    calendars = {
-        sync.name: sync.target
-        for sync in config.syncs
-        if sync.portal == portal and isinstance(sync.target, TargetConfig)
-    }
-    elsewhere = {sync.name for sync in config.syncs} - calendars.keys()
-    links = [link for name in await ledger.linked_syncs() if name not in elsewhere for link in await ledger.links(name)]
-    kinds = {"company": "company_calendar"}
-    return Written(
-        events=frozenset(link.remote_id for link in links),
-        sections=frozenset(link.section_id for link in links),
-        names=frozenset(
-            (kinds.get(target.calendar, target.calendar), target.section.casefold()) for target in calendars.values()
-        ),
-    )
-
-
-@asynccontextmanager
-async def make_portal(
-    config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Callable[[str], None]
-) -> AsyncIterator[Portal]:
-    """Open the client of one portal, with what the ledger remembers of its operating budget."""
-    webhook = config.webhook.reveal()
-    learn_secret(webhook)
-    note = await ledger.read_note(f"portal/{config.name}", "budget")
-    async with Portal(
-        name=config.name,
-        credential=Webhook(address=webhook),
-        limits=limits_of(config),
-        clock=clock,
-        random=SystemRandom().random,
-        state=note[0] if note is not None else None,
-    ) as portal:
-        yield portal
-
-
-def limits_of(config: PortalConfig) -> Limits:
-    """Return the limits of a portal: the tariff's, with what the config sets."""
-    return replace(Limits.tariff(config.tariff), **config.limits.given())  # type: ignore[arg-type]
-
-
-def feeds_directory(state: Path) -> Path:
-    """Return where feeds from the web are kept for the next process: beside the state."""
-    return state.with_name(f"{state.name}-feeds")
-
-
-def make_setup(config: Config, sync: SyncConfig, feeds: FeedCache | None = None) -> SyncSetup:
+def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache | None = None) -> Sync:
     """Return one sync made ready; raises ConfigError when its source's options cannot be used."""
-    return SyncSetup(
+    return Sync(
         name=sync.name,
         source=open_source(sync.source.options, sync.source.base, where=sync.source.where),
         target=make_target(sync),
@@ -160,7 +214,8 @@ def make_setup(config: Config, sync: SyncConfig, feeds: FeedCache | None = None)
             on_removed=sync.on_removed,
             removed_after=sync.removed_after,
             on_conflict=sync.on_conflict,
-            adopt=sync.adopt or _carries_origin(sync),
+            # Activities name their origin: ours are taken over whatever `adopt` says, or a lost state doubles them.
+            adopt=sync.adopt or (isinstance(sync.target, CardConfig) and sync.target.type == "activity"),
         ),
         guard=Guard(max_removed=sync.max_removed, max_changed=sync.max_changed),
         past=sync.past,
@@ -175,10 +230,31 @@ def make_setup(config: Config, sync: SyncConfig, feeds: FeedCache | None = None)
     )
 
 
-def _carries_origin(sync: SyncConfig) -> bool:
-    """Say whether items name their origin: ours are taken over whatever `adopt` says, or a lost state doubles them."""
-    return isinstance(sync.target, CardConfig) and sync.target.type == "activity"
-
-
 def _siblings(syncs: Iterable[SyncConfig], sync: SyncConfig) -> tuple[str, ...]:
     return tuple(other.name for other in syncs if other.portal == sync.portal)
+
+
+def limits_of(config: PortalConfig) -> Limits:
+    """Return the limits of a portal: the tariff's, with what the config sets."""
+    return replace(Limits.tariff(config.tariff), **config.limits.given())  # type: ignore[arg-type]
+
+
+async def _written_in(config: Config, portal: str, ledger: Ledger) -> Written:
+    """Return what syncd itself writes in a portal's calendars; links of syncs no longer configured count for all."""
+    calendars = {
+        sync.name: sync.target
+        for sync in config.syncs
+        if sync.portal == portal and isinstance(sync.target, TargetConfig)
+    }
+    elsewhere = {sync.name for sync in config.syncs} - calendars.keys()
+    links = [
+        link for name in await ledger.linked_syncs() if name not in elsewhere for link in await ledger.of(name).links()
+    ]
+    kinds = {"company": "company_calendar"}
+    return Written(
+        events=frozenset(link.remote_id for link in links),
+        sections=frozenset(link.section_id for link in links),
+        names=frozenset(
+            (kinds.get(target.calendar, target.calendar), target.section.casefold()) for target in calendars.values()
+        ),
+    )

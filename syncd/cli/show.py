@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from syncd.cycle.result import PassResult, Prepared
+from syncd.cycle.plan import Prepared
+from syncd.cycle.run import PassResult
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Json, Place

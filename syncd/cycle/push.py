@@ -1,71 +1,51 @@
-"""Sends changes, by whatever they were planned, and settles what nobody knows about by looking.
+"""Sends changes, by whatever they were planned, and settles by looking what no answer told.
 
 Every change goes intend -> send -> settle through the ledger; nothing reaches the portal any other way.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
-from syncd.cycle import directory as directories
-from syncd.cycle.budget import BudgetJournal, save_budget
-from syncd.cycle.claim import claiming
-from syncd.cycle.journal import LedgerJournal
-from syncd.cycle.look import forget_verified
+from syncd.cycle.directories import ensure_sections
 from syncd.cycle.recover import note_floor, recover
-from syncd.cycle.result import Prepared
-from syncd.cycle.sections import ensure_sections
-from syncd.cycle.setup import SyncSetup, World
+from syncd.cycle.sync import Pass
 from syncd.errors import EntryError
-from syncd.model.entry import Problem
-from syncd.model.item import Change, Key
+from syncd.model.fates import Fate
+from syncd.model.item import Change, Hold, Key, Link, Place
 from syncd.model.order import predecessors, waits_for
+from syncd.model.record import (
+    REFUSED,
+    Deleted,
+    Dropped,
+    Intent,
+    Outcome,
+    SetAside,
+    Settlement,
+    Unsettled,
+    Written,
+    next_hold,
+)
 from syncd.model.window import Window
-from syncd.portal.exchange.queue import Job
-from syncd.portal.line.wire import Done as Answered
-from syncd.portal.line.wire import Unknown
+from syncd.portal.client import Job
+from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, Done, Refused, Unknown
+from syncd.portal.line.wire import Outcome as Answered
 from syncd.portal.people.directory import Directory
 from syncd.target.base import Target
 
-
-@dataclass(slots=True)
-class Done:
-    """What a run has done so far; `places` tells where the refused stand in the source.
-
-    `unanswered` says what came instead of a usable answer, the last time an item had none; `gone` are the ids of linked
-    events that are not to be seen in the portal and are to be made anew.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    problems: list[Problem] = field(default_factory=list)
-    refused: dict[Key, str] = field(default_factory=dict)
-    places: dict[Key, str] = field(default_factory=dict)
-    remote_ids: dict[Key, int] = field(default_factory=dict)
-    settled: set[Key] = field(default_factory=set)
-    unknown: set[Key] = field(default_factory=set)
-    not_sent: set[Key] = field(default_factory=set)
-    gone: dict[Key, int] = field(default_factory=dict)
-    unanswered: dict[Key, Unknown] = field(default_factory=dict)
-    prepared: Prepared | None = None
+_BUDGET_SAVED_EVERY_S = 5.0
 
 
 async def push(
-    setup: SyncSetup,
-    world: World,
+    run: Pass,
     changes: Sequence[Change],
     directory: Directory,
     *,
     observed: Collection[int] | None,
-    run_id: int,
-    done: Done,
-    stop: asyncio.Event,
     alone: bool = False,
 ) -> bool:
-    """Send `changes`; return whether something must be planned anew because looking told what nobody knew.
+    """Send `changes`; return True if something has to be planned again because of what looking told.
 
     With `alone` each change is a request of its own. `observed` are the ids of events that were read in this run, None
     when the portal was not read: then updates are confirmed by looking, for one of a deleted event may look done.
@@ -74,95 +54,78 @@ async def push(
     changes = [change for change in changes if change.op != "adopt"]
     if not changes:
         return False
+    run.fates.begin_round(change.key for change in changes)
     sectionless = any(change.item is not None and change.item.section_id is None for change in changes)
-    async with claiming(world, wanted=sectionless):
-        directory, troubled = await ensure_sections(setup, world, directory, changes, stop)
-    if stop.is_set():
+    async with run.claiming(wanted=sectionless):
+        directory, troubled = await ensure_sections(run, directory, changes)
+    if run.stop.is_set():
         return False
-    after = predecessors(changes)
-    places: dict[int, int] = {}
-    for index, change in enumerate(changes):
-        section_id = _section_id(directory, change)
-        missing = [changes[one].key for one in after.get(index, ()) if one not in places]
-        if section_id is None:
-            done.refused[change.key] = troubled.get(change.key.place) or "its section could not be found or created"
-        elif missing:
-            done.refused[change.key] = waits_for(done.refused[missing[0]])
-        else:
-            places[index] = section_id
-    ready = [(changes[index], section_id) for index, section_id in places.items()]
-    if creates := [change.key for change, _ in ready if change.op == "create"]:
-        await note_floor(setup, world, creates, observed or ())
-    ids = await world.ledger.reserve_ids(len(ready))
-    journal = LedgerJournal(
-        ledger=world.ledger,
-        clock=world.clock,
-        target=setup.target,
-        sync=setup.name,
-        run_id=run_id,
-        changes={one: change for one, (change, _) in zip(ids, ready, strict=True)},
-        section_ids={one: section_id for one, (_, section_id) in zip(ids, ready, strict=True)},
-        holds={hold.key: hold for hold in await world.ledger.holds(setup.name)},
+    sendable = _sendable(run, changes, directory, troubled)
+    if creates := [change.key for change, _, _ in sendable if change.op == "create"]:
+        await note_floor(run, creates, observed or ())
+    ids = await run.ledger.reserve_ids(len(sendable))
+    journal = PushJournal(
+        run,
+        changes={job_id: change for job_id, (change, _, _) in zip(ids, sendable, strict=True)},
+        section_ids={job_id: section_id for job_id, (_, section_id, _) in zip(ids, sendable, strict=True)},
+        holds={hold.key: hold for hold in await run.ledger.holds()},
     )
-    id_of = dict(zip(places, ids, strict=True))
     jobs = [
         Job(
             id=job_id,
-            command=setup.target.command(changes[index], places[index], directory),
-            repeatable=changes[index].op != "create",
-            after=tuple(id_of[one] for one in after.get(index, ())),
-            believes=partial(_believed, setup.target, changes[index]),
+            command=run.sync.target.command(change, section_id, directory),
+            repeatable=change.op != "create",
+            after=tuple(ids[one] for one in after),
+            believes=partial(_believed, run.sync.target, change),
         )
-        for index, job_id in id_of.items()
+        for job_id, (change, section_id, after) in zip(ids, sendable, strict=True)
     ]
     try:
-        await world.portal.push(jobs, BudgetJournal(journal, world), stop, alone=alone)
+        await run.portal.push(jobs, journal, run.stop, alone=alone)
     finally:
-        _take(done, journal, changes)
-        await save_budget(world)
-    if stop.is_set():
+        await journal.save_budget()
+    if run.stop.is_set():
         return False
-    doubtful = observed is None and setup.target.doubts_updates
-    gone = await _confirm_updates(setup, world, ready, journal) if doubtful else {}
-    found = await recover(setup, world, run_id, stop=stop)
-    done.counts.update(created=found.created, updated=found.updated, deleted=found.deleted)
-    done.counts["updated"] -= len(gone)
-    done.settled -= gone.keys()
-    if setup.policy.on_conflict == "source":  # else the next plan finds them gone, and leaves it at that
-        done.gone.update(gone | found.gone)
-    done.refused.update(found.refused)
-    done.remote_ids.update(found.remote_ids)
-    done.settled |= found.settled
-    if stop.is_set():
+    vanished = False
+    if observed is None and run.sync.target.doubts_updates:
+        vanished = await _confirm_updates(run, [change for change, _, _ in sendable])
+    again = await recover(run)
+    if run.stop.is_set():
         return False
-    done.unknown -= journal.unknown
-    if done.refused:
-        await directories.drop(world)
-    return bool(found.planned_anew or gone or journal.not_sent)
+    if run.fates.refused:
+        # The portal refused something that the kept directory says is possible.
+        await run.portal_ledger.forget_directory()
+    return again or vanished or bool(run.fates.not_sent)
 
 
-def _believed(target: Target, change: Change, outcome: Answered) -> bool:
-    """Say whether an answer means that `change` was done (PORTAL.md 4.3)."""
-    return target.created_id(outcome) is not None if change.op == "create" else target.accepted(change, outcome)
+def _sendable(
+    run: Pass, changes: Sequence[Change], directory: Directory, troubled: Mapping[Place, str]
+) -> list[tuple[Change, int, tuple[int, ...]]]:
+    """Return the changes that can be sent, each with its section's id and the indices of those it must follow.
 
-
-def _take(done: Done, journal: LedgerJournal, changes: Sequence[Change]) -> None:
-    done.counts.update(journal.done)
-    done.remote_ids.update(journal.remote_ids)
-    done.refused.update(journal.refused)
-    done.unknown |= journal.unknown
-    done.settled |= journal.settled
-    done.unanswered.update(journal.unanswered)
-    done.not_sent = journal.not_sent
-    doubtful = journal.unknown | journal.not_sent | set(done.refused)
-    for change in changes:
-        if change.key in doubtful:
-            holder = change.item or change.link
-            done.places[change.key] = holder.where if holder is not None else ""
+    `troubled` tells why a place has no section. What has none is refused, and with it what must follow it.
+    """
+    after = predecessors(changes)
+    refused: dict[int, str] = {}
+    place_of: dict[int, int] = {}
+    sendable: list[tuple[Change, int, tuple[int, ...]]] = []
+    for index, change in enumerate(changes):
+        section_id = _section_id(directory, change)
+        missing = [one for one in after.get(index, ()) if one in refused]
+        if section_id is None:
+            refused[index] = troubled.get(change.key.place) or "its section could not be found or created"
+        elif missing:
+            refused[index] = waits_for(refused[missing[0]])
+        else:
+            place_of[index] = len(sendable)
+            sendable.append((change, section_id, tuple(place_of[one] for one in after.get(index, ()))))
+    for index, reason in refused.items():
+        run.fates.add(changes[index].key, Fate(kind="refused", reason=reason, where=where_of(changes[index])))
+    return sendable
 
 
 def _section_id(directory: Directory, change: Change) -> int | None:
-    """Return where `change` goes, None when there is no such section or nobody may write to it."""
+    """Return where `change` goes, None if there is no such section or it may not be written to."""
     if change.item is None:
         return change.link.section_id if change.link is not None else None
     if change.item.section_id is not None:
@@ -174,30 +137,180 @@ def _section_id(directory: Directory, change: Change) -> int | None:
     return section.id if section is not None else None
 
 
-async def _confirm_updates(
-    setup: SyncSetup, world: World, sent: list[tuple[Change, int]], journal: LedgerJournal
-) -> dict[Key, int]:
+def _believed(target: Target, change: Change, outcome: Done) -> bool:
+    """Return True if an answer means that `change` was made (PORTAL.md 4.3)."""
+    return target.created_id(outcome) is not None if change.op == "create" else target.accepted(change, outcome)
+
+
+def where_of(change: Change) -> str:
+    """Return the place in the source of what is changed."""
+    holder = change.item or change.link
+    return holder.where if holder is not None else ""
+
+
+class PushJournal:
+    """Joins the client's batches to the ledger: intents before they are sent, outcomes when they are known.
+
+    Tells the run's fates what became of each change. Saves the portal's budgets every few seconds as well, so that a
+    killed process does not overrun them when it starts again within ten minutes, and `status` can tell of them.
+    """
+
+    def __init__(
+        self, run: Pass, *, changes: Mapping[int, Change], section_ids: Mapping[int, int], holds: Mapping[Key, Hold]
+    ) -> None:
+        self._run = run
+        self._changes = changes
+        self._section_ids = section_ids
+        self._holds = holds
+        self._intended: set[int] = set()
+        self._saved_at = run.clock.monotonic()
+
+    async def intend(self, jobs: Sequence[Job]) -> None:
+        """Write the jobs' changes down; when this returns they outlive a power cut.
+
+        A job that comes again was not executed, or may be repeated: only the time it was sent changes.
+        """
+        now = self._run.clock.now()
+        fresh = [job.id for job in jobs if job.id not in self._intended]
+        if len(fresh) < len(jobs):
+            await self._run.ledger.sent_again([job.id for job in jobs if job.id in self._intended], now=now)
+        await self._run.ledger.intend(self._run.run_id, [self._intent(one, now) for one in fresh])
+        self._intended.update(fresh)
+
+    async def settle(self, outcomes: Sequence[tuple[Job, Answered]]) -> None:
+        """Write down what became of jobs, links and all, in one transaction.
+
+        A job may come that was never to be sent, because what it waits for failed or it cannot be written as a call:
+        there is nothing to take back of the first kind, and the second is written down late.
+        """
+        now = self._run.clock.now()
+        settled: list[Settlement] = []
+        late: list[int] = []
+        for job, answer in outcomes:
+            outcome = self._outcome(self._changes[job.id], answer, now)
+            if job.id not in self._intended:
+                if outcome == Dropped():
+                    continue
+                late.append(job.id)
+            settled.append(Settlement(intent_id=job.id, outcome=outcome, at=now))
+        if late:
+            await self._run.ledger.intend(self._run.run_id, [self._intent(one, now) for one in late])
+            self._intended.update(late)
+        await self._run.ledger.settle(self._run.run_id, settled)
+        if self._run.clock.monotonic() - self._saved_at >= _BUDGET_SAVED_EVERY_S:
+            await self.save_budget()
+
+    async def save_budget(self) -> None:
+        """Write down how much of the portal's limits is used; raises StateError."""
+        await self._run.portal_ledger.note_budget(self._run.portal.budget_state(), self._run.clock.now())
+        self._saved_at = self._run.clock.monotonic()
+
+    def _intent(self, job_id: int, now: float) -> Intent:
+        change = self._changes[job_id]
+        link, item = change.link, change.item
+        shown = item or link
+        assert shown is not None
+        fields = item.fields if item is not None else link.sent if link is not None else {}
+        return Intent(
+            id=job_id,
+            sync=self._run.name,
+            run_id=self._run.run_id,
+            op=change.op,
+            key=change.key,
+            # The dead link of a vanished event travels with its create, whose id is not known yet.
+            remote_id=link.remote_id if link is not None and change.op != "create" else None,
+            section=shown.section,
+            section_id=self._section_ids[job_id],
+            fingerprint=shown.fingerprint,
+            fields=fields,
+            title=shown.title,
+            where=shown.where,
+            starts_on=shown.starts_on,
+            ends_on=shown.ends_on,
+            start=shown.start,
+            created_at=now,
+            before=link.sent if link is not None else None,
+        )
+
+    def _outcome(self, change: Change, answer: Answered, now: float) -> Outcome:
+        """Return what the ledger is to settle, and tell the run's fates."""
+        match answer:
+            case Unknown(reason=reason, ended=ended):
+                self._tell(change, Fate(kind="unknown", reason=reason, ended=ended, where=where_of(change)))
+                return Unsettled(reason=reason, ended=ended)
+            case Refused(code=code) if code in (NOT_SENT, DEPENDENCY):
+                self._tell(change, Fate(kind="not_sent", where=where_of(change)))
+                return Dropped()
+            case Refused():
+                return self._refused(change, self._run.sync.target.explain(change, answer), now)
+            case Done() if change.op == "create":
+                remote_id = self._run.sync.target.created_id(answer)
+                if remote_id is None:
+                    return self._refused(change, f"unexpected answer to a create: {str(answer.result)[:200]}", now)
+                self._tell(change, Fate(kind="created", remote_id=remote_id))
+                return Written(remote_id=remote_id, version=1)
+            case Done():
+                return self._changed(change, answer, now)
+
+    def _changed(self, change: Change, answer: Done, now: float) -> Outcome:
+        """Return the outcome of an update or delete that was answered."""
+        link = change.link
+        assert link is not None
+        if not self._run.sync.target.accepted(change, answer):
+            return self._refused(change, str(answer.result)[:200] or "refused without a reason", now)
+        if change.op == "delete":
+            self._tell(change, Fate(kind="deleted"))
+            return Deleted()
+        self._tell(change, Fate(kind="updated", remote_id=link.remote_id))
+        seen = change.observed.version if change.observed is not None else link.version
+        return Written(remote_id=link.remote_id, version=seen + 1 if seen is not None else None)
+
+    def _refused(self, change: Change, reason: str, now: float) -> Outcome:
+        """Return the outcome of a refusal: a create is held, an update or delete has to be looked into.
+
+        Such a refusal may mean that the event is gone (PORTAL.md 4.3, 4.4).
+        """
+        where = where_of(change)
+        if change.op != "create":
+            self._tell(change, Fate(kind="doubtful", reason=reason, where=where))
+            return Unsettled(reason=REFUSED + reason, ended=True)
+        self._tell(change, Fate(kind="refused", reason=reason, where=where))
+        item = change.item
+        assert item is not None
+        before = self._holds.get(change.key)
+        return SetAside(
+            hold=next_hold(change.key, reason, item.fingerprint, before, now, title=item.title, where=where)
+        )
+
+    def _tell(self, change: Change, fate: Fate) -> None:
+        self._run.fates.add(change.key, fate)
+
+
+async def _confirm_updates(run: Pass, sent: Sequence[Change]) -> bool:
     """Look at updated events that were not read in this run, for an update of a deleted one may look done.
 
-    Returns the ids of those that were gone and are to come back, by key (PORTAL.md 4.3).
+    Returns True if some no longer exist and are to be created again (PORTAL.md 4.3).
     """
-    updated = [c.link for c, _ in sent if c.op == "update" and c.link is not None and c.key in journal.remote_ids]
+    settled = run.fates.settled
+    changes = {c.key: c for c in sent if c.op == "update" and c.key in settled}
+    updated = [change.link for change in changes.values() if change.link is not None]
     if not updated:
-        return {}
-    days = Window(first=setup.today(world.clock.now()), last=setup.today(world.clock.now()))
-    seen = await setup.target.observe(world.portal, updated, (), days)
-    gone = {link.key: link.remote_id for link in updated if link.remote_id in seen.gone}
-    if setup.policy.on_conflict != "source":
-        gone = {}
+        return False
+    today = run.sync.today(run.clock.now())
+    seen = await run.sync.target.observe(run.portal, updated, (), Window(first=today, last=today))
+    gone: list[Link] = []
+    if run.sync.policy.on_conflict == "source":  # else the next verifying pass finds it, and decides
+        gone = [link for link in updated if link.remote_id in seen.gone]
     if gone:
-        await forget_verified(setup, world)
-    fields = {change.key: change.item.fields for change, _ in sent if change.item is not None}
-    versions = {
-        link.key: event.version
-        for link in updated
-        if (event := seen.events.get(link.remote_id)) is not None
-        and event.version is not None
-        and not seen.differing(fields[link.key], event.fields)  # else a person was there in between
-    }
-    await world.ledger.relearn(setup.name, versions)
-    return gone
+        await run.forget_verified()
+    for link in gone:
+        run.fates.add(link.key, Fate(kind="vanished", remote_id=link.remote_id))
+    versions: dict[Key, int] = {}
+    for link in updated:
+        event, item = seen.events.get(link.remote_id), changes[link.key].item
+        if event is None or event.version is None or item is None:
+            continue
+        if not seen.differing(item.fields, event.fields):  # else a person was there in between
+            versions[link.key] = event.version
+    await run.ledger.relearn(versions)
+    return bool(gone)

@@ -1,32 +1,28 @@
 """The cycle of one sync on one screen: recover -> read -> shape -> diff -> guard -> push -> report.
 
-Steps only; every decision is made where its facts are (model.diff, model.guard, target, exchange).
+Steps only; every decision is made where its facts are (model, target, exchange).
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from syncd.cycle.claim import claiming
-from syncd.cycle.home import settle_home
-from syncd.cycle.look import forget_verified, note_verified, verify_due
-from syncd.cycle.naming import remember
-from syncd.cycle.prepare import plan_anew, prepare
-from syncd.cycle.push import Done, push
-from syncd.cycle.record import begin, close
+from syncd.cycle.look import ReadBack
+from syncd.cycle.plan import Prepared, plan_again, prepare
+from syncd.cycle.push import push, where_of
+from syncd.cycle.read import remember
 from syncd.cycle.recover import recover
-from syncd.cycle.result import PassResult, Prepared
-from syncd.cycle.setup import SyncSetup, World
+from syncd.cycle.sync import Pass, begin, close, settle_home
 from syncd.errors import StoppedError, SyncdError
 from syncd.model.diff import ANY_FINGERPRINT
+from syncd.model.fates import Fate, Fates
 from syncd.model.item import Change, Hold
 from syncd.model.plan import Plan
-from syncd.model.record import RunState, next_hold
+from syncd.model.record import RunRecord, RunState, next_hold
 
 _ROUNDS = 3
-"""How often one pass plans anew after it had to look what became of a change."""
+"""How often one pass plans and sends: again after it had to look what became of a change."""
 _FOREVER = float("inf")
 
 
@@ -44,150 +40,184 @@ class PassOptions:
     confirm: Callable[[Prepared], Awaitable[bool]] | None = None
 
 
-async def run_pass(setup: SyncSetup, world: World, options: PassOptions, *, stop: asyncio.Event) -> PassResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassResult:
+    """One finished pass: its record, its plan if it came that far, what became of the items, and the error if any.
+
+    `read_back` is what reading everything back found, where that was asked for.
+    """
+
+    record: RunRecord
+    fates: Fates
+    prepared: Prepared | None = None
+    error: SyncdError | None = None
+    read_back: ReadBack | None = None
+
+    @property
+    def state(self) -> RunState:
+        """How the pass ended."""
+        return self.record.state
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command line for this pass."""
+        if self.error is not None:
+            return self.error.exit_code
+        if self.record.state == "stopped":
+            return 130
+        if self.prepared is not None and not self.prepared.snapshot.complete:
+            return 5
+        left_over = self.prepared.left_over(self.record.counts) if self.prepared is not None else 0
+        return 1 if left_over or self.fates.unknown or self.record.state == "partial" else 0
+
+
+async def run_pass(run: Pass, options: PassOptions) -> PassResult:
     """Run one whole pass and return what became of it; a SyncdError ends it and is returned, never raised.
 
-    `stop` ends it after the batches in flight. Whatever happens, the ledger tells the truth afterwards.
+    `run.stop` ends it after the batches in flight. Whatever happens, the ledger tells the truth afterwards.
     """
-    world = replace(world, portal=world.portal.part(stop))
-    begun = await begin(setup, world)
-    done = Done()
+    begun = await begin(run)
+    state: RunState = "stopped"
+    prepared: Prepared | None = None
     error: SyncdError | None = None
-    state: RunState = "failed"
+    approved = False
     try:
-        state = await _steps(setup, world, options, begun.run_id, done, stop)
+        await settle_home(run, force=options.force)
+        await recover(run)
+        verify = options.verify or run.verify_due()
+        if not run.stop.is_set():
+            # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
+            async with run.claiming(wanted=verify):
+                prepared = await prepare(run, verify=verify, keep=True)
+                approved = await _approved(run, prepared, options)
+            if approved:
+                state = await _push(run, prepared)
     except StoppedError:
         state = "stopped"
     except SyncdError as caught:
-        error = caught
+        state, error = "failed", caught
+    except BaseException:
+        state = "failed"
+        raise
     finally:
-        record = await close(setup, world, begun, done, state, error)
-    return PassResult(
-        record=record,
-        prepared=done.prepared,
-        error=error,
-        refused=done.refused,
-        settled=frozenset(done.settled),
-        unknown=frozenset(done.unknown),
-        remote_ids=done.remote_ids,
-    )
+        planned = _planned_counts(prepared) if prepared is not None and approved else {}
+        problems = prepared.problems if prepared is not None else ()
+        record = await close(run, begun, state=state, error=error, planned=planned, problems=problems)
+    return PassResult(record=record, fates=run.fates, prepared=prepared, error=error)
 
 
-async def _steps(
-    setup: SyncSetup, world: World, options: PassOptions, run_id: int, done: Done, stop: asyncio.Event
-) -> RunState:
-    await settle_home(setup, world, force=options.force)
-    found = await recover(setup, world, run_id, stop=stop)
-    done.counts.update(created=found.created, updated=found.updated, deleted=found.deleted)
-    if stop.is_set():
-        return "stopped"
-    verify = options.verify or await verify_due(setup, world, world.clock.now())
-    async with claiming(world, wanted=verify):  # only a plan that has seen the portal takes events over
-        prepared = await prepare(setup, world, verify=verify, keep=True)
-        done.prepared = prepared
-        done.problems += prepared.problems
-        done.gone.update(prepared.gone)
-        if prepared.verified:  # what was found and is not put right, for a guard or a crash, has to be found again
-            await forget_verified(setup, world)
-        if options.approve is not None:
-            options.approve(prepared)
-        if not options.force:
-            setup.guard.check(prepared.plan, setup.name)
-        if options.confirm is not None and not await options.confirm(prepared):
-            return "stopped"
-        await _note_plan(setup, world, prepared, run_id)
-    for name in ("unchanged", "held", "rejected"):
-        done.counts[name] += prepared.counts[name]
-    touched = {change.key for change in prepared.plan.changes}
-    done.counts["unchanged"] -= len(found.remote_ids.keys() - touched)  # they count as created in this very pass
-    done.counts["conflict"] += len(prepared.plan.conflicts)
-    done.counts["adopted"] += prepared.plan.count("adopt")
+async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool:
+    """Put the plan before everybody who may stop it, and write down what it learned; return False for a person's no.
+
+    Raises what `options.approve` raises, and GuardError.
+    """
+    for key, remote_id in prepared.gone.items():
+        run.fates.add(key, Fate(kind="vanished", remote_id=remote_id))
+    if prepared.verified:
+        # What was found and is not put right, because of a guard or a crash, has to be found again.
+        await run.forget_verified()
+    if options.approve is not None:
+        options.approve(prepared)
+    if not options.force:
+        run.sync.guard.check(prepared.plan, run.name)
+    if options.confirm is not None and not await options.confirm(prepared):
+        return False
+    await _note_plan(run, prepared)
+    return True
+
+
+async def _note_plan(run: Pass, prepared: Prepared) -> None:
+    """Write down what the plan learned without the portal's help: absences, versions, adoptions, conflicts.
+
+    Links to events that are gone and will be created again stay until that is done: a webhook that lost its rights sees
+    nothing for a while, and what it cannot create again is still there when they return.
+    """
+    plan, ledger, now = prepared.plan, run.ledger, run.clock.now()
+    await remember(run, prepared.uids)
+    await ledger.mark_absent(plan.absent, plan.present)
+    if plan.versions:
+        await ledger.relearn(plan.versions)
+    adopted = [change.link for change in plan.changes if change.op == "adopt" and change.link is not None]
+    if adopted:
+        await ledger.adopt(run.run_id, adopted, now=now)
+        for link in adopted:
+            run.fates.add(link.key, Fate(kind="adopted", remote_id=link.remote_id))
+    if found := [change for change in plan.conflicts if change.link is not None]:  # the others are held already
+        await ledger.hold([_conflict_hold(change, now) for change in found])
+    if plan.settled_holds:
+        await ledger.release(plan.settled_holds)
+
+
+async def _push(run: Pass, prepared: Prepared) -> RunState:
+    """Send the plan, and what has to be planned again because of what looking told; return how the pass ended."""
     plan = prepared.plan
     for number in range(_ROUNDS):
-        again = await push(
-            setup,
-            world,
-            plan.changes,
-            prepared.directory,
-            observed=prepared.observed,
-            run_id=run_id,
-            done=done,
-            stop=stop,
-            alone=number == _ROUNDS - 1,
-        )
-        if stop.is_set():
+        last = number == _ROUNDS - 1
+        again = await push(run, plan.changes, prepared.directory, observed=prepared.observed, alone=last)
+        if run.stop.is_set():
             return "stopped"
         if not again and not _takes_away_wanted(plan, prepared):
             break
-        plan = await plan_anew(setup, world, prepared, done.gone)
-        done.refused.update((key, why) for key, why in plan.waiting.items() if key not in prepared.plan.waiting)
+        plan = await plan_again(run, prepared)
+        places = {change.key: where_of(change) for change in prepared.plan.changes}
+        for key, reason in plan.waiting.items():
+            if key not in prepared.plan.waiting:
+                run.fates.add(key, Fate(kind="refused", reason=reason, where=places.get(key, "")))
     else:
-        await _set_aside(setup, world, plan.changes, done)
-    if prepared.verified and not await _missing(setup, world, done):
+        await _set_aside(run, plan.changes)
+    if prepared.verified and not await _missing(run):
         # Not before: what a person did is noticed only by reading, and has to be put right first.
-        await note_verified(setup, world)
-    left = (await world.ledger.tally(setup.name)).open_intents
-    return "partial" if left or done.refused or done.unknown or done.not_sent else "done"
+        await run.ledger.note_verified(run.portal.origin, run.clock.now())
+    left = await run.ledger.open_intents() if prepared.plan.changes else ()
+    fates = run.fates
+    return "partial" if left or fates.refused or fates.unknown or fates.not_sent else "done"
 
 
-async def _set_aside(setup: SyncSetup, world: World, changes: Sequence[Change], done: Done) -> None:
+async def _set_aside(run: Pass, changes: Sequence[Change]) -> None:
     """Hold the changes to which the portal gives no usable answer, even sent alone; nothing else waits for them.
 
     Where the line broke the change may not be to blame: that is told, and the next pass tries it again.
     """
-    before = {hold.key: hold for hold in await world.ledger.holds(setup.name)}
-    now = world.clock.now()
+    before = {hold.key: hold for hold in await run.ledger.holds()}
+    now = run.clock.now()
     holds: list[Hold] = []
+    run.fates.begin_round(change.key for change in changes)
     for change in changes:
         holder = change.item or change.link
         assert holder is not None
-        unanswered = done.unanswered.get(change.key)
+        unanswered = run.fates.unanswered(change.key)
         if unanswered is None:
-            done.not_sent.add(change.key)
+            run.fates.add(change.key, Fate(kind="not_sent", where=holder.where))
             continue
         reason = f"the portal gives no usable answer to it, even sent alone: {unanswered.reason}"
-        done.refused[change.key], done.places[change.key] = reason, holder.where
+        run.fates.add(change.key, Fate(kind="refused", reason=reason, where=holder.where))
         if unanswered.ended:
             known = before.get(change.key)
             told = {"title": holder.title, "where": holder.where}
             holds.append(next_hold(change.key, reason, holder.fingerprint, known, now, **told))
-    await world.ledger.hold(setup.name, holds)
+    await run.ledger.hold(holds)
 
 
-async def _missing(setup: SyncSetup, world: World, done: Done) -> bool:
-    """Say whether some event that was not to be seen could not be made anew; it may be seen again by the next pass."""
-    if not done.gone:
-        return False
-    return any(done.gone.get(link.key) == link.remote_id for link in await world.ledger.links(setup.name))
+async def _missing(run: Pass) -> bool:
+    """Return True if an event that had vanished could not be created again; the next pass may see it again."""
+    vanished = run.fates.vanished
+    return bool(vanished) and any(vanished.get(link.key) == link.remote_id for link in await run.ledger.links())
 
 
 def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
-    """Say whether `plan` deleted something only to have it made anew."""
+    """Return True if `plan` deleted something only to have it created again."""
     wanted = {item.key for item in prepared.wanted}
     return any(change.op == "delete" and change.key in wanted for change in plan.changes)
 
 
-async def _note_plan(setup: SyncSetup, world: World, prepared: Prepared, run_id: int) -> None:
-    """Write down what the plan learned without the portal's help: absences, versions, adoptions, conflicts.
-
-    Links to events that are gone and will be made anew stay until that is done: a webhook that lost its rights sees
-    nothing for a while, and what it may not make anew stands there still when they return.
-    """
-    plan, ledger, now = prepared.plan, world.ledger, world.clock.now()
-    await remember(setup, world, prepared.uids)
-    await ledger.mark_absent(setup.name, plan.absent, plan.present)
-    if plan.versions:
-        await ledger.relearn(setup.name, plan.versions)
-    adopted = [change.link for change in plan.changes if change.op == "adopt" and change.link is not None]
-    if adopted:
-        await ledger.adopt(run_id, adopted, now=now)
-    if found := [change for change in plan.conflicts if change.link is not None]:  # the others are held already
-        await ledger.hold(setup.name, [_conflict_hold(change, now) for change in found])
-    if plan.settled_holds:
-        await ledger.release(setup.name, plan.settled_holds)
+def _planned_counts(prepared: Prepared) -> Mapping[str, int]:
+    """Return the counts of a run that its plan alone tells."""
+    counts = prepared.counts
+    return {name: counts[name] for name in ("unchanged", "held", "rejected", "conflict")}
 
 
 def _conflict_hold(change: Change, now: float) -> Hold:
+    """Return the hold of a conflict, which waits for a person or for another source, not for a time."""
     holder = change.item or change.link
     assert holder is not None
     return Hold(

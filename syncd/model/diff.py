@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -32,6 +32,7 @@ SAME_UPDATES_LIMIT = 3
 class _Draft:
     """A plan while it is being made."""
 
+    counted: Collection[Key] = ()
     changes: list[Change] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     conflicts: list[Change] = field(default_factory=list)
@@ -55,14 +56,16 @@ def make_plan(
     window: Window,
     now: float,
     observation: Observation | None = None,
+    counted: Collection[Key] = (),
 ) -> Plan:
     """Return the plan that makes the portal show `wanted`.
 
-    `now` is unix time, for holds that wait. Without an `observation` the links stand for the portal. The result does
-    not depend on the order of items, links or holds.
+    `now` is unix time, for holds that wait. Without an `observation` the links stand for the portal. Items in `counted`
+    count already as created or updated in this very run, so they do not count as unchanged. The result does not depend
+    on the order of items, links or holds.
     """
     linked = {link.key: link for link in links}
-    draft = _Draft()
+    draft = _Draft(counted=counted)
     adoptable = _Adoptable(linked.values(), observation) if observation and policy.adopt else None
     asked = {item.key for item in wanted.items}
     for item in sorted(_unsettled(wanted, linked, holds, observation, draft), key=lambda one: one.key):
@@ -114,7 +117,7 @@ def _unsettled(
         else:
             left.append(item)
     draft.present.update(unchanged)
-    draft.unchanged += len(unchanged)
+    draft.unchanged += sum(key not in draft.counted for key in unchanged) if draft.counted else len(unchanged)
     return left
 
 
@@ -182,7 +185,7 @@ def _keep(
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
             draft.settled_holds.append(item.key)
     if link.fingerprint == item.fingerprint:
-        draft.unchanged += 1
+        draft.unchanged += item.key not in draft.counted
         refused = hold is not None and hold.fingerprint != ANY_FINGERPRINT
         if hold is not None and refused and (hold.fingerprint != item.fingerprint or _looked_at(link, observation)):
             draft.settled_holds.append(item.key)  # what was refused is not asked for any more

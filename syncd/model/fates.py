@@ -62,9 +62,6 @@ class Fates:
         """Note what became of the item of `key`."""
         self._of.setdefault(key, []).append(fate)
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._of
-
     @property
     def settled(self) -> frozenset[Key]:
         """The items whose last change the portal confirmed."""
@@ -73,7 +70,7 @@ class Fates:
     @property
     def refused(self) -> Mapping[Key, Fate]:
         """The items that were refused, in order of their keys."""
-        return dict(sorted((key, fate) for key, fate in self._last() if fate.kind == "refused"))
+        return {key: self._of[key][-1] for key in sorted(self._of) if self._of[key][-1].kind == "refused"}
 
     @property
     def unknown(self) -> frozenset[Key]:

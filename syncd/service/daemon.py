@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import structlog
 
 from syncd.clock import Clock
-from syncd.cycle.result import PassResult
+from syncd.cycle.run import PassResult
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
 from syncd.portal.client import Progress
 from syncd.service.notify import Notifier
@@ -325,8 +325,8 @@ def _failure(result: PassResult) -> tuple[str, bool]:
     if result.record.state == "failed":
         return result.record.error or "failed", False
     counts = result.record.counts
-    if result.refused and not any(counts.get(name, 0) for name in ("created", "updated", "deleted", "adopted")):
-        return f"the portal refused all {len(result.refused)} changes", False
+    if result.fates.refused and not any(counts.get(name, 0) for name in ("created", "updated", "deleted", "adopted")):
+        return f"the portal refused all {len(result.fates.refused)} changes", False
     return "", False
 
 

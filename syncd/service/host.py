@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,28 +14,24 @@ from random import SystemRandom
 import structlog
 
 from syncd import __version__
-from syncd.app.wiring import bind_portals, feeds_directory, make_portal, make_setup
+from syncd.app.wiring import App, Connect, make_portal, make_syncs, open_app
 from syncd.clock import Clock, SystemClock
-from syncd.config import Config, PortalConfig, load_config
-from syncd.cycle.result import PassResult, Prepared
-from syncd.cycle.run import PassOptions, run_pass
-from syncd.cycle.setup import SyncSetup, World
+from syncd.config import Config, load_config
+from syncd.cycle.plan import Prepared
+from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, SyncdError
 from syncd.portal.client import Portal
 from syncd.service.alerts import Alerts
 from syncd.service.daemon import Daemon, Ended, Scheduled
 from syncd.service.notify import Notifier
 from syncd.service.overview import Overview, ServiceState, plan_view, stopped_view
-from syncd.service.schedule import DUE_NOTE, read_last_run, schedule_of
+from syncd.service.schedule import read_last_run, schedule_of
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked
-from syncd.source.web.cache import DirectoryCache
-from syncd.state.ledger import Ledger
 from syncd.web.views import PlanView, Totals, View
 
 _log = structlog.get_logger()
 _ALERTS_EVERY_S = 60.0
-Connect = Callable[[PortalConfig, Ledger, Clock, Callable[[str], None]], AbstractAsyncContextManager[Portal]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,26 +47,23 @@ class Surroundings:
     connect: Connect = make_portal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Open:
-    config: PortalConfig
-    portal: Portal
-    closing: AsyncExitStack
-
-
 @asynccontextmanager
 async def open_service(path: Path, around: Surroundings, stop: asyncio.Event) -> AsyncIterator[Service]:
     """Read the config at `path` and open its ledger and portals; raises ConfigError, StateError, StateLockedError."""
-    config = load_config(path, around.environ)
-    setups = _setups(config)
-    ledger = await Ledger.open(config.state, now=around.clock.now())
-    service = Service(ledger, around, stop)
-    try:
-        await service.take_over(config, setups)
-        yield service
-    finally:
-        await service.close()
-        await ledger.close()
+    async with open_app(
+        path,
+        readonly=False,
+        learn_secret=around.learn_secret,
+        clock=around.clock,
+        environ=around.environ,
+        connect=around.connect,
+    ) as app:
+        service = Service(app, around, stop)
+        try:
+            await service.begin()
+            yield service
+        finally:
+            await service.close()
 
 
 def surroundings(environ: Mapping[str, str], pid: int, learn_secret: Callable[[str], None]) -> Surroundings:
@@ -91,7 +84,7 @@ class Service:
     pass of a sync failed. `plans` are of the passes that run, and of those that a guard stopped.
     """
 
-    def __init__(self, ledger: Ledger, around: Surroundings, stop: asyncio.Event) -> None:
+    def __init__(self, app: App, around: Surroundings, stop: asyncio.Event) -> None:
         self.config_refused = ""
         self.passes: Counter[tuple[str, str]] = Counter()
         self.changes: Counter[tuple[str, str]] = Counter()
@@ -100,27 +93,23 @@ class Service:
         self.daemon = Daemon(
             clock=around.clock, notifier=around.notifier, stop=stop, random=around.random, ended=self._ended
         )
-        self._ledger = ledger
+        self.app = app
         self._around = around
         self._stop = stop
-        self._open: dict[str, _Open] = {}
-        self._setups: Mapping[str, SyncSetup] = {}
-        self._alerts = Alerts(ledger, around.clock)
-        self._overview = Overview(ledger, around.clock.now(), __version__)
+        self._alerts = Alerts(app.ledger, around.clock)
+        self._overview = Overview(app.ledger, around.clock.now(), __version__)
         self._server: AsyncExitStack | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._config: Config | None = None
 
     @property
     def config(self) -> Config:
         """The config that is in force."""
-        assert self._config is not None
-        return self._config
+        return self.app.config
 
     @property
     def portals(self) -> Mapping[str, Portal]:
         """The clients of the portals, by name."""
-        return {name: one.portal for name, one in self._open.items()}
+        return self.app.portals
 
     async def run(self, reload: asyncio.Event) -> None:
         """Run the passes that come due until the stop is set; read the config again whenever `reload` is set.
@@ -138,32 +127,31 @@ class Service:
             for task in beside:
                 task.cancel()
 
-    async def take_over(self, config: Config, setups: Mapping[str, SyncSetup]) -> None:
-        """Put `config` in force. Portals whose settings are unchanged keep their client, and with it their pace."""
-        server = await self._serve(config) if self._config is None or config.http != self._config.http else None
-        wanted = {portal.name: portal for portal in config.portals}
-        leaving = [name for name, one in self._open.items() if wanted.get(name) != one.config]
-        if self._config is not None:
-            names = {sync.name for sync in config.syncs}
-            ends = [one.name for one in self._config.syncs if one.portal in leaving or one.name not in names]
-            await self.daemon.drain(ends)
-        for name in leaving:
-            await self._open.pop(name).closing.aclose()
-        for name, portal in wanted.items():
-            if name not in self._open:
-                closing = AsyncExitStack()
-                client = await closing.enter_async_context(
-                    self._around.connect(portal, self._ledger, self._around.clock, self._around.learn_secret)
-                )
-                self._open[name] = _Open(config=portal, portal=client, closing=closing)
+    async def begin(self) -> None:
+        """Open the status page and set the schedules; raises ConfigError when the page's address is taken."""
+        self._server = await self._serve(self.config)
+        await self._schedule()
+
+    async def take_over(self, config: Config) -> None:
+        """Put `config` in force. Portals whose settings are unchanged keep their client, and with it their pace.
+
+        Raises ConfigError, with the old config still in force, when the new one cannot be used.
+        """
+        app = self.app
+        syncs = make_syncs(config, writable=True)
+        server = await self._serve(config) if config.http != app.config.http else None
+        await self.daemon.drain(app.leaving(config))
+        await app.take_over(config, syncs)
         if server is not None:
             await self._drop_server()
             self._server = server
-        self._config, self._setups = config, setups
-        bind_portals(config, setups, self.portals, self._ledger)
-        self.plans = {name: plan for name, plan in self.plans.items() if name in setups}
+        self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
+        await self._schedule()
+
+    async def _schedule(self) -> None:
+        """Set the schedules of the config in force, and watch its files."""
         self.daemon.set_syncs(await self._scheduled())
-        await self._note_due(setups)
+        await self._note_due([sync.name for sync in self.app.syncs()])
         self._watch()
 
     async def reload(self) -> None:
@@ -176,7 +164,7 @@ class Service:
         notifier.send(RELOADING="1", MONOTONIC_USEC=stamp, STATUS="reading the config again")
         try:
             config = self._read_again()
-            await self.take_over(config, _setups(config))
+            await self.take_over(config)
         except ConfigError as error:
             self.config_refused = str(error)
             _log.error("config.refused", reason=self.config_refused)
@@ -200,7 +188,7 @@ class Service:
             config=self.config,
             config_refused=self.config_refused,
             syncs=self.daemon.states(),
-            sources={name: setup.source.describe() for name, setup in self._setups.items()},
+            sources={sync.name: sync.source.describe() for sync in self.app.syncs()},
             plans=self.plans,
             portals=self.portals,
             totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
@@ -222,13 +210,11 @@ class Service:
         await self._alerts.update(troubles, self.config.alerts, self.portals)
 
     async def close(self) -> None:
-        """Close the status page and the connections to the portals."""
+        """Close the status page and stop watching files."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
         await self._drop_server()
-        for one in self._open.values():
-            await one.closing.aclose()
 
     async def _reload_when(self, reload: asyncio.Event) -> None:
         while True:
@@ -250,22 +236,18 @@ class Service:
                 name=sync.name,
                 portal=sync.portal,
                 schedule=schedule_of(sync),
-                last_run=await read_last_run(sync.name, self._ledger),
+                last_run=await read_last_run(sync.name, self.app.ledger),
                 run=partial(self._pass, sync.name),
-                progress=self._open[sync.portal].portal.progress,
+                progress=self.app.portals[sync.portal].progress,
             )
             for sync in self.config.syncs
         ]
 
     async def _pass(self, name: str, stop: asyncio.Event) -> PassResult:
-        setup = self._setups[name]
-        portal = next(sync.portal for sync in self.config.syncs if sync.name == name)
-        world = World(portal=self._open[portal].portal, ledger=self._ledger, clock=self._around.clock)
-
         def show(prepared: Prepared) -> None:
             self.plans[name] = plan_view(prepared)
 
-        return await run_pass(setup, world, PassOptions(approve=show), stop=stop)
+        return await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(approve=show))
 
     async def _ended(self, ended: Ended) -> None:
         """Count a pass, drop its plan unless a guard stopped it, and note when the next pass is due."""
@@ -293,7 +275,7 @@ class Service:
         for name in names:
             due = states[name].due if name in states else float("inf")
             now = self._around.clock.now()
-            await self._ledger.note(f"sync/{name}", DUE_NOTE, due if due < float("inf") else None, now)
+            await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
 
     def _watch(self) -> None:
         """Watch from now on the files of all syncs with `watch`."""
@@ -301,7 +283,7 @@ class Service:
             self._watching.cancel()
         watched = []
         for sync in self.config.syncs:
-            source = self._setups[sync.name].source
+            source = self.app.sync(sync.name).source
             if sync.when.watch and isinstance(source, FileBacked):
                 folder, deep = source.folder()
                 settle_s = sync.when.settle.total_seconds()
@@ -332,8 +314,3 @@ class Service:
         if self._server is not None:
             await self._server.aclose()
             self._server = None
-
-
-def _setups(config: Config) -> dict[str, SyncSetup]:
-    feeds = DirectoryCache(feeds_directory(config.state), writable=True)
-    return {sync.name: make_setup(config, sync, feeds) for sync in config.syncs}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from syncd.config import Config, SyncConfig
-from syncd.cycle.result import Prepared
+from syncd.cycle.plan import Prepared
 from syncd.model.item import Change
 from syncd.portal.client import Portal
 from syncd.service.daemon import SyncState

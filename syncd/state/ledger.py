@@ -10,13 +10,17 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+import msgspec
+
 from syncd.model.item import Hold, Json, Key, Link
 from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
 from syncd.state import file, items, journal, runs
+from syncd.state.notes import SyncNotes, Uids, Verified
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,15 +42,41 @@ class Ledger:
         self._executor = executor
         self._lock = lock
         self._closed = False
+        self.keep_runs: timedelta | None = None
+
+    def of(self, name: str) -> SyncLedger:
+        """x."""
+        return SyncLedger(self, name)
+
+    def of_portal(self, name: str) -> PortalLedger:
+        """x."""
+        return PortalLedger(self, name)
+
+    async def claimed(self, names: Collection[str], kinds: Collection[str]) -> frozenset[int]:
+        """x."""
+        links = [link for name in names for link in await self.links(name)]
+        return frozenset(link.remote_id for link in links if link.key.place.kind in kinds)
+
+    async def linked_ids(self, names: Collection[str], *, on_cards: bool) -> frozenset[int]:
+        """x."""
+        links = [link for name in names for link in await self.links(name)]
+        return frozenset(link.remote_id for link in links if link.key.place.on_card == on_cards)
+
+    async def open_creates(self, names: Collection[str], *, on_cards: bool) -> tuple[Intent, ...]:
+        """x."""
+        intents = [one for name in names for one in await self.open_intents(name)]
+        return tuple(one for one in intents if one.op == "create" and one.key.place.on_card == on_cards)
 
     @classmethod
-    async def open(cls, path: Path, *, now: float) -> Ledger:
+    async def open(cls, path: Path, *, now: float, keep_runs: timedelta | None = None) -> Ledger:
         """Open the ledger at `path` for this process alone, making the file and its directory where missing.
 
         Runs that a crash left unfinished are ended at unix time `now`. Raises StateLockedError when another process
         has it, StateError when it is damaged, foreign, made by a newer syncd, or not writable.
         """
-        return await _started(partial(_open, path, now))
+        ledger = await _started(partial(_open, path, now))
+        ledger.keep_runs = keep_runs
+        return ledger
 
     @classmethod
     async def open_readonly(cls, path: Path) -> Ledger:
@@ -229,3 +259,184 @@ def _open(path: Path, now: float, executor: ThreadPoolExecutor) -> Ledger:
 
 def _open_readonly(path: Path, executor: ThreadPoolExecutor) -> Ledger:
     return Ledger(path, file.open_for_reading(path), executor, None)
+
+
+class SyncLedger:
+    """TEMPORARY."""
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self.ledger = ledger
+        self.name = name
+        self._scope = f"sync/{name}"
+
+    async def links(self) -> tuple[Link, ...]:
+        """x."""
+        return await self.ledger.links(self.name)
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """x."""
+        return await self.ledger.holds(self.name)
+
+    async def tally(self) -> Tally:
+        """x."""
+        return await self.ledger.tally(self.name)
+
+    async def open_intents(self) -> tuple[Intent, ...]:
+        """x."""
+        return await self.ledger.open_intents(self.name)
+
+    async def reserve_ids(self, count: int) -> range:
+        """x."""
+        return await self.ledger.reserve_ids(count)
+
+    async def intend(self, run_id: int, intents: Sequence[Intent]) -> None:
+        """x."""
+        await self.ledger.intend(run_id, intents)
+
+    async def sent_again(self, ids: Sequence[int], *, now: float) -> None:
+        """x."""
+        await self.ledger.sent_again(ids, now=now)
+
+    async def settle(self, run_id: int, settlements: Sequence[Settlement]) -> None:
+        """x."""
+        await self.ledger.settle(run_id, settlements)
+
+    async def adopt(self, run_id: int, links: Sequence[Link], *, now: float) -> None:
+        """x."""
+        await self.ledger.adopt(run_id, links, now=now)
+
+    async def doubt(self, keys: Collection[Key]) -> None:
+        """x."""
+        await self.ledger.doubt(self.name, keys)
+
+    async def relearn(self, versions: Mapping[Key, int]) -> None:
+        """x."""
+        await self.ledger.relearn(self.name, versions)
+
+    async def mark_absent(self, absent: Collection[Key], present: Collection[Key]) -> None:
+        """x."""
+        await self.ledger.mark_absent(self.name, absent, present)
+
+    async def forget(self, keys: Collection[Key]) -> None:
+        """x."""
+        await self.ledger.forget(self.name, keys)
+
+    async def hold(self, holds: Sequence[Hold]) -> None:
+        """x."""
+        await self.ledger.hold(self.name, holds)
+
+    async def release(self, keys: Collection[Key] | None) -> int:
+        """x."""
+        return await self.ledger.release(self.name, keys)
+
+    async def begin_run(self, started: float) -> int:
+        """x."""
+        if self.ledger.keep_runs is not None:
+            await self.ledger.prune(started - self.ledger.keep_runs.total_seconds())
+        return await self.ledger.begin_run(self.name, started)
+
+    async def end_run(self, run_id: int, record: RunRecord) -> None:
+        """x."""
+        await self.ledger.end_run(run_id, record)
+
+    async def changes(self, run_id: int) -> tuple[ChangeRecord, ...]:
+        """x."""
+        return await self.ledger.changes(run_id)
+
+    async def last_run(self) -> RunRecord | None:
+        """x."""
+        return await self.ledger.last_run(self.name)
+
+    async def last_success(self) -> float | None:
+        """x."""
+        return await self.ledger.last_success(self.name)
+
+    async def runs(self, limit: int) -> tuple[RunRecord, ...]:
+        """x."""
+        return await self.ledger.runs(self.name, limit)
+
+    async def notes(self) -> SyncNotes:
+        """x."""
+        read = self.ledger.read_note
+        verified = await read(self._scope, "verified")
+        uids = await read(self._scope, "uids")
+        home = await read(self._scope, "portal")
+        floor = await read(self._scope, "highest id before creating")
+        return SyncNotes(
+            verified=Verified(portal=str(verified[0]), at=verified[1]) if verified else None,
+            uids=msgspec.convert(uids[0], Uids) if uids else Uids(),
+            home=str(home[0]) if home else None,
+            floor=floor[0] if floor and isinstance(floor[0], int) else 0,
+        )
+
+    async def note_verified(self, portal: str, now: float) -> None:
+        """x."""
+        await self.ledger.note(self._scope, "verified", portal, now)
+
+    async def forget_verified(self) -> None:
+        """x."""
+        await self.ledger.drop_note(self._scope, "verified")
+
+    async def note_home(self, origin: str, now: float) -> None:
+        """x."""
+        await self.ledger.note(self._scope, "portal", origin, now)
+
+    async def note_floor(self, highest: int, now: float) -> None:
+        """x."""
+        await self.ledger.note(self._scope, "highest id before creating", highest, now)
+
+    async def forget_floor(self) -> None:
+        """x."""
+        await self.ledger.drop_note(self._scope, "highest id before creating")
+
+    async def note_uids(self, uids: Uids, now: float) -> None:
+        """x."""
+        await self.ledger.note(self._scope, "uids", {"names": uids.names, "doubted": sorted(uids.doubted)}, now)
+
+    async def note_due(self, due: float | None, now: float) -> None:
+        """x."""
+        await self.ledger.note(self._scope, "due", due, now)
+
+
+class PortalLedger:
+    """TEMPORARY."""
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self.ledger = ledger
+        self.name = name
+        self._scope = f"portal/{name}"
+
+    async def directory(self, origin: str) -> Json:
+        """x."""
+        note = await self.ledger.read_note(self._scope, "directory")
+        value = note[0] if note is not None and isinstance(note[0], Mapping) else {}
+        return value.get("directory") if value.get("portal") == origin else None
+
+    async def note_directory(self, origin: str, directory: Json, now: float) -> None:
+        """x."""
+        await self.ledger.note(self._scope, "directory", {"portal": origin, "directory": directory}, now)
+
+    async def forget_directory(self) -> None:
+        """x."""
+        await self.ledger.drop_note(self._scope, "directory")
+
+    async def budget(self) -> Json:
+        """x."""
+        note = await self.ledger.read_note(self._scope, "budget")
+        return note[0] if note is not None else None
+
+    async def note_budget(self, budget: Json, now: float) -> None:
+        """x."""
+        await self.ledger.note(self._scope, "budget", budget, now)
+
+    async def sections_under_way(self) -> tuple[int, float] | None:
+        """x."""
+        note = await self.ledger.read_note(self._scope, "sections under way")
+        return (note[0], note[1]) if note is not None and isinstance(note[0], int) else None
+
+    async def note_sections_under_way(self, number: int, now: float) -> None:
+        """x."""
+        if number:
+            await self.ledger.note(self._scope, "sections under way", number, now)
+        else:
+            await self.ledger.drop_note(self._scope, "sections under way")

@@ -42,7 +42,7 @@ def stage_of(folder: Path, count: int) -> Stage:
 
 async def migrated(stage: Stage, *, kill_at: int | None) -> None:
     """Run a pass; with `kill_at` the process dies when so many events stand there."""
-    async with stage.opened() as (setups, world):
+    async with stage.opened() as (syncs, app):
         if kill_at is not None:
             handle = stage.world.handle
 
@@ -54,7 +54,7 @@ async def migrated(stage: Stage, *, kill_at: int | None) -> None:
                 return response
 
             stage.world.handle = dying  # type: ignore[method-assign]
-        await run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event())
+        await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions())
 
 
 async def recovered(stage: Stage) -> tuple[float, float, int]:
@@ -70,18 +70,18 @@ async def recovered(stage: Stage) -> tuple[float, float, int]:
         return handle(now, request)
 
     stage.world.handle = watching  # type: ignore[method-assign]
-    async with stage.opened() as (setups, world):
-        await run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event())
+    async with stage.opened() as (syncs, app):
+        await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions())
     return found[0]
 
 
 async def proved(stage: Stage) -> None:
     """Read everything back and print what it took."""
-    async with stage.opened() as (setups, world):
-        keys = [link.key for link in await world.ledger.links("shifts")]
-        before, began, ours = world.portal.usage(), stage.clock.now(), time.perf_counter()
-        found = await read_back(setups["shifts"], world, keys)
-        used = world.portal.usage().since(before)
+    async with stage.opened() as (syncs, app):
+        keys = [link.key for link in await app.ledger.links("shifts")]
+        before, began, ours = app.portals["main"].usage(), stage.clock.now(), time.perf_counter()
+        found = await read_back(app.open_pass(syncs["shifts"], asyncio.Event()), keys)
+        used = app.portals["main"].usage().since(before)
         costs = sum(line.duration_s for line in list(stage.world.log)[-used.requests :])
         print(
             f"read-back of {len(keys):,}: {len(found.confirmed):,} confirmed,"

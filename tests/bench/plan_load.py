@@ -22,9 +22,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from syncd.app.wiring import open_app
-from syncd.cycle import directory as directories
-from syncd.cycle.look import note_verified
-from syncd.cycle.prepare import prepare
+from syncd.cycle.directories import store
+from syncd.cycle.plan import preview
 from syncd.model.item import Change, Link
 from syncd.portal.people.directory import Caller, Directory, Section, User
 from tests.source.workbooks import workbook
@@ -126,14 +125,14 @@ def link_of(change: Change, remote_id: int) -> Link:
 async def fill(config: Path) -> None:
     """Link everything the schedule holds, as after a first pass."""
     async with open_app(config, readonly=False, learn_secret=lambda _: None) as app:
-        setup, world = app.setup("bench"), app.world("bench")
-        now = world.clock.now()
-        await directories.store(world, people(now))
-        await note_verified(setup, world)
-        prepared = await prepare(setup, world, verify=False, keep=False)
-        run_id = await world.ledger.begin_run("bench", now)
+        run = app.open_pass(app.sync("bench"), asyncio.Event())
+        now = app.clock.now()
+        await store(run, people(now))
+        await run.ledger.note_verified(run.portal.origin, now)
+        prepared = await preview(run, verify=False)
+        run_id = await app.ledger.begin_run("bench", now)
         links = [link_of(change, 1 + n) for n, change in enumerate(prepared.plan.changes)]
-        await world.ledger.adopt(run_id, links, now=now)
+        await app.ledger.adopt(run_id, links, now=now)
 
 
 def command(config: Path, *arguments: str) -> None:
@@ -164,7 +163,7 @@ async def passes(config: Path) -> None:
     async with open_app(config, readonly=True, learn_secret=lambda _: None) as app:
         for _ in range(3):
             began, used = time.perf_counter(), time.process_time()
-            prepared = await prepare(app.setup("bench"), app.world("bench"), verify=False, keep=False)
+            prepared = await preview(app.open_pass(app.sync("bench"), asyncio.Event()), verify=False)
             took, used = time.perf_counter() - began, time.process_time() - used
             print(f"in one process: {took:.2f} s, {used:.2f} s of processor time, unchanged {prepared.plan.unchanged}")
 
@@ -174,7 +173,7 @@ def profiled(config: Path) -> None:
 
     async def work() -> None:
         async with open_app(config, readonly=True, learn_secret=lambda _: None) as app:
-            await prepare(app.setup("bench"), app.world("bench"), verify=False, keep=False)
+            await preview(app.open_pass(app.sync("bench"), asyncio.Event()), verify=False)
 
     profiler = cProfile.Profile()
     profiler.runcall(run_inline, work())  # work for threads is done in this one, where the profiler looks

@@ -26,8 +26,7 @@ from unittest.mock import patch
 
 from syncd.cli import main as syncd
 from syncd.cli.commands import passes
-from syncd.cycle.result import PassResult
-from syncd.cycle.run import run_pass
+from syncd.cycle.run import PassResult, run_pass
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "syncd"

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from random import Random
 
 import msgspec
 import pytest
 
 from syncd.app.check import Check, check_all
-from syncd.app.wiring import App
-from syncd.config import load_config
-from syncd.cycle.prepare import prepare
+from syncd.cycle.plan import preview
 from syncd.errors import PortalRefusedError
-from syncd.portal.client import Portal
-from syncd.portal.limits.pace import Limits
-from syncd.portal.line.credential import Webhook
 from syncd.sandbox.seed import default_world
 from tests.crm.stage import HEADER, ROWS, VISITS
 from tests.support.sandbox import HEADER as SHIFT_HEADER
-from tests.support.sandbox import SHIFTS, WEBHOOK, Stage, run_inline
+from tests.support.sandbox import SHIFTS, Stage, run_inline
 
 SHIFT = f"{SHIFT_HEADER}1,Early shift,2026-12-01 06:00,2026-12-01 14:00,anna.petrova@school.example,Desk 1\n"
 
@@ -34,25 +29,9 @@ def checks(
     )
     stage = Stage(folder, config, seed=msgspec.structs.replace(world, webhooks=hooks, users=users))
     stage.write("visits.csv", HEADER + ROWS)
-    path = stage.write("syncd.toml", config)
 
     async def run() -> list[Check]:
-        portal = Portal(
-            name="main",
-            credential=Webhook(address=WEBHOOK),
-            limits=Limits.tariff("standard"),
-            clock=stage.clock,
-            random=Random(1).random,
-            transport=stage.transport,
-        )
-        async with stage.opened() as (setups, passing):
-            app = App(
-                config=load_config(path, {}),
-                ledger=passing.ledger,
-                portals={"main": portal},
-                clock=stage.clock,
-                ready=setups,
-            )
+        async with stage.opened() as (_, app):
             return [one async for one in check_all(app, offline=False)]
 
     return run_inline(run())
@@ -87,8 +66,8 @@ def test_a_webhook_without_the_scope_of_calendars_is_told_by_the_plan_too(tmp_pa
     stage.write("shifts.csv", SHIFT)
 
     async def planned() -> None:
-        async with stage.opened() as (setups, passing):
-            await prepare(setups["shifts"], passing, verify=False, keep=False)
+        async with stage.opened() as (syncs, app):
+            await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
 
     with pytest.raises(PortalRefusedError, match="insufficient_scope"):
         run_inline(planned())

@@ -77,8 +77,8 @@ async def seen_by_month(stage: Stage, window: Window) -> dict[date, Counter[Show
         )
         for first, last in months
     ]
-    async with stage.opened() as (_, world):
-        answers = await world.portal.read_many(commands)
+    async with stage.opened() as (_, app):
+        answers = await app.portals["main"].read_many(commands)
     seen: dict[date, Counter[Shown]] = {}
     for (first, _), answer in zip(months, answers, strict=True):
         assert isinstance(answer, Done), answer

@@ -19,9 +19,8 @@ from typing import Any
 import orjson
 from dateutil.rrule import rrulestr
 
-from syncd.cycle.result import PassResult
-from syncd.cycle.run import PassOptions, run_pass
-from syncd.cycle.taking import Offer, Taken, purge, undo
+from syncd.cycle.run import PassOptions, PassResult, run_pass
+from syncd.cycle.takeback import Offer, Taken, purge, undo
 from syncd.model.item import Link
 from syncd.portal.line.answers import RawAnswer
 from syncd.sandbox.faults import FaultLine, parse_fault
@@ -336,17 +335,17 @@ class Play:
         self.check_foreign()
 
     async def _pass(self, sync: str, options: PassOptions) -> PassResult:
-        async with self.stage.opened() as (setups, world):
-            return await run_pass(setups[sync], world, options, stop=asyncio.Event())
+        async with self.stage.opened() as (syncs, app):
+            return await run_pass(app.open_pass(syncs[sync], asyncio.Event()), options)
 
     async def _take_back(self, sync: str, *, everything: bool) -> Taken | None:
-        async with self.stage.opened() as (setups, world):
+        async with self.stage.opened() as (syncs, app):
             if everything:
-                return await purge(setups[sync], world, confirm=_agreed, stop=asyncio.Event())
-            last = await world.ledger.last_run(sync)
+                return await purge(app.open_pass(syncs[sync], asyncio.Event()), confirm=_agreed)
+            last = await app.ledger.last_run(sync)
             if last is None:
                 return None
-            return await undo(setups[sync], world, last.id, confirm=_agreed, stop=asyncio.Event())
+            return await undo(app.open_pass(syncs[sync], asyncio.Event()), last.id, confirm=_agreed)
 
     # What must hold.
 
@@ -415,8 +414,8 @@ class Play:
                 assert ((event.location or ""), event.owner_id) == (row.place, PEOPLE[row.owner])
 
     async def _links(self, sync: str) -> tuple[Link, ...]:
-        async with self.stage.opened() as (_, world):
-            return await world.ledger.links(sync)
+        async with self.stage.opened() as (_, app):
+            return await app.ledger.links(sync)
 
 
 async def _agreed(_offer: Offer) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from syncd.config import load_config
-from syncd.cycle.prepare import prepare
+from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.portal.limits.forecast import Forecast
 from syncd.sandbox.settings import Settings
@@ -29,11 +29,11 @@ def test_status_beside_a_running_push_tells_used_limit_and_reset(tmp_path: Path)
     stage = stage_of(tmp_path, 200)
 
     async def main() -> None:
-        async with stage.opened() as (setups, world):
-            push = asyncio.ensure_future(run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event()))
+        async with stage.opened() as (syncs, app):
+            push = asyncio.ensure_future(run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions()))
             await asyncio.sleep(100)
             config = load_config(tmp_path / "syncd.toml", {})
-            budget = (await read_status(config, world.ledger, stage.clock)).operating["main"][ADD]
+            budget = (await read_status(config, app.ledger, stage.clock)).operating["main"][ADD]
             truth = {key: used for key, used, _ in stage.world.budgets(stage.clock.now())}[f"apauth||{ADD}"]
             assert truth - 70 <= budget.used_s <= truth + 1
             assert budget.used_s > 100
@@ -51,8 +51,8 @@ def test_a_process_killed_in_the_middle_does_not_overrun_the_limit_when_it_start
     copied = tmp_path / "copied.db"
 
     async def killed() -> None:
-        async with stage.opened() as (setups, world):
-            push = asyncio.ensure_future(run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event()))
+        async with stage.opened() as (syncs, app):
+            push = asyncio.ensure_future(run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions()))
             await asyncio.sleep(130)
             # What the disk holds at this moment is all that a killed process leaves.
             for suffix in ("", "-wal"):
@@ -77,8 +77,8 @@ def test_plan_estimates_with_the_costs_an_earlier_run_learned(tmp_path: Path) ->
     stage = stage_of(tmp_path, 60)
 
     async def plan() -> Forecast:
-        async with stage.opened() as (setups, world):
-            return (await prepare(setups["shifts"], world, verify=False, keep=False)).forecast
+        async with stage.opened() as (syncs, app):
+            return (await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)).forecast
 
     fresh = run_inline(plan())
     run_inline(stage.one_pass())

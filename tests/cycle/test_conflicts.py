@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.result import PassResult
+from syncd.cycle.run import PassResult
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from tests.cycle.test_pass import ROWS, _edit, _remove, staged
@@ -129,8 +129,8 @@ def test_an_event_edited_again_each_time_is_put_right_after_a_retry(tmp_path: Pa
 
 
 async def _released(stage: Stage) -> int:
-    async with stage.opened() as (_, world):
-        return await world.ledger.release("shifts", None)
+    async with stage.opened() as (_, app):
+        return await app.ledger.release("shifts", None)
 
 
 def test_edits_with_peace_in_between_are_no_fight(tmp_path: Path) -> None:

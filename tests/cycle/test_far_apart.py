@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.result import PassResult
-from syncd.cycle.run import PassOptions, run_pass
+from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from tests.cycle.test_pass import _series_stage
@@ -47,9 +46,9 @@ def unbounded(stage: Stage) -> PassResult:
     """Run a pass as a migration does, with every day there is."""
 
     async def go() -> PassResult:
-        async with stage.opened() as (setups, world):
-            setup = setups["shifts"].unbounded()
-            return await run_pass(setup, world, PassOptions(verify=True), stop=asyncio.Event())
+        async with stage.opened() as (syncs, app):
+            setup = syncs["shifts"].unbounded()
+            return await run_pass(app.open_pass(setup, asyncio.Event()), PassOptions(verify=True))
 
     return run_inline(go())
 

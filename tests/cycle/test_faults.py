@@ -124,8 +124,8 @@ def test_a_kill_at_any_request_leaves_nothing_double_and_nothing_lost(tmp_path: 
         pass
 
     async def dying() -> None:
-        async with stage.opened() as (setups, world):
-            await run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event())
+        async with stage.opened() as (syncs, app):
+            await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions())
 
     handle = stage.world.handle
 
@@ -147,11 +147,11 @@ def test_a_stop_signal_settles_what_is_in_flight_and_the_next_run_goes_on(tmp_pa
     stage = faulty(tmp_path, count=200)
 
     async def stopped() -> str:
-        async with stage.opened() as (setups, world):
+        async with stage.opened() as (syncs, app):
             stop = asyncio.Event()
             stage.transport.before = lambda: stop.set() if stage.transport.requests > 7 else None
-            result = await run_pass(setups["shifts"], world, PassOptions(), stop=stop)
-            assert await world.ledger.open_intents("shifts") == ()
+            result = await run_pass(app.open_pass(syncs["shifts"], stop), PassOptions())
+            assert await app.ledger.open_intents("shifts") == ()
             return f"{result.state} {result.exit_code}"
 
     assert run_inline(stopped()) == "stopped 130"
@@ -176,8 +176,8 @@ def test_a_create_found_after_a_kill_counts_once(tmp_path: Path) -> None:
         return response
 
     async def dying() -> None:
-        async with stage.opened() as (setups, world):
-            await run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event())
+        async with stage.opened() as (syncs, app):
+            await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions())
 
     stage.world.handle = dies_after_creating  # type: ignore[method-assign, assignment]
     with contextlib.suppress(Killed, BaseExceptionGroup):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.prepare import prepare
-from syncd.cycle.taking import undo
+from syncd.cycle.plan import preview
+from syncd.cycle.takeback import undo
 from syncd.errors import GuardError
 from syncd.sandbox.world import World
 from tests.cycle.test_pass import ROWS, staged
@@ -49,8 +49,8 @@ def test_a_plan_says_it_too(tmp_path: Path) -> None:
     stage = rehearsed(tmp_path)
 
     async def plan() -> None:
-        async with stage.opened() as (setups, world):
-            await prepare(setups["shifts"], world, verify=False, keep=False)
+        async with stage.opened() as (syncs, app):
+            await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
 
     with pytest.raises(GuardError, match="has written 3 items to"):
         run_inline(plan())
@@ -59,7 +59,7 @@ def test_a_plan_says_it_too(tmp_path: Path) -> None:
 def test_nothing_is_taken_back_from_another_portal(tmp_path: Path) -> None:
     stage = rehearsed(tmp_path)
     before = stage.transport.requests
-    undone = taking(stage, lambda setup, world: undo(setup, world, 1, confirm=yes, stop=asyncio.Event()))
+    undone = taking(stage, lambda setup, app: undo(app.open_pass(setup, asyncio.Event()), 1, confirm=yes))
     assert [one.error.exit_code if one.error else 0 for one in (undone, purged(stage))] == [4, 4]
     assert stage.transport.requests == before
 

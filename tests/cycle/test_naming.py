@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
-from syncd.cycle.prepare import prepare
-from syncd.cycle.result import PassResult, Prepared
-from syncd.cycle.taking import Offer, Taken, undo
+from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.run import PassResult
+from syncd.cycle.takeback import Offer, Taken, undo
 from syncd.sandbox.rows import Event
 from tests.support.sandbox import WEBHOOK, Stage, run_inline
 
@@ -278,8 +278,8 @@ def test_recovery_marks_stay_with_their_events_when_uids_change(tmp_path: Path) 
 
 def test_a_look_at_the_plan_remembers_nothing(school: School) -> None:
     async def planned() -> Prepared:
-        async with school.stage.opened() as (setups, world):
-            return await prepare(setups["shifts"], world, verify=False, keep=False)
+        async with school.stage.opened() as (syncs, app):
+            return await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
 
     school.feed(*timetable())
     school.write(*timetable())
@@ -294,8 +294,8 @@ def test_a_run_can_be_undone_after_the_uids_have_changed(school: School) -> None
         return True
 
     async def undone(run_id: int) -> Taken:
-        async with school.stage.opened() as (setups, world):
-            return await undo(setups["shifts"], world, run_id, confirm=yes, stop=asyncio.Event())
+        async with school.stage.opened() as (syncs, app):
+            return await undo(app.open_pass(syncs["shifts"], asyncio.Event()), run_id, confirm=yes)
 
     school.feed(*timetable())
     school.feed(*timetable())

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from syncd.config import load_config
-from syncd.cycle.result import PassResult
-from syncd.cycle.run import PassOptions, run_pass
+from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import PortalUnreachableError
 from syncd.sandbox.settings import Settings
 from syncd.service.status import read_status, status_document
@@ -28,16 +27,16 @@ FOR_EVER = (
 
 async def failing_pass(stage: Stage) -> tuple[str, dict[str, object], float]:
     """Run one pass; return the error that ended it ("" if none), the status document then, and how long it took."""
-    async with stage.opened() as (setups, world):
+    async with stage.opened() as (syncs, app):
         began = stage.clock.now()
         said = ""
         try:
-            result: PassResult = await run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event())
+            result: PassResult = await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions())
             said = result.record.error
         except PortalUnreachableError as error:
             said = str(error)
         config = load_config(stage.folder / "syncd.toml", {})
-        document = status_document(await read_status(config, world.ledger, stage.clock))
+        document = status_document(await read_status(config, app.ledger, stage.clock))
         return said, document["syncs"][0], stage.clock.now() - began  # type: ignore[index,return-value] # JSON
 
 

@@ -120,22 +120,22 @@ def test_a_foreign_event_in_the_same_section_is_never_touched(tmp_path: Path) ->
 
 
 async def _add(stage: Stage, section: int, name: str) -> None:
-    async with stage.opened() as (_, world):
+    async with stage.opened() as (_, app):
         params: dict[str, Json] = {"type": "user", "ownerId": 3, "section": section, "name": name, "skip_time": "N"}
         params |= {"from": "2026-12-01T10:00:00", "to": "2026-12-01T11:00:00", "timezone_from": "Europe/Moscow"}
-        await world.portal.read("calendar.event.add", params)
+        await app.portals["main"].read("calendar.event.add", params)
 
 
 async def _edit(stage: Stage, event_id: int, **changes: str) -> None:
-    async with stage.opened() as (_, world):
+    async with stage.opened() as (_, app):
         params: dict[str, Json] = {"id": event_id, "type": "user", "ownerId": 3, "skip_time": "N", **changes}
         params |= {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}
-        await world.portal.read("calendar.event.update", params)
+        await app.portals["main"].read("calendar.event.update", params)
 
 
 async def _remove(stage: Stage, event_id: int) -> None:
-    async with stage.opened() as (_, world):
-        await world.portal.read("calendar.event.delete", {"id": event_id})
+    async with stage.opened() as (_, app):
+        await app.portals["main"].read("calendar.event.delete", {"id": event_id})
 
 
 def test_an_edit_in_the_portal_is_put_right_on_a_verify_pass(tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_a_section_deleted_by_hand_is_made_anew_on_a_verify_pass(tmp_path: Path)
 
 
 async def _remove_section(stage: Stage, section: int) -> None:
-    async with stage.opened() as (_, world):
-        await world.portal.read("calendar.section.delete", {"id": section, "type": "user", "ownerId": 3})
+    async with stage.opened() as (_, app):
+        await app.portals["main"].read("calendar.section.delete", {"id": section, "type": "user", "ownerId": 3})
 
 
 def test_the_text_filter_s_rewriting_is_neither_an_edit_nor_a_reason_to_create_again(tmp_path: Path) -> None:
@@ -280,11 +280,11 @@ section = "Team"
 
 
 async def _take_out(stage: Stage, event_id: int) -> None:
-    async with stage.opened() as (_, world):
+    async with stage.opened() as (_, app):
         params: dict[str, Json] = {"id": event_id, "type": "user", "ownerId": 3, "name": "Cancelled", "skip_time": "N"}
         params |= {"recurrence_mode": "this", "current_date_from": "2026-12-08"}
         params |= {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}
-        await world.portal.read("calendar.event.update", params)
+        await app.portals["main"].read("calendar.event.update", params)
 
 
 def test_a_series_from_which_a_person_took_an_occurrence_is_made_anew(tmp_path: Path) -> None:

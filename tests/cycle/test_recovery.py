@@ -12,9 +12,8 @@ import pytest
 
 from syncd.app.wiring import limits_of
 from syncd.config import load_config
-from syncd.cycle.prepare import prepare
-from syncd.cycle.result import PassResult
-from syncd.cycle.run import PassOptions, run_pass
+from syncd.cycle.plan import preview
+from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import StateError
 from syncd.model.item import Hold, Item, Json
 from syncd.sandbox.faults import parse_fault
@@ -77,8 +76,8 @@ def test_a_process_that_dies_while_a_section_is_made_leaves_it_to_the_next_one(t
     stage = armed(tmp_path, f"late:method=calendar.section.add,times=1,seconds={seconds}")
 
     async def dying() -> None:
-        async with stage.opened() as (setups, world):
-            await asyncio.wait_for(run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event()), 5)
+        async with stage.opened() as (syncs, app):
+            await asyncio.wait_for(run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions()), 5)
 
     with pytest.raises(TimeoutError):
         run_inline(dying())
@@ -118,8 +117,8 @@ def test_a_clock_that_was_set_back_neither_hangs_nor_loses_anything(tmp_path: Pa
     stage = faulty(tmp_path, "cut-after:method=calendar.event.add,times=1")
 
     async def killed() -> None:
-        async with stage.opened() as (setups, world):
-            await asyncio.wait_for(run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event()), 5)
+        async with stage.opened() as (syncs, app):
+            await asyncio.wait_for(run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions()), 5)
 
     with pytest.raises(TimeoutError):
         run_inline(killed())
@@ -140,11 +139,11 @@ def test_a_hold_made_under_a_clock_that_was_ahead_does_not_wait_for_that_time(tm
     item = run_inline(_wanted(stage))[0]
 
     async def held(since: float) -> int:
-        async with stage.opened() as (setups, world):
+        async with stage.opened() as (syncs, app):
             hold = Hold(key=item.key, reason="refused", fingerprint=item.fingerprint, attempts=1, since=since,
                         retry_at=since + 900)  # fmt: skip
-            await world.ledger.hold("shifts", [hold])
-            return (await prepare(setups["shifts"], world, verify=True, keep=False)).counts["held"]
+            await app.ledger.hold("shifts", [hold])
+            return (await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=True)).counts["held"]
 
     now = stage.clock.start + stage.clock.offset_s
     assert run_inline(held(now - 60)) == 1
@@ -152,8 +151,8 @@ def test_a_hold_made_under_a_clock_that_was_ahead_does_not_wait_for_that_time(tm
 
 
 async def _wanted(stage: Stage) -> tuple[Item, ...]:
-    async with stage.opened() as (setups, world):
-        return (await prepare(setups["shifts"], world, verify=True, keep=False)).wanted
+    async with stage.opened() as (syncs, app):
+        return (await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=True)).wanted
 
 
 class Full(sqlite3.OperationalError):
@@ -218,18 +217,18 @@ def test_a_corrupt_ledger_is_told_before_the_portal_is_asked(tmp_path: Path) -> 
 
 
 async def _links(stage: Stage) -> Any:
-    async with stage.opened() as (_, world):
-        return await world.ledger.links("shifts")
+    async with stage.opened() as (_, app):
+        return await app.ledger.links("shifts")
 
 
 async def _intended(stage: Stage) -> int:
-    async with stage.opened() as (_, world):
-        return len(await world.ledger.open_intents("shifts"))
+    async with stage.opened() as (_, app):
+        return len(await app.ledger.open_intents("shifts"))
 
 
 async def _ask(stage: Stage, method: str, **params: Json) -> None:
-    async with stage.opened() as (_, world):
-        await world.portal.read(method, params)
+    async with stage.opened() as (_, app):
+        await app.portals["main"].read(method, params)
 
 
 def test_an_update_that_was_lost_is_sent_again_even_when_only_the_portal_tells_that_it_is_needed(
@@ -290,8 +289,8 @@ def test_a_series_whose_create_was_lost_and_that_a_person_took_an_occurrence_out
     )
 
     async def killed() -> None:
-        async with stage.opened() as (setups, world):
-            await asyncio.wait_for(run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event()), 5)
+        async with stage.opened() as (syncs, app):
+            await asyncio.wait_for(run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions()), 5)
 
     with pytest.raises(TimeoutError):
         run_inline(killed())

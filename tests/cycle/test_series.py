@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from syncd.cycle.result import PassResult
+from syncd.cycle.run import PassResult
 from syncd.model.entry import Entry
 from syncd.model.window import Window
 from tests.cycle.browser import differences, seen_by_month, series_stage
@@ -50,8 +50,8 @@ def compared(seed: int, folder: Path, number: int = SERIES_IN_A_FILE) -> list[st
 
 
 async def _looked_at(stage: Stage, text: str, floating: str) -> tuple[PassResult, PassResult, list[str]]:
-    async with stage.opened() as (setups, world):
-        window: Window = setups["series"].window(world.clock.now())
+    async with stage.opened() as (syncs, app):
+        window: Window = syncs["series"].window(app.clock.now())
     first = await stage.one_pass("series")
     lines = list(differences(await seen_by_month(stage, window), text, window, floating=floating))
     return first, await stage.one_pass("series", verify=True), lines

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from syncd.cycle.result import PassResult
+from syncd.cycle.run import PassResult
 from syncd.model.entry import Moment, Override, Span
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
@@ -73,8 +73,8 @@ class Edited:
         result = await self.stage.one_pass("series")
         self.look()
         self.stage.transport.before = None
-        async with self.stage.opened() as (setups, world):
-            window = setups["series"].window(world.clock.now())
+        async with self.stage.opened() as (syncs, app):
+            window = syncs["series"].window(app.clock.now())
         lines = list(differences(await seen_by_month(self.stage, window), ics, window, floating=ZONE))
         return result, await self.stage.one_pass("series", verify=True), lines
 

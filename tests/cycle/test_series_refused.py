@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import orjson
 import pytest
 
-from syncd.cycle.result import PassResult
+from syncd.cycle.run import PassResult
 from syncd.model.item import Json
 from syncd.portal.line.answers import RawAnswer
 from tests.cycle.browser import OWNER
@@ -59,8 +59,8 @@ def refusing(stage: Stage, method: str, shape: str = "a sentence") -> Refusing:
 
 
 async def asked(stage: Stage, method: str, **params: Json) -> None:
-    async with stage.opened() as (_, world):
-        await world.portal.read(method, params)
+    async with stage.opened() as (_, app):
+        await app.portals["main"].read(method, params)
 
 
 def brought(edited: Edited, ics: str) -> PassResult:
@@ -129,8 +129,8 @@ def test_a_series_goes_when_only_a_part_of_what_takes_its_place_is_refused(tmp_p
 
 
 async def holds(stage: Stage) -> int:
-    async with stage.opened() as (_, world):
-        return len(await world.ledger.holds("shifts"))
+    async with stage.opened() as (_, app):
+        return len(await app.ledger.holds("shifts"))
 
 
 def test_a_hold_ends_with_what_was_refused(tmp_path: Path) -> None:

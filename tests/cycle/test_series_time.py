@@ -44,8 +44,8 @@ def staged(folder: Path, text: str, server: str, caller: str, zone: str = "Europ
 async def wrong(stage: Stage, text: str, zone: str) -> list[str]:
     """Run a pass and return how the months differ from the text, and what the pass had to say against it."""
     result = await stage.one_pass("series")
-    async with stage.opened() as (setups, world):
-        window: Window = setups["series"].window(world.clock.now())
+    async with stage.opened() as (syncs, app):
+        window: Window = syncs["series"].window(app.clock.now())
     found = list(differences(await seen_by_month(stage, window), text, window, floating=zone))
     return found + [f"{problem.kind}: {problem.reason}" for problem in result.record.problems]
 

@@ -14,15 +14,15 @@ from typing import cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.cycle.prepare import prepare
+from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, run_pass
-from syncd.cycle.shaped import ShapingMemory
 from syncd.model.entry import Details, Entry, Recurrence, Timed
 from syncd.model.template import compile_template
 from syncd.model.window import Window
 from syncd.portal.people.directory import Caller, Directory, Section, User
 from syncd.target.base import ShapeContext, Shaped, Target
 from syncd.target.calendar import CalendarSettings, CalendarTarget
+from syncd.target.shaped import ShapingMemory
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 USERS = tuple(
@@ -169,13 +169,13 @@ def test_a_process_that_goes_on_sees_an_owner_leave_and_the_window_roll_on(tmp_p
 
     async def passes() -> list[dict[str, int]]:
         counts = []
-        async with stage.opened() as (setups, world):
+        async with stage.opened() as (syncs, app):
             for days in (0, 0, 5, 1):
                 stage.clock.advance(days * 86_400)
                 if days == 1:
                     (ivan,) = (user for user in stage.world.tables.users.values() if user.email.startswith("ivan."))
                     ivan.active = False
-                result = await run_pass(setups["shifts"], world, PassOptions(), stop=asyncio.Event())
+                result = await run_pass(app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions())
                 counts.append({name: n for name, n in result.record.counts.items() if n})
         return counts
 
@@ -201,9 +201,9 @@ def test_an_unchanged_row_costs_few_calls(tmp_path: Path) -> None:
         profiler = cProfile.Profile()
 
         async def again() -> None:
-            async with stage.opened() as (setups, world):
+            async with stage.opened() as (syncs, app):
                 profiler.enable()
-                prepared = await prepare(setups["shifts"], world, verify=False, keep=False)
+                prepared = await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
                 profiler.disable()
                 assert prepared.plan.unchanged == rows
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.setup import SyncSetup, World
-from syncd.cycle.taking import Offer, Taken, purge, undo
+from syncd.app.wiring import App
+from syncd.cycle.sync import Sync
+from syncd.cycle.takeback import Offer, Taken, purge, undo
 from syncd.model.item import Json
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
@@ -17,7 +18,7 @@ from tests.cycle.test_pass import ROWS, SERIES, _series_stage, _take_out, staged
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 LOOSE = SHIFTS.replace("removed_after = 1", 'removed_after = 1\nmax_removed = "100%"')
-Job = Callable[[SyncSetup, World], Awaitable[Taken]]
+Job = Callable[[Sync, App], Awaitable[Taken]]
 
 
 async def yes(_offer: Offer) -> bool:
@@ -26,18 +27,18 @@ async def yes(_offer: Offer) -> bool:
 
 def taking(stage: Stage, job: Job) -> Taken:
     async def go() -> Taken:
-        async with stage.opened() as (setups, world):
-            return await job(setups["shifts"], world)
+        async with stage.opened() as (syncs, app):
+            return await job(syncs["shifts"], app)
 
     return run_inline(go())
 
 
 def undone(stage: Stage, run_id: int) -> Taken:
-    return taking(stage, lambda setup, world: undo(setup, world, run_id, confirm=yes, stop=asyncio.Event()))
+    return taking(stage, lambda setup, app: undo(app.open_pass(setup, asyncio.Event()), run_id, confirm=yes))
 
 
 def purged(stage: Stage) -> Taken:
-    return taking(stage, lambda setup, world: purge(setup, world, confirm=yes, stop=asyncio.Event()))
+    return taking(stage, lambda setup, app: purge(app.open_pass(setup, asyncio.Event()), confirm=yes))
 
 
 def shown(stage: Stage) -> list[tuple[str, str, int]]:
@@ -140,7 +141,7 @@ def test_a_no_sends_nothing(tmp_path: Path) -> None:
         assert offer.forecast.commands >= 3
         return False
 
-    taken = taking(stage, lambda setup, world: undo(setup, world, 2, confirm=no, stop=asyncio.Event()))
+    taken = taking(stage, lambda setup, app: undo(app.open_pass(setup, asyncio.Event()), 2, confirm=no))
     assert (taken.exit_code, shown(stage)) == (130, after)
 
 
@@ -202,7 +203,7 @@ def test_a_purge_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     stop = asyncio.Event()
     begun = stage.transport.requests
     stage.transport.before = lambda: stop.set() if stage.transport.requests > begun + 3 else None
-    taken = taking(stage, lambda setup, world: purge(setup, world, confirm=yes, stop=stop))
+    taken = taking(stage, lambda setup, app: purge(app.open_pass(setup, stop), confirm=yes))
     stage.transport.before = None
     assert taken.exit_code == 130
     assert 0 < len(shown(stage)) < 150
@@ -211,5 +212,5 @@ def test_a_purge_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 async def _ask(stage: Stage, method: str, **params: Json) -> None:
-    async with stage.opened() as (_, world):
-        await world.portal.read(method, params)
+    async with stage.opened() as (_, app):
+        await app.portals["main"].read(method, params)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.result import PassResult
-from syncd.cycle.taking import Offer, Taken, purge, undo
+from syncd.cycle.run import PassResult
+from syncd.cycle.takeback import Offer, Taken, purge, undo
 from tests.cycle.test_pass import _remove, staged
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
@@ -66,11 +66,11 @@ def take_back(stage: Stage, command: str, *, force: bool = False) -> tuple[Taken
         return True
 
     async def go() -> Taken:
-        async with stage.opened() as (setups, world):
-            setup, stop = setups["shifts"], asyncio.Event()
+        async with stage.opened() as (syncs, app):
+            setup, stop = syncs["shifts"], asyncio.Event()
             if command == "undo":
-                return await undo(setup, world, 1, confirm=yes, stop=stop, force=force)
-            return await purge(setup, world, confirm=yes, stop=stop, force=force)
+                return await undo(app.open_pass(setup, stop), 1, confirm=yes, force=force)
+            return await purge(app.open_pass(setup, stop), confirm=yes, force=force)
 
     return run_inline(go()), offers
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from syncd.cycle.result import PassResult
+from syncd.cycle.run import PassResult
 from syncd.errors import PortalRefusedError, PortalUnreachableError, StateError, SyncdError
+from syncd.model.fates import Fates
 from syncd.model.record import RunRecord
 from syncd.portal.client import Progress
 from syncd.service.daemon import REFUSED_PAUSE_S, Daemon, Ended, Scheduled
@@ -54,7 +55,8 @@ class Stand:
             self.began.append((self.clock.now() - self.clock.start, name))
             error = await work(stop)
             state = "done" if error is None else "failed"
-            return PassResult(record=RunRecord(id=1, sync=name, started=0.0, state=state), error=error)  # type: ignore[arg-type]
+            record = RunRecord(id=1, sync=name, started=0.0, state=state)  # type: ignore[arg-type]
+            return PassResult(record=record, fates=Fates(), error=error)
 
         return Scheduled(
             name=name, portal=portal, schedule=schedule, run=run,

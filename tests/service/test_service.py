@@ -29,7 +29,7 @@ from syncd.service.alerts import Alerts
 from syncd.service.host import Service, Surroundings, open_service
 from syncd.service.notify import Notifier
 from syncd.service.status import read_status
-from syncd.state.ledger import Ledger
+from syncd.state.ledger import Ledger, SyncLedger
 from syncd.web.views import SyncView
 from tests.service.test_daemon import Socket
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
@@ -403,9 +403,9 @@ def told_by(stage: Scene, monkeypatch: pytest.MonkeyPatch, config: AlertsConfig,
     monkeypatch.setattr("syncd.service.alerts._log", SimpleNamespace(error=error))
 
     async def main() -> None:
-        async with stage.opened() as (_, world):
-            alerts = Alerts(world.ledger, stage.clock)
-            await alerts.update({"sync a": text}, config, {"main": world.portal})
+        async with stage.opened() as (_, app):
+            alerts = Alerts(app.ledger, stage.clock)
+            await alerts.update({"sync a": text}, config, {"main": app.portals["main"]})
 
     run_inline(main())
     return failed
@@ -542,21 +542,22 @@ def test_a_second_daemon_on_the_same_state_is_refused(tmp_path: Path) -> None:
     run_inline(main())
 
 
-def test_a_full_disk_fails_passes_and_the_daemon_recovers_when_there_is_room(tmp_path: Path) -> None:
+def test_a_full_disk_fails_passes_and_the_daemon_recovers_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stage = scene(tmp_path)
 
     async def main() -> tuple[int, list[str]]:
         async with stage.running(SHIFTS) as (service, _):
-            begin = service._ledger.begin_run
 
             async def full(*_: object) -> int:
                 raise StateError("the disk is full")
 
-            service._ledger.begin_run = full  # type: ignore[method-assign, assignment]
+            monkeypatch.setattr(SyncLedger, "begin_run", full)
             stage.write("shifts.csv", HEADER + ROWS.replace("Shift 1", "Late"))
             await asyncio.sleep(3600)
             failures = service.daemon.states()["shifts"].failures
-            service._ledger.begin_run = begin  # type: ignore[method-assign]
+            monkeypatch.undo()
             await asyncio.sleep(2 * 3600)
             return failures, stage.names(owner=3)
 
@@ -592,7 +593,7 @@ def test_two_syncs_that_want_the_same_events_at_once_get_one_each_and_adopt_none
             _,
         ):
             await asyncio.sleep(900)
-            links = [link for name in ("shifts", "twin") for link in await service._ledger.links(name)]
+            links = [link for name in ("shifts", "twin") for link in await service.app.ledger.links(name)]
             return [link.remote_id for link in links]
 
     linked = run_inline(main())

@@ -11,12 +11,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-from syncd.app.wiring import bind_portals, limits_of, make_setup
-from syncd.config import load_config
-from syncd.cycle.result import PassResult
-from syncd.cycle.run import PassOptions, run_pass
-from syncd.cycle.setup import SyncSetup
-from syncd.cycle.setup import World as PassWorld
+from syncd.app.wiring import App, limits_of, open_app
+from syncd.clock import Clock
+from syncd.config import PortalConfig
+from syncd.cycle.run import PassOptions, PassResult, run_pass
+from syncd.cycle.sync import Sync
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.credential import Webhook
@@ -139,32 +138,37 @@ class Stage:
         self.transport.world = self.world
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[tuple[dict[str, SyncSetup], PassWorld]]:
+    async def opened(self) -> AsyncIterator[tuple[dict[str, Sync], App]]:
         """Open ledger and client as one run of the program does."""
         config_path = self.write("syncd.toml", self.config)
-        config = load_config(config_path, {})
-        ledger = await Ledger.open(self.folder / "state" / "syncd.db", now=self.clock.now())
-        try:
-            note = await ledger.read_note("portal/main", "budget")
-            portal = Portal(
-                name="main",
-                credential=Webhook(address=self.webhook),
-                limits=limits_of(config.portals[0]),
-                clock=self.clock,
-                random=Random(7).random,
-                transport=self.transport,
-                state=note[0] if note is not None else None,
-            )
-            setups = {sync.name: make_setup(config, sync) for sync in config.syncs}
-            bind_portals(config, setups, {"main": portal}, ledger)
-            yield setups, PassWorld(portal=portal, ledger=ledger, clock=self.clock)
-        finally:
-            await ledger.close()
+        async with open_app(
+            config_path,
+            readonly=False,
+            learn_secret=lambda _secret: None,
+            clock=self.clock,
+            environ={"STATE_DIRECTORY": str(self.folder / "state")},
+            connect=self._connected,
+        ) as app:
+            yield {sync.name: sync for sync in app.syncs()}, app
+
+    @asynccontextmanager
+    async def _connected(
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, _learn_secret: Callable[[str], None]
+    ) -> AsyncIterator[Portal]:
+        yield Portal(
+            name=config.name,
+            credential=Webhook(address=self.webhook),
+            limits=limits_of(config),
+            clock=clock,
+            random=Random(7).random,
+            transport=self.transport,
+            state=await ledger.of_portal(config.name).budget(),
+        )
 
     async def one_pass(self, name: str = "shifts", **options: Any) -> PassResult:
         """Run one pass as a run of the program of its own."""
-        async with self.opened() as (setups, world):
-            return await run_pass(setups[name], world, PassOptions(**options), stop=asyncio.Event())
+        async with self.opened() as (syncs, app):
+            return await run_pass(app.open_pass(syncs[name], asyncio.Event()), PassOptions(**options))
 
     def names(self, cal_type: str = "user", owner: int | None = None) -> list[str]:
         """The names of all events of a calendar (of all calendars of that type without an owner), sorted."""

@@ -17,9 +17,9 @@ from rich.padding import Padding
 from syncd.app.wiring import App, open_app
 from syncd.cli import progress, show
 from syncd.cli.commands.sandbox import serve
-from syncd.cycle.result import PassResult, Prepared
-from syncd.cycle.run import PassOptions, run_pass
-from syncd.cycle.setup import SyncSetup
+from syncd.cycle.plan import Prepared
+from syncd.cycle.run import PassOptions, PassResult, run_pass
+from syncd.cycle.sync import Sync
 from syncd.demo import samples
 from syncd.demo.config import config_text
 from syncd.demo.world import ADMIN, demo_world
@@ -85,14 +85,14 @@ def _write(folder: Path, running: RunningSandbox) -> Path:
 async def _passes(out: Console, app: App, stop: asyncio.Event) -> int:
     """Run every sync twice; return the first exit code that the demonstration does not mean to show."""
     out.print("[bold]Three schedules and an empty portal.[/]\n")
-    for setup in app.setups():
-        result = await _pass(out, app, setup, stop, with_plan=True)
+    for sync in app.syncs():
+        result = await _pass(out, app, sync, stop, with_plan=True)
         if not _as_meant(result):
             return result.exit_code or 1
         out.print()
     out.print("[bold]The same once more: nothing is left to do.[/]\n")
-    for setup in app.setups():
-        result = await _pass(out, app, setup, stop, with_plan=False)
+    for sync in app.syncs():
+        result = await _pass(out, app, sync, stop, with_plan=False)
         if not _as_meant(result):
             return result.exit_code or 1
         if any(result.record.counts.get(name) for name in ("created", "updated", "deleted", "adopted")):
@@ -116,14 +116,13 @@ def _cards(out: Console, portal: World) -> None:
     out.print(Padding(Columns(cards, padding=(0, 3), equal=True), (0, 2)))
 
 
-async def _pass(out: Console, app: App, setup: SyncSetup, stop: asyncio.Event, *, with_plan: bool) -> PassResult:
-    world = app.world(setup.name)
-    async with progress.shown(world.portal, setup.name) as bar:
+async def _pass(out: Console, app: App, sync: Sync, stop: asyncio.Event, *, with_plan: bool) -> PassResult:
+    async with progress.shown(app.portal_of(sync.name), sync.name) as bar:
 
         def told(prepared: Prepared) -> None:
             with bar.aside():
                 show.plan(out, prepared, shown=8)
 
-        result = await run_pass(setup, world, PassOptions(approve=told if with_plan else None), stop=stop)
+        result = await run_pass(app.open_pass(sync, stop), PassOptions(approve=told if with_plan else None))
     show.result(out, result)
     return result

@@ -10,15 +10,15 @@ from dataclasses import replace
 from rich.console import Console
 
 from syncd.app import report
-from syncd.app.wiring import open_app
+from syncd.app.wiring import App, open_app
 from syncd.cli import progress, show
 from syncd.cli.commands.passes import worst
 from syncd.cli.execute import config_path
 from syncd.cli.question import agreed
 from syncd.cycle.look import read_back
-from syncd.cycle.result import PassResult, Prepared
-from syncd.cycle.run import PassOptions, run_pass
-from syncd.cycle.setup import SyncSetup, World
+from syncd.cycle.plan import Prepared
+from syncd.cycle.run import PassOptions, PassResult, run_pass
+from syncd.cycle.sync import Sync
 from syncd.errors import StoppedError, SyncdError
 
 _STOPPED = "stopped; the same command goes on where it was"
@@ -32,11 +32,11 @@ async def migrate(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     results: list[PassResult] = []
     codes: list[int] = []
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
-        for setup in app.setups(arguments.names):
-            result = await _pass(out, setup.unbounded(), app.world(setup.name), ask=not arguments.yes, stop=stop)
+        for sync in app.syncs(arguments.names):
+            result = await _pass(out, app, sync.unbounded(), ask=not arguments.yes, stop=stop)
             code = result.exit_code
             if code in (0, 1) and result.state in ("done", "partial"):
-                result, code = await _proved(out, setup.unbounded(), app.world(setup.name), result, stop)
+                result, code = await _proved(out, app, sync.unbounded(), result, stop)
             results.append(result)
             codes.append(code)
             if stop.is_set():
@@ -47,31 +47,31 @@ async def migrate(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     return worst(codes)
 
 
-async def _pass(out: Console, setup: SyncSetup, world: World, *, ask: bool, stop: asyncio.Event) -> PassResult:
+async def _pass(out: Console, app: App, sync: Sync, *, ask: bool, stop: asyncio.Event) -> PassResult:
     async with AsyncExitStack() as bars:
 
         async def confirm(prepared: Prepared) -> bool:
             show.plan(out, prepared)
-            if ask and prepared.plan.changes and not await agreed(f"send these changes of {setup.name}?", stop):
+            if ask and prepared.plan.changes and not await agreed(f"send these changes of {sync.name}?", stop):
                 return False
-            await bars.enter_async_context(progress.shown(world.portal, setup.name, lines=True))
+            await bars.enter_async_context(progress.shown(app.portal_of(sync.name), sync.name, lines=True))
             return True
 
-        result = await run_pass(setup, world, PassOptions(confirm=confirm), stop=stop)
+        result = await run_pass(app.open_pass(sync, stop), PassOptions(confirm=confirm))
     show.result(out, result)
     return result
 
 
 async def _proved(
-    out: Console, setup: SyncSetup, world: World, result: PassResult, stop: asyncio.Event
+    out: Console, app: App, sync: Sync, result: PassResult, stop: asyncio.Event
 ) -> tuple[PassResult, int]:
     """Read everything back, say what came of it, and return the result with it and the exit code."""
     changes = result.prepared.plan.changes if result.prepared is not None else ()
-    deleted = [c.link for c in changes if c.op == "delete" and c.link is not None and c.key in result.settled]
-    part = replace(world, portal=world.portal.part(stop))
+    settled = result.fates.settled
+    deleted = [c.link for c in changes if c.op == "delete" and c.link is not None and c.key in settled]
     try:
-        async with progress.shown(world.portal, f"{setup.name}: reading back", lines=True):
-            found = await read_back(setup, part, report.to_read_back(result), deleted)
+        async with progress.shown(app.portal_of(sync.name), f"{sync.name}: reading back", lines=True):
+            found = await read_back(app.open_pass(sync, stop), report.to_read_back(result), deleted)
     except StoppedError:
         return result, StoppedError.exit_code
     except SyncdError as error:
@@ -80,5 +80,5 @@ async def _proved(
     result = replace(result, read_back=found)
     said = report.verdict(result)
     see = ", see report" if said.rejected or said.held or said.differ else ""
-    show.line(out, f"{setup.name}: {said}{see}", "green" if said.confirmed == said.total else "red")
+    show.line(out, f"{sync.name}: {said}{see}", "green" if said.confirmed == said.total else "red")
     return result, result.exit_code or (1 if said.differ or found.wrong else 0)

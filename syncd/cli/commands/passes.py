@@ -12,9 +12,8 @@ from syncd.app import documents, pinned, report
 from syncd.app.wiring import App, open_app
 from syncd.cli import progress, show
 from syncd.cli.execute import config_path
-from syncd.cycle.prepare import prepare
-from syncd.cycle.result import PassResult, Prepared
-from syncd.cycle.run import PassOptions, run_pass
+from syncd.cycle.plan import Prepared, preview
+from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import GuardError, SyncdError
 
 _WORST_FIRST = (130, 3, 2, 4, 5, 1)
@@ -26,18 +25,18 @@ def worst(codes: Iterable[int]) -> int:
     return next((code for code in _WORST_FIRST if code in found), 0)
 
 
-async def plan(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
+async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Show what would change; write nothing, here or there."""
     out = show.console()
     plans: list[Prepared] = []
     codes: list[int] = []
     failures: list[tuple[str, SyncdError]] = []
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:
-        for setup in app.setups(arguments.names):
+        for chosen in app.syncs(arguments.names):
             try:
-                plans.append(await prepare(setup, app.world(setup.name), verify=arguments.verify, keep=False))
+                plans.append(await preview(app.open_pass(chosen, stop), verify=arguments.verify))
             except SyncdError as error:
-                failures.append((setup.name, error))
+                failures.append((chosen.name, error))
                 codes.append(error.exit_code)
                 continue
             codes.append(_plan_code(plans[-1]))
@@ -70,7 +69,7 @@ def _plan_code(prepared: Prepared) -> int:
 
 def _guard_note(app: App, prepared: Prepared) -> str:
     try:
-        app.setup(prepared.sync).guard.check(prepared.plan, prepared.sync)
+        app.sync(prepared.sync).guard.check(prepared.plan, prepared.sync)
     except GuardError as error:
         return str(error)
     return ""
@@ -84,15 +83,14 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     if arguments.report:
         report.check(arguments.report)
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
-        for setup in app.setups(arguments.names):
-            world = app.world(setup.name)
+        for chosen in app.syncs(arguments.names):
             options = PassOptions(
                 verify=arguments.verify,
                 force=arguments.force,
                 approve=pins.check if pins is not None else None,
             )
-            async with progress.shown(world.portal, setup.name, wanted=not arguments.json):
-                one = await run_pass(setup, world, options, stop=stop)
+            async with progress.shown(app.portal_of(chosen.name), chosen.name, wanted=not arguments.json):
+                one = await run_pass(app.open_pass(chosen, stop), options)
             results.append(one)
             if not arguments.json:
                 if one.prepared is not None:

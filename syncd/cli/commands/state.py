@@ -79,8 +79,8 @@ def _time(unix: float) -> str:
 async def retry(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Release held entries; the next pass tries them again."""
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
-        for setup in app.setups(arguments.names):
-            released = await app.ledger.release(setup.name, None)
-            print(f"{setup.name}: {released} released")
+        for sync in app.syncs(arguments.names):
+            released = await app.ledger.of(sync.name).release(None)
+            print(f"{sync.name}: {released} released")
     print("the next pass tries them again", file=sys.stderr)
     return 0

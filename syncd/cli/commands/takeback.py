@@ -12,9 +12,9 @@ from syncd.app.wiring import open_app
 from syncd.cli import progress, show
 from syncd.cli.execute import config_path
 from syncd.cli.question import agreed
-from syncd.cycle.taking import Confirm, Offer, Taken
-from syncd.cycle.taking import purge as purge_sync
-from syncd.cycle.taking import undo as undo_run
+from syncd.cycle.takeback import Confirm, Offer, Taken
+from syncd.cycle.takeback import purge as purge_sync
+from syncd.cycle.takeback import undo as undo_run
 from syncd.errors import ConfigError
 from syncd.model.takeback import Left
 
@@ -31,11 +31,11 @@ async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 f"there is no run {arguments.run_id}",
                 "`syncd status --json` names the last run of every sync; runs older than keep_runs are forgotten",
             )
-        setup, world = app.setup(run.sync), app.world(run.sync)
+        sync, portal = app.sync(run.sync), app.portal_of(run.sync)
         question = f"take back run {run.id} of {run.sync}?"
-        async with progress.shown(world.portal, f"undo {run.id}", lines=True, wanted=arguments.yes) as bar:
+        async with progress.shown(portal, f"undo {run.id}", lines=True, wanted=arguments.yes) as bar:
             confirm = _asking(out, bar, question, ask=not arguments.yes, stop=stop)
-            taken = await undo_run(setup, world, run.id, confirm=confirm, stop=stop, force=arguments.force)
+            taken = await undo_run(app.open_pass(sync, stop), run.id, confirm=confirm, force=arguments.force)
         _tell(out, taken)
         if taken.error is None and taken.record.state != "stopped":
             out.print("  the next pass does it again unless the source or the config says otherwise by then")
@@ -46,11 +46,12 @@ async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Delete everything one sync created; what it adopted stays."""
     out = show.console()
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
-        setup, world = app.setup(arguments.name), app.world(arguments.name)
-        question = f"delete all of this from {world.portal.origin}?"
-        async with progress.shown(world.portal, f"purge {setup.name}", lines=True, wanted=arguments.yes) as bar:
+        sync = app.sync(arguments.name)
+        portal = app.portal_of(sync.name)
+        question = f"delete all of this from {portal.origin}?"
+        async with progress.shown(portal, f"purge {sync.name}", lines=True, wanted=arguments.yes) as bar:
             confirm = _asking(out, bar, question, ask=not arguments.yes, stop=stop)
-            taken = await purge_sync(setup, world, confirm=confirm, stop=stop, force=arguments.force)
+            taken = await purge_sync(app.open_pass(sync, stop), confirm=confirm, force=arguments.force)
         _tell(out, taken)
         if taken.error is None and taken.record.state == "done":
             out.print("  sections stay; the next pass creates everything again while the sync is in the config")

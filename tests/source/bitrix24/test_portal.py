@@ -74,8 +74,8 @@ def test_series_are_read_by_their_masters_with_the_days_left_out(tmp_path: Path)
     staged = stage(tmp_path, series, moved)
 
     async def read() -> object:
-        async with staged.opened() as (setups, _):
-            return await setups["copies"].source.read(setups["copies"].reading(staged.clock.now()))
+        async with staged.opened() as (syncs, _):
+            return await syncs["copies"].source.read(syncs["copies"].reading(staged.clock.now()))
 
     snapshot = run_inline(read())
     entries = snapshot.entries  # type: ignore[attr-defined]

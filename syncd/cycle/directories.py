@@ -1,0 +1,186 @@
+"""Whom and what the portal knows, kept between passes so that an ordinary pass asks the portal nothing.
+
+Also creates the sections that a plan needs, once: a create whose outcome is unknown is looked up by name first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
+import structlog
+
+from syncd.clock import sleep_or_stop
+from syncd.cycle.sync import Pass
+from syncd.errors import EntryError
+from syncd.model.entry import Entry
+from syncd.model.item import Change, Place
+from syncd.portal.client import Job
+from syncd.portal.line.wire import Done, Outcome, Refused, Unknown
+from syncd.portal.people.crm import read_clients
+from syncd.portal.people.directory import Directory, read_directory, read_sections
+
+_log = structlog.get_logger()
+UNRESOLVED_AGE_S = 900.0
+"""How old the directory may be when somebody is missing in it."""
+_TRIES = 3
+
+
+async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, keep: bool) -> Directory:
+    """Return a directory that holds the owners of `entries` and their sections.
+
+    `fresh` reads it from the portal; otherwise the kept one serves until `verify_every` has passed, or until somebody
+    is missing in it and it is a quarter of an hour old. `keep` writes it to the ledger. Raises the client's errors.
+    """
+    now = run.clock.now()
+    known = await _kept(run)
+    kept = known if known is not None and not fresh and _serves(run, known, now) else None
+    if kept is not None:
+        kept = await _with_needed(run, entries, kept)
+        too_old = now - kept.read_at > UNRESOLVED_AGE_S
+        if too_old and any(not run.sync.target.calendars((entry,), kept) for entry in entries):
+            kept = None
+    if kept is None:
+        # Every sync of the portal uses it, so it has groups if any of them has needed groups.
+        groups = run.sync.target.wants_groups or bool(known is not None and known.groups)
+        kept = await _with_needed(run, entries, await read_directory(run.portal, now=now, groups=groups))
+    if known is not None:  # what other syncs of the portal have read stays until they read it again
+        kept = kept.with_sections({**known.sections, **kept.sections})
+    directory = replace(kept, server_zone=run.sync.portal_zone or "")
+    if keep and directory != known:
+        await store(run, directory)
+    return directory
+
+
+async def store(run: Pass, directory: Directory) -> None:
+    """Keep `directory` for the next passes."""
+    await run.portal_ledger.note_directory(run.portal.origin, msgspec.to_builtins(directory), run.clock.now())
+
+
+async def _kept(run: Pass) -> Directory | None:
+    """Return the directory that was kept of this very portal, None if there is none that can be read."""
+    value = await run.portal_ledger.directory(run.portal.origin)
+    try:
+        return msgspec.convert(value, Directory) if value is not None else None
+    except msgspec.ValidationError:
+        return None  # written by another version of syncd: it is read from the portal again
+
+
+def _serves(run: Pass, directory: Directory, now: float) -> bool:
+    lacks_groups = run.sync.target.wants_groups and not directory.groups
+    return 0 <= now - directory.read_at < run.sync.verify_every.total_seconds() and not lacks_groups
+
+
+async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory) -> Directory:
+    """Return `directory` with the clients and sections of `entries` that it lacks."""
+    target = run.sync.target
+    sought = [one for one in target.sought(entries) if not directory.clients.knows(one)]
+    if sought:
+        directory = directory.with_clients(await read_clients(run.portal, sought))
+    needed = target.calendars(entries, directory)
+    missing = sorted(place for place in needed if not place.on_card and not directory.knows(place))
+    if missing:
+        directory = directory.with_sections(await read_sections(run.portal, missing))
+    return directory
+
+
+async def ensure_sections(
+    run: Pass, directory: Directory, changes: Iterable[Change]
+) -> tuple[Directory, Mapping[Place, str]]:
+    """Return a directory in which every section that `changes` need exists, and why some do not, by place.
+
+    Raises the client's errors.
+    """
+    needed = sorted(
+        {(c.key.place, c.item.section) for c in changes if c.item is not None and c.item.section_id is None}
+    )
+    troubled: dict[Place, str] = {}
+    missing = [one for one in needed if not _exists(directory, *one, troubled)]
+    if missing:
+        # Whoever made one since the directory was read, or was killed while making it, made it for us too.
+        await _await_earlier(run)
+        directory = await _read_again(run, directory, missing)
+    for _ in range(_TRIES):
+        missing = [one for one in needed if one[0] not in troubled and not _exists(directory, *one, troubled)]
+        if not missing or run.stop.is_set():
+            break
+        outcomes = await _create(run, missing)
+        for (place, name), outcome in zip(missing, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                troubled[place] = f"section {name!r} could not be created: {outcome.description or outcome.code}"
+        await _await_earlier(run)
+        directory = await _read_again(run, directory, missing)
+        for (place, name), outcome in zip(missing, outcomes, strict=True):
+            if isinstance(outcome, Done) and not _exists(directory, place, name, troubled):
+                # It exists under another name: a second one would not be found either.
+                troubled.setdefault(place, f"section {name!r} was created, but the portal changed its name: use its id")
+        _log.info("sections.created", sync=run.name, wanted=len(missing), refused=len(troubled))
+    return directory, troubled
+
+
+async def _create(run: Pass, sections: Sequence[tuple[Place, str]]) -> tuple[Outcome | None, ...]:
+    """Send the creates of `sections` and return their outcomes in the same order, None for what was not sent."""
+    journal = _SectionsJournal(run)
+    jobs = [
+        Job(id=number, command=run.sync.target.section_command(place, name), repeatable=False)
+        for number, (place, name) in enumerate(sections)
+    ]
+    await run.portal.push(jobs, journal, run.stop)
+    return tuple(journal.outcomes.get(job.id) for job in jobs)
+
+
+class _SectionsJournal:
+    """Keeps the outcomes of section creates, and notes how many may still be at work.
+
+    Whoever takes over after a crash waits until those must have ended, and then finds what they made by name.
+    """
+
+    def __init__(self, run: Pass) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+        self._run = run
+        self._under_way: set[int] = set()
+
+    async def intend(self, jobs: Sequence[Job]) -> None:
+        """Write down that creates are under way."""
+        self._under_way |= {job.id for job in jobs}
+        await self._note()
+
+    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+        """Remember what became of each create."""
+        self.outcomes.update((job.id, outcome) for job, outcome in outcomes)
+        self._under_way -= {job.id for job, one in outcomes if not isinstance(one, Unknown) or one.ended}
+        await self._note()
+
+    async def _note(self) -> None:
+        await self._run.portal_ledger.note_sections_under_way(len(self._under_way), self._run.clock.now())
+
+
+async def _await_earlier(run: Pass) -> None:
+    """Wait until section creates whose outcome never became known must have ended."""
+    under_way = await run.portal_ledger.sections_under_way()
+    if under_way is None:
+        return
+    number, since = under_way
+    wait_s = min(since + run.portal.limits.timeout - run.clock.now(), run.portal.limits.timeout)
+    if wait_s > 0:
+        _log.info("recovery.waited", seconds=round(wait_s, 1), sections=number)
+        await sleep_or_stop(run.clock, wait_s, run.stop)
+    if not run.stop.is_set():
+        await run.portal_ledger.note_sections_under_way(0, run.clock.now())
+
+
+async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple[Place, str]]) -> Directory:
+    """Return `directory` with the sections of the places in `missing` as they are now, and keep it."""
+    places = sorted({place for place, _ in missing})
+    directory = directory.with_sections(await read_sections(run.portal, places))
+    await store(run, directory)
+    return directory
+
+
+def _exists(directory: Directory, place: Place, name: str, troubled: dict[Place, str]) -> bool:
+    try:
+        return directory.section(place, name) is not None
+    except EntryError as error:
+        troubled[place] = str(error)
+        return False

@@ -1,0 +1,222 @@
+"""The plan of a pass: what is read, what it becomes, and what would change. Sends nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+
+from syncd import collector
+from syncd.cycle.directories import directory_for
+from syncd.cycle.look import observe, without_siblings
+from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
+from syncd.cycle.sync import Pass, check_home
+from syncd.model.diff import make_plan
+from syncd.model.edits import difference
+from syncd.model.entry import Problem, Snapshot
+from syncd.model.guard import believed
+from syncd.model.item import Hold, Item, Key, Link
+from syncd.model.plan import Observation, Plan
+from syncd.portal.limits.forecast import Forecast
+from syncd.portal.people.directory import Directory
+from syncd.state.notes import Uids
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A plan with everything it was made from.
+
+    `run` and `now` tell for whom and at which unix time it was made. `problems` are all problems of the pass so far, in
+    order of place. `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids
+    of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
+    sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
+    to be created again, by key.
+
+    What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
+    """
+
+    run: Pass = field(repr=False)
+    now: float
+    plan: Plan
+    snapshot: Snapshot
+    kept: Kept
+    directory: Directory
+    problems: tuple[Problem, ...]
+    rejected: int
+    held: int
+    verified: bool
+    uids: Uids = field(default_factory=Uids)
+    wanted: tuple[Item, ...] = ()
+    links: tuple[Link, ...] = ()
+    observed: frozenset[int] | None = None
+    confirmed: frozenset[Key] = frozenset()
+    gone: Mapping[Key, int] = field(default_factory=dict)
+
+    @property
+    def sync(self) -> str:
+        """The name of the sync."""
+        return self.run.name
+
+    @property
+    def edits_win(self) -> bool:
+        """True if a conflict is decided for the portal, so that no person has to decide."""
+        return self.run.sync.policy.on_conflict == "portal"
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """What sending the changes would take, under the portal's limits as they are when this is first asked for."""
+        target, changes = self.run.sync.target, self.plan.changes
+        methods = Counter(target.command(one, 0, self.directory).method for one in changes if one.op != "adopt")
+        return self.run.portal.forecast(methods)
+
+    @cached_property
+    def notified(self) -> Mapping[int, int]:
+        """How many notices people may get, by user id (PORTAL.md 4.10)."""
+        target = self.run.sync.target
+        return Counter(user for one in self.plan.changes for user in target.notices(one, self.directory, self.now))
+
+    @property
+    def notices(self) -> int:
+        """How many notices people may get."""
+        return sum(self.notified.values())
+
+    @property
+    def new_sections(self) -> int:
+        """How many sections would be created."""
+        items = (change.item for change in self.plan.changes if change.item is not None)
+        return len({(item.key.place, item.section) for item in items if item.section_id is None})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Counts by what would be done, in the order of the plan's JSON."""
+        plan = self.plan
+        return {
+            "create": plan.count("create"),
+            "update": plan.count("update"),
+            "delete": plan.count("delete"),
+            "adopt": plan.count("adopt"),
+            "unchanged": plan.unchanged,
+            "held": self.held,
+            "rejected": self.rejected,
+            "conflict": len(plan.conflicts),
+        }
+
+    def left_over(self, counts: Mapping[str, int]) -> int:
+        """Return how many of `counts` wait for a person."""
+        waiting = counts.get("rejected", 0) + counts.get("held", 0)
+        return waiting if self.edits_win else waiting + counts.get("conflict", 0)
+
+
+async def preview(run: Pass, *, verify: bool) -> Prepared:
+    """Return the plan of a pass without changing anything, here or in the portal.
+
+    Reads the portal's events where a pass would, or if `verify` asks for it. Raises like `prepare`, and GuardError
+    when the sync has written to another portal.
+    """
+    run.notes = await run.ledger.notes()
+    await check_home(run)
+    return await prepare(run, verify=verify or run.verify_due(), keep=False)
+
+
+async def prepare(run: Pass, *, verify: bool, keep: bool) -> Prepared:
+    """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
+
+    With `verify` the portal's events are read, without it only those that are to be changed, where people's edits are
+    to be left. Raises SourceError when the source cannot be read at all, and the client's errors.
+    """
+    sync, now = run.sync, run.clock.now()
+    window = sync.window(now)
+    snapshot = await sync.source.read(sync.reading(now))
+    links = await run.ledger.links()
+    sync.check_links(links)
+    held = await run.ledger.holds()
+    read = named(sync, run.notes.uids, snapshot, links, held)
+    directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
+    with collector.resting():
+        read, shaping, renamed = shape_recognised(sync, read, context_of(sync, directory, now), links, held)
+    snapshot = believed(read.snapshot, links, window=window, removed_after=sync.policy.removed_after)
+    plan, observation = await _planned(run, shaping, links, held, verify=verify)
+    problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems)
+    if not snapshot.complete:
+        reason = f"{snapshot.incomplete_because}; nothing is deleted"
+        problems = (Problem(where=sync.source.describe(), kind="incomplete", reason=reason), *problems)
+    return Prepared(
+        run=run,
+        now=now,
+        plan=plan,
+        snapshot=snapshot,
+        kept=read.kept,
+        uids=read.uids,
+        directory=directory,
+        problems=problems,
+        rejected=shaping.rejected,
+        held=shaping.held + plan.held,
+        verified=verify,
+        wanted=shaping.wanted.items,
+        links=links,
+        observed=frozenset(observation.events) if observation is not None else None,
+        confirmed=_confirmed(links, plan, observation) if observation is not None else frozenset(),
+        gone=_gone(run, shaping, links, observation) if observation is not None else {},
+    )
+
+
+async def _planned(
+    run: Pass, shaping: Shaping, links: Sequence[Link], held: Sequence[Hold], *, verify: bool
+) -> tuple[Plan, Observation | None]:
+    """Return the plan, and what was read of the portal for it if it was to be read."""
+    sync, now = run.sync, run.clock.now()
+    window = sync.window(now)
+    observation = None
+    if verify:
+        observation = await observe(run, shaping.wanted.items, links, window)
+        observation = await without_siblings(run, observation, links)
+    planned = partial(
+        make_plan,
+        shaping.wanted,
+        links,
+        {hold.key: hold for hold in held},
+        policy=sync.policy,
+        window=window,
+        now=now,
+        counted=run.fates.remote_ids,
+    )
+    with collector.resting():
+        plan = planned(observation=observation)
+    if observation is None and sync.policy.on_conflict != "source" and (touched := plan.touched):
+        # An edit that is to be left has to be seen before it is overwritten.
+        plan = planned(observation=await sync.target.observe(run.portal, touched, (), window))
+    return plan, observation
+
+
+def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> frozenset[Key]:
+    """Return the linked items that were read and found to be as they were sent."""
+    touched = {change.key for change in (*plan.changes, *plan.conflicts)}
+    return frozenset(link.key for link in links if link.key not in touched and difference(observation, link) is None)
+
+
+def _gone(run: Pass, shaping: Shaping, links: Sequence[Link], observation: Observation) -> dict[Key, int]:
+    """Return what is linked and wanted but no longer exists, where the source decides; also what a hold keeps back."""
+    if run.sync.policy.on_conflict != "source":
+        return {}
+    wanted = {item.key for item in shaping.wanted.items}
+    return {link.key: link.remote_id for link in links if link.remote_id in observation.gone and link.key in wanted}
+
+
+async def plan_again(run: Pass, prepared: Prepared) -> Plan:
+    """Plan once more from the same snapshot, after outcomes became known; links to vanished events count as none.
+
+    It is the same pass: what is absent counts once, and nothing is touched that the first plan, which was guarded and
+    approved, did not touch.
+    """
+    sync, now = run.sync, run.clock.now()
+    directory = await directory_for(run, prepared.kept.entries, fresh=False, keep=True)
+    shaping = shape_all(sync, prepared.snapshot, prepared.kept, context_of(sync, directory, now))
+    holds = {hold.key: hold for hold in await run.ledger.holds()}
+    absent = {link.key: link.absent_passes for link in prepared.links}
+    vanished = run.fates.vanished
+    living = [link for link in await run.ledger.links() if vanished.get(link.key) != link.remote_id]
+    links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in living]
+    plan = make_plan(shaping.wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now)
+    planned = {change.key for change in prepared.plan.changes}
+    return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))

@@ -1,0 +1,212 @@
+"""From a snapshot to what the source asks for: filter, name, shape; one problem line for each entry that fails.
+
+Each entry goes by its source's uid, by one made from its content, or by the one it was first known by. A source that
+changes its uids is recognised by what its entries hold (model.naming), and what was recognised is remembered, so that
+later edits still reach the same events. Keys, marks and what a run did stay as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from syncd.cycle.sync import Pass, Sync
+from syncd.errors import EntryError
+from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.item import Hold, Item, Link
+from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
+from syncd.model.plan import Wanted
+from syncd.portal.people.directory import Directory
+from syncd.portal.people.server_zone import server_zone
+from syncd.state.notes import Uids
+from syncd.target.base import ShapeContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The entries that pass the sync's filter; `doubtful` are uids it could not be applied to, with a problem each."""
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...] = ()
+    doubtful: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A snapshot and what the filter left of it, under the uids that links know, and what is known of its uids."""
+
+    snapshot: Snapshot
+    kept: Kept
+    uids: Uids = field(default_factory=Uids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shaping:
+    """What the source asks for, with the problems met on the way and how many entries were rejected or wait."""
+
+    wanted: Wanted
+    problems: tuple[Problem, ...]
+    rejected: int
+    held: int
+
+
+def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
+    """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
+    if not sync.filter.names:
+        return Kept(entries=snapshot.entries)
+    kept: list[Entry] = []
+    problems: list[Problem] = []
+    for entry in snapshot.entries:
+        try:
+            if sync.filter.passes(entry):
+                kept.append(entry)
+        except EntryError as error:
+            title = entry.details.title
+            problems.append(Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error), title=title))
+    doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
+    return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
+
+
+def context_of(sync: Sync, directory: Directory, now: float) -> ShapeContext:
+    """Return what shaping may know in a pass at unix time `now`."""
+    return ShapeContext(
+        directory=directory,
+        window=sync.window(now),
+        today=sync.today(now),
+        portal_zone=portal_zone(sync, directory),
+        zone=sync.zone or "",
+    )
+
+
+def portal_zone(sync: Sync, directory: Directory) -> str:
+    """Return the server's own zone: as configured, else the best guess from its offset (PORTAL.md 1.2)."""
+    return sync.portal_zone or server_zone(directory)
+
+
+def shape_all(sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext) -> Shaping:
+    """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other."""
+    shaped = sync.shaped.shape(sync.target, kept.entries, context)
+    troubled = [(entry.uid, one.problems) for entry, one in shaped if one.problems]
+    problems = kept.problems + tuple(problem for _, ones in troubled for problem in ones)
+    rejected = {uid for uid, ones in troubled if any(problem.kind == "rejected" for problem in ones)}
+    held = {uid for uid, ones in troubled if any(problem.kind == "held" for problem in ones)}
+    # What could not be read or shaped still stands in the source: its links must not count as absent.
+    unread = kept.doubtful | snapshot.rejected_uids
+    return Shaping(
+        wanted=Wanted(
+            items=tuple(item for _, one in shaped for item in one.items),
+            uids=frozenset(entry.uid for entry in kept.entries) | unread,
+            unusable=frozenset(rejected | held) | unread,
+            complete=snapshot.complete,
+        ),
+        problems=problems,
+        rejected=len(rejected) + len(kept.doubtful) + sum(1 for p in snapshot.problems if p.kind == "rejected"),
+        held=len(held),
+    )
+
+
+def named(sync: Sync, known: Uids, snapshot: Snapshot, links: Sequence[Link], holds: Iterable[Hold]) -> Named:
+    """Return the filtered `snapshot` under the names the sync goes by (`uids`), and those recognised in earlier passes.
+
+    `known` is what those passes noted. A name is forgotten once nothing goes by it any more, or the source itself uses
+    it for another entry.
+    """
+    kept = kept_entries(sync, snapshot)
+    if sync.uids == "content":
+        snapshot, kept = _under(snapshot, kept, content_names(snapshot.entries))
+    if not known.names:
+        return Named(snapshot=snapshot, kept=kept, uids=known)
+    present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
+    used = {link.key.uid for link in links} | {hold.key.uid for hold in holds}
+    names = {old: uid for old, uid in known.names.items() if old in used and old not in present}
+    forward = {uid: old for old, uid in names.items() if uid in present}
+    snapshot, kept = _under(snapshot, kept, forward)
+    return Named(snapshot=snapshot, kept=kept, uids=replace(known, names=names))
+
+
+def shape_recognised(
+    sync: Sync, read: Named, context: ShapeContext, links: Sequence[Link], holds: Sequence[Hold]
+) -> tuple[Named, Shaping, tuple[Problem, ...]]:
+    """Return the items of `read`, and `read` itself with what came under new uids this time and lines saying so.
+
+    Linked uids that may hide behind entries which could not be used count as rejected: they are not absent.
+    """
+    snapshot = read.snapshot
+    shaping = shape_all(sync, snapshot, read.kept, context)
+    shaped = shaping.wanted
+    # Where content names entries, the uids of what cannot be read say nothing: any link may be theirs.
+    doubted = {link.key.uid for link in links} if sync.uids == "content" else read.uids.doubted
+    found = recognise(
+        shaped.items,
+        links,
+        holds,
+        present={entry.uid for entry in snapshot.entries} | snapshot.rejected_uids,
+        unusable=shaped.unusable,
+        doubted=doubted,
+        dropped=lambda: _as_if_confirmed(sync, read.kept.entries, shaping, context),
+    )
+    fresh = {known: uid for uid, known in found.names.items()}
+    uids = Uids(names={**read.uids.names, **fresh}, doubted=found.uncertain)
+    if not found.names and not found.uncertain:
+        return replace(read, uids=uids), shaping, ()
+    snapshot, kept = _under(snapshot, read.kept, found.names)
+    snapshot = replace(snapshot, rejected_uids=snapshot.rejected_uids | found.uncertain)
+    again = Named(snapshot=snapshot, kept=kept, uids=uids)
+    return again, shape_all(sync, snapshot, kept, context), tuple(_told(sync, found))
+
+
+async def remember(run: Pass, uids: Uids) -> None:
+    """Write down what is known of the source's uids, unless it was known."""
+    if uids != run.notes.uids:
+        await run.ledger.note_uids(uids, run.clock.now())
+
+
+def _under(snapshot: Snapshot, kept: Kept, names: Mapping[str, str]) -> tuple[Snapshot, Kept]:
+    """Return both with entries renamed from the source's uid to the one in `names`."""
+    if not names:
+        return snapshot, kept
+    problems = tuple(
+        replace(one, key=names[one.key]) if one.key is not None and one.key in names else one for one in kept.problems
+    )
+    kept = Kept(
+        entries=renamed_entries(kept.entries, names),
+        problems=problems,
+        doubtful=frozenset(names.get(uid, uid) for uid in kept.doubtful),
+    )
+    return renamed(snapshot, names), kept
+
+
+def _as_if_confirmed(sync: Sync, entries: Iterable[Entry], shaping: Shaping, context: ShapeContext) -> Iterator[Item]:
+    """Yield what cancelled entries would be if they were not, to find which events they were before."""
+    made = {item.key.uid for item in shaping.wanted.items}
+    for entry in entries:
+        if entry.uid not in made and entry.details.status == "CANCELLED":
+            details = replace(entry.details, status="CONFIRMED")
+            yield from sync.target.shape(replace(entry, details=details), context).items
+
+
+def _told(sync: Sync, found: Recognised) -> Iterator[Problem]:
+    """Yield a warning about uids that changed, and one about entries that may hide a linked event."""
+    where = sync.source.describe()
+    number, known = len(found.names), len(found.names) + found.known
+    if found.whole and sync.uids == "source":
+        reason = (
+            f"the source has new uids for {number} of the {known} entries known of it; they were recognised by"
+            " calendar, title and start, so nothing is made twice. Where uids change, an entry with a new title or"
+            " start counts as a new one, and the old one as gone"
+            f" (on_removed = {sync.policy.on_removed!r}). Have the source keep its uids; where it cannot, set"
+            f' uids = "content" in [[sync]] {sync.name}'
+        )
+        yield Problem(where=where, kind="warning", reason=reason)
+    elif number and sync.uids == "source":
+        reason = (
+            f"{number} entries came under new uids and are the same as others that went, so their events were kept;"
+            " have the source keep its uids, for an entry that changes together with its uid counts as a new one"
+        )
+        yield Problem(where=where, kind="warning", reason=reason)
+    if found.uncertain and sync.policy.on_removed == "delete":
+        reason = (
+            f"some entries cannot be used and have uids that say nothing, so {len(found.uncertain)} events that seem"
+            " gone from the source may be theirs and are left; fix those entries"
+        )
+        yield Problem(where=where, kind="warning", reason=reason)

@@ -1,0 +1,255 @@
+"""What one sync is made of, and one pass of it: everything that the steps of the cycle work with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from syncd.clock import Clock
+from syncd.errors import ConfigError, GuardError, SourceError, SyncdError
+from syncd.model.entry import Problem
+from syncd.model.fates import Fates
+from syncd.model.filter import Filter
+from syncd.model.guard import Guard
+from syncd.model.item import Link
+from syncd.model.plan import Policy
+from syncd.model.record import RunRecord, RunState
+from syncd.model.window import Window
+from syncd.portal.client import Portal, Usage
+from syncd.portal.line.credential import is_loopback
+from syncd.source.base import FeedCache, ReadContext, Source
+from syncd.state.ledger import PortalLedger, SyncLedger
+from syncd.state.notes import SyncNotes
+from syncd.target.base import Target
+from syncd.target.shaped import ShapingMemory
+
+_log = structlog.get_logger()
+_COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """One [[sync]] of the config, made ready.
+
+    `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
+    portal, this one included. `portal_zone` is the server's own zone where the config names it. `feeds` keeps what
+    the source fetched for the next process, `shaped` what its entries became for the next pass. `window_given` is True
+    if the config names the window, `everything` if all days count instead. `uids` says what names entries: the source,
+    or their content.
+    """
+
+    name: str
+    source: Source
+    target: Target
+    filter: Filter
+    policy: Policy
+    guard: Guard
+    past: timedelta
+    future: timedelta
+    verify_every: timedelta
+    zone: str | None
+    siblings: tuple[str, ...]
+    portal_zone: str | None = None
+    feeds: FeedCache | None = None
+    window_given: bool = True
+    uids: Literal["source", "content"] = "source"
+    everything: bool = False
+    shaped: ShapingMemory = field(default_factory=ShapingMemory, compare=False, repr=False)
+
+    def today(self, now: float) -> date:
+        """Return the date at unix time `now` in the sync's zone (UTC where it names none)."""
+        return datetime.fromtimestamp(now, ZoneInfo(self.zone) if self.zone else UTC).date()
+
+    def unbounded(self) -> Sync:
+        """Return the sync as a migration sees it: with every day there is, unless the config names a window."""
+        return replace(self, everything=not self.window_given)
+
+    def window(self, now: float) -> Window:
+        """Return the days that a pass at unix time `now` looks at."""
+        if self.everything:
+            return Window(first=None, last=None)
+        today = self.today(now)
+        return Window(first=today - self.past, last=today + self.future)
+
+    def check_links(self, links: Iterable[Link]) -> None:
+        """Raise ConfigError if some of the sync's `links` were made by another kind of target.
+
+        Their ids mean other things to this target, so it must not touch them.
+        """
+        foreign = next((one.key.place for one in links if one.key.place.kind not in self.target.places), None)
+        if foreign is not None:
+            raise ConfigError(
+                f"{self.name}: it has written to {foreign} before, which its present target does not know",
+                "give the sync with the new target a name of its own; under the former config, "
+                f"`syncd purge {self.name}` deletes what it made",
+            )
+
+    def reading(self, now: float) -> ReadContext:
+        """Return what the source is told of a pass at unix time `now`."""
+        return ReadContext(
+            zone=self.zone,
+            window=self.window(now),
+            today=self.today(now),
+            cache=self.feeds,
+            moments=self.target.on_cards,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Pass:
+    """One pass of a sync, or a taking back, on its way: what its steps work with, and what became of the items so far.
+
+    `portal` is the pass's own part of the portal's client, `ledger` and `portal_ledger` what is remembered of the sync
+    and of its portal. `stop` ends it after the requests in flight. `run_id` is 0 while nothing is recorded of it, as
+    for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
+    """
+
+    sync: Sync
+    portal: Portal
+    ledger: SyncLedger
+    portal_ledger: PortalLedger
+    clock: Clock
+    stop: asyncio.Event
+    run_id: int = 0
+    notes: SyncNotes = field(default_factory=SyncNotes)
+    fates: Fates = field(default_factory=Fates)
+
+    @property
+    def name(self) -> str:
+        """The sync's name."""
+        return self.sync.name
+
+    @asynccontextmanager
+    async def claiming(self, *, wanted: bool = True) -> AsyncIterator[None]:
+        """Keep other syncs of the portal from claiming what belongs to none yet, while the body may do so.
+
+        That is: events to adopt or recover, sections to create. Without `wanted` nothing is kept from anybody.
+        """
+        if not wanted:
+            yield
+            return
+        async with self.portal.claiming:
+            yield
+
+    async def forget_verified(self) -> None:
+        """Have the next pass read the portal, however recently that was done."""
+        self.notes = replace(self.notes, verified=None)
+        await self.ledger.forget_verified()
+
+    def verify_due(self) -> bool:
+        """Return True if the portal's events have to be read, as after the clock was set back.
+
+        What was read in another portal does not count.
+        """
+        verified, now = self.notes.verified, self.clock.now()
+        if verified is None or verified.portal != self.portal.origin:
+            return True
+        return not 0 <= now - verified.at < self.sync.verify_every.total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A run that has begun: unix time, the monotonic time beside it, and what the portal's client had done before."""
+
+    started: float
+    monotonic: float
+    before: Usage
+
+
+async def begin(run: Pass) -> Begun:
+    """Write down that a run of the sync begins, and read the notes on it; raises StateError."""
+    now = run.clock.now()
+    run.run_id = await run.ledger.begin_run(now)
+    run.notes = await run.ledger.notes()
+    return Begun(started=now, monotonic=run.clock.monotonic(), before=run.portal.usage())
+
+
+async def close(
+    run: Pass,
+    begun: Begun,
+    *,
+    state: RunState,
+    error: SyncdError | None,
+    planned: Mapping[str, int],
+    problems: tuple[Problem, ...],
+) -> RunRecord:
+    """Write the run's record and its one canonical log line; return the record.
+
+    `planned` are the counts that the plan alone tells (unchanged, held, rejected, conflict), `problems` those met on
+    the way to it; what was refused while sending comes on top.
+    """
+    used = run.portal.usage().since(begun.before)
+    refused = run.fates.refused
+    counts = run.fates.counts()
+    counts.update(planned)
+    counts["held"] += len(refused)
+    held = (Problem(where=one.where, kind="held", key=str(key), reason=one.reason) for key, one in refused.items())
+    problems = (*problems, *held)
+    record = RunRecord(
+        id=run.run_id,
+        sync=run.name,
+        started=begun.started,
+        finished=run.clock.now(),
+        state=state,
+        counts={name: counts[name] for name in _COUNTS},
+        requests=used.requests,
+        commands=used.commands,
+        waited_s=used.waited_s,
+        seconds=run.clock.monotonic() - begun.monotonic,
+        problems=problems,
+        problem_count=len(problems),
+        error=str(error) if error is not None else "",
+    )
+    await run.ledger.end_run(run.run_id, record)
+    log = _log.error if error is not None else _log.info
+    log("pass.done", sync=run.name, run=run.run_id, state=state, **record.counts, problems=record.problem_count,
+        requests=record.requests, commands=record.commands, waited_s=round(record.waited_s, 1),
+        seconds=round(record.seconds, 1), error=record.error or None)  # fmt: skip
+    if isinstance(error, SourceError):
+        _log.warning("source.unreadable", sync=run.name, reason=error.message)
+    return record
+
+
+async def check_home(run: Pass) -> bool:
+    """Return True if the sync begins afresh in another portal than before, with nothing left in that one.
+
+    Raises GuardError if something is left: an id there means another event, or nothing, in any other portal, so the
+    links must not be taken for events of this one. It happens to people who rehearse on a simulated portal and then put
+    the real one's webhook into the same config.
+    """
+    home = run.notes.home
+    if home is None or _same_portal(home, run.portal.origin):
+        return False
+    tally = await run.ledger.tally()
+    if tally.items or tally.open_intents:
+        raise GuardError(
+            f"{run.name}: it has written {tally.items} items to {home}, but {run.portal.name} is"
+            f" {run.portal.origin} now; nothing was sent",
+            "another portal: give this config a `state` file of its own;"
+            f" the same one under a new address: run `syncd sync {run.name} --force` once",
+        )
+    return True
+
+
+async def settle_home(run: Pass, *, force: bool) -> None:
+    """Write down which portal the sync writes to; `force` says that it is still the same one, whatever its address.
+
+    Raises GuardError like `check_home`, before anything is sent.
+    """
+    if not force and await check_home(run):
+        await run.ledger.forget_floor()  # the other portal counts its ids from another beginning
+    if run.notes.home != run.portal.origin:
+        await run.ledger.note_home(run.portal.origin, run.clock.now())
+
+
+def _same_portal(before: str, now: str) -> bool:
+    # Simulated portals on this machine have another port at every start, which says nothing.
+    return before == now or all(is_loopback(urlsplit(origin).hostname or "") for origin in (before, now))

@@ -1,0 +1,146 @@
+"""Takes back one run, or everything a sync has made: looks, asks, sends through the same journal as any pass.
+
+It may end anywhere and be started again: what is done already is found done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from syncd.cycle.directories import directory_for
+from syncd.cycle.look import observe_links
+from syncd.cycle.push import push
+from syncd.cycle.recover import recover
+from syncd.cycle.sync import Pass, begin, check_home, close
+from syncd.errors import StoppedError, SyncdError
+from syncd.model.record import RunRecord, RunState
+from syncd.model.takeback import TakeBack, check_visible, concerned, purging, undoing
+from syncd.portal.limits.forecast import Forecast
+from syncd.portal.people.directory import Directory
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What is about to be done and what it would take, for a person to say yes or no to; `notices` go to people.
+
+    `directory` names whose calendars are concerned.
+    """
+
+    plan: TakeBack
+    forecast: Forecast
+    notices: int
+    directory: Directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of it: the run's record, what was decided (None if it did not come that far), and any error."""
+
+    record: RunRecord
+    plan: TakeBack | None
+    error: SyncdError | None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command line."""
+        if self.error is not None:
+            return self.error.exit_code
+        if self.record.state == "stopped":
+            return 130
+        return 1 if self.record.state == "partial" else 0
+
+
+Confirm = Callable[[Offer], Awaitable[bool]]
+_Planner = Callable[[], Awaitable[tuple[TakeBack, frozenset[int]]]]
+
+
+async def undo(run: Pass, run_id: int, *, confirm: Confirm, force: bool = False) -> Taken:
+    """Take back what run `run_id` of the sync did; what changed since is left and listed.
+
+    `confirm` is asked once, with the first plan. A SyncdError ends it and is returned, such as the GuardError where
+    most events cannot be seen, unless `force`.
+    """
+
+    async def plan() -> tuple[TakeBack, frozenset[int]]:
+        records = await run.ledger.changes(run_id)
+        links = {link.key: link for link in await run.ledger.links()}
+        seen = await observe_links(run, concerned(records, links))
+        return undoing(records, links, seen), frozenset(seen.events)
+
+    return await _take(run, plan, confirm, force=force)
+
+
+async def purge(run: Pass, *, confirm: Confirm, force: bool = False) -> Taken:
+    """Delete all events the sync has created, forget those it has adopted; arguments and errors as for `undo`."""
+
+    async def plan() -> tuple[TakeBack, frozenset[int]]:
+        links = await run.ledger.links()
+        seen = await observe_links(run, links)
+        return purging(links, seen), frozenset(seen.events)
+
+    taken = await _take(run, plan, confirm, force=force)
+    if taken.error is None and taken.record.state == "done":
+        await run.ledger.release(None)
+        await run.forget_verified()
+    return taken
+
+
+async def _take(run: Pass, planner: _Planner, confirm: Confirm, *, force: bool) -> Taken:
+    begun = await begin(run)
+    plan: TakeBack | None = None
+    state: RunState = "failed"
+    error: SyncdError | None = None
+    try:
+        await check_home(run)
+        await recover(run)
+        plan, observed = await planner()
+        if not force:
+            check_visible(plan, run.name)
+        if run.stop.is_set() or not await confirm(await _offer(run, plan)):
+            state = "stopped"
+        else:
+            state = await _carry_out(run, plan, observed, planner)
+    except StoppedError:
+        state = "stopped"
+    except SyncdError as caught:
+        error = caught
+    finally:
+        record = await close(run, begun, state=state, error=error, planned={}, problems=())
+    return Taken(record=record, plan=plan, error=error)
+
+
+async def _carry_out(run: Pass, decided: TakeBack, observed: frozenset[int], planner: _Planner) -> RunState:
+    """Send what was decided, plan the rest again where looking told something new, and return how the run ended."""
+    plan, again = decided, False
+    for number in range(_ROUNDS):
+        if number:
+            plan, observed = await planner()
+        if run.stop.is_set():
+            return "stopped"
+        if plan.forgotten or plan.after:
+            # What is forgotten still stands there, so the next pass must read before it creates.
+            await run.forget_verified()
+        await run.ledger.forget([link.key for link in plan.forgotten])
+        directory = await directory_for(run, (), fresh=False, keep=True)
+        again = await push(run, plan.changes, directory, observed=observed)
+        await run.ledger.forget(plan.after & run.fates.settled)
+        if not again:
+            break
+    if run.stop.is_set():
+        return "stopped"
+    fates = run.fates
+    left = again or await run.ledger.open_intents() or fates.refused or fates.unknown or fates.not_sent
+    # Something that was left has to be decided by a person or a later undo; adopted events are no such thing.
+    waits = any(not one.link.adopted for one in decided.left)
+    return "partial" if left or waits else "done"
+
+
+async def _offer(run: Pass, plan: TakeBack) -> Offer:
+    directory = await directory_for(run, (), fresh=False, keep=True)
+    methods = Counter(run.sync.target.command(change, 0, directory).method for change in plan.changes)
+    invited = sum(len(change.item.invites) for change in plan.changes if change.item is not None)
+    return Offer(plan=plan, forecast=run.portal.forecast(methods), notices=invited, directory=directory)
