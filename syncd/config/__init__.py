@@ -1,4 +1,4 @@
-"""The config file: found, read and checked. Unknown keys are errors; secrets never show."""
+"""The config: found, read and checked. Unknown keys are errors; secrets are never shown."""
 
 from syncd.config.load import find_config, load_config
 from syncd.config.secrets import Secret

@@ -1,10 +1,9 @@
-"""Checked tables to the values of the config: what each key means, and which ones exclude each other."""
+"""Portals and syncs: from the tables of TOML to the values of the config; what each key means is decided here."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -14,7 +13,7 @@ import msgspec
 from syncd.config.build_fields import build_fields
 from syncd.config.build_service import build_when
 from syncd.config.build_target import build_target
-from syncd.config.config_file import ConfigFile
+from syncd.config.config_file import ConfigFile, did_you_mean
 from syncd.config.durations import parse_duration
 from syncd.config.secrets import check_webhook, read_secret
 from syncd.config.tables import (
@@ -33,7 +32,6 @@ from syncd.config.values import (
     SyncConfig,
 )
 from syncd.model.filter import Filter, compile_condition
-from syncd.model.names import nearest
 from syncd.model.threshold import Threshold
 
 _NAME = re.compile(r"[a-z0-9-]+")
@@ -43,7 +41,7 @@ _MOST_PER_BATCH = 50
 def build_portal(
     file: ConfigFile, name: str, table: Mapping[str, Any], *, base: Path, environ: Mapping[str, str]
 ) -> tuple[PortalConfig, str, Path | None]:
-    """Return `[portals.NAME]`, the key its webhook came from, and the file it was read from, if any."""
+    """Return `[portals.NAME]`, the key that gives its webhook, and the file that was read from, if any."""
     path = ("portals", name)
     portal = file.convert(table, PortalTable, *path)
     forms = {key: value for key, value in msgspec.structs.asdict(portal).items() if key.startswith("webhook")}
@@ -69,7 +67,7 @@ def _limits(file: ConfigFile, table: LimitsTable, path: KeyPath) -> LimitsConfig
         if not 0 < value < float("inf"):
             raise file.error((*path, name), f"must be greater than 0, not {value}")
     if given.get("operating_share", 0) > 1:
-        raise file.error((*path, "operating_share"), "must be at most 1, which is all of it")
+        raise file.error((*path, "operating_share"), "must be at most 1, which is all of the limit")
     if given.get("batch_size", 0) > _MOST_PER_BATCH:
         raise file.error((*path, "batch_size"), f"must be at most {_MOST_PER_BATCH}: the portal refuses longer batches")
     return LimitsConfig(**given)
@@ -82,15 +80,15 @@ def build_sync(
     path = ("sync", index)
     sync = file.convert(table, SyncTable, *path)
     if not _NAME.fullmatch(sync.name):
-        raise file.error((*path, "name"), f'must be of a-z, 0-9 and "-" only, not "{sync.name}"')
+        raise file.error((*path, "name"), f'must consist of a-z, 0-9 and "-" only, not "{sync.name}"')
     if sync.removed_after < 1:
         raise file.error((*path, "removed_after"), f"must be at least 1, not {sync.removed_after}")
     return SyncConfig(
         name=sync.name,
         where=f"{file.where(*path)} {sync.name}",
-        portal=_portal(file, sync.portal, portals, path),
+        portal=file.portal(sync.portal, portals, (*path, "portal")),
         when=build_when(file, sync, table, path),
-        verify_every=_period(file, sync.verify_every, *path, "verify_every"),
+        verify_every=file.period(sync.verify_every, *path, "verify_every"),
         timezone=_timezone(file, sync.timezone, *path, "timezone"),
         past=file.parsed(parse_duration, sync.window.past, *path, "window", "past"),
         future=file.parsed(parse_duration, sync.window.future, *path, "window", "future"),
@@ -110,23 +108,6 @@ def build_sync(
     )
 
 
-def _portal(file: ConfigFile, name: str | None, portals: Sequence[str], path: KeyPath) -> str:
-    if name is None:
-        if len(portals) == 1:
-            return portals[0]
-        raise file.error((*path, "portal"), "is missing", f"there is more than one: {', '.join(portals)}")
-    if name not in portals:
-        raise file.error((*path, "portal"), f'names "{name}", but there is no [portals.{name}]', _meant(name, portals))
-    return name
-
-
-def _period(file: ConfigFile, text: str, *path: str | int) -> timedelta:
-    duration = file.parsed(parse_duration, text, *path)
-    if not duration:
-        raise file.error(path, f'must be longer than "{text}"')
-    return duration
-
-
 def _threshold(file: ConfigFile, value: str | int, *path: str | int) -> Threshold:
     with file.at(*path):
         return Threshold.parse(value)
@@ -138,14 +119,9 @@ def _timezone(file: ConfigFile, name: str | None, *path: str | int) -> str | Non
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a directory, "Europe"
-        remedy = _meant(name, available_timezones()) or 'take a name like "Europe/Moscow"'
+        remedy = did_you_mean(name, sorted(available_timezones())) or 'take a name like "Europe/Moscow"'
         raise file.error(path, f'must be an IANA time zone, not "{name}"', remedy) from None
     return name
-
-
-def _meant(name: str, known: Sequence[str] | set[str]) -> str:
-    close = nearest(name, sorted(known))
-    return f'did you mean "{close}"?' if close else ""
 
 
 def _source(
@@ -159,7 +135,7 @@ def _source(
         columns = options.get("columns")
         file.refuse_unknown(columns if isinstance(columns, dict) else {}, COLUMN_KEYS, (*path, "columns"))
     if kind == "bitrix24" and isinstance(options.get("portal"), str):
-        _portal(file, options["portal"], portals, path)
+        file.portal(options["portal"], portals, (*path, "portal"))
     return SourceConfig(options=options, base=base, where=file.where(*path))
 
 

@@ -6,15 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from syncd.config.build_target import reminders
-from syncd.config.config_file import ConfigFile
+from syncd.config.config_file import ConfigFile, did_you_mean
 from syncd.config.tables import FieldsTable
 from syncd.config.toml_lines import KeyPath
 from syncd.config.values import FieldsConfig
 from syncd.model.colors import COLORS, color_of
 from syncd.model.filter import Condition, compile_condition
-from syncd.model.names import nearest
-from syncd.model.template import Template, compile_template
+from syncd.model.template import Template
 
 _ACCESSIBILITY: Final = ("busy", "quest", "free", "absent")
 _IMPORTANCE: Final = ("high", "normal", "low")
@@ -23,72 +21,66 @@ _CRM_REMEDY: Final = (
     'list ids like "C_5" (contact), "CO_5" (company), "L_5" (lead), "D_5" (deal), "T86_5" (other types), '
     'or templates such as "{contact}"'
 )
+_COLOR_REMEDY: Final = f"names: {', '.join(COLORS)}"
 _HAS_OPERATOR: Final = re.compile(r"[=~]")
 
 
 def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsConfig:
-    """Return the fields' config; raises ConfigError naming file, line and key."""
+    """Return the config of the fields; raises ConfigError naming file, line and key."""
     return FieldsConfig(
-        name=_template(file, table.name, *path, "name"),
-        description=_template(file, table.description, *path, "description"),
-        location=_template(file, table.location, *path, "location"),
+        name=file.template(table.name, *path, "name"),
+        description=file.template(table.description, *path, "description"),
+        location=file.template(table.location, *path, "location"),
         color=_color(file, table.color, *path, "color"),
         colors=_colors(file, table.colors, (*path, "colors")),
         accessibility=_choice(file, table.accessibility, _ACCESSIBILITY, *path, "accessibility"),
         importance=_choice(file, table.importance, _IMPORTANCE, *path, "importance"),
         private=_private(file, table.private, *path, "private"),
-        remind=None if table.remind is None else reminders(file, table.remind, (*path, "remind")),
+        remind=None if table.remind is None else file.reminders(table.remind, (*path, "remind")),
         attendees=_attendees(file, table.attendees, *path, "attendees"),
-        host=None if table.host is None else _template(file, str(table.host), *path, "host"),
+        host=file.optional_template(table.host, *path, "host"),
         outside_guests=table.outside_guests,
         invite=table.invite,
         crm=_crm(file, table.crm, (*path, "crm")),
     )
 
 
-def _template(file: ConfigFile, text: str, *path: str | int) -> Template:
-    return compile_template(text, where=file.where(*path))
-
-
 def _color(file: ConfigFile, text: str | None, *path: str | int) -> Template | None:
     if text is None:
         return None
-    template = _template(file, color_of(text) or text, *path)
+    template = file.template(color_of(text) or text, *path)
     if template.constant is not None and not color_of(template.constant):
-        raise file.error(path, f'must be "#rrggbb", a template or a name, not "{text}"', _NAMES_REMEDY)
+        raise file.error(path, f'must be "#rrggbb", a template or a name, not "{text}"', _COLOR_REMEDY)
     return template
 
 
 def _colors(file: ConfigFile, table: Mapping[str, str], path: KeyPath) -> tuple[tuple[Condition, str], ...]:
-    """Return which condition gives which colour; a key without an operator is a category."""
+    """Return which condition gives which colour; a key without an operator is the name of a category."""
     rules = []
     for key, text in table.items():
         color = color_of(text)
         if not color:
-            raise file.error((*path, key), f'must be "#rrggbb" or a name, not "{text}"', _NAMES_REMEDY)
-        said = key if _HAS_OPERATOR.search(key) else f"categories = {key}"
-        rules.append((compile_condition(said, where=file.where(*path, key)), color))
+            raise file.error((*path, key), f'must be "#rrggbb" or a name, not "{text}"', _COLOR_REMEDY)
+        condition = key if _HAS_OPERATOR.search(key) else f"categories = {key}"
+        rules.append((compile_condition(condition, where=file.where(*path, key)), color))
     return tuple(rules)
 
 
-_NAMES_REMEDY: Final = f"names: {', '.join(COLORS)}"
-
-
 def _choice(file: ConfigFile, text: str | None, allowed: Sequence[str], *path: str | int) -> Template | None:
+    """Return the template `text`. If it is constant it must be one of `allowed`; else each entry decides."""
     if text is None:
         return None
-    template = _template(file, text, *path)
+    template = file.template(text, *path)
     if template.constant is not None and template.constant not in allowed:
-        raise file.error(
-            path, f'must be one of {", ".join(allowed)}, or a template, not "{text}"', _meant(text, allowed)
-        )
+        message = f'must be one of {", ".join(allowed)}, or a template, not "{text}"'
+        raise file.error(path, message, did_you_mean(text, allowed))
     return template
 
 
 def _private(file: ConfigFile, value: bool | str, *path: str | int) -> bool | Template:
     if isinstance(value, bool):
         return value
-    template = _template(file, value, *path)
+    template = file.template(value, *path)
     if template.constant is not None:
         raise file.error(path, f'must be true, false or a template, not "{value}"')
     return template
@@ -108,17 +100,12 @@ def _attendees(
             return tuple(str(each) for each in value)
 
 
-def _meant(name: str, known: Sequence[str]) -> str:
-    close = nearest(name, known)
-    return f'did you mean "{close}"?' if close else ""
-
-
 def _crm(file: ConfigFile, value: list[str] | str, path: KeyPath) -> tuple[Template, ...]:
     """Return what events are linked to: fixed ids, and templates that give ids, phones or e-mails."""
     links = []
     for number, text in enumerate([value] if isinstance(value, str) else value):
         place = path if isinstance(value, str) else (*path, number)
-        template = _template(file, text, *place)
+        template = file.template(text, *place)
         if template.constant is not None and not _CRM.fullmatch(template.constant):
             raise file.error(place, f'has "{text}", which names nothing in the CRM', _CRM_REMEDY)
         links.append(template)

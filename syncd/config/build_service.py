@@ -1,4 +1,4 @@
-"""What only the daemon needs of the config: when passes run, where the status page listens, who hears of trouble."""
+"""What only `syncd run` uses: when passes run, `[http]` where the status page listens, `[alerts]` who is told."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LONGEST_SETTLE = timedelta(hours=1)
 
 
 def build_when(file: ConfigFile, sync: SyncTable, given: Mapping[str, Any], path: KeyPath) -> WhenConfig:
-    """Return when the sync's passes run; `given` are the keys the config really holds."""
+    """Return when the sync's passes run; `given` are the keys that the config really holds, without defaults."""
     if "cron" in given and "every" in given:
         raise file.error((*path, "cron"), "and every exclude each other", "keep one of them")
-    every = _period(file, sync.every, *path, "every")
+    every = file.period(sync.every, *path, "every")
     settle = file.parsed(parse_duration, sync.settle, *path, "settle")
     if settle > _LONGEST_SETTLE:
         raise file.error((*path, "settle"), f'must be at most "1h", not "{sync.settle}"')
@@ -36,15 +36,8 @@ def build_when(file: ConfigFile, sync: SyncTable, given: Mapping[str, Any], path
         jitter=None if sync.jitter is None else file.parsed(parse_duration, sync.jitter, *path, "jitter"),
         watch=sync.watch,
         settle=settle,
-        stale_after=None if sync.stale_after is None else _period(file, sync.stale_after, *path, "stale_after"),
+        stale_after=None if sync.stale_after is None else file.period(sync.stale_after, *path, "stale_after"),
     )
-
-
-def _period(file: ConfigFile, text: str, *path: str | int) -> timedelta:
-    duration = file.parsed(parse_duration, text, *path)
-    if not duration:
-        raise file.error(path, f'must be longer than "{text}"')
-    return duration
 
 
 def _cron(file: ConfigFile, text: str, *path: str | int) -> str:
@@ -59,13 +52,13 @@ def _cron(file: ConfigFile, text: str, *path: str | int) -> str:
     except CronSimError as error:
         reason = str(error)
         raise file.error(path, f'has a {reason[:1].lower()}{reason[1:]}: "{text}"', remedy) from None
-    if next(times, None) is None:
+    if next(times, None) is None:  # 30 February, say
         raise file.error(path, f'never comes: "{text}"', remedy)
     return " ".join(fields)
 
 
 def build_http(file: ConfigFile, table: HttpTable | None) -> HttpConfig | None:
-    """Return where the status page listens, None when it is off."""
+    """Return where the status page listens, None if it is off; raises ConfigError for what is no HOST:PORT."""
     if table is None:
         return None
     path = ("http", "listen")
@@ -88,7 +81,7 @@ def _loopback(host: str) -> bool:
 
 
 def build_alerts(file: ConfigFile, table: AlertsTable | None, portals: Sequence[str]) -> AlertsConfig | None:
-    """Return who hears when a sync goes stale or a portal refuses, None when nobody does."""
+    """Return who is told when a sync becomes stale or a portal refuses, None if nobody is."""
     if table is None:
         return None
     given = {name for name, value in msgspec.structs.asdict(table).items() if value is not None}
@@ -102,11 +95,7 @@ def build_alerts(file: ConfigFile, table: AlertsTable | None, portals: Sequence[
         raise file.error(("alerts", "command"), "is empty", 'give a program and its arguments: ["/usr/bin/notify"]')
     portal = table.portal
     if given & {"user", "chat"}:
-        if portal is None and len(portals) > 1:
-            raise file.error(("alerts", "portal"), "is missing", f"there is more than one: {', '.join(portals)}")
-        portal = portal or portals[0]
-        if portal not in portals:
-            raise file.error(("alerts", "portal"), f'names "{portal}", but there is no [portals.{portal}]')
+        portal = file.portal(portal, portals, ("alerts", "portal"))
     elif portal is not None:
         raise file.error(("alerts", "portal"), "has no effect without user or chat")
     return AlertsConfig(portal=portal, user=table.user, chat=table.chat, command=tuple(table.command or ()))

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from syncd.config.config_file import ConfigFile
-from syncd.config.durations import parse_duration
 from syncd.config.tables import ActivityKind, OwnerType, TargetTable
 from syncd.config.toml_lines import KeyPath
 from syncd.config.values import CardConfig, TargetConfig
-from syncd.model.names import nearest
-from syncd.model.template import Template, compile_template
+from syncd.model.template import Template
 
 _LARGEST_TABLE_BYTES: Final = 5_000_000
-_TYPES: Final = ("calendar", "activity", "todo")
 _COMMON: Final = ("type", "owners", "owners_file", "on_unresolved", "fallback_owner")
 _CARDS: Final = ("contact", "owner_type", "responsible")
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -31,13 +28,10 @@ def build_target(
     file: ConfigFile, table: TargetTable, sync: str, path: KeyPath, *, base: Path
 ) -> TargetConfig | CardConfig:
     """Return the target's config; raises ConfigError for keys that do not go together."""
-    if table.type not in _TYPES:
-        close = nearest(table.type, _TYPES)
-        remedy = f'did you mean "{close}"?' if close else ""
-        raise file.error((*path, "type"), f'must be one of {", ".join(_TYPES)}, not "{table.type}"', remedy)
+    file.one_of(table.type, tuple(_KEYS), *path, "type")
     for key in table.__struct_fields__:
         if key not in _KEYS[table.type] and getattr(table, key) is not None:
-            goes_with = " and ".join(f'"{kind}"' for kind in _TYPES if key in _KEYS[kind])
+            goes_with = " and ".join(f'"{kind}"' for kind, keys in _KEYS.items() if key in keys)
             raise file.error((*path, key), f'goes with type {goes_with}, not "{table.type}"', "remove it")
     if table.on_unresolved == "fallback" and table.fallback_owner in (None, ""):
         raise file.error((*path, "fallback_owner"), 'is missing, with on_unresolved = "fallback"')
@@ -58,10 +52,11 @@ def _owners(file: ConfigFile, table: TargetTable, path: KeyPath, base: Path) -> 
 def _read_aliases(path: Path) -> Mapping[str, int | str]:
     """Return the aliases in the CSV file `path`: other name -> owner (id, e-mail, XML_ID or full name).
 
-    UTF-8 or cp1251, comma, semicolon or tab; lines that are empty or begin with # are passed over. Raises ValueError
+    UTF-8 or cp1251, comma, semicolon or tab; empty lines and lines that begin with # are skipped. Raises ValueError
     with the line for anything else than two filled cells, and for a name given twice.
     """
     text = _table_text(path)
+    # The first line decides the delimiter: a name may hold a comma, but not in every table.
     first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     delimiter = max(",;\t", key=first.count)
     aliases: dict[str, int | str] = {}
@@ -70,10 +65,11 @@ def _read_aliases(path: Path) -> Mapping[str, int | str]:
         filled = [cell.strip() for cell in cells]
         if not any(filled) or filled[0].startswith("#"):
             continue
+        line = f"names {path}, whose line {reader.line_num}"
         if len(filled) != 2 or not all(filled):
-            raise ValueError(f"names {path}, whose line {reader.line_num} has not two filled cells: other name, owner")
+            raise ValueError(f"{line} must have two filled cells: other name, owner")
         if filled[0] in aliases:
-            raise ValueError(f"names {path}, whose line {reader.line_num} gives {filled[0]!r} a second time")
+            raise ValueError(f"{line} gives {filled[0]!r} a second time")
         aliases[filled[0]] = filled[1]
     return aliases
 
@@ -88,7 +84,7 @@ def _table_text(path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("cp1251", "replace")
+        return content.decode("cp1251", "replace")  # what Excel saves as CSV in Russian
 
 
 def _calendar(
@@ -104,7 +100,7 @@ def _calendar(
         raise file.error((*path, "section"), "is empty", "give the section's name, or leave the key out")
     return TargetConfig(
         calendar=calendar,
-        owner=_template(file, table.owner, *path, "owner"),
+        owner=file.optional_template(table.owner, *path, "owner"),
         section=section,
         owners=owners,
         on_unresolved=table.on_unresolved,
@@ -113,26 +109,25 @@ def _calendar(
 
 
 def _card(file: ConfigFile, table: TargetTable, path: KeyPath, owners: Mapping[str, int | str]) -> CardConfig:
-    contact = _template(file, table.contact, *path, "contact")
-    if contact is None:
+    if table.contact is None:
         remedy = 'whose card? For example "{contact_phone}", "{contact_email}" or an id'
         raise file.error((*path, "contact"), "is missing", remedy)
-    activity = _choice(file, table.activity or "meeting", get_args(ActivityKind), *path, "activity")
-    owner_type = _choice(file, table.owner_type or "contact", get_args(OwnerType), *path, "owner_type")
-    deadline = _choice(file, table.deadline or "start", ("start", "end"), *path, "deadline")
+    activity = file.one_of(table.activity or "meeting", get_args(ActivityKind), *path, "activity")
+    owner_type = file.one_of(table.owner_type or "contact", get_args(OwnerType), *path, "owner_type")
+    deadline = file.one_of(table.deadline or "start", ("start", "end"), *path, "deadline")
     return CardConfig(
         type=cast(Literal["activity", "todo"], table.type),
         activity=cast(ActivityKind, activity),
-        contact=contact,
+        contact=file.template(table.contact, *path, "contact"),
         owner_type=cast(OwnerType, owner_type),
-        responsible=_template(file, table.responsible, *path, "responsible"),
+        responsible=file.optional_template(table.responsible, *path, "responsible"),
         owners=owners,
         on_unresolved=table.on_unresolved,
         fallback_owner=table.fallback_owner,
         completed=_completed(file, table.completed or "past", *path, "completed"),
         deadline=cast(Literal["start", "end"], deadline),
-        ping=None if table.ping is None else reminders(file, table.ping, (*path, "ping")),
-        color_id=_template(file, table.color_id, *path, "color_id"),
+        ping=None if table.ping is None else file.reminders(table.ping, (*path, "ping")),
+        color_id=file.optional_template(table.color_id, *path, "color_id"),
     )
 
 
@@ -141,30 +136,7 @@ def _completed(file: ConfigFile, text: str, *path: str | int) -> Literal["past",
         return "past"
     if text == "never":
         return "never"
-    template = compile_template(text, where=file.where(*path))
+    template = file.template(text, *path)
     if template.constant is not None:
         raise file.error(path, f'must be "past", "never" or a template that gives yes or no, not "{text}"')
     return template
-
-
-def _choice(file: ConfigFile, text: str, allowed: tuple[str, ...], *path: str | int) -> str:
-    if text not in allowed:
-        close = nearest(text, allowed)
-        remedy = f'did you mean "{close}"?' if close else ""
-        raise file.error(path, f'must be one of {", ".join(allowed)}, not "{text}"', remedy)
-    return text
-
-
-def _template(file: ConfigFile, text: str | int | None, *path: str | int) -> Template | None:
-    return None if text is None else compile_template(str(text), where=file.where(*path))
-
-
-def reminders(file: ConfigFile, texts: list[str], path: KeyPath) -> tuple[int, ...]:
-    """Return durations before the start as whole minutes, each once; raises ConfigError for anything else."""
-    minutes: list[int] = []
-    for number, text in enumerate(texts):
-        duration = file.parsed(parse_duration, text, *path, number)
-        if duration.total_seconds() % 60:
-            raise file.error((*path, number), f'must be whole minutes, not "{text}"')
-        minutes.append(int(duration.total_seconds() // 60))
-    return tuple(dict.fromkeys(minutes))

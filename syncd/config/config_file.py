@@ -1,20 +1,23 @@
-"""Errors of a config with their place: file, line and key; and the first check of a table against its struct."""
+"""One file of the config: which line holds which key, errors that name it, and the checks that tables share."""
 
 from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from syncd.config.durations import parse_duration
 from syncd.config.tables import Table
 from syncd.config.toml_lines import KeyPath, TomlLines
 from syncd.errors import ConfigError
 from syncd.model.names import nearest
+from syncd.model.template import Template, compile_template
 
 T = TypeVar("T", bound=Table)
 R = TypeVar("R")
@@ -35,7 +38,10 @@ _WORDS: Final = {
 
 
 class ConfigFile:
-    """Where the keys of one config file stand."""
+    """Knows where the keys of one config file stand, and checks values so that every error names its key.
+
+    A `path` names a key: table names, keys, and indexes of arrays. All errors are ConfigErrors.
+    """
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
@@ -59,30 +65,69 @@ class ConfigFile:
             raise self.error(path, str(error)) from None
 
     def parsed(self, parse: Callable[[str], R], text: str, *path: str | int) -> R:
-        """Return what `parse` makes of `text`; its ValueError becomes a ConfigError about the key at `path`."""
+        """Return `parse(text)`; its ValueError becomes a ConfigError about the key at `path`."""
         with self.at(*path):
             return parse(text)
 
-    def convert(self, table: Mapping[str, Any], kind: type[T], *path: str | int) -> T:
-        """Return `table`, which stands at `path`, as a `kind`.
+    def period(self, text: str, *path: str | int) -> timedelta:
+        """Return the duration `text`, which must not be zero."""
+        duration = self.parsed(parse_duration, text, *path)
+        if not duration:
+            raise self.error(path, f'must be longer than "{text}"')
+        return duration
 
-        Raises ConfigError for unknown keys, missing keys and wrong types or choices.
-        """
+    def reminders(self, texts: Sequence[str], path: KeyPath) -> tuple[int, ...]:
+        """Return durations before the start in whole minutes, each once: the portal knows no seconds here."""
+        minutes: list[int] = []
+        for number, text in enumerate(texts):
+            duration = self.parsed(parse_duration, text, *path, number)
+            if duration.total_seconds() % 60:
+                raise self.error((*path, number), f'must be whole minutes, not "{text}"')
+            minutes.append(int(duration.total_seconds() // 60))
+        return tuple(dict.fromkeys(minutes))
+
+    def template(self, text: str | int, *path: str | int) -> Template:
+        """Return the template `text`."""
+        return compile_template(str(text), where=self.where(*path))
+
+    def optional_template(self, text: str | int | None, *path: str | int) -> Template | None:
+        """Return the template `text`, None for None."""
+        return None if text is None else self.template(text, *path)
+
+    def one_of(self, text: str, allowed: Sequence[str], *path: str | int) -> str:
+        """Return `text`, which must be one of `allowed`."""
+        if text not in allowed:
+            raise self.error(path, f'must be one of {", ".join(allowed)}, not "{text}"', did_you_mean(text, allowed))
+        return text
+
+    def portal(self, name: str | None, portals: Sequence[str], path: KeyPath) -> str:
+        """Return the portal `name`, which must be one of `portals`; None means the only one."""
+        if name is None:
+            if len(portals) == 1:
+                return portals[0]
+            raise self.error(path, "is missing", f"there is more than one: {', '.join(portals)}")
+        if name not in portals:
+            message = f'names "{name}", but there is no [portals.{name}]'
+            raise self.error(path, message, did_you_mean(name, portals))
+        return name
+
+    def convert(self, table: Mapping[str, Any], kind: type[T], *path: str | int) -> T:
+        """Return `table`, which stands at `path`, as a `kind`; raises for unknown and missing keys and wrong types."""
         self._refuse_unknown_within(table, kind, path)
         try:
             return msgspec.convert(table, kind)
         except msgspec.ValidationError as error:
-            raise self._told(table, kind, path, str(error)) from None
+            raise self._explained(table, kind, path, str(error)) from None
 
     def refuse_unknown(self, table: Mapping[str, Any], known: Sequence[str], path: KeyPath) -> None:
         """Raise ConfigError for a key of `table`, which stands at `path`, that is not one of `known`."""
         for key in table:
             if key not in known:
-                close = nearest(key, known)
-                remedy = f'did you mean "{close}"?' if close else f"known here: {', '.join(known)}"
+                remedy = did_you_mean(key, known) or f"known here: {', '.join(known)}"
                 raise self.error((*path, key), "is not a known key", remedy)
 
     def _refuse_unknown_within(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath) -> None:
+        # msgspec could refuse unknown keys itself, but names neither the line nor the nearest known key.
         self.refuse_unknown(table, kind.__struct_fields__, path)
         hints = get_type_hints(kind)
         for key, value in table.items():
@@ -90,7 +135,8 @@ class ConfigFile:
             if inner is not None and isinstance(value, dict):
                 self._refuse_unknown_within(value, inner, (*path, key))
 
-    def _told(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath, message: str) -> ConfigError:
+    def _explained(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath, message: str) -> ConfigError:
+        """Return msgspec's `message` about `table` in the terms of TOML, with the key it is about."""
         found = _PLACE.search(message)
         steps = tuple(_STEP.findall(found["path"])) if found else ()
         inner: KeyPath = tuple(name or int(index) for name, index, rest in steps if not rest)
@@ -102,9 +148,8 @@ class ConfigFile:
             value = value[step]
         choices = _choices(kind, inner)
         if choices and isinstance(value, str):
-            close = nearest(value, choices)
-            remedy = f'did you mean "{close}"?' if close else ""
-            return self.error((*path, *inner), f'must be one of {", ".join(choices)}, not "{value}"', remedy)
+            said = f'must be one of {", ".join(choices)}, not "{value}"'
+            return self.error((*path, *inner), said, did_you_mean(value, choices))
         expected = _EXPECTED.search(message)
         if expected is None:
             return self.error((*path, *inner), message[: found.start()] if found else message)
@@ -114,10 +159,20 @@ class ConfigFile:
         return self.error((*path, *inner), f"must be {wanted}, not {_WORDS.get(expected['got'], expected['got'])}")
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the remedy that names the nearest of `known`, empty if none is close."""
+    close = nearest(name, known)
+    return f'did you mean "{close}"?' if close else ""
+
+
 def inner_table(hint: object) -> type[Table] | None:
-    """Return the table that a key with the type `hint` holds, None when it holds something else."""
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    return next((one for one in options if isinstance(one, type) and issubclass(one, Table)), None)
+    """Return the table that a key with the type `hint` holds, None if it holds something else."""
+    return next((one for one in _options(hint) if isinstance(one, type) and issubclass(one, Table)), None)
+
+
+def _options(hint: object) -> tuple[Any, ...]:
+    """Return the members of a union, or the type itself."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def _choices(kind: type[Table], path: KeyPath) -> tuple[str, ...]:
@@ -128,5 +183,4 @@ def _choices(kind: type[Table], path: KeyPath) -> tuple[str, ...]:
         if table is None or not isinstance(step, str):
             return ()
         hint = get_type_hints(table)[step]
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    return tuple(str(word) for option in options if get_origin(option) is Literal for word in get_args(option))
+    return tuple(str(word) for option in _options(hint) if get_origin(option) is Literal for word in get_args(option))

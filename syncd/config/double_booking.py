@@ -1,7 +1,7 @@
-"""Two syncs that would show people the same thing twice, because the CRM and the calendar answer each other.
+"""Refuses two syncs that would show the same entries twice, because the CRM and the calendar copy each other.
 
-A meeting on a card brings its own event into the responsible's calendar, and an event linked to the CRM its own to-do
-onto the card (PORTAL.md 6.5, 6.6).
+The portal puts an event into the responsible's calendar for every meeting on a card, and a to-do on the card for
+every event that is linked to it (PORTAL.md 6.5, 6.6).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from syncd.config.values import CardConfig, SyncConfig, TargetConfig
 
 
 def refuse_double_booking(file: ConfigFile, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:
-    """Raise ConfigError when `sync` puts on cards what one of `others` puts into calendars, or the other way round.
+    """Raise ConfigError if `sync` puts on cards what one of `others` puts into calendars, or the other way round.
 
-    Only where both read the same source of the same portal through the same filter: other entries are no twins.
+    Only syncs with the same portal, source and filter are compared: with another filter the entries may well differ,
+    which cannot be known before the source is read.
     """
     path: KeyPath = ("sync", index, "target")
     for other in others:
@@ -26,12 +27,12 @@ def refuse_double_booking(file: ConfigFile, index: int, sync: SyncConfig, others
             raise file.error(
                 (*path, "type"),
                 f'and that of "{other.name}" ({other.where}) double each other: both read one source, and {reason}',
-                "keep one of the two, or part the entries between them with [sync.filter]",
+                "keep one of the two, or divide the entries between them with [sync.filter]",
             )
 
 
 def _source(sync: SyncConfig) -> tuple[str, ...]:
-    """Return what tells one source from others: type and place."""
+    """Return what identifies a source: its type and its place."""
     source = sync.source
     place = str(source.options.get("path") or "")
     return (

@@ -1,4 +1,4 @@
-"""Durations as a config writes them: "90s", "15m", "2h", "30d"."""
+"""Durations as the config writes them: "90s", "15m", "2h", "30d"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ _LONGEST = timedelta(days=36_500)
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration that `text` names, up to a hundred years; raises ValueError for anything else."""
+    """Return the duration `text`, at most a hundred years; raises ValueError for anything else.
+
+    There are no months and years: they have no fixed length, and a window of "1y" would differ from year to year.
+    """
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise ValueError(f'must be a duration like "90s", "15m", "2h" or "30d", not "{text}"')

@@ -1,4 +1,4 @@
-"""Finds the config file, reads it and returns its values; every error names file, line and key."""
+"""Finds the config, reads its files and returns its values; every error names file, line and key."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _TOML_PLACE = re.compile(
 def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
     """Return the config file to use: `explicit`, else the first of the usual places that exists.
 
-    The places: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml. Raises ConfigError
-    when there is none.
+    These are $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml and /etc/syncd/config.toml. Raises ConfigError
+    if none exists.
     """
     if explicit is not None:
         return explicit
@@ -51,9 +51,9 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
-    """Return the config in the file `path`, with secrets read from where it says.
+    """Return the config in the file `path` and the files it includes, with secrets read from where it says.
 
-    Raises ConfigError, naming file, line and key, for whatever cannot be obeyed.
+    Raises ConfigError, naming file, line and key, for anything that cannot be used.
     """
     main, table = _file(path, ConfigTable)
     parts = (main, *_included(main, table.include))
@@ -83,7 +83,10 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """One file of the config: where its keys stand, and its portals and syncs as TOML gives them."""
+    """One file of the config with its portals and syncs as TOML gives them.
+
+    These are converted one by one, so that an error can name the line of the one it is about.
+    """
 
     file: ConfigFile
     portals: Mapping[str, Any]
@@ -99,7 +102,10 @@ def _file(path: Path, kind: type[T]) -> tuple[_Part, T]:
 
 
 def _included(main: _Part, patterns: Sequence[str]) -> tuple[_Part, ...]:
-    """Return the files that `include` names, in the order of their names; a pattern that matches none is fine."""
+    """Return the files that `include` names, sorted by name within each pattern.
+
+    A pattern may match nothing, as an empty conf.d does; a name without wildcards must exist.
+    """
     base = main.file.path.absolute().parent
     found: dict[Path, None] = {}
     for index, pattern in enumerate(patterns):
@@ -139,7 +145,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 
 
 def _portals(parts: Sequence[_Part], environ: Mapping[str, str], warnings: list[str]) -> tuple[PortalConfig, ...]:
-    """Return the portals by name, and add to `warnings` what others could read."""
+    """Return the portals of all files; add to `warnings` those whose webhook others can read."""
     if not any(part.portals for part in parts):
         raise parts[0].file.error(("portals",), "has no portal", "add [portals.main] with its webhook")
     built: dict[str, PortalConfig] = {}
@@ -150,7 +156,7 @@ def _portals(parts: Sequence[_Part], environ: Mapping[str, str], warnings: list[
             if any(portal.name == name for portal in built.values()):
                 raise part.file.error(("portals", name), "is given in another file already", "give it another name")
             portal = _portal(part.file, name, table, environ, warnings)
-            twin = built.get(portal.host)
+            twin = built.get(portal.host)  # two clients of one portal would each use up its limits
             if twin is not None:
                 raise part.file.error(
                     ("portals", name),
@@ -174,7 +180,7 @@ def _portal(
 
 
 def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
-    """Return a warning for each file that holds a password or token of a source and that others can read."""
+    """Return a warning for each file that others can read and that holds a password or token of the source."""
     options = sync.source.options
     named = [options[f"{secret}_file"] for secret in SOURCE_SECRETS if isinstance(options.get(f"{secret}_file"), str)]
     holders = [base / Path(name).expanduser() for name in named]

@@ -1,6 +1,6 @@
-"""Secrets of the config: given in it, in a file, in the environment or by systemd; never shown.
+"""Secrets of the config: in it, in a file, in the environment or in a systemd credential; never shown.
 
-No message here repeats what it read.
+No message here repeats what was read, as a secret may stand where another value was expected.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 FORMS = ("", "_file", "_env", "_credential")
-"""What may follow the name of a secret: itself, a file, an environment variable, a systemd credential."""
+"""The suffixes of a secret's key: the secret itself, a file, an environment variable, a systemd credential."""
 
 _WEBHOOK_PATH = re.compile(r"(?P<shown>(?:/[A-Za-z0-9_.~-]+)*/rest/\d+)/(?P<code>[A-Za-z0-9_-]+)/?")
 
 
 class Secret:
-    """A text that must not be seen; `reveal` is the only way to it."""
+    """A text that is never shown. `reveal` is the only way to read it, so that every use can be found."""
 
     __slots__ = ("_text",)
 
@@ -48,7 +48,7 @@ def read_secret(
     """Return the key that gives secret `name`, the secret, and the file it came from, if any.
 
     `forms` maps the keys `name`, `name_file`, `name_env` and `name_credential` to their values, None where absent;
-    relative files start at `base`. Raises ValueError when not exactly one is given or it leads nowhere.
+    relative files start at `base`. Raises ValueError unless exactly one is given and it can be read.
     """
     given = {key: value for form in FORMS if (value := forms.get(key := name + form)) is not None}
     if not given:
@@ -104,7 +104,7 @@ def _credential_file(name: str, environ: Mapping[str, str]) -> Path:
 
 
 def readable_by_others(file: Path) -> bool:
-    """Say whether users other than the owner and its group may read `file`."""
+    """Return True if users outside the owner's group may read `file`."""
     try:
         return bool(file.stat().st_mode & stat.S_IROTH)
     except OSError:
@@ -114,11 +114,11 @@ def readable_by_others(file: Path) -> bool:
 def check_webhook(secret: Secret) -> tuple[Secret, str]:
     """Return the webhook in its full form, with a slash at the end, and the host and port it goes to.
 
-    Raises ValueError when it is not `https://HOST/rest/USER/CODE/` (PORTAL.md 1.1), or http to another machine.
+    Raises ValueError if it is not `https://HOST/rest/USER/CODE/` (PORTAL.md 1.1), or http to another machine.
     """
     try:
         parts = urlsplit(secret.reveal())
-        _ = parts.port
+        _ = parts.port  # urlsplit checks the port only when it is asked for
     except ValueError:
         raise ValueError("is not an address") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:

@@ -1,4 +1,4 @@
-"""The config's tables as TOML gives them: names and types only; what the values mean is decided in `build`."""
+"""The tables of the config as TOML gives them: names, types, defaults. What values mean is decided in `build`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Invite = Literal["notice", "copy"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells the config's tables from other structs."""
+    """Base of all tables of the config; tells them from other structs."""
 
 
 class LimitsTable(Table, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class WindowTable(Table, frozen=True, kw_only=True):
 
 
 class TargetTable(Table, frozen=True, kw_only=True):
-    """`[sync.target]`; which keys go together is decided in `targets`."""
+    """`[sync.target]`; which keys go together is decided in `build_target`."""
 
     type: str = "calendar"
     calendar: CalendarKind | None = None
@@ -104,7 +104,7 @@ class FilterTable(Table, frozen=True, kw_only=True):
 
 
 class SyncTable(Table, frozen=True, kw_only=True):
-    """`[[sync]]`; `source` is the source's own business."""
+    """`[[sync]]`; the keys of `source` are checked by the source, which may be a plugin."""
 
     name: str
     source: dict[str, Any]
@@ -147,7 +147,7 @@ class AlertsTable(Table, frozen=True, kw_only=True):
 
 
 class ConfigTable(Table, frozen=True, kw_only=True):
-    """The whole file; portals and syncs are converted one by one, so that an error can name its line."""
+    """The main file; `load` converts its portals and syncs one by one."""
 
     state: str | None = None
     keep_runs: str = "90d"
@@ -159,14 +159,14 @@ class ConfigTable(Table, frozen=True, kw_only=True):
 
 
 class IncludedTable(Table, frozen=True, kw_only=True):
-    """A file that `include` names: portals and syncs, nothing else."""
+    """A file that `include` names: portals and syncs only, so that what holds for all stands in one place."""
 
     portals: dict[str, Any] = {}
     sync: list[dict[str, Any]] = []
 
 
 SOURCE_SECRETS = ("url", "username", "password", "token")
-"""The secrets of a source with an address, each in the four forms of secrets.py."""
+"""The secrets of a source with an address, each in the four forms of `secrets`."""
 _WEB_KEYS = (
     *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout"),
@@ -179,7 +179,7 @@ SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "ics": (*_FILE_KEYS, "encoding"),
     "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "columns"),
 }
-"""The keys of built-in sources, known here only to name the line of a wrong one; the sources decide about the rest."""
+"""The keys of built-in sources, known here so that an error can name the line; the sources check the values."""
 
 COLUMN_KEYS = (
     *("uid", "title", "start", "date", "start_time", "end", "end_time", "duration", "owner", "description", "location"),

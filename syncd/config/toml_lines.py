@@ -1,6 +1,6 @@
-"""Which line of a TOML text holds which key, so that an error can name it; tomllib forgets that.
+"""Which line of a TOML text holds which key, so that an error can name it; tomllib does not keep that.
 
-Only for texts that tomllib has accepted: what is not TOML gets some line or other, but never an exception.
+Only for texts that tomllib has accepted. Other texts give wrong lines, but never an exception or an endless loop.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TomlLines:
                 table = self._header()
             else:
                 self._pair(table)
-            if self._at == start:  # not TOML: go on with the next character rather than for ever
+            if self._at == start:  # not TOML: skip a character, or the loop would not end
                 self._at += 1
 
     def _header(self) -> KeyPath:
@@ -131,12 +131,13 @@ class TomlLines:
             self._at += 1
 
     def _skip(self, pattern: re.Pattern[str]) -> bool:
-        """Go past what `pattern` matches here; say whether any text is left."""
+        """Go past what `pattern` matches here; return True if any text is left."""
         found = pattern.match(self._text, self._at)
         self._at = found.end() if found else self._at
         return self._at < len(self._text)
 
     def _note(self, path: KeyPath, offset: int) -> None:
+        # The first line wins: a table whose keys are spread over the file is reported where it begins.
         self._lines.setdefault(path, bisect_right(self._starts, offset))
 
 

@@ -1,4 +1,4 @@
-"""The config as the rest of syncd sees it: every value checked, parsed and given its default."""
+"""The config as the rest of syncd sees it: every value is checked, parsed and has its default."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from syncd.model.threshold import Threshold
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What `[portals.X.limits]` sets: requests, requests per second, seconds, a share; None follows the tariff."""
+    """What `[portals.X.limits]` sets: requests, requests per second, seconds, a share; None means the tariff's."""
 
     burst: int | None = None
     rate: float | None = None
@@ -48,7 +48,7 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
 class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages.
 
-    `server_timezone` is the portal's own zone, None where it is to be guessed.
+    `server_timezone` is the portal's own zone, None if it has to be guessed.
     """
 
     name: str
@@ -60,9 +60,9 @@ class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[sync.source]` as it stands, for the source itself to check.
+    """`[sync.source]` as written, for the source itself to check.
 
-    `base` is where relative paths start, `where` names file, line and table for messages.
+    `base` is the directory of relative paths, `where` names file, line and table for messages.
     """
 
     options: Mapping[str, Any]
@@ -91,8 +91,8 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
 class CardConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[sync.target]` of the types activity and todo.
 
-    `activity` and `completed` count for activities, `deadline`, `ping` (minutes, None: as remind) and `color_id` for
-    to-dos. `responsible` None is the client's own.
+    `activity` and `completed` are for activities, `deadline`, `ping` (minutes, None: as remind) and `color_id` for
+    to-dos. `responsible` None is the one responsible for the client.
     """
 
     type: Literal["activity", "todo"]
@@ -110,10 +110,10 @@ class CardConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[sync.fields]`; None leaves a field to what the entry says.
+    """`[sync.fields]`; None means what the entry says.
 
-    `remind` is in minutes before the start. A `color` without a name in it is "#rrggbb"; the first of `colors` whose
-    condition holds goes before it. `outside_guests` are guests who are no users of the portal, `invite` says whether
+    `remind` is in minutes before the start. A constant `color` is "#rrggbb"; the first of `colors` whose condition
+    holds takes precedence over it. `outside_guests` are guests who are no users of the portal, `invite` says whether
     the others get an invitation or a silent copy.
     """
 
@@ -134,10 +134,10 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """When the daemon makes the passes of a sync; `cron` is None where `every` counts.
+    """When the daemon runs the passes of a sync; `cron` is None if `every` applies.
 
-    `watch` lets changed files of the source begin a pass once they have been still for `settle`. `jitter` and
-    `stale_after` are None where they follow from the schedule.
+    With `watch`, changed files of the source start a pass once they have been still for `settle`. `jitter` and
+    `stale_after` are None if they follow from the schedule.
     """
 
     every: timedelta
@@ -149,7 +149,7 @@ class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[http]`: where the status page listens; `public` when other machines can reach it."""
+    """`[http]`: where the status page listens; `public` if other machines can reach it."""
 
     host: str
     port: int
@@ -157,7 +157,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[alerts]`: the portal user and the chat that get a message through `portal`, and the program that is run."""
+    """`[alerts]`: the user and the chat that get a message through the portal `portal`, and the program that is run."""
 
     portal: str | None
     user: int | None
@@ -192,7 +192,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole config; `warnings` are things `check` should tell that stop nothing."""
+    """A whole config; `warnings` are what `syncd check` reports and a pass ignores."""
 
     path: Path
     state: Path
@@ -204,7 +204,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertsConfig | None = None
 
     def portal(self, name: str) -> PortalConfig:
-        """Return the portal of that name; raises KeyError when there is none."""
+        """Return the portal of that name; raises KeyError if there is none."""
         for portal in self.portals:
             if portal.name == name:
                 return portal

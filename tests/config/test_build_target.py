@@ -50,8 +50,8 @@ def test_aliases_come_from_a_csv_too_and_the_configs_own_win(write: Write, conte
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a,1\nb\n", "line 2 has not two filled cells"),
-        (b"a,1,2\n", "line 1 has not two filled cells"),
+        (b"a,1\nb\n", "line 2 must have two filled cells"),
+        (b"a,1,2\n", "line 1 must have two filled cells"),
         (b"a,1\n\na,2\n", "line 3 gives 'a' a second time"),
     ],
 )

@@ -128,7 +128,7 @@ def test_mistakes_of_a_sync(write: Write, line: str, message: str) -> None:
     ("text", "message"),
     [
         (MINIMAL.replace('name = "timetable"\n', ""), "FILE:3: sync.name is missing"),
-        (MINIMAL.replace("timetable", "Time table"), 'FILE:4: sync.name must be of a-z, 0-9 and "-" only'),
+        (MINIMAL.replace("timetable", "Time table"), 'FILE:4: sync.name must consist of a-z, 0-9 and "-" only'),
         (MINIMAL + SYNC, 'FILE:11: sync.name "timetable" is taken by another sync (FILE:3: sync timetable)'),
         (PORTAL + '[[sync]]\nname = "x"\n', "FILE:3: sync.source is missing"),
         (MINIMAL.split("[sync.target]", maxsplit=1)[0], "FILE:3: sync.target is missing"),
