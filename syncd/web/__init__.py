@@ -1,1 +1,1 @@
-"""The status page, /healthz and /metrics: they show, and change nothing."""
+"""The status page, /healthz and /metrics. They show how things stand and change nothing."""

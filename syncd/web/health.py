@@ -1,15 +1,14 @@
-"""The document of /healthz: fresh or stale, per sync, for a load balancer or a monitor."""
+"""The document of /healthz: which syncs are fresh or stale, for a monitor."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from syncd.model.item import Json
+from syncd.web.language import machine_stamp
 from syncd.web.views import View
 
 
 def health_document(view: View) -> dict[str, Json]:
-    """Return whether no sync is stale, and how each sync and portal stands; times are ISO 8601 in UTC."""
+    """Return the JSON document (app/JSON.md): `ok` unless a sync is stale. Times are ISO 8601 in UTC, or null."""
     return {
         "ok": view.ok,
         "syncs": [
@@ -28,6 +27,4 @@ def health_document(view: View) -> dict[str, Json]:
 
 
 def _iso(unix: float | None) -> str | None:
-    if unix is None or unix == float("inf"):
-        return None
-    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="seconds")
+    return None if unix is None or unix == float("inf") else machine_stamp(unix)

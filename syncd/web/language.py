@@ -1,4 +1,4 @@
-"""The page's words in English and Russian, and how each language tells times, durations and numbers."""
+"""The words of the status page in English and Russian, and how each language writes times, durations and numbers."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ _UNITS: Mapping[Language, tuple[str, str, str, str]] = {"en": ("s", "min", "h", 
 
 
 def language_of(accept: str) -> Language:
-    """Return the language that an Accept-Language header likes best of the two; English when it likes neither."""
+    """Return which of the two languages an Accept-Language header prefers; English if it names neither."""
     best: tuple[float, Language] = (0.0, "en")
     for part in accept.split(","):
         name, _, quality = part.partition(";")
@@ -172,7 +172,7 @@ def moment(unix: float, now: float, language: Language) -> str:
 
 
 def duration(seconds: float, language: Language) -> str:
-    """Return a duration in its largest fitting unit, two digits at most where that says enough."""
+    """Return a duration in the largest unit that still gives at least one and a half: 89 s, 89 min, 35 h."""
     second, minute, hour, day = _UNITS[language]
     if seconds < 1:
         return f"{seconds:.1f} {second}".replace(".", "," if language == "ru" else ".")
@@ -186,15 +186,15 @@ def duration(seconds: float, language: Language) -> str:
 
 
 def number(value: int, language: Language) -> str:
-    """Return a count with thousands apart: a comma in English, a narrow space in Russian."""
+    """Return a count with its thousands separated: by a comma in English, a narrow space in Russian."""
     return f"{value:,}".replace(",", "," if language == "en" else "\u202f")
 
 
 def stamp(unix: float) -> str:
-    """Return a time in the machine's zone, to the second, and the zone."""
+    """Return a time in the machine's zone, to the second, with the zone."""
     return datetime.fromtimestamp(unix, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def machine_stamp(unix: float) -> str:
-    """Return a time for the attribute of a <time> element."""
+    """Return a time as ISO 8601 in UTC, as the <time> element and JSON want it."""
     return datetime.fromtimestamp(unix, UTC).isoformat(timespec="seconds")

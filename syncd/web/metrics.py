@@ -1,4 +1,4 @@
-"""What Prometheus reads: everything of the view as metrics named by its conventions, made anew for every scrape."""
+"""What Prometheus reads: the whole view as metrics named by its conventions, collected for every scrape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics:
-    """Writes the exposition of a view, with the process's own memory, CPU time and file descriptors."""
+    """Writes a view in the exposition format, with the memory, CPU time and file descriptors of the process."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -25,7 +25,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def exposition(self, view: View) -> bytes:
-        """Return the text that a scrape gets."""
+        """Return the response to a scrape."""
         self._view.view = view
         text = generate_latest(self._registry)
         self._view.view = None
@@ -37,7 +37,7 @@ class _ViewCollector(Collector):
         self.view: View | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics of the view, none without one."""
+        """Yield the metrics of the view, none if there is none."""
         view = self.view
         if view is None:
             return
@@ -46,11 +46,11 @@ class _ViewCollector(Collector):
         yield _gauge("syncd_config_refused", "Whether the last change of the config was refused.", [], [([], refused)])
         yield from _syncs(view.syncs)
         yield _counter(
-            "syncd_passes", "Passes since the daemon began, by how they ended.", ["sync", "state"],
+            "syncd_passes", "Passes since the daemon started, by how they ended.", ["sync", "state"],
             [(list(key), float(count)) for key, count in sorted(view.totals.passes.items())],
         )  # fmt: skip
         yield _counter(
-            "syncd_changes", "Changes that the portal confirmed since the daemon began.", ["sync", "change"],
+            "syncd_changes", "Changes that the portal confirmed since the daemon started.", ["sync", "change"],
             [(list(key), float(count)) for key, count in sorted(view.totals.changes.items())],
         )  # fmt: skip
         yield from _portals(view.portals)
@@ -65,9 +65,7 @@ def _syncs(syncs: Sequence[SyncView]) -> Iterator[Metric]:
     yield gauge(
         "stale", "Whether the sync has not succeeded for too long.", [float(s.freshness == "stale") for s in syncs]
     )
-    yield gauge(
-        "last_success_timestamp_seconds", "When a pass last reached its end.", [sync.last_success for sync in syncs]
-    )
+    yield gauge("last_success_timestamp_seconds", "When a pass last succeeded.", [sync.last_success for sync in syncs])
     yield gauge("stale_timestamp_seconds", "When the sync counts as stale.", [_finite(sync.stale_at) for sync in syncs])
     yield gauge("next_pass_timestamp_seconds", "When the next pass is due.", [_finite(sync.due) for sync in syncs])
     yield gauge(

@@ -1,4 +1,4 @@
-"""Small pictures in SVG: a gauge for a budget, a bar for each of the last passes. No styles of their own."""
+"""Small pictures in SVG: a gauge of a budget, and a bar chart of the last passes. The style sheet colours them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _BAR = 4
 _STEP = 6
 _HEIGHT = 44
 _LEAST_SCALE_S = 30.0
-"""What a bar of full height stands for at least: seconds more or less of quick passes are no news."""
+"""The duration of a full bar at least, so that a second more or less of a quick pass does not stand out."""
 
 _WARM, _HOT = 0.7, 0.9
 
 
 def gauge(budget: MethodBudget) -> Markup:
-    """Return a bar as full as the budget is used; nothing to fill where there is no limit."""
+    """Return a bar that is filled as far as the budget is used, empty if the portal sets no limit."""
     share = min(1.0, budget.used_s / budget.limit_s) if isfinite(budget.limit_s) and budget.limit_s > 0 else 0.0
     kind = "hot" if share >= _HOT else "warm" if share >= _WARM else "calm"
     return tag(
@@ -33,9 +33,9 @@ def gauge(budget: MethodBudget) -> Markup:
 
 
 def history(runs: Sequence[RunRecord], language: Language) -> Markup:
-    """Return a bar per pass, oldest left: as high as it took long, coloured by its end.
+    """Return one bar per pass, the oldest on the left: its height is the duration, its colour how it ended.
 
-    The scale is logarithmic and as high as the longest of them.
+    The scale is logarithmic, because one migration takes hours and an ordinary pass a second.
     """
     ended = [run for run in runs if run.finished is not None][:_BARS][::-1]
     words = WORDS[language]

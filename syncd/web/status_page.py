@@ -1,4 +1,4 @@
-"""The status page: one HTML document made of a view; works without a script and reads well on a phone."""
+"""The status page: one HTML document made from a view; it works without a script and on a phone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DONE = (("created", "created"), ("updated", "updated_n"), ("deleted", "deleted"
 
 
 def page(view: View, language: Language) -> str:
-    """Return the whole document."""
+    """Return the whole document in `language`."""
     return f"<!DOCTYPE html>\n{_Page(view, language).html()}\n"
 
 
@@ -74,6 +74,7 @@ class _Page:
         ]
         if view.config_refused:
             notes.insert(0, f"{words['config_refused']}: {view.config_refused}")
+        # What needs a person comes first; otherwise the order of the config stays.
         syncs = sorted(view.syncs, key=lambda sync: (sync.freshness != "stale", not sync.failures))
         return tag(
             "main",
@@ -88,57 +89,61 @@ class _Page:
         )
 
     def _sync(self, sync: SyncView) -> Markup:
-        words, language, now = self._words, self._language, self._view.now
-        last, tally = sync.last_run, sync.tally
-        kind, state = sync.freshness, words[sync.freshness]
-        if sync.running_since is not None:
-            kind, state = (
-                kind if kind == "stale" else "new",
-                f"{words['running']} {duration(now - sync.running_since, language)}",
-            )
-        elif sync.failures and kind != "stale":
-            kind, state = "new", words["failing"]
-        due = words["never"] if not isfinite(sync.due) else self._time(max(sync.due, now))
-        facts = (
-            (words["last_pass"], self._time(last.started) if last else words["never"], self._outcome(sync)),
-            (words["next_pass"], words["running"] if sync.running_since is not None else due, self._schedule(sync)),
-            (words["last_success"], self._time(sync.last_success) if sync.last_success else words["never"], None),
+        last = sync.last_run
+        kind, state = self._state(sync)
+        # A portal that refuses has a banner of its own; the same error on each of its syncs would only repeat it.
+        error = last.error if last is not None and sync.portal not in self._refusing else ""
+        return tag(
+            "article",
+            tag("div", tag("h3", sync.name), tag("span", state, class_=f"pill {kind}"), class_="top"),
+            tag("p", sync.source, " → ", sync.portal, class_="quiet source"),
+            tag("p", error, class_="error") if error else None,
+            self._counts(sync),
+            self._facts(sync),
+            history(sync.runs, self._language) if last is not None else None,
+            self._plan(sync.plan) if sync.plan is not None else None,
+            self._holds(sync) if sync.holds else None,
+            self._problems(last.problems, last.problem_count) if last is not None and last.problem_count else None,
+            class_=f"card {kind}",
         )
+
+    def _state(self, sync: SyncView) -> tuple[str, str]:
+        """Return the colour class of a sync and its state in words. Stale stays stale whatever else is going on."""
+        words = self._words
+        kind = "stale" if sync.freshness == "stale" else "new"
+        if sync.running_since is not None:
+            return kind, f"{words['running']} {duration(self._view.now - sync.running_since, self._language)}"
+        if sync.failures and kind != "stale":
+            return kind, words["failing"]
+        return sync.freshness, words[sync.freshness]
+
+    def _counts(self, sync: SyncView) -> Markup:
+        words, tally = self._words, sync.tally
         counts = (
             (words["entries"], tally.entries, ""),
             (words["items"], tally.items, ""),
             (words["held"], sync.held, "warn"),
             (words["open"], tally.open_intents, "warn"),
         )
-        return tag(
-            "article",
-            tag("div", tag("h3", sync.name), tag("span", state, class_=f"pill {kind}"), class_="top"),
-            tag("p", sync.source, " → ", sync.portal, class_="quiet source"),
-            tag("p", last.error, class_="error")
-            if last is not None and last.error and sync.portal not in self._refusing
-            else None,
-            tag(
-                "dl",
-                *(
-                    tag("div", tag("dt", name), tag("dd", number(value, language), class_=mark if value else ""))
-                    for name, value, mark in counts
-                ),
-                class_="counts",
-            ),
-            tag(
-                "dl",
-                *(
-                    tag("div", tag("dt", name), tag("dd", value, tag("small", more) if more else None))
-                    for name, value, more in facts
-                ),
-                class_="facts",
-            ),
-            history(sync.runs, language) if last is not None else None,
-            self._plan(sync.plan) if sync.plan is not None else None,
-            self._holds(sync) if sync.holds else None,
-            self._problems(last.problems, last.problem_count) if last is not None and last.problem_count else None,
-            class_=f"card {kind}",
+        rows = (
+            tag("div", tag("dt", name), tag("dd", number(value, self._language), class_=mark if value else ""))
+            for name, value, mark in counts
         )
+        return tag("dl", *rows, class_="counts")
+
+    def _facts(self, sync: SyncView) -> Markup:
+        words, last = self._words, sync.last_run
+        due = words["never"] if not isfinite(sync.due) else self._time(max(sync.due, self._view.now))
+        facts = (
+            (words["last_pass"], self._time(last.started) if last else words["never"], self._outcome(sync)),
+            (words["next_pass"], words["running"] if sync.running_since is not None else due, self._schedule(sync)),
+            (words["last_success"], self._time(sync.last_success) if sync.last_success else words["never"], None),
+        )
+        rows = (
+            tag("div", tag("dt", name), tag("dd", value, tag("small", more) if more else None))
+            for name, value, more in facts
+        )
+        return tag("dl", *rows, class_="facts")
 
     def _schedule(self, sync: SyncView) -> str:
         if isinstance(sync.schedule, str):

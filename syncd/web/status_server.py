@@ -1,4 +1,4 @@
-"""Serves the page, /healthz and /metrics on one address; answers GET only and never changes anything."""
+"""Serves the status page, /healthz and /metrics on one address. It answers GET only and never changes anything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ReadView = Callable[[], Awaitable[View]]
 
 @asynccontextmanager
 async def serving(view: ReadView, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve until the body ends, and give it the port; raises OSError when the address cannot be used."""
+    """Serve while the body runs, which gets the port; raises OSError if the address cannot be used."""
     runner = web.AppRunner(make_app(view), access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:
@@ -42,7 +42,7 @@ async def serving(view: ReadView, *, host: str, port: int) -> AsyncIterator[int]
 
 
 def make_app(view: ReadView) -> web.Application:
-    """Return the application that shows what `view` reads."""
+    """Return the application that shows what `view` reads, which is called for every request."""
 
     async def show_page(request: web.Request) -> web.Response:
         language = language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
@@ -54,7 +54,7 @@ def make_app(view: ReadView) -> web.Application:
         return web.json_response(health_document(found), status=200 if found.ok else 503)
 
     async def show_metrics(_request: web.Request) -> web.Response:
-        from syncd.web.metrics import CONTENT_TYPE, Metrics  # noqa: PLC0415 - where nobody scrapes, nobody loads it
+        from syncd.web.metrics import CONTENT_TYPE, Metrics  # noqa: PLC0415 - saves memory where nobody scrapes
 
         return web.Response(body=Metrics().exposition(await view()), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
 
@@ -64,6 +64,7 @@ def make_app(view: ReadView) -> web.Application:
     async def show_script(_request: web.Request) -> web.Response:
         return web.Response(text=SCRIPT, content_type="text/javascript")
 
+    # There is no login, so the page has to be useless to an attacker: no scripts but its own, no forms, no body.
     app = web.Application(middlewares=[_guarded], client_max_size=1024)
     app.router.add_get("/", show_page)
     app.router.add_get("/healthz", show_health)
@@ -77,7 +78,7 @@ def make_app(view: ReadView) -> web.Application:
 async def _guarded(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Put the same strict headers on every answer, errors included; a ledger that cannot be read is a 503."""
+    """Put the same strict headers on every response, errors included; a ledger that cannot be read is a 503."""
     try:
         response = await handler(request)
     except web.HTTPException as refusal:

@@ -1,5 +1,7 @@
-"""The page's style sheet and its few lines of script,
-served as files of their own so that the policy can be strict."""
+"""The style sheet of the status page and its few lines of script.
+
+They are served as files of their own, so that the content security policy can forbid inline styles and scripts.
+"""
 
 STYLE = """\
 :root {

@@ -1,4 +1,4 @@
-"""What the page, the health check and the metrics show, as values; times are unix seconds. Never holds a secret."""
+"""What the page, /healthz and /metrics show, as values. Times are unix seconds; no value holds a secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, Usage
 
 Freshness = Literal["fresh", "stale", "new"]
-"""`new`: no pass has succeeded yet, and there is time left until one must have."""
+"""`new`: no pass has succeeded yet, and it is too early to call the sync stale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +27,9 @@ class ChangeLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanView:
-    """The plan of the pass that runs, or that a guard stopped: `stopped` says why then, else it is empty.
+    """The plan of a running pass, or of one that a guard stopped: `stopped` says why, and is empty otherwise.
 
-    `changes` are the first of `total`; `seconds` is how long the limits make it take, `done` how many are settled.
+    `changes` are the first of `total`; `seconds` is the time it takes under the portal's limits.
     """
 
     counts: Mapping[str, int]
@@ -42,7 +42,7 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncView:
-    """How one sync stands; `runs` are its last passes, the newest first.
+    """How one sync stands; `runs` are its last passes, newest first.
 
     `schedule` is an interval in seconds, or a cron as the config writes it.
     """
@@ -69,14 +69,17 @@ class SyncView:
 
     @property
     def held(self) -> int:
-        """Items set aside in the ledger, or entries that the last pass could not place, whichever are more."""
+        """Items held in the ledger, or entries that the last pass could not place, whichever are more.
+
+        The two overlap in a way that the counts do not tell, so their sum would be too high.
+        """
         last = self.last_run
         return max(self.tally.held, last.counts.get("held", 0) if last is not None else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortalView:
-    """How one portal stands; `refused` is why it refuses syncd, empty when it does not."""
+    """How one portal stands; `refused` is why it refuses syncd, empty if it does not."""
 
     name: str
     host: str
@@ -90,7 +93,7 @@ class PortalView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What the daemon has counted since it began: passes by (sync, state), changes by (sync, what was done)."""
+    """Counts since the daemon started: passes by (sync, state), changes by (sync, kind)."""
 
     passes: Mapping[tuple[str, str], int]
     changes: Mapping[tuple[str, str], int]
@@ -98,7 +101,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Everything at `now`; `config_refused` is why the last change of the config was not taken over."""
+    """How everything stands at `now`; `config_refused` is why the last change of the config was refused."""
 
     now: float
     began: float
