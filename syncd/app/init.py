@@ -26,7 +26,7 @@ from syncd.model.entry import Snapshot, Timed
 from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
-from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import Webhook
 from syncd.portal.people.directory import Directory, read_directory
 from syncd.source import ReadContext, open_source
 from syncd.source.guess import Guess, guess

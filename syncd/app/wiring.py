@@ -24,7 +24,7 @@ from syncd.model.names import nearest
 from syncd.model.plan import Policy
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
-from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import Webhook
 from syncd.source import open_source
 from syncd.source.base import FeedCache, PortalBacked, Written
 from syncd.source.web.cache import DirectoryCache

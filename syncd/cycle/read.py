@@ -16,8 +16,7 @@ from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.model.item import Hold, Item, Link
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
-from syncd.portal.people.directory import Directory
-from syncd.portal.people.server_zone import server_zone
+from syncd.portal.people.directory import Directory, server_zone
 from syncd.state.notes import Uids
 from syncd.target.base import ShapeContext
 

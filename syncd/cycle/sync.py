@@ -24,7 +24,7 @@ from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, RunState
 from syncd.model.window import Window
 from syncd.portal.client import Portal, Usage
-from syncd.portal.line.credential import is_loopback
+from syncd.portal.line.transport import is_loopback
 from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.state.ledger import PortalLedger, SyncLedger
 from syncd.state.notes import SyncNotes

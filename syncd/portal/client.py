@@ -21,13 +21,18 @@ from syncd.model.item import Json
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Job
 from syncd.portal.exchange.session import Bell, Journal, Line, Session, Tally, Turns
-from syncd.portal.limits.forecast import Forecast, forecast
+from syncd.portal.limits.forecast import (
+    Forecast,
+    MethodBudget,
+    forecast,
+    operating_of,
+    remembered_operating,
+    saved_parts,
+)
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
-from syncd.portal.limits.standing import MethodBudget, operating_of, remembered_operating, saved_parts
-from syncd.portal.line.credential import Credential
-from syncd.portal.line.refusal import CommandRefusedError, portal_error
-from syncd.portal.line.transport import AiohttpTransport, Transport
+from syncd.portal.line.answers import CommandRefusedError, portal_error
+from syncd.portal.line.transport import AiohttpTransport, Credential, Transport
 from syncd.portal.line.wire import Command, Done, Outcome, Refused, Unknown
 
 _READING_PATIENCE = 4

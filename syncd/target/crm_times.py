@@ -10,8 +10,7 @@ from syncd.model import zones
 from syncd.model.entry import AllDay, Span
 from syncd.model.item import Json
 from syncd.model.window import Window
-from syncd.portal.people.directory import Directory
-from syncd.portal.people.server_zone import caller_zone, offset_s, server_zone
+from syncd.portal.people.directory import Directory, caller_zone, offset_s, server_zone
 
 _LAST_MINUTE = time(23, 59)
 _MARGIN = timedelta(days=2)

@@ -19,8 +19,7 @@ import structlog
 from syncd.portal.client import Portal
 from syncd.portal.exchange.queue import Job
 from syncd.portal.line.answers import RawAnswer
-from syncd.portal.line.credential import Webhook
-from syncd.portal.line.transport import TransportFault
+from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.portal.line.wire import Command, Outcome
 from syncd.sandbox.seed import default_world
 from syncd.sandbox.settings import Settings

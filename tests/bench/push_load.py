@@ -12,7 +12,7 @@ import structlog
 
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
-from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import Webhook
 from tests.portal.fake import ADD, UPDATE, FakePortal, Ledger, jobs_of
 from tests.support.simclock import VirtualClock, run_virtual
 

@@ -15,7 +15,7 @@ from rich.progress import Progress as Bar
 from syncd.cli.progress import follow, note, shown
 from syncd.portal.client import Portal, Progress
 from syncd.portal.limits.pace import Limits
-from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import Webhook
 from tests.bench.pace import Keeper
 from tests.bench.pace_world import LightPortal, steady
 from tests.portal.fake import ADD, jobs_of

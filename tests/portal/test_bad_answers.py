@@ -15,7 +15,7 @@ from syncd.errors import PortalUnreachableError
 from syncd.portal.client import Job, Portal, PushSummary
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.answers import RawAnswer
-from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import Webhook
 from syncd.portal.line.wire import Command, Refused
 from syncd.sandbox.limits import OperatingLimiter
 from tests.bench.pace_scenarios import ADD, UPDATE

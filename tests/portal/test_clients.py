@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from syncd.errors import EntryError
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
-from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import Webhook
 from syncd.portal.people.crm import Clients, Sought, phone_word, read_clients, sought
 from syncd.sandbox.crm_seed import SeedElement
 from syncd.sandbox.seed import default_world

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.portal.exchange.decisions import Idle, Send, Wait
 from syncd.portal.exchange.exchange import Exchange
-from syncd.portal.exchange.queue import Job
+from syncd.portal.exchange.queue import Idle, Job, Send, Wait
 from syncd.portal.limits.pace import Limits, Pace
 from syncd.portal.line.answers import Answer
 from syncd.portal.line.wire import NOT_SENT, CallTime, Command, Done, Outcome, Refused, Unknown

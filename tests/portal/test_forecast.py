@@ -10,7 +10,7 @@ import pytest
 
 from syncd.portal.client import Portal
 from syncd.portal.exchange.queue import Job
-from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import Webhook
 from syncd.portal.line.wire import Command
 from tests.bench.pace import Keeper, work_of
 from tests.bench.pace_scenarios import ADD, DELETE, UPDATE, Scenario

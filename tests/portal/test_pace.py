@@ -11,11 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.portal.limits.buckets import Counter
-from syncd.portal.limits.costs import CostModel, measured
+from syncd.portal.limits.costs import CostModel, LaneControl, measured
 from syncd.portal.limits.forecast import forecast
-from syncd.portal.limits.lanes import LaneControl
-from syncd.portal.limits.operating import Call, OperatingBudget
+from syncd.portal.limits.operating import Call, Counter, OperatingBudget
 from syncd.portal.limits.pace import ENVELOPE, Executed, Limits, Pace, ServerClock
 from syncd.portal.line.wire import CallTime, Done
 from tests.portal.fake import ADD, DELETE, UPDATE, FakePortal, Ledger, jobs_of

@@ -16,8 +16,7 @@ from syncd.errors import PortalRefusedError, PortalUnreachableError
 from syncd.portal.client import Job, Portal, PushSummary
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.answers import RawAnswer
-from syncd.portal.line.credential import Webhook
-from syncd.portal.line.transport import TransportFault
+from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from tests.portal.fake import ADD, DELETE, UPDATE, FakePortal, Fault, Ledger, jobs_of
 from tests.support.simclock import VirtualClock, run_virtual

@@ -13,8 +13,7 @@ from aioresponses import aioresponses
 
 from syncd import __version__
 from syncd.portal.line.answers import read_batch, read_single
-from syncd.portal.line.credential import Webhook
-from syncd.portal.line.transport import AiohttpTransport, TransportFault
+from syncd.portal.line.transport import AiohttpTransport, TransportFault, Webhook
 from syncd.portal.line.wire import Done, Unknown
 
 SECRET = "topsecretcode"

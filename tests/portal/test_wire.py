@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import Webhook
 from syncd.portal.line.wire import (
     Command,
     alone_because,

@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from syncd.portal.people.directory import Caller, Directory, User
-from syncd.portal.people.server_zone import server_zone
+from syncd.portal.people.directory import Caller, Directory, User, server_zone
 
 WINTER, SUMMER = datetime(2026, 12, 1, tzinfo=ZoneInfo("UTC")), datetime(2026, 7, 1, tzinfo=ZoneInfo("UTC"))
 

@@ -21,8 +21,7 @@ from syncd.errors import ConfigError, StateError, StateLockedError
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.answers import RawAnswer
-from syncd.portal.line.credential import Webhook
-from syncd.portal.line.transport import TransportFault
+from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from syncd.service.alerts import Alerts

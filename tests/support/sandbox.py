@@ -18,8 +18,7 @@ from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import RawAnswer
-from syncd.portal.line.credential import Webhook
-from syncd.portal.line.transport import TransportFault
+from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.sandbox.seed import default_world
 from syncd.sandbox.seed_schema import WorldSeed
 from syncd.sandbox.settings import Settings

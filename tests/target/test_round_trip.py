@@ -17,7 +17,7 @@ from syncd.model.item import Change, Item, Key, Link, Observed, Place
 from syncd.model.rule import WEEKDAYS, NativeRule
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
-from syncd.portal.line.credential import Webhook
+from syncd.portal.line.transport import Webhook
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.directory import Caller, Directory
 from syncd.sandbox.seed import default_world

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter as Tally
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from syncd.portal.line.wire import Command, Done, Outcome, Unknown
+from syncd.portal.line.wire import Command, Done, Outcome, Refused, Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,38 @@ class Waiting:
     def suspect(self) -> bool:
         """Whether the job is kept out of ordinary batches."""
         return not self.single and (self.job.careful or self.losses > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Send these jobs in one request. `keys` and `texts` are the batch's; a single call has none."""
+
+    ticket: int
+    jobs: tuple[Job, ...]
+    single: bool
+    keys: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    costs: Mapping[str, float]
+    expected_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing may be sent before monotonic time `until`, or before an answer comes when it is None.
+
+    `method` is the one whose operating time is waited for, None when it is something else.
+    """
+
+    until: float | None
+    why: str
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """Nothing is left to send and nothing is in flight; `stopped` tells why, when jobs remain."""
+
+    stopped: Refused | Unknown | None = None
 
 
 class Queue:

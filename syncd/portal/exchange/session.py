@@ -15,13 +15,11 @@ from typing import Protocol
 import structlog
 
 from syncd.clock import Clock
-from syncd.portal.exchange.decisions import Idle, Send, Wait
 from syncd.portal.exchange.exchange import Exchange
-from syncd.portal.exchange.queue import Job
+from syncd.portal.exchange.queue import Idle, Job, Send, Wait
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.line.answers import Answer, RawAnswer, read_batch, read_single, scrubbed
-from syncd.portal.line.credential import Credential
-from syncd.portal.line.transport import Transport, TransportFault
+from syncd.portal.line.transport import Credential, Transport, TransportFault
 from syncd.portal.line.wire import NOT_SENT, Outcome, Refused, Unknown, encode_batch, encode_single
 
 _LOGGED_WAIT_S = 5.0

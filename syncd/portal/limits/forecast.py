@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from syncd.portal.limits.buckets import BUCKETS, COUNTED_FROM_S, MINUTE, minute_of
-from syncd.portal.limits.pace import Pace
+from syncd.clock import Clock
+from syncd.model.item import Json
+from syncd.portal.limits.operating import BUCKETS, COUNTED_FROM_S, MINUTE, minute_of
+from syncd.portal.limits.pace import Limits, Pace
 
 _LONGEST_MINUTES = 20_000
 """Two weeks are looked at minute by minute; beyond, the rate of the last day goes on."""
@@ -138,3 +140,43 @@ class _Run:
             return self._left[method]
         # A command dearer than the whole budget still goes when nothing is used.
         return max(math.floor(room / self.cost(method)), 1 if used <= COUNTED_FROM_S else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodBudget:
+    """Operating time of one method: seconds used and allowed, and the unix time its oldest seconds drop."""
+
+    used_s: float
+    limit_s: float
+    resets_at: float | None
+
+
+def remembered_operating(state: Json, limits: Limits, clock: Clock) -> Mapping[str, MethodBudget]:
+    """Return the operating time that a saved `budget_state` tells of, without a portal; empty when it is unreadable."""
+    wall = clock.now() - clock.monotonic()
+    pace = Pace(limits, guess=wall, random=lambda: 0.0)
+    try:
+        pace.load(saved_parts(state)[0], wall_offset_s=wall)
+    except (KeyError, TypeError, ValueError, IndexError):
+        return {}
+    return operating_of(pace, clock)
+
+
+def operating_of(pace: Pace, clock: Clock) -> Mapping[str, MethodBudget]:
+    """Return the operating time of every method the pace knows of, in this machine's time."""
+    now = clock.monotonic()
+    wall = clock.now() - now
+    budgets = {}
+    for method in pace.operating.methods():
+        used_s, limit_s, resets_at = pace.budget(method, now)
+        budgets[method] = MethodBudget(
+            used_s=round(used_s, 3), limit_s=limit_s, resets_at=None if resets_at is None else resets_at + wall
+        )
+    return budgets
+
+
+def saved_parts(state: Json) -> tuple[Mapping[str, Json], Json]:
+    """Return the parts of a saved state; raises TypeError or KeyError when it is something else."""
+    if not isinstance(state, Mapping) or state["version"] != 1 or not isinstance(state["pace"], Mapping):
+        raise TypeError("the saved budgets must be an object of version 1")
+    return state["pace"], state["gate"]

@@ -6,12 +6,20 @@ they cannot know yet (answers that crossed, calls below 0.1 s) is added. It must
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from syncd.model.item import Json
-from syncd.portal.limits.buckets import BUCKETS, COUNTED_FROM_S, MINUTE, NOTHING_S, Counter, counted_at_end, minute_of
+
+BUCKETS = 10
+MINUTE = 60
+COUNTED_FROM_S = 0.1
+"""Shorter calls are counted only when their request ends, all at once."""
+
+NOTHING_S = 1e-6
+"""Sums of seconds that differ by less are the same."""
 
 _PROBE_SHARE = 0.97
 """How near to the limit a single probe may come; a share above it leaves no room for probes."""
@@ -26,6 +34,71 @@ _OTHERS_FROM = 0.05
 _FORGET_LESSON_S = 86_400.0
 _CROSSING_S = 180.0
 _LONGEST_BLOCK_S = 600.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Counter:
+    """The counter of one method, rebuilt from what the portal tells and what we measure.
+
+    `reset_at` is the portal's word on when its oldest bucket drops. `unsure`: some seconds stand in a later minute
+    than they may belong to, so that the real sum falls sooner. `blocked_at` is the time of the last 429, `blocks`
+    how many came in a row, each after waiting.
+    """
+
+    buckets: dict[int, float] = field(default_factory=dict)
+    reset_at: float | None = None
+    unsure: bool = False
+    blocked_at: float | None = None
+    blocks: int = 0
+
+    def used(self, at: float) -> float:
+        """Return the seconds alive at `at`."""
+        first = minute_of(at) - BUCKETS + 1
+        return sum(seconds for minute, seconds in self.buckets.items() if minute >= first)
+
+    def add(self, at: float, seconds: float) -> None:
+        """Count seconds of a request that began at `at`; the portal books all of a request in its first minute."""
+        if seconds > 0:
+            minute = minute_of(at)
+            self.buckets[minute] = self.buckets.get(minute, 0.0) + seconds
+
+    def settle(self, at: float, total: float) -> None:
+        """Make the sum alive at `at` be `total`: more goes into the newest minute, less comes off the oldest."""
+        self.forget(at)
+        missing = total - self.used(at)
+        if missing > 0:
+            self.unsure = self.unsure or missing > COUNTED_FROM_S
+            self.add(at, missing)
+            return
+        for minute in sorted(self.buckets):
+            taken = min(self.buckets[minute], -missing)
+            self.buckets[minute] -= taken
+            missing += taken
+        self.forget(at)
+
+    def free_at(self, at: float, fitting: float) -> float:
+        """Return when the sum will be at most `fitting` if nothing is added: `at`, or a minute boundary after it."""
+        left = self.used(at)
+        if left <= fitting + NOTHING_S:
+            return at
+        for minute in sorted(self.buckets):
+            if (drops_at := float((minute + BUCKETS) * MINUTE)) > at:
+                left -= self.buckets[minute]
+                if left <= fitting + NOTHING_S:
+                    return drops_at
+        return float((minute_of(at) + BUCKETS) * MINUTE)
+
+    def oldest_drops_at(self, at: float) -> float | None:
+        """Return when the oldest seconds alive at `at` drop, by our own buckets; None when there are none."""
+        first = minute_of(at) - BUCKETS + 1
+        live = [minute for minute, seconds in self.buckets.items() if minute >= first and seconds > NOTHING_S]
+        return float((min(live) + BUCKETS) * MINUTE) if live else None
+
+    def forget(self, at: float) -> None:
+        """Drop the minutes that count no more at `at`."""
+        first = minute_of(at) - BUCKETS + 1
+        self.buckets = {m: s for m, s in self.buckets.items() if m >= first and s > NOTHING_S}
+        self.unsure = self.unsure and bool(self.buckets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +183,6 @@ class OperatingBudget:
     def reserved(self, method: str) -> float:
         """Return the seconds expected of what is in flight."""
         return self._reserved.get(method, 0.0)
-
-    def would_block(self, method: str, at: float, *, in_request_s: float = 0.0) -> bool:
-        """Say whether the portal would refuse the method in a request that began at `at`.
-
-        `in_request_s` are the seconds that earlier calls of the method in the same request already count.
-        """
-        return self.used(method, at) + in_request_s > self.hard_s(at)
 
     def fits(self, method: str, at: float, cost_s: float) -> bool:
         """Say whether commands expected to take `cost_s` may be sent at `at`, beside what is in flight.
@@ -305,6 +371,17 @@ def _late_seconds(calls: Sequence[Call]) -> float:
         if before.used_s is not None and call.used_s is not None and call.used_s <= before.used_s:
             late += min(call.seconds, COUNTED_FROM_S)
     return late
+
+
+def minute_of(at: float) -> int:
+    """Return the number of the wall-clock minute; the portal fixes it once per request."""
+    return math.floor(at / MINUTE)
+
+
+def counted_at_end(durations: Sequence[float]) -> float:
+    """Return what the portal books when the request ends."""
+    total = sum(durations)
+    return total if total > COUNTED_FROM_S else 0.0
 
 
 def _plausible(reset_at: float | None, began: float) -> float | None:

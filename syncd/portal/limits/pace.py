@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.model.item import Json
-from syncd.portal.limits.costs import CostModel, measured, stamped
-from syncd.portal.limits.lanes import LaneControl
+from syncd.portal.limits.costs import CostModel, LaneControl, measured, stamped
 from syncd.portal.limits.operating import Call, OperatingBudget
 from syncd.portal.line.wire import CallTime, Done, Outcome
 

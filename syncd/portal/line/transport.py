@@ -6,13 +6,16 @@ No message of it holds an address, because the address of a webhook is a passwor
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import re
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from syncd import __version__
 from syncd.portal.line.answers import RawAnswer
-from syncd.portal.line.credential import Credential, is_loopback
 
 if TYPE_CHECKING:
     import aiohttp
@@ -25,6 +28,9 @@ _KEPT_ALIVE_S = 10.0
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = ("content-type", "location", "retry-after")
+
+_PATH = re.compile(r"(?P<before>(?:/[A-Za-z0-9_.~-]+)*/rest/\d+)/(?P<code>[A-Za-z0-9_-]+)/?")
+_HIDDEN = "***"
 
 FaultKind = Literal["connect", "tls", "timeout", "cut", "oversize"]
 
@@ -53,6 +59,98 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Give up the connections."""
         ...
+
+
+class Credential(Protocol):
+    """What a transport needs to know of the caller."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the portal, fit for messages."""
+        ...
+
+    def url(self, method: str) -> str:
+        """Return the address of a method; it may hold a secret."""
+        ...
+
+    def parameters(self) -> Mapping[str, str]:
+        """Return what has to be added to the parameters of every request, such as an access token."""
+        ...
+
+    def scrub(self, text: str) -> str:
+        """Return `text` without the secret."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """An inbound webhook's address, `https://HOST/rest/USER/CODE/` (PORTAL.md 1.1).
+
+    Raises ValueError, without repeating the address, when it has another shape or is plain http to another machine.
+    """
+
+    address: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.address.strip())
+            port = parts.port
+        except ValueError:
+            raise ValueError("the webhook is not a valid address") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("the webhook must begin with https:// and the portal's host")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("the webhook must be just https://HOST/rest/USER/CODE/, nothing added")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("the webhook must use https: plain http is allowed only to this machine")
+        found = _PATH.fullmatch(parts.path)
+        if found is None:
+            raise ValueError("the webhook must look like https://HOST/rest/USER/CODE/, without a method's name")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        netloc = host if port is None else f"{host}:{port}"
+        object.__setattr__(self, "address", f"{parts.scheme}://{netloc}{found['before']}/{found['code']}/")
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the portal, fit for messages."""
+        parts = urlsplit(self.address)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the portal is a simulated one on this machine."""
+        return is_loopback(urlsplit(self.address).hostname or "")
+
+    def url(self, method: str) -> str:
+        """Return the address of a method; it holds the secret."""
+        return self.address + method
+
+    def parameters(self) -> Mapping[str, str]:
+        """Return nothing: a webhook is authorised by its address alone."""
+        return {}
+
+    def scrub(self, text: str) -> str:
+        """Return `text` with the code replaced wherever it stands."""
+        return text.replace(self._code, _HIDDEN)
+
+    @property
+    def _code(self) -> str:
+        return self.address.rstrip("/").rpartition("/")[2]
+
+    def __repr__(self) -> str:
+        return f"Webhook({self.address.rstrip('/').rpartition('/')[0]}/{_HIDDEN}/)"
+
+    __str__ = __repr__
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class AiohttpTransport:

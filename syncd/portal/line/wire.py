@@ -18,7 +18,6 @@ from urllib.parse import quote
 import orjson
 
 from syncd.model.item import Json
-from syncd.portal.line.credential import Credential, Webhook
 
 Reach = Literal["command", "method", "rate", "portal"]
 """How far a refusal reaches: this command, all commands of its method, the request as a whole, the caller."""
@@ -329,14 +328,12 @@ __all__ = [
     "UNSENDABLE",
     "CallTime",
     "Command",
-    "Credential",
     "Done",
     "Json",
     "Outcome",
     "Reach",
     "Refused",
     "Unknown",
-    "Webhook",
     "Written",
     "alone_because",
     "batch_form",

@@ -17,7 +17,7 @@ import msgspec
 from syncd.errors import EntryError
 from syncd.model.item import Json
 from syncd.portal.client import Portal
-from syncd.portal.line.refusal import CommandRefusedError
+from syncd.portal.line.answers import CommandRefusedError
 from syncd.portal.line.wire import Command, Done, Outcome, Refused
 
 OwnerType = Literal["contact", "company", "lead", "deal"]

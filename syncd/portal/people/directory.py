@@ -7,25 +7,33 @@ from __future__ import annotations
 
 import difflib
 import html
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
 
 from syncd.errors import EntryError
+from syncd.model import zones
 from syncd.model.item import Json, Place
 from syncd.portal.client import Portal
-from syncd.portal.line.refusal import portal_error
+from syncd.portal.line.answers import portal_error
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import Clients
 
 T = TypeVar("T")
 _CANDIDATES = 3
 _log = structlog.get_logger()
+_LIKELY = ("Europe/Moscow", "UTC", "Europe/Berlin", "Europe/Kyiv", "America/New_York", "America/Sao_Paulo",
+           "America/Chicago", "America/Los_Angeles", "Asia/Kolkata", "Asia/Yekaterinburg", "Europe/London",
+           "Australia/Sydney", "Pacific/Auckland")  # fmt: skip
+"""Where servers stand, the likelier first: an offset alone says nothing of summer time, which most of these have."""
+
 NOBODY = Clients(found={}, known={})
 
 
@@ -351,3 +359,40 @@ def _section(row: Json) -> Section:
         writable=isinstance(read.perm, Mapping) and bool(read.perm.get("edit")),
         external="" if external == "local" else external,
     )
+
+
+def server_zone(directory: Directory) -> str:
+    """Return the server's zone as the config names it, else the best guess.
+
+    That is the first with the server's offset now: the caller's, the one most people of the portal live in, a likely
+    one, and at last a zone that always has that offset.
+    """
+    if directory.server_zone:
+        return directory.server_zone
+    lived_in = Counter(_known_zone(user.zone) for user in directory.users if user.active)
+    for zone in (caller_zone(directory), *(zone for zone, _ in lived_in.most_common()), *_LIKELY):
+        if zone and offset_s(zone, directory.read_at) == directory.server_offset_s:
+            return zone
+    hours = round(directory.server_offset_s / 3600)
+    try:
+        return zones.canonical(f"Etc/GMT{-hours:+d}" if hours else "UTC")
+    except LookupError:
+        return "UTC"
+
+
+def caller_zone(directory: Directory) -> str:
+    """Return the caller's zone, "" when the profile names none or one nobody knows."""
+    return _known_zone(directory.caller.zone)
+
+
+def _known_zone(zone: str) -> str:
+    try:
+        return zones.canonical(zone) if zone else ""
+    except LookupError:
+        return ""
+
+
+def offset_s(zone: str, at: float) -> float:
+    """Return the UTC offset of an IANA zone at unix time `at`, in seconds."""
+    offset = datetime.fromtimestamp(at, ZoneInfo(zone)).utcoffset()
+    return offset.total_seconds() if offset is not None else 0.0

@@ -27,7 +27,7 @@ from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Json, Place
 from syncd.model.window import Window
 from syncd.portal.client import Portal
-from syncd.portal.line.refusal import CommandRefusedError
+from syncd.portal.line.answers import CommandRefusedError
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.directory import Directory, Section, read_directory, read_sections, rows_of
 from syncd.source.base import ReadContext, Source, Written
