@@ -1,4 +1,4 @@
-"""Python's search for garbage among objects that refer to each other."""
+"""A pause of Python's cyclic garbage collector while many values are made."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """Keep Python from looking for garbage meanwhile, in all threads.
+    """Pause the cyclic garbage collector while the body runs, in all threads.
 
-    For work that makes a hundred thousand values to keep: none of them is garbage, and looking through them again and
-    again takes as long as making them. What is garbage waits until the end, so the work must not last for minutes.
+    For work that makes a hundred thousand values that are kept: none of them is garbage, and each of the collector's
+    passes looks through all of them, which takes as long as making them. Cyclic garbage stays until the end, so the
+    body must not run for minutes.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -20,8 +21,8 @@ def resting() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            # What was made counts as old at once: frozen and thawed, it is in the oldest generation, where it would end
-            # up anyway after two more searches. It is looked through with everything else that is old.
+            # Freezing and unfreezing moves everything to the oldest generation, where it would end up after two more
+            # collections anyway. So the next young collection does not look through all the new values at once.
             gc.freeze()
             gc.unfreeze()
             gc.enable()

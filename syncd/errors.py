@@ -1,7 +1,7 @@
-"""Every error an operator can meet, by what the operator has to do about it.
+"""Every error an operator can meet, classified by what to do about it.
 
-The exit code of the command line sits on the class (README, "Exit codes"). A message names the thing (file, line,
-key, limit) and the remedy; it never holds a secret.
+The exit code of the command line is on the class (README, "Exit codes"). A message names the thing (file, line, key,
+limit), the remedy says what to do; neither holds a secret.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class SyncdError(Exception):
 
 
 class ConfigError(SyncdError):
-    """The config or the command line has to be mended; `message` names file, line and key."""
+    """The config or the command line has to be corrected; `message` names file, line and key."""
 
     exit_code = 2
 
 
 class PortalRefusedError(SyncdError):
-    """The portal refuses the caller as a whole: credentials, scope, licence, manual block."""
+    """The portal refuses every call: wrong credentials or scope, no licence, or blocked by an administrator."""
 
     exit_code = 3
 
@@ -55,19 +55,19 @@ class SourceError(SyncdError):
 
 
 class SourceRefusedError(SourceError):
-    """The source is a portal that refuses the caller; the portal written to has nothing to do with it."""
+    """The source is a portal that refuses the caller; it says nothing about the portal that is written to."""
 
     exit_code = 3
 
 
 class EntryError(SyncdError):
-    """One entry cannot be used; the others are not concerned. Becomes a rejected or held problem."""
+    """One entry cannot be used; the others can. It becomes a rejected or held problem."""
 
     exit_code = 1
 
 
 class StoppedError(SyncdError):
-    """The pass was asked to stop while it was reading; nothing is left half done."""
+    """The pass was asked to stop while it was reading; nothing has been changed."""
 
     exit_code = 130
 

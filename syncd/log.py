@@ -1,7 +1,7 @@
-"""Where log lines go and what may stand in them: console on a terminal, JSON otherwise, secrets never.
+"""Where log lines go and what they may contain: console on a terminal, JSON otherwise, never a secret.
 
-Others just call `structlog.get_logger()`. structlog is imported when logging begins, so that `--help` stays quick, and
-without rich, which would double what a daemon's start costs for tracebacks that are never shown its way.
+Other modules just call `structlog.get_logger()`. structlog is imported when logging begins, so that `--help` stays
+quick, and without rich, which would double the start time of the daemon for tracebacks that are never rendered with it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _DEEPEST: Final = 8
 
 
 class Scrubber:
-    """Takes secrets out of texts and of anything nested: known ones by `add`, and what looks like one."""
+    """Removes secrets from texts and nested values: those that were `add`ed, and what looks like one."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Scrubber:
     def add(self, secret: str) -> None:
         """Hide `secret` from now on, also percent-encoded; of a webhook's address its code as well.
 
-        Shorter ones than four characters are passed over: hiding them would shred every line.
+        Secrets shorter than four characters are not hidden: they occur in ordinary words.
         """
         secret = secret.strip()
         parts = {secret}
@@ -66,16 +66,17 @@ class Scrubber:
         return _PAIR.sub(rf"\g<1>{_HIDDEN}", self._certain(text))
 
     def _certain(self, text: str) -> str:
-        """Hide what is a secret wherever it stands; leaves the syntax of JSON around it whole."""
+        """Hide what is certainly a secret. Unlike `text` this never breaks JSON around it."""
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
         text = _WEBHOOK.sub(rf"\g<1>{_HIDDEN}", text)
         return _LOGIN.sub(rf"\g<1>{_HIDDEN}@", text)
 
     def value(self, value: object, depth: int = 0) -> object:
-        """Return `value` without secrets and without control characters that could forge lines or colours.
+        """Return `value` without secrets, and without control characters that could forge lines or colours.
 
-        Mappings and sequences keep their shape, numbers stay numbers, anything else becomes text.
+        Mappings and sequences keep their shape, numbers stay numbers, anything else becomes text. So does
+        what is nested more than eight levels deep, so that a cycle ends.
         """
         if value is None or isinstance(value, bool | int | float):
             return value
@@ -120,8 +121,8 @@ class Scrubber:
 def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
     """Send log lines to `stream` and return the scrubber, to which the caller adds the secrets it learns.
 
-    `form` "auto" is console on a terminal, else JSON, one object a line. `verbosity` below 0 gives errors only, 0
-    warnings, 1 the course of things, 2 details, 3 and more also what libraries say, whose lines take the same way.
+    `form` "auto" means console on a terminal, else JSON, one object per line. `verbosity` below 0 gives errors only, 0
+    warnings, 1 information, 2 details, and 3 what libraries log as well; their lines pass the same processors.
     """
     structlog = _structlog()
     scrubber = Scrubber()
@@ -154,7 +155,7 @@ def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
 
 
 def _is_journal(stream: TextIO) -> bool:
-    """Say whether `stream` leads straight to systemd's journal (`JOURNAL_STREAM`, man systemd.exec)."""
+    """Return True if `stream` is connected to systemd's journal (`JOURNAL_STREAM`, man systemd.exec)."""
     try:
         found = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -163,7 +164,7 @@ def _is_journal(stream: TextIO) -> bool:
 
 
 def _ranked(render: Processor) -> Processor:
-    """Return `render` with the priority before the line that the journal takes off and files it under (sd-daemon)."""
+    """Return `render` with the priority in front of the line, which the journal strips and stores (man sd-daemon)."""
 
     def ranked(logger: WrappedLogger, method: str, event: EventDict) -> str:
         rank = _RANKS.get(str(event.get("level", "")), 6)
@@ -173,12 +174,12 @@ def _ranked(render: Processor) -> Processor:
 
 
 def _structlog() -> ModuleType:
-    """Return structlog, imported as where rich is not installed; who wants rich can still import it afterwards."""
+    """Import structlog as if rich were not installed; rich can still be imported afterwards."""
     hidden = "rich" not in sys.modules
     if hidden:
         sys.modules["rich"] = None  # type: ignore[assignment]  # documented: an import of the name then fails
     try:
-        import structlog  # noqa: PLC0415 - a tenth of a second that `--help` need not spend
+        import structlog  # noqa: PLC0415 - saves `--help` 0.1 s
     finally:
         if hidden:
             del sys.modules["rich"]
@@ -192,7 +193,7 @@ def _level(verbosity: int) -> int:
 
 
 def _take_over_libraries(shared: list[Processor], finish: list[Processor], verbosity: int, stream: TextIO) -> None:
-    """Let what libraries log through `logging` (asyncio's lost exceptions, aiohttp) pass the same processors."""
+    """Send what libraries log (lost exceptions of asyncio, aiohttp) through the same processors."""
     from structlog.stdlib import ProcessorFormatter, add_logger_name  # noqa: PLC0415 - see configure
 
     handler = logging.StreamHandler(stream)

@@ -1,4 +1,4 @@
-"""Everything that would stop a sync, found out before it does: one line each, with the remedy."""
+"""Finds everything that would stop a sync before it does: one check each, with the remedy."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing looked at. `detail` says what was found, `remedy` what to do when it is not ok.
+    """One thing that was checked: `detail` says what was found, `remedy` what to do if it is not ok.
 
-    `exit_code` is what a sync would end with because of it, None where the name tells.
+    `exit_code` is what a sync would end with because of it, None if it follows from the name.
     """
 
     name: str
@@ -48,11 +48,11 @@ def check_document(checks: tuple[Check, ...]) -> dict[str, Json]:
 
 
 async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
-    """Yield a check for everything the config depends on; with `offline` the portals are not asked."""
+    """Yield a check for everything the config depends on; with `offline`, portals are not asked."""
     size = f"{counted(len(app.syncs()), 'sync')}, {counted(len(app.portals), 'portal')}"
     yield Check(name="config", ok=True, detail=f"{app.config.path}: {size}")
     for warning in app.config.warnings:
-        yield Check(name="secrets", ok=False, detail=warning, remedy="nobody else should")
+        yield Check(name="secrets", ok=False, detail=warning, remedy="no other user should be able to read it")
     yield _state(app.config.state)
     snapshots: dict[str, Snapshot] = {}
     for sync in app.syncs():
@@ -77,6 +77,7 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
 def _state(path: Path) -> Check:
     parent = next(folder for folder in path.parents if folder.exists())
     probe = path if path.exists() else parent
+    # A state that exists is opened for reading only: a daemon may be writing to it just now.
     try:
         with path.open("rb") if path.exists() else probe.joinpath(".syncd-check").open("wb"):
             pass
@@ -84,7 +85,7 @@ def _state(path: Path) -> Check:
         return Check(name="state", ok=False, detail=f"{path}: {error.strerror}", remedy="set state to a writable path")
     if probe is parent:
         probe.joinpath(".syncd-check").unlink()
-    return Check(name="state", ok=True, detail=str(path) if path.exists() else f"{path} will be made")
+    return Check(name="state", ok=True, detail=str(path) if path.exists() else f"{path} will be created")
 
 
 async def _read(app: App, sync: Sync) -> Snapshot:
@@ -96,7 +97,7 @@ def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
     if not snapshot.complete:
         yield Check(
             name=name, ok=False, detail=f"{sync.source.describe()}: {snapshot.incomplete_because}",
-            remedy="mend the source; until then nothing is deleted",
+            remedy="fix the source; until then nothing is deleted",
         )  # fmt: skip
         return
     kept = kept_entries(sync, snapshot)
@@ -106,7 +107,7 @@ def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
     if problems:
         ok = all(problem.kind == "warning" for problem in problems)  # such entries are used
         said = _first(tuple(sorted(problems, key=lambda one: one.kind == "warning")))
-        remedy = "" if ok else "mend these entries"
+        remedy = "" if ok else "correct these entries"
         yield Check(name=f"entries {sync.name}", ok=ok, detail=said, remedy=remedy)
 
 
@@ -145,7 +146,7 @@ async def _portal(
 
 
 def _wanted_scopes(ready: list[Sync]) -> tuple[tuple[str, ...], ...]:
-    """Return the permissions that the syncs need, each with the others that would do as well."""
+    """Return the permissions that the syncs need, each with those that include it."""
     wanted: list[tuple[str, ...]] = [("user_basic", "user")]
     if any(not sync.target.on_cards for sync in ready):
         wanted.insert(0, ("calendar",))
@@ -178,7 +179,7 @@ def _clock(name: str, portal: Portal) -> Check:
 
 def _caller(name: str, directory: Directory) -> Check:
     caller = directory.caller
-    rights = "an administrator" if caller.admin else "no administrator: other people's calendars need granted rights"
+    rights = "an administrator" if caller.admin else "no administrator: it needs rights to other people's calendars"
     zone = caller.zone or "the server's zone"
     return Check(name=name, ok=caller.id > 0, detail=f"acts as user {caller.id}, {rights}, {zone}",
                  remedy="" if caller.id else "give the webhook the permission user_basic")  # fmt: skip
@@ -209,13 +210,13 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
     unread = [calendar for calendar in with_sections if not directory.knows(calendar)]
     if unread:
         yield Check(name=f"calendars {sync.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
-                    remedy="an administrator's webhook reads them all")  # fmt: skip
+                    remedy="use the webhook of an administrator, who may read them all")  # fmt: skip
     now = app.clock.now()
     shaping = shape_all(sync, snapshot, kept, context_of(sync, directory, now))
     stopped = tuple(problem for problem in shaping.problems if problem.kind in ("held", "rejected"))
     reasons = Counter(problem.reason for problem in stopped)
     most = reasons.most_common(_SHOWN)
-    told = "; ".join(f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in most)
+    reasons_told = "; ".join(f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in most)
     where = counted(len(calendars), "card" if sync.target.on_cards else "calendar")
     places = f"{counted(len(shaping.wanted.items), 'item')} {'on' if sync.target.on_cards else 'in'} {where}"
     new = {item.key.place for item in shaping.wanted.items if item.section_id is None}
@@ -223,20 +224,20 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
     yield Check(
         name=f"owners {sync.name}",
         ok=not stopped,
-        detail=f"{detail}; {told}" if stopped else detail,
+        detail=f"{detail}; {reasons_told}" if stopped else detail,
         remedy="see owners, on_unresolved and the entries named" if stopped else "",
     )
     outside = _synced_outside(directory, shaping.wanted.items)
     if outside:
         yield Check(name=f"sections {sync.name}", ok=False, detail=f"synced with another service: {outside}",
-                    remedy="choose another section: what is written there goes on to that service")  # fmt: skip
+                    remedy="choose another section: that service would copy what is written there")  # fmt: skip
     yield _zone(sync, directory, now)
     for limit in sync.target.limits():
         yield Check(name=f"target {sync.name}", ok=True, detail=limit)
 
 
 def _zone(sync: Sync, directory: Directory, now: float) -> Check:
-    """Tell the portal's zone; where what people see depends on a guess, that is said (PORTAL.md 4.7, 6.3)."""
+    """Return the portal's zone, with a warning if what people see depends on a guess (PORTAL.md 4.7, 6.3)."""
     zone, caller = portal_zone(sync, directory), caller_zone(directory)
     detail = f"the portal's own zone is taken as {zone}"
     guessed = not sync.portal_zone and caller
@@ -250,7 +251,7 @@ def _zone(sync: Sync, directory: Directory, now: float) -> Check:
 
 
 def _switch_together(one: str, other: str, now: float) -> bool:
-    """Say whether the clocks of two zones keep their distance for a year."""
+    """Return True if the difference between two zones stays the same for a year."""
     days = range(0, 365, 7)
     return len({offset_s(one, now + day * 86_400) - offset_s(other, now + day * 86_400) for day in days}) == 1
 

@@ -1,4 +1,7 @@
-"""The JSON documents of the command line (README, "JSON"): field names are fixed, users' scripts read them."""
+"""The JSON documents of the command line, described in JSON.md beside this file.
+
+Field names are fixed, because users' scripts read them: add fields, never rename or remove one.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from syncd.portal.client import MethodBudget
 
 
 def plan_document(plans: Iterable[Prepared]) -> dict[str, Json]:
-    """Return `{"plans": [...]}`."""
+    """Return the document of `plan --json`."""
     return {"plans": [_plan(one) for one in plans]}
 
 
@@ -46,7 +49,7 @@ def _plan(prepared: Prepared) -> dict[str, Json]:
 
 
 def change_document(change: Change) -> dict[str, Json]:
-    """Return one change with its reason and each field's [before, after], [null, what will be] for a create."""
+    """Return one change with its reason and, for each field, [before, after]; before is null for a create."""
     holder = change.item or change.link
     assert holder is not None
     remote_id = change.link.remote_id if change.link is not None and change.op != "create" else None
@@ -69,21 +72,22 @@ def change_document(change: Change) -> dict[str, Json]:
 def _fields(change: Change) -> Mapping[str, tuple[Json, Json]]:
     if change.op != "create" or change.item is None:
         return change.fields
+    # The diff of a create has no fields: the item's own are shown, without the empty ones that say nothing.
     return {name: (None, value) for name, value in change.item.fields.items() if value not in (None, "", [], ())}
 
 
 def problem_document(problem: Problem) -> dict[str, Json]:
-    """Return one problem line."""
+    """Return one problem."""
     return {"where": problem.where, "key": problem.key, "kind": problem.kind, "reason": problem.reason}
 
 
 def runs_document(results: Iterable[PassResult]) -> dict[str, Json]:
-    """Return `{"runs": [...]}`."""
+    """Return the document of `sync --json`."""
     return {"runs": [run_document(result.record) for result in results]}
 
 
 def run_document(record: RunRecord) -> dict[str, Json]:
-    """Return what one pass did."""
+    """Return what one run did."""
     return {
         "sync": record.sync,
         "run": record.id,
@@ -107,7 +111,7 @@ def iso(unix: float | None) -> str | None:
 
 
 def operating_document(methods: Mapping[str, MethodBudget]) -> dict[str, Json]:
-    """Return the operating time of every method as the JSON of `status` and `portal limits`; no limit is null."""
+    """Return the operating time by method, as in `status` and `portal limits`; without a limit it is null."""
     return {
         method: {
             "used_s": round(budget.used_s, 2),

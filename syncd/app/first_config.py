@@ -1,4 +1,4 @@
-"""The text of a first config: the keys that matter, each with where its value comes from; values and layout only."""
+"""The text of a first config: the keys that matter, each with a comment that says where its value comes from."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _WIDTH = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstConfig:
-    """What goes into a first config; None and empty where it is not known.
+    """What goes into a first config; None or empty if it is not known.
 
-    `people` and `groups` are lines about the portal, `unresolved` owners of the schedule that it does not know.
+    `people` and `groups` are lines about the portal, `unresolved` are owners in the schedule that it does not know.
     """
 
     webhook: str | None
@@ -45,7 +45,7 @@ def compose(first: FirstConfig) -> str:
 
 
 def _head() -> Iterator[str]:
-    yield "# A first config by `syncd init`. Read it, mend what is not so, then: syncd check, syncd plan, syncd sync."
+    yield "# A first config by `syncd init`. Read it, correct what is wrong, then: syncd check, syncd plan, syncd sync."
     yield "# Every key is explained in config.example.toml."
 
 
@@ -88,7 +88,7 @@ def _source(first: FirstConfig) -> Iterator[str]:
         for name, value, said in columns:
             yield _key(name, value, said)
         if found is not None and not any(name == "uid" for name, _, _ in columns):
-            yield "# No column names a row for good, so owner, title and start do: change one and the row is new."
+            yield "# No column identifies a row, so owner, title and start do: change one, and the row is a new one."
 
 
 def _target(first: FirstConfig) -> Iterator[str]:
@@ -131,7 +131,7 @@ def _key(name: str, value: str | int, said: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a TOML string; a feed's text is data and may hold anything."""
+    """Return a TOML string; text from a feed may hold anything, so what is not printable is escaped."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04X}" for char in escaped) + '"'
 

@@ -1,6 +1,6 @@
-"""A first config: what the schedule and the portal seem to be, written down with its reasons, to be read and mended.
+"""A first config, guessed from a schedule and a portal, with its reasons as comments, for a person to correct.
 
-Nothing is kept and nothing is changed; the config is checked as `syncd check` will check it before it is handed over.
+Nothing is kept and nothing is changed. The config is loaded before it is returned, so it has no errors.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from syncd.source.web.feed import fetch_once
 _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
 _MACHINES = "this machine's"
 _SHOWN = 200
-"""How many owners of the schedule are looked up in the portal; enough to see whose calendars it means."""
+"""How many owners of the schedule are looked up: enough to see whether they are people or groups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """A config's text, the snapshot it gives of the source (None without one), and what a person should look at."""
+    """The text of a config, the snapshot it gives of the source (None without one), and what a person should check."""
 
     text: str
     snapshot: Snapshot | None
@@ -49,10 +49,10 @@ class Start:
 
 
 async def make_start(source: str | None, webhook: str | None, *, folder: Path, clock: Clock) -> Start:
-    """Return a config for a source (file or address) and a portal; relative paths are those of a config in `folder`.
+    """Return a config for a source (file or address) and a portal; relative paths in it start at `folder`.
 
-    Raises ConfigError for a webhook that is none, SourceError for a source that cannot be read or guessed, and the
-    client's errors.
+    Raises ConfigError for a malformed webhook, SourceError for a source that cannot be read or guessed, and the
+    errors of the portal's client.
     """
     address = _checked(webhook) if webhook is not None else None
     found = await _look(source, clock) if source is not None else None
@@ -131,7 +131,7 @@ async def _ask(webhook: str, clock: Clock) -> Directory:
 
 
 def _placed(source: str | None, folder: Path) -> str | None:
-    """Return the source as a config in `folder` names it."""
+    """Return the source as a config in `folder` has to name it."""
     if source is None or _ADDRESS.match(source) or Path(source).is_absolute():
         return source
     return os.path.relpath(Path(source).absolute(), folder.absolute())
@@ -169,7 +169,7 @@ def _machine_zone() -> str:
 
 
 def _calendar(owners: Sequence[str], directory: Directory | None) -> str:
-    """Return whose calendars the owners of the schedule seem to be: those of most of them."""
+    """Return whether most owners of the schedule are people or groups of the portal."""
     if directory is None or not owners:
         return "user"
     people = sum(_resolves(directory.user, owner) for owner in owners[:_SHOWN])
@@ -196,7 +196,7 @@ def _resolves(resolve: object, owner: str) -> bool:
 def _doubts(first: FirstConfig) -> tuple[str, ...]:
     doubts = []
     if first.webhook is None:
-        doubts.append("webhook is a stand-in: put your portal's in")
+        doubts.append("webhook is a stand-in: replace it with your portal's")
     if first.unresolved:
         named = ", ".join(first.unresolved[:5]) + (" …" if len(first.unresolved) > 5 else "")
         doubts.append(f"the portal knows no owner called {named}: their entries are left out until owners names them")
@@ -206,7 +206,7 @@ def _doubts(first: FirstConfig) -> tuple[str, ...]:
 
 
 def _zone_doubts(first: FirstConfig, snapshot: Snapshot | None) -> tuple[str, ...]:
-    """Tell that times were put into this machine's zone, which on a server says nothing about a schedule."""
+    """Return a doubt if times were taken to be in this machine's zone, which on a server is often UTC."""
     spans = [entry.span for entry in snapshot.entries] if snapshot is not None else []
     if first.zone_said != _MACHINES or not any(isinstance(one, Timed) and one.zone == first.zone for one in spans):
         return ()
@@ -214,7 +214,7 @@ def _zone_doubts(first: FirstConfig, snapshot: Snapshot | None) -> tuple[str, ..
 
 
 def _proved(text: str, folder: Path) -> Config:
-    """Return the config as loaded from a file in `folder`, which exists for no longer than that."""
+    """Return the config as loaded from a temporary file in `folder`, where its relative paths are right."""
     with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".syncd-", suffix=".toml", encoding="utf-8") as file:
         file.write(text)
         file.flush()

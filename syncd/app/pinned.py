@@ -1,4 +1,4 @@
-"""Pinned plans: what a person reviewed, as a file, and the check that a later pass would do exactly that."""
+"""Pinned plans: a file with what a person reviewed, and the check that a later pass does exactly that."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _PinnedFile(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """The pinned changes by sync: digest of each change -> what it says."""
+    """The pinned changes by sync: the digest of each change and its description."""
 
     path: Path
     plans: Mapping[str, Mapping[str, str]]
@@ -48,16 +48,18 @@ class Pins:
         extra = [said for digest, said in current.items() if digest not in pinned]
         missing = [said for digest, said in pinned.items() if digest not in current]
         if extra or missing:
-            told = [f"now also: {one}" for one in extra[:_SHOWN]] + [f"no longer: {one}" for one in missing[:_SHOWN]]
+            differences = [f"now also: {one}" for one in extra[:_SHOWN]] + [
+                f"no longer: {one}" for one in missing[:_SHOWN]
+            ]
             raise GuardError(
-                f"{prepared.sync}: the plan in {self.path} no longer matches; {len(extra)} changes came,"
-                f" {len(missing)} went ({'; '.join(told)}); nothing was sent",
+                f"{prepared.sync}: the plan in {self.path} no longer matches: {len(extra)} changes are new,"
+                f" {len(missing)} are gone ({'; '.join(differences)}); nothing was sent",
                 "review and pin a new one with `syncd plan --out`",
             )
 
 
 def write(path: Path, plans: Iterable[Prepared]) -> None:
-    """Pin `plans` in the file `path`; raises ConfigError when it cannot be written."""
+    """Pin `plans` in the file `path`; raises ConfigError if it cannot be written."""
     pinned = _PinnedFile(
         format=_FORMAT,
         plans=[
@@ -76,7 +78,7 @@ def write(path: Path, plans: Iterable[Prepared]) -> None:
 
 
 def read(path: Path) -> Pins:
-    """Read a file that `write` wrote; raises ConfigError when it is not one."""
+    """Read a file that `write` wrote; raises ConfigError if it is not one."""
     try:
         read_file = msgspec.json.decode(path.read_bytes(), type=_PinnedFile)
     except OSError as error:
@@ -93,7 +95,7 @@ def read(path: Path) -> Pins:
 
 
 def _digest(change: Change) -> str:
-    """What makes a change the same change: what is done to which item, and what will stand there."""
+    """Return what identifies a change: what is done to which item, and what it will be afterwards."""
     fingerprint = change.item.fingerprint if change.item is not None else ""
     remote_id = change.link.remote_id if change.link is not None else ""
     return f"{change.op}:{change.key}:{remote_id}:{fingerprint}"

@@ -1,4 +1,4 @@
-"""The command line: arguments, tables, progress, exit codes. Imports what a command needs only when it runs."""
+"""The command line: arguments, tables, progress, exit codes. What a command needs is imported when it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = parser.parse_args(given)
     except SystemExit as stopped:
-        if stopped.code and "--json" in given:  # whoever reads the document has to find one
+        if stopped.code and "--json" in given:  # a script that reads the document has to find one
             print('{"error": "the command line is wrong; stderr says why", "remedy": "syncd --help", "exit_code": 2}')
         raise
     from syncd.cli.execute import run

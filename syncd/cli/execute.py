@@ -1,4 +1,4 @@
-"""Runs one command: logging, signals, the event loop, and the exit code; errors become one line and a remedy."""
+"""Runs one command: logging, signals, the event loop, and the exit code. An error becomes one line and a remedy."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ def run(arguments: argparse.Namespace) -> int:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
+        # `syncd plan | head`: not an error. Python would complain when it flushes stdout at exit, so that goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 class _Stderr(io.TextIOBase):
-    """Whatever sys.stderr is at the moment: while a progress bar is shown, what writes around it."""
+    """Follows sys.stderr, which is replaced while a progress bar is shown so that log lines go above the bar."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -73,7 +74,7 @@ _COMMANDS = {
 
 
 def _command(name: str) -> Command:
-    """Return the coroutine of one command; only its own module is imported."""
+    """Return the coroutine of one command, importing only its module."""
     module, function = _COMMANDS[name]
     command: Command = getattr(import_module(f"syncd.cli.commands.{module}"), function)
     return command
@@ -99,7 +100,7 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
 
 
 def config_path(arguments: argparse.Namespace) -> Path:
-    """Return the config file to use; raises ConfigError when there is none."""
+    """Return the config file to use; raises ConfigError if there is none."""
     from syncd.config import find_config
 
     return find_config(arguments.config, os.environ, Path.cwd())

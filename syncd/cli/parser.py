@@ -1,4 +1,4 @@
-"""The arguments of every command; nothing heavy is imported here, so `--help` is quick."""
+"""The arguments of every command. Nothing heavy is imported here, so that `--help` is quick."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syn
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `syncd`; a usage error exits with code 2."""
     parser = argparse.ArgumentParser(
-        prog="syncd", description="Keeps Bitrix24 calendars true to a schedule kept elsewhere."
+        prog="syncd", description="Keeps Bitrix24 calendars in step with a schedule that is kept elsewhere."
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
     loudness = parser.add_mutually_exclusive_group()
@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"syncd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show it")
+    demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
     demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
     demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
 
@@ -32,34 +32,34 @@ def build_parser() -> argparse.ArgumentParser:
     init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
 
-    check = commands.add_parser("check", help="everything that would stop a sync, one line each")
-    check.add_argument("--offline", action="store_true", help="do not ask the portal")
+    check = commands.add_parser("check", help="find everything that would stop a sync, one line each")
+    check.add_argument("--offline", action="store_true", help="do not ask the portals")
     _json(check)
 
-    plan = commands.add_parser("plan", help="what would change and why; changes nothing")
+    plan = commands.add_parser("plan", help="show what would change and why; changes nothing")
     _names(plan)
     plan.add_argument("--verify", action="store_true", help="read the portal's events first")
     plan.add_argument("--out", type=Path, metavar="FILE", help="pin the plan, for `sync --plan FILE`")
     _json(plan)
 
-    sync = commands.add_parser("sync", help="one pass, then exit")
+    sync = commands.add_parser("sync", help="make one pass, then exit")
     _names(sync)
     sync.add_argument("--verify", action="store_true", help="read the portal's events first")
-    sync.add_argument("--plan", type=Path, metavar="FILE", help="only exactly what was pinned, else exit 4")
+    sync.add_argument("--plan", type=Path, metavar="FILE", help="do exactly what was pinned, else exit with code 4")
     _force(sync)
     sync.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry")
     _json(sync)
 
     _add_bulk(commands)
-    commands.add_parser("run", help="the daemon")
+    commands.add_parser("run", help="run as a daemon: make passes by the schedules of the config")
 
-    status = commands.add_parser("status", help="last and next pass, held entries, budget left")
+    status = commands.add_parser("status", help="show the last and next pass, held entries and operating time")
     _json(status)
 
     retry = commands.add_parser("retry", help="release held entries, so that the next pass tries them again")
     _names(retry)
 
-    portal = commands.add_parser("portal", help="what the portal has, to fill the config with")
+    portal = commands.add_parser("portal", help="list what the portal has, to fill in the config")
     portal.add_argument("what", choices=("owners", "sections", "limits"))
     portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
     portal.add_argument("--calendar", choices=("user", "group", "company"), default="user",
@@ -68,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     _json(portal)
 
     _add_sandbox(commands)
-    commands.add_parser("version", help="versions of syncd, Python and the libraries that matter")
+    commands.add_parser("version", help="print the versions of syncd, Python and the main libraries")
     return parser
 
 
@@ -77,14 +77,14 @@ def _force(command: argparse.ArgumentParser) -> None:
 
 
 def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Commands that ask before they change much."""
-    migrate = commands.add_parser("migrate", help="one pass for bulk: asks, can be stopped, reads all back")
+    """Add the commands that ask before they change much."""
+    migrate = commands.add_parser("migrate", help="make one bulk pass: asks, can be stopped, reads everything back")
     _names(migrate)
     migrate.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry, read back")
     _yes(migrate)
 
     undo = commands.add_parser("undo", help="take back what one run did; what people changed since is left")
-    undo.add_argument("run_id", type=int, metavar="RUN_ID", help="number of the run, as `sync` and `status` tell it")
+    undo.add_argument("run_id", type=int, metavar="RUN_ID", help="number of the run, as `sync` prints it")
     _yes(undo)
     _force(undo)
 
@@ -95,9 +95,9 @@ def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    sandbox = commands.add_parser("sandbox", help="the simulated portal with its calendar page")
+    sandbox = commands.add_parser("sandbox", help="serve a simulated portal with a calendar page")
     sandbox.add_argument("--port", type=_port, default=8724, help="port to listen on (0: any free one)")
-    sandbox.add_argument("--world", type=Path, metavar="FILE", help="JSON to start from")
+    sandbox.add_argument("--world", type=Path, metavar="FILE", help="JSON file with its people, calendars and events")
     sandbox.add_argument("--tariff", choices=("standard", "enterprise", "self-hosted"), default="standard")
     sandbox.add_argument("--cost", action="append", default=[], metavar="METHOD=SECONDS",
                          help="server time one call of METHOD takes; may be repeated")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The progress bar of long work: counts, time left, and what a wait is for and until when."""
+"""The progress bar of long work: counts, time left, what a wait is for and until when."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LINE_EVERY_S = 30.0
 
 
 class Shown:
-    """The bar while it is shown, or none."""
+    """The bar while it is shown; does nothing where there is none."""
 
     def __init__(self, bar: Bar | None = None) -> None:
         self._bar = bar
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Take the bar off the terminal while the body prints, or it would stand in the middle of that."""
+        """Take the bar off the terminal while the body prints, so that it does not end up in the middle."""
         if self._bar is None:
             yield
             return
@@ -41,7 +41,7 @@ class Shown:
 async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool = False) -> AsyncIterator[Shown]:
     """Show the portal's progress on stderr while the body runs.
 
-    Where stderr is no terminal there is no bar; with `lines` a line comes every half minute instead.
+    Without a terminal there is no bar; with `lines` a line is printed every half minute instead.
     """
     if wanted and lines and not sys.stderr.isatty():
         telling = asyncio.create_task(_tell(portal, title))
@@ -88,7 +88,7 @@ async def _tell(portal: Portal, title: str) -> None:
 
 
 def note(now: Progress) -> str:
-    """Return what stands behind the bar: the time left, and what is waited for until when."""
+    """Return the text behind the bar: the time left, and what is waited for until when."""
     parts = [f"{timedelta(seconds=round(now.eta_s))} left"] if now.eta_s is not None else []
     if now.waiting_for and now.waiting_until:
         until = datetime.fromtimestamp(now.waiting_until).astimezone().strftime("%H:%M:%S")

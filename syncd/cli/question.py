@@ -1,4 +1,4 @@
-"""Asks a person yes or no, and still hears a signal while waiting for the answer."""
+"""Asks a person yes or no; a signal ends the waiting for the answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 async def agreed(question: str, stop: asyncio.Event) -> bool:
-    """Ask `question` on stderr and return whether the answer, one line on stdin, is yes; no answer is a no."""
+    """Ask `question` on stderr and return whether the answer, one line on stdin, is yes; no answer counts as no."""
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     answer = await _line(stop)
     if answer is None:
@@ -20,12 +20,12 @@ async def agreed(question: str, stop: asyncio.Event) -> bool:
 
 
 async def _line(stop: asyncio.Event) -> str | None:
-    """Return the next line of stdin, None at its end or when `stop` is set first."""
+    """Return the next line of stdin, None at its end or if `stop` is set first."""
     loop = asyncio.get_running_loop()
     came = asyncio.Event()
     try:
         loop.add_reader(sys.stdin.fileno(), came.set)
-    except (OSError, ValueError):  # a file, or nothing at all: reading it never waits
+    except (OSError, ValueError):  # a file, or closed: epoll refuses these, and reading them never waits
         return _read()
     waits = [asyncio.ensure_future(came.wait()), asyncio.ensure_future(stop.wait())]
     try:

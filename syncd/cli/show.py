@@ -1,4 +1,4 @@
-"""Tables for people: on a terminal with colours, otherwise plain text. All texts from feeds are shown, never obeyed."""
+"""Tables for people: coloured on a terminal, otherwise plain. Text from feeds is never taken for rich's markup."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _KIND_STYLES = {"rejected": "red", "held": "yellow", "conflict": "magenta", "inc
 _SHOWN_PEOPLE = 5
 _PLAIN_WIDTH = 160
 _ROOMY = 76
-"""Columns of a terminal from which on times and places keep to one line each."""
+"""Columns of a terminal from which times and places are kept on one line each."""
 _DEEPER = 4
 
 
 def console() -> Console:
-    """Return the console for results: stdout, wide enough for a table where it is no terminal."""
+    """Return the console for results: stdout, wide enough for a table if it is no terminal."""
     if sys.stdout.isatty():
         return Console(highlight=False)
     return Console(highlight=False, width=_PLAIN_WIDTH, no_color=True)
@@ -56,9 +56,9 @@ def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> No
 def change_table(
     out: Console, changes: Sequence[Change], *, shown: int = _SHOWN_CHANGES, directory: Directory | None = None
 ) -> None:
-    """Print changes, one row each; what a series became is told with its first item.
+    """Print changes, one row each; what a series became is printed with its first item.
 
-    `directory` gives the names of the calendars' holders. A reason that all changes share is said once.
+    `directory` gives the names of the owners. A reason that all changes share is printed once, below.
     """
     if not changes:
         return
@@ -81,13 +81,13 @@ def change_table(
 
 
 def estimate(out: Console, forecast: Forecast, more: str = "") -> None:
-    """Print what changes would cost; `more` is what is to be said beside it."""
+    """Print what changes would cost, and `more` after it."""
     work = f"{counted(forecast.commands, 'command')} in {counted(forecast.requests, 'request')}"
     line(out, f"  about {_duration(forecast.seconds)}{_guess(forecast)}: {work}{more}")
 
 
 def _guess(forecast: Forecast) -> str:
-    """Say what an estimate rests on that no command of this portal has borne out yet."""
+    """Return what an estimate assumes as long as no command of this portal has been measured."""
     if not forecast.guessed or not forecast.commands:
         return ""
     each_s = sum(forecast.operating_s.values()) / forecast.commands
@@ -137,15 +137,15 @@ def _short(value: Json) -> str:
 
 
 def _rule(value: Mapping[str, Json]) -> str:
-    """Say a recurrence rule in the terms of RFC 5545, and any other mapping by what is set in it."""
+    """Return a recurrence rule in the terms of RFC 5545, and of any other mapping what is set in it."""
     said = {name: ",".join(map(str, one)) if isinstance(one, list | tuple) else one for name, one in value.items()}
     return " ".join(f"{name.upper()}={one}" for name, one in said.items() if one not in (None, ""))
 
 
 def line(out: Console, text: Text | str, style: str = "") -> None:
-    """Print one line; where there is no terminal it stays one line however long it is, for grep and mail.
+    """Print one line. Without a terminal it is never wrapped, for the sake of grep and mail.
 
-    On a terminal what does not fit goes on below, further in than the line began.
+    On a terminal it is wrapped with a deeper indent, so that the next line is seen to be another one.
     """
     if not out.is_terminal:
         out.print(text, style=style, markup=False, soft_wrap=True)
@@ -162,7 +162,7 @@ def line(out: Console, text: Text | str, style: str = "") -> None:
 
 
 def problems(out: Console, lines: Sequence[Problem]) -> None:
-    """Print problem lines, one each, with the place first."""
+    """Print problems, one line each, with the place first."""
     for problem in lines[:_SHOWN_PROBLEMS]:
         kind = Text(problem.kind, style=_KIND_STYLES[problem.kind])
         line(out, Text("  ").append(f"{problem.where}: ").append_text(kind).append(f": {problem.reason}"))
@@ -210,7 +210,7 @@ def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) ->
 
 
 def _duration(seconds: float) -> str:
-    """Return a duration as people say it."""
+    """Return a duration in the unit that people would use."""
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     if seconds < 5400:

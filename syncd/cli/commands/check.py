@@ -17,7 +17,7 @@ from syncd.cli.execute import config_path
 
 
 async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
-    """Say everything that would stop a sync; exit code 0 only when nothing does."""
+    """Print everything that would stop a sync; the exit code is 0 only if nothing does."""
     found: list[Check] = []
     out = show.console()
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:

@@ -1,4 +1,4 @@
-"""`syncd run`: the daemon in the foreground, as a service manager wants it."""
+"""`syncd run`: the daemon, in the foreground as systemd wants it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from syncd.service.host import open_service, surroundings
 
 
 async def run_daemon(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Keep every sync's schedule until a signal comes; SIGHUP reads the config again."""
+    """Make passes by the schedules of the config until a signal comes; SIGHUP reads the config again."""
     reload = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.set)
     around = surroundings(os.environ, os.getpid(), arguments.learn_secret)

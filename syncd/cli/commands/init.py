@@ -21,7 +21,10 @@ _SHOWN = 5
 
 
 async def init(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
-    """Write a config to the file of -o, or to stdout; say on the other what it makes of the schedule."""
+    """Write a config to the file of -o, or to stdout; print what syncd makes of the schedule.
+
+    With the config on stdout that goes to stderr, so that `syncd init > syncd.toml` works.
+    """
     out: Path | None = arguments.out
     if arguments.webhook:
         arguments.learn_secret(arguments.webhook)
@@ -39,19 +42,19 @@ async def init(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
 
 
 def _folder(out: Path | None) -> Path:
-    """Return where the config will stand; raises ConfigError where it cannot."""
+    """Return the directory of the config; raises ConfigError if it cannot be written there."""
     if out is None:
         return Path.cwd()
     if out.exists():
         raise ConfigError(f"{out} exists already", "name another file with -o, or remove it")
     folder = out.absolute().parent
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no directory", "make it first")
+        raise ConfigError(f"{folder} is no directory", "create it first")
     return folder
 
 
 def _write(out: Path, text: str) -> None:
-    """Write the config for its owner's eyes only: it may hold the webhook."""
+    """Write the config so that only its owner can read it, because it may hold the webhook."""
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -64,7 +67,7 @@ def _show(console: Console, start: Start) -> None:
     if start.snapshot is not None:
         _entries(console, start.snapshot)
     for doubt in start.doubts:
-        console.print(Text("look at this: ", style="yellow").append(doubt, style=""))
+        console.print(Text("please check: ", style="yellow").append(doubt, style=""))
 
 
 def _entries(console: Console, snapshot: Snapshot) -> None:

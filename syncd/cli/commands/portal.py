@@ -1,4 +1,4 @@
-"""`syncd portal owners|sections|limits`: what the portal has, to fill the config with."""
+"""`syncd portal owners|sections|limits`: what the portal has, to fill in the config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`syncd sandbox`: the simulated portal, served until it is stopped."""
+"""`syncd sandbox`: the simulated portal, served until a signal comes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from syncd.sandbox.world import World
 
 
 async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Serve the simulated portal and say where."""
+    """Serve the simulated portal and print where."""
     if "help" in arguments.fault:
         for kind, (what, options) in KINDS.items():
             print(f"{kind:14} {what}" + (f" (options: {', '.join(options)})" if options else ""))
@@ -42,7 +42,7 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 
 
 async def serve(world: World, port: int) -> RunningSandbox:
-    """Start the server; raises ConfigError when the port is taken."""
+    """Start the server; raises ConfigError if the port is taken."""
     try:
         return await start(world, clock=SystemClock(), port=port)
     except OSError as error:

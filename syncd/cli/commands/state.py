@@ -1,4 +1,4 @@
-"""`syncd status` and `syncd retry`: what the ledger knows."""
+"""`syncd status` and `syncd retry`: how the syncs stand by the ledger, and the release of what it holds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN_HOLDS = 20
 
 
 async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
-    """Show how every sync stands; asks neither source nor portal."""
+    """Print how every sync stands; neither sources nor portals are asked."""
     config = load_config(config_path(arguments), os.environ)
     ledger = await Ledger.open_readonly(config.state)
     try:
@@ -42,7 +42,7 @@ def _show(found: Status) -> None:
     show.rows(out, titles, (_row(one) for one in found.syncs))
     for one in found.syncs:
         for hold in one.holds[:_SHOWN_HOLDS]:
-            again = "until the portal is looked at" if hold.retry_at == float("inf") else _time(hold.retry_at)
+            again = "when the portal has been read" if hold.retry_at == float("inf") else _time(hold.retry_at)
             show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
         if len(one.holds) > _SHOWN_HOLDS:
             out.print(f"  … and {len(one.holds) - _SHOWN_HOLDS} more held in {one.name}", markup=False)

@@ -1,4 +1,4 @@
-"""`syncd version`: what a bug report needs."""
+"""`syncd version`: the versions that a bug report needs."""
 
 from __future__ import annotations
 
