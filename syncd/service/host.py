@@ -35,7 +35,7 @@ _ALERTS_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Runtime:
     """What the process gives the service; tests replace them. `connect` opens the client of a portal."""
 
     clock: Clock
@@ -48,17 +48,17 @@ class Surroundings:
 
 
 @asynccontextmanager
-async def open_service(path: Path, around: Surroundings, stop: asyncio.Event) -> AsyncIterator[Service]:
+async def open_service(path: Path, runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[Service]:
     """Read the config at `path` and open its ledger and portals; raises ConfigError, StateError, StateLockedError."""
     async with open_app(
         path,
         readonly=False,
-        learn_secret=around.learn_secret,
-        clock=around.clock,
-        environ=around.environ,
-        connect=around.connect,
+        learn_secret=runtime.learn_secret,
+        clock=runtime.clock,
+        environ=runtime.environ,
+        connect=runtime.connect,
     ) as app:
-        service = Service(app, around, stop)
+        service = Service(app, runtime, stop)
         try:
             await service.begin()
             yield service
@@ -66,9 +66,9 @@ async def open_service(path: Path, around: Surroundings, stop: asyncio.Event) ->
             await service.close()
 
 
-def surroundings(environ: Mapping[str, str], pid: int, learn_secret: Callable[[str], None]) -> Surroundings:
-    """Return the surroundings of a real process."""
-    return Surroundings(
+def real_runtime(environ: Mapping[str, str], pid: int, learn_secret: Callable[[str], None]) -> Runtime:
+    """Return what a real process gives the service."""
+    return Runtime(
         clock=SystemClock(),
         notifier=Notifier.from_environ(environ, pid),
         environ=environ,
@@ -84,21 +84,20 @@ class Service:
     pass of a sync failed. `plans` are of the passes that run, and of those that a guard stopped.
     """
 
-    def __init__(self, app: App, around: Surroundings, stop: asyncio.Event) -> None:
+    def __init__(self, app: App, runtime: Runtime, stop: asyncio.Event) -> None:
         self.config_refused = ""
         self.passes: Counter[tuple[str, str]] = Counter()
         self.changes: Counter[tuple[str, str]] = Counter()
         self.plans: dict[str, PlanView] = {}
         self.errors: dict[str, str] = {}
         self.daemon = Daemon(
-            clock=around.clock, notifier=around.notifier, stop=stop, random=around.random, ended=self._ended
+            clock=runtime.clock, notifier=runtime.notifier, stop=stop, random=runtime.random, ended=self._ended
         )
         self.app = app
-        self._around = around
-        self._stop = stop
-        self._alerts = Alerts(app.ledger, around.clock)
-        self._overview = Overview(app.ledger, around.clock.now(), __version__)
-        self._server: AsyncExitStack | None = None
+        self._runtime = runtime
+        self._alerts = Alerts(app.ledger, runtime.clock)
+        self._overview = Overview(app.ledger, runtime.clock.now(), __version__)
+        self._page: AsyncExitStack | None = None
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -116,8 +115,8 @@ class Service:
 
         An error in the service itself ends it, and systemd starts it again.
         """
-        around = self._around
-        around.notifier.send(READY="1", STATUS=self.daemon.status())
+        runtime = self._runtime
+        runtime.notifier.send(READY="1", STATUS=self.daemon.status())
         async with asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(self._reload_when(reload), name="reload"),
@@ -128,23 +127,25 @@ class Service:
                 task.cancel()
 
     async def begin(self) -> None:
-        """Open the status page and set the schedules; raises ConfigError when the page's address is taken."""
-        self._server = await self._serve(self.config)
+        """Open the status page and set the schedules; raises ConfigError for a taken address or a config without syncs."""
+        _require_syncs(self.config)
+        self._page = await self._open_page(self.config)
         await self._schedule()
 
     async def take_over(self, config: Config) -> None:
         """Put `config` in force. Portals whose settings are unchanged keep their client, and with it their pace.
 
-        Raises ConfigError, with the old config still in force, when the new one cannot be used.
+        Raises ConfigError, with the old config still in force, if the new one cannot be used.
         """
         app = self.app
         syncs = make_syncs(config, writable=True)
-        server = await self._serve(config) if config.http != app.config.http else None
+        # First what may fail: a taken address must leave the old config, its page and its passes as they are.
+        page = await self._open_page(config) if config.http != app.config.http else None
         await self.daemon.drain(app.leaving(config))
         await app.take_over(config, syncs)
-        if server is not None:
-            await self._drop_server()
-            self._server = server
+        if page is not None:
+            await self._close_page()
+            self._page = page
         self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
         await self._schedule()
 
@@ -159,7 +160,7 @@ class Service:
 
         Raises StateError if the ledger cannot be read: the service then ends, and its restart reads the new config.
         """
-        notifier, clock = self._around.notifier, self._around.clock
+        notifier, clock = self._runtime.notifier, self._runtime.clock
         stamp = str(int(clock.monotonic() * 1_000_000))
         notifier.send(RELOADING="1", MONOTONIC_USEC=stamp, STATUS="reading the config again")
         try:
@@ -175,10 +176,10 @@ class Service:
         notifier.send(READY="1", STATUS=self.daemon.status())
 
     def _read_again(self) -> Config:
-        config = load_config(self.config.path, self._around.environ)
-        if not config.syncs:
-            raise ConfigError(f"{config.path} has no [[sync]]", "add one; see config.example.toml")
+        config = load_config(self.config.path, self._runtime.environ)
+        _require_syncs(config)
         if config.state != self.config.state:
+            # The passes under way hold the ledger of the old state, and the lock on it.
             raise ConfigError(f"{config.path}: state cannot change while syncd runs", "restart it")
         return config
 
@@ -193,11 +194,11 @@ class Service:
             portals=self.portals,
             totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
         )
-        return await self._overview.view(state, self._around.clock.now())
+        return await self._overview.view(state, self._runtime.clock.now())
 
     async def update_alerts(self) -> None:
         """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
-        now, troubles = self._around.clock.now(), {}
+        now, troubles = self._runtime.clock.now(), {}
         states = self.daemon.states()
         for sync in self.config.syncs:
             if sync.name not in states:
@@ -214,7 +215,7 @@ class Service:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        await self._drop_server()
+        await self._close_page()
 
     async def _reload_when(self, reload: asyncio.Event) -> None:
         while True:
@@ -228,7 +229,7 @@ class Service:
                 await self.update_alerts()
             except SyncdError as error:  # the ledger cannot be read or written: the next round tries again
                 _log.error("alert.failed", reason=str(error))
-            await self._around.clock.sleep(_ALERTS_EVERY_S)
+            await self._runtime.clock.sleep(_ALERTS_EVERY_S)
 
     async def _scheduled(self) -> list[Scheduled]:
         return [
@@ -244,7 +245,7 @@ class Service:
         ]
 
     async def _pass(self, name: str, stop: asyncio.Event) -> PassResult:
-        def show(prepared: Prepared) -> None:
+        def show(prepared: Prepared) -> None:  # the guard comes afterwards, so the page has the plan it stops
             self.plans[name] = plan_view(prepared)
 
         return await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(approve=show))
@@ -274,7 +275,7 @@ class Service:
         states = self.daemon.states()
         for name in names:
             due = states[name].due if name in states else float("inf")
-            now = self._around.clock.now()
+            now = self._runtime.clock.now()
             await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
 
     def _watch(self) -> None:
@@ -288,11 +289,11 @@ class Service:
                 folder, deep = source.folder()
                 settle_s = sync.when.settle.total_seconds()
                 watched.append(Watched(name=sync.name, files=source.files, folder=folder, deep=deep, settle_s=settle_s))
-        watcher = Watcher(watched, clock=self._around.clock, changed=self.daemon.poke, hints=self._around.hints)
+        watcher = Watcher(watched, clock=self._runtime.clock, changed=self.daemon.poke, hints=self._runtime.hints)
         self._watching = asyncio.get_running_loop().create_task(watcher.run(), name="files")
 
-    async def _serve(self, config: Config) -> AsyncExitStack | None:
-        """Open the status page at its address; raises ConfigError if the address cannot be used."""
+    async def _open_page(self, config: Config) -> AsyncExitStack:
+        """Open the status page, if there is one, and return how to close it; raises ConfigError for a taken address."""
         if config.http is None:
             return AsyncExitStack()
         from syncd.web.status_server import serving  # noqa: PLC0415 - saves 0.1 s when no page is configured
@@ -310,7 +311,12 @@ class Service:
             _log.warning("page.public", host=config.http.host, port=config.http.port)
         return closing
 
-    async def _drop_server(self) -> None:
-        if self._server is not None:
-            await self._server.aclose()
-            self._server = None
+    async def _close_page(self) -> None:
+        if self._page is not None:
+            await self._page.aclose()
+            self._page = None
+
+
+def _require_syncs(config: Config) -> None:
+    if not config.syncs:
+        raise ConfigError(f"{config.path} has no [[sync]]", "add one; see config.example.toml")

@@ -25,7 +25,7 @@ from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from syncd.service.alerts import Alerts
-from syncd.service.host import Service, Surroundings, open_service
+from syncd.service.host import Runtime, Service, open_service
 from syncd.service.notify import Notifier
 from syncd.service.status import read_status
 from syncd.state.ledger import Ledger, SyncLedger
@@ -49,8 +49,8 @@ class Scene(Stage):
         self.connected: list[str] = []
         self.address: str | None = None
 
-    def around(self) -> Surroundings:
-        return Surroundings(
+    def runtime(self) -> Runtime:
+        return Runtime(
             clock=self.clock, notifier=Notifier(self.address), environ={"HOME": str(self.folder)},
             learn_secret=lambda _: None, random=lambda: 0.0, connect=self.connect,
         )  # fmt: skip
@@ -70,7 +70,7 @@ class Scene(Stage):
         """Run the service with `config` while the body does."""
         stop, reload = asyncio.Event(), asyncio.Event()
         path = self.write("syncd.toml", config)
-        async with open_service(path, self.around(), stop) as service:
+        async with open_service(path, self.runtime(), stop) as service:
             task = asyncio.create_task(service.run(reload))
             try:
                 yield service, reload
@@ -535,7 +535,7 @@ def test_a_second_daemon_on_the_same_state_is_refused(tmp_path: Path) -> None:
     async def main() -> None:
         async with stage.running(SHIFTS):
             with pytest.raises(StateLockedError):
-                async with open_service(tmp_path / "syncd.toml", stage.around(), asyncio.Event()):
+                async with open_service(tmp_path / "syncd.toml", stage.runtime(), asyncio.Event()):
                     pass
 
     run_inline(main())
@@ -606,7 +606,7 @@ def test_a_config_without_a_portal_is_refused_before_anything_is_opened(tmp_path
 
     async def main() -> None:
         with pytest.raises(ConfigError):
-            async with open_service(path, stage.around(), asyncio.Event()):
+            async with open_service(path, stage.runtime(), asyncio.Event()):
                 pass
 
     run_inline(main())

@@ -8,17 +8,14 @@ import os
 import signal
 
 from syncd.cli.execute import config_path
-from syncd.errors import ConfigError
-from syncd.service.host import open_service, surroundings
+from syncd.service.host import open_service, real_runtime
 
 
 async def run_daemon(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Make passes by the schedules of the config until a signal comes; SIGHUP reads the config again."""
     reload = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.set)
-    around = surroundings(os.environ, os.getpid(), arguments.learn_secret)
-    async with open_service(config_path(arguments), around, stop) as service:
-        if not service.config.syncs:
-            raise ConfigError(f"{service.config.path} has no [[sync]]", "add one; see config.example.toml")
+    runtime = real_runtime(os.environ, os.getpid(), arguments.learn_secret)
+    async with open_service(config_path(arguments), runtime, stop) as service:
         await service.run(reload)
     return 0
