@@ -127,7 +127,7 @@ class Service:
                 task.cancel()
 
     async def begin(self) -> None:
-        """Open the status page and set the schedules; raises ConfigError for a taken address or a config without syncs."""
+        """Open the status page and set the schedules; raises ConfigError for a taken address, or without a sync."""
         _require_syncs(self.config)
         self._page = await self._open_page(self.config)
         await self._schedule()
