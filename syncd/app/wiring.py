@@ -116,6 +116,7 @@ class App:
             portal=portal.part(stop),
             ledger=self.ledger.of(sync.name),
             portal_ledger=self.ledger.of_portal(portal.name),
+            ledger_of_all=self.ledger,
             clock=self.clock,
             stop=stop,
         )

@@ -71,9 +71,9 @@ async def without_siblings(run: Pass, observation: Observation, own: Iterable[Li
     if not others:
         return observation
     ours = {link.remote_id for link in own}
-    theirs = await run.ledger.ledger.linked_ids(others, on_cards=on_cards)
+    theirs = await run.ledger_of_all.linked_ids(others, on_cards=on_cards)
     coming = {
-        observation.signature(intent.item) for intent in await run.ledger.ledger.open_creates(others, on_cards=on_cards)
+        observation.signature(intent.item) for intent in await run.ledger_of_all.open_creates(others, on_cards=on_cards)
     } - {""}
     kept = {
         remote_id: seen

@@ -81,7 +81,7 @@ async def note_floor(run: Pass, creates: Iterable[Key], observed: Iterable[int])
 
 async def _claimed(run: Pass, keys: Iterable[Key]) -> frozenset[int]:
     """Return the ids that some sync has linked in places of the same kinds: events and activities count apart."""
-    return await run.ledger.ledger.claimed(run.sync.siblings, {key.place.kind for key in keys})
+    return await run.ledger_of_all.claimed(run.sync.siblings, {key.place.kind for key in keys})
 
 
 async def _wait_until_ended(run: Pass, intents: Sequence[Intent]) -> None:

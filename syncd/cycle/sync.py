@@ -26,8 +26,9 @@ from syncd.model.window import Window
 from syncd.portal.client import Portal, Usage
 from syncd.portal.line.transport import is_loopback
 from syncd.source.base import FeedCache, ReadContext, Source
-from syncd.state.ledger import PortalLedger, SyncLedger
-from syncd.state.notes import SyncNotes
+from syncd.state.ledger import Ledger
+from syncd.state.notes import PortalLedger, SyncNotes
+from syncd.state.sync_ledger import SyncLedger
 from syncd.target.base import Target
 from syncd.target.shaped import ShapingMemory
 
@@ -107,15 +108,16 @@ class Sync:
 class Pass:
     """One pass of a sync, or a taking back, on its way: what its steps work with, and what became of the items so far.
 
-    `portal` is the pass's own part of the portal's client, `ledger` and `portal_ledger` what is remembered of the sync
-    and of its portal. `stop` ends it after the requests in flight. `run_id` is 0 while nothing is recorded of it, as
-    for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
+    `portal` is the pass's own part of the portal's client; `ledger` is what is remembered of the sync, `portal_ledger`
+    of its portal, `ledger_of_all` of every sync. `stop` ends it after the requests in flight. `run_id` is 0 while
+    nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
     """
 
     sync: Sync
     portal: Portal
     ledger: SyncLedger
     portal_ledger: PortalLedger
+    ledger_of_all: Ledger
     clock: Clock
     stop: asyncio.Event
     run_id: int = 0

@@ -65,7 +65,7 @@ class Overview:
 
     async def freshness(self, sync: SyncConfig, now: float) -> Freshness:
         """Return whether `sync` has succeeded recently enough at unix time `now`; raises StateError."""
-        last_success = await self._ledger.last_success(sync.name)
+        last_success = await self._ledger.of(sync.name).last_success()
         if now >= self._stale_at(sync, last_success):
             return "stale"
         return "new" if last_success is None else "fresh"
@@ -76,7 +76,7 @@ class Overview:
 
     async def _sync(self, sync: SyncConfig, service: ServiceState, now: float) -> SyncView:
         ledger, state = self._ledger, service.syncs[sync.name]
-        last_success = await ledger.last_success(sync.name)
+        last_success = await ledger.of(sync.name).last_success()
         return SyncView(
             name=sync.name,
             portal=sync.portal,
@@ -88,9 +88,9 @@ class Overview:
             freshness=await self.freshness(sync, now),
             stale_at=self._stale_at(sync, last_success),
             last_success=last_success,
-            tally=await ledger.tally(sync.name),
-            holds=(await ledger.holds(sync.name))[:_SHOWN_HOLDS],
-            runs=await ledger.runs(sync.name, _SHOWN_RUNS),
+            tally=await ledger.of(sync.name).tally(),
+            holds=(await ledger.of(sync.name).holds())[:_SHOWN_HOLDS],
+            runs=await ledger.of(sync.name).runs(_SHOWN_RUNS),
             plan=service.plans.get(sync.name),
         )
 

@@ -140,7 +140,7 @@ def sync_stale_at(sync: SyncConfig, last_success: float) -> float:
 
 async def read_last_run(name: str, ledger: Ledger) -> LastRun | None:
     """Return the last pass of a sync, None when there was none."""
-    last = await ledger.last_run(name)
+    last = await ledger.of(name).last_run()
     return None if last is None else LastRun(started=last.started, ended=last.state in ("done", "partial"))
 
 

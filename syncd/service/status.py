@@ -52,15 +52,15 @@ async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
     now = clock.now()
     syncs = []
     for sync in config.syncs:
-        last = await ledger.last_run(sync.name)
+        last = await ledger.of(sync.name).last_run()
         syncs.append(
             SyncStatus(
                 name=sync.name,
                 last_run=last,
-                last_success=await ledger.last_success(sync.name),
+                last_success=await ledger.of(sync.name).last_success(),
                 next_run=await read_next_due(sync, ledger, now),
-                tally=await ledger.tally(sync.name),
-                holds=await ledger.holds(sync.name),
+                tally=await ledger.of(sync.name).tally(),
+                holds=await ledger.of(sync.name).holds(),
             )
         )
     operating = {}

@@ -1,9 +1,31 @@
-"""What the ledger notes besides links, holds and runs: small values with a name and a type."""
+"""Small values with a name and a type that the ledger keeps besides links, holds and runs.
+
+A note is a JSON value under a scope ("sync/NAME", "portal/NAME") and a name, with the time at which it was written. One
+that cannot be read, because another version of syncd wrote it, counts as absent: everything noted here can be found out
+again.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import msgspec
+import orjson
+
+from syncd.model.item import Json
+from syncd.state.codec import to_json
+from syncd.state.thread import LedgerThread, reading, writing
+
+VERIFIED = "verified"
+HOME = "portal"
+FLOOR = "highest id before creating"
+UIDS = "uids"
+DUE = "due"
+_DIRECTORY = "directory"
+_BUDGET = "budget"
+_UNDER_WAY = "sections under way"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,18 +39,116 @@ class Uids:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """When a portal's events were last read and put right, and of which portal."""
+    """When a portal's events were last read and put right (unix time), and of which portal (its origin)."""
 
     portal: str
     at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """When the next pass is due, None for never, as the daemon noted it at unix time `noted`."""
+
+    at: float | None
+    noted: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyncNotes:
-    """All notes on one sync."""
+    """All notes on one sync: `home` is the portal it has written to, `floor` the highest id before its last creates."""
 
     verified: Verified | None = None
     home: str | None = None
     floor: int = 0
     uids: Uids = field(default_factory=Uids)
-    due: tuple[float | None, float] | None = None
+    due: Due | None = None
+
+
+def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
+    """Return the notes on `sync`."""
+    rows = connection.execute("SELECT name, value, at FROM notes WHERE scope = ?", (f"sync/{sync}",))
+    found = {name: (orjson.loads(value), at) for name, value, at in rows}
+    verified, due = found.get(VERIFIED), found.get(DUE)
+    home, floor = found.get(HOME, (None, 0))[0], found.get(FLOOR, (0, 0))[0]
+    try:
+        uids = msgspec.convert(found[UIDS][0], Uids) if UIDS in found else Uids()
+    except msgspec.ValidationError:
+        uids = Uids()
+    return SyncNotes(
+        verified=Verified(portal=str(verified[0]), at=verified[1]) if verified is not None else None,
+        home=str(home) if home is not None else None,
+        floor=floor if isinstance(floor, int) else 0,
+        uids=uids,
+        due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
+    )
+
+
+def write_note(connection: sqlite3.Connection, scope: str, name: str, value: Json, now: float) -> None:
+    """Keep `value` under `scope` and `name`, in place of an earlier one; in the caller's transaction."""
+    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", (scope, name, to_json(value), now))
+
+
+def read_note(connection: sqlite3.Connection, scope: str, name: str) -> tuple[Json, float] | None:
+    """Return the value kept under `scope` and `name` and when it was written, None if there is none."""
+    row = connection.execute("SELECT value, at FROM notes WHERE scope = ? AND name = ?", (scope, name)).fetchone()
+    return None if row is None else (orjson.loads(row[0]), row[1])
+
+
+def drop_note(connection: sqlite3.Connection, scope: str, name: str) -> None:
+    """Remove what is kept under `scope` and `name`, if anything; in the caller's transaction."""
+    connection.execute("DELETE FROM notes WHERE scope = ? AND name = ?", (scope, name))
+
+
+class PortalLedger:
+    """What the ledger remembers of one portal, for all syncs that write to it; made by `Ledger.of_portal`.
+
+    Raises like Ledger.
+    """
+
+    def __init__(self, thread: LedgerThread, name: str) -> None:
+        self.thread = thread
+        self._scope = f"portal/{name}"
+
+    @reading
+    def directory(self, connection: sqlite3.Connection, origin: str) -> Json:
+        """Return the directory that was kept of the portal at `origin`, None if there is none of that very one."""
+        note = read_note(connection, self._scope, _DIRECTORY)
+        value = note[0] if note is not None else None
+        if not isinstance(value, Mapping) or value.get("portal") != origin:
+            return None  # none yet, or of another portal that had this name in the config
+        return value.get("directory")
+
+    @writing
+    def note_directory(self, connection: sqlite3.Connection, origin: str, directory: Json, now: float) -> None:
+        """Keep the directory of the portal at `origin`, as JSON."""
+        write_note(connection, self._scope, _DIRECTORY, {"portal": origin, "directory": directory}, now)
+
+    @writing
+    def forget_directory(self, connection: sqlite3.Connection) -> None:
+        """Have the next pass read the directory from the portal."""
+        drop_note(connection, self._scope, _DIRECTORY)
+
+    @reading
+    def budget(self, connection: sqlite3.Connection) -> Json:
+        """Return how much of the portal's limits was used, as the client noted it (`Portal.budget_state`), or None."""
+        note = read_note(connection, self._scope, _BUDGET)
+        return note[0] if note is not None else None
+
+    @writing
+    def note_budget(self, connection: sqlite3.Connection, budget: Json, now: float) -> None:
+        """Keep how much of the portal's limits is used."""
+        write_note(connection, self._scope, _BUDGET, budget, now)
+
+    @reading
+    def sections_under_way(self, connection: sqlite3.Connection) -> tuple[int, float] | None:
+        """Return how many creates of sections may be at work, and since which unix time; None if there are none."""
+        note = read_note(connection, self._scope, _UNDER_WAY)
+        return (note[0], note[1]) if note is not None and isinstance(note[0], int) else None
+
+    @writing
+    def note_sections_under_way(self, connection: sqlite3.Connection, number: int, now: float) -> None:
+        """Keep how many creates of sections are at work since `now`."""
+        if number:
+            write_note(connection, self._scope, _UNDER_WAY, number, now)
+        else:
+            drop_note(connection, self._scope, _UNDER_WAY)

@@ -78,7 +78,7 @@ async def recovered(stage: Stage) -> tuple[float, float, int]:
 async def proved(stage: Stage) -> None:
     """Read everything back and print what it took."""
     async with stage.opened() as (syncs, app):
-        keys = [link.key for link in await app.ledger.links("shifts")]
+        keys = [link.key for link in await app.ledger.of("shifts").links()]
         before, began, ours = app.portals["main"].usage(), stage.clock.now(), time.perf_counter()
         found = await read_back(app.open_pass(syncs["shifts"], asyncio.Event()), keys)
         used = app.portals["main"].usage().since(before)

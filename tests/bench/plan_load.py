@@ -130,9 +130,9 @@ async def fill(config: Path) -> None:
         await store(run, people(now))
         await run.ledger.note_verified(run.portal.origin, now)
         prepared = await preview(run, verify=False)
-        run_id = await app.ledger.begin_run("bench", now)
+        run_id = await app.ledger.of("bench").begin_run(now)
         links = [link_of(change, 1 + n) for n, change in enumerate(prepared.plan.changes)]
-        await app.ledger.adopt(run_id, links, now=now)
+        await app.ledger.of("bench").adopt(run_id, links, now=now)
 
 
 def command(config: Path, *arguments: str) -> None:

@@ -28,7 +28,7 @@ from syncd.sandbox.rows import Event
 from syncd.sandbox.seed import default_world
 from syncd.sandbox.series import occurrences
 from syncd.sandbox.wire import PortalRequest
-from syncd.state.ledger import Ledger
+from syncd.state.thread import LedgerThread
 from syncd.target.observe import bare
 from tests.support.sandbox import NOON, SHIFTS, SimClock, Stage, WorldTransport, run_inline
 
@@ -146,19 +146,19 @@ class Life:
 @contextlib.contextmanager
 def mortal(life: Life) -> Iterator[None]:
     """Let every call of the ledger be one that the process may die at; once dead, it writes nothing more."""
-    do: Callable[..., Coroutine[Any, Any, Any]] = Ledger._do
+    do: Callable[..., Coroutine[Any, Any, Any]] = LedgerThread.do
 
-    async def dying(self: Ledger, *args: Any, **kwargs: Any) -> Any:
+    async def dying(self: LedgerThread, *args: Any, **kwargs: Any) -> Any:
         life.meets("ledger", after=False)
         result = await do(self, *args, **kwargs)
         life.meets("ledger", after=True)
         return result
 
-    Ledger._do = dying  # type: ignore[method-assign]
+    LedgerThread.do = dying  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Ledger._do = do  # type: ignore[method-assign]
+        LedgerThread.do = do  # type: ignore[method-assign]
 
 
 class Play:
@@ -342,7 +342,7 @@ class Play:
         async with self.stage.opened() as (syncs, app):
             if everything:
                 return await purge(app.open_pass(syncs[sync], asyncio.Event()), confirm=_agreed)
-            last = await app.ledger.last_run(sync)
+            last = await app.ledger.of(sync).last_run()
             if last is None:
                 return None
             return await undo(app.open_pass(syncs[sync], asyncio.Event()), last.id, confirm=_agreed)
@@ -415,7 +415,7 @@ class Play:
 
     async def _links(self, sync: str) -> tuple[Link, ...]:
         async with self.stage.opened() as (_, app):
-            return await app.ledger.links(sync)
+            return await app.ledger.of(sync).links()
 
 
 async def _agreed(_offer: Offer) -> bool:

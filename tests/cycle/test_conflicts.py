@@ -130,7 +130,7 @@ def test_an_event_edited_again_each_time_is_put_right_after_a_retry(tmp_path: Pa
 
 async def _released(stage: Stage) -> int:
     async with stage.opened() as (_, app):
-        return await app.ledger.release("shifts", None)
+        return await app.ledger.of("shifts").release(None)
 
 
 def test_edits_with_peace_in_between_are_no_fight(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_a_stop_signal_settles_what_is_in_flight_and_the_next_run_goes_on(tmp_pa
             stop = asyncio.Event()
             stage.transport.before = lambda: stop.set() if stage.transport.requests > 7 else None
             result = await run_pass(app.open_pass(syncs["shifts"], stop), PassOptions())
-            assert await app.ledger.open_intents("shifts") == ()
+            assert await app.ledger.of("shifts").open_intents() == ()
             return f"{result.state} {result.exit_code}"
 
     assert run_inline(stopped()) == "stopped 130"

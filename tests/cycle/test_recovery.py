@@ -142,7 +142,7 @@ def test_a_hold_made_under_a_clock_that_was_ahead_does_not_wait_for_that_time(tm
         async with stage.opened() as (syncs, app):
             hold = Hold(key=item.key, reason="refused", fingerprint=item.fingerprint, attempts=1, since=since,
                         retry_at=since + 900)  # fmt: skip
-            await app.ledger.hold("shifts", [hold])
+            await app.ledger.of("shifts").hold([hold])
             return (await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=True)).counts["held"]
 
     now = stage.clock.start + stage.clock.offset_s
@@ -174,7 +174,7 @@ def test_a_full_disk_at_any_write_sends_nothing_that_is_not_written_down(
             raise Full("database or disk is full")
         return transaction(connection)
 
-    for room in ("items", "journal", "runs"):
+    for room in ("thread", "ledger"):
         monkeypatch.setattr(f"syncd.state.{room}.transaction", filling)
     try:
         result: PassResult | StateError = run_inline(stage.one_pass())
@@ -218,12 +218,12 @@ def test_a_corrupt_ledger_is_told_before_the_portal_is_asked(tmp_path: Path) -> 
 
 async def _links(stage: Stage) -> Any:
     async with stage.opened() as (_, app):
-        return await app.ledger.links("shifts")
+        return await app.ledger.of("shifts").links()
 
 
 async def _intended(stage: Stage) -> int:
     async with stage.opened() as (_, app):
-        return len(await app.ledger.open_intents("shifts"))
+        return len(await app.ledger.of("shifts").open_intents())
 
 
 async def _ask(stage: Stage, method: str, **params: Json) -> None:

@@ -130,7 +130,7 @@ def test_a_series_goes_when_only_a_part_of_what_takes_its_place_is_refused(tmp_p
 
 async def holds(stage: Stage) -> int:
     async with stage.opened() as (_, app):
-        return len(await app.ledger.holds("shifts"))
+        return len(await app.ledger.of("shifts").holds())
 
 
 def test_a_hold_ends_with_what_was_refused(tmp_path: Path) -> None:

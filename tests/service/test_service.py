@@ -28,7 +28,8 @@ from syncd.service.alerts import Alerts
 from syncd.service.host import Runtime, Service, open_service
 from syncd.service.notify import Notifier
 from syncd.service.status import read_status
-from syncd.state.ledger import Ledger, SyncLedger
+from syncd.state.ledger import Ledger
+from syncd.state.sync_ledger import SyncLedger
 from syncd.web.views import SyncView
 from tests.service.test_daemon import Socket
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
@@ -592,7 +593,7 @@ def test_two_syncs_that_want_the_same_events_at_once_get_one_each_and_adopt_none
             _,
         ):
             await asyncio.sleep(900)
-            links = [link for name in ("shifts", "twin") for link in await service.app.ledger.links(name)]
+            links = [link for name in ("shifts", "twin") for link in await service.app.ledger.of(name).links()]
             return [link.remote_id for link in links]
 
     linked = run_inline(main())

@@ -41,9 +41,9 @@ from syncd.state.ledger import Ledger
 from tests.state.values import SYNC, intent
 async def main():
     ledger = await Ledger.open(Path(sys.argv[1]), now=1.0)
-    run_id = await ledger.begin_run(SYNC, 1.0)
-    ids = await ledger.reserve_ids(2)
-    await ledger.intend(run_id, [intent(ids[0], run_id, "a"), intent(ids[1], run_id, "b")])
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    ids = await ledger.of(SYNC).reserve_ids(2)
+    await ledger.of(SYNC).intend(run_id, [intent(ids[0], run_id, "a"), intent(ids[1], run_id, "b")])
     os.kill(os.getpid(), 9)
 asyncio.run(main())
 """
@@ -80,7 +80,7 @@ def of_an_ordinary_user() -> Iterator[Path]:
 async def test_file_lock_and_directory_belong_to_the_user_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "deep" / "syncd.db"
     ledger = await Ledger.open(path, now=1.0)
-    await ledger.begin_run(SYNC, 1.0)
+    await ledger.of(SYNC).begin_run(1.0)
     modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
     await ledger.close()
     assert modes.pop("syncd.db.lock") == 0o600
@@ -121,26 +121,26 @@ async def test_intents_outlive_a_killed_process_and_its_lock_does_not(tmp_path: 
     killed = python(CRASHER, path)
     assert killed.returncode == -9, killed.stderr
     ledger = await Ledger.open(path, now=2.0)
-    assert [each.key.uid for each in await ledger.open_intents(SYNC)] == ["a", "b"]
+    assert [each.key.uid for each in await ledger.of(SYNC).open_intents()] == ["a", "b"]
     await ledger.close()
 
 
 async def test_a_reader_sees_what_is_committed_while_the_daemon_works(ledger: Ledger) -> None:
     reader = await Ledger.open_readonly(ledger.path)
-    await ledger.hold(SYNC, [hold()])
-    assert await reader.holds(SYNC) == (hold(),)
+    await ledger.of(SYNC).hold([hold()])
+    assert await reader.of(SYNC).holds() == (hold(),)
     assert reader.readonly
     with pytest.raises(StateError, match=r"cannot be opened for this.*readonly"):
-        await reader.release(SYNC, None)
+        await reader.of(SYNC).release(None)
     await reader.close()
 
 
 async def test_a_missing_file_reads_as_an_empty_ledger_and_is_not_made(tmp_path: Path) -> None:
     reader = await Ledger.open_readonly(tmp_path / "none" / "syncd.db")
-    assert await reader.links(SYNC) == ()
-    assert await reader.last_run(SYNC) is None
+    assert await reader.of(SYNC).links() == ()
+    assert await reader.of(SYNC).last_run() is None
     with pytest.raises(StateError):
-        await reader.hold(SYNC, [hold()])
+        await reader.of(SYNC).hold([hold()])
     await reader.close()
     assert names(tmp_path) == []
 
@@ -148,19 +148,19 @@ async def test_a_missing_file_reads_as_an_empty_ledger_and_is_not_made(tmp_path:
 async def test_a_closed_ledger_can_be_read_but_not_opened_in_a_directory_that_cannot_be_written() -> None:
     with of_an_ordinary_user() as directory:
         ledger = await Ledger.open(directory / "syncd.db", now=1.0)
-        await ledger.hold(SYNC, [hold()])
+        await ledger.of(SYNC).hold([hold()])
         await ledger.close()
         directory.chmod(0o500)
         reader = await Ledger.open_readonly(directory / "syncd.db")
-        assert await reader.holds(SYNC) == (hold(),)
+        assert await reader.of(SYNC).holds() == (hold(),)
         await reader.close()
         with pytest.raises(StateError, match="let syncd's user read and write it and its directory"):
             await Ledger.open(directory / "syncd.db", now=1.0)
 
 
 async def test_a_damaged_file_is_reported_with_the_way_out(ledger: Ledger) -> None:
-    run_id = await ledger.begin_run(SYNC, 1.0)
-    await ledger.adopt(run_id, [link(f"{n:04}") for n in range(300)], now=1.0)
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    await ledger.of(SYNC).adopt(run_id, [link(f"{n:04}") for n in range(300)], now=1.0)
     await ledger.close()
     size = ledger.path.stat().st_size
     with ledger.path.open("r+b") as stream:
@@ -223,13 +223,13 @@ async def test_the_first_released_schema_opens_and_reads_back(tmp_path: Path) ->
     path = tmp_path / "syncd.db"
     first_schema(path)
     ledger = await Ledger.open(path, now=1.0)
-    assert [each.remote_id for each in await ledger.links(SYNC)] == [812]
-    assert [each.reason for each in await ledger.holds(SYNC)] == ["r"]
-    assert [each.key.uid for each in await ledger.open_intents(SYNC)] == ["c"]
-    assert [each.remote_id for each in await ledger.changes(1)] == [812]
+    assert [each.remote_id for each in await ledger.of(SYNC).links()] == [812]
+    assert [each.reason for each in await ledger.of(SYNC).holds()] == ["r"]
+    assert [each.key.uid for each in await ledger.of(SYNC).open_intents()] == ["c"]
+    assert [each.remote_id for each in await ledger.of(SYNC).changes(1)] == [812]
     assert await ledger.read_note("main", "budget") == ({}, 1.0)
-    assert await ledger.last_success(SYNC) == 2.0
-    assert await ledger.reserve_ids(1) == range(2, 3)
+    assert await ledger.of(SYNC).last_success() == 2.0
+    assert await ledger.of(SYNC).reserve_ids(1) == range(2, 3)
     await ledger.close()
 
 
@@ -294,26 +294,26 @@ async def test_a_path_that_cannot_be_a_file_is_reported(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_reported_and_loses_nothing_that_was_committed(ledger: Ledger) -> None:
-    run_id = await ledger.begin_run(SYNC, 1.0)
-    ids = await ledger.reserve_ids(2)
-    await ledger.intend(run_id, [intent(ids[0], run_id, "a")])
-    connection = ledger._connection
-    await ledger._do(lambda c: c.execute("PRAGMA max_page_count = 1").fetchone())
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    ids = await ledger.of(SYNC).reserve_ids(2)
+    await ledger.of(SYNC).intend(run_id, [intent(ids[0], run_id, "a")])
+    connection = ledger.thread.connection
+    await ledger.thread.do(lambda: connection.execute("PRAGMA max_page_count = 1").fetchone())
     with pytest.raises(StateError, match=r"no room left.*nothing is lost"):
-        await ledger.hold(SYNC, [hold(f"{n}", reason="x" * 5000) for n in range(50)])
+        await ledger.of(SYNC).hold([hold(f"{n}", reason="x" * 5000) for n in range(50)])
     assert not connection.in_transaction
-    await ledger._do(lambda c: c.execute("PRAGMA max_page_count = 100000").fetchone())
-    assert await ledger.holds(SYNC) == ()
-    assert [each.id for each in await ledger.open_intents(SYNC)] == [ids[0]]
-    await ledger.hold(SYNC, [hold()])
+    await ledger.thread.do(lambda: connection.execute("PRAGMA max_page_count = 100000").fetchone())
+    assert await ledger.of(SYNC).holds() == ()
+    assert [each.id for each in await ledger.of(SYNC).open_intents()] == [ids[0]]
+    await ledger.of(SYNC).hold([hold()])
 
 
 async def test_a_program_that_keeps_the_file_locked_is_reported(ledger: Ledger) -> None:
-    await ledger._do(lambda c: c.execute("PRAGMA busy_timeout = 1").fetchone())
+    await ledger.thread.do(lambda: ledger.thread.connection.execute("PRAGMA busy_timeout = 1").fetchone())
     shell = sqlite3.connect(ledger.path, isolation_level=None)
     shell.execute("BEGIN IMMEDIATE")
     with pytest.raises(StateError, match="held by another program"):
-        await ledger.hold(SYNC, [hold()])
+        await ledger.of(SYNC).hold([hold()])
     shell.execute("ROLLBACK")
     shell.close()
-    await ledger.hold(SYNC, [hold()])
+    await ledger.of(SYNC).hold([hold()])

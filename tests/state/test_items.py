@@ -10,12 +10,12 @@ from tests.state.values import OTHER, SYNC, hold, intent, key, link
 
 
 async def adopted(ledger: Ledger, *uids: str, sync: str = SYNC) -> None:
-    run_id = await ledger.begin_run(sync, 1.0)
-    await ledger.adopt(run_id, [link(uid, remote_id=number) for number, uid in enumerate(uids, 1)], now=1.0)
+    run_id = await ledger.of(sync).begin_run(1.0)
+    await ledger.of(sync).adopt(run_id, [link(uid, remote_id=number) for number, uid in enumerate(uids, 1)], now=1.0)
 
 
 async def absent_passes(ledger: Ledger) -> dict[str, int]:
-    return {each.key.uid: each.absent_passes for each in await ledger.links(SYNC)}
+    return {each.key.uid: each.absent_passes for each in await ledger.of(SYNC).links()}
 
 
 async def test_links_come_ordered_by_key(ledger: Ledger) -> None:
@@ -26,69 +26,69 @@ async def test_links_come_ordered_by_key(ledger: Ledger) -> None:
         for calendar in calendars
         for piece in ("", "s1", "S2")
     ]
-    run_id = await ledger.begin_run(SYNC, 1.0)
-    await ledger.adopt(run_id, [replace(link(), key=each) for each in keys], now=1.0)
-    await ledger.hold(SYNC, [replace(hold(), key=each) for each in keys])
-    assert [each.key for each in await ledger.links(SYNC)] == sorted(keys)
-    assert [each.key for each in await ledger.holds(SYNC)] == sorted(keys)
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    await ledger.of(SYNC).adopt(run_id, [replace(link(), key=each) for each in keys], now=1.0)
+    await ledger.of(SYNC).hold([replace(hold(), key=each) for each in keys])
+    assert [each.key for each in await ledger.of(SYNC).links()] == sorted(keys)
+    assert [each.key for each in await ledger.of(SYNC).holds()] == sorted(keys)
 
 
 async def test_any_mapping_and_any_text_can_be_kept(ledger: Ledger) -> None:
-    run_id = await ledger.begin_run(SYNC, 1.0)
+    run_id = await ledger.of(SYNC).begin_run(1.0)
     odd = replace(
         link('q"\x00|\n'),
         sent=MappingProxyType({"name": "\x00\u2028'; DROP TABLE links", "rrule": MappingProxyType({"BYDAY": ("MO",)})}),
     )
-    await ledger.adopt(run_id, [odd], now=1.0)
-    (kept,) = await ledger.links(SYNC)
+    await ledger.of(SYNC).adopt(run_id, [odd], now=1.0)
+    (kept,) = await ledger.of(SYNC).links()
     assert kept == replace(odd, sent={"name": "\x00\u2028'; DROP TABLE links", "rrule": {"BYDAY": ["MO"]}})
-    (change,) = await ledger.changes(run_id)
+    (change,) = await ledger.of(SYNC).changes(run_id)
     assert change.after == kept
 
 
 async def test_absence_counts_passes_in_a_row(ledger: Ledger) -> None:
     await adopted(ledger, "a", "b", "c")
-    await ledger.mark_absent(SYNC, {key("a"), key("b")}, {key("c")})
-    await ledger.mark_absent(SYNC, [key("a")], {key("b"), key("c"), key("not linked")})
+    await ledger.of(SYNC).mark_absent({key("a"), key("b")}, {key("c")})
+    await ledger.of(SYNC).mark_absent([key("a")], {key("b"), key("c"), key("not linked")})
     assert await absent_passes(ledger) == {"a": 2, "b": 0, "c": 0}
-    await ledger.mark_absent(SYNC, [], [])
+    await ledger.of(SYNC).mark_absent([], [])
     assert await absent_passes(ledger) == {"a": 2, "b": 0, "c": 0}
 
 
 async def test_relearnt_versions_replace_the_expected_ones(ledger: Ledger) -> None:
     await adopted(ledger, "a", "b")
-    await ledger.relearn(SYNC, {key("b"): 9, key("not linked"): 3})
-    assert [(each.key.uid, each.version) for each in await ledger.links(SYNC)] == [("a", 1), ("b", 9)]
+    await ledger.of(SYNC).relearn({key("b"): 9, key("not linked"): 3})
+    assert [(each.key.uid, each.version) for each in await ledger.of(SYNC).links()] == [("a", 1), ("b", 9)]
 
 
 async def test_forgetting_removes_links_of_one_sync_and_keeps_holds(ledger: Ledger) -> None:
     await adopted(ledger, "a", "b")
     await adopted(ledger, "a", sync=OTHER)
-    await ledger.hold(SYNC, [hold("a")])
-    await ledger.forget(SYNC, {key("a"), key("not linked")})
-    assert [each.key.uid for each in await ledger.links(SYNC)] == ["b"]
-    assert [each.key.uid for each in await ledger.links(OTHER)] == ["a"]
-    assert await ledger.holds(SYNC) == (hold("a"),)
+    await ledger.of(SYNC).hold([hold("a")])
+    await ledger.of(SYNC).forget({key("a"), key("not linked")})
+    assert [each.key.uid for each in await ledger.of(SYNC).links()] == ["b"]
+    assert [each.key.uid for each in await ledger.of(OTHER).links()] == ["a"]
+    assert await ledger.of(SYNC).holds() == (hold("a"),)
 
 
 async def test_holds_are_replaced_and_released_by_key_or_all_at_once(ledger: Ledger) -> None:
-    await ledger.hold(SYNC, [hold("a"), hold("b"), hold("c")])
-    await ledger.hold(SYNC, [hold("b", reason="again", attempts=2)])
-    await ledger.hold(OTHER, [hold("a")])
-    assert [(each.key.uid, each.attempts) for each in await ledger.holds(SYNC)] == [("a", 1), ("b", 2), ("c", 1)]
-    assert await ledger.release(SYNC, {key("a"), key("not held")}) == 1
-    assert await ledger.release(SYNC, None) == 2
-    assert await ledger.release(SYNC, ()) == 0
-    assert await ledger.holds(SYNC) == ()
-    assert await ledger.holds(OTHER) == (hold("a"),)
+    await ledger.of(SYNC).hold([hold("a"), hold("b"), hold("c")])
+    await ledger.of(SYNC).hold([hold("b", reason="again", attempts=2)])
+    await ledger.of(OTHER).hold([hold("a")])
+    assert [(each.key.uid, each.attempts) for each in await ledger.of(SYNC).holds()] == [("a", 1), ("b", 2), ("c", 1)]
+    assert await ledger.of(SYNC).release({key("a"), key("not held")}) == 1
+    assert await ledger.of(SYNC).release(None) == 2
+    assert await ledger.of(SYNC).release(()) == 0
+    assert await ledger.of(SYNC).holds() == ()
+    assert await ledger.of(OTHER).holds() == (hold("a"),)
 
 
 async def test_the_tally_counts_entries_apart_from_items(ledger: Ledger) -> None:
-    run_id = await ledger.begin_run(SYNC, 1.0)
+    run_id = await ledger.of(SYNC).begin_run(1.0)
     pieces = [replace(link("a"), key=key("a", piece=piece)) for piece in ("s1", "s2")]
-    await ledger.adopt(run_id, [*pieces, link("b")], now=1.0)
-    await ledger.hold(SYNC, [hold("c")])
-    (number,) = await ledger.reserve_ids(1)
-    await ledger.intend(run_id, [intent(number, run_id, "d")])
-    assert await ledger.tally(SYNC) == Tally(entries=2, items=3, held=1, open_intents=1)
-    assert await ledger.tally(OTHER) == Tally(entries=0, items=0, held=0, open_intents=0)
+    await ledger.of(SYNC).adopt(run_id, [*pieces, link("b")], now=1.0)
+    await ledger.of(SYNC).hold([hold("c")])
+    (number,) = await ledger.of(SYNC).reserve_ids(1)
+    await ledger.of(SYNC).intend(run_id, [intent(number, run_id, "d")])
+    assert await ledger.of(SYNC).tally() == Tally(entries=2, items=3, held=1, open_intents=1)
+    assert await ledger.of(OTHER).tally() == Tally(entries=0, items=0, held=0, open_intents=0)

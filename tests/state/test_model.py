@@ -60,7 +60,7 @@ async def intended(draw: st.DataObject, ledger: Ledger, model: Remembered, run_i
         st.lists(st.sampled_from(UIDS), unique=True).map(lambda some: [u for u in some if u not in waiting])
     )
     drafts = []
-    for number, uid in zip(await ledger.reserve_ids(len(uids)), uids, strict=True):
+    for number, uid in zip(await ledger.of(SYNC).reserve_ids(len(uids)), uids, strict=True):
         linked = model.links.get(key(uid))
         name = draw.draw(st.sampled_from(("Lesson", "Exam")))
         draft = intent(number, run_id, uid, name=name)
@@ -68,7 +68,7 @@ async def intended(draw: st.DataObject, ledger: Ledger, model: Remembered, run_i
             op: Op = "delete" if draw.draw(st.booleans()) else "update"
             draft = replace(draft, op=op, remote_id=linked.remote_id, before=fields(linked.title))
         drafts.append(draft)
-    await ledger.intend(run_id, drafts)
+    await ledger.of(SYNC).intend(run_id, drafts)
     model.intents.update({draft.id: draft for draft in drafts})
 
 
@@ -82,22 +82,22 @@ async def settled(draw: st.DataObject, ledger: Ledger, model: Remembered, run_id
         lost = Unsettled(reason="cut"), Unsettled(reason="HTTP 500", ended=True)
         outcome = draw.draw(st.sampled_from((done, done, refused, *lost, Dropped())))
         settlements.append(Settlement(intent_id=number, outcome=outcome, at=float(number)))
-    await ledger.settle(run_id, settlements)
+    await ledger.of(SYNC).settle(run_id, settlements)
     for settlement in settlements:
         model.settle(settlement)
 
 
 async def agree(ledger: Ledger, model: Remembered, run_id: int) -> None:
-    assert await ledger.links(SYNC) == tuple(model.links[each] for each in sorted(model.links))
-    assert await ledger.holds(SYNC) == tuple(model.holds[each] for each in sorted(model.holds))
-    assert await ledger.open_intents(SYNC) == tuple(model.intents[each] for each in sorted(model.intents))
-    assert [(each.op, each.before, each.after) for each in await ledger.changes(run_id)] == model.changes
+    assert await ledger.of(SYNC).links() == tuple(model.links[each] for each in sorted(model.links))
+    assert await ledger.of(SYNC).holds() == tuple(model.holds[each] for each in sorted(model.holds))
+    assert await ledger.of(SYNC).open_intents() == tuple(model.intents[each] for each in sorted(model.intents))
+    assert [(each.op, each.before, each.after) for each in await ledger.of(SYNC).changes(run_id)] == model.changes
 
 
 async def story(draw: st.DataObject, path: Path) -> None:
     model = Remembered()
     ledger = await Ledger.open(path, now=1.0)
-    run_id = await ledger.begin_run(SYNC, 1.0)
+    run_id = await ledger.of(SYNC).begin_run(1.0)
     for _ in range(draw.draw(st.integers(1, 8))):
         match draw.draw(st.sampled_from(("intend", "settle", "settle", "release", "absent", "reopen"))):
             case "intend":
@@ -105,11 +105,11 @@ async def story(draw: st.DataObject, path: Path) -> None:
             case "settle":
                 await settled(draw, ledger, model, run_id)
             case "release":
-                assert await ledger.release(SYNC, None) == len(model.holds)
+                assert await ledger.of(SYNC).release(None) == len(model.holds)
                 model.holds.clear()
             case "absent":
                 gone = draw.draw(st.sets(st.sampled_from(UIDS)))
-                await ledger.mark_absent(SYNC, {key(u) for u in gone}, {key(u) for u in UIDS if u not in gone})
+                await ledger.of(SYNC).mark_absent({key(u) for u in gone}, {key(u) for u in UIDS if u not in gone})
                 for each, old in model.links.items():
                     passes = old.absent_passes + 1 if each.uid in gone else 0
                     model.links[each] = replace(old, absent_passes=passes)

@@ -1,26 +1,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from syncd.model.entry import Problem
 from syncd.model.record import MAX_PROBLEMS, RunRecord
-from syncd.state import runs
 from syncd.state.ledger import Ledger
+from syncd.state.sync_ledger import prune
 from tests.state.values import OTHER, SYNC, intent, link
 
 
+async def pruned(ledger: Ledger, *limits: Any) -> int:
+    return await ledger.thread.do(lambda: prune(ledger.thread.connection, *limits))
+
+
 async def ended(ledger: Ledger, finished: float, state: str = "done", sync: str = SYNC) -> int:
-    run_id = await ledger.begin_run(sync, finished - 1)
+    run_id = await ledger.of(sync).begin_run(finished - 1)
     record = RunRecord(id=run_id, sync=sync, started=finished - 1, finished=finished)
-    await ledger.end_run(run_id, replace(record, state=state))  # type: ignore[arg-type]  # given by the tests below
+    await ledger.of(sync).end_run(run_id, replace(record, state=state))  # type: ignore[arg-type]  # given by the tests below
     return run_id
 
 
 async def test_a_run_is_running_until_it_ends_and_then_reads_back_whole(ledger: Ledger) -> None:
-    run_id = await ledger.begin_run(SYNC, 1000.0)
-    assert await ledger.last_run(SYNC) == RunRecord(id=run_id, sync=SYNC, started=1000.0)
+    run_id = await ledger.of(SYNC).begin_run(1000.0)
+    assert await ledger.of(SYNC).last_run() == RunRecord(id=run_id, sync=SYNC, started=1000.0)
     record = RunRecord(
         id=run_id,
         sync=SYNC,
@@ -35,36 +40,36 @@ async def test_a_run_is_running_until_it_ends_and_then_reads_back_whole(ledger: 
         problems=(Problem(where="a.csv:3", kind="rejected", reason="end is before start"),),
         problem_count=1,
     )
-    await ledger.end_run(run_id, record)
-    assert await ledger.last_run(SYNC) == record
+    await ledger.of(SYNC).end_run(run_id, record)
+    assert await ledger.of(SYNC).last_run() == record
     assert await ledger.run(run_id) == record
     assert await ledger.run(run_id + 1) is None
-    assert await ledger.last_run(OTHER) is None
+    assert await ledger.of(OTHER).last_run() is None
 
 
 async def test_a_run_cannot_be_ended_with_the_record_of_another(ledger: Ledger) -> None:
-    run_id = await ledger.begin_run(SYNC, 1.0)
+    run_id = await ledger.of(SYNC).begin_run(1.0)
     with pytest.raises(ValueError, match="cannot end run"):
-        await ledger.end_run(run_id, RunRecord(id=run_id + 1, sync=SYNC, started=1.0))
+        await ledger.of(SYNC).end_run(run_id, RunRecord(id=run_id + 1, sync=SYNC, started=1.0))
     with pytest.raises(ValueError, match="no run"):
-        await ledger.end_run(run_id + 1, RunRecord(id=run_id + 1, sync=SYNC, started=1.0))
+        await ledger.of(SYNC).end_run(run_id + 1, RunRecord(id=run_id + 1, sync=SYNC, started=1.0))
 
 
 async def test_problems_are_kept_up_to_a_bound_and_counted_beyond(ledger: Ledger) -> None:
-    run_id = await ledger.begin_run(SYNC, 1.0)
+    run_id = await ledger.of(SYNC).begin_run(1.0)
     problems = tuple(Problem(where=f"a.csv:{n}", kind="held", reason="r", key=f"k{n}") for n in range(MAX_PROBLEMS + 5))
-    await ledger.end_run(run_id, RunRecord(id=run_id, sync=SYNC, started=1.0, problems=problems))
-    kept = await ledger.last_run(SYNC)
+    await ledger.of(SYNC).end_run(run_id, RunRecord(id=run_id, sync=SYNC, started=1.0, problems=problems))
+    kept = await ledger.of(SYNC).last_run()
     assert kept is not None
     assert kept.problems == problems[:MAX_PROBLEMS]
     assert kept.problem_count == MAX_PROBLEMS + 5
 
 
 async def test_a_run_that_a_crash_left_running_has_failed_by_the_next_start(ledger: Ledger) -> None:
-    await ledger.begin_run(SYNC, 1000.0)
+    await ledger.of(SYNC).begin_run(1000.0)
     await ledger.close()
     again = await Ledger.open(ledger.path, now=5000.0)
-    run = await again.last_run(SYNC)
+    run = await again.of(SYNC).last_run()
     await again.close()
     assert run is not None
     assert (run.state, run.finished) == ("failed", 5000.0)
@@ -72,31 +77,31 @@ async def test_a_run_that_a_crash_left_running_has_failed_by_the_next_start(ledg
 
 
 async def test_success_means_that_the_pass_reached_its_end(ledger: Ledger) -> None:
-    assert await ledger.last_success(SYNC) is None
+    assert await ledger.of(SYNC).last_success() is None
     for finished, state in ((10.0, "done"), (20.0, "partial"), (30.0, "stopped"), (40.0, "failed")):
         await ended(ledger, finished, state)
     await ended(ledger, 50.0, sync=OTHER)
-    assert await ledger.last_success(SYNC) == 20.0
+    assert await ledger.of(SYNC).last_success() == 20.0
 
 
 async def test_runs_come_newest_first(ledger: Ledger) -> None:
     numbers = [await ended(ledger, at) for at in (1.0, 2.0, 3.0)]
-    assert [run.id for run in await ledger.runs(SYNC, 2)] == [numbers[2], numbers[1]]
+    assert [run.id for run in await ledger.of(SYNC).runs(2)] == [numbers[2], numbers[1]]
 
 
 async def test_pruning_keeps_the_last_run_the_last_success_and_open_intents(ledger: Ledger) -> None:
     old = await ended(ledger, 10.0)
-    await ledger.adopt(old, [link()], now=10.0)
+    await ledger.of(SYNC).adopt(old, [link()], now=10.0)
     waiting = await ended(ledger, 11.0)
-    (number,) = await ledger.reserve_ids(1)
-    await ledger.intend(waiting, [intent(number, waiting, "b")])
+    (number,) = await ledger.of(SYNC).reserve_ids(1)
+    await ledger.of(SYNC).intend(waiting, [intent(number, waiting, "b")])
     success = await ended(ledger, 12.0)
     await ended(ledger, 13.0, "failed")
     last = await ended(ledger, 14.0, "failed")
-    assert await ledger.prune(100.0) == 2
-    assert [run.id for run in await ledger.runs(SYNC, 10)] == [last, success, waiting]
-    assert await ledger.changes(old) == ()
-    assert len(await ledger.links(SYNC)) == 1
+    assert await pruned(ledger, 100.0) == 2
+    assert [run.id for run in await ledger.of(SYNC).runs(10)] == [last, success, waiting]
+    assert await ledger.of(SYNC).changes(old) == ()
+    assert len(await ledger.of(SYNC).links()) == 1
 
 
 async def test_notes_are_replaced_read_with_their_time_and_dropped(ledger: Ledger) -> None:
@@ -112,14 +117,14 @@ async def test_notes_are_replaced_read_with_their_time_and_dropped(ledger: Ledge
 
 async def test_the_oldest_runs_go_when_there_are_too_many_however_young_they_are(ledger: Ledger) -> None:
     numbers = [await ended(ledger, 100.0 + n) for n in range(6)]
-    assert await ledger._do(runs.prune, 0.0, 3) == 3
-    assert [run.id for run in await ledger.runs(SYNC, 9)] == numbers[:2:-1]
+    assert await pruned(ledger, 0.0, 3) == 3
+    assert [run.id for run in await ledger.of(SYNC).runs(9)] == numbers[:2:-1]
 
 
 async def test_runs_before_the_newest_changes_go_when_there_are_too_many_changes(ledger: Ledger) -> None:
     numbers = []
     for n in range(4):
         numbers.append(await ended(ledger, 100.0 + n))
-        await ledger.adopt(numbers[-1], [link(f"{n}-{i}") for i in range(5)], now=100.0)
-    assert await ledger._do(runs.prune, 0.0, 100, 7) == 2
-    assert [len(await ledger.changes(number)) for number in numbers] == [0, 0, 5, 5]
+        await ledger.of(SYNC).adopt(numbers[-1], [link(f"{n}-{i}") for i in range(5)], now=100.0)
+    assert await pruned(ledger, 0.0, 100, 7) == 2
+    assert [len(await ledger.of(SYNC).changes(number)) for number in numbers] == [0, 0, 5, 5]

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import orjson
 
+from syncd.model.entry import Problem
 from syncd.model.item import Fields, Hold, Json, Key, Link, Place, PlaceKind, plain
-from syncd.model.record import ChangeRecord, Intent
+from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
 
 Row = Sequence[Any]
 
@@ -26,6 +28,9 @@ INTENT: Final = (
     f"id, sync, run_id, op, {KEY}, remote_id, section, section_id, fingerprint, fields, title, place, starts_on, "
     "ends_on, start, created_at, before, state, note"
 )
+RUN: Final = (
+    "sync, started, finished, state, counts, requests, commands, waited_s, seconds, problems, problem_count, error"
+)
 CHANGE: Final = f"id, run_id, sync, op, {KEY}, remote_id, before, after, at"
 
 
@@ -35,7 +40,7 @@ def marks(columns: str, *, more: int = 0) -> str:
 
 
 class _Sent(Mapping[str, Json]):
-    """What was sent, unpacked when somebody asks.
+    """What was sent, unpacked when it is asked for.
 
     Of 100,000 links a pass looks into the few that change, and unpacked they take thrice the room.
     """
@@ -270,4 +275,42 @@ def change_of(row: Row) -> ChangeRecord:
         before=unpacked(before),
         after=unpacked(after),
         at=at,
+    )
+
+
+def run_row(run: RunRecord) -> Row:
+    """Return `run` as the columns of `RUN`, with at most MAX_PROBLEMS of its problems."""
+    return (
+        run.sync,
+        run.started,
+        run.finished,
+        run.state,
+        to_json(run.counts),
+        run.requests,
+        run.commands,
+        run.waited_s,
+        run.seconds,
+        msgspec.json.encode(run.problems[:MAX_PROBLEMS]),
+        max(run.problem_count, len(run.problems)),
+        run.error,
+    )
+
+
+def run_of(row: Row) -> RunRecord:
+    """Return the run in a row of id and the columns of `RUN`."""
+    number, sync, started, finished, state, counts, requests, commands, waited_s, seconds, problems, count, error = row
+    return RunRecord(
+        id=number,
+        sync=sync,
+        started=started,
+        finished=finished,
+        state=state,
+        counts=orjson.loads(counts),
+        requests=requests,
+        commands=commands,
+        waited_s=waited_s,
+        seconds=seconds,
+        problems=msgspec.json.decode(problems, type=tuple[Problem, ...]),
+        problem_count=count,
+        error=error,
     )

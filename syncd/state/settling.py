@@ -1,0 +1,141 @@
+"""What the ledger writes when an intent is settled: link, hold and change record, in the caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final, assert_never
+
+from syncd.model.item import Hold, Key, Link, Op
+from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
+from syncd.state.codec import (
+    CHANGE,
+    HOLD,
+    IS_KEY,
+    LINK,
+    hold_row,
+    key_row,
+    link_of,
+    link_of_intent,
+    link_row,
+    marks,
+    packed,
+)
+
+# The column lists and placeholders put into these statements are constants of this room; values are always bound.
+_PUT_LINK: Final = f"INSERT OR REPLACE INTO links (sync, {LINK}) VALUES ({marks(LINK, more=1)})"  # noqa: S608
+_PUT_HOLD: Final = f"INSERT OR REPLACE INTO holds (sync, {HOLD}) VALUES ({marks(HOLD, more=1)})"  # noqa: S608
+_PUT_CHANGE: Final = f"INSERT INTO changes ({CHANGE}, settled_in) VALUES (NULL, {marks(CHANGE)})"  # noqa: S608
+_GET_LINK: Final = f"SELECT {LINK} FROM links WHERE {IS_KEY}"  # noqa: S608
+_DROP_LINK: Final = f"DELETE FROM links WHERE {IS_KEY}"  # noqa: S608
+_DROP_HOLD: Final = f"DELETE FROM holds WHERE {IS_KEY}"  # noqa: S608
+
+
+def link_for(connection: sqlite3.Connection, sync: str, key: Key) -> Link | None:
+    """Return the link of `key`, if there is one."""
+    return link_of(connection.execute(_GET_LINK, key_row(sync, key)).fetchone())
+
+
+def drop_links(connection: sqlite3.Connection, sync: str, keys: Iterable[Key]) -> None:
+    """Remove the links of `keys`."""
+    connection.executemany(_DROP_LINK, (key_row(sync, key) for key in keys))
+
+
+def drop_holds(connection: sqlite3.Connection, sync: str, keys: Iterable[Key]) -> int:
+    """Remove the holds of `keys` and return how many there were."""
+    return connection.executemany(_DROP_HOLD, (key_row(sync, key) for key in keys)).rowcount
+
+
+def put_holds(connection: sqlite3.Connection, sync: str, wanted: Iterable[Hold]) -> None:
+    """Write the `wanted` holds, in place of others of the same keys."""
+    connection.executemany(_PUT_HOLD, (hold_row(sync, each) for each in wanted))
+
+
+def put_link(
+    connection: sqlite3.Connection,
+    sync: str,
+    link: Link,
+    *,
+    op: Op,
+    before: Link | None,
+    runs: tuple[int, int],
+    at: float,
+) -> None:
+    """Write `link` and the record of the change that it came by; `runs` are the one that sent it and that found out."""
+    connection.execute(_PUT_LINK, link_row(sync, link))
+    drop_holds(connection, sync, (link.key,))
+    _record(connection, sync, op=op, before=before, after=link, runs=runs, at=at)
+
+
+def settle_one(connection: sqlite3.Connection, run_id: int, intent: Intent, settlement: Settlement) -> None:
+    """Write down what became of `intent`, as run `run_id` found out.
+
+    Raises ValueError for an outcome that does not fit the intent's operation.
+    """
+    runs = (intent.run_id, run_id)
+    match settlement.outcome:
+        case Written() as written:
+            _settle_written(connection, intent, written, runs, settlement.at)
+        case Deleted():
+            _settle_deleted(connection, intent, runs, settlement.at)
+        case SetAside(hold=hold):
+            if hold.key != intent.key:
+                raise ValueError(f"a hold on {hold.key} cannot settle {intent.key}")
+            put_holds(connection, intent.sync, (hold,))
+        case Dropped():
+            pass
+        case Unsettled(reason=reason, ended=ended):
+            state = "ended" if ended else "unknown"
+            connection.execute("UPDATE intents SET state = ?, note = ? WHERE id = ?", (state, reason, intent.id))
+            return
+        case _ as never:
+            assert_never(never)
+    connection.execute("DELETE FROM intents WHERE id = ?", (intent.id,))
+
+
+def _settle_written(
+    connection: sqlite3.Connection, intent: Intent, written: Written, runs: tuple[int, int], at: float
+) -> None:
+    if intent.op == "delete":
+        raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
+    # The link to a dead event that a create replaces is nothing that could be brought back.
+    before = link_for(connection, intent.sync, intent.key) if intent.op == "update" else None
+    after = link_of_intent(intent, written.remote_id, written.version, intent.fields)
+    if before is not None:
+        same_updates = before.same_updates + 1 if before.fingerprint == after.fingerprint else 0
+        after = replace(after, same_updates=same_updates, adopted=before.adopted)
+    put_link(connection, intent.sync, after, op=intent.op, before=before, runs=runs, at=at)
+
+
+def _settle_deleted(connection: sqlite3.Connection, intent: Intent, runs: tuple[int, int], at: float) -> None:
+    if intent.op != "delete":
+        raise ValueError(f"intent {intent.id} was to {intent.op}, and cannot have been deleted")
+    before = link_for(connection, intent.sync, intent.key)
+    if intent.remote_id is not None and (before is None or before.remote_id != intent.remote_id):
+        # An event without a link of its own (a duplicate being cleaned away): the link of the key is not concerned.
+        before = link_of_intent(intent, intent.remote_id, None, intent.before or intent.fields)
+    else:
+        drop_links(connection, intent.sync, (intent.key,))
+        drop_holds(connection, intent.sync, (intent.key,))
+    if before is not None:
+        _record(connection, intent.sync, op="delete", before=before, after=None, runs=runs, at=at)
+
+
+def _record(
+    connection: sqlite3.Connection,
+    sync: str,
+    *,
+    op: Op,
+    before: Link | None,
+    after: Link | None,
+    runs: tuple[int, int],
+    at: float,
+) -> None:
+    link = after or before
+    if link is None:
+        raise ValueError("a change has a before or an after")
+    sent_in, settled_in = runs
+    _, *key = key_row(sync, link.key)
+    row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(after), at, settled_in)
+    connection.execute(_PUT_CHANGE, row)

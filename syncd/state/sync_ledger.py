@@ -1,0 +1,331 @@
+"""The ledger as one sync sees it: its links, holds, intents, runs and notes.
+
+Every coroutine that writes is one transaction, on disk when it returns.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from syncd import collector
+from syncd.errors import StateError
+from syncd.model.item import Hold, Json, Key, Link
+from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
+from syncd.state.codec import (
+    CHANGE,
+    HOLD,
+    INTENT,
+    IS_KEY,
+    KEY,
+    LINK,
+    RUN,
+    change_of,
+    hold_of,
+    intent_of,
+    intent_row,
+    key_of,
+    key_row,
+    links_of,
+    marks,
+    run_of,
+    run_row,
+)
+from syncd.state.notes import DUE, FLOOR, HOME, UIDS, VERIFIED, SyncNotes, Uids, drop_note, read_notes, write_note
+from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
+from syncd.state.thread import LedgerThread, reading, writing
+
+MOST_RUNS: Final = 20_000
+MOST_CHANGES: Final = 500_000
+"""How much is kept at most, however young it is: some half a gigabyte of change records."""
+
+# The column lists and placeholders put into these statements are constants of this room; values are always bound.
+_GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
+_GET_HOLDS: Final = f"SELECT {HOLD} FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
+_GET_ABSENT: Final = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
+_NEXT_ID: Final = "SELECT next FROM counters WHERE name = 'intent'"
+_PUT_INTENT: Final = f"INSERT INTO intents ({INTENT}) VALUES ({marks(INTENT)})"  # noqa: S608
+_GET_INTENTS: Final = f"SELECT {INTENT} FROM intents WHERE sync = ? ORDER BY id"  # noqa: S608
+_GET_INTENT: Final = f"SELECT {INTENT} FROM intents WHERE id = ?"  # noqa: S608
+_GET_CHANGES: Final = f"SELECT {CHANGE} FROM changes WHERE run_id = ? ORDER BY id"  # noqa: S608
+_PUT_RUN: Final = f"INSERT INTO runs ({RUN}) VALUES ({marks(RUN)})"  # noqa: S608
+_SET_RUN: Final = f"UPDATE runs SET ({RUN}) = ({marks(RUN)}) WHERE id = ?"  # noqa: S608
+_GET_RUNS: Final = f"SELECT id, {RUN} FROM runs WHERE sync = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+
+
+class SyncLedger:
+    """What the ledger holds of the sync `name`; made by `Ledger.of`, raises like Ledger.
+
+    `keep_runs` tells for how long finished runs are kept, None for ever.
+    """
+
+    def __init__(self, thread: LedgerThread, name: str, keep_runs: Callable[[], timedelta | None]) -> None:
+        self.thread = thread
+        self.name = name
+        self._keep_runs = keep_runs
+        self._scope = f"sync/{name}"
+
+    @reading
+    def links(self, connection: sqlite3.Connection) -> tuple[Link, ...]:
+        """Return the links of the sync, ordered by key."""
+        with collector.resting():
+            return tuple(links_of(connection.execute(_GET_LINKS, (self.name,))))
+
+    @reading
+    def holds(self, connection: sqlite3.Connection) -> tuple[Hold, ...]:
+        """Return the holds of the sync, ordered by key."""
+        return tuple(hold_of(row) for row in connection.execute(_GET_HOLDS, (self.name,)))
+
+    @reading
+    def tally(self, connection: sqlite3.Connection) -> Tally:
+        """Return how many entries, items, holds and open intents there are."""
+        (entries, items, held, intents) = connection.execute(
+            "SELECT (SELECT count(DISTINCT uid) FROM links WHERE sync = ?1), (SELECT count(*) FROM links WHERE"
+            " sync = ?1), (SELECT count(*) FROM holds WHERE sync = ?1), (SELECT count(*) FROM intents WHERE sync = ?1)",
+            (self.name,),
+        ).fetchone()
+        return Tally(entries=entries, items=items, held=held, open_intents=intents)
+
+    @writing
+    def reserve_ids(self, connection: sqlite3.Connection, count: int) -> range:
+        """Return `count` ids for intents, which are given to no other, ever; raises ValueError below 0."""
+        if count < 0:
+            raise ValueError("cannot reserve fewer than no ids")
+        (first,) = connection.execute(_NEXT_ID).fetchone()
+        connection.execute("UPDATE counters SET next = next + ? WHERE name = 'intent'", (count,))
+        return range(first, first + count)
+
+    @writing
+    def intend(self, connection: sqlite3.Connection, run_id: int, intents: Sequence[Intent]) -> None:
+        """Write `intents` down before they are sent; when this returns they outlive a power cut.
+
+        Raises ValueError for an intent of another run or an id that was not reserved or is in use, and StateError
+        when an earlier create of the same item has no known outcome yet.
+        """
+        if any(intent.run_id != run_id for intent in intents):
+            raise ValueError(f"an intent belongs to another run than {run_id}")
+        (free,) = connection.execute(_NEXT_ID).fetchone()
+        for intent in intents:
+            if not 0 < intent.id < free:
+                raise ValueError(f"the id {intent.id} was not reserved")
+            try:
+                connection.execute(_PUT_INTENT, intent_row(intent))
+            except sqlite3.IntegrityError as error:
+                raise _not_intended(connection, intent, error) from error
+
+    @writing
+    def sent_again(self, connection: sqlite3.Connection, ids: Sequence[int], *, now: float) -> None:
+        """Note that open intents are sent once more at unix time `now`; raises ValueError for an id not open."""
+        for one in ids:
+            if not connection.execute("UPDATE intents SET created_at = ? WHERE id = ?", (now, one)).rowcount:
+                raise ValueError(f"there is no open intent {one}")
+
+    @reading
+    def open_intents(self, connection: sqlite3.Connection) -> tuple[Intent, ...]:
+        """Return the intents that are not settled for good (left by a crash, or unknown), ordered by id."""
+        return tuple(intent_of(row) for row in connection.execute(_GET_INTENTS, (self.name,)))
+
+    @writing
+    def settle(self, connection: sqlite3.Connection, run_id: int, settlements: Sequence[Settlement]) -> None:
+        """Write down what became of intents: links, holds and change records, all or nothing.
+
+        `run_id` is the run that found out. Raises ValueError for an intent that is not open and for an outcome that
+        does not fit its operation.
+        """
+        for settlement in settlements:
+            row = connection.execute(_GET_INTENT, (settlement.intent_id,)).fetchone()
+            if row is None:
+                raise ValueError(f"there is no open intent {settlement.intent_id}")
+            settle_one(connection, run_id, intent_of(row), settlement)
+
+    @writing
+    def adopt(self, connection: sqlite3.Connection, run_id: int, links: Sequence[Link], *, now: float) -> None:
+        """Link events that already stood in the portal, and record at `now` that `run_id` took them over.
+
+        Raises ValueError when the sync has no such run.
+        """
+        of_this_sync = "SELECT 1 FROM runs WHERE id = ? AND sync = ?"
+        if connection.execute(of_this_sync, (run_id, self.name)).fetchone() is None:
+            raise ValueError(f"there is no run {run_id} of {self.name}")
+        for link in links:
+            before = link_for(connection, self.name, link.key)
+            put_link(connection, self.name, link, op="adopt", before=before, runs=(run_id, run_id), at=now)
+
+    @writing
+    def doubt(self, connection: sqlite3.Connection, keys: Collection[Key]) -> None:
+        """Note that what the events of `keys` show is not known, so that the next plan writes them again.
+
+        Keys without a link are passed over, here and in the methods below.
+        """
+        connection.executemany(
+            f"UPDATE links SET fingerprint = '' WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            (key_row(self.name, key) for key in keys),
+        )
+
+    @writing
+    def relearn(self, connection: sqlite3.Connection, versions: Mapping[Key, int]) -> None:
+        """Set the VERSION of links whose events stand there as they were sent.
+
+        Whoever edited them has stopped, so the count of same updates starts again.
+        """
+        connection.executemany(
+            f"UPDATE links SET version = ?, same_updates = 0 WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            ((version, *key_row(self.name, key)) for key, version in versions.items()),
+        )
+
+    @writing
+    def mark_absent(self, connection: sqlite3.Connection, absent: Collection[Key], present: Collection[Key]) -> None:
+        """Count one more complete snapshot without the `absent` keys; start again at 0 for the `present` ones."""
+        # Nearly always nothing has been absent, and then the present keys need not be looked up.
+        counted = {key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))}
+        back = counted.intersection(present) if counted else set()
+        connection.executemany(
+            f"UPDATE links SET absent_passes = 0 WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            (key_row(self.name, key) for key in back),
+        )
+        connection.executemany(
+            f"UPDATE links SET absent_passes = absent_passes + 1 WHERE {IS_KEY}",  # noqa: S608 - likewise
+            (key_row(self.name, key) for key in absent),
+        )
+
+    @writing
+    def forget(self, connection: sqlite3.Connection, keys: Collection[Key]) -> None:
+        """Remove the links of `keys`, whose events a person deleted; holds stay until they are released."""
+        drop_links(connection, self.name, keys)
+
+    @writing
+    def hold(self, connection: sqlite3.Connection, holds: Sequence[Hold]) -> None:
+        """Set items aside, in place of earlier holds of the same keys."""
+        put_holds(connection, self.name, holds)
+
+    @writing
+    def release(self, connection: sqlite3.Connection, keys: Collection[Key] | None) -> int:
+        """Remove the holds of `keys`, or all for None, and return how many there were.
+
+        What was left because a person edited it again and again is put right again.
+        """
+        if keys is None:
+            connection.execute("UPDATE links SET same_updates = 0 WHERE sync = ? AND same_updates > 0", (self.name,))
+            return connection.execute("DELETE FROM holds WHERE sync = ?", (self.name,)).rowcount
+        connection.executemany(
+            f"UPDATE links SET same_updates = 0 WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            (key_row(self.name, key) for key in keys),
+        )
+        return drop_holds(connection, self.name, keys)
+
+    @writing
+    def begin_run(self, connection: sqlite3.Connection, started: float) -> int:
+        """Write down that a pass began at unix time `started`, and return its number, which is never used twice.
+
+        Runs older than the ledger keeps are forgotten first.
+        """
+        if (kept := self._keep_runs()) is not None:
+            prune(connection, started - kept.total_seconds())
+        number = connection.execute(_PUT_RUN, run_row(RunRecord(id=0, sync=self.name, started=started))).lastrowid
+        if number is None:
+            raise sqlite3.DatabaseError("the run got no number")
+        return number
+
+    @writing
+    def end_run(self, connection: sqlite3.Connection, run_id: int, record: RunRecord) -> None:
+        """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
+        if record.id != run_id:
+            raise ValueError(f"the record of run {record.id} cannot end run {run_id}")
+        if connection.execute(_SET_RUN, (*run_row(record), run_id)).rowcount == 0:
+            raise ValueError(f"there is no run {run_id}")
+
+    @reading
+    def runs(self, connection: sqlite3.Connection, limit: int) -> tuple[RunRecord, ...]:
+        """Return the last `limit` runs, the newest first."""
+        return tuple(run_of(row) for row in connection.execute(_GET_RUNS, (self.name, limit)))
+
+    async def last_run(self) -> RunRecord | None:
+        """Return the newest run, which may be running still; None before the first."""
+        return next(iter(await self.runs(1)), None)
+
+    @reading
+    def last_success(self, connection: sqlite3.Connection) -> float | None:
+        """Return when a pass last reached its end, even if single entries were rejected or held."""
+        (finished,) = connection.execute(
+            "SELECT max(finished) FROM runs WHERE sync = ? AND state IN ('done', 'partial')", (self.name,)
+        ).fetchone()
+        return None if finished is None else float(finished)
+
+    @reading
+    def changes(self, connection: sqlite3.Connection, run_id: int) -> tuple[ChangeRecord, ...]:
+        """Return what run `run_id` did, in the order in which it was settled, with the links before and after."""
+        return tuple(change_of(row) for row in connection.execute(_GET_CHANGES, (run_id,)))
+
+    @reading
+    def notes(self, connection: sqlite3.Connection) -> SyncNotes:
+        """Return all notes on the sync."""
+        return read_notes(connection, self.name)
+
+    @writing
+    def note_verified(self, connection: sqlite3.Connection, portal: str, now: float) -> None:
+        """Note that what the portal at the origin `portal` holds has been read and put right."""
+        write_note(connection, self._scope, VERIFIED, portal, now)
+
+    @writing
+    def forget_verified(self, connection: sqlite3.Connection) -> None:
+        """Have the next pass read the portal, however recently that was done."""
+        drop_note(connection, self._scope, VERIFIED)
+
+    @writing
+    def note_home(self, connection: sqlite3.Connection, origin: str, now: float) -> None:
+        """Note which portal the sync writes to."""
+        write_note(connection, self._scope, HOME, origin, now)
+
+    @writing
+    def note_floor(self, connection: sqlite3.Connection, highest: int, now: float) -> None:
+        """Note up to which id the portal's events are older than the creates that are about to be sent."""
+        write_note(connection, self._scope, FLOOR, highest, now)
+
+    @writing
+    def forget_floor(self, connection: sqlite3.Connection) -> None:
+        """Forget up to which id events are old: another portal counts its own."""
+        drop_note(connection, self._scope, FLOOR)
+
+    @writing
+    def note_uids(self, connection: sqlite3.Connection, uids: Uids, now: float) -> None:
+        """Note what is known of the source's uids."""
+        value: Json = {"names": uids.names, "doubted": sorted(uids.doubted)}
+        write_note(connection, self._scope, UIDS, value, now)
+
+    @writing
+    def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:
+        """Note when the next pass is due, None for never: for `syncd status`, which cannot ask the daemon."""
+        write_note(connection, self._scope, DUE, due, now)
+
+
+def prune(
+    connection: sqlite3.Connection, before: float, most_runs: int = MOST_RUNS, most_changes: int = MOST_CHANGES
+) -> int:
+    """Remove runs that finished before unix time `before`, with their change records, and return how many.
+
+    The oldest go too where there are more than `most_runs` runs or `most_changes` change records. Kept are the last run
+    and the last that reached its end of every sync, and runs with open intents. In the caller's transaction.
+    """
+    (crowded,) = connection.execute("SELECT max(id) - ? FROM runs", (most_runs,)).fetchone()
+    # Ids only grow, so the newest `most_changes` change records all lie above this one.
+    (old,) = connection.execute("SELECT max(id) - ? FROM changes", (most_changes,)).fetchone()
+    return connection.execute(
+        "DELETE FROM runs WHERE (finished < ?1 OR id <= ?2"
+        " OR id < (SELECT max(run_id) FROM changes WHERE id <= ?3))"
+        " AND id NOT IN (SELECT run_id FROM intents) AND id NOT IN (SELECT max(id) FROM runs GROUP BY sync)"
+        " AND id NOT IN (SELECT max(id) FROM runs WHERE state IN ('done', 'partial') GROUP BY sync)",
+        (before, crowded or 0, old or 0),
+    ).rowcount
+
+
+def _not_intended(connection: sqlite3.Connection, intent: Intent, error: sqlite3.IntegrityError) -> Exception:
+    if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
+        return StateError(
+            f"{intent.where}: an earlier create of “{intent.title}” ({intent.key}) has no known outcome yet",
+            "it is looked for in the portal at the start of the next pass",
+        )
+    if connection.execute("SELECT 1 FROM intents WHERE id = ?", (intent.id,)).fetchone():
+        return ValueError(f"the id {intent.id} is in use")
+    return ValueError(f"cannot intend {intent.op} of {intent.key} in run {intent.run_id}: {error}")
