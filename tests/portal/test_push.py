@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError
@@ -494,6 +494,15 @@ FAULTS = ["connect", "503", "500 before", "cut after", "cut within", "half", "ht
     counts=st.tuples(st.integers(0, 250), st.integers(0, 250), st.integers(0, 60)),
     limit=st.sampled_from([60.0, 480.0]),
     cost=st.sampled_from([0.05, 0.3, 2.0]),
+)
+# Adds known only from lost requests, which took far longer than the starting cost.
+@example(
+    seed=1220,
+    trouble=0.4,
+    kinds=["half", "html", "cut within", "500 before"],
+    counts=(36, 198, 2),
+    limit=60.0,
+    cost=2.0,
 )
 def test_under_random_faults_every_job_settles_once_and_what_is_told_is_true(
     seed: int, trouble: float, kinds: list[str], counts: tuple[int, int, int], limit: float, cost: float

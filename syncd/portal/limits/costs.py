@@ -54,11 +54,13 @@ class CostModel:
         self._recent: dict[str, deque[float]] = {}
         self._expected: dict[str, float] = {}
         self._means: dict[str, tuple[float, int]] = {}
+        self._suspected: dict[str, float] = {}
 
     def expected(self, method: str) -> float:
         """Return the seconds to plan with for one command: high enough that a batch of them keeps its time."""
         if method not in self._expected:
-            self._expected[method] = _expected(self._recent.get(method, ()), _STARTING_S.get(method, _DEFAULT_S))
+            starting_s = max(_STARTING_S.get(method, _DEFAULT_S), self._suspected.get(method, 0.0))
+            self._expected[method] = _expected(self._recent.get(method, ()), starting_s)
         return self._expected[method]
 
     def mean(self, method: str) -> float:
@@ -82,6 +84,15 @@ class CostModel:
         mean, count = self._means.get(method, (0.0, 0))
         count = min(count + 1, _AVERAGED)
         self._means[method] = (mean + (seconds - mean) / count, count)
+        self._expected.pop(method, None)
+
+    def suspect(self, method: str, seconds: float) -> None:
+        """Take in what one command of a lost request may have taken; counts until the method is measured.
+
+        Without it a method whose requests are lost, one after the other, would be planned with its starting cost for
+        ever, and pass its limit unseen.
+        """
+        self._suspected[method] = max(seconds, self._suspected.get(method, 0.0))
         self._expected.pop(method, None)
 
     def dump(self) -> Json:

@@ -215,12 +215,28 @@ class Pace:
     def lost(self, costs: Mapping[str, float], *, batched: bool, sent_at: float, now: float) -> None:
         """Learn that a request had no usable answer: its commands may have run, and may count."""
         self.withdrawn(costs)
-        # Expectations may be wrong, above all early on; what ran in one request cannot have taken longer than it.
-        factor = max(1.0, (now - sent_at) / max(sum(costs.values()), _SHORTEST_BATCH_S / 100))
-        worst = {method: seconds * factor for method, seconds in costs.items()}
+        worst = self._worst(costs, now - sent_at)
+        for method, seconds in worst.items():
+            self.costs.suspect(method, self.costs.expected(method) * seconds / costs[method])
         self.operating.assume(worst, batched=batched, at=self.clock.at(sent_at))
         self.batch_seconds = max(_SHORTEST_BATCH_S, self.batch_seconds / 2)
         self._pause(now)
+
+    def _worst(self, costs: Mapping[str, float], elapsed_s: float) -> Mapping[str, float]:
+        """Return how much each method of a lost request may have used of its `elapsed_s`, given the expected `costs`.
+
+        Expectations may be too low, but no command can outlast its request: they are scaled to fill it. What a method
+        that was never measured costs is a guess, so all the time that the others are not expected to need may be its.
+        """
+        least_s = _SHORTEST_BATCH_S / 100
+        guessed_s = sum(seconds for method, seconds in costs.items() if not self.costs.known(method))
+        known_s = sum(costs.values()) - guessed_s
+        factor = max(1.0, elapsed_s / max(known_s + guessed_s, least_s))
+        guess_factor = max(factor, (elapsed_s - known_s) / max(guessed_s, least_s))
+        return {
+            method: seconds * (factor if self.costs.known(method) else guess_factor)
+            for method, seconds in costs.items()
+        }
 
     def unreached(self, costs: Mapping[str, float], *, now: float) -> None:
         """Learn that the portal could not be reached at all; no command ran."""
