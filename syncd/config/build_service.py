@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from syncd.config.durations import parse_duration
 from syncd.config.tables import AlertsTable, HttpTable, SyncTable
 from syncd.config.toml_lines import KeyPath
 from syncd.config.values import AlertsConfig, HttpConfig, WhenConfig
+from syncd.net import is_loopback
 
 _CHAT = re.compile(r"chat[1-9]\d*|sg[1-9]\d*|[1-9]\d*")
 _CRON_FIELDS = 5
@@ -70,14 +70,7 @@ def build_http(file: ConfigFile, table: HttpTable | None) -> HttpConfig | None:
         raise file.error(path, f'is no address: "{table.listen}"', remedy) from None
     if parts.netloc != table.listen or "@" in table.listen or not host or port is None:
         raise file.error(path, f'must be HOST:PORT, not "{table.listen}"', remedy)
-    return HttpConfig(host=host, port=port, public=not _loopback(host))
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return HttpConfig(host=host, port=port, public=not is_loopback(host))
 
 
 def build_alerts(file: ConfigFile, table: AlertsTable | None, portals: Sequence[str]) -> AlertsConfig | None:

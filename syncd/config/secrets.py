@@ -5,17 +5,14 @@ No message here repeats what was read, as a secret may stand where another value
 
 from __future__ import annotations
 
-import ipaddress
-import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from syncd.net import webhook_address
 
 FORMS = ("", "_file", "_env", "_credential")
 """The suffixes of a secret's key: the secret itself, a file, an environment variable, a systemd credential."""
-
-_WEBHOOK_PATH = re.compile(r"(?P<shown>(?:/[A-Za-z0-9_.~-]+)*/rest/\d+)/(?P<code>[A-Za-z0-9_-]+)/?")
 
 
 class Secret:
@@ -114,28 +111,7 @@ def readable_by_others(file: Path) -> bool:
 def check_webhook(secret: Secret) -> tuple[Secret, str]:
     """Return the webhook in its full form, with a slash at the end, and the host and port it goes to.
 
-    Raises ValueError if it is not `https://HOST/rest/USER/CODE/` (PORTAL.md 1.1), or http to another machine.
+    Raises ValueError when it is not `https://HOST/rest/USER/CODE/` (PORTAL.md 1.1), or http to another machine.
     """
-    try:
-        parts = urlsplit(secret.reveal())
-        _ = parts.port  # urlsplit checks the port only when it is asked for
-    except ValueError:
-        raise ValueError("is not an address") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must begin with https:// and the portal's host")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must be just https://HOST/rest/USER/CODE/, without anything added")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("must use https: plain http is allowed only to this machine")
-    found = _WEBHOOK_PATH.fullmatch(parts.path)
-    if found is None:
-        raise ValueError("must look like https://HOST/rest/USER/CODE/, as the portal shows it, without a method's name")
-    return Secret(f"{parts.scheme}://{parts.netloc}{found['shown']}/{found['code']}/"), parts.netloc.lower()
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether `host` is this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = webhook_address(secret.reveal())
+    return Secret(address.url), address.netloc

@@ -23,8 +23,8 @@ from syncd.model.item import Link
 from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, RunState
 from syncd.model.window import Window
+from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
-from syncd.portal.line.transport import is_loopback
 from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.state.ledger import Ledger
 from syncd.state.notes import PortalLedger, SyncNotes

@@ -22,11 +22,11 @@ __all__ = ["ReadContext", "Source", "SourceFactory", "open_source"]
 
 GROUP = "syncd.sources"
 BUILT_IN = {
-    "bitrix24": "syncd.source.bitrix24.portal_source:open_bitrix24",
-    "caldav": "syncd.source.caldav.caldav_source:open_caldav",
-    "csv": "syncd.source.table.csv:open_csv",
-    "ics": "syncd.source.ical.ics:open_ics",
-    "xlsx": "syncd.source.table.xlsx:open_xlsx",
+    "bitrix24": "syncd.source.bitrix24.source:open_bitrix24",
+    "caldav": "syncd.source.caldav.source:open_caldav",
+    "csv": "syncd.source.csv:open_csv",
+    "ics": "syncd.source.ics:open_ics",
+    "xlsx": "syncd.source.xlsx:open_xlsx",
 }
 """The same lines as in pyproject.toml."""
 

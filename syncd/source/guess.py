@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from syncd.errors import SourceError
 from syncd.model import zones
+from syncd.source.csv import CsvOptions, delimiter_of, records
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import plain_lines, split
-from syncd.source.table.csv import CsvOptions, delimiter_of, records
 from syncd.source.table.headings import find_fields
 from syncd.source.table.when import find_order
-from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
 from syncd.source.text import clean, decode, find_encoding, looks_like_markup
+from syncd.source.xlsx import XlsxOptions, rows_of_first_sheet
 
 _SAMPLE_ROWS = 500
 _CLOCKS = ("start", "start_time", "end", "end_time")

@@ -35,7 +35,7 @@ def open_files(
     if is_given(options):
         if options.path is not None:
             raise ConfigError(f"{where}: path and url exclude each other", "keep one of them")
-        from syncd.source.web.web_source import WebSource  # noqa: PLC0415 - files need none of it
+        from syncd.source.web.feed import WebSource  # noqa: PLC0415 - files need none of it
 
         access = read_access(options, base, where=where)
         return WebSource(

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from syncd.model.entry import AllDay, Entry, Timed
-from syncd.source.ical.ics import parse_ics
+from syncd.source.ics import parse_ics
 from syncd.source.reading import Part
 
 FIXED = "TZID:{}\nBEGIN:STANDARD\nDTSTART:16010101T000000\nTZOFFSETFROM:{}\nTZOFFSETTO:{}\nEND:STANDARD"

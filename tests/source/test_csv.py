@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import AllDay, Recurrence, Reminder, Timed
+from syncd.source.csv import CsvOptions, find_delimiter, parse_csv
 from syncd.source.reading import Part
-from syncd.source.table.csv import CsvOptions, find_delimiter, parse_csv
 
 HEADER = "ID,Title,Start,End"
 COLUMNS: dict[str, str | int] = {"uid": "ID", "title": "Title", "start": "Start", "end": "End"}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.source.table.cell_values import duration, items, priority, reminders, status, truth
 from syncd.source.table.when import DateOrder, find_order, read_moment
+from syncd.source.table.words import duration, items, priority, reminders, status, truth
 
 DAY = date(2026, 12, 31)
 NINE = timedelta(hours=9)

@@ -14,7 +14,7 @@ from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import AllDay, Entry, Span
 from syncd.source import open_source
 from syncd.source.reading import Part
-from syncd.source.table.xlsx import XlsxOptions, parse_xlsx
+from syncd.source.xlsx import XlsxOptions, parse_xlsx
 from tests.source.calendars import days, timed
 from tests.source.workbooks import Cell, Formula, workbook, workbook_of
 
@@ -158,7 +158,7 @@ def bomb(declared: int | None) -> bytes:
 def test_an_archive_that_unpacks_to_too_much_is_refused_whatever_it_says_of_itself(
     monkeypatch: pytest.MonkeyPatch, declared: int | None
 ) -> None:
-    monkeypatch.setattr("syncd.source.table.xlsx._LARGEST_BYTES", 1_000_000)
+    monkeypatch.setattr("syncd.source.xlsx._LARGEST_BYTES", 1_000_000)
     with pytest.raises(SourceError, match="would unpack to more than 1000000 bytes"):
         parse(bomb(declared))
 

@@ -6,8 +6,6 @@ No message of it holds an address, because the address of a webhook is a passwor
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from syncd import __version__
+from syncd.net import is_loopback, same_owner, webhook_address
 from syncd.portal.line.answers import RawAnswer
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ _KEPT_ALIVE_S = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = ("content-type", "location", "retry-after")
 
-_PATH = re.compile(r"(?P<before>(?:/[A-Za-z0-9_.~-]+)*/rest/\d+)/(?P<code>[A-Za-z0-9_-]+)/?")
 _HIDDEN = "***"
 
 FaultKind = Literal["connect", "tls", "timeout", "cut", "oversize"]
@@ -93,33 +91,16 @@ class Webhook:
 
     def __post_init__(self) -> None:
         try:
-            parts = urlsplit(self.address.strip())
-            port = parts.port
-        except ValueError:
-            raise ValueError("the webhook is not a valid address") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("the webhook must begin with https:// and the portal's host")
-        if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("the webhook must be just https://HOST/rest/USER/CODE/, nothing added")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("the webhook must use https: plain http is allowed only to this machine")
-        found = _PATH.fullmatch(parts.path)
-        if found is None:
-            raise ValueError("the webhook must look like https://HOST/rest/USER/CODE/, without a method's name")
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        netloc = host if port is None else f"{host}:{port}"
-        object.__setattr__(self, "address", f"{parts.scheme}://{netloc}{found['before']}/{found['code']}/")
+            found = webhook_address(self.address)
+        except ValueError as error:
+            raise ValueError(f"the webhook {error}") from None
+        object.__setattr__(self, "address", found.url)
 
     @property
     def origin(self) -> str:
         """Scheme, host and port of the portal, fit for messages."""
         parts = urlsplit(self.address)
         return f"{parts.scheme}://{parts.netloc}"
-
-    @property
-    def loopback(self) -> bool:
-        """Whether the portal is a simulated one on this machine."""
-        return is_loopback(urlsplit(self.address).hostname or "")
 
     def url(self, method: str) -> str:
         """Return the address of a method; it holds the secret."""
@@ -141,16 +122,6 @@ class Webhook:
         return f"Webhook({self.address.rstrip('/').rpartition('/')[0]}/{_HIDDEN}/)"
 
     __str__ = __repr__
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name or address means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class AiohttpTransport:
@@ -250,14 +221,7 @@ def _redirect_target(url: str, location: str) -> str | None:
     origin = f"{there.scheme}://{there.netloc}"
     if is_loopback(here_host):
         return origin if there_host == here_host and there.scheme in ("http", "https") else None
-    return origin if there.scheme == "https" and _suffix(there_host) == _suffix(here_host) else None
-
-
-def _suffix(host: str) -> str:
-    """Return the part of a host name that one owner registers: two labels, three below co.uk, com.br and the like."""
-    labels = host.lower().rstrip(".").split(".")
-    below_country = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
-    return ".".join(labels[-3:] if below_country else labels[-2:])
+    return origin if there.scheme == "https" and same_owner(there_host, here_host) else None
 
 
 def _on_host(url: str, origin: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from syncd.source.table import cell_values
+from syncd.source.table import words
 from syncd.source.table.when import DateOrder, Written, read_moment
 
 _WORDS: Mapping[str, tuple[str, str]] = {
@@ -294,7 +294,7 @@ def _moment(text: str) -> Written | None:
 
 def _is_length(text: str) -> bool:
     try:
-        cell_values.duration(text)
+        words.duration(text)
     except ValueError:
         return False
     return True
@@ -302,7 +302,7 @@ def _is_length(text: str) -> bool:
 
 def _is_truth(text: str) -> bool:
     try:
-        cell_values.truth(text)
+        words.truth(text)
     except ValueError:
         return False
     return True

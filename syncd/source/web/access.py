@@ -18,9 +18,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import msgspec
 
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import FORMS, Secret, is_loopback, read_secret
+from syncd.config.secrets import FORMS, Secret, read_secret
 from syncd.config.tables import SOURCE_SECRETS
 from syncd.errors import ConfigError
+from syncd.net import is_loopback
 
 _SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -132,13 +133,6 @@ def shown(url: str) -> str:
     name = parts.path.rpartition("/")[2]
     host = parts.netloc.rpartition("@")[2]
     return f"{host}/{name}" if _PLAIN_NAME.fullmatch(name) else host
-
-
-def registered_domain(host: str) -> str:
-    """Return the part of a host name that one owner registers: two labels, three below co.uk, com.br and the like."""
-    labels = host.lower().rstrip(".").split(".")
-    below_country = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
-    return ".".join(labels[-3:] if below_country else labels[-2:])
 
 
 def _secret(options: WebOptions, name: str, base: Path, where: str, environ: Mapping[str, str]) -> Secret | None:

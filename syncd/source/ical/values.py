@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from syncd.model.entry import AllDay, Moment, Reminder, Span, Timed
 from syncd.source import span
 from syncd.source.ical.lines import Component, Property
-from syncd.source.ical.vtimezone import FeedZones
+from syncd.source.ical.zones import FeedZones
 from syncd.source.span import instant
 
 _STAMP = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})(Z)?)?", re.IGNORECASE)

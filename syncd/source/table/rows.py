@@ -22,7 +22,7 @@ from syncd.model.entry import AllDay, Details, Entry, Recurrence, Span, Timed
 from syncd.source import span
 from syncd.source.reading import Part
 from syncd.source.rules import read_rule
-from syncd.source.table import cell_values
+from syncd.source.table import words
 from syncd.source.table.columns import FIELDS
 from syncd.source.table.when import DateOrder, Written, read_moment
 from syncd.source.text import clean, damaged, digest, dropped
@@ -215,9 +215,9 @@ class RowReader:
         if start.day is None:
             raise ValueError("there is no start" if "start" in self._mapped else "there is no date")
         text = values[self._at["duration"]]
-        length = self._strict("duration", text, cell_values.duration) if text else None
+        length = self._strict("duration", text, words.duration) if text else None
         all_day = values[self._at["all_day"]]
-        says_all_day = self._strict("all_day", all_day, cell_values.truth) if all_day else None
+        says_all_day = self._strict("all_day", all_day, words.truth) if all_day else None
         no_times = start.time is None and end.time is None
         is_moment = self._moments and start.time is not None
         no_end = end.day is None and end.time is None and length is None and not is_moment
@@ -268,20 +268,20 @@ class RowReader:
             columns += tuple((field, values[at]) for field, at in self._contacts)
         description, location, owner, status, priority, color, url, *others = self._details_of(values)
         categories, attendees, alarms, private = others
-        is_private = self._strict("private", private, cell_values.truth) if private else None
+        is_private = self._strict("private", private, words.truth) if private else None
         return Details(
             title=title,
             description=description,
             location=location,
             owner=owner,
-            status=(self._lenient("status", status, cell_values.status, where, part) or "") if status else "",
+            status=(self._lenient("status", status, words.status, where, part) or "") if status else "",
             classification="" if is_private is None else "PRIVATE" if is_private else "PUBLIC",
-            priority=self._lenient("priority", priority, cell_values.priority, where, part) if priority else None,
+            priority=self._lenient("priority", priority, words.priority, where, part) if priority else None,
             color=color,
             url=url,
-            categories=cell_values.items(categories) if categories else (),
-            attendees=cell_values.items(attendees) if attendees else (),
-            reminders=self._strict("reminders", alarms, cell_values.reminders) if alarms else None,
+            categories=words.items(categories) if categories else (),
+            attendees=words.items(attendees) if attendees else (),
+            reminders=self._strict("reminders", alarms, words.reminders) if alarms else None,
             columns=columns,
         )
 

@@ -31,7 +31,7 @@ from syncd.portal.line.answers import CommandRefusedError
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.directory import Directory, Section, read_directory, read_sections, rows_of
 from syncd.source.base import ReadContext, Source, Written
-from syncd.source.bitrix24.event_reader import Culture, EventRow, Surroundings, read_row
+from syncd.source.bitrix24.rows import Culture, EventRow, Surroundings, read_row
 from syncd.source.options import read_options
 from syncd.source.reading import Part, join
 from syncd.source.text import clean

@@ -18,7 +18,7 @@ from syncd.source.opening import open_files
 from syncd.source.options import TextOptions, read_options
 from syncd.source.reading import Part
 from syncd.source.table.columns import check_mapping, count_found, find_columns
-from syncd.source.table.row_reader import RowReader
+from syncd.source.table.rows import RowReader
 from syncd.source.table.when import DateOrder, find_order
 from syncd.source.text import clean, decode, known_encoding
 

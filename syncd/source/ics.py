@@ -13,7 +13,7 @@ from typing import Literal
 from syncd.errors import ConfigError
 from syncd.model import zones
 from syncd.source.base import ReadContext, Source
-from syncd.source.ical.feed_reader import FeedReader
+from syncd.source.ical.feed import FeedReader
 from syncd.source.ical.split import plain_lines, unfold
 from syncd.source.opening import open_files
 from syncd.source.options import TextOptions, read_options

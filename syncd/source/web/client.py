@@ -15,8 +15,8 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from syncd import __version__
 from syncd.clock import Clock
-from syncd.config.secrets import is_loopback
-from syncd.source.web.access import Access, registered_domain, shown
+from syncd.net import is_loopback, same_owner
+from syncd.source.web.access import Access, shown
 from syncd.source.web.error import WebError
 
 if TYPE_CHECKING:
@@ -213,8 +213,8 @@ def _is_home(access: Access, url: str) -> bool:
     own, other = _origin(access.url), _origin(url)
     if own == other or _is_upgrade(access.url, url):
         return True
-    same_owner = registered_domain(own[1]) == registered_domain(other[1]) and not own[1].replace(".", "").isdigit()
-    return access.family and own[0] == other[0] == "https" and own[2] == other[2] and same_owner
+    encrypted = own[0] == other[0] == "https"
+    return access.family and encrypted and own[2] == other[2] and same_owner(own[1], other[1])
 
 
 def _is_upgrade(configured: str, url: str) -> bool:

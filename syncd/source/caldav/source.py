@@ -22,15 +22,15 @@ from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import Snapshot
 from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.source.files import FileBytes
-from syncd.source.ical.ics import IcsParser
+from syncd.source.ics import IcsParser
 from syncd.source.options import nearest, read_options
 from syncd.source.reading import Assembly, join
 from syncd.source.web.access import Access, WebOptions, read_access
-from syncd.source.web.web_client import WebClient
+from syncd.source.web.client import WebClient
 
 if TYPE_CHECKING:
     from syncd.source.caldav.collection import Known
-    from syncd.source.caldav.dav_server import Collection, Server
+    from syncd.source.caldav.server import Collection, Server
 
 _MARGIN = timedelta(days=2)
 _UNBOUNDED = (date(1970, 1, 2), date(2037, 12, 30))
@@ -79,7 +79,7 @@ class CaldavSource:
         Raises SourceError where the server cannot be reached or no calendar is found; a calendar or resource that
         cannot be read leaves its last known content in force and makes the snapshot incomplete.
         """
-        from syncd.source.caldav.dav_server import Server  # noqa: PLC0415 - needs lxml, an extra
+        from syncd.source.caldav.server import Server  # noqa: PLC0415 - needs lxml, an extra
 
         known = self._known
         if known is None:

@@ -25,7 +25,7 @@ from syncd.source.files import FileBytes
 from syncd.source.reading import Assembly
 from syncd.source.text import find_encoding
 from syncd.source.web.access import Access
-from syncd.source.web.web_client import Answer, WebClient, came_from, refusal
+from syncd.source.web.client import Answer, WebClient, came_from, refusal
 
 _GZIP = b"\x1f\x8b"
 _STEP_BYTES = 1 << 20

@@ -1,0 +1,43 @@
+"""Who is at the other end of an address: this machine, the same owner, a webhook."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.net import is_loopback, same_owner, webhook_address
+
+
+@pytest.mark.parametrize(
+    ("host", "other", "same"),
+    [
+        ("old.bitrix24.com", "new.bitrix24.com", True), ("example.com", "a.b.example.com", True),
+        ("old.bitrix24.com.br", "evil.com.br", False), ("old.bitrix24.com.br", "new.bitrix24.com.br", True),
+        ("Example.COM.", "www.example.com", True), ("example.com", "example.org", False),
+        ("10.0.0.1", "10.0.0.1", True), ("10.0.0.1", "99.9.0.1", False),
+        ("::1", "::1", True), ("::1", "fe80::1", False),
+        ("localhost", "localhost", True),
+    ],
+)  # fmt: skip
+def test_a_secret_follows_only_to_the_same_registered_domain_and_never_to_another_ip(
+    host: str, other: str, same: bool
+) -> None:
+    assert same_owner(host, other) is same
+    assert same_owner(other, host) is same
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [("localhost", True), ("127.8.8.8", True), ("::1", True), ("", False), ("127.0.0.1.evil.com", False),
+     ("10.0.0.1", False)],
+)  # fmt: skip
+def test_only_loopback_addresses_are_this_machine(host: str, here: bool) -> None:
+    assert is_loopback(host) is here
+
+
+def test_a_webhook_is_taken_apart_and_its_repr_hides_the_code() -> None:
+    found = webhook_address(" https://Portal.example.com:8443/b24/rest/12/abc123secret ")
+    assert found.origin == "https://portal.example.com:8443"
+    assert (found.netloc, found.path) == ("portal.example.com:8443", "/b24/rest/12")
+    assert found.url == "https://portal.example.com:8443/b24/rest/12/abc123secret/"
+    assert "abc123secret" not in repr(found)
+    assert webhook_address("http://[::1]:9/rest/1/code/").url == "http://[::1]:9/rest/1/code/"
