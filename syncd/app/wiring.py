@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
-from syncd.app.targets import make_target
 from syncd.clock import Clock, SystemClock
 from syncd.config import CardConfig, Config, PortalConfig, SyncConfig, TargetConfig, load_config
 from syncd.cycle.sync import Pass, Sync
@@ -29,6 +28,7 @@ from syncd.source import open_source
 from syncd.source.base import FeedCache, PortalBacked, Written
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
+from syncd.target.make import make_target
 
 
 @asynccontextmanager

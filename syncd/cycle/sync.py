@@ -29,8 +29,7 @@ from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.state.ledger import Ledger
 from syncd.state.notes import PortalLedger, SyncNotes
 from syncd.state.sync_ledger import SyncLedger
-from syncd.target.base import Target
-from syncd.target.shaped import ShapingMemory
+from syncd.target.base import ShapingMemory, Target
 
 _log = structlog.get_logger()
 _COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict")

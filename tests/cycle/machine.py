@@ -29,7 +29,7 @@ from syncd.sandbox.seed import default_world
 from syncd.sandbox.series import occurrences
 from syncd.sandbox.wire import PortalRequest
 from syncd.state.thread import LedgerThread
-from syncd.target.observe import bare
+from syncd.target.calendar.observe import bare
 from tests.support.sandbox import NOON, SHIFTS, SimClock, Stage, WorldTransport, run_inline
 
 PEOPLE = {

@@ -20,9 +20,8 @@ from syncd.model.entry import Details, Entry, Recurrence, Timed
 from syncd.model.template import compile_template
 from syncd.model.window import Window
 from syncd.portal.people.directory import Caller, Directory, Section, User
-from syncd.target.base import ShapeContext, Shaped, Target
-from syncd.target.calendar import CalendarSettings, CalendarTarget
-from syncd.target.shaped import ShapingMemory
+from syncd.target.base import ShapeContext, Shaped, ShapingMemory, Target
+from syncd.target.calendar.calendar_target import CalendarSettings, CalendarTarget
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 USERS = tuple(

@@ -15,8 +15,8 @@ NOT_FOR_READY = frozenset(
         *("importlib.metadata", "cronsim"),
         *("syncd.source.bitrix24.source", "syncd.source.caldav.source", "syncd.source.xlsx"),
         *(
-            "syncd.target.activity",
-            "syncd.target.todo",
+            "syncd.target.crm.activity",
+            "syncd.target.crm.todo",
             "syncd.web.status_page",
             "syncd.web.status_server",
             "syncd.sandbox",
@@ -77,5 +77,5 @@ def test_a_daemon_is_ready_before_anything_is_loaded_that_only_its_passes_need(s
     config.write_text(CONFIG.format(source=SOURCES[source]))
     done = subprocess.run([sys.executable, "-c", READY, str(config)], capture_output=True, text=True, check=True)
     modules = set(done.stdout.split())
-    assert {"structlog", "sqlite3", "syncd.service.daemon", "syncd.target.calendar"} <= modules
+    assert {"structlog", "sqlite3", "syncd.service.daemon", "syncd.target.calendar.calendar_target"} <= modules
     assert NOT_FOR_READY & modules == set()

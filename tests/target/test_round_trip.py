@@ -23,8 +23,8 @@ from syncd.portal.people.directory import Caller, Directory
 from syncd.sandbox.seed import default_world
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
-from syncd.target import commands, observe
-from syncd.target.event import EventFields, Meeting, to_fields
+from syncd.target.calendar import observe, portal_event
+from syncd.target.calendar.portal_event import EventFields, Meeting, to_fields
 from tests.support.sandbox import WEBHOOK, SimClock, WorldTransport, run_inline
 
 OWNER = 3
@@ -119,13 +119,13 @@ async def write_twice(waf: bool, event: EventFields, other: EventFields, *, alon
     world = World(Settings(waf=waf, integer_stamps=False, tariff="self-hosted"), default_world())
     portal = Portal(name="main", credential=Webhook(address=WEBHOOK), limits=Limits.tariff("self-hosted"), clock=clock,
                     random=Random(7).random, transport=WorldTransport(world, clock))  # fmt: skip
-    create = commands.command(change("create", event), SECTION, DIRECTORY)
+    create = portal_event.command(change("create", event), SECTION, DIRECTORY)
     created = await written(portal, create, alone=alone)
     seen = await read_back(portal, created)
     assert observe.differing(to_fields(event), seen.fields) == ()
     assert (seen.version, seen.section_id, seen.mark) == (1, SECTION, event.mark)
 
-    update = commands.command(change("update", other, created, event), SECTION, DIRECTORY)
+    update = portal_event.command(change("update", other, created, event), SECTION, DIRECTORY)
     assert await written(portal, update, alone=alone) == created
     seen = await read_back(portal, created)
     assert observe.differing(to_fields(other), seen.fields) == ()
@@ -146,14 +146,14 @@ def test_what_is_written_reads_back_as_unchanged(
 def test_an_update_carries_the_full_set_every_time() -> None:
     plain = EventFields(name="A", start="2026-12-01T09:00:00", end="2026-12-01T10:00:00", all_day=False,
                         zone_from="Europe/Moscow", zone_to="Europe/Moscow")  # fmt: skip
-    params = commands.command(change("update", plain, 7, plain), SECTION, DIRECTORY).params
+    params = portal_event.command(change("update", plain, 7, plain), SECTION, DIRECTORY).params
     full = "id type ownerId section name description location from to skip_time timezone_from timezone_to"
     assert {*full.split(), "accessibility", "importance", "private_event", "rrule"} <= set(params)
     assert "remind" not in params  # an empty list cannot go in a batch, and there is none to take away
     meeting = structs.replace(plain, meeting=Meeting(attendees=(3, 5), host=3), remind=(15,))
-    params = commands.command(change("update", plain, 7, meeting), SECTION, DIRECTORY).params
+    params = portal_event.command(change("update", plain, 7, meeting), SECTION, DIRECTORY).params
     assert (params["is_meeting"], params["remind"]) == ("N", [])
-    params = commands.command(change("update", meeting, 7, plain), SECTION, DIRECTORY).params
+    params = portal_event.command(change("update", meeting, 7, plain), SECTION, DIRECTORY).params
     assert {"is_meeting", "attendees", "host", "meeting"} <= set(params)
 
 
@@ -164,7 +164,7 @@ def test_an_update_carries_the_full_set_every_time() -> None:
 def test_whole_days_survive_any_distance_between_caller_and_server(caller: str, server_offset_h: int) -> None:
     day = EventFields(name="Off", start="2026-12-01", end="2026-12-02", all_day=True)
     directory = replace(DIRECTORY, caller=Caller(id=1, zone=caller, admin=True), server_offset_s=server_offset_h * 3600)
-    params = commands.command(change("create", day), SECTION, directory).params
+    params = portal_event.command(change("create", day), SECTION, directory).params
     sent = datetime.fromisoformat(str(params["from"]))
     if caller:
         offset = datetime.fromtimestamp(directory.read_at, ZoneInfo(caller)).utcoffset() or timedelta()
@@ -178,7 +178,7 @@ def test_whole_days_keep_an_hour_free_for_the_day_on_which_the_servers_clock_is_
 ) -> None:
     day = EventFields(name="Off", start="2026-09-27", end="2026-09-27", all_day=True)
     directory = replace(DIRECTORY, caller=Caller(id=1, zone=caller, admin=True), server_offset_s=server_offset_h * 3600)
-    sent = datetime.fromisoformat(str(commands.command(change("create", day), SECTION, directory).params["from"]))
+    sent = datetime.fromisoformat(str(portal_event.command(change("create", day), SECTION, directory).params["from"]))
     offset = datetime.fromtimestamp(directory.read_at, ZoneInfo(caller)).utcoffset() or timedelta()
     for hours in (-1, 0, 1):
         assert (sent + offset - timedelta(hours=server_offset_h + hours)).date() == date(2026, 9, 27)

@@ -9,8 +9,8 @@ import pytest
 from syncd.errors import EntryError
 from syncd.model.entry import AllDay, Timed
 from syncd.portal.people.directory import Caller, Directory
-from syncd.target.remembered import Remembered
-from syncd.target.times import times_of
+from syncd.target.calendar.portal_event import times_of
+from syncd.target.fields import Remembered
 
 
 def timed(start: datetime, end: datetime, zone: str = "Europe/Berlin", end_zone: str = "") -> Timed:

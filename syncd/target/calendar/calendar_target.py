@@ -27,18 +27,22 @@ from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory
-from syncd.target import commands, observe, text
 from syncd.target.base import ShapeContext, Shaped
-from syncd.target.crm_links import clients_sought, links
-from syncd.target.describe import readable
-from syncd.target.event import Accessibility, EventFields, days_of, to_fields
-from syncd.target.guests import NOBODY, GuestList, Guests, GuestSettings
-from syncd.target.importance import importance_of
-from syncd.target.notices import notices
-from syncd.target.people import Aliases
-from syncd.target.remembered import Remembered
-from syncd.target.times import Times, times_of
-from syncd.target.words import truth
+from syncd.target.calendar import observe, portal_event
+from syncd.target.calendar.guests import NOBODY, GuestList, Guests, GuestSettings, notices
+from syncd.target.calendar.portal_event import Accessibility, EventFields, Times, days_of, times_of, to_fields
+from syncd.target.fields import (
+    Aliases,
+    Remembered,
+    clients_sought,
+    crm_links,
+    description_text,
+    importance_of,
+    location_text,
+    readable,
+    title_text,
+    truth,
+)
 
 _COMPANY = Place(kind="company_calendar", owner=0)
 _LONGEST_REMINDER_MIN = 60 * 24 * 366
@@ -198,15 +202,15 @@ class CalendarTarget:
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change` in the section `section_id`."""
-        return commands.command(change, section_id, directory)
+        return portal_event.command(change, section_id, directory)
 
     def created_id(self, outcome: Done) -> int | None:
         """Return the id in an answer to calendar.event.add (PORTAL.md 4.2)."""
-        return commands.created_id(outcome)
+        return portal_event.created_id(outcome)
 
     def accepted(self, change: Change, outcome: Done) -> bool:
         """Say whether an update or delete was done; a sentence in `result` is a refusal (PORTAL.md 4.3)."""
-        return commands.accepted(change, outcome)
+        return portal_event.accepted(change, outcome)
 
     def explain(self, change: Change, refused: Refused) -> str:
         """Return what the portal said, whose texts differ by language (PORTAL.md 4), and why it may have said so.
@@ -281,7 +285,7 @@ class CalendarTarget:
         if not self._guests.invites_nobody:
             guests = self._guests.find(entry, details, span, key.place, directory, warnings)
         event = EventFields(
-            name=text.name(settings.name.render(entry, details, span), warnings),
+            name=title_text(settings.name.render(entry, details, span), warnings),
             start=times.start,
             end=times.end,
             all_day=times.all_day,
@@ -289,14 +293,14 @@ class CalendarTarget:
             zone_to=times.zone_to,
             rule=piece.rule,
             description=self._description(entry, details, span, guests, warnings),
-            location=text.location(settings.location.render(entry, details, span), warnings),
+            location=location_text(settings.location.render(entry, details, span), warnings),
             color=self._color(entry, piece, warnings),
             accessibility=self._accessibility(entry, piece),
             importance=importance_of(settings.importance, entry, details, span),
             private=self._private(entry, piece),
             remind=self._remind(details),
             meeting=guests.meeting,
-            crm=links(settings.crm, entry, directory, warnings),
+            crm=crm_links(settings.crm, entry, directory, warnings),
             mark=self.mark(key) if settings.marker else "",
         )
         return event, guests
@@ -305,7 +309,7 @@ class CalendarTarget:
         said = self._settings.description.render(entry, details, span)
         if guests.listed:
             said = f"{said}\n\nGuests: {', '.join(guests.listed)}"
-        return text.description(said, warnings)
+        return description_text(said, warnings)
 
     def _color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
         for condition, color in self._settings.colors:

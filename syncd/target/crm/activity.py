@@ -22,13 +22,10 @@ from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import OWNER_TYPES, Client, phone_word
 from syncd.portal.people.directory import Directory
-from syncd.target import activity_wire as wire
-from syncd.target import crm_times, text
 from syncd.target.base import ShapeContext
-from syncd.target.cards import CardSettings, CardTarget
-from syncd.target.describe import readable
-from syncd.target.importance import importance_of
-from syncd.target.words import truth
+from syncd.target.crm import activity_wire as wire
+from syncd.target.crm.cards import CardSettings, CardTarget, days, moments
+from syncd.target.fields import description_text, importance_of, location_text, readable, title_text, truth
 
 ActivityKind = Literal["meeting", "call"]
 _PRIORITIES = {"low": 1, "normal": 2, "high": 3}
@@ -85,15 +82,15 @@ class ActivityTarget(CardTarget):
         settings = self._settings
         details, was_html = readable(piece.details)
         key = Key(uid=entry.uid, place=self.place(client), piece=piece.id)
-        start, end = crm_times.moments(piece.span, context.zone or context.portal_zone)
-        first, last = crm_times.days(start, end)
+        start, end = moments(piece.span, context.zone or context.portal_zone)
+        first, last = days(start, end)
         activity = wire.ActivityFields(
-            subject=text.name(settings.name.render(entry, details, piece.span), warnings),
+            subject=title_text(settings.name.render(entry, details, piece.span), warnings),
             start=start,
             end=end,
-            description=text.description(settings.description.render(entry, details, piece.span), warnings),
+            description=description_text(settings.description.render(entry, details, piece.span), warnings),
             bbcode=was_html,
-            location=text.location(settings.location.render(entry, details, piece.span), warnings),
+            location=location_text(settings.location.render(entry, details, piece.span), warnings),
             priority=_PRIORITIES[importance_of(settings.importance, entry, details, piece.span)],
             responsible=responsible,
             notify=self._notify(details),

@@ -26,12 +26,11 @@ from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import OWNER_TYPES, Client
 from syncd.portal.people.directory import Directory
-from syncd.target import crm_times, text
-from syncd.target.activity_wire import DELETE, LIST, activity_id, read_by_id, stamp
 from syncd.target.base import ShapeContext
-from syncd.target.cards import CardSettings, CardTarget
-from syncd.target.describe import readable
-from syncd.target.observe import bare, split_mark
+from syncd.target.calendar.observe import bare, split_mark
+from syncd.target.crm.activity_wire import DELETE, LIST, activity_id, read_by_id, stamp
+from syncd.target.crm.cards import CardSettings, CardTarget, bounds, moments, same_moment, to_send
+from syncd.target.fields import description_text, readable, title_text
 
 ADD, UPDATE = "crm.activity.todo.add", "crm.activity.todo.update"
 PROVIDER = "CRM_TODO"
@@ -112,9 +111,9 @@ class TodoTarget(CardTarget):
         deadline = self._deadline(piece.span, context.zone or context.portal_zone)
         day = datetime.fromisoformat(deadline).date().isoformat()
         todo = TodoFields(
-            title=text.name(settings.name.render(entry, details, piece.span), warnings),
+            title=title_text(settings.name.render(entry, details, piece.span), warnings),
             deadline=deadline,
-            description=text.description(settings.description.render(entry, details, piece.span), warnings),
+            description=description_text(settings.description.render(entry, details, piece.span), warnings),
             responsible=responsible,
             pings=self._pings(details),
             color=self._color(entry, details, piece.span),
@@ -136,7 +135,7 @@ class TodoTarget(CardTarget):
         """Return the moment that counts; of whole days the last minute of the first or the last."""
         if isinstance(span, AllDay) and self._settings.deadline == "start":
             span = AllDay(first=span.first, end=date.fromordinal(span.first.toordinal() + 1))
-        start, end = crm_times.moments(span, zone)
+        start, end = moments(span, zone)
         return end if self._settings.deadline == "end" or isinstance(span, AllDay) else start
 
     def _pings(self, details: Details) -> tuple[int, ...]:
@@ -165,7 +164,7 @@ class TodoTarget(CardTarget):
         params: dict[str, Json] = {
             "ownerTypeId": OWNER_TYPES[owner_type][0],  # type: ignore[index]
             "ownerId": change.key.place.owner,
-            "deadline": crm_times.to_send(todo.deadline, directory),
+            "deadline": to_send(todo.deadline, directory),
             "title": todo.title,
             "description": f"{todo.description}\n[syncd:{todo.mark}]".lstrip() if todo.mark else todo.description,
             "responsibleId": todo.responsible,
@@ -249,16 +248,16 @@ async def _observe(
 
 def _listings(cards: Sequence[Place], window: Window) -> list[dict[str, Json]]:
     """One listing for each 50 cards of a kind, within the window where it has bounds."""
-    bounds: dict[str, Json] = {
+    within: dict[str, Json] = {
         "=PROVIDER_ID": PROVIDER,
-        **crm_times.bounds(window, after="DEADLINE", before="DEADLINE"),
+        **bounds(window, after="DEADLINE", before="DEADLINE"),
     }
     found: list[dict[str, Json]] = []
     for owner_type, (number, _) in OWNER_TYPES.items():
         ids = sorted({card.owner for card in cards if card.kind == f"todo-{owner_type}"})
         for at in range(0, len(ids), _IDS_PER_LISTING):
             wanted: dict[str, Json] = {"=OWNER_TYPE_ID": number, "@OWNER_ID": ids[at : at + _IDS_PER_LISTING]}
-            found.append({"filter": bounds | wanted, "select": _COLUMNS, "order": {"ID": "ASC"}})
+            found.append({"filter": within | wanted, "select": _COLUMNS, "order": {"ID": "ASC"}})
     return found
 
 
@@ -310,6 +309,6 @@ def _differing(sent: Fields, seen: Fields) -> tuple[str, ...]:
     for name in ("deadline", "description", "responsible", "title"):
         mine, other = getattr(ours, name), getattr(theirs, name)
         same = bare(mine) == bare(other) if name in ("title", "description") else mine == other
-        if not (same or (name == "deadline" and crm_times.same_moment(mine, other))):
+        if not (same or (name == "deadline" and same_moment(mine, other))):
             names.append(name)
     return tuple(names)

@@ -23,8 +23,8 @@ from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Outcome, Refused
 from syncd.portal.people.crm import OWNER_TYPES
 from syncd.portal.people.directory import Directory
-from syncd.target.crm_times import bounds, same_moment, to_send
-from syncd.target.observe import bare
+from syncd.target.calendar.observe import bare
+from syncd.target.crm.cards import bounds, same_moment, to_send
 
 ADD, UPDATE, DELETE = "crm.activity.add", "crm.activity.update", "crm.activity.delete"
 LIST, GET = "crm.activity.list", "crm.activity.get"

@@ -1,19 +1,177 @@
-"""Changes to calendar events as calls: calendar.event.add, update and delete, and how their answers are believed.
+"""A calendar event as the portal keeps it: its canonical fields, its times, and the calls that write it.
 
-An update always carries the full set of fields, because what is left out is reset or re-labelled (PORTAL.md 4.3).
+The fields are what is compared, remembered and sent. An update always carries the full set of them, because what is
+left out is reset or re-labelled (PORTAL.md 4.3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
+from syncd.errors import EntryError
+from syncd.model import zones
+from syncd.model.entry import AllDay, Span
 from syncd.model.item import Change, Fields, Json
 from syncd.model.rule import NativeRule
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.directory import Directory
-from syncd.target.event import EventFields, from_fields
+
+Accessibility = Literal["busy", "quest", "free", "absent"]
+Importance = Literal["high", "normal", "low"]
+_REACH_DAYS = 366 * 100  # the portal's series end in 2038 anyway (PORTAL.md 4.7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """Who is invited: user ids in ascending order, the host among them, and the host (PORTAL.md 4.2, 4.3)."""
+
+    attendees: tuple[int, ...]
+    host: int
+
+
+class EventFields(msgspec.Struct, frozen=True, kw_only=True):
+    """Every field of calendar.event.add that syncd writes.
+
+    `start` and `end` are ISO wall clocks ("2026-12-01T09:00:00") in `zone_from` and `zone_to`, or, with `all_day`, the
+    first and the last day (inclusive; PORTAL.md 4.6) without zones. `color` "" leaves the section's colour; `remind`
+    is in minutes before the start; `mark` is the recovery mark or "".
+    """
+
+    name: str
+    start: str
+    end: str
+    all_day: bool
+    zone_from: str = ""
+    zone_to: str = ""
+    rule: NativeRule | None = None
+    description: str = ""
+    location: str = ""
+    color: str = ""
+    accessibility: Accessibility = "busy"
+    importance: Importance = "normal"
+    private: bool = False
+    remind: tuple[int, ...] = ()
+    meeting: Meeting | None = None
+    crm: tuple[str, ...] = ()
+    mark: str = ""
+
+
+def to_fields(event: EventFields) -> Fields:
+    """Return `event` as canonical JSON values."""
+    fields: Mapping[str, Json] = msgspec.to_builtins(event)
+    return fields
+
+
+def from_fields(fields: Fields) -> EventFields:
+    """Return the event that `to_fields` wrote; raises msgspec.ValidationError for anything else."""
+    return msgspec.convert(fields, EventFields)
+
+
+def wall(text: str) -> datetime:
+    """Return the naive wall clock (midnight for a date) that a `start` or `end` names."""
+    return datetime.fromisoformat(text)
+
+
+def days_of(event: EventFields) -> tuple[date, date | None]:
+    """Return the first and the last day the event touches, the last None for a series without an end.
+
+    For a series that ends by COUNT the last day is an upper bound: it only places the item against the window.
+    """
+    start, end = wall(event.start), wall(event.end)
+    length = end.date() - start.date()
+    rule = event.rule
+    if rule is None:
+        return start.date(), end.date()
+    if rule.until is not None:
+        return start.date(), rule.until + length + timedelta(days=1)
+    if rule.count is None:
+        return start.date(), None
+    longest_step = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}[rule.freq]
+    days = min(longest_step * rule.interval * rule.count, _REACH_DAYS)
+    return start.date(), start.date() + timedelta(days=days) + length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """When something is, as `EventFields` says it: `start`, `end`, `all_day` and both zones.
+
+    `first` and `last` are the days it touches, also as ISO dates; `shown` is its start with its offset, for people and
+    for sorting.
+    """
+
+    start: str
+    end: str
+    all_day: bool
+    zone_from: str
+    zone_to: str
+    first: date
+    last: date
+    starts_on: str
+    ends_on: str
+    shown: str
+
+
+def times_of(span: Span) -> Times:
+    """Return the times of `span`; raises EntryError when the portal cannot hold them."""
+    if isinstance(span, AllDay):
+        return _days(span.first, span.end)
+    return _clocks(span.start, span.end, span.zone, span.end_zone)
+
+
+# In a timetable many entries are at the same time, and what the portal gets for it depends on nothing else.
+@lru_cache(maxsize=4096)
+def _days(first: date, end: date) -> Times:
+    last = end - timedelta(days=1)  # the portal's last day is inclusive (PORTAL.md 4.6)
+    starts_on, ends_on = first.isoformat(), last.isoformat()
+    return Times(
+        start=starts_on,
+        end=ends_on,
+        all_day=True,
+        zone_from="",
+        zone_to="",
+        first=first,
+        last=last,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        shown=starts_on,
+    )
+
+
+@lru_cache(maxsize=32_768)
+def _clocks(start: datetime, end: datetime, zone: str, end_zone: str) -> Times:
+    try:
+        zone_from, zone_to = zones.canonical(zone), zones.canonical(end_zone)
+    except LookupError as error:
+        raise EntryError(
+            f"the portal knows no time zone like {error.args[0]!r}", "name an IANA zone such as Europe/Berlin"
+        ) from None
+    # The portal rounds seconds in many paths (PORTAL.md 4.1), so none are sent; nor can it be told which reading of a
+    # repeated hour is meant.
+    start, end = start.replace(second=0, microsecond=0, fold=0), end.replace(second=0, microsecond=0, fold=0)
+    begins = start.replace(tzinfo=ZoneInfo(zone_from))
+    if end.replace(tzinfo=ZoneInfo(zone_to)) < begins:
+        raise EntryError("the end is before the start")
+    first, last = start.date(), end.date()
+    return Times(
+        start=start.isoformat(),
+        end=end.isoformat(),
+        all_day=False,
+        zone_from=zone_from,
+        zone_to=zone_to,
+        first=first,
+        last=last,
+        starts_on=first.isoformat(),
+        ends_on=last.isoformat(),
+        shown=begins.isoformat(),
+    )
+
 
 ADD, UPDATE, DELETE = "calendar.event.add", "calendar.event.update", "calendar.event.delete"
 _NOON = 12

@@ -22,7 +22,7 @@ from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Outcome
 from syncd.portal.people.directory import rows_of
-from syncd.target.event import EventFields, Meeting, from_fields, to_fields
+from syncd.target.calendar.portal_event import EventFields, Meeting, from_fields, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
 _MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")

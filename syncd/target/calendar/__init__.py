@@ -1,0 +1,1 @@
+"""Events of user, group and company calendars (PORTAL.md 4)."""

@@ -1,0 +1,230 @@
+"""What all targets shape alike: who is meant, what a text may hold, importance, links to the CRM.
+
+Every change to a text leaves a warning that says what was done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import accumulate, takewhile
+from typing import Generic, Literal, TypeVar, get_args
+
+from syncd.errors import EntryError
+from syncd.model.entry import Details, Entry, Span
+from syncd.model.markup import is_html, to_bbcode
+from syncd.model.template import Template, cut
+from syncd.portal.people.crm import Sought, sought
+from syncd.portal.people.directory import Directory
+
+
+class Aliases:
+    """Names in any case and spacing to what the portal calls them."""
+
+    def __init__(self, owners: Mapping[str, int | str]) -> None:
+        self._names = {folded(name): str(owner) for name, owner in owners.items()}
+
+    def resolve(self, name: str) -> str:
+        """Return what `name` stands for, itself when it is no alias."""
+        return self._names.get(folded(name), name)
+
+
+def folded(name: str) -> str:
+    """Return a name without case and spare blanks."""
+    return " ".join(name.split()).casefold()
+
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Remembered(Generic[K, V]):
+    """The function `find` of a key and a directory, whose outcome must depend on nothing else, with a memory."""
+
+    def __init__(self, find: Callable[[K, Directory], V]) -> None:
+        self._find = find
+        self._directory: Directory | None = None
+        self._found: dict[K, V | EntryError] = {}
+
+    def get(self, key: K, directory: Directory) -> V:
+        """Return what `find` returns for `key`; raises EntryError when it does."""
+        if directory is not self._directory:
+            self._directory, self._found = directory, {}
+        try:
+            found = self._found[key]
+        except KeyError:
+            found = self._found[key] = self._search(key, directory)
+        if isinstance(found, EntryError):
+            raise EntryError(found.message, found.remedy)  # anew: one error raised again and again grows its traceback
+        return found
+
+    def _search(self, key: K, directory: Directory) -> V | EntryError:
+        try:
+            return self._find(key, directory)
+        except EntryError as error:
+            return EntryError(error.message, error.remedy)
+
+
+_NO = frozenset({"", "0", "n", "no", "false", "off", "нет"})
+_YES = frozenset({"1", "y", "yes", "true", "on", "да", "x", "private", "done", "completed", "выполнено"})
+
+
+def truth(text: str, name: str) -> bool:
+    """Return what `text` says about the field `name`; raises EntryError for a word that is neither yes nor no."""
+    word = text.strip().casefold()
+    if word in _YES or word in _NO:
+        return word in _YES
+    raise EntryError(f"{name} is {word!r}", "write yes or no")
+
+
+_ALTERNATIVE = "X-ALT-DESC"
+
+
+def readable(details: Details) -> tuple[Details, bool]:
+    """Return `details` with an HTML description as BB-code, and whether it was HTML.
+
+    Outlook's X-ALT-DESC stands for the description it repeats.
+    """
+    for title, value in details.columns:
+        if title == _ALTERNATIVE and is_html(value):
+            return replace(details, description=to_bbcode(value)), True
+    if is_html(details.description):
+        return replace(details, description=to_bbcode(details.description)), True
+    return details, False
+
+
+Importance = Literal["high", "normal", "low"]
+
+
+def importance_of(template: Template | None, entry: Entry, details: Details, span: Span) -> Importance:
+    """Return what `template` gives, else what PRIORITY means: 1 to 4 high, 6 to 9 low; raises EntryError."""
+    if template is None:
+        priority = details.priority or 5
+        return "high" if priority < 5 else "low" if priority > 5 else "normal"
+    word = template.render(entry, details, span).strip().lower()
+    for known in get_args(Importance):
+        if known == word:
+            return known  # type: ignore[no-any-return]
+    raise EntryError(f"importance is {word!r}", "it must be one of high, normal, low")
+
+
+NAME_LIMIT = 255
+DESCRIPTION_LIMIT_BYTES = 60_000
+"""The portal's column is of the 64 KB class (PORTAL.md 4.2); the recovery mark comes on top."""
+_EMOJI_BYTES = 10
+"""The portal re-encodes what UTF-8 writes with four bytes, for names at least (PORTAL.md 4.2): ":f09f9880:"."""
+_LONGEST_WORD = 200
+_ELLIPSIS = "…"
+# A location that reads like this books a room (PORTAL.md 4.2).
+_ROOM = re.compile(r"\s*(?:calendar|ecmr)_\d", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def title_text(value: str, warnings: list[str]) -> str:
+    """Return a title of one line and at most 255 characters, cut at a word.
+
+    Raises EntryError for a blank title and for "0", which the portal takes for a missing one (PORTAL.md 4.2).
+    """
+    clean = " ".join(_clean(value).split())
+    if not clean:
+        raise EntryError("the title is blank", "give it a title, or set name in [sync.fields]")
+    if clean == "0":
+        raise EntryError('the title is "0", which the portal takes for none', "give it another title")
+    if len(clean) <= NAME_LIMIT:
+        return clean
+    warnings.append(f"the title has {len(clean)} characters, the portal holds {NAME_LIMIT}; it is cut at a word")
+    return cut(clean, NAME_LIMIT)
+
+
+def location_text(value: str, warnings: list[str]) -> str:
+    """Return a place that is only text; one that would book a room is put in brackets."""
+    if not value:
+        return ""
+    clean = " ".join(_clean(value).split())
+    if _ROOM.match(clean):
+        warnings.append(f"the location {clean!r} would book a room of the portal; it is written in brackets")
+        clean = f"({clean})"
+    if len(clean) > NAME_LIMIT:
+        warnings.append(f"the location has {len(clean)} characters, the portal holds {NAME_LIMIT}; it is cut")
+        clean = cut(clean, NAME_LIMIT)
+    return clean
+
+
+def description_text(value: str, warnings: list[str]) -> str:
+    """Return a description of at most 60,000 bytes as the portal stores it, cut at a word, with plain line ends."""
+    if not value:  # as in most tables
+        return ""
+    clean = _clean(value.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if len(clean) <= DESCRIPTION_LIMIT_BYTES // _EMOJI_BYTES:
+        return clean
+    size = sum(map(_stored_bytes, clean))
+    if size <= DESCRIPTION_LIMIT_BYTES:
+        return clean
+    warnings.append(
+        f"the description takes {size} bytes, the portal holds {DESCRIPTION_LIMIT_BYTES}; it is cut at a word"
+    )
+    return _cut_to_bytes(clean, DESCRIPTION_LIMIT_BYTES)
+
+
+def _cut_to_bytes(text: str, limit: int) -> str:
+    sizes = accumulate(map(_stored_bytes, text), initial=_stored_bytes(_ELLIPSIS))
+    kept = text[: sum(1 for size in takewhile(lambda size: size <= limit, sizes)) - 1]
+    word = re.search(r"\s\S*\Z", kept[-_LONGEST_WORD:])  # one word that is longer is cut in its midst
+    return (kept[: len(kept) - len(word[0])] if word else kept).rstrip() + _ELLIPSIS
+
+
+def _stored_bytes(character: str) -> int:
+    if character < "\x80":
+        return 1
+    if character < "\u0800":
+        return 2
+    return 3 if character <= "\uffff" else _EMOJI_BYTES
+
+
+def _clean(value: str) -> str:
+    """Drop control characters and halves of surrogate pairs: no calendar can show them."""
+    if value.isprintable():  # then there is none, and that is quickly seen
+        return value
+    return _CONTROL.sub("", value).encode("utf-8", "ignore").decode("utf-8")
+
+
+_OTHER_TYPES = re.compile(r"T[0-9a-f]{1,8}_[1-9]\d*\Z")
+
+
+def clients_sought(templates: tuple[Template, ...], entries: Iterable[Entry]) -> frozenset[Sought]:
+    """Return the clients whose ids the `templates` need; what names nobody is passed over."""
+    found: set[Sought] = set()
+    asking = [template for template in templates if template.constant is None]
+    for entry in entries if asking else ():
+        for text in _client_texts(asking, entry):
+            try:
+                found.add(sought(text, "contact"))
+            except EntryError:
+                continue
+    return frozenset(found)
+
+
+def crm_links(
+    templates: tuple[Template, ...], entry: Entry, directory: Directory, warnings: list[str]
+) -> tuple[str, ...]:
+    """Return the links of an event, such as C_5, each once; `warnings` tell what could not be linked.
+
+    Raises EntryError for a name that the entry does not know.
+    """
+    if not templates:
+        return ()
+    found = [template.constant for template in templates if template.constant]
+    for text in _client_texts([template for template in templates if template.constant is None], entry):
+        try:
+            found.append(text if _OTHER_TYPES.match(text) else directory.clients.client(sought(text, "contact")).code)
+        except EntryError as error:
+            warnings.append(f"not linked to the CRM: {error.message}")
+    return tuple(dict.fromkeys(found))
+
+
+def _client_texts(templates: Iterable[Template], entry: Entry) -> Iterator[str]:
+    for template in templates:
+        text = template.render(entry, entry.details, entry.span).strip()
+        if text:
+            yield text
