@@ -10,7 +10,7 @@ from pathlib import Path
 
 from syncd.app.wiring import App
 from syncd.config import SyncConfig
-from syncd.cycle.read import context_of, kept_entries, portal_zone, shape_all
+from syncd.cycle.read import Shaping, context_of, kept_entries, portal_zone, shape_all
 from syncd.cycle.sync import Sync, check_home
 from syncd.errors import EntryError, GuardError, SyncdError
 from syncd.model.entry import Problem, Snapshot
@@ -57,7 +57,7 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
     snapshots: dict[str, Snapshot] = {}
     for sync in app.syncs():
         try:
-            snapshots[sync.name] = await _read(app, sync)
+            snapshots[sync.name] = await sync.source.read(sync.reading(app.clock.now()))
         except SyncdError as error:
             yield Check(
                 name=f"source {sync.name}", ok=False, detail=error.message, remedy=error.remedy,
@@ -86,10 +86,6 @@ def _state(path: Path) -> Check:
     if probe is parent:
         probe.joinpath(".syncd-check").unlink()
     return Check(name="state", ok=True, detail=str(path) if path.exists() else f"{path} will be created")
-
-
-async def _read(app: App, sync: Sync) -> Snapshot:
-    return await sync.source.read(sync.reading(app.clock.now()))
 
 
 def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
@@ -186,8 +182,9 @@ def _caller(name: str, directory: Directory) -> Check:
 
 
 async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, directory: Directory) -> AsyncIterator[Check]:
+    """Yield the checks of one sync against its portal; the first that makes the others meaningless is the last."""
+    run = app.open_pass(sync, asyncio.Event())
     try:
-        run = app.open_pass(sync, asyncio.Event())
         run.notes = await run.ledger.notes()
         await check_home(run)
     except GuardError as error:
@@ -213,20 +210,7 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
                     remedy="use the webhook of an administrator, who may read them all")  # fmt: skip
     now = app.clock.now()
     shaping = shape_all(sync, snapshot, kept, context_of(sync, directory, now))
-    stopped = tuple(problem for problem in shaping.problems if problem.kind in ("held", "rejected"))
-    reasons = Counter(problem.reason for problem in stopped)
-    most = reasons.most_common(_SHOWN)
-    reasons_told = "; ".join(f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in most)
-    where = counted(len(calendars), "card" if sync.target.on_cards else "calendar")
-    places = f"{counted(len(shaping.wanted.items), 'item')} {'on' if sync.target.on_cards else 'in'} {where}"
-    new = {item.key.place for item in shaping.wanted.items if item.section_id is None}
-    detail = places + (f", {counted(len(new), 'section')} will be created" if new else "")
-    yield Check(
-        name=f"owners {sync.name}",
-        ok=not stopped,
-        detail=f"{detail}; {reasons_told}" if stopped else detail,
-        remedy="see owners, on_unresolved and the entries named" if stopped else "",
-    )
+    yield _owners(sync, shaping, len(calendars))
     outside = _synced_outside(directory, shaping.wanted.items)
     if outside:
         yield Check(name=f"sections {sync.name}", ok=False, detail=f"synced with another service: {outside}",
@@ -234,6 +218,27 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
     yield _zone(sync, directory, now)
     for limit in sync.target.limits():
         yield Check(name=f"target {sync.name}", ok=True, detail=limit)
+
+
+def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:
+    """Return what the entries become. Those that become nothing often have one reason, so reasons are counted."""
+    items = shaping.wanted.items
+    on_card = sync.target.on_cards
+    place = f"on {counted(calendars, 'card')}" if on_card else f"in {counted(calendars, 'calendar')}"
+    detail = f"{counted(len(items), 'item')} {place}"
+    new = {item.key.place for item in items if item.section_id is None}
+    if new:
+        detail += f", {counted(len(new), 'section')} will be created"
+    reasons = Counter(problem.reason for problem in shaping.problems if problem.kind in ("held", "rejected"))
+    if not reasons:
+        return Check(name=f"owners {sync.name}", ok=True, detail=detail)
+    most = [f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in reasons.most_common(_SHOWN)]
+    return Check(
+        name=f"owners {sync.name}",
+        ok=False,
+        detail=f"{detail}; {'; '.join(most)}",
+        remedy="see owners, on_unresolved and the entries named",
+    )
 
 
 def _zone(sync: Sync, directory: Directory, now: float) -> Check:
@@ -252,7 +257,7 @@ def _zone(sync: Sync, directory: Directory, now: float) -> Check:
 
 def _switch_together(one: str, other: str, now: float) -> bool:
     """Return True if the difference between two zones stays the same for a year."""
-    days = range(0, 365, 7)
+    days = range(0, 365, 7)  # a change of the clock lasts for weeks, so a look every week misses none
     return len({offset_s(one, now + day * 86_400) - offset_s(other, now + day * 86_400) for day in days}) == 1
 
 
@@ -266,7 +271,7 @@ def _synced_outside(directory: Directory, items: tuple[Item, ...]) -> str:
         if item.section_id is not None:
             try:
                 section = directory.section(item.key.place, item.section)
-            except EntryError:
+            except EntryError:  # an ambiguous name: that is a problem of the entry, which the check of owners has
                 continue
             if section is not None and section.external:
                 found.add(f"{item.key.place} {section.name} ({section.external})")

@@ -11,15 +11,21 @@ from math import isfinite
 
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassResult
+from syncd.errors import SyncdError
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Json
 from syncd.model.record import RunRecord
 from syncd.portal.client import MethodBudget
 
 
-def plan_document(plans: Iterable[Prepared]) -> dict[str, Json]:
-    """Return the document of `plan --json`."""
-    return {"plans": [_plan(one) for one in plans]}
+def plan_document(plans: Iterable[Prepared], failures: Mapping[str, SyncdError]) -> dict[str, Json]:
+    """Return the document of `plan --json`; `failures` say by name why a sync could not be planned."""
+    document: dict[str, Json] = {"plans": [_plan(one) for one in plans]}
+    if failures:
+        document["errors"] = [
+            {"sync": name, "error": error.message, "remedy": error.remedy} for name, error in failures.items()
+        ]
+    return document
 
 
 def _plan(prepared: Prepared) -> dict[str, Json]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -39,6 +40,11 @@ def console() -> Console:
     return Console(highlight=False, width=_PLAIN_WIDTH, no_color=True)
 
 
+def document(value: Json) -> None:
+    """Print the JSON document of a command, the only thing on stdout then."""
+    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
 def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> None:
     """Print one plan: counts, changes field by field, problems, and what it would cost."""
     counts = prepared.counts
@@ -66,7 +72,7 @@ def change_table(
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     for title in ("", "when", "what", "calendar", "where", *(("why",) if len(reasons) > 1 else ())):
         table.add_column(title, overflow="fold", no_wrap=title in ("when", "where") and out.width >= _ROOMY)
-    told: set[tuple[str, Place]] = set()
+    told: set[tuple[str, Place]] = set()  # entries whose series has been printed: its other items would repeat it
     for change in changes[:shown]:
         entry = (change.key.uid, change.key.place)
         series = change.item.summary if change.item is not None and entry not in told else ""

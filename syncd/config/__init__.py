@@ -1,8 +1,6 @@
 """The config: found, read and checked. Unknown keys are errors; secrets are never shown."""
 
-from syncd.config.load import find_config, load_config
-from syncd.config.secrets import Secret
-from syncd.config.values import (
+from syncd.config.config_values import (
     AlertsConfig,
     CardConfig,
     Config,
@@ -14,6 +12,8 @@ from syncd.config.values import (
     SyncConfig,
     TargetConfig,
 )
+from syncd.config.load import find_config, load_config
+from syncd.config.secrets import Secret
 from syncd.model.colors import COLORS
 
 __all__ = [

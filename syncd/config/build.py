@@ -14,6 +14,12 @@ from syncd.config.build_fields import build_fields
 from syncd.config.build_service import build_when
 from syncd.config.build_target import build_target
 from syncd.config.config_file import ConfigFile, did_you_mean
+from syncd.config.config_values import (
+    LimitsConfig,
+    PortalConfig,
+    SourceConfig,
+    SyncConfig,
+)
 from syncd.config.durations import parse_duration
 from syncd.config.secrets import check_webhook, read_secret
 from syncd.config.tables import (
@@ -25,12 +31,6 @@ from syncd.config.tables import (
     SyncTable,
 )
 from syncd.config.toml_lines import KeyPath
-from syncd.config.values import (
-    LimitsConfig,
-    PortalConfig,
-    SourceConfig,
-    SyncConfig,
-)
 from syncd.model.filter import Filter, compile_condition
 from syncd.model.threshold import Threshold
 

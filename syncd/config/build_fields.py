@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from syncd.config.config_file import ConfigFile, did_you_mean
+from syncd.config.config_values import FieldsConfig
 from syncd.config.tables import FieldsTable
 from syncd.config.toml_lines import KeyPath
-from syncd.config.values import FieldsConfig
 from syncd.model.colors import COLORS, color_of
 from syncd.model.filter import Condition, compile_condition
 from syncd.model.template import Template

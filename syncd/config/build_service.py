@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from syncd.config.config_file import ConfigFile
+from syncd.config.config_values import AlertsConfig, HttpConfig, WhenConfig
 from syncd.config.durations import parse_duration
 from syncd.config.tables import AlertsTable, HttpTable, SyncTable
 from syncd.config.toml_lines import KeyPath
-from syncd.config.values import AlertsConfig, HttpConfig, WhenConfig
 from syncd.net import is_loopback
 
 _CHAT = re.compile(r"chat[1-9]\d*|sg[1-9]\d*|[1-9]\d*")

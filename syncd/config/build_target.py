@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from syncd.config.config_file import ConfigFile
+from syncd.config.config_values import CardConfig, TargetConfig
 from syncd.config.tables import ActivityKind, OwnerType, TargetTable
 from syncd.config.toml_lines import KeyPath
-from syncd.config.values import CardConfig, TargetConfig
 from syncd.model.template import Template
 
 _LARGEST_TABLE_BYTES: Final = 5_000_000

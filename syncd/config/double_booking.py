@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.config.config_file import ConfigFile
+from syncd.config.config_values import CardConfig, SyncConfig, TargetConfig
 from syncd.config.toml_lines import KeyPath
-from syncd.config.values import CardConfig, SyncConfig, TargetConfig
 
 
 def refuse_double_booking(file: ConfigFile, index: int, sync: SyncConfig, others: Sequence[SyncConfig]) -> None:

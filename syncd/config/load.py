@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from syncd.config.build import build_portal, build_sync
 from syncd.config.build_service import build_alerts, build_http
 from syncd.config.config_file import ConfigFile
+from syncd.config.config_values import Config, PortalConfig, SyncConfig
 from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
 from syncd.config.secrets import readable_by_others
 from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable
-from syncd.config.values import Config, PortalConfig, SyncConfig
 from syncd.errors import ConfigError
 from syncd.net import is_loopback
 

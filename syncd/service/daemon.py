@@ -19,7 +19,7 @@ from syncd.cycle.run import PassResult
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
 from syncd.portal.client import Progress
 from syncd.service.notify import Notifier
-from syncd.service.schedule import LastRun, Schedule, first_due, next_due
+from syncd.service.schedule import LastRun, Schedule, SyncState, first_due, next_due
 
 _log = structlog.get_logger()
 _LONGEST_SLEEP_S = 30.0
@@ -58,19 +58,6 @@ class Ended:
     error: str
     refused: bool
     result: PassResult | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncState:
-    """How one sync stands: when its next pass is due, since when one runs, and how many failed in a row.
-
-    Times are unix seconds. `refused` is why its portal refuses syncd, empty when it does not.
-    """
-
-    due: float
-    running_since: float | None
-    failures: int
-    refused: str
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.model.item import Change
 from syncd.portal.client import Portal
-from syncd.service.daemon import SyncState
-from syncd.service.schedule import describe_schedule, sync_stale_at
+from syncd.service.schedule import SyncState, describe_schedule, sync_stale_at
 from syncd.state.ledger import Ledger
 from syncd.web.views import ChangeLine, Freshness, PlanView, PortalView, SyncView, Totals, View
 

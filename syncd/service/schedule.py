@@ -57,6 +57,19 @@ class LastRun:
     ended: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncState:
+    """How one sync stands: when its next pass is due, since when one runs, and how many failed in a row.
+
+    Times are unix seconds. `refused` is why its portal refuses syncd, empty when it does not.
+    """
+
+    due: float
+    running_since: float | None
+    failures: int
+    refused: str
+
+
 def schedule_of(sync: SyncConfig) -> Schedule:
     """Return when the passes of `sync` are due. A cron without a timezone follows UTC."""
     when = sync.when

@@ -148,7 +148,7 @@ def test_a_migration_stopped_by_a_signal_goes_on_where_it_was(folder: Path, sent
             time.sleep(0.02)
         process.send_signal(sent)
         out, _ = process.communicate(timeout=60)
-        assert (process.returncode, "the same command goes on where it was" in out) == (130, True)
+        assert (process.returncode, "the same command continues where it stopped" in out) == (130, True)
     first = {row["status"] for row in report(folder)}
     assert first == {"ok", "unknown"} or first == {"unknown"}
     done = subprocess.run([*command, str(folder / "report.csv")], capture_output=True, text=True, check=False)

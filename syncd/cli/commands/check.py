@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-import orjson
 from rich.console import Console
 from rich.text import Text
 
@@ -26,7 +25,7 @@ async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
             if not arguments.json:
                 _show(out, one)
     if arguments.json:
-        print(orjson.dumps(check_document(tuple(found)), option=orjson.OPT_INDENT_2).decode())
+        show.document(check_document(tuple(found)))
     return worst(_code(one) for one in found if not one.ok)
 
 

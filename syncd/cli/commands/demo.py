@@ -1,4 +1,4 @@
-"""`syncd demo`: the real cycle between bundled schedules and the simulated portal."""
+"""`syncd demo`: real passes between bundled schedules and a simulated portal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COST_S = 0.02
 
 
 async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Plan, show and sync three schedules, sync again to show that nothing is left, and point to the page."""
+    """Show the plans of three schedules, sync them, sync again to show that nothing is left, and print the address."""
     out = show.console()
     costs = {"calendar.event.add": _COST_S, "calendar.event.update": _COST_S, "calendar.event.get": _COST_S}
     costs |= {"crm.activity.add": _COST_S, "crm.activity.list": _COST_S}
@@ -61,7 +61,7 @@ async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 
 
 async def _serve(world: World, port: int | None) -> RunningSandbox:
-    """Take the port asked for; without one the usual port, or any when that is taken."""
+    """Serve on the given port; without one on the usual port, or any if that is taken."""
     if port is not None:
         return await serve(world, port)
     try:
@@ -83,7 +83,7 @@ def _write(folder: Path, running: RunningSandbox) -> Path:
 
 
 async def _passes(out: Console, app: App, stop: asyncio.Event) -> int:
-    """Run every sync twice; return the first exit code that the demonstration does not mean to show."""
+    """Run every sync twice; return the first exit code that is not part of the demonstration."""
     out.print("[bold]Three schedules and an empty portal.[/]\n")
     for sync in app.syncs():
         result = await _pass(out, app, sync, stop, with_plan=True)
@@ -102,13 +102,13 @@ async def _passes(out: Console, app: App, stop: asyncio.Event) -> int:
 
 
 def _as_meant(result: PassResult) -> bool:
-    """Say whether nothing is left over but the one appointment whose phone nobody in the CRM has."""
+    """Return True if nothing is left over but the one appointment whose phone is not in the CRM."""
     held = 1 if result.record.sync == "appointments" else 0
     return result.exit_code == held and result.record.counts["held"] == held
 
 
 def _cards(out: Console, portal: World) -> None:
-    """Print how many meetings stand on each client's card."""
+    """Print how many meetings are on each client's card."""
     crm = portal.tables.crm_rows
     meetings = Counter(activity.owner_id for activity in crm.activities.values())
     out.print("\n[bold]Meetings on the clients' cards, each also in the calendar of its doctor:[/]\n")

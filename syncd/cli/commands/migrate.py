@@ -1,4 +1,4 @@
-"""`syncd migrate`: one pass for bulk, which shows, asks, can be stopped anywhere, and reads everything back."""
+"""`syncd migrate`: one bulk pass that shows its plan, asks, can be stopped anywhere, and reads everything back."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
 from syncd.errors import StoppedError, SyncdError
 
-_STOPPED = "stopped; the same command goes on where it was"
+_STOPPED = "stopped; the same command continues where it stopped"
 
 
 async def migrate(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Migrate each sync named (all by default), one after the other."""
+    """Migrate each named sync, or all, one after the other."""
     out = show.console()
     if arguments.report:
         report.check(arguments.report)
@@ -35,6 +35,7 @@ async def migrate(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         for sync in app.syncs(arguments.names):
             result = await _pass(out, app, sync.unbounded(), ask=not arguments.yes, stop=stop)
             code = result.exit_code
+            # After an error or a stop the difference is known already; reading it all back would only cost time.
             if code in (0, 1) and result.state in ("done", "partial"):
                 result, code = await _proved(out, app, sync.unbounded(), result, stop)
             results.append(result)
@@ -54,6 +55,7 @@ async def _pass(out: Console, app: App, sync: Sync, *, ask: bool, stop: asyncio.
             show.plan(out, prepared)
             if ask and prepared.plan.changes and not await agreed(f"send these changes of {sync.name}?", stop):
                 return False
+            # Only now, as a bar would be in the way of the question.
             await bars.enter_async_context(progress.shown(app.portal_of(sync.name), sync.name, lines=True))
             return True
 
@@ -65,7 +67,7 @@ async def _pass(out: Console, app: App, sync: Sync, *, ask: bool, stop: asyncio.
 async def _proved(
     out: Console, app: App, sync: Sync, result: PassResult, stop: asyncio.Event
 ) -> tuple[PassResult, int]:
-    """Read everything back, say what came of it, and return the result with it and the exit code."""
+    """Read everything back and print the verdict; return the result with it, and the exit code."""
     changes = result.prepared.plan.changes if result.prepared is not None else ()
     settled = result.fates.settled
     deleted = [c.link for c in changes if c.op == "delete" and c.link is not None and c.key in settled]

@@ -6,8 +6,6 @@ import argparse
 import asyncio
 from collections.abc import Iterable
 
-import orjson
-
 from syncd.app import documents, pinned, report
 from syncd.app.wiring import App, open_app
 from syncd.cli import progress, show
@@ -20,54 +18,48 @@ _WORST_FIRST = (130, 3, 2, 4, 5, 1)
 
 
 def worst(codes: Iterable[int]) -> int:
-    """Return the exit code that says most about what went wrong."""
+    """Return the exit code that matters most: what stops every pass comes before what concerns a few entries."""
     found = set(codes)
     return next((code for code in _WORST_FIRST if code in found), 0)
 
 
 async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Show what would change; write nothing, here or there."""
+    """Show what would change; nothing is written, neither to the portal nor to the ledger."""
     out = show.console()
     plans: list[Prepared] = []
-    codes: list[int] = []
-    failures: list[tuple[str, SyncdError]] = []
+    failures: dict[str, SyncdError] = {}
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:
         for chosen in app.syncs(arguments.names):
             try:
                 plans.append(await preview(app.open_pass(chosen, stop), verify=arguments.verify))
             except SyncdError as error:
-                failures.append((chosen.name, error))
-                codes.append(error.exit_code)
-                continue
-            codes.append(_plan_code(plans[-1]))
+                failures[chosen.name] = error
         guarded = {one.sync: _guard_note(app, one) for one in plans}
     if arguments.out:
         pinned.write(arguments.out, plans)
+    codes = [*map(_plan_code, plans), *(error.exit_code for error in failures.values())]
     if arguments.json:
-        document = documents.plan_document(plans)
-        if failures:
-            document["errors"] = [
-                {"sync": name, "error": failure.message, "remedy": failure.remedy} for name, failure in failures
-            ]
-        print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+        show.document(documents.plan_document(plans, failures))
         return worst(codes)
     for one in plans:
         show.plan(out, one)
         if note := guarded[one.sync]:
             show.line(out, f"  a pass would stop here: {note}", "red")
-    for name, failure in failures:
+    for name, failure in failures.items():
         out.print(f"{name}:", style="bold", markup=False)
         show.error(out, failure)
     return worst(codes)
 
 
 def _plan_code(prepared: Prepared) -> int:
+    """Return what a pass would end with, as far as the plan tells; changes alone are no reason to fail."""
     if not prepared.snapshot.complete:
         return 5
     return 1 if prepared.left_over(prepared.counts) else 0
 
 
 def _guard_note(app: App, prepared: Prepared) -> str:
+    """Return why a guard would stop a pass with this plan, empty if none would."""
     try:
         app.sync(prepared.sync).guard.check(prepared.plan, prepared.sync)
     except GuardError as error:
@@ -76,12 +68,12 @@ def _guard_note(app: App, prepared: Prepared) -> str:
 
 
 async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Run one pass of each sync named (all by default)."""
+    """Make one pass of each named sync, or of all."""
     out = show.console()
     results: list[PassResult] = []
     pins = pinned.read(arguments.plan) if arguments.plan else None
     if arguments.report:
-        report.check(arguments.report)
+        report.check(arguments.report)  # before anything is sent: afterwards it could not be written any more
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
         for chosen in app.syncs(arguments.names):
             options = PassOptions(
@@ -101,5 +93,5 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     if arguments.report:
         report.write(arguments.report, results)
     if arguments.json:
-        print(orjson.dumps(documents.runs_document(results), option=orjson.OPT_INDENT_2).decode())
+        show.document(documents.runs_document(results))
     return worst(one.exit_code for one in results)

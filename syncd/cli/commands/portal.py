@@ -7,8 +7,6 @@ import asyncio
 from collections.abc import Sequence
 from math import isfinite
 
-import orjson
-
 from syncd.app import documents
 from syncd.app.wiring import App, open_app
 from syncd.cli import show
@@ -49,15 +47,11 @@ async def _directory(app: App, client: Portal) -> Directory:
     return await read_directory(client, now=app.clock.now(), groups=True)
 
 
-def _print(document: Json) -> None:
-    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
-
-
 def _limits(client: Portal, *, as_json: bool) -> None:
     limits, methods = client.limits, client.operating()
     if as_json:
         shown = {name: getattr(limits, name) for name in limits.__dataclass_fields__}
-        _print({"portal": client.name, "limits": shown, "operating": documents.operating_document(methods)})
+        show.document({"portal": client.name, "limits": shown, "operating": documents.operating_document(methods)})
         return
     out = show.console()
     out.print(
@@ -96,7 +90,7 @@ def _owners(directory: Directory, *, as_json: bool) -> None:
             for user in directory.users
         ]
         groups: list[Json] = [{"id": group.id, "name": group.name} for group in directory.groups]
-        _print({"caller": directory.caller.id, "users": users, "groups": groups})
+        show.document({"caller": directory.caller.id, "users": users, "groups": groups})
         return
     out = show.console()
     lines = [
@@ -122,7 +116,7 @@ def _calendars(directory: Directory, kind: str, owner: str | None) -> Sequence[P
 def _sections(directory: Directory, calendars: Sequence[Place], *, as_json: bool) -> None:
     rows = [(calendar, section) for calendar in calendars for section in directory.sections.get(str(calendar), ())]
     if as_json:
-        _print(
+        show.document(
             [
                 {
                     "id": section.id,

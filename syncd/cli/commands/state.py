@@ -8,8 +8,6 @@ import os
 import sys
 from datetime import datetime
 
-import orjson
-
 from syncd.app.wiring import open_app
 from syncd.cli import show
 from syncd.cli.execute import config_path
@@ -30,7 +28,7 @@ async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     finally:
         await ledger.close()
     if arguments.json:
-        print(orjson.dumps(status_document(found), option=orjson.OPT_INDENT_2).decode())
+        show.document(status_document(found))
     else:
         _show(found)
     return 1 if any(one.holds or one.unplaced or one.tally.open_intents for one in found.syncs) else 0

@@ -22,7 +22,7 @@ _SHOWN_LEFT = 40
 
 
 async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Take back what one run did, apart from what was changed since."""
+    """Take back what one run did, except what has been changed since."""
     out = show.console()
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
         run = await app.ledger.run(arguments.run_id)
@@ -38,12 +38,12 @@ async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             taken = await undo_run(app.open_pass(sync, stop), run.id, confirm=confirm, force=arguments.force)
         _tell(out, taken)
         if taken.error is None and taken.record.state != "stopped":
-            out.print("  the next pass does it again unless the source or the config says otherwise by then")
+            out.print("  the next pass does it again, unless the source or the config changes before")
         return taken.exit_code
 
 
 async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Delete everything one sync created; what it adopted stays."""
+    """Delete everything that one sync created; what it adopted stays."""
     out = show.console()
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
         sync = app.sync(arguments.name)
@@ -59,6 +59,8 @@ async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 
 
 def _asking(out: Console, bar: progress.Shown, question: str, *, ask: bool, stop: asyncio.Event) -> Confirm:
+    """Return the question for an offer. Without changes there is nothing to agree to, so it is not asked."""
+
     async def confirm(offer: Offer) -> bool:
         with bar.aside():
             _show(out, offer)
@@ -74,11 +76,11 @@ def _show(out: Console, offer: Offer) -> None:
     said = [f"{number} to {op}" for op, number in counts.items() if number]
     said += [f"{len(plan.left)} left alone"] if plan.left else []
     said += [f"{len(plan.forgotten)} only forgotten (taken over, or gone already)"] if plan.forgotten else []
-    said += [f"{plan.already} need nothing any more"] if plan.already else []
+    said += [f"{plan.already} need nothing"] if plan.already else []
     show.line(out, ", ".join(said) or "nothing to do", "bold")
     show.change_table(out, plan.changes, directory=offer.directory)
     _lines(out, plan.left, "left alone")
-    _lines(out, plan.noted, "deleted all the same")
+    _lines(out, plan.noted, "deleted nevertheless")
     if plan.changes:
         notices = f", {offer.notices} notices to people" if offer.notices else ""
         show.estimate(out, offer.forecast, notices)
