@@ -59,6 +59,7 @@ class Scrubber:
             parts.add(secret.rstrip("/").rpartition("/")[2])
         wanted = {form for part in parts for form in (part, quote(part, safe=""), quote_plus(part), quote(part))}
         kept = {form for form in wanted if len(form) >= _SHORTEST_SECRET}
+        # Longest first, or a secret within another one would leave the rest of that visible.
         self._secrets = tuple(sorted({*self._secrets, *kept}, key=len, reverse=True))
 
     def text(self, text: str) -> str:
@@ -133,6 +134,7 @@ def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
             colors=stream.isatty() and not os.environ.get("NO_COLOR"),
             exception_formatter=structlog.dev.plain_traceback,
         )
+    # Fields first, while they have names, then the finished line: a secret may also stand in an exception's text.
     finish: list[Processor] = [render, scrubber.line]
     if _is_journal(stream):
         finish = [_ranked(render), scrubber.line]
@@ -205,4 +207,5 @@ def _take_over_libraries(shared: list[Processor], finish: list[Processor], verbo
     )
     root = logging.getLogger()
     root.handlers = [handler]
+    # Unless everything is asked for, libraries only warn: what they log below that is about themselves.
     root.setLevel(logging.DEBUG if verbosity > 2 else max(logging.WARNING, _level(verbosity)))

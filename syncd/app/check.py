@@ -101,7 +101,7 @@ def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
     detail = f"{sync.source.describe()}: {counted(len(kept.entries), 'entry', 'entries')}"
     yield Check(name=name, ok=True, detail=detail)
     if problems:
-        ok = all(problem.kind == "warning" for problem in problems)  # such entries are used
+        ok = all(problem.kind == "warning" for problem in problems)  # entries with a warning are synced
         said = _first(tuple(sorted(problems, key=lambda one: one.kind == "warning")))
         remedy = "" if ok else "correct these entries"
         yield Check(name=f"entries {sync.name}", ok=ok, detail=said, remedy=remedy)
@@ -120,9 +120,11 @@ async def _portal(
     ready = [app.sync(sync.name) for sync in syncs]
     wants_groups = any(sync.target.wants_groups for sync in ready)
     wanted = _wanted_scopes(ready)
+    # Alerts need a scope that no sync needs, and its lack shows only when there is something to tell.
     if app.config.alerts is not None and app.config.alerts.portal == portal.name:
         wanted = (*wanted, ("im",))
     try:
+        # Scopes first: every webhook may ask for its own, so a refusal here means the webhook itself.
         scopes = frozenset(str(one) for one in rows_of(await portal.read("scope", {})))
         yield Check(name=name, ok=True, detail=f"{portal.origin} answers")
         yield _scopes(name, scopes, wanted)

@@ -100,6 +100,7 @@ def _target(first: FirstConfig) -> Iterator[str]:
         said = "the webhook's owner; or whose calendar it is" if first.caller else "a stand-in: whose calendar it is"
         yield _key("owner", first.caller or 1, said)
     yield _key("section", first.name, "the calendar there, created when missing")
+    # "skip" where owners are unknown: with "hold" every pass of a first try would end with exit code 1.
     if not first.unresolved:
         yield _key("on_unresolved", "hold", 'or "skip": owner not found')
     else:
@@ -137,4 +138,5 @@ def _text(value: str) -> str:
 
 
 def _one_line(text: str) -> str:
+    """Return text that stays within a comment: a name in the portal may hold a line break."""
     return "".join(char if char.isprintable() else " " for char in text)

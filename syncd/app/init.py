@@ -103,6 +103,7 @@ def _content(source: str) -> bytes:
     try:
         if not path.is_dir():
             return path.read_bytes()
+        # One file is enough to guess from; the others of a directory have the same form.
         inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".ics", ".xlsx"))
         if inside:
             return inside[0].read_bytes()
@@ -116,7 +117,7 @@ async def _portal(webhook: str, clock: Clock) -> AsyncIterator[Portal]:
     async with Portal(
         name="main",
         credential=Webhook(address=webhook),
-        limits=Limits.tariff("standard"),
+        limits=Limits.tariff("standard"),  # the slowest: nothing is known of the portal yet
         clock=clock,
         random=SystemRandom().random,
     ) as portal:
@@ -126,6 +127,7 @@ async def _portal(webhook: str, clock: Clock) -> AsyncIterator[Portal]:
 async def _ask(webhook: str, clock: Clock) -> Directory:
     async with _portal(webhook, clock) as portal:
         scopes = await portal.read("scope", {})
+        # Groups are asked for only if the webhook may: a refusal would end the command for something optional.
         groups = isinstance(scopes, list) and bool({"sonet_group", "sonet"} & set(map(str, scopes)))
         return await read_directory(portal, now=clock.now(), groups=groups)
 
@@ -141,6 +143,7 @@ def _name(source: str | None) -> str:
     if source is None:
         return "schedule"
     stem = re.split(r"[/\\]", source.partition("?")[0].rstrip("/"))[-1].rpartition(".")[0]
+    # The last part of a feed's address is often a secret token, which must not become a name.
     usual = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") if not _ADDRESS.match(source) else ""
     return usual[:40].strip("-") or "schedule"
 
@@ -165,6 +168,7 @@ def _machine_zone() -> str:
     named = os.environ.get("TZ", "").removeprefix(":")
     if not named:
         named = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")[2]
+    # "UTC" and the like are what servers are set to; only a place says something about the schedule.
     return named if "/" in named and _is_zone(named) else ""
 
 
@@ -225,5 +229,6 @@ async def _read(config: Config, clock: Clock) -> Snapshot:
     sync = config.syncs[0]
     source = open_source(sync.source.options, sync.source.base, where="the config written")
     now = datetime.fromtimestamp(clock.now(), UTC).date()
+    # As a pass would read it, so that what is shown is what will be synced.
     window = Window(first=now - sync.past, last=now + max(sync.future, timedelta(days=1)))
     return await source.read(ReadContext(zone=sync.timezone, window=window, today=now))

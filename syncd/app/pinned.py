@@ -15,7 +15,7 @@ from syncd.cycle.plan import Prepared
 from syncd.errors import ConfigError, GuardError
 from syncd.model.item import Change, Json
 
-_FORMAT = 1
+_FORMAT = 1  # to be raised when digests change: an old file would match nothing and look like a changed plan
 _SHOWN = 3
 
 
@@ -96,6 +96,7 @@ def read(path: Path) -> Pins:
 
 def _digest(change: Change) -> str:
     """Return what identifies a change: what is done to which item, and what it will be afterwards."""
+    # The fingerprint covers every field that is sent; the id tells the event from another one with the same key.
     fingerprint = change.item.fingerprint if change.item is not None else ""
     remote_id = change.link.remote_id if change.link is not None else ""
     return f"{change.op}:{change.key}:{remote_id}:{fingerprint}"

@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command that `arguments` name and return its exit code."""
     from syncd import log
 
+    # A command shows its result; of the daemon the log is all there is to see, so it says more.
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
     arguments.learn_secret = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr())).add
     try:
@@ -55,6 +56,7 @@ class _Stderr(io.TextIOBase):
 Command = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]
 
 
+# Names in place of functions, because importing every command would slow down each of them.
 _COMMANDS = {
     "check": ("check", "check"),
     "demo": ("demo", "demo"),
@@ -88,7 +90,7 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
 
     def on_signal() -> None:
         if stop.is_set() and task is not None:
-            task.cancel()
+            task.cancel()  # safe at any time: what was sent is recorded, and the next start looks what became of it
             return
         stop.set()
         if sys.stderr.isatty():

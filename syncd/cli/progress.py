@@ -15,7 +15,7 @@ from rich.progress import Progress as Bar
 from syncd.portal.client import Portal, Progress
 
 _REFRESH_S = 0.2
-_LINE_EVERY_S = 30.0
+_LINE_EVERY_S = 30.0  # a migration under systemd takes hours, and its lines go to the journal
 
 
 class Shown:
@@ -59,7 +59,7 @@ async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool 
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
-        transient=True,
+        transient=True,  # the result says what the last state of the bar would
     )
     with bar:
         following = asyncio.create_task(follow(bar, portal, title))
@@ -74,7 +74,7 @@ async def follow(bar: Bar, portal: Portal, title: str) -> None:
     task = bar.add_task(title, total=None, note="reading")
     while True:
         now = portal.progress()
-        if now.total:
+        if now.total:  # nothing is being pushed while the source is read
             bar.update(task, total=now.total, completed=now.done, note=note(now))
         await asyncio.sleep(_REFRESH_S)
 

@@ -8,6 +8,7 @@ import sys
 
 async def agreed(question: str, stop: asyncio.Event) -> bool:
     """Ask `question` on stderr and return whether the answer, one line on stdin, is yes; no answer counts as no."""
+    # On stderr, because stdout may be a file.
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     answer = await _line(stop)
     if answer is None:

@@ -27,7 +27,7 @@ _STYLES = {"create": "green", "update": "yellow", "delete": "red", "adopt": "cya
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "adopt": "="}
 _KIND_STYLES = {"rejected": "red", "held": "yellow", "conflict": "magenta", "incomplete": "red", "warning": "yellow"}
 _SHOWN_PEOPLE = 5
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 160  # rich would assume 80 columns and fold every title in a file or a mail
 _ROOMY = 76
 """Columns of a terminal from which times and places are kept on one line each."""
 _DEEPER = 4
@@ -36,7 +36,7 @@ _DEEPER = 4
 def console() -> Console:
     """Return the console for results: stdout, wide enough for a table if it is no terminal."""
     if sys.stdout.isatty():
-        return Console(highlight=False)
+        return Console(highlight=False)  # rich would colour numbers and paths within the texts of a feed
     return Console(highlight=False, width=_PLAIN_WIDTH, no_color=True)
 
 
@@ -104,6 +104,7 @@ def _notices(prepared: Prepared) -> str:
     """Return how many notices go out at most, and to whom."""
     if not prepared.notified:
         return ", nobody gets a notice"
+    # Whoever gets the most is named first: those are the people to warn.
     most = sorted(prepared.notified.items(), key=lambda pair: (-pair[1], pair[0]))
     names = [f"{prepared.directory.name_of(user) or f'user {user}'} {number}" for user, number in most[:_SHOWN_PEOPLE]]
     more = f" and {len(most) - _SHOWN_PEOPLE} more people" if len(most) > _SHOWN_PEOPLE else ""

@@ -46,6 +46,7 @@ def build_portal(
     portal = file.convert(table, PortalTable, *path)
     forms = {key: value for key, value in msgspec.structs.asdict(portal).items() if key.startswith("webhook")}
     given = next((key for key, value in forms.items() if value is not None), "webhook")
+    # Which of the four keys is wrong is known only after reading, so an error names the one that is given.
     with file.at(*path, given):
         key, secret, holder = read_secret("webhook", forms, base=base, environ=environ)
         webhook, host = check_webhook(secret)
@@ -92,7 +93,7 @@ def build_sync(
         timezone=_timezone(file, sync.timezone, *path, "timezone"),
         past=file.parsed(parse_duration, sync.window.past, *path, "window", "past"),
         future=file.parsed(parse_duration, sync.window.future, *path, "window", "future"),
-        window_given="window" in table,
+        window_given="window" in table,  # a migration takes all days unless the config limits them
         on_removed=sync.on_removed,
         removed_after=sync.removed_after,
         on_conflict=sync.on_conflict,
@@ -130,7 +131,7 @@ def _source(
     kind = options.get("type")
     if not isinstance(kind, str):
         raise file.error((*path, "type"), "is missing" if kind is None else "must be text in quotes")
-    if kind in SOURCE_KEYS:
+    if kind in SOURCE_KEYS:  # a plugin checks its own keys
         file.refuse_unknown(options, SOURCE_KEYS[kind], path)
         columns = options.get("columns")
         file.refuse_unknown(columns if isinstance(columns, dict) else {}, COLUMN_KEYS, (*path, "columns"))

@@ -24,7 +24,7 @@ _LONGEST_SETTLE = timedelta(hours=1)
 
 def build_when(file: ConfigFile, sync: SyncTable, given: Mapping[str, Any], path: KeyPath) -> WhenConfig:
     """Return when the sync's passes run; `given` are the keys that the config really holds, without defaults."""
-    if "cron" in given and "every" in given:
+    if "cron" in given and "every" in given:  # `given`, as `every` has a default
         raise file.error((*path, "cron"), "and every exclude each other", "keep one of them")
     every = file.period(sync.every, *path, "every")
     settle = file.parsed(parse_duration, sync.settle, *path, "settle")

@@ -29,6 +29,7 @@ def build_target(
 ) -> TargetConfig | CardConfig:
     """Return the target's config; raises ConfigError for keys that do not go together."""
     file.one_of(table.type, tuple(_KEYS), *path, "type")
+    # One table for all types, so that a key of another type is told apart from a misspelt one.
     for key in table.__struct_fields__:
         if key not in _KEYS[table.type] and getattr(table, key) is not None:
             goes_with = " and ".join(f'"{kind}"' for kind, keys in _KEYS.items() if key in keys)

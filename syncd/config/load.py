@@ -125,6 +125,7 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}", "name another file with --config") from None
     try:
+        # Windows editors write a byte order mark and CRLF; line numbers are counted by "\n".
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -134,7 +135,7 @@ def _read(path: Path) -> str:
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except RecursionError:
+    except RecursionError:  # brackets in brackets, thousands deep
         raise ConfigError(f"{path}: is nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         found = _TOML_PLACE.fullmatch(str(error))
@@ -174,6 +175,7 @@ def _portal(
     base = file.path.absolute().parent
     portal, key, secret_file = build_portal(file, name, table, base=base, environ=environ)
     holder = file.path if key == "webhook" else secret_file
+    # The webhook of the sandbox protects nothing.
     simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")
     if holder is not None and not simulated and readable_by_others(holder):
         warnings.append(f"{holder} holds a webhook and can be read by every user of this machine: chmod o= {holder}")
@@ -205,6 +207,7 @@ def _state(file: ConfigFile, state: str | None, base: Path, environ: Mapping[str
         if not state.strip():
             raise file.error(("state",), "is empty", "give a path, or leave the key out")
         return base / Path(state).expanduser()
+    # systemd names the service's directory; it may be a list, of which the first is meant.
     if environ.get("STATE_DIRECTORY"):
         return Path(environ["STATE_DIRECTORY"].split(":")[0]) / "syncd.db"
     if environ.get("XDG_STATE_HOME"):

@@ -69,7 +69,7 @@ def read_secret(
             text = _from_file(file)
     if not text.strip():
         raise ValueError("leads to an empty secret")
-    return key, Secret(text.strip()), file
+    return key, Secret(text.strip()), file  # editors end a file with a newline
 
 
 def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
@@ -95,7 +95,7 @@ def _credential_file(name: str, environ: Mapping[str, str]) -> Path:
             f"names the systemd credential {name}, but $CREDENTIALS_DIRECTORY is not set:"
             " it works in a service with LoadCredential= only"
         )
-    if Path(name).name != name:
+    if Path(name).name != name:  # systemd allows no paths, and ".." would lead out of the directory
         raise ValueError(f"must be the name of a credential, not a path: {name}")
     return Path(directory) / name
 
@@ -103,6 +103,7 @@ def _credential_file(name: str, environ: Mapping[str, str]) -> Path:
 def readable_by_others(file: Path) -> bool:
     """Return True if users outside the owner's group may read `file`."""
     try:
+        # The group is no matter: services share a secret with their administrators by it.
         return bool(file.stat().st_mode & stat.S_IROTH)
     except OSError:
         return False

@@ -85,6 +85,7 @@ def plain(text: str) -> str:
     Messages are BB-code, and an error may quote a feed or a server: brackets, addresses and line breaks in it would
     turn into mentions, buttons, links and pictures (PORTAL.md 10.3).
     """
+    # Separators such as U+2028 are not printable either; the portal would break the line there.
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     for active, harmless in (("[", "("), ("]", ")"), ("://", ": //")):
         line = line.replace(active, harmless)
@@ -130,6 +131,7 @@ class _Messages:
         journal = _Outcomes()
         failure: Outcome | SyncdError = Unknown(reason="nothing was answered")
         try:
+            # Not repeatable: the same alarm twice teaches people to ignore alarms.
             await self._portal.push([Job(id=0, command=message, repeatable=False)], journal, asyncio.Event())
         except SyncdError as error:
             failure = error
@@ -183,7 +185,7 @@ async def _run(command: Sequence[str], facts: Mapping[str, str]) -> None:
     try:
         code = await asyncio.wait_for(process.wait(), _COMMAND_TIMEOUT_S)
     except TimeoutError:
-        process.kill()
+        process.kill()  # or it would hold up every later alert
         await process.wait()
         _log.error("alert.failed", by=command[0], reason=f"took longer than {_COMMAND_TIMEOUT_S:.0f} s")
         return

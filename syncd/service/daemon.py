@@ -99,7 +99,7 @@ class Daemon:
         self._tracked: dict[str, _Tracked] = {}
         self._refused: dict[str, tuple[str, float]] = {}
         self._wake = asyncio.Event()
-        self._beat = clock.monotonic()
+        self._beat = clock.monotonic()  # when the main loop last ran: the watchdog has to notice if it hangs
 
     def set_syncs(self, syncs: Iterable[Scheduled]) -> None:
         """Schedule these syncs from now on. Those whose schedule is unchanged keep their due time and failures.
@@ -164,6 +164,7 @@ class Daemon:
         READY is for the caller to send, once everything else has started too.
         """
         async with AsyncExitStack() as ending:
+            # On an error as well: `systemctl status` must not go on naming a next pass.
             ending.callback(self._notifier.send, STATUS="stopped")
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(self._feed_watchdog(), name="watchdog")
@@ -172,6 +173,7 @@ class Daemon:
                     self._beat = self._clock.monotonic()
                     self._start_due(tasks)
                     await self._wait()
+                # Every pass gets its own event, so that a reload can end some and this can end all.
                 running = sorted(name for name, one in self._tracked.items() if one.task is not None)
                 self._notifier.send(STOPPING="1", STATUS="finishing the batches in flight")
                 _log.info("daemon.stopping", running=running)
@@ -217,6 +219,7 @@ class Daemon:
 
     def _start_due(self, tasks: asyncio.TaskGroup) -> None:
         now = self._clock.now()
+        # The longest overdue first, because after a suspension all of them are due at once.
         for one in sorted(self._tracked.values(), key=lambda tracked: tracked.due):
             if one.task is not None:
                 continue
@@ -268,12 +271,13 @@ class Daemon:
         one.unreachable = result is not None and isinstance(result.error, PortalUnreachableError)
         now = self._clock.now()
         due = next_due(sync.schedule, started=started, failures=one.failures, now=now, random=self._random())
+        # After a failure even changed files have to wait: a broken file that is being written would be read in a loop.
         self._set_due(one, now if one.changed and not error else due)
         self._note_refusal(sync.portal, error, refused=refused, now=now)
         if error and not refused:
             _log.warning("pass.backed_off", sync=sync.name, failures=one.failures, next=_iso(due))
         await self._ended(Ended(sync=sync.name, portal=sync.portal, error=error, refused=refused, result=result))
-        one.task = None
+        one.task = None  # not before: the next pass must find the plan and the counts of this one put away
         self._wake.set()
 
     def _note_refusal(self, portal: str, error: str, *, refused: bool, now: float) -> None:

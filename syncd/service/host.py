@@ -116,6 +116,7 @@ class Service:
         An error in the service itself ends it, and systemd starts it again.
         """
         runtime = self._runtime
+        # Before the first pass: a start that waited for a slow portal would exceed systemd's TimeoutStartSec.
         runtime.notifier.send(READY="1", STATUS=self.daemon.status())
         async with asyncio.TaskGroup() as tasks:
             beside = [
@@ -141,6 +142,7 @@ class Service:
         syncs = make_syncs(config, writable=True)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
         page = await self._open_page(config) if config.http != app.config.http else None
+        # Passes whose client is about to be closed have to end first; all others go on through the reload.
         await self.daemon.drain(app.leaving(config))
         await app.take_over(config, syncs)
         if page is not None:
@@ -161,6 +163,7 @@ class Service:
         Raises StateError if the ledger cannot be read: the service then ends, and its restart reads the new config.
         """
         notifier, clock = self._runtime.notifier, self._runtime.clock
+        # systemd tells the end of this reload from that of an earlier one by its time (man sd_notify).
         stamp = str(int(clock.monotonic() * 1_000_000))
         notifier.send(RELOADING="1", MONOTONIC_USEC=stamp, STATUS="reading the config again")
         try:
@@ -201,7 +204,7 @@ class Service:
         now, troubles = self._runtime.clock.now(), {}
         states = self.daemon.states()
         for sync in self.config.syncs:
-            if sync.name not in states:
+            if sync.name not in states:  # a reload is about to schedule it
                 continue
             if refused := states[sync.name].refused:
                 troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
@@ -262,12 +265,14 @@ class Service:
             for name in ("created", "updated", "deleted", "adopted"):
                 self.changes[ended.sync, name] += record.counts.get(name, 0)
             if plan is not None and isinstance(ended.result.error, GuardError):
+                # A person has to decide about this plan, so it stays on the page until a pass gets by.
                 self.plans[ended.sync] = stopped_view(plan, str(ended.result.error))
         else:
             self.passes[ended.sync, "failed"] += 1
         try:
             await self._note_due([ended.sync])
         except SyncdError as error:
+            # Only `syncd status` needs the note; a full disk must not end the daemon.
             _log.error("state.unwritable", reason=str(error))
 
     async def _note_due(self, names: Iterable[str]) -> None:

@@ -110,7 +110,7 @@ def _portal(host: str, portal: Portal, refused: str) -> PortalView:
 
 def plan_view(prepared: Prepared) -> PlanView:
     """Return the part of a pass's plan that the page shows; the plan itself may be large and is let go."""
-    changes = prepared.plan.changes
+    changes = prepared.plan.changes  # copied as text, or the page would keep every entry of the pass in memory
     return PlanView(
         counts={name: count for name, count in prepared.counts.items() if count},
         changes=tuple(_line(change) for change in changes[:_SHOWN_CHANGES]),

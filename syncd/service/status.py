@@ -63,7 +63,7 @@ async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
                 holds=await ledger.of(sync.name).holds(),
             )
         )
-    operating = {}
+    operating = {}  # as the last pass left it, less what has aged out of the portal's ten minutes since
     for portal in config.portals:
         note = await ledger.read_note(f"portal/{portal.name}", "budget")
         operating[portal.name] = remembered_operating(note[0], limits_of(portal), clock) if note is not None else {}

@@ -153,7 +153,7 @@ def language_of(accept: str) -> Language:
         name, _, quality = part.partition(";")
         try:
             weight = float(quality.strip().removeprefix("q=")) if quality.strip() else 1.0
-        except ValueError:
+        except ValueError:  # a malformed quality: the header is a wish, no reason for an error
             continue
         known: Language | None = {"en": "en", "ru": "ru"}.get(name.strip().lower()[:2])  # type: ignore[assignment]
         if known is not None and weight > best[0]:

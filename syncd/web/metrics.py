@@ -19,7 +19,7 @@ class Metrics:
     """Writes a view in the exposition format, with the memory, CPU time and file descriptors of the process."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self._registry = CollectorRegistry()  # the global one would also hold what other libraries register
         self._view = _ViewCollector()
         self._registry.register(self._view)
         ProcessCollector(registry=self._registry)
@@ -28,7 +28,7 @@ class Metrics:
         """Return the response to a scrape."""
         self._view.view = view
         text = generate_latest(self._registry)
-        self._view.view = None
+        self._view.view = None  # a view may hold thousands of lines; until the next scrape it is only memory
         return text
 
 

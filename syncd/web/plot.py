@@ -37,6 +37,7 @@ def history(runs: Sequence[RunRecord], language: Language) -> Markup:
 
     The scale is logarithmic, because one migration takes hours and an ordinary pass a second.
     """
+    # Newest first in the view, oldest first in the picture; a running pass has no duration yet.
     ended = [run for run in runs if run.finished is not None][:_BARS][::-1]
     words = WORDS[language]
     offset = _BARS - len(ended)
@@ -46,7 +47,7 @@ def history(runs: Sequence[RunRecord], language: Language) -> Markup:
         height = 5 + (_HEIGHT - 7) * log1p(max(0.0, run.seconds)) / scale
         changed = sum(run.counts.get(name, 0) for name in ("created", "updated", "deleted", "adopted"))
         told = f"{stamp(run.started)}: {words.get(run.state, run.state)}, {duration(run.seconds, language)}"
-        kind = run.state if run.state != "done" or changed else "idle"
+        kind = run.state if run.state != "done" or changed else "idle"  # so that passes with changes stand out
         bar = tag(
             "rect", tag("title", f"{told}, {changed} {words['changes']}"), class_=f"bar {kind}",
             x=(offset + index) * _STEP, y=f"{_HEIGHT - height:.1f}", width=_BAR, height=f"{height:.1f}",

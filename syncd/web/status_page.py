@@ -39,8 +39,9 @@ class _Page:
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
             tag("meta", name="color-scheme", content="light dark"),
             tag("meta", name="robots", content="noindex"),
+            # The script replaces parts of the page and keeps what is unfolded; without it the page is loaded again.
             tag("noscript", tag("meta", http_equiv="refresh", content=REFRESH_S)),
-            tag("link", rel="icon", href="data:,"),
+            tag("link", rel="icon", href="data:,"),  # or browsers would ask for /favicon.ico
             tag("link", rel="stylesheet", href="style.css"),
             tag("script", src="refresh.js", defer=True, data_seconds=REFRESH_S),
         )
@@ -195,7 +196,7 @@ class _Page:
         )
 
     def _holds(self, sync: SyncView) -> Markup:
-        more = sync.tally.held - len(sync.holds)
+        more = sync.tally.held - len(sync.holds)  # the view holds the first ones only
         rows = (
             tag(
                 "li",

@@ -31,6 +31,8 @@ ReadView = Callable[[], Awaitable[View]]
 @asynccontextmanager
 async def serving(view: ReadView, *, host: str, port: int) -> AsyncIterator[int]:
     """Serve while the body runs, which gets the port; raises OSError if the address cannot be used."""
+    # No access log, as monitors would fill it; no signals, which the command line handles; and a short wait at the end,
+    # because a browser that keeps its connection open must not delay the stop of the service.
     runner = web.AppRunner(make_app(view), access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:

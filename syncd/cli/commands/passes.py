@@ -14,7 +14,7 @@ from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import GuardError, SyncdError
 
-_WORST_FIRST = (130, 3, 2, 4, 5, 1)
+_WORST_FIRST = (130, 3, 2, 4, 5, 1)  # README, "Exit codes"
 
 
 def worst(codes: Iterable[int]) -> int:
@@ -81,6 +81,7 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 force=arguments.force,
                 approve=pins.check if pins is not None else None,
             )
+            # One after the other: they share the portal's limits, so side by side they would take as long.
             async with progress.shown(app.portal_of(chosen.name), chosen.name, wanted=not arguments.json):
                 one = await run_pass(app.open_pass(chosen, stop), options)
             results.append(one)

@@ -21,6 +21,7 @@ _SHOWN_HOLDS = 20
 
 async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Print how every sync stands; neither sources nor portals are asked."""
+    # Without `open_app`, which would open the portals and import what talks to them.
     config = load_config(config_path(arguments), os.environ)
     ledger = await Ledger.open_readonly(config.state)
     try:

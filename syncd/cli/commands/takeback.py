@@ -33,6 +33,7 @@ async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             )
         sync, portal = app.sync(run.sync), app.portal_of(run.sync)
         question = f"take back run {run.id} of {run.sync}?"
+        # With a question to come there is no bar: it would be in the way.
         async with progress.shown(portal, f"undo {run.id}", lines=True, wanted=arguments.yes) as bar:
             confirm = _asking(out, bar, question, ask=not arguments.yes, stop=stop)
             taken = await undo_run(app.open_pass(sync, stop), run.id, confirm=confirm, force=arguments.force)
