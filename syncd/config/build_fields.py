@@ -48,7 +48,7 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsC
 def _color(file: ConfigFile, text: str | None, *path: str | int) -> Template | None:
     if text is None:
         return None
-    # A name is replaced by its value first; a template may still give a name, which is looked up for each entry.
+    # A name becomes its value here; what is left is a template, which is filled in for each entry.
     template = file.template(color_of(text) or text, *path)
     if template.constant is not None and not color_of(template.constant):
         raise file.error(path, f'must be "#rrggbb", a template or a name, not "{text}"', _COLOR_REMEDY)
