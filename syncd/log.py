@@ -1,7 +1,8 @@
 """Where log lines go and what they may contain: console on a terminal, JSON otherwise, never a secret.
 
-Other modules just call `structlog.get_logger()`. structlog is imported when logging begins, so that `--help` stays
-quick, and without rich, which would double the start time of the daemon for tracebacks that are never rendered with it.
+Other modules call `structlog.get_logger()` and log the events of `syncd.events`. structlog is imported when logging
+begins, so that `--help` stays quick, and without rich, which would double the start time of the daemon for tracebacks
+that are never rendered with it.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from dataclasses import replace
 import msgspec
 import structlog
 
+from syncd import events
 from syncd.clock import sleep_or_stop
 from syncd.cycle.sync import Pass
 from syncd.errors import EntryError
@@ -115,7 +116,7 @@ async def ensure_sections(
             if isinstance(outcome, Done) and not _exists(directory, place, name, troubled):
                 # It exists under another name: a second one would not be found either.
                 troubled.setdefault(place, f"section {name!r} was created, but the portal changed its name: use its id")
-        _log.info("sections.created", sync=run.name, wanted=len(missing), refused=len(troubled))
+        _log.info(events.SECTIONS_CREATED, sync=run.name, wanted=len(missing), refused=len(troubled))
     return directory, troubled
 
 
@@ -164,7 +165,7 @@ async def _await_earlier(run: Pass) -> None:
     number, since = under_way
     wait_s = min(since + run.portal.limits.timeout - run.clock.now(), run.portal.limits.timeout)
     if wait_s > 0:
-        _log.info("recovery.waited", seconds=round(wait_s, 1), sections=number)
+        _log.info(events.RECOVERY_WAITED, seconds=round(wait_s, 1), sections=number)
         await sleep_or_stop(run.clock, wait_s, run.stop)
     if not run.stop.is_set():
         await run.portal_ledger.note_sections_under_way(0, run.clock.now())

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
+from syncd import events
 from syncd.clock import sleep_or_stop
 from syncd.cycle.look import EVERYTHING, joined, observe
 from syncd.cycle.sync import Pass
@@ -67,7 +68,7 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
                 run.fates.add(one.intent.key, fate)
     kinds = [fate.kind for one in found for fate in one.fates]
     again = sum(one.doubted or isinstance(one.outcome, Dropped) for one in found)
-    _log.info("intents.recovered", sync=run.name, intents=len(intents), created=kinds.count("created"),
+    _log.info(events.INTENTS_RECOVERED, sync=run.name, intents=len(intents), created=kinds.count("created"),
               updated=kinds.count("updated"), deleted=kinds.count("deleted"), planned_anew=again,
               refused=kinds.count("refused"))  # fmt: skip
     return again > 0
@@ -92,7 +93,7 @@ async def _wait_until_ended(run: Pass, intents: Sequence[Intent]) -> None:
     # Never longer than one request, also if the clock was set back since.
     wait_s = min(until - run.clock.now(), timeout_s)
     if uncertain and wait_s > 0:
-        _log.info("recovery.waited", seconds=round(wait_s, 1), intents=len(uncertain))
+        _log.info(events.RECOVERY_WAITED, seconds=round(wait_s, 1), intents=len(uncertain))
         await sleep_or_stop(run.clock, wait_s, run.stop)
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from syncd import events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, GuardError, SourceError, SyncdError
 from syncd.model.entry import Problem
@@ -211,11 +212,11 @@ async def close(
     )
     await run.ledger.end_run(run.run_id, record)
     log = _log.error if error is not None else _log.info
-    log("pass.done", sync=run.name, run=run.run_id, state=state, **record.counts, problems=record.problem_count,
+    log(events.PASS_DONE, sync=run.name, run=run.run_id, state=state, **record.counts, problems=record.problem_count,
         requests=record.requests, commands=record.commands, waited_s=round(record.waited_s, 1),
         seconds=round(record.seconds, 1), error=record.error or None)  # fmt: skip
     if isinstance(error, SourceError):
-        _log.warning("source.unreadable", sync=run.name, reason=error.message)
+        _log.warning(events.SOURCE_UNREADABLE, sync=run.name, reason=error.message)
     return record
 
 

@@ -15,6 +15,7 @@ from typing import Self
 
 import structlog
 
+from syncd import events
 from syncd.clock import Clock
 from syncd.errors import PortalUnreachableError, StoppedError
 from syncd.model.item import Json
@@ -320,7 +321,7 @@ class Portal:
             self._pace.load(pace, wall_offset_s=self._clock.now() - self._clock.monotonic())
             self._line.gate.load(gate)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            log.warning("budget.unreadable", portal=self.name, reason=str(error))
+            log.warning(events.BUDGET_UNREADABLE, portal=self.name, reason=str(error))
             self._pace = self._fresh_pace()
 
 

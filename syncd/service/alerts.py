@@ -14,6 +14,7 @@ from typing import Literal
 
 import structlog
 
+from syncd import events
 from syncd.clock import Clock
 from syncd.config import AlertsConfig
 from syncd.errors import SyncdError
@@ -62,10 +63,10 @@ class Alerts:
         # Remembered before anything is sent: a crash in between loses one message, the other order could repeat it.
         await self._ledger.note(_SCOPE, _NAME, kept, self._clock.now())
         for name, text in sorted(begun.items()):
-            _log.error("alert.raised", what=name, text=text)
+            _log.error(events.ALERT_RAISED, what=name, text=text)
             await self._tell(name, "firing", text, config, portals)
         for name in over:
-            _log.warning("alert.resolved", what=name)
+            _log.warning(events.ALERT_RESOLVED, what=name)
             await self._tell(name, "resolved", f"{name}: resolved", config, portals)
 
     async def _tell(
@@ -151,7 +152,7 @@ class _Messages:
                 reason = f"it may or may not have arrived: {seen}"
             case SyncdError():
                 reason, remedy = outcome.message, outcome.remedy
-        _log.error("alert.failed", by=f"portal {self._portal.name}", to=recipient, reason=reason, remedy=remedy)
+        _log.error(events.ALERT_FAILED, by=f"portal {self._portal.name}", to=recipient, reason=reason, remedy=remedy)
 
 
 def _message(dialog: str, text: str) -> Command:
@@ -180,14 +181,14 @@ async def _run(command: Sequence[str], facts: Mapping[str, str]) -> None:
             *command, env={**kept, **facts}, stdin=asyncio.subprocess.DEVNULL
         )
     except OSError as error:
-        _log.error("alert.failed", by=command[0], reason=error.strerror or str(error))
+        _log.error(events.ALERT_FAILED, by=command[0], reason=error.strerror or str(error))
         return
     try:
         code = await asyncio.wait_for(process.wait(), _COMMAND_TIMEOUT_S)
     except TimeoutError:
         process.kill()  # or it would hold up every later alert
         await process.wait()
-        _log.error("alert.failed", by=command[0], reason=f"took longer than {_COMMAND_TIMEOUT_S:.0f} s")
+        _log.error(events.ALERT_FAILED, by=command[0], reason=f"took longer than {_COMMAND_TIMEOUT_S:.0f} s")
         return
     if code:
-        _log.error("alert.failed", by=command[0], reason=f"ended with code {code}")
+        _log.error(events.ALERT_FAILED, by=command[0], reason=f"ended with code {code}")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from syncd import events
 from syncd.clock import Clock
 from syncd.cycle.run import PassResult
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
@@ -168,7 +169,7 @@ class Daemon:
             ending.callback(self._notifier.send, STATUS="stopped")
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(self._feed_watchdog(), name="watchdog")
-                _log.info("daemon.started", syncs=len(self._tracked))
+                _log.info(events.DAEMON_STARTED, syncs=len(self._tracked))
                 while not self._stop.is_set():
                     self._beat = self._clock.monotonic()
                     self._start_due(tasks)
@@ -176,11 +177,11 @@ class Daemon:
                 # Every pass gets its own event, so that a reload can end some and this can end all.
                 running = sorted(name for name, one in self._tracked.items() if one.task is not None)
                 self._notifier.send(STOPPING="1", STATUS="finishing the batches in flight")
-                _log.info("daemon.stopping", running=running)
+                _log.info(events.DAEMON_STOPPING, running=running)
                 for one in self._tracked.values():
                     one.halt.set()
                 watching.cancel()
-        _log.info("daemon.stopped")
+        _log.info(events.DAEMON_STOPPED)
 
     def stalled(self) -> tuple[str, ...]:
         """Return what makes no progress: the scheduler itself, and the names of running passes."""
@@ -263,10 +264,10 @@ class Daemon:
             error, refused = _failure(result)
         except SyncdError as caught:  # the ledger cannot be written, as with a full disk
             error = str(caught)
-            _log.error("pass.failed", sync=sync.name, error=error)
+            _log.error(events.PASS_FAILED, sync=sync.name, error=error)
         except Exception as caught:  # noqa: BLE001 - a defect that one sync meets must not stop the others
             error = f"a defect of syncd: {type(caught).__name__}: {caught}"
-            _log.exception("pass.crashed", sync=sync.name)
+            _log.exception(events.PASS_CRASHED, sync=sync.name)
         one.failures = one.failures + 1 if error else 0
         one.unreachable = result is not None and isinstance(result.error, PortalUnreachableError)
         now = self._clock.now()
@@ -275,7 +276,7 @@ class Daemon:
         self._set_due(one, now if one.changed and not error else due)
         self._note_refusal(sync.portal, error, refused=refused, now=now)
         if error and not refused:
-            _log.warning("pass.backed_off", sync=sync.name, failures=one.failures, next=_iso(due))
+            _log.warning(events.PASS_BACKED_OFF, sync=sync.name, failures=one.failures, next=_iso(due))
         await self._ended(Ended(sync=sync.name, portal=sync.portal, error=error, refused=refused, result=result))
         one.task = None  # not before: the next pass must find the plan and the counts of this one put away
         self._wake.set()
@@ -287,10 +288,10 @@ class Daemon:
         """
         if refused:
             if portal not in self._refused:
-                _log.error("portal.stopped", portal=portal, reason=error, again=_iso(now + REFUSED_PAUSE_S))
+                _log.error(events.PORTAL_STOPPED, portal=portal, reason=error, again=_iso(now + REFUSED_PAUSE_S))
             self._refused[portal] = (error, now + REFUSED_PAUSE_S)
         elif not error and self._refused.pop(portal, None) is not None:
-            _log.info("portal.resumed", portal=portal)
+            _log.info(events.PORTAL_RESUMED, portal=portal)
 
     async def _feed_watchdog(self) -> None:
         """Send systemd a sign of life while every running pass makes progress or waits for a stated time."""
@@ -299,7 +300,7 @@ class Daemon:
         while True:
             stalled = self.stalled()
             if stalled:
-                _log.error("daemon.stalled", what=stalled)
+                _log.error(events.DAEMON_STALLED, what=stalled)
             else:
                 self._notifier.send(WATCHDOG="1")
             await self._clock.sleep(self._notifier.watchdog_s / _WATCHDOG_SIGNS)

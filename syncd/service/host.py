@@ -13,7 +13,7 @@ from random import SystemRandom
 
 import structlog
 
-from syncd import __version__
+from syncd import __version__, events
 from syncd.app.wiring import App, Connect, make_portal, make_syncs, open_app
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, load_config
@@ -171,11 +171,11 @@ class Service:
             await self.take_over(config)
         except ConfigError as error:
             self.config_refused = str(error)
-            _log.error("config.refused", reason=self.config_refused)
+            _log.error(events.CONFIG_REFUSED, reason=self.config_refused)
             notifier.send(READY="1", STATUS=f"the new config is refused, the old one stays: {error.message}")
             return
         self.config_refused = ""
-        _log.info("config.reloaded", syncs=len(config.syncs), portals=len(config.portals))
+        _log.info(events.CONFIG_RELOADED, syncs=len(config.syncs), portals=len(config.portals))
         notifier.send(READY="1", STATUS=self.daemon.status())
 
     def _read_again(self) -> Config:
@@ -231,7 +231,7 @@ class Service:
             try:
                 await self.update_alerts()
             except SyncdError as error:  # the ledger cannot be read or written: the next round tries again
-                _log.error("alert.failed", reason=str(error))
+                _log.error(events.ALERT_FAILED, reason=str(error))
             await self._runtime.clock.sleep(_ALERTS_EVERY_S)
 
     async def _scheduled(self) -> list[Scheduled]:
@@ -273,7 +273,7 @@ class Service:
             await self._note_due([ended.sync])
         except SyncdError as error:
             # Only `syncd status` needs the note; a full disk must not end the daemon.
-            _log.error("state.unwritable", reason=str(error))
+            _log.error(events.STATE_UNWRITABLE, reason=str(error))
 
     async def _note_due(self, names: Iterable[str]) -> None:
         """Write down when the next passes are due, for `syncd status`, which cannot ask this process."""
@@ -313,7 +313,7 @@ class Service:
                 "stop the syncd that is running already, or choose another port",
             ) from error
         if config.http.public:
-            _log.warning("page.public", host=config.http.host, port=config.http.port)
+            _log.warning(events.PAGE_PUBLIC, host=config.http.host, port=config.http.port)
         return closing
 
     async def _close_page(self) -> None:

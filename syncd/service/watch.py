@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from syncd import events
 from syncd.clock import Clock
 
 _log = structlog.get_logger()
@@ -122,7 +123,7 @@ class Watcher:
                 now = self._clock.monotonic()
                 for name, state in states.items():
                     if self._settling[name].seen(state, now):
-                        _log.info("source.changed", sync=name)
+                        _log.info(events.SOURCE_CHANGED, sync=name)
                         self._changed(name)
                 await self._wait()
         finally:
@@ -139,7 +140,7 @@ class Watcher:
             async for _ in hints(places, any(one.deep for one in self._watched)):
                 self._hinted.set()
         except (OSError, RuntimeError) as error:  # a directory disappeared, or there are too many to watch
-            _log.warning("source.unwatched", reason=str(error), seconds=_POLL_S)
+            _log.warning(events.SOURCE_UNWATCHED, reason=str(error), seconds=_POLL_S)
             self._hints = None
 
     async def _wait(self) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 
+from syncd import events
 from syncd.clock import Clock
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Idle, Job, Send, Wait
@@ -262,12 +263,12 @@ class Session:
         for tally in (self.tally, *self._shared.chain()):
             tally.requests += 1
             tally.commands += len(send.jobs)
-        log.debug("batch.sent", commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1))
+        log.debug(events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1))
 
     def _report(self, send: Send, answer: Answer, sent_at: float) -> None:
         seconds = round(self._clock.monotonic() - sent_at, 3)
         if answer.whole is None:
-            log.debug("batch.answered", commands=len(send.jobs), seconds=seconds)
+            log.debug(events.BATCH_ANSWERED, commands=len(send.jobs), seconds=seconds)
             return
         if isinstance(answer.whole, Refused):
             if answer.whole.reach == "rate" and answer.whole.code != NOT_SENT:
@@ -276,7 +277,7 @@ class Session:
             said = answer.whole.code or answer.whole.description
         else:
             said = answer.whole.reason
-        log.warning("batch.failed", commands=len(send.jobs), seconds=seconds, reason=said)
+        log.warning(events.BATCH_FAILED, commands=len(send.jobs), seconds=seconds, reason=said)
 
     def _report_budgets(self, send: Send, answer: Answer, now: float) -> None:
         """Tell of each method in an answer what it used of its limit; louder where the portal refused it."""
@@ -287,9 +288,9 @@ class Session:
         )
         for method in dict.fromkeys(job.command.budget_key for job in send.jobs):
             if refused[method]:
-                log.warning("limit.met", refused=refused[method], **self._used(method, now))
+                log.warning(events.LIMIT_MET, refused=refused[method], **self._used(method, now))
             elif answer.whole is None:
-                log.debug("limit.told", **self._used(method, now))
+                log.debug(events.LIMIT_TOLD, **self._used(method, now))
 
     def _used(self, method: str, now: float) -> dict[str, str | float | None]:
         used_s, limit_s, resets_at = self._exchange.budget(method, now)
@@ -314,7 +315,7 @@ class Session:
         self._tell_waiting((wait.why, self._clock.now() + wait.until - now))
         if wait.until - now >= _LOGGED_WAIT_S and not self._exchange.in_flight:
             used = self._used(wait.method, now) if wait.method is not None else {}
-            log.info("limit.waited", why=wait.why, seconds=round(wait.until - now, 1), **used)
+            log.info(events.LIMIT_WAITED, why=wait.why, seconds=round(wait.until - now, 1), **used)
         waits = [asyncio.ensure_future(rung.wait()), asyncio.ensure_future(self._clock.sleep(wait.until - now))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
+from syncd import events
 from syncd.errors import EntryError
 from syncd.model import zones
 from syncd.model.item import Json, Place
@@ -312,7 +313,7 @@ def _all(read: Callable[[Json], T], rows: Iterable[Json]) -> tuple[T, ...]:
         try:
             found.append(read(row))
         except (msgspec.ValidationError, ValueError) as error:
-            _log.warning("directory.row_unreadable", reason=str(error))
+            _log.warning(events.DIRECTORY_ROW_UNREADABLE, reason=str(error))
     return tuple(found)
 
 

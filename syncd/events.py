@@ -1,0 +1,90 @@
+"""The names of all log events: `noun.past_verb`; the facts are fields. Scripts filter by them, so they never change.
+
+The text after each says when it is written, at which level, and with which fields; a test compares these with the code.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Passes: one canonical line each, by the command line and the daemon alike.
+
+PASS_DONE: Final = "pass.done"
+"""A pass has ended (info; error if an error ended it). `sync` `run` `state` `problems` `requests` `commands` `waited_s`
+`seconds` `error`, and every count of the run by its name, such as `created`.
+"""
+PASS_FAILED: Final = "pass.failed"
+"""A pass could not be recorded, because the state cannot be written (error). `sync` `error`"""
+PASS_CRASHED: Final = "pass.crashed"
+"""A pass met a defect of syncd (error, with the traceback); the other syncs go on. `sync`"""
+PASS_BACKED_OFF: Final = "pass.backed_off"
+"""A pass failed and is retried at `next` (warning). `sync` `failures` `next`"""
+SOURCE_UNREADABLE: Final = "source.unreadable"
+"""A pass ended because its source could not be read (warning). `sync` `reason`"""
+
+# Steps of a pass.
+
+SECTIONS_CREATED: Final = "sections.created"
+"""A pass has created missing sections (info). `sync` `wanted` `refused`"""
+INTENTS_RECOVERED: Final = "intents.recovered"
+"""The outcomes of changes left open by a crash or a lost answer are known (info). `sync` `intents` `created` `updated`
+`deleted` `planned_anew` `refused`
+"""
+RECOVERY_WAITED: Final = "recovery.waited"
+"""A pass waits until the portal must have finished what was sent to it before (info). `seconds`, and `intents` or
+`sections`: how many
+"""
+
+# Requests and the portal's limits.
+
+BATCH_SENT: Final = "batch.sent"
+"""A request is sent (debug). `commands` `single` `expected_s`"""
+BATCH_ANSWERED: Final = "batch.answered"
+"""A request was answered (debug). `commands` `seconds`"""
+BATCH_FAILED: Final = "batch.failed"
+"""A request had no usable answer (warning); what became of its commands is unknown. `commands` `seconds` `reason`"""
+LIMIT_WAITED: Final = "limit.waited"
+"""Requests wait for a limit of the portal (info). `why` `seconds`, and for operating time `method` `used_s` `limit_s`
+`resets_at`
+"""
+LIMIT_MET: Final = "limit.met"
+"""The portal refused commands for a limit (warning). `refused` `method` `used_s` `limit_s` `resets_at`"""
+LIMIT_TOLD: Final = "limit.told"
+"""The portal reported the operating time of a method (debug). `method` `used_s` `limit_s` `resets_at`"""
+BUDGET_UNREADABLE: Final = "budget.unreadable"
+"""What the state remembers of a portal's limits cannot be read, and is learned again (warning). `portal` `reason`"""
+DIRECTORY_ROW_UNREADABLE: Final = "directory.row_unreadable"
+"""A user, group or section of the portal has an unknown form and is left out (warning). `reason`"""
+
+# The daemon.
+
+DAEMON_STARTED: Final = "daemon.started"
+"""`syncd run` begins to make passes (info). `syncs`"""
+DAEMON_STOPPING: Final = "daemon.stopping"
+"""`syncd run` was asked to stop and finishes the passes under way (info). `running`"""
+DAEMON_STOPPED: Final = "daemon.stopped"
+"""Every pass has settled (info)."""
+DAEMON_STALLED: Final = "daemon.stalled"
+"""A pass or the scheduler makes no progress, so systemd gets no sign of life (error). `what`"""
+PORTAL_STOPPED: Final = "portal.stopped"
+"""A portal refuses the webhook and is left alone until `again` (error). `portal` `reason` `again`"""
+PORTAL_RESUMED: Final = "portal.resumed"
+"""A portal that had refused the webhook accepts it again (info). `portal`"""
+SOURCE_CHANGED: Final = "source.changed"
+"""Files of a source have changed and settled, so a pass starts (info). `sync`"""
+SOURCE_UNWATCHED: Final = "source.unwatched"
+"""The system cannot watch files, so they are looked at every few `seconds` (warning). `reason` `seconds`"""
+STATE_UNWRITABLE: Final = "state.unwritable"
+"""The time of the next pass could not be noted for `syncd status` (error). `reason`"""
+CONFIG_RELOADED: Final = "config.reloaded"
+"""A changed config is in force (info). `syncs` `portals`"""
+CONFIG_REFUSED: Final = "config.refused"
+"""A changed config has a mistake; the old one stays in force (error). `reason`"""
+PAGE_PUBLIC: Final = "page.public"
+"""The status page, which has no login, can be reached from other machines (warning). `host` `port`"""
+ALERT_RAISED: Final = "alert.raised"
+"""Something is wrong, and people are told (error). `what` `text`"""
+ALERT_RESOLVED: Final = "alert.resolved"
+"""What an alert was raised for is over (warning). `what`"""
+ALERT_FAILED: Final = "alert.failed"
+"""An alert could not be sent (error). `reason`, and of a message or a program `by` `to` `remedy`"""
