@@ -31,7 +31,7 @@ from syncd.portal.people.directory import Directory, read_directory
 from syncd.source import ReadContext, open_source
 from syncd.source.guess import Guess, guess
 from syncd.source.web.access import WebOptions, read_access
-from syncd.source.web.feed import fetch_once
+from syncd.source.web.web_source import fetch_once
 
 _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
 _MACHINES = "this machine's"

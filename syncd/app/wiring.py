@@ -25,7 +25,7 @@ from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
 from syncd.source import open_source
-from syncd.source.base import FeedCache, PortalBacked, Written
+from syncd.source.base import FeedCache, OwnEvents, PortalBacked
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
 from syncd.target.make import make_target
@@ -176,7 +176,7 @@ async def open_app(
     clock = clock or SystemClock()
     config = load_config(path, os.environ if environ is None else environ)
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
-    syncs = make_syncs(config, writable=not readonly)
+    syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
         ledger = await Ledger.open_readonly(config.state)
     else:
@@ -190,13 +190,13 @@ async def open_app(
         await ledger.close()
 
 
-def make_syncs(config: Config, *, writable: bool) -> dict[str, Sync]:
+def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Sync]:
     """Return the syncs of `config` by name; raises ConfigError when a source's options cannot be used.
 
     `writable` lets feeds from the web be kept for the next process, beside the state.
     """
     feeds = DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
-    syncs = {sync.name: make_sync(config, sync, feeds) for sync in config.syncs}
+    syncs = {sync.name: make_sync(config, sync, feeds, clock) for sync in config.syncs}
     portals = {portal.name for portal in config.portals}
     for source in (sync.source for sync in syncs.values()):
         if isinstance(source, PortalBacked) and source.portal not in portals:
@@ -204,11 +204,11 @@ def make_syncs(config: Config, *, writable: bool) -> dict[str, Sync]:
     return syncs
 
 
-def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache | None = None) -> Sync:
+def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) -> Sync:
     """Return one sync made ready; raises ConfigError when its source's options cannot be used."""
     return Sync(
         name=sync.name,
-        source=open_source(sync.source.options, sync.source.base, where=sync.source.where),
+        source=open_source(sync.source.options, sync.source.base, where=sync.source.where, clock=clock),
         target=make_target(sync),
         filter=sync.filter,
         policy=Policy(
@@ -240,7 +240,7 @@ def limits_of(config: PortalConfig) -> Limits:
     return replace(Limits.tariff(config.tariff), **config.limits.given())  # type: ignore[arg-type]
 
 
-async def _written_in(config: Config, portal: str, ledger: Ledger) -> Written:
+async def _written_in(config: Config, portal: str, ledger: Ledger) -> OwnEvents:
     """Return what syncd itself writes in a portal's calendars; links of syncs no longer configured count for all."""
     calendars = {
         sync.name: sync.target
@@ -252,7 +252,7 @@ async def _written_in(config: Config, portal: str, ledger: Ledger) -> Written:
         link for name in await ledger.linked_syncs() if name not in elsewhere for link in await ledger.of(name).links()
     ]
     kinds = {"company": "company_calendar"}
-    return Written(
+    return OwnEvents(
         events=frozenset(link.remote_id for link in links),
         sections=frozenset(link.section_id for link in links),
         names=frozenset(

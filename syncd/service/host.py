@@ -139,7 +139,7 @@ class Service:
         Raises ConfigError, with the old config still in force, if the new one cannot be used.
         """
         app = self.app
-        syncs = make_syncs(config, writable=True)
+        syncs = make_syncs(config, writable=True, clock=app.clock)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
         page = await self._open_page(config) if config.http != app.config.http else None
         # Passes whose client is about to be closed have to end first; all others go on through the reload.

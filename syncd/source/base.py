@@ -38,16 +38,14 @@ class FeedCache(Protocol):
 class ReadContext:
     """What a source may know of the pass it reads for; `cache`, where there is one, outlives the process.
 
-    `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes), `known` the
-    `changed_marker` of the last snapshot. With `moments` a time without an end is a moment, not that whole day: what
-    the entries become has a deadline rather than a length. `window` and `today` are for sources that ask a server for
-    a span of days; a file is always read whole.
+    `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes). With `moments` a time
+    without an end is a moment, not that whole day: what the entries become has a deadline rather than a length.
+    `window` and `today` are for sources that ask a server for a span of days; a file is always read whole.
     """
 
     zone: str | None
     window: Window
     today: date
-    known: str = ""
     cache: FeedCache | None = None
     moments: bool = False
 
@@ -69,7 +67,11 @@ class Source(Protocol):
 
 
 class SourceFactory(Protocol):
-    """What an entry point of the group `syncd.sources` loads."""
+    """What an entry point of the group `syncd.sources` loads.
+
+    A factory that has a parameter `clock` besides is given the process's `syncd.clock.Clock` as keyword argument, for
+    sources that wait or measure time.
+    """
 
     def __call__(self, options: Mapping[str, object], base: Path, *, where: str) -> Source:
         """Make a source from `[sync.source]`; relative paths start at `base`.
@@ -93,7 +95,7 @@ class FileBacked(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class OwnEvents:
     """What syncd writes in a portal: the events it is linked to, the sections they stand in, and those it will use.
 
     `names` are calendar type and section label (folded name or id) of every sync that writes there.
@@ -118,6 +120,6 @@ class PortalBacked(Protocol):
         """Place in the config, for messages."""
         ...
 
-    def bind(self, portal: Portal, written: Callable[[], Awaitable[Written]]) -> None:
+    def bind(self, portal: Portal, written: Callable[[], Awaitable[OwnEvents]]) -> None:
         """Give the source its portal, and what tells before each reading what syncd itself writes there."""
         ...

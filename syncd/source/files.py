@@ -1,16 +1,96 @@
-"""Which files a path means, and their bytes: the only place of the file sources that touches the disk.
+"""Files to one snapshot: which files a path means, their bytes, their text, and the entries of all of them together.
 
-A file that changes while it is read is read once more and then called unfinished; nothing is guessed about its rest.
+A file source finds and reads its files, a `FileFormat` turns each into a `Part`, and an `Assembly` joins the parts.
+Nothing is repaired or guessed: a file that changes while it is read is read once more and then called incomplete.
 """
 
 from __future__ import annotations
 
+import asyncio
+import codecs
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from glob import glob, has_magic
+from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol
 
+from syncd import collector
 from syncd.errors import SourceError
+from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.source.base import ReadContext
+from syncd.source.field_values import CONTROLS, SURROGATES
+
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NARROW = frozenset({"utf-8", "cp1251"})
+_ZEROED = "\x00" * 4
+"""No text has this many: the file is binary, or a crash left a block of it unwritten."""
+_BINARY_SHARE = 0.03
+"""A file with a NUL and more control characters than this is not text: UTF-16 read as bytes has far more."""
+_AROUND_BYTES = 50_000
+"""How much text on either side of the first byte that is not UTF-8 tells damage from another encoding."""
+_MARKUP = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|\?xml)\b", re.IGNORECASE)
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """What one file holds, while it is being put together.
+
+    `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    rejected: set[str] = field(default_factory=set)
+    incomplete: str = ""
+
+    def reject(self, where: str, uid: str, reason: str, title: str = "") -> None:
+        """Note that the thing at `where` cannot be used. Without a uid the part becomes incomplete.
+
+        Any entry that is missing from the part might be the one rejected, so none of them may be deleted.
+        """
+        self.problems.append(Problem(where=where, kind="rejected", reason=reason, key=uid or None, title=title))
+        if uid:
+            self.rejected.add(uid)
+        else:
+            self.incomplete = self.incomplete or f"{where} could not be read, so it is not known which entry it is"
+
+    def warn(self, where: str, reason: str, uid: str = "") -> None:
+        """Note something that was ignored and does not keep the entry from being used."""
+        self.problems.append(Problem(where=where, kind="warning", reason=reason, key=uid or None))
+
+
+class FileFormat(Protocol):
+    """Turns the bytes of files of one kind into parts.
+
+    With `by_file` the part of a file depends on its bytes and the context only, so an unchanged file need not be parsed
+    again when another one has changed. A format without it may remember smaller pieces than files itself.
+    """
+
+    @property
+    def suffix(self) -> str:
+        """How names of such files end, in lower case (".csv")."""
+        ...
+
+    @property
+    def by_file(self) -> bool:
+        """Whether parts of unchanged files may be kept."""
+        ...
+
+    def begin(self) -> None:
+        """Start a reading of all files; what was remembered before the last reading is forgotten."""
+        ...
+
+    def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
+        """Return what a file holds; raises SourceError if the file as a whole cannot be used."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +102,58 @@ class FileBytes:
     unsettled: str = ""
 
 
-def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
-    """Return the files that `path` means, sorted, as given in the config (relative ones stay relative to `base`).
+class FileSource:
+    """A source of the files that a path means."""
 
-    A directory means all its files ending in `suffix`, in any case. Raises SourceError when there is none.
+    def __init__(self, *, path: str, base: Path, suffix: str, assembly: Assembly) -> None:
+        self._path = path
+        self._base = base
+        self._suffix = suffix
+        self._assembly = assembly
+
+    def describe(self) -> str:
+        """Return the kind of source and its path."""
+        return f"{self._suffix.lstrip('.')} {self._path}"
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that a reading would take now, () if there are none. Blocking."""
+        try:
+            return tuple(self._base / name for name in locate(self._path, self._base, self._suffix))
+        except SourceError:
+            return ()
+
+    def folder(self) -> tuple[Path, bool]:
+        """Return the directory in which the files are or would appear, and whether they may be in subdirectories."""
+        place = self._base / self._path
+        if place.is_dir():
+            return place, False
+        below = 0
+        while has_magic(str(place)):
+            place, below = place.parent, below + 1
+        return (place, below > 1) if below else (place.parent, False)
+
+    async def read(self, context: ReadContext) -> Snapshot:
+        """Read all files now; the same bytes as last time give the same snapshot without parsing.
+
+        Raises SourceError if there is no file or none of them can be used.
+        """
+        return await asyncio.to_thread(self._read, context)
+
+    def _read(self, context: ReadContext) -> Snapshot:
+        found: list[FileBytes] = []
+        unread: list[tuple[str, SourceError]] = []
+        for name in locate(self._path, self._base, self._suffix):
+            try:
+                found.append(read_file(name, self._base))
+            except SourceError as error:
+                unread.append((name, error))
+        return self._assembly.snapshot(found, unread, context)
+
+
+def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
+    """Return the files that `path` means, sorted, as written in the config (relative ones stay relative to `base`).
+
+    A directory means all its files ending in `suffix`, in any case. Raises SourceError if there is none.
     """
     place = base / path
     if place.is_dir():
@@ -33,41 +161,197 @@ def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
             names = sorted(found.name for found in place.iterdir() if found.suffix.lower() == suffix)
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}", "let syncd read the directory") from error
-        found = tuple(str(Path(path) / name) for name in names)
+        found = [str(Path(path) / name) for name in names]
         wanted = f"a file ending in {suffix}"
-    elif has_magic(path) and not place.exists():
-        found = tuple(sorted(_files_only(glob(path, root_dir=base, recursive=True), base)))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    elif has_magic(path) and not place.exists():  # a file may be named plan[1].csv
+        matching = glob(path, root_dir=base, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        found = sorted(name for name in matching if not (base / name).is_dir())
         wanted = "a file that matches"
     else:
         return (path,)
     if not found:
         raise SourceError(f"{path}: there is not {wanted}", "check path in [sync.source]")
-    return found
+    return tuple(found)
 
 
-def read(name: str, base: Path) -> FileBytes:
-    """Return the file's bytes; raises SourceError naming the file and the remedy when it cannot be read."""
+def read_file(name: str, base: Path) -> FileBytes:
+    """Return the file's bytes; raises SourceError naming the file and the remedy if it cannot be read."""
+    path = base / name
+    content, settled = b"", False
     try:
-        content, settled = _read_once(base / name)
-        if not settled:
-            content, settled = _read_once(base / name)
+        for _ in range(2):  # a program that saves a file is usually done by the second try
+            with path.open("rb") as file:
+                before = os.fstat(file.fileno())
+                content = file.read()
+            after = path.stat()
+            # The inode too: a file that is replaced by rename may have the same size and time.
+            same = [getattr(before, one) == getattr(after, one) for one in ("st_ino", "st_size", "st_mtime_ns")]
+            settled = all(same) and len(content) == after.st_size
+            if settled:
+                break
     except OSError as error:
         remedy = "check path in [sync.source]" if isinstance(error, FileNotFoundError) else "let syncd read the file"
         raise SourceError(f"{name}: {error.strerror or error}", remedy) from error
-    return FileBytes(
-        name=name, content=content, unsettled="" if settled else f"{name} was being written while it was read"
+    unsettled = "" if settled else f"{name} was being written while it was read"
+    return FileBytes(name=name, content=content, unsettled=unsettled)
+
+
+class Assembly:
+    """Makes one snapshot of the bytes of several files; the same bytes give the same snapshot object.
+
+    `settings` holds all options that change what is read. `last` is the snapshot returned last.
+    """
+
+    def __init__(self, file_format: FileFormat, *, settings: str) -> None:
+        self._format = file_format
+        self._settings = settings
+        self._parts: dict[bytes, Part] = {}
+        self.last: Snapshot | None = None
+
+    def circumstances(self, context: ReadContext) -> str:
+        """Return everything apart from the bytes that the entries depend on."""
+        return repr((self._settings, context.zone, context.moments, context.today.year))
+
+    def snapshot(
+        self, found: Sequence[FileBytes], unread: Sequence[tuple[str, SourceError]], context: ReadContext
+    ) -> Snapshot:
+        """Return what the files hold; `unread` are those that could not be read, with the reason. Blocking.
+
+        Raises SourceError if none of them can be used.
+        """
+        under = self.circumstances(context).encode()
+        digests: list[bytes] = []
+        for file in found:
+            seen = blake2b(under, digest_size=16)
+            seen.update(repr((file.name, file.unsettled)).encode())
+            seen.update(file.content)
+            digests.append(seen.digest())
+        marker = blake2b(under + b"".join(digests), digest_size=16)
+        for name, error in unread:
+            marker.update(repr((name, str(error))).encode())
+        if self.last is None or self.last.changed_marker != marker.hexdigest():
+            # A large file makes millions of objects that live on; looking for garbage among them doubles the time.
+            with collector.resting():
+                errors = dict(unread)
+                parts = self._parse(found, digests, errors, context)
+                self.last = join(parts, errors, marker.hexdigest())
+        return self.last
+
+    def _parse(
+        self,
+        found: Iterable[FileBytes],
+        digests: Iterable[bytes],
+        errors: dict[str, SourceError],
+        context: ReadContext,
+    ) -> list[Part]:
+        """Return the parts of the files that can be used; adds the other ones to `errors`."""
+        parts: list[Part] = []
+        self._format.begin()
+        before, self._parts = self._parts, {}
+        for file, digest in zip(found, digests, strict=True):
+            part = before.get(digest)
+            if part is None:
+                try:
+                    part = self._format.parse(file.name, file.content, context)
+                except SourceError as error:
+                    errors[file.name] = error
+                    continue
+                part.incomplete = part.incomplete or file.unsettled
+            if self._format.by_file:
+                self._parts[digest] = part
+            parts.append(part)
+        if errors and not parts:
+            raise next(iter(errors.values()))
+        return parts
+
+
+def join(parts: Iterable[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
+    """Return the snapshot of several files, entries in their order.
+
+    `errors` are files that could not be used, by name. A uid belongs to the file that has it first; a second entry with
+    it is rejected with a reason that names both places.
+    """
+    first: dict[str, Entry] = {}
+    problems: list[Problem] = []
+    rejected: set[str] = set()
+    because = [str(error) for error in errors.values()]
+    for part in parts:
+        for entry in part.entries:
+            seen = first.setdefault(entry.uid, entry)
+            if seen is not entry:
+                reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
+                title = entry.details.title
+                problems.append(Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid, title=title))
+        problems.extend(part.problems)
+        rejected |= part.rejected
+        if part.incomplete:
+            because.append(part.incomplete)
+    problems.extend(Problem(where=name, kind="incomplete", reason=str(error)) for name, error in errors.items())
+    return Snapshot(
+        entries=tuple(first.values()),
+        problems=tuple(problems),
+        complete=not because,
+        incomplete_because="; ".join(because[:3]) + (f"; and {len(because) - 3} more" if len(because) > 3 else ""),
+        rejected_uids=frozenset(rejected - first.keys()),
+        changed_marker=marker,
     )
 
 
-def _files_only(names: list[str], base: Path) -> list[str]:
-    return [name for name in names if not (base / name).is_dir()]
+def decode(content: bytes, encoding: str, *, name: str, kind: str) -> str:
+    """Return the text of a file that should hold `kind` ("CSV"); line ends stay as they are.
+
+    "auto" takes the encoding of the byte order mark, else UTF-8, else Windows-1251. Text that is UTF-8 except for a few
+    bytes stays UTF-8 with those bytes as surrogates (PEP 383), so that only the entries around them are rejected (see
+    `field_values.damaged`). Raises SourceError for bytes that are not text, for a page of HTML, and if the configured
+    encoding does not fit.
+    """
+    codec = find_encoding(content) if encoding == "auto" else encoding
+    errors = "surrogateescape" if encoding == "auto" and codec in _NARROW else "strict"
+    try:
+        text = content.decode(codec, errors).removeprefix("\ufeff")
+    except UnicodeError as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = content.count(b"\n", 0, start) + 1
+        message = f"{name}:{line}: byte {start} is not {codec}"
+        raise SourceError(message, "correct encoding, or save the file again") from None
+    if "\x00" in text and (
+        _ZEROED in text or len(CONTROLS.findall(text)) - text.count("\r") > _BINARY_SHARE * len(text)
+    ):
+        remedy = f"export it as {kind}; UTF-16 without a mark needs encoding"
+        raise SourceError(f"{name} is a binary file, not {kind}, or was only half written", remedy)
+    if _MARKUP.match(text):
+        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
+    return text
 
 
-def _read_once(path: Path) -> tuple[bytes, bool]:
-    """Read the file and say whether it stayed the same file, of the same size and time, meanwhile."""
-    with path.open("rb") as file:
-        before = os.fstat(file.fileno())
-        content = file.read()
-    after = path.stat()
-    same = (before.st_ino, before.st_size, before.st_mtime_ns) == (after.st_ino, after.st_size, after.st_mtime_ns)
-    return content, same and len(content) == after.st_size
+def find_encoding(content: bytes) -> str:
+    """Return the encoding of the bytes: that of their mark, or UTF-8 if all or nearly all fit, or Windows-1251."""
+    for mark, encoding in _BOMS:
+        if content.startswith(mark):
+            return encoding
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        around = content[max(0, error.start - _AROUND_BYTES) : error.start + _AROUND_BYTES]
+    else:
+        return "utf-8"
+    text = around.decode("utf-8", "surrogateescape")
+    bad = len(SURROGATES.findall(text))
+    good = sum(char > "\x7f" for char in text) - bad
+    return "utf-8" if good > bad else "cp1251"
+
+
+def looks_like_markup(content: bytes) -> bool:
+    """Return True if the bytes begin like a page of HTML or XML, which a binary file never does."""
+    return _MARKUP.match(content[:200].decode("latin-1").removeprefix("ï»¿")) is not None
+
+
+def known_encoding(encoding: str) -> bool:
+    """Return True if `encoding` is "auto" or a text codec that Python has."""
+    if encoding == "auto":
+        return True
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError):
+        return False
+    return True

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from syncd.errors import SourceError
 from syncd.model import zones
-from syncd.source.csv import CsvOptions, delimiter_of, records
+from syncd.source.field_values import clean
+from syncd.source.files import decode, find_encoding, looks_like_markup
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import plain_lines, split
+from syncd.source.table.csv import delimiter_of, records
 from syncd.source.table.headings import find_fields
 from syncd.source.table.when import find_order
-from syncd.source.text import clean, decode, find_encoding, looks_like_markup
-from syncd.source.xlsx import XlsxOptions, rows_of_first_sheet
+from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
 
 _SAMPLE_ROWS = 500
 _CLOCKS = ("start", "start_time", "end", "end_time")
@@ -65,7 +66,7 @@ def _guess_calendar(content: bytes) -> Guess:
 def _guess_text(name: str, content: bytes) -> Guess:
     encoding = find_encoding(content)
     text = decode(content, "auto", name=name, kind="CSV")
-    delimiter, skip = delimiter_of(text, CsvOptions(type="csv", path=name, columns={}))
+    delimiter, skip = delimiter_of(text, "auto", {})
     rows, _, _ = records(text, delimiter, skip)
     if not rows:
         raise SourceError(f"{name} has no rows", "give a file with a row of titles and at least one event")

@@ -1,4 +1,4 @@
-"""Files in a place or behind an address: one choice for every source that reads a file format."""
+"""Files in a directory or behind an address: the keys and the choice that all sources of a file format share."""
 
 from __future__ import annotations
 
@@ -6,45 +6,47 @@ from pathlib import Path
 
 import msgspec
 
-from syncd.clock import SystemClock
+from syncd.clock import Clock
 from syncd.errors import ConfigError
 from syncd.source.base import Source
-from syncd.source.options import FileOptions
-from syncd.source.reading import Assembly, Begin, FileSource
-from syncd.source.web.access import WEB_KEYS, is_given, read_access
+from syncd.source.files import Assembly, FileFormat, FileSource, known_encoding
+from syncd.source.web.access import WEB_KEYS, WebOptions, is_given, read_access
+
+
+class FileOptions(WebOptions, frozen=True, kw_only=True):
+    """Keys of every source that reads files: `path` is a file, a glob or a directory; or url as in WebOptions."""
+
+    type: str
+    path: str | None = None
+
+
+class TextOptions(FileOptions, frozen=True, kw_only=True):
+    """Keys of a source of text files; `encoding` is "auto" or a codec's name."""
+
+    encoding: str = "auto"
+
 
 _NOT_READ_BY = frozenset({*WEB_KEYS, "path"})
+"""Keys that do not change what the same bytes are read as."""
+_NOTHING_GIVEN = FileOptions(type="")
 
 
-def open_files(
-    options: FileOptions,
-    base: Path,
-    *,
-    where: str,
-    suffix: str,
-    begin: Begin,
-    charset_counts: bool,
-    by_file: bool = False,
-) -> Source:
-    """Return a source of the files that `options` name by path or url; raises ConfigError beginning with `where`.
-
-    `charset_counts` lets a server name the encoding; `by_file` as in Assembly.
-    """
+def open_files(options: FileOptions, base: Path, *, where: str, file_format: FileFormat, clock: Clock) -> Source:
+    """Return a source of the files that `options` name by path or url; raises ConfigError beginning with `where`."""
+    encoding = options.encoding if isinstance(options, TextOptions) else ""
+    if encoding and not known_encoding(encoding):
+        raise ConfigError(f"{where}: unknown encoding {encoding!r}", 'e.g. "auto", "utf-8" or "cp1251"')
     settings = {key: value for key, value in msgspec.to_builtins(options).items() if key not in _NOT_READ_BY}
-    assembly = Assembly(begin=begin, settings=msgspec.json.encode(settings, order="sorted").decode(), by_file=by_file)
+    assembly = Assembly(file_format, settings=msgspec.json.encode(settings, order="sorted").decode())
     if is_given(options):
         if options.path is not None:
             raise ConfigError(f"{where}: path and url exclude each other", "keep one of them")
-        from syncd.source.web.feed import WebSource  # noqa: PLC0415 - files need none of it
+        from syncd.source.web.web_source import WebSource  # noqa: PLC0415 - files need none of it
 
         access = read_access(options, base, where=where)
-        return WebSource(
-            kind=suffix[1:],
-            access=access,
-            assembly=assembly,
-            clock=SystemClock(),
-            charset_counts=charset_counts,
-        )
+        kind = file_format.suffix[1:]
+        # A server may name the encoding, but what the config says is believed first.
+        return WebSource(kind=kind, access=access, assembly=assembly, clock=clock, charset_counts=encoding == "auto")
     if options.path is None:
         raise ConfigError(f"{where}: missing key 'path'", "a file, a glob or a directory; or url for an address")
     if options.path.lower().startswith(("http://", "https://", "webcal://")):
@@ -52,7 +54,4 @@ def open_files(
     for key in WEB_KEYS:
         if getattr(options, key) != getattr(_NOTHING_GIVEN, key):
             raise ConfigError(f"{where}: {key} goes with url, and here is a path", f"remove {key}")
-    return FileSource(path=options.path, base=base, suffix=suffix, assembly=assembly)
-
-
-_NOTHING_GIVEN = FileOptions(type="")
+    return FileSource(path=options.path, base=base, suffix=file_format.suffix, assembly=assembly)

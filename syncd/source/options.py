@@ -9,21 +9,6 @@ from typing import TypeVar
 import msgspec
 
 from syncd.errors import ConfigError
-from syncd.source.web.access import WebOptions
-
-
-class FileOptions(WebOptions, frozen=True, kw_only=True):
-    """Keys of every source that reads files: `path` is a file, a glob or a directory; or url as in WebOptions."""
-
-    type: str
-    path: str | None = None
-
-
-class TextOptions(FileOptions, frozen=True, kw_only=True):
-    """Keys of a source of text files; `encoding` is "auto" or a codec's name."""
-
-    encoding: str = "auto"
-
 
 Options = TypeVar("Options", bound=msgspec.Struct)
 

@@ -16,12 +16,12 @@ from syncd.config.tables import COLUMN_KEYS, SOURCE_KEYS, SOURCE_SECRETS, Config
 from syncd.model.names import FIELDS
 from syncd.model.template import FILTERS
 from syncd.source import open_source
-from syncd.source.bitrix24.source import Bitrix24Options
-from syncd.source.caldav.source import CaldavOptions
-from syncd.source.csv import CsvOptions
-from syncd.source.ics import IcsOptions
+from syncd.source.bitrix24.portal_source import Bitrix24Options
+from syncd.source.caldav.caldav_source import CaldavOptions
+from syncd.source.ical.ics import IcsOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
-from syncd.source.xlsx import XlsxOptions
+from syncd.source.table.csv import CsvOptions
+from syncd.source.table.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 TEXT = EXAMPLE.read_text(encoding="utf-8")

@@ -18,6 +18,9 @@ from syncd.model.entry import Details, Entry, Problem, Snapshot, Timed
 from syncd.source import ReadContext, Source
 from syncd.source.options import read_options
 
+SOURCE_API = 1
+"""The version of syncd.source that this is written for; an older syncd refuses it with a clear message."""
+
 
 class TableOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys of [sync.source]; read_options turns mistakes in them into errors that name the nearest key."""

@@ -13,7 +13,7 @@ NOT_FOR_READY = frozenset(
     {
         *("aiohttp", "attr", "icalendar", "lxml", "prometheus_client", "python_calamine", "rich", "watchfiles"),
         *("importlib.metadata", "cronsim"),
-        *("syncd.source.bitrix24.source", "syncd.source.caldav.source", "syncd.source.xlsx"),
+        *("syncd.source.bitrix24.portal_source", "syncd.source.caldav.caldav_source", "syncd.source.table.xlsx"),
         *(
             "syncd.target.crm.activity",
             "syncd.target.crm.todo",

@@ -3,8 +3,8 @@
 from datetime import date, datetime
 
 from syncd.model.entry import AllDay, Entry, Timed
-from syncd.source.ics import parse_ics
-from syncd.source.reading import Part
+from syncd.source.files import Part
+from syncd.source.ical.ics import parse_ics
 
 FIXED = "TZID:{}\nBEGIN:STANDARD\nDTSTART:16010101T000000\nTZOFFSETFROM:{}\nTZOFFSETTO:{}\nEND:STANDARD"
 SUMMER = (

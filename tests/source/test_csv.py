@@ -1,6 +1,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import AllDay, Recurrence, Reminder, Timed
-from syncd.source.csv import CsvOptions, find_delimiter, parse_csv
-from syncd.source.reading import Part
+from syncd.source.conformance import CONTEXT
+from syncd.source.files import Part
+from syncd.source.table.csv import CsvFormat, CsvOptions, find_delimiter
 
 HEADER = "ID,Title,Start,End"
 COLUMNS: dict[str, str | int] = {"uid": "ID", "title": "Title", "start": "Start", "end": "End"}
@@ -19,7 +21,8 @@ COLUMNS: dict[str, str | int] = {"uid": "ID", "title": "Title", "start": "Start"
 def parse(text: str | bytes, zone: str | None = "Europe/Moscow", **options: object) -> Part:
     columns = options.pop("columns", COLUMNS)
     chosen = CsvOptions(type="csv", path="t.csv", columns=columns, **options)  # type: ignore[arg-type]
-    return parse_csv("t.csv", text if isinstance(text, bytes) else text.encode(), chosen, zone)
+    content = text if isinstance(text, bytes) else text.encode()
+    return CsvFormat(chosen).parse("t.csv", content, replace(CONTEXT, zone=zone))
 
 
 def one(header: str, row: str, zone: str | None = "Europe/Moscow") -> Timed | AllDay:
@@ -355,7 +358,7 @@ ROWS = HEADER + "\n" + "".join(f"{n},Смена,2026-12-01,\n" for n in range(20
     ids=["utf-16-le", "utf-16-be", "a tail of zeros", "binary"],
 )
 def test_a_file_that_is_no_text_or_half_written_is_refused_whole(content: bytes) -> None:
-    with pytest.raises(SourceError, match=r"binary file, not CSV, or was written by half .*UTF-16 without a mark"):
+    with pytest.raises(SourceError, match=r"binary file, not CSV, or was only half written .*UTF-16 without a mark"):
         parse(content)
 
 

@@ -8,8 +8,7 @@ from syncd.errors import SourceError
 from syncd.source import open_source
 from syncd.source.base import ReadContext
 from syncd.source.conformance import CONTEXT
-from syncd.source.files import FileBytes, locate, read
-from syncd.source.reading import Assembly, Part
+from syncd.source.files import Assembly, FileBytes, Part, locate, read_file
 from tests.source.calendars import NIGHT, calendar, event
 
 
@@ -58,13 +57,13 @@ def test_a_path_without_any_file_is_an_error(tmp_path: Path, path: str) -> None:
 
 def test_a_missing_file_is_an_error_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"gone\.csv: No such file.*check path"):
-        read("gone.csv", tmp_path)
+        read_file("gone.csv", tmp_path)
 
 
 def test_a_file_written_to_meanwhile_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "a.csv")
     write_at_every_stat(monkeypatch, tmp_path / "a.csv", times=1)
-    found = read("a.csv", tmp_path)
+    found = read_file("a.csv", tmp_path)
     assert (found.content, found.unsettled) == (b"xmore", "")
 
 
@@ -73,7 +72,7 @@ def test_a_file_that_does_not_come_to_rest_is_said_to_be_unfinished(
 ) -> None:
     touch(tmp_path, "a.csv")
     write_at_every_stat(monkeypatch, tmp_path / "a.csv", times=2)
-    assert read("a.csv", tmp_path).unsettled == "a.csv was being written while it was read"
+    assert read_file("a.csv", tmp_path).unsettled == "a.csv was being written while it was read"
 
 
 def replace_at_every_stat(monkeypatch: pytest.MonkeyPatch, file: Path, times: int) -> None:
@@ -96,7 +95,7 @@ def replace_at_every_stat(monkeypatch: pytest.MonkeyPatch, file: Path, times: in
 def test_a_file_replaced_while_it_was_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "a.csv")
     replace_at_every_stat(monkeypatch, tmp_path / "a.csv", times=1)
-    found = read("a.csv", tmp_path)
+    found = read_file("a.csv", tmp_path)
     assert (found.content, found.unsettled) == (b"y", "")
 
 
@@ -134,13 +133,19 @@ async def test_a_file_that_goes_while_the_others_are_read_makes_the_snapshot_inc
 def test_of_many_files_only_those_that_changed_are_parsed_again() -> None:
     parsed: list[str] = []
 
-    def parse(name: str, content: bytes, _context: ReadContext) -> Part:
-        parsed.append(name)
-        if content == b"bad":
-            raise SourceError(f"{name} is bad")
-        return Part()
+    class Noted:
+        suffix, by_file = ".txt", True
 
-    assembly = Assembly(begin=lambda: parse, settings="", by_file=True)
+        def begin(self) -> None:
+            pass
+
+        def parse(self, name: str, content: bytes, _context: ReadContext) -> Part:
+            parsed.append(name)
+            if content == b"bad":
+                raise SourceError(f"{name} is bad")
+            return Part()
+
+    assembly = Assembly(Noted(), settings="")
 
     def read_all(context: ReadContext = CONTEXT, **contents: bytes) -> list[str]:
         parsed.clear()

@@ -4,8 +4,8 @@ import pytest
 
 from syncd.errors import ConfigError
 from syncd.model.entry import Moment, Span
-from syncd.source.ical.feed import FeedReader
-from syncd.source.ics import parse_ics
+from syncd.source.ical.feed_reader import FeedReader
+from syncd.source.ical.ics import parse_ics
 from tests.source.calendars import FIXED, NIGHT, SUMMER, calendar, days, event, one, parse, refusal, timed
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from syncd.errors import SourceError
 from syncd.model.entry import Moment, Reminder
-from syncd.source.ical.feed import FeedReader
+from syncd.source.files import Part
+from syncd.source.ical.feed_reader import FeedReader
+from syncd.source.ical.ics import parse_ics
 from syncd.source.ical.split import split
-from syncd.source.ical.zones import _late
-from syncd.source.ics import parse_ics
-from syncd.source.reading import Part
+from syncd.source.ical.vtimezone import _late
 from tests.source.calendars import FIXED, NIGHT, SUMMER, calendar, event, one, parse, timed
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
 
+from syncd.clock import Clock
 from syncd.errors import ConfigError
-from syncd.source import Source, open_source
+from syncd.source import SOURCE_API, Source, open_source
 from syncd.source.conformance import SourceConformance
-from tests.support.sandbox import SHIFTS, Stage, run_inline
+from tests.support.sandbox import SHIFTS, SimClock, Stage, run_inline
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -64,6 +66,42 @@ class TestTable(SourceConformance):
 def test_mistakes_are_told_as_well_as_those_of_built_in_sources(options: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigError, match=f"^the sync: .*{says}"):
         open_source(options, Path(), where="the sync")
+
+
+OPTIONS = {"type": "sqlite-table", "path": "plan.db"}
+
+
+@pytest.mark.parametrize("version", [SOURCE_API + 1, "2"])
+def test_a_plugin_written_for_a_newer_syncd_is_refused_with_the_remedy(
+    version: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd_sqlite_example.SOURCE_API", version, raising=False)
+    says = rf"^x: the source 'sqlite-table' is written for version {version} of syncd.source.*version 1 \(update syncd"
+    with pytest.raises(ConfigError, match=says):
+        open_source(OPTIONS, Path(), where="x")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_plugin_written_for_this_syncd_is_opened_whether_it_says_so_or_not(
+    declared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd_sqlite_example.SOURCE_API", SOURCE_API, raising=False)
+    if not declared:
+        monkeypatch.delattr("syncd_sqlite_example.SOURCE_API")
+    assert open_source(OPTIONS, Path(), where="x").describe() == "sqlite plan.db:schedule"
+
+
+def test_a_factory_that_asks_for_the_clock_is_given_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Clock] = []
+
+    def open_table(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
+        given.append(clock)
+        return open_source({"type": "ics", "path": "a.ics"}, base, where=where)
+
+    monkeypatch.setattr("syncd_sqlite_example.open_table", open_table)
+    clock = SimClock()
+    open_source(OPTIONS, Path(), where="x", clock=clock)
+    assert given == [clock]
 
 
 def test_a_plugin_is_configured_and_synced_like_any_other_source(tmp_path: Path) -> None:

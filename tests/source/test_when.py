@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.source.table.when import DateOrder, find_order, read_moment
-from syncd.source.table.words import duration, items, priority, reminders, status, truth
+from syncd.source.table.cell_values import duration, items, priority, reminders, status, truth
+from syncd.source.table.when import DateOrder, find_order, read_cell
 
 DAY = date(2026, 12, 31)
 NINE = timedelta(hours=9)
@@ -54,7 +54,7 @@ NINE = timedelta(hours=9)
 def test_dates_are_read_as_people_write_them(
     text: str, order: DateOrder, day: date | None, time: timedelta | None
 ) -> None:
-    found = read_moment(text, order)
+    found = read_cell(text, order)
     assert (found.day, found.time, found.offset) == (day, time, None)
 
 
@@ -62,7 +62,7 @@ def test_dates_are_read_as_people_write_them(
     ("text", "offset"), [("Z", 0), ("+03:00", 180), ("+0300", 180), ("-05:30", -330), (" +03:00", 180)]
 )
 def test_an_offset_is_kept(text: str, offset: int) -> None:
-    assert read_moment("2026-12-31T09:00:00" + text, "auto").offset == timedelta(minutes=offset)
+    assert read_cell("2026-12-31T09:00:00" + text, "auto").offset == timedelta(minutes=offset)
 
 
 @pytest.mark.parametrize(
@@ -90,19 +90,19 @@ def test_two_times_with_a_dash_are_a_range_and_no_offset(text: str, first: str, 
         hours, minutes = clock.split(":")
         return timedelta(hours=int(hours), minutes=int(minutes))
 
-    found = read_moment(text, "auto")
+    found = read_cell(text, "auto")
     assert (found.time, found.until, found.offset) == (length(first), length(last), None)
 
 
 @pytest.mark.parametrize("text", ["2026-12-31T09:00-05:00", "2026-12-31 09:00:00-05:00"])
 def test_behind_a_stamp_in_iso_a_dash_is_an_offset(text: str) -> None:
-    found = read_moment(text, "auto")
+    found = read_cell(text, "auto")
     assert (found.time, found.until, found.offset) == (NINE, None, timedelta(hours=-5))
 
 
 def test_a_dash_that_could_be_either_is_refused_with_both_ways_to_write_it() -> None:
     with pytest.raises(ValueError, match=r"two times or one with an offset \(write 09:00 - 10:00, or a T before it\)"):
-        read_moment("2026-12-31 09:00-10:00", "auto")
+        read_cell("2026-12-31 09:00-10:00", "auto")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_dash_that_could_be_either_is_refused_with_both_ways_to_write_it() -> 
 )
 def test_what_is_no_date_or_could_be_two_is_refused(text: str, order: DateOrder, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        read_moment(text, order)
+        read_cell(text, order)
 
 
 def test_one_date_that_allows_one_order_decides_for_the_file() -> None:
@@ -154,14 +154,14 @@ def test_every_moment_comes_back_from_every_form(moment: datetime) -> None:
         ("%m/%d/%Y %I:%M:%S %p", "mdy"),
         ("%Y%m%dT%H%M%S", "iso"),
     )
-    assert [read_moment(moment.strftime(form), order).wall() for form, order in forms] == [moment] * len(forms)
+    assert [read_cell(moment.strftime(form), order).wall() for form, order in forms] == [moment] * len(forms)
 
 
 @settings(deadline=None)
 @given(st.text(alphabet="0123456789./-: TZapm+", max_size=25))
 def test_a_date_is_read_or_refused_never_anything_else(text: str) -> None:
     try:
-        found = read_moment(text, "auto")
+        found = read_cell(text, "auto")
     except ValueError as error:
         assert str(error)
     else:

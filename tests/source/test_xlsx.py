@@ -13,8 +13,9 @@ import pytest
 from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import AllDay, Entry, Span
 from syncd.source import open_source
-from syncd.source.reading import Part
-from syncd.source.xlsx import XlsxOptions, parse_xlsx
+from syncd.source.conformance import CONTEXT
+from syncd.source.files import Part
+from syncd.source.table.xlsx import XlsxFormat, XlsxOptions
 from tests.source.calendars import days, timed
 from tests.source.workbooks import Cell, Formula, workbook, workbook_of
 
@@ -25,7 +26,7 @@ NINE, TEN = datetime(2026, 12, 1, 9), datetime(2026, 12, 1, 10, 20)
 
 def parse(content: bytes, columns: dict[str, str | int] | None = None, **options: object) -> Part:
     chosen = XlsxOptions(type="xlsx", path="a.xlsx", columns=columns or COLUMNS, **options)  # type: ignore[arg-type]
-    return parse_xlsx("a.xlsx", content, chosen, "Europe/Moscow")
+    return XlsxFormat(chosen).parse("a.xlsx", content, CONTEXT)
 
 
 def one(*cells: Cell | Formula, columns: dict[str, str | int] | None = None, header: tuple[str, ...] = HEADER) -> Entry:
@@ -158,7 +159,7 @@ def bomb(declared: int | None) -> bytes:
 def test_an_archive_that_unpacks_to_too_much_is_refused_whatever_it_says_of_itself(
     monkeypatch: pytest.MonkeyPatch, declared: int | None
 ) -> None:
-    monkeypatch.setattr("syncd.source.xlsx._LARGEST_BYTES", 1_000_000)
+    monkeypatch.setattr("syncd.source.table.xlsx._LARGEST_BYTES", 1_000_000)
     with pytest.raises(SourceError, match="would unpack to more than 1000000 bytes"):
         parse(bomb(declared))
 

@@ -16,9 +16,9 @@ import msgspec
 
 from syncd.errors import SourceError
 from syncd.source.caldav import dav
-from syncd.source.caldav.server import Collection, RefusedError, Server
-from syncd.source.web.client import refusal
+from syncd.source.caldav.dav_server import Collection, RefusedError, Server
 from syncd.source.web.error import WebError
+from syncd.source.web.web_client import refusal
 
 _AT_ONCE = 50
 _MOST_PAGES = 1000

@@ -1,7 +1,7 @@
 """Content lines to properties: the lexer, which gives values exactly as they stand.
 
 Parameters in quotes are icalendar's to read. Dates keep their TZID untouched here, because icalendar leaves a time
-whose TZID it does not know naive without a word; ical/values.py decides.
+whose TZID it does not know naive without a word; ical/time_values.py decides.
 """
 
 from __future__ import annotations

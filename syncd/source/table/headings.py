@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from syncd.source.table import words
-from syncd.source.table.when import DateOrder, Written, read_moment
+from syncd.source.table import cell_values
+from syncd.source.table.when import CellTime, DateOrder, read_cell
 
 _WORDS: Mapping[str, tuple[str, str]] = {
     "uid": (
@@ -282,11 +282,11 @@ def _share(content: Sequence[str], holds: Callable[[str], bool]) -> float:
     return sum(1 for text in content if holds(text)) / len(content) if content else 0.0
 
 
-def _moment(text: str) -> Written | None:
+def _moment(text: str) -> CellTime | None:
     orders: tuple[DateOrder, ...] = ("dmy", "mdy")
     for order in orders:
         try:
-            return read_moment(text, order)
+            return read_cell(text, order)
         except ValueError:
             continue
     return None
@@ -294,7 +294,7 @@ def _moment(text: str) -> Written | None:
 
 def _is_length(text: str) -> bool:
     try:
-        words.duration(text)
+        cell_values.duration(text)
     except ValueError:
         return False
     return True
@@ -302,7 +302,7 @@ def _is_length(text: str) -> bool:
 
 def _is_truth(text: str) -> bool:
     try:
-        words.truth(text)
+        cell_values.truth(text)
     except ValueError:
         return False
     return True

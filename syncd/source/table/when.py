@@ -1,4 +1,4 @@
-"""Dates and times as people write them into tables; what could mean two days is refused, never guessed.
+"""Dates and times as people write them into tables. A text that could mean two days is refused, never guessed.
 
 auto  2026-12-31  2026/12/31  20261231  31.12.2026  31.12.26; 12/31/2026 only if the whole file allows one order
 iso   2026-12-31  2026/12/31  20261231
@@ -6,7 +6,7 @@ dmy   those of iso and day, month, year with any of . / -
 mdy   those of iso and month, day, year with any of . / -
 
 Times are 9:00, 9.00, 21:30 or 9:30 pm, perhaps with an offset (09:00+03:00); or two with a dash, as timetables have
-them (8:30-9:15). A dash without blanks is an offset in 2026-12-31T09:00-05:00 and 2026-12-31 09:00:00-05:00 only.
+them (8:30-9:15). A dash without blanks is an offset only in 2026-12-31T09:00-05:00 and 2026-12-31 09:00:00-05:00.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What a cell says: a day, a time of day (from 0 to 24 hours), or both; `offset` from UTC when it is given.
+class CellTime:
+    """What a cell says: a day, a time of day (from 0 to 24 hours), or both; `offset` from UTC if it is given.
 
     `until` is the second time of a range.
     """
@@ -49,7 +49,7 @@ class Written:
     until: timedelta | None = None
 
     def wall(self) -> datetime:
-        """Return day and time together; 24:00 is midnight of the next day. Only for a value that has both."""
+        """Return day and time together; 24:00 is midnight of the next day. Raises ValueError if either is missing."""
         if self.day is None or self.time is None:
             raise ValueError("there is no time with the date")
         return datetime.combine(self.day, datetime.min.time()) + self.time
@@ -64,7 +64,8 @@ def find_order(texts: Iterable[str], setting: DateOrder) -> DateOrder:
         return setting
     day_first = month_first = False
     for text in texts:
-        found = _DATE.fullmatch(_plain(text))
+        found = _DATE.fullmatch(without_weekday(text) if _WORD.search(text) else text)
+        # Dots are day first wherever they are used, so such a date says nothing of those with a slash or a dash.
         if found and found[2] != "." and len(found[1]) < 3:
             day_first = day_first or int(found[1]) > 12
             month_first = month_first or int(found[3]) > 12
@@ -73,74 +74,63 @@ def find_order(texts: Iterable[str], setting: DateOrder) -> DateOrder:
     return "dmy" if day_first else "mdy" if month_first else "auto"
 
 
-def read_moment(text: str, order: DateOrder) -> Written:
-    """Read a date, a date with a time, or a time alone; raises ValueError with what is wrong with it."""
-    text = _plain(text)
+def read_cell(text: str, order: DateOrder) -> CellTime:
+    """Return what a date, a date with a time, or a time alone says; raises ValueError with what is wrong with it."""
+    if _WORD.search(text):
+        text = without_weekday(text)
     if found := _DATE.fullmatch(text):
         day = _day(found[1], found[2], found[3], found[4], order)
-        if not found[5]:
-            return Written(day=day)
-        return replace(_time_with_date(text, found[5]), day=day)
+        return replace(_time_with_date(text, found[5]), day=day) if found[5] else CellTime(day=day)
     if found := _COMPACT.fullmatch(text):
-        day = _calendar_day(int(found[1]), int(found[2]), int(found[3]))
+        day = _day(found[1], "-", found[2], found[3], order)
         if not found[4]:
-            return Written(day=day)
-        clock = _clock(int(found[4]), int(found[5]), int(found[6] or 0))
-        return Written(day=day, time=clock, offset=timedelta(0) if found[7] else None)
+            return CellTime(day=day)
+        return replace(_time(f"{found[4]}:{found[5]}:{found[6] or '00'}{found[7] or ''}"), day=day)
+    # A bare number is never a time: it might be an hour, but also a count, a room or a day that Excel has numbered.
     if (_TIME.fullmatch(text) and not text.isdigit()) or _RANGE.fullmatch(text):
         return _time_or_range(text)
     if (spoken := named_day(text)) is not None:
-        return replace(_time_or_range(spoken[1]) if spoken[1] else Written(), day=spoken[0])
+        return replace(_time_or_range(spoken[1]) if spoken[1] else CellTime(), day=spoken[0])
     raise ValueError(f"{text!r} is not a date or a time (write it like {_FORMS})")
 
 
 def _day(first: str, mark: str, second: str, third: str, order: DateOrder) -> date:
+    """Return the day that three numbers with `mark` between them mean; raises ValueError if they mean none or two."""
     text = mark.join((first, second, third))
-    if len(first) == 4 and len(third) <= 2:
-        if mark == ".":
-            raise ValueError(f"{text!r} is not a date (write it like {_FORMS})")
-        return _calendar_day(int(first), int(second), int(third))
-    if len(first) > 2 or len(third) not in (2, 4):
+    year_first = len(first) == 4 and len(third) <= 2 and mark != "."
+    if not year_first and (len(first) > 2 or len(third) not in (2, 4)):
         raise ValueError(f"{text!r} is not a date (write it like {_FORMS})")
-    if order == "iso":
+    if year_first:
+        year, month, day = int(first), int(second), int(third)
+    elif order == "iso":
         raise ValueError(f'{text!r} is not an ISO date, and dates = "iso" (write 2026-12-31, or change dates)')
-    year = int(third) + (2000 if len(third) == 2 else 0)
-    if order == "dmy" or (order == "auto" and mark == "."):
-        return _calendar_day(year, int(second), int(first))
-    if order == "mdy":
-        return _calendar_day(year, int(first), int(second))
-    if first.lstrip("0") == second.lstrip("0"):
-        return _calendar_day(year, int(first), int(second))  # the same day either way
-    raise ValueError(f'{text!r} could be read day first or month first (set dates = "dmy" or "mdy")')
-
-
-def _calendar_day(year: int, month: int, day: int) -> date:
+    else:
+        year, month, day = int(third) + (2000 if len(third) == 2 else 0), int(second), int(first)
+        if order == "mdy":
+            month, day = day, month
+        elif order == "auto" and mark != "." and month != day:  # 2/2/2026 is the same day in either order
+            raise ValueError(f'{text!r} could be read day first or month first (set dates = "dmy" or "mdy")')
     try:
         return date(year, month, day)
     except ValueError:
         raise ValueError(f"there is no day {year:04}-{month:02}-{day:02}") from None
 
 
-def _plain(text: str) -> str:
-    return without_weekday(text) if _WORD.search(text) else text
+def _time_with_date(whole: str, text: str) -> CellTime:
+    """Return what the time behind a date says.
 
-
-def _time_with_date(whole: str, text: str) -> Written:
-    """Read the time behind a date; what could be an offset from UTC as well as the end of a range is refused."""
+    Raises ValueError for a text in which the part behind the dash could be an offset from UTC or the end of a range.
+    """
     if _ISO_STAMP.match(whole) and _TIME.fullmatch(text):
         return _time(text)
     if re.match(r"\d{4}-", whole) and _TIME.fullmatch(text) and _LIKE_OFFSET.search(text):
-        said = f"write {_spaced(text)}, or a T before it"
-        raise ValueError(f"{whole!r} could be two times or one with an offset ({said})")
+        apart = " - ".join(part.strip() for part in text.rsplit("-", 1))
+        raise ValueError(f"{whole!r} could be two times or one with an offset (write {apart}, or a T before it)")
     return _time_or_range(text)
 
 
-def _spaced(text: str) -> str:
-    return " - ".join(part.strip() for part in text.rsplit("-", 1))
-
-
-def _time_or_range(text: str) -> Written:
-    """Read a time of day, or two; where only the second says whether it is before noon, it says so of both."""
+def _time_or_range(text: str) -> CellTime:
+    """Return a time of day, or two; in 1:00-2:30 pm the half of the day holds for both."""
     found = _RANGE.fullmatch(text)
     if found is None:
         return _time(text)
@@ -148,29 +138,25 @@ def _time_or_range(text: str) -> Written:
     first = _time(f"{found[1]} {found[2]}m" if found[2] else found[1])
     if found[4] and not found[2]:
         alike = _time(f"{found[1]} {found[4]}m")
+        # In 11:00-1:00 pm it cannot hold for the first: 11 pm comes after 1 pm.
         if alike.time is not None and last.time is not None and alike.time <= last.time:
             first = alike
     return replace(first, until=last.time)
 
 
-def _time(text: str) -> Written:
+def _time(text: str) -> CellTime:
     found = _TIME.fullmatch(text)
     if not found or not (found[2] or found[4]):
         raise ValueError(f"{text!r} is not a time (write it like 9:00, 21:30 or 9:30 pm)")
-    hour = int(found[1])
+    hour, minute, second = int(found[1]), int(found[2] or 0), int(found[3] or 0)
     if found[4]:
         if not 1 <= hour <= 12:
             raise ValueError(f"{text!r} is not a time: there is no {hour} o'clock {found[4].lower()}m")
         hour = hour % 12 + (12 if found[4].lower() == "p" else 0)
-    clock = _clock(hour, int(found[2] or 0), int(found[3] or 0))
-    return Written(time=clock, offset=_offset(found[5]) if found[5] else None)
-
-
-def _clock(hour: int, minute: int, second: int) -> timedelta:
     time = timedelta(hours=hour, minutes=minute, seconds=second)
     if minute > 59 or second > 59 or time > timedelta(hours=24):
         raise ValueError(f"there is no time {hour:02}:{minute:02}:{second:02}")
-    return time
+    return CellTime(time=time, offset=_offset(found[5]) if found[5] else None)
 
 
 def _offset(text: str) -> timedelta:

@@ -11,7 +11,7 @@ from syncd.errors import SourceError
 from syncd.source import Source, open_source
 from syncd.source.conformance import CONTEXT
 from syncd.source.web.access import Access
-from syncd.source.web.client import _is_home
+from syncd.source.web.web_client import _is_home
 from tests.source.caldav.shapes import (
     EVENTS_ONLY,
     IS_CALENDAR,

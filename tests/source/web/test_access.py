@@ -12,7 +12,7 @@ from aiohttp import web
 from syncd.errors import ConfigError, SourceError
 from syncd.source.conformance import CONTEXT
 from syncd.source.web.access import WebOptions, read_access, shown
-from syncd.source.web.client import _is_upgrade, _origin
+from syncd.source.web.web_client import _is_upgrade, _origin
 from tests.source.web.serving import ok, quick, serving, source
 
 BASIC = "Basic " + b64encode(b"me:s3cret:x").decode()

@@ -8,8 +8,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from syncd.source.caldav import dav
 from syncd.source.web.access import Access, shown
-from syncd.source.web.client import Answer, WebClient, refusal
 from syncd.source.web.error import WebError
+from syncd.source.web.web_client import Answer, WebClient, refusal
 
 _XML = "application/xml; charset=utf-8"
 _ABOUT_CALENDARS = (

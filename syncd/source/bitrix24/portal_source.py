@@ -30,11 +30,11 @@ from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.directory import Directory, Section, read_directory, read_sections, rows_of
-from syncd.source.base import ReadContext, Source, Written
-from syncd.source.bitrix24.rows import Culture, EventRow, Surroundings, read_row
+from syncd.source.base import OwnEvents, ReadContext, Source
+from syncd.source.bitrix24.event_reader import Culture, EventRow, Surroundings, read_row
+from syncd.source.field_values import clean
+from syncd.source.files import Part, join
 from syncd.source.options import read_options
-from syncd.source.reading import Part, join
-from syncd.source.text import clean
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2037, 12, 31)
 _REMEDY = "see that its webhook works: syncd check"
@@ -72,7 +72,7 @@ class Bitrix24Source:
         self._options = options
         self._where = where
         self._portal: Portal | None = None
-        self._written: Callable[[], Awaitable[Written]] | None = None
+        self._written: Callable[[], Awaitable[OwnEvents]] | None = None
         self._last: Snapshot | None = None
 
     @property
@@ -85,7 +85,7 @@ class Bitrix24Source:
         """Place in the config, for messages."""
         return self._where
 
-    def bind(self, portal: Portal, written: Callable[[], Awaitable[Written]]) -> None:
+    def bind(self, portal: Portal, written: Callable[[], Awaitable[OwnEvents]]) -> None:
         """Give the source its portal, and what tells before each reading what syncd itself writes there."""
         self._portal = portal
         self._written = written
@@ -141,7 +141,7 @@ class Bitrix24Source:
         directory: Directory,
         calendars: Sequence[Place],
         found: Mapping[str, Sequence[Section]],
-        written: Written,
+        written: OwnEvents,
     ) -> tuple[list[tuple[Place, Section, str]], list[Problem]]:
         """Return the sections to read with their owners' names; raises SourceError for one that syncd writes to."""
         wanted = {str(label).strip().casefold() for label in self._options.sections}
@@ -210,7 +210,7 @@ class Bitrix24Source:
         part: Part,
         rows: Sequence[tuple[EventRow, Place, Section, str]],
         directory: Directory,
-        written: Written,
+        written: OwnEvents,
         context: ReadContext,
     ) -> None:
         people = {user.id: user.email for user in directory.users if user.email}

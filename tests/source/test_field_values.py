@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from syncd.source.span import timed
+from syncd.source.field_values import timed_span
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ from syncd.source.span import timed
 def test_an_end_keeps_its_zone_unless_it_is_another_name_of_the_starts(
     start_zone: str, end_zone: str, kept: str
 ) -> None:
-    span = timed(datetime(2026, 3, 8, 2), datetime(2026, 3, 9, 3), start_zone, end_zone)
+    span = timed_span(datetime(2026, 3, 8, 2), datetime(2026, 3, 9, 3), start_zone, end_zone)
     assert (span.zone, span.end_zone) == (start_zone, kept)

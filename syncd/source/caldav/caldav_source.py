@@ -17,20 +17,19 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from syncd.clock import Clock, SystemClock
+from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import Snapshot
 from syncd.source.base import FeedCache, ReadContext, Source
-from syncd.source.files import FileBytes
-from syncd.source.ics import IcsParser
+from syncd.source.files import Assembly, FileBytes, join
+from syncd.source.ical.ics import IcsFormat
 from syncd.source.options import nearest, read_options
-from syncd.source.reading import Assembly, join
 from syncd.source.web.access import Access, WebOptions, read_access
-from syncd.source.web.client import WebClient
+from syncd.source.web.web_client import WebClient
 
 if TYPE_CHECKING:
     from syncd.source.caldav.collection import Known
-    from syncd.source.caldav.server import Collection, Server
+    from syncd.source.caldav.dav_server import Collection, Server
 
 _MARGIN = timedelta(days=2)
 _UNBOUNDED = (date(1970, 1, 2), date(2037, 12, 30))
@@ -43,7 +42,7 @@ class CaldavOptions(WebOptions, frozen=True, kw_only=True, forbid_unknown_fields
     calendars: tuple[str, ...] = ()
 
 
-def open_caldav(options: Mapping[str, object], base: Path, *, where: str) -> Source:
+def open_caldav(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
     """Make a source of a server's calendars; raises ConfigError beginning with `where`, also without lxml."""
     chosen = read_options(CaldavOptions, options, where=where)
     access = read_access(chosen, base, where=where)
@@ -51,7 +50,7 @@ def open_caldav(options: Mapping[str, object], base: Path, *, where: str) -> Sou
         import lxml.etree  # noqa: F401, PLC0415 - an extra: only who reads CalDAV needs it, told here with the remedy
     except ImportError:
         raise ConfigError(f"{where}: CalDAV needs lxml", "pip install 'syncd[caldav]'") from None
-    return CaldavSource(access=replace(access, family=True), patterns=chosen.calendars, clock=SystemClock())
+    return CaldavSource(access=replace(access, family=True), patterns=chosen.calendars, clock=clock)
 
 
 class CaldavSource:
@@ -61,8 +60,7 @@ class CaldavSource:
         self._access = access
         self._patterns = patterns
         self._clock = clock
-        parser = IcsParser("utf-8")
-        self._assembly = Assembly(begin=parser.begin, settings=repr(patterns))
+        self._assembly = Assembly(IcsFormat("utf-8"), settings=repr(patterns))
         self._places: tuple[tuple[str, str], ...] = ()
         self._known: dict[str, Known] | None = None
         named = repr((access.url, access.user, patterns)).encode()
@@ -79,7 +77,7 @@ class CaldavSource:
         Raises SourceError where the server cannot be reached or no calendar is found; a calendar or resource that
         cannot be read leaves its last known content in force and makes the snapshot incomplete.
         """
-        from syncd.source.caldav.server import Server  # noqa: PLC0415 - needs lxml, an extra
+        from syncd.source.caldav.dav_server import Server  # noqa: PLC0415 - needs lxml, an extra
 
         known = self._known
         if known is None:

@@ -9,10 +9,17 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from syncd.model.entry import AllDay, Moment, Reminder, Span, Timed
-from syncd.source import span
+from syncd.source.field_values import (
+    FIRST_YEAR,
+    FIRST_YEAR_OF_SERIES,
+    after,
+    all_day_span,
+    instant,
+    iso_length,
+    timed_span,
+)
 from syncd.source.ical.lines import Component, Property
-from syncd.source.ical.zones import FeedZones
-from syncd.source.span import instant
+from syncd.source.ical.vtimezone import FeedZones
 
 _STAMP = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})(Z)?)?", re.IGNORECASE)
 _DAY = timedelta(days=1)
@@ -44,7 +51,7 @@ def read_list(prop: Property, zones: FeedZones) -> Iterator[When]:
 def read_length(text: str) -> timedelta:
     """Read a signed DURATION."""
     stripped = text.strip()
-    length = span.iso_length(stripped.lstrip("+-"))
+    length = iso_length(stripped.lstrip("+-"))
     if length is None:
         raise ValueError(f"{text!r} is not a duration (PT1H30M, P1D)")
     return -length if stripped.startswith("-") else length
@@ -52,7 +59,7 @@ def read_length(text: str) -> timedelta:
 
 def read_span(component: Component, zones: FeedZones, *, series: bool) -> Span:
     """Return the span of DTSTART with DTEND or DURATION; without either a date is one day and a time a moment."""
-    first_year = span.FIRST_YEAR_OF_SERIES if series else span.FIRST_YEAR
+    first_year = FIRST_YEAR_OF_SERIES if series else FIRST_YEAR
     begin = component.first("DTSTART")
     if begin is None:
         raise ValueError("there is no DTSTART")
@@ -61,21 +68,21 @@ def read_span(component: Component, zones: FeedZones, *, series: bool) -> Span:
     length = component.first("DURATION")
     if start.zone is None:
         last = _all_day_end(start, end, length, zones)
-        return span.all_day(start.wall.date(), last, first_year=first_year)
+        return all_day_span(start.wall.date(), last, first_year=first_year)
     if end is not None:
         finish = read_when(end, zones)
         if finish.zone is None:
             raise ValueError("DTSTART has a time and DTEND has none")
-        timed = span.timed(start.wall, finish.wall, start.zone, finish.zone, first_year=first_year)
+        timed = timed_span(start.wall, finish.wall, start.zone, finish.zone, first_year=first_year)
         return _outlook_all_day(component, timed, zones) or timed
     if length is not None:
         size = read_length(length.value)
         if size < timedelta(0):
             raise ValueError(f"DURATION {length.value} is negative")
-        return span.timed(
-            start.wall, span.after(start.wall, size, start.zone), start.zone, start.zone, first_year=first_year
+        return timed_span(
+            start.wall, after(start.wall, size, start.zone), start.zone, start.zone, first_year=first_year
         )
-    return span.timed(start.wall, start.wall, start.zone, start.zone, first_year=first_year)
+    return timed_span(start.wall, start.wall, start.zone, start.zone, first_year=first_year)
 
 
 def read_rdates(prop: Property, main: Span, zones: FeedZones) -> Iterator[Span]:
@@ -87,7 +94,7 @@ def read_rdates(prop: Property, main: Span, zones: FeedZones) -> Iterator[Span]:
             start = When(wall=datetime.combine(start.wall, main.start.time()), zone=main.zone)
         if start.zone is None:
             days = main.days if isinstance(main, AllDay) else 1
-            yield span.all_day(start.wall.date(), start.wall.date() + days * _DAY)
+            yield all_day_span(start.wall.date(), start.wall.date() + days * _DAY)
         elif slash:
             yield _period(start.wall, start.zone, last, prop, zones)
         elif isinstance(main, AllDay):
@@ -99,8 +106,8 @@ def read_rdates(prop: Property, main: Span, zones: FeedZones) -> Iterator[Span]:
 def moved(main: Timed, start: datetime, zone: str) -> Timed:
     """Return a span as long as `main` that starts at another wall clock."""
     if main.zone == main.end_zone:
-        return span.timed(start, start + (main.end - main.start), zone, zone)
-    return span.timed(start, span.after(start, _length(main), zone), zone, zone)
+        return timed_span(start, start + (main.end - main.start), zone, zone)
+    return timed_span(start, after(start, _length(main), zone), zone, zone)
 
 
 def read_reminders(component: Component, main: Span, zones: FeedZones) -> tuple[tuple[Reminder, ...] | None, list[str]]:
@@ -183,11 +190,11 @@ def _period(start: datetime, zone: str, text: str, prop: Property, zones: FeedZo
         length = read_length(text)
         if length < timedelta(0):
             raise ValueError(f"the period's length {text} is negative")
-        return span.timed(start, span.after(start, length, zone), zone, zone)
+        return timed_span(start, after(start, length, zone), zone, zone)
     end = _when(text, prop, zones)
     if end.zone is None:
         raise ValueError(f"the period's end {text} has no time")
-    return span.timed(start, end.wall, zone, end.zone)
+    return timed_span(start, end.wall, zone, end.zone)
 
 
 def _before(trigger: Property, main: Span, zones: FeedZones) -> timedelta:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from syncd.model.entry import Entry, Moment, Reminder
-from syncd.source.bitrix24.rows import Culture, EventRow, Surroundings, read_row
+from syncd.source.bitrix24.event_reader import Culture, EventRow, Surroundings, read_row
 from tests.source.calendars import days, timed
 
 ROW: dict[str, Any] = {

@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from syncd.errors import ConfigError
-from syncd.model import zones
+from syncd.clock import Clock
 from syncd.source.base import ReadContext, Source
-from syncd.source.ical.feed import FeedReader
+from syncd.source.field_values import sync_zone
+from syncd.source.files import Part, decode, find_encoding
+from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.split import plain_lines, unfold
-from syncd.source.opening import open_files
-from syncd.source.options import TextOptions, read_options
-from syncd.source.reading import Parse, Part
-from syncd.source.text import decode, find_encoding, known_encoding
+from syncd.source.opening import TextOptions, open_files
+from syncd.source.options import read_options
 
 
 class IcsOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,21 +26,21 @@ class IcsOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
     type: Literal["ics"]
 
 
-def open_ics(options: Mapping[str, object], base: Path, *, where: str) -> Source:
-    """Make a source of iCalendar files; raises ConfigError beginning with `where`."""
+def open_ics(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
+    """Return a source of iCalendar files; raises ConfigError beginning with `where`."""
     chosen = read_options(IcsOptions, options, where=where)
-    if not known_encoding(chosen.encoding):
-        raise ConfigError(f"{where}: unknown encoding {chosen.encoding!r}", 'e.g. "auto", "utf-8" or "cp1251"')
-    parser = IcsParser(chosen.encoding)
-    auto = chosen.encoding == "auto"
-    return open_files(chosen, base, where=where, suffix=".ics", begin=parser.begin, charset_counts=auto)
+    return open_files(chosen, base, where=where, file_format=IcsFormat(chosen.encoding), clock=clock)
 
 
-class IcsParser:
-    """Parses iCalendar files and keeps the outcomes of one reading for the next, and no longer.
+class IcsFormat:
+    """Parses iCalendar files, and remembers the groups of the last reading for the next one, and no longer.
 
-    `begin` starts a reading; `parsed` counts the groups that had to be parsed in it.
+    Groups are smaller than files and often move between them, so no parts of files are kept. `parsed` is the number of
+    groups that the current reading had to parse.
     """
+
+    suffix = ".ics"
+    by_file = False
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
@@ -52,15 +51,14 @@ class IcsParser:
         """Number of groups that the current reading did not find unchanged."""
         return self._reader.parsed
 
-    def begin(self) -> Parse:
-        """Start a reading of all files and return what parses each of them."""
+    def begin(self) -> None:
+        """Start a reading of all files."""
         self._reader = FeedReader(known=self._reader.kept, zones=self._reader.zones)
-        return self._parse
 
-    def _parse(self, name: str, content: bytes, context: ReadContext) -> Part:
-        return parse_ics(
-            name, content, encoding=self._encoding, zone=context.zone, year=context.today.year, reader=self._reader
-        )
+    def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
+        """Return what the file holds; raises SourceError if it is not iCalendar, ConfigError for an unknown zone."""
+        year = context.today.year
+        return parse_ics(name, content, encoding=self._encoding, zone=context.zone, year=year, reader=self._reader)
 
 
 def parse_ics(
@@ -68,19 +66,17 @@ def parse_ics(
 ) -> Part:
     """Return what the file holds; `zone` is the sync's `timezone`, `year` the current year.
 
-    Raises SourceError for a file that is no iCalendar, ConfigError for an unknown `zone`.
+    Raises SourceError for a file that is not iCalendar, ConfigError for an unknown `zone`.
     """
-    iana = zones.resolve(zone) if zone else None
-    if zone and iana is None:
-        raise ConfigError(f"timezone = {zone!r} is not a time zone", "write a name like Europe/Moscow")
+    floating = sync_zone(zone)
     if not content.strip():
         return Part(incomplete=f"{name} is empty, without even a VCALENDAR")
     stream, codec = _narrow(name, content, encoding)
-    return (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=iana, year=year)
+    return (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=floating, year=year)
 
 
 def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str]:
-    """Return the stream in an encoding that ASCII is part of, and its name; checks that it is text."""
+    """Return the stream in an encoding that contains ASCII, and its name; raises SourceError if it is not text."""
     codec = find_encoding(content) if encoding == "auto" else codecs.lookup(encoding).name
     if codec.startswith(("utf-16", "utf-32")):
         return decode(content, encoding, name=name, kind="iCalendar").encode(), "utf-8"

@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 
 from syncd.model.entry import Reminder, Status
-from syncd.source.span import iso_length
+from syncd.source.field_values import iso_length
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "x", "+", "on", "✓", "да", "д", "истина", "х"})  # the last is Cyrillic
 _NO = frozenset({"no", "n", "false", "f", "0", "-", "off", "нет", "н", "ложь"})

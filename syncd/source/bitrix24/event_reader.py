@@ -21,8 +21,7 @@ from syncd.model import zones
 from syncd.model.entry import AllDay, Details, Entry, Moment, Recurrence, Reminder, Span, Timed
 from syncd.model.item import Json
 from syncd.portal.people.directory import rows_of
-from syncd.source import span
-from syncd.source.text import clean
+from syncd.source.field_values import FIRST_YEAR, FIRST_YEAR_OF_SERIES, all_day_span, clean, timed_span
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -142,13 +141,13 @@ def read_formatted(text: str) -> datetime:
 
 def _span(row: EventRow, zone: str | None) -> Span:
     start, end = read_formatted(row.date_from_formatted), read_formatted(row.date_to_formatted)
-    first_year = span.FIRST_YEAR_OF_SERIES if row.rrule else span.FIRST_YEAR
+    first_year = FIRST_YEAR_OF_SERIES if row.rrule else FIRST_YEAR
     if row.dt_skip_time == "Y":
-        return span.all_day(start.date(), end.date() + _DAY, first_year=first_year)
+        return all_day_span(start.date(), end.date() + _DAY, first_year=first_year)
     begins = zones.resolve(row.tz_from or "") or zone
     if begins is None:
         raise ValueError('the event has no time zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
-    return span.timed(start, end, begins, zones.resolve(row.tz_to or "") or begins, first_year=first_year)
+    return timed_span(start, end, begins, zones.resolve(row.tz_to or "") or begins, first_year=first_year)
 
 
 def _recurrence(row: EventRow, main: Span, around: Surroundings) -> tuple[Span, Recurrence]:

@@ -9,27 +9,26 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
-from syncd.model import zones
 from syncd.source.base import ReadContext, Source
-from syncd.source.opening import open_files
-from syncd.source.options import FileOptions, nearest, read_options
-from syncd.source.reading import Part
-from syncd.source.table.columns import check_mapping, count_found, find_columns
-from syncd.source.table.rows import RowReader
-from syncd.source.table.when import DateOrder, find_order
-from syncd.source.text import clean, looks_like_markup
+from syncd.source.field_values import clean, sync_zone
+from syncd.source.files import Part, looks_like_markup
+from syncd.source.opening import FileOptions, open_files
+from syncd.source.options import nearest, read_options
+from syncd.source.table.columns import check_mapping
+from syncd.source.table.row_reader import TableOptions, count_found, find_columns, read_table
+from syncd.source.table.when import DateOrder
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
 
 _HEADER_WITHIN = 50
-_DATE_FIELDS = ("start", "date", "end")
 _LARGEST_BYTES = 1_000_000_000
 _STEP_BYTES, _PACKED_STEP_BYTES = 1 << 20, 1 << 16
 _HALF_SECOND = timedelta(milliseconds=500)
@@ -55,7 +54,7 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     dates: DateOrder = "auto"
 
 
-def open_xlsx(options: Mapping[str, object], base: Path, *, where: str) -> Source:
+def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
     """Make a source of Excel files; raises ConfigError beginning with `where`, also without python-calamine."""
     chosen = read_options(XlsxOptions, options, where=where)
     check_mapping(chosen.columns, where=where)
@@ -68,45 +67,51 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str) -> Sourc
     except ImportError:
         raise ConfigError(f"{where}: Excel files need python-calamine", "pip install 'syncd[xlsx]'") from None
 
-    def parse(name: str, content: bytes, context: ReadContext) -> Part:
-        return parse_xlsx(name, content, chosen, context.zone, moments=context.moments)
-
-    return open_files(
-        chosen, base, where=where, suffix=".xlsx", begin=lambda: parse, charset_counts=False, by_file=True
-    )
+    return open_files(chosen, base, where=where, file_format=XlsxFormat(chosen), clock=clock)
 
 
-def parse_xlsx(name: str, content: bytes, options: XlsxOptions, zone: str | None, *, moments: bool = False) -> Part:
-    """Return what the sheet holds; `zone` is the sync's `timezone`, `moments` the context's.
+class XlsxFormat:
+    """Parses Excel files. Nothing is remembered: the part of a file depends on its bytes and the context only."""
 
-    Raises SourceError for a file that is no workbook or lacks the sheet or a mapped column, ConfigError for an unknown
-    `zone`.
-    """
-    iana = zones.resolve(zone) if zone else None
-    if zone and iana is None:
-        raise ConfigError(f"timezone = {zone!r} is not a time zone", "write a name like Europe/Moscow")
-    if not content:
-        return Part(incomplete=f"{name} is empty, without even a sheet")
-    _, cells, merged = _cells(name, content, options)
-    at = _header_row(cells, options)
-    if at is None:
-        return Part(incomplete=f"{name} has no header")
-    header = [clean(_text(cell)) for cell in _trimmed(cells[at])]
-    positions = find_columns(options.columns, header, where=f"{name}:{at + 1}")
-    headings = _headings(cells, merged, after=at)
-    rows = [
-        (number + 1, _row(cells[number], positions, len(header)))
-        for number in range(at + 1, len(cells))
-        if number not in headings
-    ]
-    order = find_order(_dates(rows, positions), options.dates)
-    part = RowReader(name=name, header=header, positions=positions, order=order, zone=iana, moments=moments).part(
-        [(line, row) for line, row in rows if any(row)]
-    )
-    if headings:
-        first = min(headings) + 1
-        part.warn(f"{name}:{first}", f"{len(headings)} rows of one merged cell are taken for headings and left out")
-    return part
+    suffix = ".xlsx"
+    by_file = True
+
+    def __init__(self, options: XlsxOptions) -> None:
+        self._options = options
+
+    def begin(self) -> None:
+        """Do nothing: there is no memory that a reading starts with."""
+
+    def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
+        """Return what the sheet holds.
+
+        Raises SourceError for a file that is not a workbook or lacks the sheet or a mapped column, ConfigError for an
+        unknown zone.
+        """
+        options = self._options
+        zone = sync_zone(context.zone)
+        if not content:
+            return Part(incomplete=f"{name} is empty, without even a sheet")
+        _, cells, merged = _cells(name, content, options)
+        at = _header_row(cells, options)
+        if at is None:
+            return Part(incomplete=f"{name} has no header")
+        header = [clean(_text(cell)) for cell in _trimmed(cells[at])]
+        positions = find_columns(options.columns, header, where=f"{name}:{at + 1}")
+        headings = _headings(cells, merged, after=at)
+        texts = (
+            (number + 1, _row(cells[number], positions, len(header)))
+            for number in range(at + 1, len(cells))
+            if number not in headings
+        )
+        rows = [(line, row) for line, row in texts if any(row)]
+        table = TableOptions(columns=options.columns, dates=options.dates, zone=zone, moments=context.moments)
+        part = read_table(name, (at + 1, header), rows, table)
+        if headings:
+            first = min(headings) + 1
+            reason = f"{len(headings)} rows of one merged cell are taken for headings and left out"
+            part.warn(f"{name}:{first}", reason)
+        return part
 
 
 def rows_of_first_sheet(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[list[str]]]:
@@ -285,11 +290,6 @@ def _text(cell: Cell) -> str:  # noqa: PLR0911 - one line per kind of cell
             return str(int(cell))
         case _:
             return str(cell)
-
-
-def _dates(rows: Iterable[tuple[int, Sequence[str]]], positions: Mapping[str, int]) -> Iterable[str]:
-    wanted = [positions[field] for field in _DATE_FIELDS if field in positions]
-    return (clean(row[at]) for _, row in rows for at in wanted if at < len(row))
 
 
 def _brief(error: Exception) -> str:

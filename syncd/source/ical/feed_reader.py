@@ -18,12 +18,12 @@ from hashlib import blake2b
 
 from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Moment, Override, Problem, Recurrence, Span
-from syncd.source.ical.event import CalendarFacts, Event, read_event, stand_in_uid, title_of
+from syncd.source.files import Part
 from syncd.source.ical.lines import Component, read_component
 from syncd.source.ical.split import Broken, Calendar, Piece, split
-from syncd.source.ical.values import moved
-from syncd.source.ical.zones import FeedZones
-from syncd.source.reading import Part
+from syncd.source.ical.time_values import moved
+from syncd.source.ical.vevent import CalendarFacts, Event, read_event, stand_in_uid, title_of
+from syncd.source.ical.vtimezone import FeedZones
 
 _UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\n]*)?:([^\n]*)")
 _CANCELS = frozenset({"CANCEL"})

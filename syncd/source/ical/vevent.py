@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from sys import intern
 
 from syncd.model.entry import Classification, Details, Moment, Recurrence, Reminder, Span, Status
+from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
 from syncd.source.ical.lines import Component, Property, read_component, split_items
-from syncd.source.ical.values import read_list, read_rdates, read_reminders, read_span, read_when
-from syncd.source.ical.zones import FeedZones
-from syncd.source.rules import read_rule
-from syncd.source.text import clean, damaged, digest, dropped
+from syncd.source.ical.time_values import read_list, read_rdates, read_reminders, read_span, read_when
+from syncd.source.ical.vtimezone import FeedZones
 
 _STATUS: dict[str, Status] = {"CONFIRMED": "CONFIRMED", "TENTATIVE": "TENTATIVE", "CANCELLED": "CANCELLED"}
 _CLASS: dict[str, Classification] = {"PUBLIC": "PUBLIC", "PRIVATE": "PRIVATE", "CONFIDENTIAL": "CONFIDENTIAL"}

@@ -21,11 +21,9 @@ from syncd.clock import Clock
 from syncd.errors import SourceError
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, ReadContext
-from syncd.source.files import FileBytes
-from syncd.source.reading import Assembly
-from syncd.source.text import find_encoding
+from syncd.source.files import Assembly, FileBytes, find_encoding
 from syncd.source.web.access import Access
-from syncd.source.web.client import Answer, WebClient, came_from, refusal
+from syncd.source.web.web_client import Answer, WebClient, came_from, refusal
 
 _GZIP = b"\x1f\x8b"
 _STEP_BYTES = 1 << 20

@@ -1,0 +1,187 @@
+"""Values of an entry's fields, checked in the same way for every source: texts, spans of time, recurrence rules.
+
+The checks raise ValueError with a reason that a person can act on; the caller knows the line. What a rule expands to,
+and how much of it the portal can hold, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from zoneinfo import ZoneInfo
+
+from syncd.errors import ConfigError
+from syncd.model import zones
+from syncd.model.entry import AllDay, Timed
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+"""C0 without tab and newline, and DEL."""
+_NAMES = {"\x00": "NUL", "\x07": "BEL", "\x08": "BS", "\x0b": "VT", "\x0c": "FF", "\x1b": "ESC", "\x7f": "DEL"}
+SURROGATES = re.compile(r"[\ud800-\udfff]")
+"""What bytes become that could not be decoded (PEP 383)."""
+_ISO = re.compile(
+    r"P(?=.)(?:(\d{1,6})W)?(?:(\d{1,7})D)?(?:T(?=.)(?:(\d{1,8})H)?(?:(\d{1,8})M)?(?:(\d{1,8})S)?)?", re.IGNORECASE
+)
+
+FIRST_YEAR = 1970
+FIRST_YEAR_OF_SERIES = 1900
+"""The series of a birthday starts with the birth; only its future days are ever shown."""
+LAST_YEAR = 2037
+"""The portal's last day is 2038-01-01 (PORTAL.md 4.7)."""
+
+_RULE_LIMITS = (
+    ("INTERVAL", 1, 100_000),
+    ("COUNT", 1, 100_000),
+    ("BYMONTH", 1, 12),
+    ("BYMONTHDAY", 1, 31),
+    ("BYYEARDAY", 1, 366),
+    ("BYWEEKNO", 1, 53),
+    ("BYSETPOS", 1, 366),
+    ("BYHOUR", 0, 23),
+    ("BYMINUTE", 0, 59),
+    ("BYSECOND", 0, 60),
+)
+"""RFC 5545, 3.3.10, compared without the sign. The limits of INTERVAL and COUNT are ours, far beyond any schedule."""
+_FREQUENCIES = frozenset({"SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
+
+
+def sync_zone(name: str | None) -> str | None:
+    """Return the IANA zone of the sync's `timezone`, None if it has none; raises ConfigError if it is not known."""
+    zone = zones.resolve(name) if name else None
+    if name and zone is None:
+        raise ConfigError(f"timezone = {name!r} is not a time zone", "write a name like Europe/Moscow")
+    return zone
+
+
+def damaged(text: str) -> bool:
+    """Return True if the text holds bytes that could not be decoded (see `files.decode`)."""
+    # isprintable is much faster than the search, and no half of a surrogate pair is printable.
+    return not text.isprintable() and SURROGATES.search(text) is not None
+
+
+def clean(text: str) -> str:
+    """Return a field's text without control characters and surrounding blanks; line ends become "\\n".
+
+    The characters dropped are invisible, and both XML and the portal refuse them.
+    """
+    if text.isprintable():
+        return text.strip()
+    return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def dropped(text: str) -> str:
+    """Return the names of the control characters that `clean` drops from the text, "" if it drops none."""
+    if text.isprintable():
+        return ""
+    found = sorted(set(CONTROLS.findall(text)) - {"\r"})
+    return ", ".join(_NAMES.get(char, f"U+{ord(char):04X}") for char in found)
+
+
+def digest(*parts: str) -> str:
+    """Return a short name for some texts that is the same on every machine."""
+    return blake2b("\x1f".join(parts).encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
+
+
+def timed_span(start: datetime, end: datetime, zone: str, end_zone: str, *, first_year: int = FIRST_YEAR) -> Timed:
+    """Return the span between two wall clocks; a span that ends at its start is a moment.
+
+    Raises ValueError for an end before the start and for years that the portal cannot hold.
+    """
+    # Two names of one zone (Europe/Kiev, Europe/Kyiv) become one: a span within a zone keeps its length on the clock
+    # when it is moved over a change of clocks, a span between zones keeps its exact length.
+    end_zone = zone if zones.same(zone, end_zone) else end_zone
+    if end < start if zone == end_zone else instant(end, end_zone) < instant(start, zone):
+        raise ValueError(f"end is before start ({end:%Y-%m-%d %H:%M} is before {start:%Y-%m-%d %H:%M})")
+    check_year(start.year, first_year)
+    if end.year > LAST_YEAR and end.date() > date(LAST_YEAR + 1, 1, 1):
+        check_year(end.year, first_year)
+    return Timed(start=start, end=end, zone=zone, end_zone=end_zone)
+
+
+def all_day_span(first: date, end: date, *, first_year: int = FIRST_YEAR) -> AllDay:
+    """Return whole days; `end` is exclusive.
+
+    Raises ValueError for an end that is not after `first` and for years that the portal cannot hold.
+    """
+    if end <= first:
+        raise ValueError(f"end is before start (it ends before {end} and starts on {first})")
+    check_year(first.year, first_year)
+    check_year((end - timedelta(days=1)).year, first_year)
+    return AllDay(first=first, end=end)
+
+
+def check_year(year: int, first_year: int = FIRST_YEAR) -> None:
+    """Raise ValueError for a year that the portal cannot hold."""
+    if not first_year <= year <= LAST_YEAR:
+        raise ValueError(f"the year {year} is outside {first_year} to {LAST_YEAR}, which is what the portal can hold")
+
+
+def after(start: datetime, length: timedelta, zone: str) -> datetime:
+    """Return the wall clock `length` after `start` in `zone`: whole days by the calendar, the rest by the clock.
+
+    RFC 5545, 3.3.6: a day may have 23 or 25 hours, an hour always has 60 minutes. Raises ValueError past year 9999.
+    """
+    days = timedelta(days=length.days)
+    try:
+        day = start + days
+        naive = day + (length - days)
+        if zone == "UTC" or length == days:
+            return naive
+        exact = instant(day, zone) + (length - days)
+        return exact.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError("the end lies past the year 9999") from None
+
+
+def iso_length(text: str) -> timedelta | None:
+    """Return an unsigned DURATION of RFC 5545 (PT1H30M, P1D, P2W), or None if the text is not one."""
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return None
+    weeks, days, hours, minutes, seconds = (int(piece or 0) for piece in found.groups())
+    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def in_zone(wall: datetime, offset: timedelta, zone: str) -> datetime:
+    """Return the wall clock in `zone` of a time given with its offset from UTC.
+
+    Raises ValueError outside the years 1 to 9999.
+    """
+    try:
+        return (wall.replace(tzinfo=UTC) - offset).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError("the time lies outside the calendar") from None
+
+
+def instant(wall: datetime, zone: str) -> datetime:
+    """Return the moment in UTC at which a clock in `zone` shows `wall`.
+
+    Raises ValueError outside the years 1 to 9999.
+    """
+    try:
+        return wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"the year {wall.year} is outside {FIRST_YEAR} to {LAST_YEAR}") from None
+
+
+def read_rule(text: str) -> str:
+    """Return an RRULE in upper case, without blanks and the property's name; raises ValueError if it is not one."""
+    from icalendar import vRecur  # noqa: PLC0415 - slow to import, and many schedules have no rule
+
+    rule = "".join(text.split()).upper().removeprefix("RRULE:").strip(";")
+    pieces = [piece.partition("=") for piece in rule.split(";")]
+    names = [name for name, _, _ in pieces]
+    if len(set(names)) < len(names) or not all(value for _, _, value in pieces):
+        raise ValueError(f"{text!r} is not a recurrence rule (write it like FREQ=WEEKLY;BYDAY=MO,WE)")
+    frequency = next((value for name, _, value in pieces if name == "FREQ"), "")
+    if frequency not in _FREQUENCIES:
+        raise ValueError(f"{text!r} is not a recurrence rule: it has no FREQ (DAILY, WEEKLY, MONTHLY or YEARLY)")
+    try:
+        parsed = vRecur.from_ical(rule)
+    except (ValueError, KeyError, IndexError) as error:
+        raise ValueError(f"{text!r} is not a recurrence rule: {error}") from None
+    for name, lowest, highest in _RULE_LIMITS:
+        if not all(lowest <= abs(int(number)) <= highest for number in parsed.get(name, ())):
+            raise ValueError(f"{text!r} is not a recurrence rule: {name} is not between {lowest} and {highest}")
+    return rule

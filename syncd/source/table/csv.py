@@ -1,0 +1,163 @@
+"""Delimited text to entries: which delimiter, which header, where each record starts.
+
+Nothing is repaired: a quote left open makes the file incomplete, a quote out of place rejects its row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from syncd.clock import Clock
+from syncd.errors import ConfigError
+from syncd.source.base import ReadContext, Source
+from syncd.source.field_values import clean, sync_zone
+from syncd.source.files import Part, decode
+from syncd.source.opening import TextOptions, open_files
+from syncd.source.options import read_options
+from syncd.source.table.columns import ColumnMap, check_mapping
+from syncd.source.table.row_reader import Row, TableOptions, count_found, read_table
+from syncd.source.table.when import DateOrder
+
+DELIMITERS = ",;\t|"
+_SAMPLE_CHARS = 100_000
+_SAMPLE_ROWS = 50
+
+
+class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of `[sync.source]` with type = "csv".
+
+    `delimiter` is "auto" or one character; `dates` as in table/when.py; `columns` maps fields to titles or numbers.
+    """
+
+    type: Literal["csv"]
+    columns: dict[str, str | int]
+    delimiter: str = "auto"
+    dates: DateOrder = "auto"
+
+
+def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
+    """Return a source of CSV files; raises ConfigError beginning with `where`."""
+    chosen = read_options(CsvOptions, options, where=where)
+    check_mapping(chosen.columns, where=where)
+    if chosen.delimiter != "auto" and (len(chosen.delimiter) != 1 or chosen.delimiter in '"\r\n'):
+        raise ConfigError(f"{where}: delimiter = {chosen.delimiter!r} is not one character", 'or leave it at "auto"')
+    return open_files(chosen, base, where=where, file_format=CsvFormat(chosen), clock=clock)
+
+
+class CsvFormat:
+    """Parses CSV files. Nothing is remembered: the part of a file depends on its bytes and the context only."""
+
+    suffix = ".csv"
+    by_file = True
+
+    def __init__(self, options: CsvOptions) -> None:
+        self._options = options
+
+    def begin(self) -> None:
+        """Do nothing: there is no memory that a reading starts with."""
+
+    def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
+        """Return what the file holds.
+
+        Raises SourceError for a file that is not CSV or lacks a mapped column, ConfigError for an unknown zone.
+        """
+        options = self._options
+        zone = sync_zone(context.zone)
+        if not content.strip():
+            return Part(incomplete=f"{name} is empty, without even a header")
+        text = decode(content, options.encoding, name=name, kind="CSV")
+        delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
+        rows, broken, open_at = records(text, delimiter, names_it)
+        if not rows:
+            return Part(incomplete=f"{name} has no header")
+        cut_at = _cut_off(rows, text)
+        if cut_at:
+            broken.append((cut_at, "the file is cut off within this row"))
+            rows.pop()
+        line, cells = rows.pop(0)
+        table = TableOptions(columns=options.columns, dates=options.dates, zone=zone, moments=context.moments)
+        part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
+        for line, reason in broken:
+            part.reject(f"{name}:{line}", "", reason)
+        if open_at:
+            part.incomplete = f"{name}:{open_at}: a quote is opened and never closed, so the rest is missing"
+        if cut_at:
+            part.incomplete = f"{name}:{cut_at}: the file ends within the row, so the rest is missing"
+        return part
+
+
+def delimiter_of(text: str, setting: str, columns: ColumnMap) -> tuple[str, bool]:
+    """Return the delimiter, and whether the first line does nothing but name one (Excel's "sep=;").
+
+    `setting` is the delimiter or "auto".
+    """
+    first = text.partition("\n")[0].rstrip("\r").strip('"')
+    named = first[4:] if first[:4].lower() == "sep=" and len(first) == 5 else ""
+    return (named or find_delimiter(text, columns)) if setting == "auto" else setting, bool(named)
+
+
+def find_delimiter(text: str, columns: ColumnMap) -> str:
+    """Return the delimiter under which the header has most mapped titles, then the most even rows, then most columns.
+
+    Quotes are respected. Of equals the first of `DELIMITERS`, so that a table of one column is cut at commas.
+    """
+    sample = text[:_SAMPLE_CHARS]
+
+    def merit(delimiter: str) -> tuple[int, float, int]:
+        rows: list[list[str]] = []
+        try:
+            for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
+                if any(row):
+                    rows.append(row)
+                if len(rows) == _SAMPLE_ROWS:
+                    break
+        except csv.Error:
+            pass  # a broken quote, or one that the sample cuts off; the rows before it say enough
+        if not rows or len(rows[0]) < 2:
+            return (count_found(columns, rows[0]) if rows else 0, 0.0, 0)
+        width = len(rows[0])
+        even = sum(len(row) == width for row in rows) / len(rows)
+        return (count_found(columns, [clean(cell) for cell in rows[0]]), even, width)
+
+    return max(DELIMITERS, key=merit)
+
+
+def records(text: str, delimiter: str, skip_first: bool) -> tuple[list[Row], list[tuple[int, str]], int]:
+    """Cut the text into records, each with the line it starts on.
+
+    Returns the records, the lines of broken ones with the reason, and the line of a quote left open (0: none).
+    """
+    source = io.StringIO(text, newline="")
+    skipped = 1 if skip_first and source.readline() else 0
+    reader = csv.reader(source, delimiter=delimiter, strict=True)
+    rows: list[Row] = []
+    broken: list[tuple[int, str]] = []
+    while True:
+        line = reader.line_num + skipped + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return rows, broken, 0
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                return rows, broken, line
+            broken.append((line, f"the row cannot be cut into cells: {error} (double a quote inside quotes)"))
+            continue
+        if any(cells):
+            rows.append((line, cells))
+
+
+def _cut_off(rows: Sequence[Row], text: str) -> int:
+    """Return the line of a last row that ends too early, or 0.
+
+    Only a row that is shorter than all others and without a line end is certainly cut off: many programs leave out the
+    last line end, and some the empty cells at the end of a row.
+    """
+    if len(rows) < 2 or text.endswith(("\n", "\r")):
+        return 0
+    line, cells = rows[-1]
+    return line if len(cells) < min(len(other) for _, other in rows[:-1]) else 0
