@@ -22,8 +22,7 @@ from syncd.clock import Clock
 from syncd.config import Config, load_config
 from syncd.config.secrets import Secret, check_webhook
 from syncd.errors import ConfigError, EntryError, SourceError
-from syncd.model.entry import Snapshot, Timed
-from syncd.model.window import Window
+from syncd.model.entry import Snapshot, Timed, Window
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook

@@ -32,7 +32,7 @@ from syncd.config.tables import (
 )
 from syncd.config.toml_lines import KeyPath
 from syncd.model.filter import Filter, compile_condition
-from syncd.model.threshold import Threshold
+from syncd.model.guard import Threshold
 
 _NAME = re.compile(r"[a-z0-9-]+")
 _MOST_PER_BATCH = 50

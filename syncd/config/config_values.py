@@ -24,8 +24,8 @@ from syncd.config.tables import (
     Uids,
 )
 from syncd.model.filter import Condition, Filter
+from syncd.model.guard import Threshold
 from syncd.model.template import Template
-from syncd.model.threshold import Threshold
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):

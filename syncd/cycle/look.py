@@ -8,9 +8,9 @@ from datetime import date
 
 from syncd.cycle.sync import Pass
 from syncd.model.edits import difference
+from syncd.model.entry import Window
 from syncd.model.item import Item, Key, Link
 from syncd.model.plan import Observation
-from syncd.model.window import Window
 
 EVERYTHING = Window(first=None, last=None)
 _GAP_DAYS = 62

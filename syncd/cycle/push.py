@@ -12,6 +12,7 @@ from syncd.cycle.directories import ensure_sections
 from syncd.cycle.recover import note_floor, recover
 from syncd.cycle.sync import Pass
 from syncd.errors import EntryError
+from syncd.model.entry import Window
 from syncd.model.fates import Fate
 from syncd.model.item import Change, Hold, Key, Link, Place
 from syncd.model.order import predecessors, waits_for
@@ -27,7 +28,6 @@ from syncd.model.record import (
     Written,
     next_hold,
 )
-from syncd.model.window import Window
 from syncd.portal.client import Job
 from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, Done, Refused, Unknown
 from syncd.portal.line.wire import Outcome as Answered

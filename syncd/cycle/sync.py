@@ -16,14 +16,13 @@ import structlog
 from syncd import events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, GuardError, SourceError, SyncdError
-from syncd.model.entry import Problem
+from syncd.model.entry import Problem, Window
 from syncd.model.fates import Fates
 from syncd.model.filter import Filter
 from syncd.model.guard import Guard
 from syncd.model.item import Link
 from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, RunState
-from syncd.model.window import Window
 from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
 from syncd.source.base import FeedCache, ReadContext, Source

@@ -18,11 +18,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from syncd.model.entry import Problem
+from syncd.model.entry import Problem, Window
 from syncd.model.item import Change, Fields, Hold, Item, Json, Key, Link, Observed, Op, fingerprint
 from syncd.model.order import rank, waiting_for
 from syncd.model.plan import Observation, Plan, Policy, Wanted
-from syncd.model.window import Window
 
 ANY_FINGERPRINT = "*"
 SAME_UPDATES_LIMIT = 3

@@ -12,8 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from syncd.model.entry import Snapshot
-from syncd.model.window import Window
+from syncd.model.entry import Snapshot, Window
 
 if TYPE_CHECKING:
     from syncd.portal.client import Portal

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import SourceError
-from syncd.model.entry import Snapshot, Timed
-from syncd.model.window import Window
+from syncd.model.entry import Snapshot, Timed, Window
 from syncd.source.base import ReadContext, Source
 
 CONTEXT = ReadContext(zone="Europe/Moscow", window=Window(first=None, last=None), today=date(2026, 11, 21))

@@ -9,10 +9,9 @@ from typing import Protocol
 
 import msgspec
 
-from syncd.model.entry import Entry, Problem
+from syncd.model.entry import Entry, Problem, Window
 from syncd.model.item import Change, Item, Key, Link, Place, PlaceKind
 from syncd.model.plan import Observation
-from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import Sought

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from syncd.model.entry import Entry, Moment
+from syncd.model.entry import Entry, Moment, Window
 from syncd.model.recurrence import CompilerMemory, compile_entry
-from syncd.model.window import Window
 from tests.model.referee import days, override, series, timed
 
 WINDOW_FIRST, WINDOW_LAST = date(2026, 1, 1), date(2027, 12, 31)

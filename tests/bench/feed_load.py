@@ -16,8 +16,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
-from syncd.model.entry import Snapshot
-from syncd.model.window import Window
+from syncd.model.entry import Snapshot, Window
 from syncd.source import ReadContext, open_source
 from tests.source.workbooks import workbook
 

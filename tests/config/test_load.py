@@ -8,7 +8,7 @@ import pytest
 
 from syncd.config import COLORS, Config, LimitsConfig, TargetConfig, find_config, load_config
 from syncd.errors import ConfigError
-from syncd.model.threshold import Threshold
+from syncd.model.guard import Threshold
 
 Write = Callable[[str], Path]
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from syncd.model.window import Window
+from syncd.model.entry import Window
 from syncd.portal.line.wire import Command, Done
 from syncd.sandbox.seed import default_world
 from tests.cycle.calendar_text import Shown, said_by_text

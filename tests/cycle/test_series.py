@@ -13,8 +13,7 @@ from random import Random
 import pytest
 
 from syncd.cycle.run import PassResult
-from syncd.model.entry import Entry
-from syncd.model.window import Window
+from syncd.model.entry import Entry, Window
 from tests.cycle.browser import differences, seen_by_month, series_stage
 from tests.cycle.calendar_text import CalendarText
 from tests.model.generated import generated_series

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.model.window import Window
+from syncd.model.entry import Window
 from tests.cycle.browser import OWNER, differences, seen_by_month, series_stage
 from tests.support.sandbox import Stage, run_inline
 

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, run_pass
-from syncd.model.entry import Details, Entry, Recurrence, Timed
+from syncd.model.entry import Details, Entry, Recurrence, Timed, Window
 from syncd.model.template import compile_template
-from syncd.model.window import Window
 from syncd.portal.people.directory import Caller, Directory, Section, User
 from syncd.target.base import ShapeContext, Shaped, ShapingMemory, Target
 from syncd.target.calendar.calendar_target import CalendarSettings, CalendarTarget

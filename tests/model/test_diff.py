@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.model.diff import ANY_FINGERPRINT, make_plan
+from syncd.model.entry import Window
 from syncd.model.item import Fields, Hold, Item, Key, Link, Observed, Place
 from syncd.model.plan import Observation, Plan, Policy, Wanted
-from syncd.model.window import Window
 
 CALENDAR = Place(kind="user", owner=5)
 WINDOW = Window(first=date(2026, 11, 1), last=date(2027, 10, 31))

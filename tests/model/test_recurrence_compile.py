@@ -7,9 +7,8 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from syncd.model.entry import Entry, Moment, Timed
+from syncd.model.entry import Entry, Moment, Timed, Window
 from syncd.model.recurrence import MOST_PIECES, Compiled, compile_entry
-from syncd.model.window import Window
 from tests.model.generated import first_starts
 from tests.model.referee import at, days, differences, override, series, timed
 

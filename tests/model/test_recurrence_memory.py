@@ -9,10 +9,9 @@ from datetime import date, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.model.entry import Entry, Recurrence
+from syncd.model.entry import Entry, Recurrence, Window
 from syncd.model.recurrence import CompilerMemory, compile_entry
 from syncd.model.recurrence.circumstances import Circumstances
-from syncd.model.window import Window
 from tests.model.generated import SERVERS, ZONES, generated_series, generated_window
 from tests.model.referee import at, days, override, series, timed
 

@@ -6,10 +6,9 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from syncd.model.entry import AllDay, Entry, Span
+from syncd.model.entry import AllDay, Entry, Span, Window
 from syncd.model.recurrence import Compiled, compile_entry, portal
 from syncd.model.recurrence.wall import as_datetime, clock_of, day_seconds, seconds
-from syncd.model.window import Window
 from tests.model.referee import days, differences, series, timed
 
 MOSCOW = "Europe/Moscow"

@@ -9,9 +9,8 @@ from datetime import date, datetime, timedelta
 import pytest
 from msgspec import structs
 
-from syncd.model.entry import Timed
+from syncd.model.entry import Timed, Window
 from syncd.model.recurrence import compile_entry
-from syncd.model.window import Window
 from tests.model.generated import SERVERS, generated_series, generated_window
 from tests.model.referee import differences, series, timed
 

@@ -9,10 +9,10 @@ from itertools import islice
 import pytest
 from dateutil.rrule import rrulestr
 
+from syncd.model.entry import Window
 from syncd.model.recurrence import compile_entry, rfc
 from syncd.model.recurrence.rrule import RuleError, parse
 from syncd.model.recurrence.wall import as_datetime, seconds
-from syncd.model.window import Window
 from tests.model.referee import at, differences, series, timed
 
 EVERY_DAY = "SU,MO,TU,WE,TH,FR,SA"

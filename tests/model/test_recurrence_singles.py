@@ -7,10 +7,9 @@ from datetime import date, datetime
 
 import pytest
 
-from syncd.model.entry import Entry, Recurrence
+from syncd.model.entry import Entry, Recurrence, Window
 from syncd.model.recurrence import MOST_PIECES
 from syncd.model.recurrence.singles import single_pieces
-from syncd.model.window import Window
 from tests.model.generated import generated_series, generated_window
 from tests.model.referee import at, differences, override, series, timed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from syncd.model.window import Window
+from syncd.model.entry import Window
 
 _DAY = timedelta(days=1)
 

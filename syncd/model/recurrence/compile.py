@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
 
-from syncd.model.entry import AllDay, Details, Entry, Problem, Recurrence, Span, Timed
+from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Span, Timed, Window
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.candidates import native_rules
 from syncd.model.recurrence.carriers import Carried, by_weekday, carry
 from syncd.model.recurrence.circumstances import Circumstances
 from syncd.model.recurrence.occurrences import Group, Occurrences, expand, last_day, start_of
+from syncd.model.recurrence.piece import Compiled, Piece
 from syncd.model.recurrence.portal import END_OF_TIME
 from syncd.model.recurrence.proof import shows
 from syncd.model.recurrence.rrule import Rule, RuleError, parse
@@ -31,7 +32,6 @@ from syncd.model.recurrence.settled import settled
 from syncd.model.recurrence.summary import summarise
 from syncd.model.recurrence.wall import DAY, WallClock, as_date, as_datetime, clock_of, day_seconds
 from syncd.model.rule import NativeRule
-from syncd.model.window import Window
 
 MOST_PIECES = 2000
 HORIZON = timedelta(days=730)
@@ -40,33 +40,6 @@ _FAR_YEARS = 20
 _FAR_YEAR = 2100
 _LAST_YEAR = 9000
 _CHUNK_DAYS = 900
-
-
-# Pieces and what holds them are made for every entry in every pass; structs are made several times faster.
-class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing the portal should hold of an entry: a single event, or a native series when `rule` is given.
-
-    `id` is stable: "" for the only or main piece, else the original start it begins with ("20260105",
-    "20260105T0900"). `span` is the first occurrence, in RFC terms; `details` those of the series or of the override.
-    """
-
-    id: str
-    span: Span
-    rule: NativeRule | None
-    details: Details
-    where: str
-
-
-class Compiled(msgspec.Struct, frozen=True, kw_only=True):
-    """The pieces of one entry in order of their first occurrence.
-
-    `summary` tells a person what a series became, and is "" for a single event. Problems are of kind "rejected" (then
-    there are no pieces) or "warning".
-    """
-
-    pieces: tuple[Piece, ...]
-    summary: str
-    problems: tuple[Problem, ...]
 
 
 _NOTHING = Compiled(pieces=(), summary="", problems=())
@@ -361,3 +334,60 @@ class _Compiler:
                 "passes carry it on"
             )
         return tuple(Problem(where=self._entry.where, kind="warning", reason=reason) for reason in reasons)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    entry: Entry
+    portal_zone: str
+    compiled: Compiled
+    circumstances: Circumstances
+
+
+class CompilerMemory:
+    """`compile_entry` with a memory; `compiled` counts the series it could not answer from memory."""
+
+    def __init__(self) -> None:
+        self._turn: object = None
+        self._before: dict[str, _Kept] = {}
+        self._now: dict[str, _Kept] = {}
+        self.compiled = 0
+
+    def compile(self, entry: Entry, *, window: Window, portal_zone: str, today: date, turn: object) -> Compiled:
+        """Return what `compile_entry` returns.
+
+        `turn` is any object that stands for the pass: with a new one, what the pass before the last left is forgotten.
+        """
+        if turn is not self._turn:
+            self._turn, self._before, self._now = turn, self._now, {}
+        if entry.recurrence is None and not entry.overrides:
+            return compile_once(entry, window, portal_zone)
+        kept = self._now.get(entry.uid) or self._before.get(entry.uid)
+        compiled = None
+        if kept is not None and kept.portal_zone == portal_zone and kept.circumstances.hold(window, today):
+            compiled = _same_elsewhere(kept, entry)
+        if kept is None or compiled is None:
+            self.compiled += 1
+            circumstances = Circumstances(window, today)
+            compiled = compile_in(entry, circumstances, portal_zone)
+            kept = _Kept(entry=entry, portal_zone=portal_zone, compiled=compiled, circumstances=circumstances)
+        elif compiled is not kept.compiled:
+            kept = replace(kept, entry=entry, compiled=compiled)
+        self._now[entry.uid] = kept
+        return compiled
+
+
+def _same_elsewhere(kept: _Kept, entry: Entry) -> Compiled | None:
+    """Return what was kept when `entry` is the same, wherever it stands in its file by now; None when it is not."""
+    old = kept.entry
+    if old is entry or old == entry:
+        return kept.compiled
+    if kept.compiled.problems or len(old.overrides) != len(entry.overrides):
+        return None
+    pairs = tuple(zip(old.overrides, entry.overrides, strict=True))
+    here = tuple(replace(now, where=before.where) for before, now in pairs)
+    if replace(entry, where=old.where, overrides=here) != old:
+        return None
+    places = {before.where: now.where for before, now in pairs} | {old.where: entry.where}
+    pieces = tuple(msgspec.structs.replace(piece, where=places[piece.where]) for piece in kept.compiled.pieces)
+    return msgspec.structs.replace(kept.compiled, pieces=pieces)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from syncd.model.entry import AllDay, Entry, Problem, Recurrence
+from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Window
 from syncd.model.recurrence import rfc
-from syncd.model.recurrence.compile import HORIZON, MOST_PIECES, Compiled, Piece
+from syncd.model.recurrence.compile import HORIZON, MOST_PIECES
 from syncd.model.recurrence.occurrences import Occurrences, expand, last_day, start_of
+from syncd.model.recurrence.piece import Compiled, Piece
 from syncd.model.recurrence.rrule import RuleError, parse
 from syncd.model.recurrence.wall import as_date, as_datetime, day_seconds
-from syncd.model.window import Window
 
 _FAR_YEARS = 20
 _LAST_YEAR = 9000

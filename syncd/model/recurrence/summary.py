@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 from syncd.model.entry import Entry, Recurrence
+from syncd.model.recurrence.piece import Piece
 from syncd.model.recurrence.rrule import Rule
 from syncd.model.rule import WEEKDAYS
-
-if TYPE_CHECKING:
-    from syncd.model.recurrence.compile import Piece
 
 _UNITS = {
     "YEARLY": ("yearly", "years"),

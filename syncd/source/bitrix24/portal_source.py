@@ -23,9 +23,8 @@ from syncd.errors import (
     SourceError,
     SourceRefusedError,
 )
-from syncd.model.entry import Problem, Snapshot
+from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.item import Json, Place
-from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError
 from syncd.portal.line.wire import Command, Done

@@ -16,13 +16,12 @@ import msgspec
 
 from syncd.errors import EntryError
 from syncd.model.colors import color_of
-from syncd.model.entry import Details, Entry, Problem, Span
+from syncd.model.entry import Details, Entry, Problem, Span, Window
 from syncd.model.filter import Condition
 from syncd.model.item import Change, Item, Key, Link, Place, PlaceKind
 from syncd.model.plan import Observation
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
-from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import Sought

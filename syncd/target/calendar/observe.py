@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from syncd.errors import PortalUnreachableError
+from syncd.model.entry import Window
 from syncd.model.item import Fields, Item, Json, Key, Link, Observed, Place
 from syncd.model.plan import Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
-from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Outcome
 from syncd.portal.people.directory import rows_of

@@ -12,12 +12,11 @@ from datetime import date
 from typing import Literal
 
 from syncd.errors import EntryError
-from syncd.model.entry import Details, Entry
+from syncd.model.entry import Details, Entry, Window
 from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Place, PlaceKind
 from syncd.model.plan import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
-from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import OWNER_TYPES, Client, phone_word

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from syncd.errors import PortalUnreachableError
+from syncd.model.entry import Window
 from syncd.model.item import PLACE_KINDS, Change, Fields, Json, Key, Link, Observed, Place
 from syncd.model.plan import Observation
-from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Outcome, Refused
 from syncd.portal.people.crm import OWNER_TYPES

@@ -14,12 +14,11 @@ from zoneinfo import ZoneInfo
 
 from syncd.errors import EntryError
 from syncd.model import zones
-from syncd.model.entry import AllDay, Entry, Problem, Span
+from syncd.model.entry import AllDay, Entry, Problem, Span, Window
 from syncd.model.item import PLACE_KINDS, Item, Json, Place
 from syncd.model.recurrence import Piece
 from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template
-from syncd.model.window import Window
 from syncd.portal.line.wire import Command
 from syncd.portal.people.crm import Client, OwnerType, Sought, sought
 from syncd.portal.people.directory import Directory, caller_zone, offset_s, server_zone

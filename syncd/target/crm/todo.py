@@ -16,12 +16,11 @@ from typing import Literal
 import msgspec
 
 from syncd.errors import EntryError
-from syncd.model.entry import AllDay, Details, Entry, Span
+from syncd.model.entry import AllDay, Details, Entry, Span, Window
 from syncd.model.item import PLACE_KINDS, Change, Fields, Item, Json, Key, Link, Observed, Place, PlaceKind
 from syncd.model.plan import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
-from syncd.model.window import Window
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import OWNER_TYPES, Client

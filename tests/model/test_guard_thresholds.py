@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from syncd.model.threshold import Threshold
+from syncd.model.guard import Threshold
 
 
 @pytest.mark.parametrize(
