@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from math import isfinite
 
 from syncd.cycle.plan import Prepared
-from syncd.cycle.run import PassResult
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Json
@@ -87,9 +86,9 @@ def problem_document(problem: Problem) -> dict[str, Json]:
     return {"where": problem.where, "key": problem.key, "kind": problem.kind, "reason": problem.reason}
 
 
-def runs_document(results: Iterable[PassResult]) -> dict[str, Json]:
+def runs_document(records: Iterable[RunRecord]) -> dict[str, Json]:
     """Return the document of `sync --json`."""
-    return {"runs": [run_document(result.record) for result in results]}
+    return {"runs": [run_document(record) for record in records]}
 
 
 def run_document(record: RunRecord) -> dict[str, Json]:

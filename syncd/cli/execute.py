@@ -8,7 +8,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TextIO, cast
@@ -16,6 +16,7 @@ from typing import TextIO, cast
 from syncd.errors import SyncdError
 
 INTERRUPTED = 130
+_WORST_FIRST = (130, 3, 2, 4, 5, 1)  # README, "Exit codes"
 _SECOND_SIGNAL_NOTE = "stopping after the batches in flight; once more to stop at once"
 
 
@@ -99,6 +100,12 @@ async def _with_signals(command: Command, arguments: argparse.Namespace) -> int:
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, on_signal)
     return await command(arguments, stop)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the exit code that matters most: what stops every pass comes before what concerns a few entries."""
+    found = set(codes)
+    return next((code for code in _WORST_FIRST if code in found), 0)
 
 
 def config_path(arguments: argparse.Namespace) -> Path:

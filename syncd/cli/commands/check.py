@@ -11,8 +11,7 @@ from rich.text import Text
 from syncd.app.check import Check, check_all, check_document
 from syncd.app.wiring import open_app
 from syncd.cli import show
-from syncd.cli.commands.passes import worst
-from syncd.cli.execute import config_path
+from syncd.cli.execute import config_path, worst
 
 
 async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:

@@ -12,8 +12,7 @@ from rich.console import Console
 from syncd.app import report
 from syncd.app.wiring import App, open_app
 from syncd.cli import progress, show
-from syncd.cli.commands.passes import worst
-from syncd.cli.execute import config_path
+from syncd.cli.execute import config_path, worst
 from syncd.cli.question import agreed
 from syncd.cycle.look import read_back
 from syncd.cycle.plan import Prepared

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterable
 
 from syncd.app import documents, pinned, report
 from syncd.app.wiring import App, open_app
 from syncd.cli import progress, show
-from syncd.cli.execute import config_path
+from syncd.cli.execute import config_path, worst
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import GuardError, SyncdError
-
-_WORST_FIRST = (130, 3, 2, 4, 5, 1)  # README, "Exit codes"
-
-
-def worst(codes: Iterable[int]) -> int:
-    """Return the exit code that matters most: what stops every pass comes before what concerns a few entries."""
-    found = set(codes)
-    return next((code for code in _WORST_FIRST if code in found), 0)
 
 
 async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -94,5 +85,5 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     if arguments.report:
         report.write(arguments.report, results)
     if arguments.json:
-        show.document(documents.runs_document(results))
+        show.document(documents.runs_document(one.record for one in results))
     return worst(one.exit_code for one in results)
