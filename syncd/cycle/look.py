@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from syncd.cycle.sync import Pass
-from syncd.model.edits import difference
 from syncd.model.entry import Window
 from syncd.model.item import Item, Key, Link
-from syncd.model.plan import Observation
+from syncd.model.observation import Observation
 
 EVERYTHING = Window(first=None, last=None)
 _GAP_DAYS = 62
@@ -55,7 +54,7 @@ async def read_back(run: Pass, keys: Iterable[Key], deleted: Sequence[Link] = ()
     seen = await observe_links(run, [*links, *deleted])
     wrong = dict.fromkeys(wanted - {link.key for link in links}, "it is not in the portal")
     for link in links:
-        if (differs := difference(seen, link)) is not None:
+        if (differs := seen.difference(link)) is not None:
             wrong[link.key] = differs
     wrong |= {link.key: "it still stands in the portal" for link in deleted if link.remote_id not in seen.gone}
     return ReadBack(confirmed=frozenset((wanted | {link.key for link in deleted}) - set(wrong)), wrong=wrong)
@@ -72,13 +71,13 @@ async def without_siblings(run: Pass, observation: Observation, own: Iterable[Li
         return observation
     ours = {link.remote_id for link in own}
     theirs = await run.ledger_of_all.linked_ids(others, on_cards=on_cards)
-    coming = {
-        observation.signature(intent.item) for intent in await run.ledger_of_all.open_creates(others, on_cards=on_cards)
-    } - {""}
+    signature = observation.comparison.signature
+    intents = await run.ledger_of_all.open_creates(others, on_cards=on_cards)
+    coming = {signature(intent.item) for intent in intents} - {""}
     kept = {
         remote_id: seen
         for remote_id, seen in observation.events.items()
-        if remote_id in ours or (remote_id not in theirs and seen.signature not in coming)
+        if remote_id in ours or (remote_id not in theirs and not (coming and signature(seen) in coming))
     }
     return replace(observation, events=kept)
 

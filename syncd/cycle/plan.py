@@ -13,11 +13,11 @@ from syncd.cycle.look import observe, without_siblings
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.sync import Pass, check_home
 from syncd.model.diff import make_plan
-from syncd.model.edits import difference
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.guard import believed
 from syncd.model.item import Hold, Item, Key, Link
-from syncd.model.plan import Observation, Plan
+from syncd.model.observation import Observation
+from syncd.model.plan import Plan
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
 from syncd.state.notes import Uids
@@ -192,7 +192,7 @@ async def _planned(
 def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> frozenset[Key]:
     """Return the linked items that were read and found to be as they were sent."""
     touched = {change.key for change in (*plan.changes, *plan.conflicts)}
-    return frozenset(link.key for link in links if link.key not in touched and difference(observation, link) is None)
+    return frozenset(link.key for link in links if link.key not in touched and observation.difference(link) is None)
 
 
 def _gone(run: Pass, shaping: Shaping, links: Sequence[Link], observation: Observation) -> dict[Key, int]:

@@ -310,7 +310,7 @@ async def _confirm_updates(run: Pass, sent: Sequence[Change]) -> bool:
         event, item = seen.events.get(link.remote_id), changes[link.key].item
         if event is None or event.version is None or item is None:
             continue
-        if not seen.differing(item.fields, event.fields):  # else a person was there in between
+        if not seen.comparison.differing(item.fields, event.fields):  # else a person was there in between
             versions[link.key] = event.version
     await run.ledger.relearn(versions)
     return bool(gone)

@@ -14,7 +14,7 @@ from syncd.clock import sleep_or_stop
 from syncd.cycle.look import EVERYTHING, joined, observe
 from syncd.cycle.sync import Pass
 from syncd.model.item import Key, Link
-from syncd.model.plan import Observation
+from syncd.model.observation import Observation
 from syncd.model.record import Dropped, Intent, Settlement
 from syncd.model.recover import findings, unlinked
 

@@ -12,16 +12,16 @@ It takes values and returns a plan; it never asks the portal, the clock or the l
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from syncd.model.entry import Problem, Window
 from syncd.model.item import Change, Fields, Hold, Item, Json, Key, Link, Observed, Op, fingerprint
+from syncd.model.observation import Comparison, Observation, equal
 from syncd.model.order import rank, waiting_for
-from syncd.model.plan import Observation, Plan, Policy, Wanted
+from syncd.model.plan import Plan, Policy, Wanted
 
 ANY_FINGERPRINT = "*"
 SAME_UPDATES_LIMIT = 3
@@ -77,7 +77,7 @@ def make_plan(
         if link is not None:
             _keep(draft, item, link, policy, observation, hold)
         elif adoptable is not None and (found := adoptable.take(item)):
-            _adopt(draft, item, found, adoptable.differing, adoptable.mark(item.key))
+            _adopt(draft, item, found, adoptable.comparison)
         else:
             draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
@@ -200,7 +200,7 @@ def _edited_fields(link: Link, observation: Observation) -> tuple[str, ...]:
     seen = observation.events.get(link.remote_id)
     if seen is None or seen.version is None or seen.version == link.version:
         return ()
-    names = observation.differing(link.sent, seen.fields)
+    names = observation.comparison.differing(link.sent, seen.fields)
     return (*names, "section") if seen.section_id != link.section_id else names
 
 
@@ -247,16 +247,11 @@ def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
     differences: dict[str, tuple[Json, Json]] = {
         name: (before.get(name), item.fields.get(name))
         for name in sorted(set(before) | set(item.fields))
-        if not _same(before.get(name), item.fields.get(name))
+        if not equal(before.get(name), item.fields.get(name))
     }
     if link.section != item.section:
         differences["section"] = (link.section, item.section)
     return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences)
-
-
-def _same(one: Json, other: Json) -> bool:
-    """Compare two JSON values; a list that went through the ledger is a tuple's equal."""
-    return one == other or json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 class _Adoptable:
@@ -264,22 +259,20 @@ class _Adoptable:
 
     def __init__(self, links: Iterable[Link], observation: Observation) -> None:
         claimed = {link.remote_id for link in links}
-        self.differing = observation.differing
-        self.mark = observation.mark
-        self._observation = observation
+        self.comparison = observation.comparison
         self._by_name: dict[str, list[Observed]] = defaultdict(list)
         self._given: set[int] = set()
         for remote_id in sorted(observation.events, reverse=True):
             seen = observation.events[remote_id]
             if remote_id not in claimed and not seen.damage:
-                for name in filter(None, (seen.mark, seen.signature)):
+                for name in filter(None, (seen.mark, self.comparison.signature(seen))):
                     self._by_name[name].append(seen)
 
     def take(self, item: Item) -> Observed | None:
         """Return the event that is `item` already, oldest first, and never give it away again."""
         if item.section_id is None:
             return None
-        for name in (self._observation.mark(item.key), self._observation.signature(item)):
+        for name in (self.comparison.mark(item), self.comparison.signature(item)):
             candidates = self._by_name.get(name, [])
             while candidates:
                 seen = candidates.pop()
@@ -289,11 +282,9 @@ class _Adoptable:
         return None
 
 
-def _adopt(
-    draft: _Draft, item: Item, seen: Observed, differing: Callable[[Fields, Fields], tuple[str, ...]], mark: str
-) -> None:
+def _adopt(draft: _Draft, item: Item, seen: Observed, comparison: Comparison) -> None:
     """Take over what stands there already, and put right what differs; with our own mark on it, it was ours before."""
-    names = differing(item.fields, seen.fields)
+    names = comparison.differing(item.fields, seen.fields)
     sent = {**item.fields, **{name: seen.fields.get(name) for name in names}}
     link = Link(
         key=item.key,
@@ -308,7 +299,7 @@ def _adopt(
         starts_on=item.starts_on,
         ends_on=item.ends_on,
         start=item.start,
-        adopted=not (seen.mark and seen.mark == mark),
+        adopted=not (seen.mark and seen.mark == comparison.mark(item)),
     )
     reason = "an identical event already stands there"
     draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=seen, reason=reason))

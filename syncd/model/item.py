@@ -98,10 +98,10 @@ class Item:
 
 def fingerprint(fields: Fields, section: str) -> str:
     """Return the hash that tells two states of an item apart; equal fields in any order give equal hashes."""
-    return hashlib.blake2b(_canonical([section, fields]), digest_size=16).hexdigest()
+    return hashlib.blake2b(canonical([section, fields]), digest_size=16).hexdigest()
 
 
-def _canonical(value: Json) -> bytes:
+def canonical(value: Json) -> bytes:
     """Return `value` as JSON without blanks, its keys in order.
 
     What orjson refuses (halves of surrogate pairs, numbers beyond 64 bits) the slower encoder of Python takes, which
@@ -173,9 +173,8 @@ class Hold:
 class Observed:
     """What the portal holds now, as far as syncd may know it.
 
-    `fields` are the portal's values in the form of an item's fields; `signature` identifies an event by what is
-    visible (same section, name without white space, wall start and end, zone, rule). `mark` is the recovery mark
-    found in the description, if any. `damage` says what a person did to it that no update can put right.
+    `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any.
+    `damage` says what a person did to it that no update can put right.
     """
 
     remote_id: int
@@ -183,7 +182,6 @@ class Observed:
     section_id: int
     version: int | None
     fields: Fields
-    signature: str
     mark: str = ""
     title: str = ""
     start: str = ""

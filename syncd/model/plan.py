@@ -1,13 +1,13 @@
-"""What goes into a plan and what comes out: policy, what the source asks for, what was observed, and the changes."""
+"""What goes into a plan and what comes out: policy, what the source asks for, and the changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from syncd.model.entry import Problem
-from syncd.model.item import Change, Fields, Item, Key, Link, Observed
+from syncd.model.item import Change, Item, Key, Link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +32,6 @@ class Wanted:
     uids: frozenset[str]
     unusable: frozenset[str] = frozenset()
     complete: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """What a verify pass found: events by remote id, and linked ids that are certainly gone.
-
-    `differing` tells which of our own fields a person changed: (sent, observed) -> field names.
-    """
-
-    events: Mapping[int, Observed]
-    gone: frozenset[int]
-    signature: Callable[[Item], str]
-    mark: Callable[[Key], str]
-    differing: Callable[[Fields, Fields], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from syncd.model.fates import Fate
 from syncd.model.item import Hold, Key, Observed
-from syncd.model.plan import Observation
+from syncd.model.observation import Observation
 from syncd.model.record import REFUSED, Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold
 
 _DROPPED = Fate(kind="dropped")
@@ -50,7 +50,7 @@ def unlinked(observation: Observation, claimed: Collection[int], floor: int) -> 
     for remote_id in sorted(observation.events):
         if remote_id not in claimed and remote_id > floor:
             seen = observation.events[remote_id]
-            for name in filter(None, (seen.mark, seen.signature)):
+            for name in filter(None, (seen.mark, observation.comparison.signature(seen))):
                 free.setdefault(name, []).append(remote_id)
     return free
 
@@ -89,7 +89,7 @@ def _created(intent: Intent, observation: Observation, free: Mapping[str, Sequen
         return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,))
     seen = observation.events[remote_id]
     created = Fate(kind="created", remote_id=remote_id)
-    if observation.differing(intent.fields, seen.fields):
+    if observation.comparison.differing(intent.fields, seen.fields):
         # A person has edited it since, or it is the twin of another entry: it is ours, but has to be written again.
         outcome = Written(remote_id=remote_id, version=None)
         return Finding(intent=intent, outcome=outcome, fates=(created,), doubted=True)
@@ -129,8 +129,8 @@ def _shown(intent: Intent, observation: Observation) -> Observed | None:
     seen = observation.events.get(intent.remote_id) if intent.remote_id is not None else None
     if seen is None or intent.before is None or seen.section_id != intent.section_id:
         return None
-    done = observation.differing(intent.before, seen.fields) and not observation.differing(intent.fields, seen.fields)
-    return seen if done else None
+    differing = observation.comparison.differing
+    return seen if differing(intent.before, seen.fields) and not differing(intent.fields, seen.fields) else None
 
 
 def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[int]]) -> int | None:
@@ -139,7 +139,7 @@ def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[i
     The newest, because ours came after everything that stood there. Of several that look alike, one that is the same
     in every field goes first.
     """
-    for name in (observation.mark(intent.key), observation.signature(intent.item)):
+    for name in (observation.comparison.mark(intent.item), observation.comparison.signature(intent.item)):
         own = [one for one in reversed(free.get(name, ())) if observation.events[one].place == intent.key.place]
         same = [one for one in own if _untouched(intent, observation, one)]
         if own:
@@ -149,4 +149,4 @@ def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[i
 
 def _untouched(intent: Intent, observation: Observation, remote_id: int) -> bool:
     seen = observation.events[remote_id]
-    return not seen.damage and not observation.differing(intent.fields, seen.fields)
+    return not seen.damage and not observation.comparison.differing(intent.fields, seen.fields)

@@ -16,11 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.errors import GuardError
-from syncd.model.edits import edited
 from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Fields, Item, Json, Key, Link
+from syncd.model.observation import Observation
 from syncd.model.order import rank
-from syncd.model.plan import Observation
 from syncd.model.record import ChangeRecord
 
 
@@ -154,9 +153,9 @@ def _edited_by_people(seen: Observation, link: Link, restored: Link | None = Non
     event = seen.events.get(link.remote_id)
     if event is None or (event.version == link.version and link.fingerprint):
         return ()
-    if restored is not None and not seen.differing(restored.sent, event.fields):
+    if restored is not None and not seen.comparison.differing(restored.sent, event.fields):
         return ()
-    return edited(seen, link)
+    return seen.edited(link)
 
 
 def _restored(now: Link, before: Link) -> Change:

@@ -10,8 +10,8 @@ from typing import Protocol
 import msgspec
 
 from syncd.model.entry import Entry, Problem, Window
-from syncd.model.item import Change, Item, Key, Link, Place, PlaceKind
-from syncd.model.plan import Observation
+from syncd.model.item import Change, Item, Link, Place, PlaceKind
+from syncd.model.observation import Observation
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import Sought
@@ -111,10 +111,6 @@ class Target(Protocol):
         self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read what the portal holds of `links` and in the sections `places` within `window`."""
-        ...
-
-    def mark(self, key: Key) -> str:
-        """Return the recovery mark of an item."""
         ...
 
 

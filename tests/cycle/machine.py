@@ -22,6 +22,7 @@ from dateutil.rrule import rrulestr
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.takeback import Offer, Taken, purge, undo
 from syncd.model.item import Link
+from syncd.model.observation import bare
 from syncd.portal.line.answers import RawAnswer
 from syncd.sandbox.faults import FaultLine, parse_fault
 from syncd.sandbox.rows import Event
@@ -29,7 +30,6 @@ from syncd.sandbox.seed import default_world
 from syncd.sandbox.series import occurrences
 from syncd.sandbox.wire import PortalRequest
 from syncd.state.thread import LedgerThread
-from syncd.target.calendar.observe import bare
 from tests.support.sandbox import NOON, SHIFTS, SimClock, Stage, WorldTransport, run_inline
 
 PEOPLE = {

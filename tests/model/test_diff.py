@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from syncd.model.diff import ANY_FINGERPRINT, make_plan
 from syncd.model.entry import Window
 from syncd.model.item import Fields, Hold, Item, Key, Link, Observed, Place
-from syncd.model.plan import Observation, Plan, Policy, Wanted
+from syncd.model.observation import Comparison, Observation
+from syncd.model.plan import Plan, Policy, Wanted
 
 CALENDAR = Place(kind="user", owner=5)
 WINDOW = Window(first=date(2026, 11, 1), last=date(2027, 10, 31))
@@ -60,21 +61,14 @@ def seen(remote_id: int, fields: Fields, *, version: int = 1, section_id: int = 
         section_id=section_id,
         version=version,
         fields=fields,
-        signature=f"{section_id}/{fields['name']}/{fields['start']}",
     )
+
+
+COMPARISON = Comparison(sync="s", defaults={"name": "", "start": ""}, identity=("name", "start"))
 
 
 def observation(*events: Observed, gone: tuple[int, ...] = ()) -> Observation:
-    def differing(ours: Fields, theirs: Fields) -> tuple[str, ...]:
-        return tuple(sorted(name for name in ours if ours[name] != theirs.get(name)))
-
-    return Observation(
-        events={one.remote_id: one for one in events},
-        gone=frozenset(gone),
-        signature=lambda one: f"{one.section_id}/{one.fields['name']}/{one.fields['start']}",
-        mark=lambda key: f"mark of {key}",
-        differing=differing,
-    )
+    return Observation(events={one.remote_id: one for one in events}, gone=frozenset(gone), comparison=COMPARISON)
 
 
 def plan_for(

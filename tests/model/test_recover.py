@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from syncd.model.item import Fields, Hold, Observed, Place
-from syncd.model.plan import Observation
+from syncd.model.observation import Observation, recovery_mark
 from syncd.model.record import (
     FIRST_RETRY_S,
     REFUSED,
@@ -81,7 +81,7 @@ def test_an_event_just_above_the_floor_is_taken() -> None:
 
 
 def test_a_mark_goes_before_the_looks_and_an_edited_event_is_written_again() -> None:
-    marked = replace(seen(5, BEFORE), mark=f"mark of {create().key}")
+    marked = replace(seen(5, BEFORE), mark=recovery_mark("s", create().key))
     one = found(create(), observation(marked, seen(6, SENT)))
     assert (one.outcome, one.doubted) == (Written(remote_id=5, version=None), True)
 
@@ -105,7 +105,6 @@ def test_an_event_of_another_place_is_not_ours() -> None:
         section_id=7,
         version=1,
         fields=SENT,
-        signature="7/Lesson/2026-12-01",
     )
     assert found(create(), observation(elsewhere)).outcome == Dropped()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from hashlib import blake2b
 from typing import Literal, cast, get_args
 
 import msgspec
@@ -19,7 +18,7 @@ from syncd.model.colors import color_of
 from syncd.model.entry import Details, Entry, Problem, Span, Window
 from syncd.model.filter import Condition
 from syncd.model.item import Change, Item, Key, Link, Place, PlaceKind
-from syncd.model.plan import Observation
+from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
 from syncd.portal.client import Portal
@@ -85,6 +84,7 @@ class CalendarTarget:
     def __init__(self, settings: CalendarSettings) -> None:
         self._settings = settings
         self._compiler = CompilerMemory()
+        self._comparison = observe.comparison_of(settings.sync)
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
         self._owners = Remembered(self._find_named)
@@ -196,7 +196,7 @@ class CalendarTarget:
                 warnings.append(f"no copy for {directory.name_of(user) or user}: {error.message}")
                 continue
             key = Key(uid=main.key.uid, place=calendar, piece=main.key.piece)
-            own = msgspec.structs.replace(event, mark=self.mark(key) if event.mark else "")
+            own = msgspec.structs.replace(event, mark=recovery_mark(self._settings.sync, key) if event.mark else "")
             yield replace(main, key=key, section_id=section_id, fields=to_fields(own))
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
@@ -239,11 +239,7 @@ class CalendarTarget:
         self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read what the portal holds of `links` and in the sections `places` within `window`."""
-        return await observe.observe(portal, links, places, window, mark=self.mark)
-
-    def mark(self, key: Key) -> str:
-        """Return the recovery mark of an item, the same in every run and for every ledger."""
-        return blake2b(f"{self._settings.sync}\0{key}".encode(), digest_size=8).hexdigest()
+        return await observe.observe(portal, links, places, window, self._comparison)
 
     def _calendar(self, entry: Entry, directory: Directory) -> Place:
         """Return the calendar `entry` goes to; raises EntryError, or _SkippedError when it is to be left out."""
@@ -300,7 +296,7 @@ class CalendarTarget:
             remind=self._remind(details),
             meeting=guests.meeting,
             crm=crm_links(settings.crm, entry, directory, warnings),
-            mark=self.mark(key) if settings.marker else "",
+            mark=recovery_mark(self._settings.sync, key) if settings.marker else "",
         )
         return event, guests
 

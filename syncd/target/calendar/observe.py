@@ -6,9 +6,8 @@ through its master, and an event that a listing lacks is asked for by id before 
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,21 +15,19 @@ import msgspec
 
 from syncd.errors import PortalUnreachableError
 from syncd.model.entry import Window
-from syncd.model.item import Fields, Item, Json, Key, Link, Observed, Place
-from syncd.model.plan import Observation
+from syncd.model.item import Json, Link, Observed, Place
+from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Outcome
 from syncd.portal.people.directory import rows_of
-from syncd.target.calendar.portal_event import EventFields, Meeting, from_fields, to_fields
+from syncd.target.calendar.portal_event import EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
 _MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
 _NO_END_YEAR = 2038
 _MOST_MONTHS = 4_800
-_IGNORED = frozenset({"mark", "crm"})
-_TEXTS = frozenset({"name", "description", "location"})
 
 
 class _RuleRow(msgspec.Struct, rename="upper"):
@@ -69,13 +66,24 @@ class _EventRow(msgspec.Struct, rename="upper"):
     parent_id: Any = None
 
 
+def comparison_of(sync: str) -> Comparison:
+    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark."""
+    plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
+    return Comparison(
+        sync=sync,
+        defaults={name: value for name, value in plainest.items() if name not in ("crm", "mark")},
+        texts=frozenset({"name", "description", "location"}),
+        chosen=frozenset({"color"}),
+        identity=("name", "start", "end", "zone_from", "rule"),
+    )
+
+
 async def observe(
     portal: Portal,
     links: Sequence[Link],
     places: Sequence[tuple[Place, int]],
     window: Window,
-    *,
-    mark: Callable[[Key], str],
+    comparison: Comparison,
 ) -> Observation:
     """Read `links` and whatever else stands in the sections `places` within `window`.
 
@@ -102,13 +110,7 @@ async def observe(
             listed.pop(remote_id, None)
             gone.add(remote_id)
     events = {i: seen for i, (calendar, row) in listed.items() if (seen := read_event(calendar, row)) is not None}
-    return Observation(
-        events=events,
-        gone=frozenset(gone & set(calendars)),
-        signature=item_signature,
-        mark=mark,
-        differing=differing,
-    )
+    return Observation(events=events, gone=frozenset(gone & set(calendars)), comparison=comparison)
 
 
 def _result(outcome: Outcome) -> Json:
@@ -194,7 +196,6 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         section_id=section_id,
         version=int(read.version) if read.version not in (None, "") else None,
         fields=to_fields(event),
-        signature=_signature(event, section_id),
         mark=mark,
         title=event.name,
         start=event.start,
@@ -266,38 +267,3 @@ def _meeting(read: _EventRow) -> Meeting | None:
     ids = sorted(int(one) for one in people if isinstance(one, int | str) and str(one).isdecimal())
     host = str(read.meeting_host or 0)
     return Meeting(attendees=tuple(ids), host=int(host) if host.isdecimal() else 0)
-
-
-def item_signature(item: Item) -> str:
-    """Return what identifies the event that `item` would be: section, name, wall clock, zone and rule."""
-    return _signature(from_fields(item.fields), item.section_id or 0)
-
-
-def _signature(event: EventFields, section_id: int) -> str:
-    rule = event.rule
-    said = f"{rule.freq}/{rule.interval}/{','.join(rule.byday)}/{rule.count}/{rule.until}" if rule else ""
-    zone = "" if event.all_day else event.zone_from
-    return "|".join((str(section_id), bare(event.name), event.start, event.end, zone, said))
-
-
-def bare(text: str) -> str:
-    """Return `text` without white space and entities: what survives the portal's text filter (PORTAL.md 1.5)."""
-    return re.sub(r"[\s*]+", "", html.unescape(html.unescape(text)))
-
-
-def differing(sent: Fields, seen: Fields) -> tuple[str, ...]:
-    """Return the names of fields a person changed: `sent` is what we wrote, `seen` what stands there.
-
-    What the portal rewrites by itself is no difference: spaces of its filter, a colour where none was sent, the order
-    of people.
-    """
-    ours, theirs = from_fields(sent), from_fields(seen)
-    names = []
-    for name in sorted(EventFields.__struct_fields__):
-        mine, other = getattr(ours, name), getattr(theirs, name)
-        if mine == other or name in _IGNORED or (name == "color" and not mine):
-            continue
-        if name in _TEXTS and bare(mine) == bare(other):
-            continue
-        names.append(name)
-    return tuple(names)

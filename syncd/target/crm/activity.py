@@ -14,7 +14,7 @@ from typing import Literal
 from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry, Window
 from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Place, PlaceKind
-from syncd.model.plan import Observation
+from syncd.model.observation import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.portal.client import Portal
@@ -55,6 +55,7 @@ class ActivityTarget(CardTarget):
     def __init__(self, settings: ActivitySettings) -> None:
         super().__init__(settings.cards, kind=settings.kind)
         self._settings = settings
+        self._comparison = wire.comparison_of(settings.sync)
 
     @property
     def places(self) -> frozenset[PlaceKind]:
@@ -95,7 +96,7 @@ class ActivityTarget(CardTarget):
             notify=self._notify(details),
             completed=self._completed(entry, piece, details, last, context.today),
             communication=self._communication(entry, client, context.directory),
-            origin=self.mark(key),
+            origin=wire.origin(settings.sync, key),
         )
         return Item(
             key=key,
@@ -166,8 +167,4 @@ class ActivityTarget(CardTarget):
         self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read `links` and, when there are `places`, all activities of syncd within `window`."""
-        return await wire.observe(portal, links, window if places else None, mark=self.mark)
-
-    def mark(self, key: Key) -> str:
-        """Return the ORIGIN_ID of an item, the same in every run and for every ledger."""
-        return wire.origin(self._settings.sync, key)
+        return await wire.observe(portal, links, window if places else None, self._comparison)

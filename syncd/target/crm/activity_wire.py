@@ -18,13 +18,12 @@ import msgspec
 from syncd.errors import PortalUnreachableError
 from syncd.model.entry import Window
 from syncd.model.item import PLACE_KINDS, Change, Fields, Json, Key, Link, Observed, Place
-from syncd.model.plan import Observation
+from syncd.model.observation import Comparison, Observation
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Outcome, Refused
 from syncd.portal.people.crm import OWNER_TYPES
 from syncd.portal.people.directory import Directory
-from syncd.target.calendar.observe import bare
-from syncd.target.crm.cards import bounds, same_moment, to_send
+from syncd.target.crm.cards import bounds, to_send
 
 ADD, UPDATE, DELETE = "crm.activity.add", "crm.activity.update", "crm.activity.delete"
 LIST, GET = "crm.activity.list", "crm.activity.get"
@@ -33,7 +32,6 @@ _TYPE_IDS = {"meeting": 1, "call": 2}
 _OUTGOING = 2
 _PLAIN, _BBCODE = 1, 2
 _READABLE_ORIGIN = re.compile(r"[A-Za-z0-9_.,@-]{1,150}\Z")
-_TEXTS = frozenset({"subject", "description", "location"})
 _UNSEEN = frozenset({"communication", "completed", "bbcode", "origin"})
 _COLUMNS = (
     *("ID", "OWNER_ID", "OWNER_TYPE_ID", "TYPE_ID", "SUBJECT", "START_TIME", "END_TIME", "RESPONSIBLE_ID", "PRIORITY"),
@@ -206,9 +204,24 @@ class _Row(msgspec.Struct, rename="upper"):
     origin_id: str | None = None
 
 
-async def observe(
-    portal: Portal, links: Sequence[Link], window: Window | None, *, mark: Callable[[Key], str]
-) -> Observation:
+def comparison_of(sync: str) -> Comparison:
+    """Return how the activities of a sync compare.
+
+    The portal puts a signature under the description. Completion is not compared: whoever did the work says when it is
+    done. Looks prove nothing, for every activity has its origin.
+    """
+    plainest = to_fields(ActivityFields(subject="", start="", end=""))
+    return Comparison(
+        sync=sync,
+        defaults={name: value for name, value in plainest.items() if name not in _UNSEEN},
+        texts=frozenset({"subject", "description", "location"}),
+        extended=frozenset({"description"}),
+        moments=frozenset({"start", "end"}),
+        mark_field="origin",
+    )
+
+
+async def observe(portal: Portal, links: Sequence[Link], window: Window | None, comparison: Comparison) -> Observation:
     """Read all activities of syncd within `window` (None: only `links`), and by id every link that is not among them.
 
     Raises the client's errors; an activity counts as gone only when the portal says so.
@@ -221,7 +234,7 @@ async def observe(
                 events[seen.remote_id] = seen
     missing = sorted({link.remote_id for link in links} - set(events))
     gone = await read_by_id(portal, missing, events, read_activity)
-    return Observation(events=events, gone=gone, signature=lambda _: "", mark=mark, differing=differing)
+    return Observation(events=events, gone=gone, comparison=comparison)
 
 
 def _listing(window: Window) -> dict[str, Json]:
@@ -285,7 +298,6 @@ def read_activity(row: Json) -> Observed | None:
         section_id=0,
         version=stamp(read.last_updated),
         fields={name: value for name, value in to_fields(activity).items() if name not in _UNSEEN},
-        signature="",
         mark=(read.origin_id or "") if ours else "",
         title=activity.subject,
         start=activity.start,
@@ -298,25 +310,3 @@ def stamp(text: str | None) -> int:
         return int(datetime.fromisoformat(text or "").timestamp())
     except ValueError:
         return 0
-
-
-def differing(sent: Fields, seen: Fields) -> tuple[str, ...]:
-    """Return the names of fields a person changed.
-
-    What the portal does by itself is no difference: spaces of its filter, a signature under the description. Nor is
-    completion: whoever did the work says when it is done.
-    """
-    ours, theirs = from_fields(sent), from_fields(seen)
-    names = []
-    for name in sorted(ActivityFields.__dataclass_fields__):
-        mine, other = getattr(ours, name), getattr(theirs, name)
-        if mine == other or name in _UNSEEN:
-            continue
-        if name in ("start", "end") and same_moment(mine, other):
-            continue
-        if name in _TEXTS and (
-            bare(mine) == bare(other) or (name == "description" and mine and bare(other).startswith(bare(mine)))
-        ):
-            continue
-        names.append(name)
-    return tuple(names)

@@ -213,14 +213,6 @@ def to_send(moment: str, directory: Directory) -> str:
     return (at - timedelta(seconds=today - there)).isoformat()
 
 
-def same_moment(one: str, other: str) -> bool:
-    """Say whether two ISO texts name one moment; texts that are no dates are the same only when equal."""
-    try:
-        return datetime.fromisoformat(one) == datetime.fromisoformat(other)
-    except (ValueError, TypeError):
-        return one == other
-
-
 def bounds(window: Window, *, after: str, before: str) -> dict[str, Json]:
     """Return the filter of what ends (`after`) and begins (`before`) within `window`, with a margin for the zones."""
     wanted: dict[str, Json] = {}

@@ -7,10 +7,9 @@ blank.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from hashlib import blake2b
 from typing import Literal
 
 import msgspec
@@ -18,7 +17,7 @@ import msgspec
 from syncd.errors import EntryError
 from syncd.model.entry import AllDay, Details, Entry, Span, Window
 from syncd.model.item import PLACE_KINDS, Change, Fields, Item, Json, Key, Link, Observed, Place, PlaceKind
-from syncd.model.plan import Observation
+from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.portal.client import Portal
@@ -26,9 +25,9 @@ from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import OWNER_TYPES, Client
 from syncd.portal.people.directory import Directory
 from syncd.target.base import ShapeContext
-from syncd.target.calendar.observe import bare, split_mark
+from syncd.target.calendar.observe import split_mark
 from syncd.target.crm.activity_wire import DELETE, LIST, activity_id, read_by_id, stamp
-from syncd.target.crm.cards import CardSettings, CardTarget, bounds, moments, same_moment, to_send
+from syncd.target.crm.cards import CardSettings, CardTarget, bounds, moments, to_send
 from syncd.target.fields import description_text, readable, title_text
 
 ADD, UPDATE = "crm.activity.todo.add", "crm.activity.todo.update"
@@ -80,6 +79,7 @@ class TodoTarget(CardTarget):
     def __init__(self, settings: TodoSettings) -> None:
         super().__init__(settings.cards, kind="todo")
         self._settings = settings
+        self._comparison = _comparison_of(settings.sync)
 
     @property
     def places(self) -> frozenset[PlaceKind]:
@@ -116,7 +116,7 @@ class TodoTarget(CardTarget):
             responsible=responsible,
             pings=self._pings(details),
             color=self._color(entry, details, piece.span),
-            mark=self.mark(key) if settings.marker else "",
+            mark=recovery_mark(settings.sync, key) if settings.marker else "",
         )
         return Item(
             key=key,
@@ -203,11 +203,7 @@ class TodoTarget(CardTarget):
         self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read `links` and, of the cards in `places`, the to-dos with a deadline within `window`."""
-        return await _observe(portal, links, [place for place, _ in places], window, mark=self.mark)
-
-    def mark(self, key: Key) -> str:
-        """Return the recovery mark of an item, the same in every run and for every ledger."""
-        return blake2b(f"{self._settings.sync}\0{key}".encode(), digest_size=8).hexdigest()
+        return await _observe(portal, links, [place for place, _ in places], window, self._comparison)
 
 
 def _to_fields(todo: TodoFields) -> Fields:
@@ -231,8 +227,20 @@ class _Row(msgspec.Struct, rename="upper"):
     last_updated: str | None = None
 
 
+def _comparison_of(sync: str) -> Comparison:
+    """Return how the to-dos of a sync compare; the portal tells neither pings nor colours."""
+    plainest = _to_fields(TodoFields(title="", deadline=""))
+    return Comparison(
+        sync=sync,
+        defaults={name: value for name, value in plainest.items() if name not in _UNSEEN},
+        texts=frozenset({"title", "description"}),
+        moments=frozenset({"deadline"}),
+        identity=("title", "deadline"),
+    )
+
+
 async def _observe(
-    portal: Portal, links: Sequence[Link], cards: Sequence[Place], window: Window, *, mark: Callable[[Key], str]
+    portal: Portal, links: Sequence[Link], cards: Sequence[Place], window: Window, comparison: Comparison
 ) -> Observation:
     events: dict[int, Observed] = {}
     for listing in _listings(cards, window):
@@ -242,7 +250,7 @@ async def _observe(
                 events[seen.remote_id] = seen
     missing = sorted({link.remote_id for link in links} - set(events))
     gone = await read_by_id(portal, missing, events, _read)
-    return Observation(events=events, gone=gone, signature=_item_signature, mark=mark, differing=_differing)
+    return Observation(events=events, gone=gone, comparison=comparison)
 
 
 def _listings(cards: Sequence[Place], window: Window) -> list[dict[str, Json]]:
@@ -281,33 +289,7 @@ def _read(row: Json) -> Observed | None:
         section_id=0,
         version=stamp(read.last_updated),
         fields={name: value for name, value in _to_fields(todo).items() if name not in _UNSEEN},
-        signature=_signature(place, todo),
         mark=mark,
         title=todo.title,
         start=todo.deadline,
     )
-
-
-def _item_signature(item: Item) -> str:
-    return _signature(item.key.place, _from_fields(item.fields))
-
-
-def _signature(place: Place, todo: TodoFields) -> str:
-    """Return what tells a to-do from others: card, title and deadline."""
-    try:
-        deadline = str(datetime.fromisoformat(todo.deadline).timestamp())
-    except ValueError:
-        deadline = todo.deadline
-    return "|".join((str(place), bare(todo.title), deadline))
-
-
-def _differing(sent: Fields, seen: Fields) -> tuple[str, ...]:
-    """Return the names of fields a person changed; pings and colours are not told by the portal."""
-    ours, theirs = _from_fields(sent), _from_fields(seen)
-    names = []
-    for name in ("deadline", "description", "responsible", "title"):
-        mine, other = getattr(ours, name), getattr(theirs, name)
-        same = bare(mine) == bare(other) if name in ("title", "description") else mine == other
-        if not (same or (name == "deadline" and same_moment(mine, other))):
-            names.append(name)
-    return tuple(names)

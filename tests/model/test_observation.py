@@ -1,0 +1,101 @@
+"""How fields compare and items are recognised: each kind of field, and what an observation says of a link."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncd.model.item import Fields, Json
+from syncd.model.observation import Comparison, bare, recovery_mark
+from tests.model.test_diff import item, linked, observation, seen
+
+COMPARISON = Comparison(
+    sync="s",
+    defaults={"title": "", "text": "", "at": "", "color": "", "people": []},
+    texts=frozenset({"title", "text"}),
+    extended=frozenset({"text"}),
+    moments=frozenset({"at"}),
+    chosen=frozenset({"color"}),
+    identity=("title", "at"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "stands"),
+    [
+        ("title", "Tom &amp; Jerry", "Tom  & Jerry "),
+        ("title", "A*B", "AB"),
+        ("text", "Bring  books", "Bringbooks\nSent by our portal"),
+        ("at", "2026-12-01T09:00:00+03:00", "2026-12-01T06:00:00+00:00"),
+        ("at", "2026-12-01T09:00", "2026-12-01T09:00:00"),
+        ("color", "", "#9cbe1c"),
+        ("people", (3, 5), [3, 5]),
+    ],
+)
+def test_what_the_portal_rewrites_is_no_difference(name: str, sent: Json, stands: Json) -> None:
+    assert COMPARISON.differing({name: sent}, {name: stands}) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "stands"),
+    [
+        ("title", "Lesson", "Lesson 2"),
+        ("text", "", "Sent by a person"),
+        ("text", "Bring books", "Bring"),
+        ("at", "2026-12-01T09:00:00+03:00", "2026-12-01T09:00:00+00:00"),
+        ("at", "2026-12-01T09:00:00+03:00", "2026-12-01T09:00:00"),
+        ("at", "2026-12-01T09:00:00+03:00", "soon"),
+        ("color", "#9cbe1c", "#ff0000"),
+        ("color", "#9cbe1c", ""),
+        ("people", [3, 5], [5, 3]),
+    ],
+)
+def test_everything_else_is_a_difference(name: str, sent: Json, stands: Json) -> None:
+    assert COMPARISON.differing({name: sent}, {name: stands}) == (name,)
+
+
+def test_differences_are_named_in_order_and_only_among_the_compared_fields() -> None:
+    sent: Fields = {"title": "A", "color": "#000000", "mark": "x", "at": "1"}
+    stands: Fields = {"title": "B", "color": "#ffffff", "mark": "y", "at": "2"}
+    assert COMPARISON.differing(sent, stands) == ("at", "color", "title")
+
+
+def test_a_field_that_is_left_out_has_its_default() -> None:
+    assert COMPARISON.differing({}, {"title": " ", "people": ()}) == ()
+    assert COMPARISON.differing({}, {"title": "A person's"}) == ("title",)
+
+
+def test_an_item_and_the_event_it_becomes_have_one_signature() -> None:
+    one = replace(item("a"), fields={"title": "A &amp; B", "at": "2026-12-01T09:00:00+03:00", "text": "said"})
+    event = replace(seen(5, item("a").fields), fields={"title": "A & B", "at": "2026-12-01T06:00:00Z", "text": "read"})
+    assert COMPARISON.signature(one) == COMPARISON.signature(event) != ""
+    for other in (replace(event, section_id=8), replace(event, fields={**event.fields, "title": "C"})):
+        assert COMPARISON.signature(other) != COMPARISON.signature(one)
+
+
+def test_where_looks_prove_nothing_there_is_no_signature() -> None:
+    assert replace(COMPARISON, identity=()).signature(item("a")) == ""
+
+
+def test_a_mark_is_made_of_sync_and_key_or_is_what_a_field_says() -> None:
+    one = replace(item("a"), fields={"origin": "s.a"})
+    assert COMPARISON.mark(one) == recovery_mark("s", one.key)
+    assert len({recovery_mark("s", item("a").key), recovery_mark("t", one.key), recovery_mark("s", item("b").key)}) == 3
+    assert replace(COMPARISON, mark_field="origin").mark(one) == "s.a"
+
+
+def test_bare_text_is_without_blanks_and_entities_even_when_these_are_written_twice() -> None:
+    assert bare(" a\u00a0b\n&amp;lt; * ") == "ab<"
+
+
+def test_an_observation_says_how_an_event_differs() -> None:
+    link = linked(item("a"))
+    other = {"name": "Edited", "start": "2026-12-01"}
+    assert observation(seen(100, item("a").fields)).difference(link) is None
+    assert observation(seen(100, other)).difference(link) == "reads back differently: name"
+    assert observation(seen(100, other, section_id=8)).edited(link) == ("name", "section")
+    assert observation(replace(seen(100, link.sent), damage="cut")).edited(link) == ("occurrences",)
+    assert observation(gone=(100,)).difference(link) == "it is gone from the portal"
+    assert observation().difference(link) == "it could not be read back"
+    assert observation().edited(link) == ()
