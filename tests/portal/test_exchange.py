@@ -145,6 +145,20 @@ def test_a_careful_job_travels_by_itself() -> None:
     assert groups == [[0], [1], [10, 11, 12, 13, 14]]
 
 
+def test_a_request_counts_from_its_departure_not_from_the_decision_to_send_it() -> None:
+    exchange, pace = exchange_of()
+    exchange.offer(jobs_of(UPDATE, 5))
+    send = sent(exchange.next(0.0))
+    # The gate and the journal may hold a request back; nothing of it is at work in the portal meanwhile.
+    exchange.departed(send.ticket, 120.0)
+    (flight,) = exchange.flying(121.0)
+    assert flight.age_s == 1.0
+    exchange.answered(send.ticket, 130.0, failed(send, Unknown(reason="cut")))
+    assert set(pace.operating.drops(UPDATE, T0 + 130)) == {int(T0 + 120) // 60}
+    # No command can outlast the ten seconds since the departure.
+    assert 0 < pace.operating.used(UPDATE, T0 + 130) <= 10.0
+
+
 def test_a_withdrawn_request_leaves_no_trace() -> None:
     exchange, pace = exchange_of()
     exchange.offer(jobs_of(ADD, 5))
