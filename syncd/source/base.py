@@ -1,7 +1,7 @@
-"""What a source is to the rest of syncd: something that can be read into a snapshot.
+"""The interface of sources, for syncd and for plugins: a source can be read into a snapshot.
 
-A source turns bytes into entries and nothing else; it never writes, and it never calls a snapshot complete that is not
-proved to be.
+A source turns bytes into entries and nothing else. It never writes, and it calls a snapshot complete only if everything
+proves that it is: what is missing from a complete snapshot is deleted in the portal.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 class FeedCache(Protocol):
     """Where a source may keep what it fetched, so that the next process need not fetch it again.
 
-    Both methods block. What is kept may be lost at any time, and nothing may depend on it.
+    Both methods block. What is kept may be lost at any time; a source must work without it.
     """
 
     def load(self, name: str) -> bytes | None:
-        """Return what was kept under `name` (letters and digits), or None."""
+        """Return what was kept under `name` (letters and digits), or None if there is nothing."""
         ...
 
     def save(self, name: str, content: bytes) -> None:
-        """Keep `content` under `name`, instead of what was there."""
+        """Keep `content` under `name` in place of what was there."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadContext:
-    """What a source may know of the pass it reads for; `cache`, where there is one, outlives the process.
+    """What a source may know of the pass that it reads for; `cache`, if there is one, outlives the process.
 
     `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes). With `moments` a time
     without an end is a moment, not that whole day: what the entries become has a deadline rather than a length.
@@ -50,18 +50,18 @@ class ReadContext:
 
 
 class Source(Protocol):
-    """One schedule that can be read again and again."""
+    """One schedule, which can be read many times."""
 
     async def read(self, context: ReadContext) -> Snapshot:
-        """Read everything there is now.
+        """Return everything that the schedule holds now.
 
-        Raises SourceError only when nothing can be read at all; otherwise what could be read comes back, incomplete
-        with its reason when absence may not be trusted. Blocking work never runs in the event loop.
+        Raises SourceError only if nothing can be read at all. Otherwise the snapshot holds what could be read, and is
+        incomplete, with the reason, if absence cannot be trusted. Blocking work must not run in the event loop.
         """
         ...
 
     def describe(self) -> str:
-        """Name the source in a few words for logs and `check`; never holds a secret."""
+        """Return a short name of the source for logs and `check`; it never holds a secret."""
         ...
 
 
@@ -73,31 +73,31 @@ class SourceFactory(Protocol):
     """
 
     def __call__(self, options: Mapping[str, object], base: Path, *, where: str) -> Source:
-        """Make a source from `[sync.source]`; relative paths start at `base`.
+        """Return a source from `[sync.source]`; relative paths start at `base`.
 
-        Raises ConfigError, its message beginning with `where`, for anything in `options` it cannot use.
+        Raises ConfigError, its message beginning with `where`, for anything in `options` that it cannot use.
         """
         ...
 
 
 @runtime_checkable
 class FileBacked(Protocol):
-    """A source of files on this machine; the daemon reads it again when they change."""
+    """A source of files on this machine. The daemon reads it again when they change."""
 
     def files(self) -> tuple[Path, ...]:
-        """Return the files a reading would take now, () when there are none; blocking."""
+        """Return the files that a reading would take now, () if there are none. Blocking."""
         ...
 
     def folder(self) -> tuple[Path, bool]:
-        """Return the directory in which its files are, or appear, and whether they may lie deeper in it."""
+        """Return the directory in which its files are or would appear, and whether they may be in subdirectories."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnEvents:
-    """What syncd writes in a portal: the events it is linked to, the sections they stand in, and those it will use.
+    """What syncd itself writes in a portal: the events that are linked, their sections, and the sections of its syncs.
 
-    `names` are calendar type and section label (folded name or id) of every sync that writes there.
+    `names` are the calendar type and the section label (case-folded name or id) of every sync that writes there.
     """
 
     events: frozenset[int]
@@ -107,18 +107,21 @@ class OwnEvents:
 
 @runtime_checkable
 class PortalBacked(Protocol):
-    """A source that reads a portal of the config; the app gives it that portal before the first reading."""
+    """A source that reads a portal of the config. The app gives it that portal before the first reading."""
 
     @property
     def portal(self) -> str:
-        """Name of the portal to read from."""
+        """Name in the config of the portal to read from."""
         ...
 
     @property
     def where(self) -> str:
-        """Place in the config, for messages."""
+        """The source's place in the config, for messages."""
         ...
 
     def bind(self, portal: Portal, written: Callable[[], Awaitable[OwnEvents]]) -> None:
-        """Give the source its portal, and what tells before each reading what syncd itself writes there."""
+        """Give the source its portal, and a function that returns what syncd writes there at the time of the call.
+
+        It is a call because the ledger changes between readings, and only a source that reads a portal needs it.
+        """
         ...

@@ -1,7 +1,7 @@
-"""What every source has to keep, for authors of plugins to inherit and fill in; needs pytest and pytest-asyncio.
+"""Tests that every source must pass, to be inherited by authors of plugins; needs pytest and pytest-asyncio.
 
-`SourceConformance` is for any source, `FileSourceConformance` for one that reads files of a format. A test class of
-yours inherits one and says how the source is made and how its place is filled; the tests come along.
+`SourceConformance` is for any source, `FileSourceConformance` for one that reads files of a format. A test class
+inherits one of them and defines how the source is made and how its schedule is written; it then has all the tests.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from syncd.model.entry import Snapshot, Timed, Window
 from syncd.source.base import ReadContext, Source
 
 CONTEXT = ReadContext(zone="Europe/Moscow", window=Window(first=None, last=None), today=date(2026, 11, 21))
-"""The pass that the tests read for."""
+"""The context of all readings in the tests."""
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>403</body></html>\n"
-"""What a server sends instead of a schedule to who is not signed in."""
+"""What a server sends in place of a schedule to a client that is not signed in."""
 
 
 class SourceConformance:
-    """Inherit and fill in `source` and `put`, and as far as they make sense `put_broken`, `cut_short` and `remove`.
+    """Inherit it and define `source` and `put`, and `put_broken`, `cut_short` and `remove` if the source allows them.
 
-    `folder` is a directory of the test's own, where the source may keep its schedule. `secret`, when set, is a text
-    that must not appear in messages.
+    `folder` is a directory of the test, where the source may keep its schedule. `secret`, if set, is a text that must
+    not appear in messages.
     """
 
     secret = ""
 
     def source(self, folder: Path) -> Source:
-        """Return a source that has read nothing yet."""
+        """Return a new source."""
         raise NotImplementedError
 
     def put(self, folder: Path, *uids: str) -> None:
-        """Let the schedule hold an event from 9 to 10 (Moscow) on 1 December 2026 for each uid, and nothing else."""
+        """Make the schedule hold one event from 9 to 10 (Moscow) on 1 December 2026 for each uid, and nothing else."""
         raise NotImplementedError
 
     def put_broken(self, folder: Path, good: str, bad: str) -> None:
-        """Let the schedule hold a good event and one on 31 February."""
+        """Make the schedule hold a good event and one on 31 February."""
         pytest.skip("this source cannot hold an event that makes no sense")
 
     def cut_short(self, folder: Path) -> None:
-        """Let the schedule be there in part only, after it held two events, "one" and "two"."""
+        """Truncate the schedule, which holds two events, "one" and "two"."""
         pytest.skip("this source cannot be cut short")
 
     def remove(self, folder: Path) -> None:
-        """Let there be no schedule any more."""
+        """Remove the schedule."""
         pytest.skip("this source cannot go away")
 
     async def test_every_entry_is_read_with_its_uid_its_times_and_a_place_of_its_own(self, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ class SourceConformance:
 
 
 class FileSourceConformance(SourceConformance):
-    """Inherit and fill in `suffix`, `opened` and the texts."""
+    """Inherit it and define `suffix`, `opened` and the texts of files."""
 
     suffix: str
 

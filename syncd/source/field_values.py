@@ -93,9 +93,10 @@ def timed_span(start: datetime, end: datetime, zone: str, end_zone: str, *, firs
     end_zone = zone if zones.same(zone, end_zone) else end_zone
     if end < start if zone == end_zone else instant(end, end_zone) < instant(start, zone):
         raise ValueError(f"end is before start ({end:%Y-%m-%d %H:%M} is before {start:%Y-%m-%d %H:%M})")
-    check_year(start.year, first_year)
-    if end.year > LAST_YEAR and end.date() > date(LAST_YEAR + 1, 1, 1):
-        check_year(end.year, first_year)
+    if not first_year <= start.year <= LAST_YEAR:
+        raise _outside(start.year, first_year)
+    if end.date() > date(LAST_YEAR + 1, 1, 1):  # midnight after the last day is an end like any other
+        raise _outside(end.year, first_year)
     return Timed(start=start, end=end, zone=zone, end_zone=end_zone)
 
 
@@ -106,15 +107,14 @@ def all_day_span(first: date, end: date, *, first_year: int = FIRST_YEAR) -> All
     """
     if end <= first:
         raise ValueError(f"end is before start (it ends before {end} and starts on {first})")
-    check_year(first.year, first_year)
-    check_year((end - timedelta(days=1)).year, first_year)
+    for year in (first.year, (end - timedelta(days=1)).year):
+        if not first_year <= year <= LAST_YEAR:
+            raise _outside(year, first_year)
     return AllDay(first=first, end=end)
 
 
-def check_year(year: int, first_year: int = FIRST_YEAR) -> None:
-    """Raise ValueError for a year that the portal cannot hold."""
-    if not first_year <= year <= LAST_YEAR:
-        raise ValueError(f"the year {year} is outside {first_year} to {LAST_YEAR}, which is what the portal can hold")
+def _outside(year: int, first_year: int) -> ValueError:
+    return ValueError(f"the year {year} is outside {first_year} to {LAST_YEAR}, which is what the portal can hold")
 
 
 def after(start: datetime, length: timedelta, zone: str) -> datetime:

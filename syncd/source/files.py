@@ -85,7 +85,7 @@ class FileFormat(Protocol):
         ...
 
     def begin(self) -> None:
-        """Start a reading of all files; what was remembered before the last reading is forgotten."""
+        """Start a reading of all files; what was remembered before the last one is forgotten. Not with `by_file`."""
         ...
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
@@ -246,7 +246,8 @@ class Assembly:
     ) -> list[Part]:
         """Return the parts of the files that can be used; adds the other ones to `errors`."""
         parts: list[Part] = []
-        self._format.begin()
+        if not self._format.by_file:
+            self._format.begin()
         before, self._parts = self._parts, {}
         for file, digest in zip(found, digests, strict=True):
             part = before.get(digest)

@@ -1,6 +1,6 @@
-"""Looks at a schedule nobody has described yet and says what it seems to be; a person decides what is right.
+"""Guesses what kind of schedule a file is and which columns it has, for `syncd init`; a person checks the result.
 
-Only `syncd init` guesses. A source never does: it reads what the config says, or refuses.
+A source never guesses: it reads what the config says, or refuses.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 class Guess:
     """What a schedule seems to be.
 
-    `keys` are those of `[sync.source]` and `columns` those of its columns, each with a word about where the value comes
-    from; `zone` is the feed's own, if it names one; `doubts` are what a person should look at.
+    `keys` are those of `[sync.source]` and `columns` those of its columns, each with a note on where the value comes
+    from. `zone` is the feed's own, if it names one; `doubts` are what a person should check; `samples` are the texts
+    in each column.
     """
 
     type: str
@@ -41,7 +42,7 @@ class Guess:
 
 
 def guess(name: str, content: bytes) -> Guess:
-    """Return what the bytes of a file seem to be; raises SourceError for what can be no schedule."""
+    """Return what the bytes of a file seem to be; raises SourceError for a file that cannot be a schedule."""
     if not content.strip():
         raise SourceError(f"{name} is empty", "give a file with at least one event")
     if content.startswith((_ZIP, _OLE)):

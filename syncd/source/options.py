@@ -1,4 +1,7 @@
-"""The keys of `[sync.source]`, checked against a struct: every unknown key is an error that names the nearest one."""
+"""Checks the keys of `[sync.source]` against a struct; an unknown key is an error that names the nearest known one.
+
+Public: plugins use it, so that mistakes in their options give the same messages as in those of built-in sources.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ Options = TypeVar("Options", bound=msgspec.Struct)
 
 
 def read_options(kind: type[Options], options: Mapping[str, object], *, where: str) -> Options:
-    """Return `options` as a `kind`; raises ConfigError beginning with `where` for a key or a value it does not take."""
+    """Return `options` as a `kind`; raises ConfigError, beginning with `where`, for an unknown key or a wrong value."""
     known = kind.__struct_fields__
     for key in options:
         if key not in known:
@@ -26,18 +29,19 @@ def read_options(kind: type[Options], options: Mapping[str, object], *, where: s
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the remedy that names the nearest known word, or all of them when none is near."""
+    """Return a remedy that names the nearest known word, or all of them if none is near; "" if there are none."""
     words = sorted(known)
     by_folded = {known_word.casefold(): known_word for known_word in words}
     close = get_close_matches(word.casefold(), by_folded, n=3, cutoff=0.5)
-    close.sort(key=lambda known_word: sorted(known_word) != sorted(word.casefold()))  # swapped letters first
+    # Swapped letters come first, as the likeliest slip.
+    close.sort(key=lambda known_word: sorted(known_word) != sorted(word.casefold()))
     if close:
         return f"did you mean {by_folded[close[0]]!r}?"
     return f"there are: {', '.join(words)}" if words else ""
 
 
 def _plain(message: str) -> str:
-    """Turn msgspec's "Expected `str`, got `int` - at `$.path`" into words that name the key."""
+    """Turn msgspec's "Expected `str`, got `int` - at `$.path`" into a message that begins with the key."""
     text, _, place = message.partition(" - at `$")
     key = place.strip("`.").replace("[...]", "")
     text = text.replace("Object missing required field ", "missing key ").replace("`", "'")

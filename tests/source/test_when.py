@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.source.table.cell_values import duration, items, priority, reminders, status, truth
-from syncd.source.table.when import DateOrder, find_order, read_cell
+from syncd.source.table.when import CellTime, DateOrder, find_order, read_cell
 
 DAY = date(2026, 12, 31)
 NINE = timedelta(hours=9)
@@ -33,6 +33,8 @@ NINE = timedelta(hours=9)
         ("9:00", "auto", None, NINE),
         ("9 pm", "auto", None, timedelta(hours=21)),
         ("12:30 am", "auto", None, timedelta(minutes=30)),
+        ("1 am", "auto", None, timedelta(hours=1)),
+        ("23:59:59", "auto", None, timedelta(hours=23, minutes=59, seconds=59)),
         ("12:30 pm", "auto", None, timedelta(hours=12, minutes=30)),
         ("24:00", "auto", None, timedelta(hours=24)),
         ("31 декабря 2026", "auto", DAY, None),
@@ -59,7 +61,7 @@ def test_dates_are_read_as_people_write_them(
 
 
 @pytest.mark.parametrize(
-    ("text", "offset"), [("Z", 0), ("+03:00", 180), ("+0300", 180), ("-05:30", -330), (" +03:00", 180)]
+    ("text", "offset"), [("Z", 0), ("+03:00", 180), ("+0300", 180), ("+14:00", 840), ("-05:30", -330), (" +03:00", 180)]
 )
 def test_an_offset_is_kept(text: str, offset: int) -> None:
     assert read_cell("2026-12-31T09:00:00" + text, "auto").offset == timedelta(minutes=offset)
@@ -78,6 +80,7 @@ def test_an_offset_is_kept(text: str, offset: int) -> None:
         ("9:00 am - 1:00 pm", "9:00", "13:00"),
         ("1:00-2:30 pm", "13:00", "14:30"),
         ("11:00-1:00 pm", "11:00", "13:00"),
+        ("1:00-1:00 pm", "13:00", "13:00"),
         ("9 am - 10 am", "9:00", "10:00"),
         ("31.12.2026 08:30-09:15", "8:30", "9:15"),
         ("31.12.2026 9:00-10:00", "9:00", "10:00"),
@@ -122,7 +125,17 @@ def test_a_dash_that_could_be_either_is_refused_with_both_ways_to_write_it() -> 
         ("31.02.2026", "auto", "no day 2026-02-31"),
         ("2026-02-30", "auto", "no day 2026-02-30"),
         ("2026-12-31 25:00", "auto", "no time 25:00"),
-        ("2026-12-31 9:61", "auto", "no time 09:61"),
+        ("2026-12-31 9:60", "auto", "no time 09:60"),
+        ("2026-12-31 9:00:60", "auto", "no time 09:00:60"),
+        ("20261231T090060", "auto", "no time 09:00:60"),
+        ("2026-12-31 24:00:01", "auto", "no time 24:00:01"),
+        ("2026-12-31 0:30 am", "auto", "there is no 0 o'clock am"),
+        ("2026-12-31T09:00+14:01", "auto", r"no offset \+14:01"),
+        ("9", "auto", "is not a date"),
+        ("2026-12-31 9", "auto", "'9' is not a time"),
+        ("2026-12-311", "auto", "'2026-12-311' is not a date"),
+        ("2026.12.31", "auto", "'2026.12.31' is not a date"),
+        ("131.12.2026", "auto", "'131.12.2026' is not a date"),
         ("2026-12-31 13:00 pm", "auto", "13 o'clock pm"),
         ("2026-12-31 +03:00", "auto", "is not a time"),
         ("46387", "auto", "is not a date"),
@@ -141,6 +154,20 @@ def test_one_date_that_allows_one_order_decides_for_the_file() -> None:
     assert find_order(["12/31/2026", "31/12/2026"], "auto") == "auto"
     assert find_order(["1/2/2026", "31.12.2026", "2026-12-31"], "auto") == "auto"
     assert find_order(["31/12/2026"], "mdy") == "mdy"
+    assert find_order(["13/1/2026"], "auto") == "dmy"
+    assert find_order(["1/13/2026"], "auto") == "mdy"
+    assert find_order(["12/12/2026"], "auto") == "auto"
+
+
+def test_only_a_day_and_a_month_of_two_digits_decide() -> None:
+    assert find_order(["131/12/2026", "2026-12-31"], "auto") == "auto"
+
+
+def test_a_day_and_a_time_together_are_a_wall_clock_and_neither_alone_is() -> None:
+    assert CellTime(day=DAY, time=timedelta(hours=24)).wall() == datetime(2027, 1, 1)
+    for half in (CellTime(day=DAY), CellTime(time=NINE)):
+        with pytest.raises(ValueError, match="there is no time with the date"):
+            half.wall()
 
 
 @settings(deadline=None)

@@ -1,7 +1,8 @@
 """One event of the portal to one entry, in the terms of RFC 5545 (PORTAL.md 4.6, 4.7). Pure.
 
-Times come from the FORMATTED fields and the zone beside them, never from stamps; series from their master, never from
-the rows a listing expands. A detached occurrence is an entry of its own: its master leaves that day out.
+Times come from the FORMATTED fields and the zones beside them, never from timestamps. Series come from their master,
+never from the rows into which a listing expands them. A detached occurrence is an entry of its own: its master excludes
+that day.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _USUAL = {".": ("d", "m", "y"), "/": ("m", "d", "y"), "-": ("y", "m", "d")}
 
 
 class EventRow(msgspec.Struct, rename="upper", kw_only=True):
-    """The columns of PORTAL.md 4.6 that are believed."""
+    """The columns of PORTAL.md 4.6 that can be relied on."""
 
     id: int | str
     name: str | None = None
@@ -72,13 +73,16 @@ class EventRow(msgspec.Struct, rename="upper", kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Culture:
-    """The order of day, month and year in which a portal writes its dates; it says so nowhere, its events do."""
+    """The order of day, month and year in which a portal writes its dates. No method returns it; events show it."""
 
     order: tuple[str, ...]
 
     @classmethod
     def learn(cls, rows: Iterable[EventRow]) -> Culture:
-        """Return the order in which every row's DATE_FROM means the same day as its DATE_FROM_FORMATTED."""
+        """Return the order in which every row's DATE_FROM is the same day as its DATE_FROM_FORMATTED.
+
+        If several orders fit, the one that is usual with the separator is taken.
+        """
         orders = list(permutations("dmy"))
         mark = "."
         for row in rows:
@@ -93,7 +97,7 @@ class Culture:
         return cls(order=_USUAL[mark] if _USUAL[mark] in orders else orders[0])
 
     def read(self, text: str) -> date:
-        """Return the day that a date of the portal means; raises ValueError."""
+        """Return the day of a date in the portal's order; raises ValueError if it is not one."""
         numbers = [int(number) for number in re.findall(r"\d+", text)[:3]]
         if len(numbers) < 3:
             raise ValueError(f"{text!r} is not a date")
@@ -103,9 +107,9 @@ class Culture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What an event does not say itself: where it stands, whose it is, who the ids are, and how dates are written.
+    """What has to be known besides an event: its place, its owner and section, the users, and the order of dates.
 
-    `people` maps user ids to e-mail addresses, `zone` is for events without one, `last` the last day looked at.
+    `people` maps user ids to e-mail addresses, `zone` is for events without one, `last` is the last day of the window.
     """
 
     where: str
@@ -118,7 +122,7 @@ class Surroundings:
 
 
 def read_row(row: EventRow, around: Surroundings) -> Entry:
-    """Return one event as an entry; raises ValueError with the reason when it cannot be used."""
+    """Return one event as an entry; raises ValueError with the reason if it cannot be used."""
     main = _span(row, around.zone)
     main, recurrence = _recurrence(row, main, around) if row.rrule else (main, None)
     return Entry(
@@ -131,7 +135,10 @@ def read_row(row: EventRow, around: Surroundings) -> Entry:
 
 
 def read_formatted(text: str) -> datetime:
-    """Read DATE_*_FORMATTED: always English, with or without a time (PORTAL.md 4.6); raises ValueError."""
+    """Return the time of DATE_*_FORMATTED: always English, with or without a time (PORTAL.md 4.6).
+
+    Raises ValueError for any other text.
+    """
     parts = text.split()
     if len(parts) < 4 or parts[1] not in _MONTHS:
         raise ValueError(f"the portal gave no date ({text[:40]!r})")
@@ -151,7 +158,7 @@ def _span(row: EventRow, zone: str | None) -> Span:
 
 
 def _recurrence(row: EventRow, main: Span, around: Surroundings) -> tuple[Span, Recurrence]:
-    """Return the series' first occurrence and its rule, such as shows the days that the portal shows."""
+    """Return the series' first occurrence, and the rule whose days are those that the portal shows."""
     if not isinstance(row.rrule, Mapping):
         raise ValueError("the series' rule cannot be read")  # noqa: TRY004 - bad input, as every other reason here
     rule = dict(row.rrule)
@@ -177,7 +184,11 @@ def _recurrence(row: EventRow, main: Span, around: Surroundings) -> tuple[Span, 
 
 
 def _overflowing(first: date, step: int, count: int, last: date) -> Iterator[date]:
-    """Yield the days of a monthly or yearly series whose day some months lack: there it is the 1st of the next."""
+    """Yield the days of a monthly or yearly series on a day that some months lack.
+
+    In those it falls on the 1st of the next month. RFC 5545 skips such months and the portal does not (PORTAL.md 4.7),
+    so no rule says the same.
+    """
     number = 0
     while not count or number < count:
         months = first.year * 12 + first.month - 1 + number * step

@@ -1,7 +1,7 @@
-"""The Bitrix24 source: which calendars and sections are read, and what of them is never read: what syncd wrote.
+"""The Bitrix24 source: which calendars and sections of a portal are read.
 
-A section that any sync writes to, and any event that the ledger links, is left out, so a sync from a portal into itself
-cannot feed on its own items. A listing that fails makes the snapshot incomplete; absence must be proved.
+Sections that any sync writes to and events that the ledger links are left out, so that a sync from a portal into itself
+does not read its own items. A listing that fails makes the snapshot incomplete.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from syncd.source.options import read_options
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2037, 12, 31)
 _REMEDY = "see that its webhook works: syncd check"
 _NEAR = timedelta(days=550)
-"""So far around today a listing takes a month; beyond, where a window has no bounds, a year."""
+"""Within this distance of today a listing covers a month, beyond it a year: far away there are few events, and a
+window without bounds would take hundreds of listings."""
 
 
 class Bitrix24Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +57,7 @@ class Bitrix24Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def open_bitrix24(options: Mapping[str, object], base: Path, *, where: str) -> Source:
-    """Make a source of a portal's calendars; raises ConfigError beginning with `where`. `bind` comes before reading."""
+    """Return a source of a portal's calendars; raises ConfigError beginning with `where`."""
     del base  # no paths here
     chosen = read_options(Bitrix24Options, options, where=where)
     if chosen.calendar == "company" and chosen.owner:
@@ -65,7 +66,7 @@ def open_bitrix24(options: Mapping[str, object], base: Path, *, where: str) -> S
 
 
 class Bitrix24Source:
-    """Reads calendars of a portal; `portal` is the name in the config of the one it wants to be bound to."""
+    """Reads calendars of a portal of the config."""
 
     def __init__(self, options: Bitrix24Options, *, where: str) -> None:
         self._options = options
@@ -76,26 +77,26 @@ class Bitrix24Source:
 
     @property
     def portal(self) -> str:
-        """Name of the portal to read from."""
+        """Name in the config of the portal to read from."""
         return self._options.portal
 
     @property
     def where(self) -> str:
-        """Place in the config, for messages."""
+        """The source's place in the config, for messages."""
         return self._where
 
     def bind(self, portal: Portal, written: Callable[[], Awaitable[OwnEvents]]) -> None:
-        """Give the source its portal, and what tells before each reading what syncd itself writes there."""
+        """Give the source its portal, and a function that returns what syncd writes there at the time of the call."""
         self._portal = portal
         self._written = written
 
     def describe(self) -> str:
-        """Name the kind of source, its portal and its sections."""
+        """Return the kind of source, its portal and its sections."""
         sections = ", ".join(map(str, self._options.sections))
         return f"bitrix24 {self._options.portal} {self._options.calendar}" + (f" ({sections})" if sections else "")
 
     async def read(self, context: ReadContext) -> Snapshot:
-        """Read all events of the sections within the window; raises SourceError where the portal cannot be read."""
+        """Return all events of the sections within the window; raises SourceError if the portal cannot be read."""
         assert self._portal is not None, "bound by the app before the first reading"
         assert self._written is not None
         try:
@@ -118,7 +119,7 @@ class Bitrix24Source:
         return self._last
 
     def _calendars(self, directory: Directory) -> tuple[list[Place], list[Problem]]:
-        """Return the calendars meant; an owner that cannot be found makes the reading incomplete."""
+        """Return the calendars to read, with a problem for each owner that cannot be found."""
         kind = self._options.calendar
         owners = self._options.owner if isinstance(self._options.owner, list) else [self._options.owner]
         if kind == "company":
@@ -142,7 +143,10 @@ class Bitrix24Source:
         found: Mapping[str, Sequence[Section]],
         written: OwnEvents,
     ) -> tuple[list[tuple[Place, Section, str]], list[Problem]]:
-        """Return the sections to read with their owners' names; raises SourceError for one that syncd writes to."""
+        """Return the sections to read with their owners, and problems.
+
+        Raises SourceError if a section that the options name is one that syncd writes to.
+        """
         wanted = {str(label).strip().casefold() for label in self._options.sections}
         met: set[str] = set()
         places: list[tuple[Place, Section, str]] = []
@@ -174,7 +178,7 @@ class Bitrix24Source:
     async def _rows(
         self, portal: Portal, places: Sequence[tuple[Place, Section, str]], context: ReadContext
     ) -> tuple[list[tuple[EventRow, Place, Section, str]], list[str]]:
-        """Return each event once, series as their masters; and what could not be read."""
+        """Return each event once, series as their masters, and reasons for what could not be read."""
         asked = [
             (place, Command(method="calendar.event.get", params=_listing(*place[:2], *days)))
             for place in places
@@ -247,7 +251,7 @@ def _listing(calendar: Place, section: Section, first: date, last: date) -> dict
 
 
 def _spans(window: Window, today: date) -> Iterator[tuple[date, date]]:
-    """Yield the window in months, in years far from today; the day more on either side is the listing's."""
+    """Yield the window in months, far from today in years."""
     first, last = window.first or _FIRST_DAY, min(window.last or _LAST_DAY, _LAST_DAY)
     while first <= last:
         near = abs(first - today) <= _NEAR
@@ -257,7 +261,7 @@ def _spans(window: Window, today: date) -> Iterator[tuple[date, date]]:
 
 
 def _owner(directory: Directory, calendar: Place) -> str:
-    """Return what finds the owner again in another portal: the e-mail address, else the name."""
+    """Return how to find the owner in another portal: the e-mail address, else the name."""
     if calendar.kind == "group":
         return next((group.name for group in directory.groups if group.id == calendar.owner), "")
     user = next((user for user in directory.users if user.id == calendar.owner), None)

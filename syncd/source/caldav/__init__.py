@@ -1,1 +1,1 @@
-"""CalDAV (RFC 4791, RFC 6578): calendars on a server, of which only what has changed is fetched."""
+"""CalDAV (RFC 4791, RFC 6578): calendars on a server, from which only changed resources are fetched."""

@@ -1,4 +1,4 @@
-"""The CalDAV source: which calendars are meant, what is kept of them between readings, and the snapshot they make.
+"""The CalDAV source: which calendars are read, what is kept of them between readings, and their snapshot.
 
 Discovery happens once per process; after that an unchanged account costs one request.
 """
@@ -43,18 +43,18 @@ class CaldavOptions(WebOptions, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def open_caldav(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
-    """Make a source of a server's calendars; raises ConfigError beginning with `where`, also without lxml."""
+    """Return a source of a server's calendars; raises ConfigError beginning with `where`, also without lxml."""
     chosen = read_options(CaldavOptions, options, where=where)
     access = read_access(chosen, base, where=where)
     try:
-        import lxml.etree  # noqa: F401, PLC0415 - an extra: only who reads CalDAV needs it, told here with the remedy
+        import lxml.etree  # noqa: F401, PLC0415 - an extra; a missing one is reported when the config is checked
     except ImportError:
         raise ConfigError(f"{where}: CalDAV needs lxml", "pip install 'syncd[caldav]'") from None
     return CaldavSource(access=replace(access, family=True), patterns=chosen.calendars, clock=clock)
 
 
 class CaldavSource:
-    """Reads calendars from a CalDAV server; `fetched` counts the resources whose data the last reading asked for."""
+    """Reads calendars from a CalDAV server; `fetched` is the number of resources that the last reading fetched."""
 
     def __init__(self, *, access: Access, patterns: tuple[str, ...], clock: Clock) -> None:
         self._access = access
@@ -68,14 +68,14 @@ class CaldavSource:
         self.fetched = 0
 
     def describe(self) -> str:
-        """Name the kind of source, its server and its calendars."""
+        """Return the kind of source, its server and its calendars."""
         return f"caldav {self._access.shown}" + (f" ({', '.join(self._patterns)})" if self._patterns else "")
 
     async def read(self, context: ReadContext) -> Snapshot:
-        """Bring all calendars up to date and return what they hold.
+        """Update all calendars and return their entries.
 
-        Raises SourceError where the server cannot be reached or no calendar is found; a calendar or resource that
-        cannot be read leaves its last known content in force and makes the snapshot incomplete.
+        A calendar or resource that cannot be read keeps its last known content and makes the snapshot incomplete.
+        Raises SourceError if the server cannot be reached or no calendar is found.
         """
         from syncd.source.caldav.dav_server import Server  # noqa: PLC0415 - needs lxml, an extra
 
@@ -94,7 +94,7 @@ class CaldavSource:
         return await asyncio.to_thread(self._snapshot, chosen, now, [*unmatched, *unread], context)
 
     def _chosen(self, calendars: tuple[Collection, ...]) -> tuple[list[Collection], list[tuple[str, SourceError]]]:
-        """Return the calendars meant, and the patterns that mean none; raises SourceError where nothing is left."""
+        """Return the calendars that match, and an error for each pattern without any; raises one if none match."""
         if not self._patterns:
             if not calendars:
                 raise SourceError(f"{self._access.shown} has no calendar for this account", "check url and username")
@@ -115,7 +115,7 @@ class CaldavSource:
     async def _up_to_date(
         self, server: Server, chosen: list[Collection], known: Mapping[str, Known], context: ReadContext
     ) -> tuple[dict[str, Known], list[tuple[str, SourceError]]]:
-        from syncd.source.caldav.collection import Known, bring_up  # noqa: PLC0415 - needs lxml, an extra
+        from syncd.source.caldav.collection import Known, update_calendar  # noqa: PLC0415 - needs lxml, an extra
 
         start, end = _span(context)
         now: dict[str, Known] = {}
@@ -124,7 +124,7 @@ class CaldavSource:
         for calendar in chosen:
             before = known.get(calendar.url, Known())
             try:
-                update = await bring_up(server, calendar, before, start=start, end=end)
+                update = await update_calendar(server, calendar, before, start=start, end=end)
             except SourceError as error:
                 unread.append(
                     (calendar.name, SourceError(f"calendar {calendar.name!r}: {error.message}", error.remedy))
@@ -167,7 +167,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _span(context: ReadContext) -> tuple[str, str]:
-    """Return the window as UTC stamps, wide enough for any zone."""
+    """Return the window as UTC stamps, with a margin that is enough for any zone."""
     first = context.window.first - _MARGIN if context.window.first is not None else _UNBOUNDED[0]
     last = context.window.last + _MARGIN if context.window.last is not None else _UNBOUNDED[1]
     begin, end = (datetime.combine(day, time(), UTC).strftime("%Y%m%dT%H%M%SZ") for day in (first, last))

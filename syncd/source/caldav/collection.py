@@ -1,10 +1,10 @@
-"""What is known of one calendar, and how it is brought up to date with as little traffic as the server allows.
+"""What is known of one calendar, and how it is updated with as little traffic as the server allows.
 
-the server                                     what is asked
-token or ctag as before                        nothing
-knows sync-collection                          what has changed since the token; all, where it disowns the token
-knows it not                                   all etags, compared with those known
-a resource changed, its data not in the answer its data, many at a time; one by one where that gives none
+the server                                     the request
+has the same token or ctag as before           none
+supports sync-collection                       what has changed since the token; everything if it rejects the token
+does not support it                            all etags, compared with those known
+answers with a change but without its data     the data, many at a time; one by one if that returns none
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST_PAGES = 1000
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored object: its href as the server writes it, its etag and its iCalendar text."""
+    """One stored object: its href as the server wrote it, its etag and its iCalendar text."""
 
     href: str
     etag: str
@@ -33,7 +33,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """A calendar as it was read last, resources by the name of their path."""
+    """A calendar as it was read last; resources by the decoded path of their href."""
 
     token: str = ""
     ctag: str = ""
@@ -42,17 +42,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Update:
-    """A calendar brought up to date: what is known now, what could not be read, and how many resources were fetched."""
+    """An updated calendar: what is known now, what could not be read, and how many resources were fetched."""
 
     known: Known
     unread: list[tuple[str, SourceError]] = field(default_factory=list)
     fetched: int = 0
 
 
-async def bring_up(server: Server, calendar: Collection, known: Known, *, start: str, end: str) -> Update:
-    """Return the calendar as it is now; `start` and `end` are UTC stamps for servers that list no more than a span.
+async def update_calendar(server: Server, calendar: Collection, known: Known, *, start: str, end: str) -> Update:
+    """Return the calendar as it is now; `start` and `end` are UTC stamps, for servers that refuse to list everything.
 
-    Raises WebError where it cannot be listed at all.
+    Raises WebError if it cannot be listed at all.
     """
     same_token = calendar.token and calendar.token == known.token
     if same_token or (not calendar.syncs and calendar.ctag and calendar.ctag == known.ctag):
@@ -69,7 +69,7 @@ async def bring_up(server: Server, calendar: Collection, known: Known, *, start:
 
 
 async def _by_token(server: Server, calendar: Collection, known: Known) -> Update:
-    """Ask for changes, page after page where the server cuts its answer short (RFC 6578, 3.6)."""
+    """Ask for changes, page after page if the server truncates its answers (RFC 6578, 3.6)."""
     everything = not known.token
     resources = {} if everything else dict(known.resources)
     wanted: dict[str, str] = {}
@@ -99,7 +99,7 @@ async def _by_token(server: Server, calendar: Collection, known: Known) -> Updat
         token = found.token
     update.fetched = sum(1 for name, one in resources.items() if known.resources.get(name) != one)
     await _fetch(server, calendar, update, known, resources, wanted)
-    kept_token = "" if update.unread else token
+    kept_token = "" if update.unread else token  # with the new token the server would not report the unread ones again
     update.known = Known(token=kept_token, ctag=calendar.ctag, resources=resources)
     return update
 
@@ -126,7 +126,7 @@ async def _by_etags(server: Server, calendar: Collection, known: Known, *, start
 def _take(
     known: Known, resources: dict[str, Resource], wanted: dict[str, str], name: str, response: dav.Response
 ) -> None:
-    """Keep what came with its data or is as it was; want the rest."""
+    """Add a resource that came with its data or has not changed to `resources`, any other to `wanted`."""
     etag, data = response.text(dav.ETAG), response.text(dav.DATA)
     before = known.resources.get(name)
     if data:
@@ -146,7 +146,7 @@ async def _fetch(
     resources: dict[str, Resource],
     wanted: dict[str, str],
 ) -> None:
-    """Add the data of wanted resources to `resources`; one that cannot be read stays as it was, and is told."""
+    """Add the data of wanted resources to `resources`; one that cannot be read keeps its old data and is reported."""
     for batch in _batches(list(wanted)):
         missing = dict.fromkeys(batch)
         try:

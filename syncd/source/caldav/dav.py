@@ -1,6 +1,6 @@
 """The XML of WebDAV: bodies of requests, and multistatus answers to values. Pure; entities and network are off.
 
-A status is per resource and per property: an answer of 207 says nothing by itself.
+Each resource and each property has a status of its own; the 207 of the answer says nothing by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TOO_MANY = f"{{{DAV}}}number-of-matches-within-limits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Property:
+class DavProperty:
     """A property's text, the names of all elements in it, the hrefs in it, and the `name` attributes of components."""
 
     text: str
@@ -44,18 +44,18 @@ class Property:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What a multistatus says of one resource; `href` is as the server wrote it, `properties` are those found.
+    """One resource of a multistatus; `href` is as the server wrote it, `properties` are those found.
 
-    `status` is the resource's own (0 where it has none), `errors` the elements of its error.
+    `status` is the resource's own (0 if it has none), `errors` are the elements of its error.
     """
 
     href: str
     status: int = 0
-    properties: Mapping[str, Property] = field(default_factory=dict)
+    properties: Mapping[str, DavProperty] = field(default_factory=dict)
     errors: frozenset[str] = frozenset()
 
     def text(self, name: str) -> str:
-        """Return a property's text, or ""."""
+        """Return a property's text, or "" if it was not found."""
         found = self.properties.get(name)
         return found.text if found is not None else ""
 
@@ -69,7 +69,7 @@ class Multistatus:
 
 
 def read_multistatus(body: bytes) -> Multistatus:
-    """Read the body of a 207; raises ValueError for what is none."""
+    """Return the body of a 207 as values; raises ValueError if it is not a multistatus."""
     root = _root(body)
     if root.tag != f"{{{DAV}}}multistatus":
         raise ValueError("the answer is not a multistatus")
@@ -78,7 +78,7 @@ def read_multistatus(body: bytes) -> Multistatus:
 
 
 def read_errors(body: bytes) -> frozenset[str]:
-    """Return the conditions an error answer names (RFC 4918, 16), () where the body says nothing of the kind."""
+    """Return the conditions that an error answer names (RFC 4918, 16), none if its body is not a DAV:error."""
     try:
         root = _root(body)
     except ValueError:
@@ -94,7 +94,7 @@ def propfind(*properties: str) -> bytes:
 
 
 def sync_collection(token: str) -> bytes:
-    """Return the body of a sync-collection report (RFC 6578, 3.2): what has changed since `token`, "" for all."""
+    """Return the body of a sync-collection report (RFC 6578, 3.2): what has changed since `token` ("": everything)."""
     root = _element(SYNC_REPORT)
     etree.SubElement(root, SYNC_TOKEN).text = token
     etree.SubElement(root, f"{{{DAV}}}sync-level").text = "1"
@@ -124,7 +124,7 @@ def query(start: str = "", end: str = "") -> bytes:
 
 
 def name_of(base: str, href: str) -> str:
-    """Return a resource's name by which hrefs are compared: its path, whatever the server has escaped in it."""
+    """Return the name by which resources are compared: the decoded path, as servers escape an href in several ways."""
     return unquote(urlsplit(urljoin(base, href)).path)
 
 
@@ -140,7 +140,7 @@ def _root(body: bytes) -> etree._Element:
 
 
 def _response(element: etree._Element) -> Response:
-    properties: dict[str, Property] = {}
+    properties: dict[str, DavProperty] = {}
     for stat in element.findall(f"{{{DAV}}}propstat"):
         if _status(stat) in (0, 200):
             for holder in stat.findall(f"{{{DAV}}}prop"):
@@ -156,8 +156,8 @@ def _response(element: etree._Element) -> Response:
     )
 
 
-def _property(element: etree._Element) -> Property:
-    return Property(
+def _property(element: etree._Element) -> DavProperty:
+    return DavProperty(
         text="".join(map(str, element.itertext())).strip(),
         elements=_names(element),
         hrefs=tuple(text for one in element.iter(f"{{{DAV}}}href") if (text := (one.text or "").strip())),

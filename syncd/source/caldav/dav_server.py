@@ -1,4 +1,4 @@
-"""One conversation with a CalDAV server: finding calendars and asking for what is in them. Keeps nothing."""
+"""The requests to a CalDAV server: finding calendars, and asking for their content. Nothing is kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from syncd.source.caldav import dav
 from syncd.source.web.access import Access, shown
 from syncd.source.web.error import WebError
-from syncd.source.web.web_client import Answer, WebClient, refusal
+from syncd.source.web.web_client import WebAnswer, WebClient, refusal
 
 _XML = "application/xml; charset=utf-8"
 _ABOUT_CALENDARS = (
@@ -19,16 +19,19 @@ _WELL_KNOWN = "/.well-known/caldav"
 
 
 class RefusedError(WebError):
-    """A request the server answered with an error; `conditions` are the elements of its body."""
+    """A request that the server answered with an error; `conditions` are the elements of its body."""
 
     def __init__(self, error: WebError, conditions: frozenset[str]) -> None:
-        super().__init__(error.message, error.remedy, passing=error.passing, status=error.status)
+        super().__init__(error.message, error.remedy, transient=error.transient, status=error.status)
         self.conditions = conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """One calendar: where it is, what it is called, and what tells whether it has changed ("" where unknown)."""
+    """One calendar: its address, its name, and the token and ctag that change when it changes ("" if unknown).
+
+    `syncs` is True if the server supports sync-collection for it.
+    """
 
     url: str = field(repr=False)
     name: str
@@ -38,24 +41,27 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The calendars there are, and where to list them next time: `depth` 1 below a home, 0 a calendar itself."""
+class FoundCalendars:
+    """The calendars of an account, and the places to list them next time, each with the Depth of the request.
+
+    The depth is 1 for a home of calendars and 0 for a calendar itself.
+    """
 
     calendars: tuple[Collection, ...]
     places: tuple[tuple[str, str], ...] = field(repr=False)
 
 
 class Server:
-    """Asks a server over connections that the caller opened."""
+    """Sends requests over a client that the caller has opened."""
 
     def __init__(self, access: Access, client: WebClient) -> None:
         self._access = access
         self._client = client
 
-    async def discover(self) -> Found:
-        """Find the calendars, from whatever the configured address is: server, principal, home or calendar.
+    async def discover(self) -> FoundCalendars:
+        """Return the calendars; the configured address may be a server, a principal, a home or a calendar.
 
-        Raises WebError where there is none to be found.
+        Raises WebError if there is none of them.
         """
         url, about = await self._enter()
         if dav.CALENDAR in about.elements:
@@ -68,22 +74,22 @@ class Server:
         return await self.listed(places)
 
     async def _enter(self) -> tuple[str, _About]:
-        """Ask the configured address, else where servers are to be found (RFC 6764, 5); of a bare host that first."""
+        """Ask the configured address, then the well-known one (RFC 6764, 5); for a bare host in the other order."""
         start = self._access.url
         well_known = _beside(start, _WELL_KNOWN)
         first, second = (start, well_known) if urlsplit(start).path.strip("/") else (well_known, start)
         try:
             return await self._about(first)
         except WebError as error:
-            if error.passing or error.status in (0, 401) or first == second:
+            if error.transient or error.status in (0, 401) or first == second:
                 raise
             try:
                 return await self._about(second)
             except WebError as other:
                 raise (error if first == start else other) from None
 
-    async def listed(self, places: Sequence[tuple[str, str]]) -> Found:
-        """Return the calendars at places found before; raises WebError."""
+    async def listed(self, places: Sequence[tuple[str, str]]) -> FoundCalendars:
+        """Return the calendars at places that were found before; raises WebError."""
         calendars: dict[str, Collection] = {}
         for place, depth in places:
             answer, found = await self._multistatus("PROPFIND", place, dav.propfind(*_ABOUT_CALENDARS), depth=depth)
@@ -91,14 +97,14 @@ class Server:
                 calendar = _calendar(answer.url, response)
                 if calendar is not None:
                     calendars.setdefault(dav.name_of(calendar.url, ""), calendar)
-        return Found(calendars=tuple(calendars.values()), places=tuple(places))
+        return FoundCalendars(calendars=tuple(calendars.values()), places=tuple(places))
 
     async def changes(self, calendar: Collection, token: str) -> dav.Multistatus:
-        """Return what has changed since `token`, all there is for ""; raises RefusedError."""
+        """Return what has changed since `token`, everything for ""; raises RefusedError."""
         return (await self._multistatus("REPORT", calendar.url, dav.sync_collection(token), depth="0"))[1]
 
     async def etags(self, calendar: Collection, start: str, end: str) -> dav.Multistatus:
-        """Return the etags of all events, of those between two UTC stamps where the server finds all too many."""
+        """Return the etags of all events, or of those between two UTC stamps if all are too many for the server."""
         try:
             return (await self._multistatus("REPORT", calendar.url, dav.query(), depth="1"))[1]
         except RefusedError as error:
@@ -113,8 +119,8 @@ class Server:
         """Return etag and data of resources; raises WebError."""
         return (await self._multistatus("REPORT", calendar.url, dav.multiget(hrefs), depth="1"))[1]
 
-    async def content(self, calendar: Collection, href: str) -> Answer:
-        """Return one resource's answer, whatever its status."""
+    async def content(self, calendar: Collection, href: str) -> WebAnswer:
+        """Return the answer for one resource, of any status."""
         return await self._client.ask("GET", urljoin(calendar.url, href))
 
     async def _about(self, url: str) -> tuple[str, _About]:
@@ -132,7 +138,9 @@ class Server:
                         about.elements |= value.elements
         return answer.url, about
 
-    async def _multistatus(self, method: str, url: str, body: bytes, *, depth: str) -> tuple[Answer, dav.Multistatus]:
+    async def _multistatus(
+        self, method: str, url: str, body: bytes, *, depth: str
+    ) -> tuple[WebAnswer, dav.Multistatus]:
         headers = {"Depth": depth, "Content-Type": _XML, "Accept": "application/xml, text/xml"}
         answer = await self._client.ask(method, url, headers=headers, body=body)
         name = shown(answer.url)
@@ -154,7 +162,7 @@ class _About:
 
 
 def _calendar(base: str, response: dav.Response) -> Collection | None:
-    """Return the calendar a response is about, None where it is none that holds events."""
+    """Return the calendar that a response describes, None if it is not a calendar of events."""
     kind = response.properties.get(dav.RESOURCE_TYPE)
     holds = response.properties.get(dav.COMPONENTS)
     is_calendar = kind is not None and dav.CALENDAR in kind.elements

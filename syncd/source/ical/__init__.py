@@ -1,1 +1,1 @@
-"""iCalendar to entries, in steps: cut into components, lex, zones, values, series."""
+"""iCalendar to entries, in steps: components (split), properties (lines), zones, values, events, entries."""

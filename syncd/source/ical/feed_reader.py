@@ -1,4 +1,4 @@
-"""A file's components to entries: groups those of one UID, reads only the groups that are new, joins each to an entry.
+"""A file's components to entries: groups them by UID, parses only new groups, and makes an entry of each group.
 
 in the group                               the entry
 one event without RECURRENCE-ID            that event, the others its overrides
@@ -20,9 +20,9 @@ from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Moment, Override, Problem, Recurrence, Span
 from syncd.source.files import Part
 from syncd.source.ical.lines import Component, read_component
-from syncd.source.ical.split import Broken, Calendar, Piece, split
+from syncd.source.ical.split import Broken, Calendar, RawComponent, split
 from syncd.source.ical.time_values import moved
-from syncd.source.ical.vevent import CalendarFacts, Event, read_event, stand_in_uid, title_of
+from syncd.source.ical.vevent import CalendarFacts, VEvent, read_event, stand_in_uid, title_of
 from syncd.source.ical.vtimezone import FeedZones
 
 _UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\n]*)?:([^\n]*)")
@@ -30,8 +30,8 @@ _CANCELS = frozenset({"CANCEL"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a group came to: an entry or none, and what there is to say about it; `lines` are those it was read from."""
+class GroupResult:
+    """What became of a group: an entry or None, and its problems; `lines` are those of its components."""
 
     lines: tuple[int, ...]
     entry: Entry | None
@@ -39,24 +39,24 @@ class Outcome:
     rejected: bool
 
 
-Cache = dict[bytes, Outcome]
-"""Outcomes by the digest of the group's bytes and of all that its reading depends on."""
+Cache = dict[bytes, GroupResult]
+"""Results by the digest of the group's bytes and of everything else that they depend on."""
 ZoneCache = dict[bytes, FeedZones]
-"""Zones by the digest of their definitions and of all that their reading depends on."""
+"""Zones by the digest of their definitions and of everything else that they depend on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Member:
-    piece: Piece
+    piece: RawComponent
     facts: CalendarFacts
     context: bytes
 
 
 class FeedReader:
-    """Reads one file's bytes after another; `known` are the outcomes of the last time, `kept` those of this time,
-    `parsed` the number of groups that were not known, `zones` what the files' zones were found to be.
+    """Reads the bytes of one file after another, in one reading of a source.
 
-    Thousands of files with the same zones, as calendar servers give them, find them once.
+    `known` are the results of the reading before, `kept` those of this one. `parsed` is the number of groups that were
+    not known. `zones` are shared by all files: calendar servers give thousands of files with the same definitions.
     """
 
     def __init__(self, *, known: Cache, zones: ZoneCache | None = None) -> None:
@@ -67,10 +67,10 @@ class FeedReader:
         self.parsed = 0
 
     def read(self, name: str, content: bytes, *, encoding: str, floating: str | None, year: int) -> Part:
-        """Return the entries of a stream of VCALENDARs; the part says when it seems not to be all of them.
+        """Return the entries of a stream of VCALENDARs; the part is incomplete if the stream seems to be cut short.
 
         `encoding` is that of `content`, `floating` the IANA zone of times without one in calendars that name none
-        themselves, `year` the current year (see FeedZones). Raises SourceError when there is no VCALENDAR at all.
+        themselves, `year` the current year (see FeedZones). Raises SourceError if there is no VCALENDAR at all.
         """
         part = Part()
         feed = split(content)
@@ -90,7 +90,7 @@ class FeedReader:
                 groups.setdefault(uid, []).append(_Member(piece=piece, facts=facts, context=context))
             for broken in calendar.broken:
                 _put_aside(part, name, broken, encoding)
-            calendar.events.clear()  # what has been read is let go of: large feeds shall fit in little memory
+            calendar.events.clear()  # large feeds must fit in little memory
         broken_uids = set(part.rejected)
         for uid in list(groups):
             members = groups.pop(uid)
@@ -103,7 +103,7 @@ class FeedReader:
     def _facts(
         self, calendar: Calendar, encoding: str, floating: str | None, year: int
     ) -> tuple[CalendarFacts, bytes, str]:
-        """Return what holds for all events of a calendar, what it depends on, and its own zone if that is unknown."""
+        """Return the facts for all events of a calendar, what they depend on, and its own zone if it is unknown."""
         head = read_component("BEGIN:VCALENDAR\n" + _text(calendar.head, encoding) + "\nEND:VCALENDAR")
         own = head.text("X-WR-TIMEZONE").strip()
         named = self._zones(calendar, encoding, floating, year).named(own) if own else None
@@ -116,7 +116,7 @@ class FeedReader:
         return facts, depends_on, own if named is None else ""
 
     def _zones(self, calendar: Calendar, encoding: str, floating: str | None, year: int) -> FeedZones:
-        """Return the zones of a calendar, the same for calendars with the same definitions."""
+        """Return the zones of a calendar; calendars with the same definitions share them."""
         seen = blake2b(repr((encoding, floating, year)).encode(), digest_size=20)
         for piece in calendar.zones:
             seen.update(piece.content)
@@ -140,17 +140,17 @@ class FeedReader:
             seen.update(member.piece.content)
         key = seen.digest()
         lines = tuple(member.piece.line for member in members)
-        outcome = self._known.get(key)
-        if outcome is None or (outcome.lines != lines and (outcome.problems or outcome.entry is None)):
+        result = self._known.get(key)
+        if result is None or (result.lines != lines and (result.problems or result.entry is None)):
             self.parsed += 1
-            outcome = _read_group(name, uid, members, encoding)
-        elif outcome.lines != lines:
-            outcome = _moved_to(outcome, name, lines)
-        self.kept[key] = outcome
-        part.problems.extend(outcome.problems)
-        if outcome.entry is not None:
-            part.entries.append(outcome.entry)
-        if outcome.rejected:
+            result = _read_group(name, uid, members, encoding)
+        elif result.lines != lines:
+            result = _moved_to(result, name, lines)
+        self.kept[key] = result
+        part.problems.extend(result.problems)
+        if result.entry is not None:
+            part.entries.append(result.entry)
+        if result.rejected:
             part.rejected.add(uid)
 
 
@@ -158,7 +158,7 @@ def _text(content: bytes, encoding: str) -> str:
     return content.decode(encoding, "surrogateescape")
 
 
-def _uid(piece: Piece, encoding: str) -> str:
+def _uid(piece: RawComponent, encoding: str) -> str:
     found = piece.search(_UID)
     uid = found[1].decode(encoding, "backslashreplace").strip() if found else ""
     return uid or stand_in_uid(_text(piece.content, encoding))
@@ -168,13 +168,13 @@ def _put_aside(part: Part, name: str, broken: Broken, encoding: str) -> None:
     found = broken.piece.search(_UID)
     uid = found[1].decode(encoding, "backslashreplace").strip() if found else ""
     if broken.cut:
-        uid = ""  # the UID itself may be cut; the part is incomplete anyway
+        uid = ""  # the UID itself may be cut, and the part is incomplete in any case
     part.reject(f"{name}:{broken.piece.line}", uid, f"the event cannot be read: {broken.reason}")
 
 
-def _read_group(name: str, uid: str, members: list[_Member], encoding: str) -> Outcome:
+def _read_group(name: str, uid: str, members: list[_Member], encoding: str) -> GroupResult:
     lines = tuple(member.piece.line for member in members)
-    events: list[Event] = []
+    events: list[VEvent] = []
     for member in members:
         where = f"{name}:{member.piece.line}"
         try:
@@ -182,7 +182,7 @@ def _read_group(name: str, uid: str, members: list[_Member], encoding: str) -> O
         except ValueError as error:
             title = title_of(_text(member.piece.content, encoding))
             problem = Problem(where=where, kind="rejected", reason=str(error), key=uid, title=title)
-            return Outcome(lines=lines, entry=None, problems=(problem,), rejected=True)
+            return GroupResult(lines=lines, entry=None, problems=(problem,), rejected=True)
     problems: list[Problem] = []
     for event in events:
         problems += [Problem(where=event.where, kind="warning", reason=text, key=uid) for text in event.warnings]
@@ -193,13 +193,13 @@ def _read_group(name: str, uid: str, members: list[_Member], encoding: str) -> O
         first = chosen[0]
         title = first.details.title
         problems.append(Problem(where=first.where, kind="rejected", reason=str(error), key=uid, title=title))
-        return Outcome(lines=lines, entry=None, problems=tuple(problems), rejected=True)
-    return Outcome(lines=lines, entry=entry, problems=tuple(problems), rejected=False)
+        return GroupResult(lines=lines, entry=None, problems=tuple(problems), rejected=True)
+    return GroupResult(lines=lines, entry=entry, problems=tuple(problems), rejected=False)
 
 
-def _latest_versions(uid: str, events: list[Event], problems: list[Problem]) -> list[Event]:
-    """Keep the latest version of each occurrence; of equals the first, the other a problem unless the same."""
-    kept: dict[tuple[Moment | None, bool], Event] = {}
+def _latest_versions(uid: str, events: list[VEvent], problems: list[Problem]) -> list[VEvent]:
+    """Return the latest version of each occurrence; of equal ranks the first, with a problem if the contents differ."""
+    kept: dict[tuple[Moment | None, bool], VEvent] = {}
     for event in events:
         name = (event.at, event.this_and_future)
         other = kept.get(name)
@@ -215,8 +215,8 @@ def _latest_versions(uid: str, events: list[Event], problems: list[Problem]) -> 
     return sorted(kept.values(), key=lambda event: event.at is not None)
 
 
-def _join(uid: str, events: list[Event]) -> Entry:
-    """Make one entry of a master and its overrides, or of overrides whose master is not in the file."""
+def _join(uid: str, events: list[VEvent]) -> Entry:
+    """Return the entry of a master and its overrides, or of overrides whose master is not in the file."""
     main = events[0]
     if main.at is not None and len(events) > 1:
         return _without_master(uid, events)
@@ -230,8 +230,8 @@ def _join(uid: str, events: list[Event]) -> Entry:
     )
 
 
-def _without_master(uid: str, events: Iterable[Event]) -> Entry:
-    """Make a series of the occurrences that overrides stand for: each at its RECURRENCE-ID, and overridden there."""
+def _without_master(uid: str, events: Iterable[VEvent]) -> Entry:
+    """Return a series of the occurrences that overrides replace: each is at its RECURRENCE-ID, and overridden there."""
     named = sorted(
         ((event, event.at) for event in events if event.at is not None), key=lambda pair: (pair[1].wall, pair[0].where)
     )
@@ -247,25 +247,25 @@ def _without_master(uid: str, events: Iterable[Event]) -> Entry:
     )
 
 
-def _override(event: Event, at: Moment) -> Override:
+def _override(event: VEvent, at: Moment) -> Override:
     return Override(
         at=at, span=event.span, details=event.details, where=event.where, this_and_future=event.this_and_future
     )
 
 
-def _placed(event: Event, at: Moment) -> Span:
-    """Return the override's span put at the occurrence it replaces."""
+def _placed(event: VEvent, at: Moment) -> Span:
+    """Return the override's span moved to the occurrence that it replaces."""
     if isinstance(event.span, AllDay) or at.zone is None:
         days = event.span.days if isinstance(event.span, AllDay) else 1
         return AllDay(first=at.wall.date(), end=at.wall.date() + timedelta(days=days))
     return moved(event.span, at.wall, at.zone)
 
 
-def _moved_to(outcome: Outcome, name: str, lines: tuple[int, ...]) -> Outcome:
-    """Return the outcome of the same bytes found on other lines."""
-    entry = outcome.entry
+def _moved_to(result: GroupResult, name: str, lines: tuple[int, ...]) -> GroupResult:
+    """Return the result of a group whose components are now on other lines."""
+    entry = result.entry
     if entry is None:
-        return outcome
-    places = {f"{name}:{old}": f"{name}:{new}" for old, new in zip(outcome.lines, lines, strict=True)}
+        return result
+    places = {f"{name}:{old}": f"{name}:{new}" for old, new in zip(result.lines, lines, strict=True)}
     overrides = tuple(replace(override, where=places[override.where]) for override in entry.overrides)
-    return replace(outcome, lines=lines, entry=replace(entry, where=places[entry.where], overrides=overrides))
+    return replace(result, lines=lines, entry=replace(entry, where=places[entry.where], overrides=overrides))

@@ -1,7 +1,7 @@
-"""Content lines to properties: the lexer, which gives values exactly as they stand.
+"""Content lines to properties: the lexer, which returns values exactly as they are in the file.
 
-Parameters in quotes are icalendar's to read. Dates keep their TZID untouched here, because icalendar leaves a time
-whose TZID it does not know naive without a word; ical/time_values.py decides.
+Lines with quoted parameters are left to icalendar. Dates keep their TZID unread here, because icalendar silently leaves
+a time naive if it does not know the TZID; ical/time_values.py decides what it means.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _ITEM = re.compile(r"(?:\\.|[^,\\])+", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Property:
-    """One content line; parameter names are upper case, `value` is as it stands in the file."""
+    """One content line; parameter names are upper case, `value` is as it is in the file."""
 
     value: str
     params: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
-        """The value as TEXT, escapes resolved."""
+        """The value as TEXT, with its escapes resolved."""
         return unescape(self.value)
 
 
 @dataclass(slots=True, kw_only=True)
 class Component:
-    """A component's properties by upper-case name, in order, and what is nested in it; `unread` are other lines."""
+    """A component's properties by upper-case name, in order, and nested components; `unread` are the other lines."""
 
     kind: str
     properties: dict[str, list[Property]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Component:
     unread: list[str] = field(default_factory=list)
 
     def first(self, name: str) -> Property | None:
-        """Return the first property of that name."""
+        """Return the first property of that name, or None."""
         found = self.properties.get(name)
         return found[0] if found else None
 
@@ -54,7 +54,7 @@ class Component:
 
 
 def read_component(text: str) -> Component:
-    """Read an unfolded component, from its BEGIN to its END; a BEGIN or END without counterpart is an unread line."""
+    """Return an unfolded component, from its BEGIN to its END; a BEGIN or END without counterpart is an unread line."""
     root = Component(kind="")
     stack = [root]
     for raw in text.split("\n"):
@@ -77,7 +77,7 @@ def read_component(text: str) -> Component:
 
 
 def unescape(value: str) -> str:
-    """Resolve the escapes of a TEXT value (RFC 5545, 3.3.11)."""
+    """Return a TEXT value with its escapes resolved (RFC 5545, 3.3.11)."""
     return _ESCAPE.sub(_unescaped, value) if "\\" in value else value
 
 
@@ -86,7 +86,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def split_items(value: str) -> list[str]:
-    """Cut a list of texts at its unescaped commas and resolve the escapes."""
+    """Return the items of a list of TEXT values, which are separated by unescaped commas."""
     return [unescape(item).strip() for item in _ITEM.findall(value)]
 
 
@@ -111,7 +111,7 @@ def _parameter(piece: str) -> tuple[str, str]:
 
 
 def _lex_quoted(line: str) -> tuple[str, Property] | None:
-    from icalendar.parser import Contentline  # noqa: PLC0415 - slow, and a daemon's first reading is in a worker
+    from icalendar.parser import Contentline  # noqa: PLC0415 - slow to import, and most files have no such line
 
     try:
         name, params, value = Contentline(line).raw_parts()  # type: ignore[no-untyped-call]  # icalendar's __new__ has no types

@@ -1,7 +1,7 @@
-"""Cuts an iCalendar byte stream into components without parsing them, so that what has not changed costs no parsing.
+"""Cuts an iCalendar byte stream into components without parsing them, so that unchanged ones need no parsing.
 
-Works on bytes because a fold may stand in the middle of a character. Knows the line of every BEGIN; one broken
-component spoils nothing but itself, and a stream that ends too early says so.
+It works on bytes because a line may be folded in the middle of a character. Every component has the line of its BEGIN.
+A broken component affects no other one, and a stream that ends too early is reported as unfinished.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from itertools import accumulate, chain
 _FOLD = re.compile(rb"\r?\n[ \t]")
 _FIRST = re.compile(rb"([Bb][Ee][Gg][Ii][Nn]|[Ee][Nn][Dd])[ \t]*:[ \t]*([A-Za-z0-9-]+)[ \t]*(?=\r?\n|\Z)")
 _TOKEN = re.compile(rb"\n" + _FIRST.pattern)
-"""Begins with a newline, and names both cases, because such a pattern is found several times faster."""
+"""It begins with a newline and names both cases because `re` finds such a pattern several times faster."""
 _TOP = frozenset({b"VEVENT", b"VTODO", b"VJOURNAL", b"VFREEBUSY", b"VTIMEZONE"})
-"""Components that stand in a calendar and nowhere else."""
+"""Components that are never nested in another one, so the BEGIN of one ends the component before it."""
 _KEPT = frozenset({b"VEVENT", b"VTIMEZONE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """One component: where it stands in the unfolded stream, where others are nested in it, and the line of BEGIN.
+class RawComponent:
+    """One component: its range in the unfolded stream, the ranges of nested components, and the line of its BEGIN.
 
-    It is cut out of the stream only when it is asked for, so that 100,000 of them do not double the file in memory.
+    Its bytes are copied only on request, so that 100,000 of them do not double the memory that the file takes.
     """
 
     stream: bytes = field(repr=False)
@@ -35,11 +35,11 @@ class Piece:
 
     @property
     def content(self) -> bytes:
-        """Its unfolded bytes from BEGIN to END, lines ending in single newlines."""
+        """Its unfolded bytes from BEGIN to END; lines end in "\\n"."""
         return self.stream[self.start : self.end].replace(b"\r\n", b"\n")
 
     def search(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        """Find a pattern in the component's own properties, not in what is nested in it."""
+        """Return the first match in the component's own properties, leaving out nested components."""
         at = self.start
         for start, end in self.nested:
             if found := pattern.search(self.stream, at, start):
@@ -50,9 +50,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """A component that has no proper end; `cut` when the stream ends in it."""
+    """A component without a proper end; `cut` if the stream ends within it."""
 
-    piece: Piece
+    piece: RawComponent
     reason: str
     cut: bool = False
 
@@ -62,14 +62,14 @@ class Calendar:
     """One VCALENDAR: its own properties and its components, in the order of the stream."""
 
     head: bytes = b""
-    zones: list[Piece] = field(default_factory=list)
-    events: list[Piece] = field(default_factory=list)
+    zones: list[RawComponent] = field(default_factory=list)
+    events: list[RawComponent] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class Feed:
-    """All calendars of a stream; `unfinished` says why there may be more than was read, or is empty."""
+    """All calendars of a stream; `unfinished` says why some of it may be missing, or is empty."""
 
     calendars: list[Calendar] = field(default_factory=list)
     unfinished: str = ""
@@ -83,16 +83,16 @@ class _Open:
 
 
 def split(content: bytes) -> Feed:
-    """Cut the stream into calendars and their components; anything but VEVENT and VTIMEZONE is passed over."""
+    """Return the calendars of a stream with their components; other ones than VEVENT and VTIMEZONE are left out."""
     stream, lines = _unfold(plain_lines(content))
     return _Splitter(stream, lines).run()
 
 
 def plain_lines(content: bytes) -> bytes:
-    """Return the bytes with their line ends, of whatever kind, as newlines, before which one return may stand."""
+    """Return the bytes with all line ends as "\\n" or "\\r\\n"."""
     if b"\n" not in content:
         return content.replace(b"\r", b"\n")
-    while b"\r\r\n" in content:  # where a careless transfer has doubled the returns
+    while b"\r\r\n" in content:  # a transfer in text mode adds a return to each line
         content = content.replace(b"\r\r\n", b"\r\n")
     return content
 
@@ -210,13 +210,13 @@ class _Splitter:
         self._gap = end
 
     def _break(self, reason: str, end: int, *, cut: bool = False) -> None:
-        """Put the open component, if there is one, aside as broken."""
+        """Close the open component, if there is one, as broken."""
         if self._open is not None and self._calendar is not None and self._open.kind == b"VEVENT":
             self._calendar.broken.append(Broken(piece=self._piece(self._open, end), reason=reason, cut=cut))
         self._open = None
 
-    def _piece(self, component: _Open, end: int) -> Piece:
-        return Piece(
+    def _piece(self, component: _Open, end: int) -> RawComponent:
+        return RawComponent(
             stream=self._stream, start=component.start, end=end, line=component.line, nested=tuple(self._holes)
         )
 

@@ -1,4 +1,4 @@
-"""Property values to times, spans and reminders; every reader raises ValueError with what is wrong with the value."""
+"""Property values to times, spans and reminders. Every reader raises ValueError with what is wrong with the value."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ class When:
     zone: str | None
 
     def moment(self) -> Moment:
-        """Return it as the name of an occurrence."""
+        """Return the name of the occurrence at this time."""
         return Moment(wall=self.wall, zone=self.zone)
 
 
 def read_when(prop: Property, zones: FeedZones) -> When:
-    """Read a DATE or DATE-TIME with its TZID."""
+    """Return the time of a DATE or DATE-TIME with its TZID."""
     return _when(prop.value.strip(), prop, zones)
 
 
 def read_list(prop: Property, zones: FeedZones) -> Iterator[When]:
-    """Read a list of DATEs or DATE-TIMEs."""
+    """Yield the times of a list of DATEs or DATE-TIMEs."""
     for text in filter(None, (item.strip() for item in prop.value.split(","))):
         yield _when(text, prop, zones)
 
 
 def read_length(text: str) -> timedelta:
-    """Read a signed DURATION."""
+    """Return the length of a signed DURATION."""
     stripped = text.strip()
     length = iso_length(stripped.lstrip("+-"))
     if length is None:
@@ -86,7 +86,7 @@ def read_span(component: Component, zones: FeedZones, *, series: bool) -> Span:
 
 
 def read_rdates(prop: Property, main: Span, zones: FeedZones) -> Iterator[Span]:
-    """Yield the spans of an RDATE; where it gives no end they are as long as the series' first."""
+    """Yield the spans of an RDATE; without an end they are as long as the series' first occurrence."""
     for text in filter(None, (item.strip() for item in prop.value.split(","))):
         first, slash, last = text.partition("/")
         start = _when(first, prop, zones)
@@ -111,7 +111,7 @@ def moved(main: Timed, start: datetime, zone: str) -> Timed:
 
 
 def read_reminders(component: Component, main: Span, zones: FeedZones) -> tuple[tuple[Reminder, ...] | None, list[str]]:
-    """Return the alarms as reminders before the start, None when there is no alarm at all, and what was passed over."""
+    """Return the alarms as reminders before the start, None if there is no alarm at all, and warnings."""
     alarms = [nested for nested in component.nested if nested.kind == "VALARM"]
     if not alarms:
         return None, []
@@ -156,7 +156,7 @@ def _when(text: str, prop: Property, zones: FeedZones) -> When:
 
 
 def _all_day_end(start: When, end: Property | None, length: Property | None, zones: FeedZones) -> date:
-    """Return the exclusive end of whole days; a DTEND on the first day, as some programs write it, means one day."""
+    """Return the exclusive end of whole days. Some programs write a DTEND on the first day and mean one day."""
     first = start.wall.date()
     if end is not None:
         finish = read_when(end, zones)
@@ -173,7 +173,10 @@ def _all_day_end(start: When, end: Property | None, length: Property | None, zon
 
 
 def _outlook_all_day(component: Component, timed: Timed, zones: FeedZones) -> AllDay | None:
-    """Return the whole days that Outlook marks on an event from midnight to midnight, in its zone or the feed's."""
+    """Return the days of an event from midnight to midnight that Outlook marks as whole days, else None.
+
+    Midnight in the event's zone or in the feed's: Exchange writes the times of such events in UTC.
+    """
     if component.text("X-MICROSOFT-CDO-ALLDAYEVENT").strip().upper() != "TRUE":
         return None
     for zone in (timed.zone, zones.floating):
@@ -198,7 +201,7 @@ def _period(start: datetime, zone: str, text: str, prop: Property, zones: FeedZo
 
 
 def _before(trigger: Property, main: Span, zones: FeedZones) -> timedelta:
-    """Return how long before the start a trigger goes off; negative when after it."""
+    """Return how long before the start a trigger fires; negative if it fires after it."""
     start, zone = (main.start, main.zone) if isinstance(main, Timed) else (_midnight(main.first), zones.floating)
     if trigger.params.get("VALUE", "").upper() == "DATE-TIME" or _STAMP.fullmatch(trigger.value.strip()):
         at = read_when(trigger, zones)

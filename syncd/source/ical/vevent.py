@@ -1,6 +1,6 @@
-"""One VEVENT to what it says: whose occurrence it is, when, how it repeats, and everything else.
+"""One VEVENT to values: which occurrence it is, its span, how it repeats, and its details.
 
-Raises ValueError for what would show people something else than the source says; what merely gets lost is a warning.
+What would show people something else than the source says is a ValueError; what is merely lost is a warning.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """A VEVENT read: a series' or single event's own (`at` is None), or one occurrence changed (RECURRENCE-ID).
+class VEvent:
+    """A VEVENT as values: a single event or a series (`at` is None), or a changed occurrence (RECURRENCE-ID).
 
-    `rank` orders versions of the same thing: the higher SEQUENCE, then the later DTSTAMP and LAST-MODIFIED.
+    `rank` orders versions of the same event: by SEQUENCE, then DTSTAMP and LAST-MODIFIED; the highest is the latest.
     """
 
     at: Moment | None
@@ -41,15 +41,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarFacts:
-    """What a calendar says for all its events: its zones, its name, and whether METHOD calls them all off."""
+    """What a calendar says of all its events: its zones, its name, and whether its METHOD cancels them."""
 
     zones: FeedZones
     name: str = ""
     cancels: bool = False
 
 
-def read_event(text: str, facts: CalendarFacts, *, where: str) -> Event:
-    """Read an unfolded VEVENT; raises ValueError with the reason when it cannot be used."""
+def read_event(text: str, facts: CalendarFacts, *, where: str) -> VEvent:
+    """Return an unfolded VEVENT as values; raises ValueError with the reason if it cannot be used."""
     if damaged(text):
         raise ValueError("there are bytes that are not text in the file's encoding (set encoding, or export it again)")
     component = read_component(text)
@@ -61,7 +61,7 @@ def read_event(text: str, facts: CalendarFacts, *, where: str) -> Event:
     reminders, warnings = read_reminders(component, span, facts.zones)
     warnings += [f"the line {line[:_SHOWN]!r} is not iCalendar and is left out" for line in component.unread]
     warnings += _controls(component)
-    return Event(
+    return VEvent(
         at=read_when(at, facts.zones).moment() if at else None,
         this_and_future=at is not None and at.params.get("RANGE", "").upper() == "THISANDFUTURE",
         span=span,
@@ -80,7 +80,7 @@ def _controls(component: Component) -> Iterator[str]:
 
 
 def stand_in_uid(text: str) -> str:
-    """Return a stable name for a VEVENT without UID, from its summary and start as they stand in the file."""
+    """Return a stable uid for a VEVENT without one, made of its summary and start; "" if it has no DTSTART."""
     component = read_component(text)
     start = component.first("DTSTART")
     if start is None or damaged(text):
@@ -89,7 +89,7 @@ def stand_in_uid(text: str) -> str:
 
 
 def title_of(text: str) -> str:
-    """Return the title of an unfolded VEVENT that cannot be used, "" where it has none that can be read."""
+    """Return the title of an unfolded VEVENT that cannot be used, "" if it has none that can be read."""
     title = clean(read_component(text).text("SUMMARY"))
     return "" if damaged(title) else title
 
@@ -115,7 +115,7 @@ def _details(component: Component, facts: CalendarFacts, reminders: tuple[Remind
     organizer = component.first("ORGANIZER")
     return Details(
         title=clean(text("SUMMARY")),
-        description=intern(clean(text("DESCRIPTION"))),  # the same again and again in a feed: kept once
+        description=intern(clean(text("DESCRIPTION"))),  # texts that many events share are kept once
         location=intern(clean(text("LOCATION"))),
         status="CANCELLED" if facts.cancels else _STATUS.get(text("STATUS").strip().upper(), ""),
         transparent=_TRANSPARENT.get(transparency, True if busy == "FREE" else None),
@@ -144,7 +144,7 @@ def _attendees(component: Component) -> Iterator[str]:
 
 
 def _address(prop: Property) -> str:
-    """Return the e-mail address of a calendar user, or "" when there is none."""
+    """Return the e-mail address of a calendar user, or ""."""
     value = prop.value.strip()
     address = value[7:] if value[:7].lower() == "mailto:" else prop.params.get("EMAIL", "")
     return clean(address).lower() if "@" in address else ""

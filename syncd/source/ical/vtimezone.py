@@ -1,7 +1,7 @@
-"""The zones of one feed: what its TZIDs mean, shared with no feed that defines them otherwise.
+"""The zones of one feed: which IANA zone each of its TZIDs means.
 
-A name that is known by itself wins, as in every calendar program; a definition (VTIMEZONE) decides where the name is
-unknown or a mere label (EST, GMT+0300). A zone that cannot be told is an error, never a silent local time.
+A known name wins, as in every calendar program. A definition (VTIMEZONE) decides if the name is unknown or a mere label
+(EST, GMT+0300). A zone that cannot be determined is an error, never silently local time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STEP = timedelta(hours=84)  # that of zones.offsets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Onset:
-    """From `at` (UTC, naive) on the zone is `to` from UTC; before it was `origin`."""
+    """From `at` on (UTC, naive) the offset from UTC is `to`; before that it is `origin`."""
 
     at: datetime
     origin: timedelta
@@ -43,11 +43,11 @@ class FeedZones:
 
     @property
     def floating(self) -> str | None:
-        """The zone of times without one, if there is any."""
+        """The zone of times without one, or None."""
         return self._floating
 
     def find(self, tzid: str | None) -> str:
-        """Return the IANA zone of a time with this TZID; raises ValueError with the remedy when there is none."""
+        """Return the IANA zone of a time with this TZID; raises ValueError with the remedy if there is none."""
         if not tzid:
             if self._floating is None:
                 raise ValueError('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
@@ -59,7 +59,7 @@ class FeedZones:
         return zone
 
     def named(self, tzid: str) -> str | None:
-        """Return the IANA zone of a TZID, or None when it cannot be told."""
+        """Return the IANA zone of a TZID, or None if it cannot be determined."""
         if tzid not in self._found:
             self._found[tzid] = self._resolve(tzid)
         return self._found[tzid]
@@ -79,7 +79,7 @@ class FeedZones:
         return self._match(onsets, named) if onsets else named
 
     def _match(self, onsets: list[_Onset], named: str | None) -> str | None:
-        """Return a zone with the definition's local times: the name's, the feed's, or the first preferred."""
+        """Return a zone with the definition's local times: that of the name, the feed's own, or the first preferred."""
         wanted = _offsets(onsets, self._years)
         preferred = [zone for zone in (named, self._floating) if zone]
         for zone in (*preferred, *sorted(zones.accepted_names(), key=_preference)):
@@ -89,7 +89,7 @@ class FeedZones:
 
 
 def _is_label(tzid: str, named: str) -> bool:
-    """Say whether a name is only an abbreviation or an offset, which people also use for zones with summer time."""
+    """Return True if a name is only an abbreviation or an offset: people also give such names to zones with DST."""
     return "/" not in tzid and ("/" not in named or named.startswith("Etc/"))
 
 
@@ -100,7 +100,7 @@ def _preference(name: str) -> tuple[int, str]:
 
 
 def _offsets(onsets: list[_Onset], years: range) -> tuple[timedelta, ...]:
-    """Return the definition's offsets at the moments that zones.offsets looks at."""
+    """Return the definition's offsets at the moments for which zones.offsets returns those of a zone."""
     at = datetime(years[0], 1, 1)
     end = datetime(years[-1] + 1, 1, 1)
     position, offset = 0, onsets[0].origin
@@ -115,7 +115,7 @@ def _offsets(onsets: list[_Onset], years: range) -> tuple[timedelta, ...]:
 
 
 def _onsets(definition: Component, years: range) -> Iterator[_Onset]:
-    """Yield when each STANDARD and DAYLIGHT part of a VTIMEZONE begins, the last time before `years` included."""
+    """Yield when each STANDARD and DAYLIGHT part of a VTIMEZONE begins, from the last time before `years` on."""
     for part in definition.nested:
         start = datetime.strptime(part.text("DTSTART")[:15], "%Y%m%dT%H%M%S")
         origin, to = _offset(part.text("TZOFFSETFROM")), _offset(part.text("TZOFFSETTO"))
@@ -124,7 +124,8 @@ def _onsets(definition: Component, years: range) -> Iterator[_Onset]:
             locals_ += [datetime.strptime(value[:15], "%Y%m%dT%H%M%S") for value in prop.value.split(",")]
         for prop in part.all("RRULE"):
             if "FREQ=YEARLY" not in prop.value.upper():
-                raise ValueError("a zone's rules are yearly")  # and others may take forever, by fault or on purpose
+                # One that repeats every second would take forever to expand.
+                raise ValueError("a zone's rules are yearly")
             rule = rrulestr(prop.value.replace("Z", ""), dtstart=_late(start, prop.value.upper(), years[0] - 4))
             if last_before := rule.before(datetime(years[0] - 2, 1, 1)):
                 locals_.append(last_before)
@@ -134,13 +135,13 @@ def _onsets(definition: Component, years: range) -> Iterator[_Onset]:
 
 
 def _late(start: datetime, rule: str, year: int) -> datetime:
-    """Return a start from which a yearly rule has the same days since `year`: Outlook's begin in 1601."""
+    """Return a later start from which a yearly rule has the same days: Outlook's rules begin in 1601, which is slow."""
     counted = "COUNT=" in rule or ("INTERVAL=" in rule and "INTERVAL=1;" not in f"{rule};")
     return start if counted or start.year >= year or start.day > 28 else start.replace(year=year)
 
 
 def _offset(text: str) -> timedelta:
-    """Read a UTC offset (+0300, -033000); raises ValueError."""
+    """Return a UTC offset (+0300, -033000); raises ValueError for any other text."""
     digits = text.strip().lstrip("+-").replace(":", "")
     if len(digits) not in (4, 6) or not digits.isdigit():
         raise ValueError(f"{text!r} is not an offset")

@@ -1,1 +1,1 @@
-"""Rows of a table under a header to entries, whatever file format the table comes from."""
+"""Tables: the formats that hold one (CSV, Excel), and rows under a header to entries."""

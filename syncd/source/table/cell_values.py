@@ -1,6 +1,7 @@
-"""Words that people write into cells, English and Russian: yes and no, states, durations, lists.
+"""The values that people write into cells, in English and Russian: yes and no, states, durations, lists.
 
-Every reader takes a stripped text and raises ValueError with the forms it takes.
+Every reader takes a stripped text and raises ValueError with the forms that it accepts. The message begins with "is",
+so that the caller can put the field and the text before it.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ _CLOCK = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
 _PIECE = re.compile(r"\s*(\d{1,6}(?:[.,]\d{1,3})?)\s*([^\W\d_]+)\.?\s*")
 _LONGEST = timedelta(days=3660)
 _LONGEST_TEXT = 40
+"""No duration is longer; a description in the wrong column is not searched for units."""
 
 
 def truth(text: str) -> bool:
-    """Read yes or no."""
+    """Return True for yes, False for no."""
     word = text.casefold()
     if word in _YES:
         return True
@@ -52,7 +54,7 @@ def truth(text: str) -> bool:
 
 
 def status(text: str) -> Status:
-    """Read a state, of RFC 5545 or in words."""
+    """Return a STATUS of RFC 5545, given as such or in other words."""
     found = _STATUS.get(text.casefold().replace("ё", "е"))
     if found is None:
         raise ValueError("is not a known status (confirmed, tentative, cancelled)")
@@ -60,7 +62,7 @@ def status(text: str) -> Status:
 
 
 def priority(text: str) -> int | None:
-    """Read a priority of RFC 5545: 1 highest to 9 lowest, 0 for none; or high, normal, low."""
+    """Return a PRIORITY of RFC 5545 (1 highest to 9 lowest, None for 0); also from high, normal, low."""
     if text.isascii() and text.isdigit() and len(text) == 1:
         return int(text) or None
     found = _PRIORITY.get(text.casefold())
@@ -70,7 +72,7 @@ def priority(text: str) -> int | None:
 
 
 def duration(text: str) -> timedelta:
-    """Read a length: 90 (minutes), 1:30, 1h30m, PT1H30M, "45 min", "1 ч 30 мин"; never negative, at most ten years."""
+    """Return a length of at most ten years: 90 (minutes), 1:30, 1h30m, PT1H30M, "45 min", "1 ч 30 мин"."""
     found = _duration(text)
     if found is None or found > _LONGEST:
         raise ValueError("is not a duration (90, 1:30, 1h30m, PT1H30M, 45 min)")
@@ -78,7 +80,7 @@ def duration(text: str) -> timedelta:
 
 
 def reminders(text: str) -> tuple[Reminder, ...]:
-    """Read how long before the start to remind: "15m, 1d", bare numbers are minutes; "none" for none at all."""
+    """Return how long before the start to remind ("15m, 1d", bare numbers are minutes), () for "none"."""
     if text.casefold() in _NONE:
         return ()
     try:
@@ -89,7 +91,7 @@ def reminders(text: str) -> tuple[Reminder, ...]:
 
 
 def items(text: str) -> tuple[str, ...]:
-    """Split a list at commas, semicolons and line ends; each item once, in order."""
+    """Return the items of a list separated by commas, semicolons or line ends; each once, in order."""
     if not text:
         return ()
     pieces = (piece.strip() for piece in re.split(r"[,;\n]", text))

@@ -58,7 +58,7 @@ class CsvFormat:
         self._options = options
 
     def begin(self) -> None:
-        """Do nothing: there is no memory that a reading starts with."""
+        """Do nothing: nothing is remembered."""
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the file holds.

@@ -1,4 +1,4 @@
-"""Which column of an undescribed table is which field: by its heading in English or Russian, then by what is in it."""
+"""Guesses which column of a table is which field: by its heading in English or Russian, then by its content."""
 
 from __future__ import annotations
 
@@ -115,25 +115,26 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "contact email|client email|customer email|почта клиента|e mail клиента",
     ),
 }
-"""Headings of each field as people write them, folded: single words, and phrases parted by bars."""
+"""Headings of each field as people write them, folded: single words, and phrases separated by bars."""
 _FIELD_OF = {
     heading: field for field, (single, phrases) in _WORDS.items() for heading in (*single.split(), *phrases.split("|"))
 }
 _TIMES = ("start", "date", "start_time", "end", "end_time")
 _MOSTLY = 0.8
+"""Share of a column's cells that must fit; tables hold notes such as "cancelled" in any column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The 0-based column of each field, why it was taken, and what a person should look at."""
+class FoundFields:
+    """The 0-based column of each field, why it was taken, and what a person should check."""
 
     columns: dict[str, int]
     reasons: dict[str, str]
     doubts: tuple[str, ...] = ()
 
 
-def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> Found:
-    """Return which column seems to be which field; `table` are rows under the header, as many as there are."""
+def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundFields:
+    """Return which column seems to be which field; `table` holds rows under the header."""
     contents = [_column(table, at) for at in range(len(header))]
     columns: dict[str, int] = {}
     reasons: dict[str, str] = {}
@@ -154,7 +155,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> Found:
     if "owner" not in columns:
         _take(columns, reasons, "owner", _first(contents, columns, _is_address), "it holds e-mail addresses")
     order = [field for field in _WORDS if field in columns]
-    return Found(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
+    return FoundFields(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
 
 
 def _field_of(title: str) -> str | None:
@@ -173,11 +174,9 @@ def _column(table: Sequence[Sequence[str]], at: int) -> tuple[str, ...]:
 
 
 def _fits(field: str, title: str, content: Sequence[str]) -> bool:
-    """Say whether a column can be what its title says; an empty one can be anything but what names entries.
-
-    A number that merely counts the rows names nothing: it moves on when a row is put in.
-    """
+    """Return True if a column can be what its title says. An empty one can be anything except a uid."""
     if field == "uid":
+        # A number that counts the rows is not a uid: it changes when a row is inserted above.
         counts_rows = len(content) > 1 and list(content) == [str(number) for number in range(1, len(content) + 1)]
         return bool(content) and len(set(content)) == len(content) and not (counts_rows and _counts(title))
     if field in _TIMES:
@@ -190,7 +189,7 @@ def _fits(field: str, title: str, content: Sequence[str]) -> bool:
 
 
 def _sort_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
-    """Tell columns of days, of times and of both apart by what is in them, whatever their titles call them."""
+    """Sort columns of days, of times and of both by their content: "Start" may be a heading of any of the three."""
     days_at = columns.get("date", columns.get("start"))
     if days_at is None:
         return
@@ -212,7 +211,7 @@ def _sort_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequ
 
 
 def _find_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
-    """Look for the times that no heading tells of: those of bare days, and the end of what has only a start."""
+    """Find times without a heading that says so: the times of columns of days, and the end if only a start is known."""
     if "start" not in columns:
         return
     start = contents[columns["start"]]
@@ -246,7 +245,7 @@ def _is_date(content: Sequence[str]) -> bool:
 
 
 def _is_clock(content: Sequence[str]) -> bool:
-    """Say whether a column holds times of day without their heading saying so: 12.50 is a price."""
+    """Return True if a column without a telling heading holds times of day; 12.50 is a price, so only colons count."""
     return _share(content, lambda text: _is_range(text) or (":" in text and _is_time(text))) >= _MOSTLY
 
 

@@ -166,9 +166,10 @@ class RowReader:
                 continue
             values.extend([""] * (width - len(values) + 1))
             overflows = len(cells) > width and self._overflows(cells)
-            uid = self._uid(values, cells, overflows=overflows)
+            broken = not text.isprintable() and damaged(text)
+            uid = self._uid(values, cells, overflows=overflows, broken=broken)
             try:
-                self._check_row(cells, text, overflows=overflows)
+                self._check_row(cells, overflows=overflows, broken=broken)
                 entry = self._entry(uid, line, values, part)
             except ValueError as error:
                 part.reject(f"{self._name}:{line}", uid, str(error), self._title(values, overflows=overflows))
@@ -192,7 +193,7 @@ class RowReader:
         # Some programs end every row with a delimiter; the empty cells that all rows have are no sign of a stray one.
         return extra > self._spare or any(cell.strip() for cell in cells[-extra:])
 
-    def _uid(self, values: list[str], cells: Sequence[str], *, overflows: bool) -> str:
+    def _uid(self, values: list[str], cells: Sequence[str], *, overflows: bool, broken: bool) -> str:
         """Return the row's uid, or "" if the row does not say enough to name it.
 
         Without a uid column, or with nothing in it, owner, title and start name the row.
@@ -201,7 +202,7 @@ class RowReader:
         if overflows:
             return values[0] if at == 0 else ""  # cells behind a stray delimiter are not in their own columns
         if values[at]:
-            return "" if damaged(values[at]) else values[at]
+            return "" if broken and damaged(values[at]) else values[at]
         if at >= len(cells):
             return ""
         title, owner = values[self._at["title"]], values[self._at["owner"]]
@@ -212,14 +213,14 @@ class RowReader:
         named = title and start.day and not damaged(title + owner)
         return "row-" + digest(owner, title, str(start.day), str(start.time or "")) if named else ""
 
-    def _check_row(self, cells: Sequence[str], text: str, *, overflows: bool) -> None:
+    def _check_row(self, cells: Sequence[str], *, overflows: bool, broken: bool) -> None:
         width = len(self._titles)
         if len(cells) < self._least:
             raise ValueError(f"the row has only {len(cells)} of {width} cells")
         if overflows:
             reason = "a text with the delimiter in it has to stand in quotes"
             raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
-        if not text.isprintable() and damaged(text):
+        if broken:
             raise ValueError("the row has bytes that are not text in this encoding (set encoding, or save it again)")
 
     def _title(self, values: list[str], *, overflows: bool) -> str:

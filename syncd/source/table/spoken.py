@@ -2,7 +2,7 @@
 
 1 December 2026   Dec 1st, 2026, 9:00 am   1 декабря 2026 г.   вт, 01.12.2026   01.12.2026 (вторник) 8:30
 
-A weekday is passed over, not checked: the date says it all.
+A weekday is ignored, not checked: the date is enough.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ _DAY_FIRST = re.compile(
 )
 _MONTH_FIRST = re.compile(rf"({_WORD})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})(?:,?\s+(.+))?")
 _LEAST = 3
+"""Fewest letters of a month: "ма" could be March or May, and so could "ma"."""
 
 
 def without_weekday(text: str) -> str:
-    """Return the text without the name of a weekday before or behind its date; the same where there is none."""
+    """Return the text without the name of a weekday before or behind its date, or unchanged if there is none."""
     before = _BEFORE.match(text)
     if before is not None and before[1].casefold() in _WEEKDAYS:
         return text[before.end() :]
@@ -52,9 +53,9 @@ def without_weekday(text: str) -> str:
 
 
 def named_day(text: str) -> tuple[date, str] | None:
-    """Return the day that a text with a month's name begins with, and what follows; None for any other text.
+    """Return the day that a text with a month's name begins with, and the rest; None for any other text.
 
-    Raises ValueError for a day that the month has not.
+    Raises ValueError for a day that the month does not have.
     """
     if found := _DAY_FIRST.fullmatch(text):
         day, word, year, rest = found.groups()
@@ -72,7 +73,7 @@ def named_day(text: str) -> tuple[date, str] | None:
 
 
 def _month(word: str) -> int | None:
-    """Return the number of the month whose name, or the beginning of it, is `word`."""
+    """Return the number of the one month whose name begins with `word`, None if there is none or more than one."""
     if len(word) < _LEAST:
         return None
     hits = [number for number, names in enumerate(_MONTHS, 1) if any(name.startswith(word) for name in names)]

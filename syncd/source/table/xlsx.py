@@ -1,7 +1,7 @@
-"""Excel workbooks to entries, through python-calamine: which sheet, which row is the header, what a cell means as text.
+"""Excel workbooks to entries, through python-calamine: which sheet, which row is the header, what a cell is as text.
 
-From there on a sheet is a table like any other. Nothing of a workbook is computed: a formula counts as the value that
-was saved with it. An archive that would unpack to more than a sheet can reasonably be is refused before it is opened.
+The rest is as for any table. Nothing in a workbook is computed: a formula has the value that was saved with it. An
+archive that would unpack to more than a sheet can reasonably hold is refused before it is opened.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _EXACT_FLOAT = 1e15
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
 Merged = Sequence[tuple[tuple[int, int], tuple[int, int]]]
-"""Ranges of cells that are one: first and last (row, column), from 0."""
+"""Merged cells: first and last (row, column) of each, from 0."""
 
 
 class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of `[sync.source]` with type = "xlsx".
 
-    `sheet` is a name or a number from 1, by default the first that is visible; `header` the number of the row with the
+    `sheet` is a name or a number from 1, by default the first visible sheet. `header` is the number of the row with the
     titles, by default the first that has the mapped ones. `dates` orders day and month in dates that are text.
     """
 
@@ -55,7 +55,7 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
-    """Make a source of Excel files; raises ConfigError beginning with `where`, also without python-calamine."""
+    """Return a source of Excel files; raises ConfigError beginning with `where`, also without python-calamine."""
     chosen = read_options(XlsxOptions, options, where=where)
     check_mapping(chosen.columns, where=where)
     if isinstance(chosen.sheet, int) and chosen.sheet < 1:
@@ -63,7 +63,7 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: C
     if chosen.header is not None and chosen.header < 1:
         raise ConfigError(f"{where}: header = {chosen.header} is no row", "a number from 1")
     try:
-        import python_calamine  # noqa: F401, PLC0415 - an extra: only who reads Excel needs it, told here with the remedy
+        import python_calamine  # noqa: F401, PLC0415 - an extra; a missing one is reported when the config is checked
     except ImportError:
         raise ConfigError(f"{where}: Excel files need python-calamine", "pip install 'syncd[xlsx]'") from None
 
@@ -80,7 +80,7 @@ class XlsxFormat:
         self._options = options
 
     def begin(self) -> None:
-        """Do nothing: there is no memory that a reading starts with."""
+        """Do nothing: nothing is remembered."""
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the sheet holds.
@@ -115,7 +115,7 @@ class XlsxFormat:
 
 
 def rows_of_first_sheet(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[list[str]]]:
-    """Return the name of the sheet that would be read and its cells as texts; raises SourceError."""
+    """Return the name of the sheet that would be read, and its cells as texts; raises SourceError if there is none."""
     sheet, cells, _ = _cells(name, content, options)
     return sheet, [[_text(cell) for cell in row] for row in cells]
 
@@ -130,7 +130,7 @@ def _cells(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[l
 
 
 def _sheet(name: str, content: bytes, options: XlsxOptions) -> CalamineSheet:
-    """Return the sheet to read; raises SourceError."""
+    """Return the sheet to read; raises SourceError for a file that is not a workbook or lacks the sheet."""
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # noqa: PLC0415 - an extra, see open_xlsx
 
     if looks_like_markup(content):
@@ -170,13 +170,14 @@ def _first_visible(sheets: Sequence[object]) -> int:
 
 
 def _refuse_bomb(name: str, content: bytes) -> None:
-    """Raise SourceError for an archive that unpacks to too much; what its directory says of itself is not believed."""
+    """Raise SourceError for an archive that unpacks to too much."""
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return
     total = 0
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for member in archive.infolist():
+                # The sizes in the directory are the author's; a bomb states small ones. So each member is unpacked.
                 total += max(member.file_size, _unpacked_size(content, member, _LARGEST_BYTES - total))
                 if total > _LARGEST_BYTES:
                     raise SourceError(f"{name} would unpack to more than {_LARGEST_BYTES} bytes", "export it again")
@@ -185,7 +186,7 @@ def _refuse_bomb(name: str, content: bytes) -> None:
 
 
 def _unpacked_size(content: bytes, member: zipfile.ZipInfo, most: int) -> int:
-    """Return the true size of a packed member, counted no further than `most`."""
+    """Return the true size of a packed member, or some size above `most`."""
     if member.compress_type != zipfile.ZIP_DEFLATED:
         return member.compress_size
     start = member.header_offset
@@ -206,7 +207,7 @@ def _unpacked_size(content: bytes, member: zipfile.ZipInfo, most: int) -> int:
 
 
 def _fill_down(cells: list[list[Cell]], merged: Merged) -> None:
-    """Write the value of a cell merged over several rows into each of them: it stands for all."""
+    """Write the value of a cell that is merged over several rows into each of them."""
     for (top, left), (bottom, _) in merged:
         if top >= len(cells) or left >= len(cells[top]):
             continue
@@ -216,7 +217,7 @@ def _fill_down(cells: list[list[Cell]], merged: Merged) -> None:
 
 
 def _headings(cells: Sequence[Sequence[Cell]], merged: Merged, *, after: int) -> frozenset[int]:
-    """Return the rows that hold nothing but one cell merged over several columns."""
+    """Return the rows that hold nothing but one cell merged over several columns: headings such as a day's name."""
     return frozenset(
         top
         for (top, left), (_, right) in merged
@@ -227,7 +228,7 @@ def _headings(cells: Sequence[Sequence[Cell]], merged: Merged, *, after: int) ->
 
 
 def _header_row(cells: Sequence[Sequence[Cell]], options: XlsxOptions) -> int | None:
-    """Return the 0-based row of the titles: the one the config names, else the first with most mapped ones."""
+    """Return the 0-based row of the titles: the one that the config names, else the first with most mapped ones."""
     if options.header is not None:
         return options.header - 1 if options.header <= len(cells) else None
     filled = [at for at, row in enumerate(cells[:_HEADER_WITHIN]) if any(cell != "" for cell in row)]
@@ -237,7 +238,7 @@ def _header_row(cells: Sequence[Sequence[Cell]], options: XlsxOptions) -> int | 
 
 
 def _trimmed(row: Sequence[Cell]) -> Sequence[Cell]:
-    """Return the row without the empty cells at its end, which formatting leaves behind."""
+    """Return the row without the empty cells at its end, which formatted but unused cells leave."""
     width = len(row)
     while width and row[width - 1] == "":
         width -= 1
@@ -245,7 +246,7 @@ def _trimmed(row: Sequence[Cell]) -> Sequence[Cell]:
 
 
 def _row(cells: Sequence[Cell], positions: Mapping[str, int], width: int) -> list[str]:
-    """Return a row as texts; what stands beyond the header is kept only where it is not empty, to be told."""
+    """Return a row as texts. Cells beyond the header are kept only if one is not empty, so that the row is rejected."""
     texts = [_text(cell) for cell in (cells if len(_trimmed(cells)) > width else cells[:width])]
     while len(texts) > width and not texts[-1]:
         texts.pop()
@@ -253,7 +254,7 @@ def _row(cells: Sequence[Cell], positions: Mapping[str, int], width: int) -> lis
     if start < 0:
         return texts
     if _is_day(cells, start) and (_has_time(cells, end) or _has_time(cells, positions.get("duration", -1))):
-        texts[start] += " 00:00"  # Excel keeps a midnight and a bare day alike; beside a time it is a time
+        texts[start] += " 00:00"  # Excel stores midnight and a bare day alike; beside a time it is midnight
     elif _is_day(cells, end) and _has_time(cells, start):
         texts[end] += " 00:00"
     return texts

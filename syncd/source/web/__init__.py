@@ -1,1 +1,1 @@
-"""Sources behind an address: how to get in, how to fetch, and what to keep of what was fetched."""
+"""Sources behind an address: access (credentials, TLS), the HTTP client, the source of one file, and its cache."""

@@ -1,7 +1,7 @@
-"""How to get at a server: the keys of `[sync.source]` with url, made into headers and TLS settings.
+"""Access to a server: the keys of `[sync.source]` with url, made into headers and TLS settings.
 
-An address may be a password (a private calendar's is); so are headers. None of them is ever shown: messages name a
-server by `Access.shown`.
+An address may be as good as a password (that of a private calendar is), and so may headers. Neither is ever shown:
+messages name a server by `Access.shown`.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from syncd.net import is_loopback
 _SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PLAIN_NAME = re.compile(r"[A-Za-z_.-]{1,16}\.(?:ics|ical|csv|xlsx|txt)", re.IGNORECASE)
-"""What the end of an address may look like to be shown: too short and too plain for a password."""
+"""The end of an address is shown only if it looks like this: too short and too plain to be a password."""
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of every source that can have an address; each secret has the four forms of config/secrets.py.
 
-    `headers` are sent to the server itself only; `ca_file` is trusted besides none other, `client_cert` (with
-    `client_key`, unless it is in the same file) is shown to it. `max_bytes` bounds what is taken, unpacked; `timeout`
-    the time without a byte.
+    `headers` are sent to the configured server only. `ca_file` replaces the usual authorities; `client_cert` (with
+    `client_key`, unless it is in the same file) identifies syncd to the server. `max_bytes` limits the size of an
+    unpacked body, `timeout` the time without a byte.
     """
 
     url: str | None = None
@@ -66,10 +66,11 @@ WEB_KEYS = WebOptions.__struct_fields__
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """An address and what opens it. `shown` names it in messages; `tls` is None for the usual trust.
+    """An address and what is needed to read it. `shown` names it in messages; `tls` is None for the usual trust.
 
-    `tls_elsewhere` holds for other servers, which are never shown the client certificate. `user` tells two accesses
-    to one address apart. With `family` servers of the same registered domain count as the server itself, over https.
+    `tls_elsewhere` is for other servers, which never get the client certificate. `user` distinguishes two accesses to
+    one address. With `family`, servers of the same registered domain count as the server itself, over https only:
+    CalDAV providers spread the calendars of an account over several hosts.
     """
 
     url: str = field(repr=False)
@@ -84,12 +85,12 @@ class Access:
 
 
 def is_given(options: WebOptions) -> bool:
-    """Say whether the options name an address in any form."""
+    """Return True if the options name an address in any form."""
     return any(getattr(options, "url" + form) is not None for form in FORMS)
 
 
 def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping[str, str] | None = None) -> Access:
-    """Return how to get at what `options` name; raises ConfigError beginning with `where`, holding no secret."""
+    """Return the access that `options` describe; raises ConfigError, beginning with `where` and without secrets."""
     environ = os.environ if environ is None else environ
     secrets = {
         name: found.reveal()
@@ -128,7 +129,7 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
 
 
 def shown(url: str) -> str:
-    """Return what may be said of an address: its host, and a file's plain name."""
+    """Return what may be shown of an address: its host, and the last part of its path if that is a plain file name."""
     parts = urlsplit(url)
     name = parts.path.rpartition("/")[2]
     host = parts.netloc.rpartition("@")[2]
@@ -147,7 +148,7 @@ def _secret(options: WebOptions, name: str, base: Path, where: str, environ: Map
 
 
 def _address(text: str, where: str) -> tuple[str, str, str]:
-    """Return the address without credentials, and the user and password it held."""
+    """Return the address without credentials, and the user and password in it."""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port

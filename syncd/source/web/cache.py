@@ -1,4 +1,4 @@
-"""What was fetched last, kept in a directory beside the state, so that one-shot runs profit from a 304 as well.
+"""Keeps fetched feeds in a directory beside the state, so that one-shot runs can be answered with a 304, too.
 
 It holds schedules in plain text, so only syncd's own user may read it.
 """
@@ -11,21 +11,21 @@ from pathlib import Path
 
 
 class DirectoryCache:
-    """A FeedCache of one file per name; one that is not `writable` only gives what others kept."""
+    """A FeedCache of one file per name; one that is not `writable` returns what was kept, and keeps nothing."""
 
     def __init__(self, directory: Path, *, writable: bool) -> None:
         self._directory = directory
         self._writable = writable
 
     def load(self, name: str) -> bytes | None:
-        """Return what was kept under `name`, or None."""
+        """Return what was kept under `name`, or None if there is nothing or it cannot be read."""
         try:
             return self._directory.joinpath(name).read_bytes()
         except OSError:
             return None
 
     def save(self, name: str, content: bytes) -> None:
-        """Keep `content`; a disk that does not take it costs a download next time and nothing else."""
+        """Keep `content`, if the disk accepts it; otherwise the next process downloads it again."""
         if not self._writable:
             return
         temporary = self._directory / f".{name}.{os.getpid()}"

@@ -1,4 +1,4 @@
-"""What a request for a feed may end in; by itself, so that knowing it loads no HTTP library."""
+"""The error of requests for feeds, in a file of its own so that catching it does not import aiohttp."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from syncd.errors import SourceError
 
 
 class WebError(SourceError):
-    """A request that came to nothing; `passing` says whether the same request may work a moment later.
+    """A request without a usable answer; `transient` is True if the same request may work a moment later.
 
-    `status` is the answer's, 0 where there was none; `wait_s` how long the server asks to wait.
+    `status` is that of the answer, 0 if there was none; `wait_s` is how long the server asks to wait.
     """
 
     def __init__(
-        self, message: str, remedy: str = "", *, passing: bool = False, status: int = 0, wait_s: float = 0.0
+        self, message: str, remedy: str = "", *, transient: bool = False, status: int = 0, wait_s: float = 0.0
     ) -> None:
         super().__init__(message, remedy)
-        self.passing = passing
+        self.transient = transient
         self.status = status
         self.wait_s = wait_s

@@ -1,4 +1,4 @@
-"""What kept a request from an answer, in words that name the server or the proxy and the remedy; holds no address."""
+"""Why a request got no answer, as a message that names the server or the proxy and the remedy, but no address."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ _PROXY = "the proxy that HTTPS_PROXY or HTTP_PROXY names"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The request that failed: the server's `name`, whether the address is https, whether a client certificate was
-    shown, and the longest silence allowed."""
+    """The request that failed.
+
+    `name` is the server's, `encrypted` is True for https, `certified` if a client certificate was sent, and `timeout_s`
+    is the longest time without a byte.
+    """
 
     name: str
     encrypted: bool
@@ -28,7 +31,7 @@ class Request:
 
 
 def failure(error: Exception, request: Request, *, begun: bool) -> WebError:
-    """Return what `error` means; `begun` tells that an answer had begun."""
+    """Return the WebError for `error`; `begun` is True if the answer had begun."""
     if (fault := _tls_fault(error)) is not None:
         return _insecure(fault, request)
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
@@ -49,21 +52,21 @@ def failure(error: Exception, request: Request, *, begun: bool) -> WebError:
             text = ": the connection broke before an answer came"
             asks = "servers that ask for a client certificate do so, too: give client_cert"
             remedy = "check client_cert" if request.certified else asks
-    return WebError(request.name + text, remedy, passing=True)
+    return WebError(request.name + text, remedy, transient=True)
 
 
 def _proxy(error: aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError, name: str) -> WebError:
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         remedy = "check it, or name the server in NO_PROXY"
-        return WebError(f"{name}: {_PROXY} cannot be reached: {_reason(error.os_error)}", remedy, passing=True)
+        return WebError(f"{name}: {_PROXY} cannot be reached: {_reason(error.os_error)}", remedy, transient=True)
     if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return WebError(f"{name}: {_PROXY} wants credentials (407)", "write it as http://user:password@host:port")
     remedy = "let the proxy reach that server, or name it in NO_PROXY"
-    return WebError(f"{name}: {_PROXY} refuses ({error.status})", remedy, passing=error.status >= 500)
+    return WebError(f"{name}: {_PROXY} refuses ({error.status})", remedy, transient=error.status >= 500)
 
 
 def _insecure(fault: ssl.SSLError, request: Request) -> WebError:
-    """Return why encryption with the server did not come about."""
+    """Return the WebError for a failed TLS handshake."""
     said = getattr(fault, "verify_message", "") or (fault.reason or "it failed").replace("_", " ").lower()
     text = f"{request.name}: no secure connection: {said}"
     code = getattr(fault, "verify_code", 0)
@@ -84,7 +87,10 @@ def _insecure(fault: ssl.SSLError, request: Request) -> WebError:
 
 
 def _tls_fault(error: BaseException) -> ssl.SSLError | None:
-    """Return what OpenSSL said; aiohttp's own errors are of its classes, too, but know nothing more."""
+    """Return the error of OpenSSL, or None.
+
+    Some of aiohttp's errors are also instances of SSLError, but without the reason; the one they wrap has it.
+    """
     for one in (error.__cause__, error.__context__, error):
         if isinstance(one, ssl.SSLError) and not isinstance(one, aiohttp.ClientError):
             return one
@@ -92,7 +98,7 @@ def _tls_fault(error: BaseException) -> ssl.SSLError | None:
 
 
 def _reason(error: OSError) -> str:
-    """Return the system's words without the numbers that asyncio adds."""
+    """Return the system's description without the numbers that asyncio adds."""
     if error.errno and error.errno > 0:
         return os.strerror(error.errno)
     return error.strerror or "no answer"

@@ -1,6 +1,7 @@
-"""The only socket of the sources: one request, redirects followed without giving anything away, one answer.
+"""The HTTP client of the sources: one request, its redirects, one whole answer.
 
-Credentials, headers and the client certificate go to the configured server only. No message holds an address.
+Credentials, headers and the client certificate are sent to the configured server only, never to where it redirects. No
+message contains an address.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 262_144
 _CONNECT_TIMEOUT_S = 20.0
 _LONGEST_S = 900.0
-"""However steadily a server drips, one request ends."""
+"""Limit of a whole request: a server that sends a byte now and then would otherwise hold a pass forever."""
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PASSING = frozenset({429, 500, 502, 503, 504})
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _TRIES = 3
 _WAIT_S = 2.0
 _LONGEST_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A whole answer; header names are lower case, `url` is where it came from in the end."""
+class WebAnswer:
+    """A whole answer; header names are lower case, `url` is the last address after redirects."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -45,9 +46,9 @@ class Answer:
 
 
 class WebClient:
-    """Connections to one server, for the time of one reading; an async context manager.
+    """Connections to one server for the time of one reading; an async context manager.
 
-    aiohttp is loaded by the first of them, so that a daemon is ready before it is.
+    aiohttp is imported by the first of them, because a daemon should be ready before that.
     """
 
     def __init__(self, access: Access, clock: Clock) -> None:
@@ -62,7 +63,7 @@ class WebClient:
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"syncd/{__version__}", "Accept-Encoding": "gzip, deflate"},
-            trust_env=not is_loopback(host),  # a proxy is for the way out
+            trust_env=not is_loopback(host),  # a proxy could not reach this machine's own servers
             timeout=aiohttp.ClientTimeout(
                 total=max(_LONGEST_S, self._access.timeout_s),
                 sock_connect=min(_CONNECT_TIMEOUT_S, self._access.timeout_s),
@@ -79,25 +80,25 @@ class WebClient:
 
     async def ask(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> Answer:
-        """Send a request, again after a while where the failure may pass, and return the answer, whatever its status.
+    ) -> WebAnswer:
+        """Send a request, again after a pause if the failure is transient, and return the answer of any status.
 
-        Raises WebError where there is no answer, and after the last try for a status that may pass.
+        Raises WebError if there is no answer, and after the last try for a transient status.
         """
         for attempt in range(1, _TRIES + 1):
             try:
                 answer = await self._follow(method, url, headers or {}, body)
-                if answer.status not in _PASSING:
+                if answer.status not in _TRANSIENT:
                     return answer
                 raise refusal(answer, shown(url))
             except WebError as error:
                 wait_s = max(error.wait_s, _WAIT_S * 4 ** (attempt - 1) / 2)
-                if not error.passing or attempt == _TRIES or wait_s > _LONGEST_WAIT_S:
+                if not error.transient or attempt == _TRIES or wait_s > _LONGEST_WAIT_S:
                     raise
             await self._clock.sleep(wait_s)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    async def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    async def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> WebAnswer:
         for _ in range(_MOST_REDIRECTS + 1):
             answer = await self._send(method, url, headers, body)
             location = answer.headers.get("location", "")
@@ -109,7 +110,7 @@ class WebClient:
             url = target
         raise WebError(f"{self._access.shown} redirects in a circle", "check url")
 
-    async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> WebAnswer:
         import aiohttp  # noqa: PLC0415 - see the class
 
         from syncd.source.web.failures import Request, failure  # noqa: PLC0415 - it needs aiohttp, too
@@ -127,7 +128,7 @@ class WebClient:
                 begun = True
                 content = await self._read(response, name)
                 got = {key.lower(): value for key, value in response.headers.items()}
-                return Answer(status=response.status, headers=got, body=content, url=url)
+                return WebAnswer(status=response.status, headers=got, body=content, url=url)
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError, ssl.SSLError) as error:
             request = Request(
                 name=name,
@@ -150,8 +151,8 @@ class WebClient:
         return b"".join(parts)
 
 
-def refusal(answer: Answer, name: str) -> WebError:
-    """Return the error that an answer other than the wanted one means."""
+def refusal(answer: WebAnswer, name: str) -> WebError:
+    """Return the error that stands for an answer with an unwanted status."""
     status = answer.status
     match status:
         case _ if status in _REDIRECTS:
@@ -172,22 +173,24 @@ def refusal(answer: Answer, name: str) -> WebError:
             text, remedy = f"failed ({status})", "it may work again by itself"
         case _:
             text, remedy = f"answered {status}", "check url"
-    return WebError(f"{name} {text}", remedy, passing=status in _PASSING, status=status, wait_s=_retry_after(answer))
+    return WebError(
+        f"{name} {text}", remedy, transient=status in _TRANSIENT, status=status, wait_s=_retry_after(answer)
+    )
 
 
-def came_from(answer: Answer, access: Access) -> str:
-    """Return what may be said of where an answer came from: the configured server, and where that has sent us on."""
+def came_from(answer: WebAnswer, access: Access) -> str:
+    """Return what may be shown of where an answer came from: the configured server, and the host it redirected to."""
     host = urlsplit(answer.url).hostname or ""
     return access.shown if host == urlsplit(access.url).hostname else f"{access.shown} (redirected to {host})"
 
 
-def _retry_after(answer: Answer) -> float:
+def _retry_after(answer: WebAnswer) -> float:
     text = answer.headers.get("retry-after", "").strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0.0
 
 
 def _target(url: str, location: str) -> str:
-    """Return where a redirect leads; raises WebError when that is no web address or gives up encryption."""
+    """Return the target of a redirect; raises WebError if it is not a web address or gives up encryption."""
     name = shown(url)
     try:
         target = urldefrag(urljoin(url, location)).url
@@ -209,7 +212,7 @@ def _origin(url: str) -> tuple[str, str, int]:
 
 
 def _is_home(access: Access, url: str) -> bool:
-    """Say whether credentials may go to `url`."""
+    """Return True if credentials may be sent to `url`."""
     own, other = _origin(access.url), _origin(url)
     if own == other or _is_upgrade(access.url, url):
         return True
@@ -218,6 +221,6 @@ def _is_home(access: Access, url: str) -> bool:
 
 
 def _is_upgrade(configured: str, url: str) -> bool:
-    """Say whether `url` is the same server with encryption, both on the usual ports."""
+    """Return True if `url` is the configured http server over https, both on the usual ports."""
     scheme, host, port = _origin(configured)
     return (scheme, port) == ("http", 80) and _origin(url) == ("https", host, 443)

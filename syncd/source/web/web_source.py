@@ -1,8 +1,8 @@
-"""A file behind an address: fetched only when it has changed, and never believed to be empty because it failed.
+"""A file behind an address: fetched only if it has changed, and never taken for empty because fetching failed.
 
-the server says                    the snapshot
+the server answers                 the snapshot
 200 and a whole schedule           that schedule
-304                                the last one, for the price of one request
+304                                the last one; this costs one request
 anything else, or a broken body    the last one's entries, incomplete, with the reason; without a last one an error
 """
 
@@ -23,14 +23,14 @@ from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, ReadContext
 from syncd.source.files import Assembly, FileBytes, find_encoding
 from syncd.source.web.access import Access
-from syncd.source.web.web_client import Answer, WebClient, came_from, refusal
+from syncd.source.web.web_client import WebAnswer, WebClient, came_from, refusal
 
 _GZIP = b"\x1f\x8b"
 _STEP_BYTES = 1 << 20
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A feed as it was fetched: what to ask the server with next time, and the packed body."""
+class KeptFeed(msgspec.Struct, frozen=True, kw_only=True):
+    """A fetched feed: the headers for the next conditional request, and the packed body."""
 
     etag: str = ""
     modified: str = ""
@@ -38,7 +38,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def conditions(self) -> dict[str, str]:
-        """The headers that let the server answer 304."""
+        """The headers that allow the server to answer 304."""
         pairs = (("If-None-Match", self.etag), ("If-Modified-Since", self.modified))
         return {name: value for name, value in pairs if value}
 
@@ -46,7 +46,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class WebSource:
     """A source of one file behind an address.
 
-    `kind` is what it should hold ("csv"); `charset_counts` lets the server name the encoding of what is not UTF-8.
+    `kind` is what it should hold ("csv"). With `charset_counts` the encoding in the answer's headers is used for bodies
+    that are not UTF-8.
     """
 
     def __init__(
@@ -60,17 +61,17 @@ class WebSource:
         self._cache_name = f"{kind}{blake2b(repr((access.url, access.user)).encode(), digest_size=16).hexdigest()}"
         self._good: Snapshot | None = None
         self._good_under = ""
-        self._kept: Kept | None = None
+        self._kept: KeptFeed | None = None
 
     def describe(self) -> str:
-        """Name the kind of source and its server."""
+        """Return the kind of source and its server."""
         return f"{self._kind} {self._access.shown}"
 
     async def read(self, context: ReadContext) -> Snapshot:
-        """Fetch the feed if it has changed.
+        """Fetch the feed if it has changed, and return its entries.
 
-        A feed that cannot be fetched or used gives the last good entries, incomplete with the reason; raises
-        SourceError when there are none.
+        If it cannot be fetched or used, the last good entries are returned as an incomplete snapshot with the reason.
+        Raises SourceError if there are none.
         """
         under = self._assembly.circumstances(context)
         if self._kept is None and context.cache is not None:
@@ -125,7 +126,10 @@ class WebSource:
     async def _last_good(
         self, context: ReadContext, under: str, error: SourceError, seen: Snapshot | None = None
     ) -> Snapshot:
-        """Return the last good entries as an incomplete snapshot; what was `seen` just now, or the error, without."""
+        """Return the last good entries as an incomplete snapshot.
+
+        Without any, return `seen`, the incomplete snapshot just read; without that, raise `error`.
+        """
         if self._good is None or self._good_under != under:
             body = await asyncio.to_thread(self._unpacked)
             if body is not None:
@@ -142,7 +146,7 @@ class WebSource:
 
 
 async def fetch_once(access: Access, clock: Clock) -> bytes:
-    """Return what is behind an address, unpacked, whatever it is; raises WebError for anything but a whole answer."""
+    """Return the unpacked body behind an address; raises WebError for anything but a whole answer."""
     async with WebClient(access, clock) as client:
         answer = await client.ask("GET", access.url)
     if answer.status != 200:
@@ -150,28 +154,31 @@ async def fetch_once(access: Access, clock: Clock) -> bytes:
     return await asyncio.to_thread(_plain, answer.body, access)
 
 
-def _load(cache: FeedCache, name: str) -> Kept | None:
+def _load(cache: FeedCache, name: str) -> KeptFeed | None:
     content = cache.load(name)
     try:
-        return msgspec.msgpack.decode(content, type=Kept) if content is not None else None
+        return msgspec.msgpack.decode(content, type=KeptFeed) if content is not None else None
     except msgspec.DecodeError:
         return None
 
 
-def _keep(answer: Answer, body: bytes) -> Kept:
+def _keep(answer: WebAnswer, body: bytes) -> KeptFeed:
     etag, modified = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
-    return Kept(etag=etag, modified=modified, packed=zlib.compress(body, 1))
+    return KeptFeed(etag=etag, modified=modified, packed=zlib.compress(body, 1))
 
 
-def _refuse_page(answer: Answer, name: str, kind: str) -> None:
-    """Raise SourceError for a page that people are meant to see, which logins and errors are."""
+def _refuse_page(answer: WebAnswer, name: str, kind: str) -> None:
+    """Raise SourceError for a page made for browsers: with status 200 it is a login or an error page."""
     media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media in ("text/html", "application/xhtml+xml") and answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been sent instead")
 
 
 def _in_utf8(body: bytes, content_type: str) -> bytes:
-    """Return the body in UTF-8 where the server names another encoding, it fits, and the bytes are no UTF-8."""
+    """Return the body in UTF-8 if the server names another encoding, it fits, and the bytes are not UTF-8 already.
+
+    Many servers name a wrong charset, most often a default of theirs, for files that are UTF-8.
+    """
     message = Message()
     message["Content-Type"] = content_type
     charset = message.get_content_charset()
@@ -188,7 +195,7 @@ def _in_utf8(body: bytes, content_type: str) -> bytes:
 
 
 def _plain(body: bytes, access: Access) -> bytes:
-    """Return the body unpacked, where it is a gzip file by itself; never more than max_bytes of it."""
+    """Return the body, unpacked if it is a gzip file itself; raises SourceError past max_bytes."""
     if not body.startswith(_GZIP):
         return body
     unpacker = zlib.decompressobj(wbits=31)

@@ -154,7 +154,7 @@ async def test_the_last_good_entries_outlive_the_process(tmp_path: Path) -> None
     assert not kept.complete
 
 
-async def test_a_passing_failure_is_tried_again_after_a_growing_while() -> None:
+async def test_a_transient_failure_is_tried_again_after_a_growing_pause() -> None:
     async with serving(web.Response(status=502), web.Response(status=503), ok()) as site:
         feed = source(site.url)
         clock = quick(feed)
