@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.php import to_int
+from syncd.sandbox.php.scalars import to_int
+from syncd.sandbox.php.wire import Refusal
 from syncd.sandbox.texts import text
-from syncd.sandbox.wire import Refusal
 
 if TYPE_CHECKING:
-    from syncd.sandbox.php import PhpValue
-    from syncd.sandbox.rows import Tables, User, Webhook
+    from syncd.sandbox.php.scalars import PhpValue
     from syncd.sandbox.settings import Settings
+    from syncd.sandbox.tables.database import Tables, User, Webhook
 
 
 @dataclass(slots=True, kw_only=True)

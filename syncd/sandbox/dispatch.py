@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.php import PhpValue, PortalCrash, as_php_array, parse_command, substitute, to_int, truthy
-from syncd.sandbox.waf import filter_params
-from syncd.sandbox.wire import Refusal, as_map, without
-from syncd.sandbox.zones import zone
+from syncd.sandbox.php.scalars import PhpValue, PortalCrash, as_php_array, parse_command, substitute, to_int, truthy
+from syncd.sandbox.php.timezones import zone
+from syncd.sandbox.php.waf import filter_params
+from syncd.sandbox.php.wire import Refusal, as_map, without
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from syncd.sandbox.faults import Fault
     from syncd.sandbox.limits import OperatingRequest
-    from syncd.sandbox.rows import Tables, User, Webhook
     from syncd.sandbox.settings import Settings
+    from syncd.sandbox.tables.database import Tables, User, Webhook
 
 BATCH = "batch"
 BATCH_LIMIT = 50

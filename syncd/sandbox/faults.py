@@ -8,7 +8,7 @@ request's commands), chance=0..1 (seeded), times=N (strike at most so often).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random
@@ -90,11 +90,6 @@ def parse_fault(text: str) -> Fault:
         status=_whole(words.get("status", "200"), "status", text, least=200),
         to=words.get("to", ""),
     )
-
-
-def parse_faults(texts: Iterable[str]) -> tuple[Fault, ...]:
-    """Read every fault in order."""
-    return tuple(parse_fault(text) for text in texts)
 
 
 def _options(rest: str) -> list[str]:

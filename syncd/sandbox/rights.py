@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.rows import TASKS, Task
+from syncd.sandbox.tables.database import TASKS, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from syncd.sandbox.rows import Event, Section, Tables, User
+    from syncd.sandbox.tables.database import Event, Section, Tables, User
 
 _LEVEL = MappingProxyType({task: level for level, task in enumerate(TASKS)})
 

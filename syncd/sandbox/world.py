@@ -19,16 +19,15 @@ from syncd.sandbox.dispatch import BATCH, RequestCut, Run, Traffic
 from syncd.sandbox.faults import Fault, FaultLine
 from syncd.sandbox.limits import OperatingLimiter, OperatingRequest, RequestBucket
 from syncd.sandbox.methods import all_methods
-from syncd.sandbox.php import PhpValue, PortalCrash, parse_command
-from syncd.sandbox.planting import plant
-from syncd.sandbox.seed_schema import WorldSeed, check_world
-from syncd.sandbox.series import occurrences, selected
-from syncd.sandbox.wire import PortalRequest, PortalResponse, Refusal, as_list, encode, request_params
+from syncd.sandbox.php.scalars import PhpValue, PortalCrash, parse_command
+from syncd.sandbox.php.wire import PortalRequest, PortalResponse, Refusal, as_list, encode, request_params
+from syncd.sandbox.seed.planting import plant
+from syncd.sandbox.seed.world_schema import WorldSeed, check_world
+from syncd.sandbox.series.series import occurrences, selected
 
 if TYPE_CHECKING:
-    from syncd.sandbox.chat_rows import Message
-    from syncd.sandbox.rows import CalendarId, Event, Notice
     from syncd.sandbox.settings import Settings
+    from syncd.sandbox.tables.database import CalendarId, Event, Message, Notice
 
 _WEBHOOK = re.compile(r"/rest/(\d+)/([^/]+)/([^/]*?)(?:\.json)?/?\Z")
 _BARE = re.compile(r"/rest/([^/]*?)(?:\.json)?/?\Z")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite, log1p
 
+from syncd.html import Markup, join, tag
 from syncd.model.record import RunRecord
 from syncd.portal.client import MethodBudget
 from syncd.web.language import WORDS, Language, duration, stamp
-from syncd.web.markup import Markup, join, tag
 
 _BARS = 60
 _BAR = 4

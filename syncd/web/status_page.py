@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isfinite
 
+from syncd.html import Child, Markup, join, tag
 from syncd.model.entry import Problem
 from syncd.model.item import Hold
 from syncd.portal.client import MethodBudget
 from syncd.web.language import WORDS, Language, duration, machine_stamp, moment, number, stamp
-from syncd.web.markup import Child, Markup, join, tag
 from syncd.web.plot import gauge, history
 from syncd.web.views import PlanView, PortalView, SyncView, View
 

@@ -21,9 +21,9 @@ from syncd.portal.exchange.queue import Job
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.portal.line.wire import Command, Outcome
-from syncd.sandbox.seed import default_world
+from syncd.sandbox.php.wire import PortalRequest
+from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import Settings
-from syncd.sandbox.wire import PortalRequest
 from syncd.sandbox.world import World
 from tests.bench.pace_naive import FixedBatches, OneByOne, Policy, SummedWindow, WaitAt95, migrate
 from tests.bench.pace_scenarios import ADD, NEIGHBOUR_EVERY_S, NEIGHBOUR_S, Scenario, scenarios

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from syncd.sandbox.crm_rows import Activity
+from syncd.sandbox.tables.crm_rows import Activity
 from tests.support.sandbox import WEBHOOK, Stage
 
 VISITS = f"""

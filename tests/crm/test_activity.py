@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from syncd.errors import ConfigError
-from syncd.sandbox.crm_seed import SeedElement
-from syncd.sandbox.faults import parse_faults
+from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.seed.crm_seed import SeedElement
 from syncd.sandbox.settings import Settings
 from tests.crm.stage import HEADER, ROWS, VISITS, activities, staged
 from tests.support.sandbox import Stage, run_inline
@@ -271,10 +271,8 @@ def test_a_client_deleted_meanwhile_is_told_in_the_portals_words_and_what_they_m
 @pytest.mark.parametrize("kind", ["cut-after", "cut-during:keep=2", "error-after", "half", "hang:seconds=90"])
 def test_no_fault_makes_a_meeting_twice(tmp_path: Path, kind: str) -> None:
     stage = staged(tmp_path)
-    faults = parse_faults(
-        (f"{kind},method=crm.activity.add,times=1" if ":" in kind else f"{kind}:method=crm.activity.add,times=1",)
-    )
-    stage.set_faults(Settings(integer_stamps=False, faults=faults))
+    fault = parse_fault(f"{kind}{',' if ':' in kind else ':'}method=crm.activity.add,times=1")
+    stage.set_faults(Settings(integer_stamps=False, faults=(fault,)))
     result = run_inline(stage.one_pass("visits"))
     assert result.exit_code == 0, result.record.problems
     assert [one.subject for one in activities(stage)] == ["Check-up", "First visit", "Second visit"]

@@ -11,7 +11,7 @@ import pytest
 from syncd.app.check import Check, check_all
 from syncd.cycle.plan import preview
 from syncd.errors import PortalRefusedError
-from syncd.sandbox.seed import default_world
+from syncd.sandbox.seed.language_school import default_world
 from tests.crm.stage import HEADER, ROWS, VISITS
 from tests.support.sandbox import HEADER as SHIFT_HEADER
 from tests.support.sandbox import SHIFTS, Stage, run_inline

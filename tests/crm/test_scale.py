@@ -6,8 +6,8 @@ from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from syncd.sandbox.crm_seed import SeedElement
-from syncd.sandbox.seed_schema import SeedUser, SeedWebhook, WorldSeed
+from syncd.sandbox.seed.crm_seed import SeedElement
+from syncd.sandbox.seed.world_schema import SeedUser, SeedWebhook, WorldSeed
 from tests.crm.stage import HEADER, VISITS, activities
 from tests.support.sandbox import Stage, run_inline
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from syncd.sandbox.crm_rows import Activity
-from syncd.sandbox.faults import parse_faults
+from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
+from syncd.sandbox.tables.crm_rows import Activity
 from tests.crm.stage import VISITS, activities
 from tests.support.sandbox import Stage, run_inline
 
@@ -117,7 +117,7 @@ def test_a_time_without_an_end_is_the_deadline_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize("marker", ["none", "description"])
 def test_no_fault_makes_a_to_do_twice(tmp_path: Path, kind: str, marker: str) -> None:
     stage = staged(tmp_path, config=TODO.replace('marker = "none"', f'marker = "{marker}"'))
-    faults = parse_faults((f"{kind}:method=crm.activity.todo.add,times=1",))
+    faults = (parse_fault(f"{kind}:method=crm.activity.todo.add,times=1"),)
     stage.set_faults(Settings(integer_stamps=False, faults=faults))
     result = run_inline(stage.one_pass("visits"))
     assert result.exit_code == 0, result.record.problems

@@ -14,7 +14,7 @@ import msgspec
 
 from syncd.model.entry import Window
 from syncd.portal.line.wire import Command, Done
-from syncd.sandbox.seed import default_world
+from syncd.sandbox.seed.language_school import default_world
 from tests.cycle.calendar_text import Shown, said_by_text
 from tests.support.sandbox import WEBHOOK, SimClock, Stage
 

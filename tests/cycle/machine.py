@@ -25,10 +25,10 @@ from syncd.model.item import Link
 from syncd.model.observation import bare
 from syncd.portal.line.answers import RawAnswer
 from syncd.sandbox.faults import FaultLine, parse_fault
-from syncd.sandbox.rows import Event
-from syncd.sandbox.seed import default_world
-from syncd.sandbox.series import occurrences
-from syncd.sandbox.wire import PortalRequest
+from syncd.sandbox.php.wire import PortalRequest
+from syncd.sandbox.seed.language_school import default_world
+from syncd.sandbox.series.series import occurrences
+from syncd.sandbox.tables.database import Event
 from syncd.state.thread import LedgerThread
 from tests.support.sandbox import NOON, SHIFTS, SimClock, Stage, WorldTransport, run_inline
 

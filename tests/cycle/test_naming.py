@@ -13,7 +13,7 @@ import pytest
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassResult
 from syncd.cycle.takeback import Offer, Taken, undo
-from syncd.sandbox.rows import Event
+from syncd.sandbox.tables.database import Event
 from tests.support.sandbox import WEBHOOK, Stage, run_inline
 
 CONFIG = f"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from syncd.sandbox.seed_schema import SeedUser, SeedWebhook, WorldSeed
+from syncd.sandbox.seed.world_schema import SeedUser, SeedWebhook, WorldSeed
 from syncd.sandbox.settings import Settings
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 

@@ -16,8 +16,8 @@ from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
 from syncd.portal.people.crm import Clients, Sought, phone_word, read_clients, sought
-from syncd.sandbox.crm_seed import SeedElement
-from syncd.sandbox.seed import default_world
+from syncd.sandbox.seed.crm_seed import SeedElement
+from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
 from tests.support.sandbox import WEBHOOK, SimClock, WorldTransport, run_inline
@@ -142,7 +142,7 @@ def test_a_dropped_filter_takes_nobody_in_by_mistake(monkeypatch: pytest.MonkeyP
     def everything(*_: Any) -> None:
         return None
 
-    monkeypatch.setattr("syncd.sandbox.crm_listing._test", everything)
+    monkeypatch.setattr("syncd.sandbox.crm.listing._test", everything)
     elements = contacts(60, lambda n: f"+7916000{n:04}")
     clients, _ = looked_up(elements, [sought("3", "contact")])
     assert set(clients.known) == {"C_3"}

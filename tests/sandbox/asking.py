@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from syncd.sandbox.company import ADMIN_CODE, STAFF_CODE
-from syncd.sandbox.faults import parse_faults
-from syncd.sandbox.rows import Event
-from syncd.sandbox.seed import WorldSeed, default_world
+from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.php.wire import PortalRequest, PortalResponse
+from syncd.sandbox.seed.language_school import ADMIN_CODE, STAFF_CODE, default_world
+from syncd.sandbox.seed.world_schema import WorldSeed
 from syncd.sandbox.settings import Settings
-from syncd.sandbox.wire import PortalRequest, PortalResponse
+from syncd.sandbox.tables.database import Event
 from syncd.sandbox.world import World
 
 NOW = datetime(2026, 7, 15, 12, 0, tzinfo=ZoneInfo("Europe/Moscow")).timestamp()
@@ -97,7 +97,7 @@ class Caller:
 
 def portal(world: WorldSeed | None = None, *, faults: tuple[str, ...] = (), **settings: Any) -> Caller:
     """Return a caller of a fresh portal."""
-    return Caller(world=World(Settings(faults=parse_faults(faults), **settings), world or default_world()))
+    return Caller(world=World(Settings(faults=tuple(map(parse_fault, faults)), **settings), world or default_world()))
 
 
 def command(method: str, **params: str | int) -> str:

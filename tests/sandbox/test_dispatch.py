@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncd.sandbox.seed import default_world
-from syncd.sandbox.wire import PortalRequest, encode
+from syncd.sandbox.php.wire import PortalRequest, encode
+from syncd.sandbox.seed.language_school import default_world
 from tests.sandbox.asking import NOW, Caller, add_command, command, portal
 
 USER_GET = "user.get"

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from syncd.sandbox.crm_seed import SeedElement
-from syncd.sandbox.rows import Event
-from syncd.sandbox.seed import decode_world, dump_world
+from syncd.sandbox.seed.crm_seed import SeedElement
+from syncd.sandbox.seed.world_file import decode_world, dump_world
+from syncd.sandbox.tables.database import Event
 from syncd.sandbox.world import World
 from tests.sandbox.asking import Caller, company, portal
 

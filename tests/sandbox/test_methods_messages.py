@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from syncd.sandbox.chat_rows import Message
 from tests.sandbox.asking import Caller, command, company, portal
+from tests.support.bbcode import active_parts
 
 
 @pytest.fixture
@@ -79,7 +79,6 @@ def test_a_chat_may_only_name_people_who_are_there() -> None:
         portal(company(chats=(msgspec.convert({"id": 1, "members": [1, 99]}, type=type(company().chats[0])),)))
 
 
-def test_what_of_a_text_acts_is_told() -> None:
+def test_the_active_parts_of_a_text_are_found() -> None:
     text = ">>quote\n[USER=5]Anna[/USER] #BR# [send=/x]y[/send] https://evil.example/a.png [not a code] a[0]"
-    message = Message(at=0.0, to="1", sender=0, text=text, notice=True)
-    assert message.acts == (">>", "\n", "[USER=5]", "[/USER]", "#BR#", "[send=/x]", "[/send]", "https://")
+    assert active_parts(text) == (">>", "\n", "[USER=5]", "[/USER]", "#BR#", "[send=/x]", "[/send]", "https://")

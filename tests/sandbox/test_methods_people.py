@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncd.sandbox.seed_schema import SeedUser
+from syncd.sandbox.seed.world_schema import SeedUser
 from tests.sandbox.asking import Caller, company, portal
 
 

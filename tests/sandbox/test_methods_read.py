@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncd.sandbox.rows import Event
+from syncd.sandbox.tables.database import Event
 from tests.sandbox.asking import Caller, company, portal
 
 TIMES = {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}

@@ -11,11 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.sandbox.markup import Html, join, tag
-from syncd.sandbox.page import CONTENT_SECURITY_POLICY, render_event, render_index, render_month, stylesheet
-from syncd.sandbox.page_month import week_lines
-from syncd.sandbox.page_words import Lang, events_text
-from syncd.sandbox.view import (
+from syncd.html import Markup, join, tag
+from syncd.sandbox.page.contents import (
     AttendeeView,
     CalendarView,
     EntryView,
@@ -27,6 +24,9 @@ from syncd.sandbox.view import (
     TrafficView,
     month_weeks,
 )
+from syncd.sandbox.page.month import week_lines
+from syncd.sandbox.page.pages import CONTENT_SECURITY_POLICY, render_event, render_index, render_month, stylesheet
+from syncd.sandbox.page.translations import Lang, events_text
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x00\u202e"
 VOID = {"meta", "link", "rect", "path"}
@@ -328,7 +328,7 @@ def test_russian_counts_events_as_russian_does() -> None:
 
 def test_markup_escapes_what_is_not_markup() -> None:
     assert (
-        tag("a", "<b>", Html("<i></i>"), href='"x"', hidden=True, id=None)
+        tag("a", "<b>", Markup("<i></i>"), href='"x"', hidden=True, id=None)
         == '<a href="&quot;x&quot;" hidden>&lt;b&gt;<i></i></a>'
     )
     assert join("a&b", None, "") == "a&amp;b"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.sandbox.php import (
+from syncd.sandbox.php.scalars import (
     PhpValue,
     as_php_array,
     is_empty,

@@ -13,9 +13,9 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.sandbox.php import PhpValue, PortalCrash
-from syncd.sandbox.series import Stored, occurrences, read_rule, selected, store
-from syncd.sandbox.walls import civil, datetime_of, days_of, seconds_of, weekday_of, zone_clock
+from syncd.sandbox.php.scalars import PhpValue, PortalCrash
+from syncd.sandbox.series.series import Stored, occurrences, read_rule, selected, store
+from syncd.sandbox.series.walls import civil, datetime_of, days_of, seconds_of, weekday_of, zone_clock
 from tests.support.growth import growth
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "vectors" / "expansion.json").read_text("utf-8"))[

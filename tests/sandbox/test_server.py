@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from syncd.sandbox.faults import parse_faults
-from syncd.sandbox.seed import default_world
-from syncd.sandbox.server import RunningSandbox, start
+from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.http_server import RunningSandbox, start
+from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
 from tests.sandbox.asking import NOW
@@ -50,7 +50,7 @@ class StoppedClock:
 async def running(
     *faults: str, clock: StoppedClock | None = None, **settings: Any
 ) -> AsyncIterator[tuple[RunningSandbox, aiohttp.ClientSession]]:
-    world = World(Settings(faults=parse_faults(faults), **settings), default_world())
+    world = World(Settings(faults=tuple(map(parse_fault, faults)), **settings), default_world())
     sandbox = await start(world, clock=clock or StoppedClock())
     async with aiohttp.ClientSession() as session:
         try:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.sandbox.strtotime import has_zone, strtotime
-from syncd.sandbox.zones import unix_to_wall, wall_to_unix
+from syncd.sandbox.php.strtotime import has_zone, strtotime
+from syncd.sandbox.php.timezones import unix_to_wall, wall_to_unix
 
 NOW = wall_to_unix(datetime(2026, 7, 15, 15, 30, 40), "Europe/Moscow")
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.sandbox.php import PhpValue
-from syncd.sandbox.waf import filter_params, filter_text
+from syncd.sandbox.php.scalars import PhpValue
+from syncd.sandbox.php.waf import filter_params, filter_text
 from tests.support.growth import growth
 
 PROBED = [

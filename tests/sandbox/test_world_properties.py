@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import ConfigError
+from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.settings import Settings
-from syncd.sandbox.wire import PortalRequest
 from syncd.sandbox.world import World
 from tests.sandbox.asking import Caller, portal
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from syncd.errors import ConfigError
-from syncd.sandbox.seed import decode_world, default_world, dump_world, encode_world, read_world
+from syncd.sandbox.seed.language_school import default_world
+from syncd.sandbox.seed.world_file import decode_world, dump_world, encode_world, read_world
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
 from tests.sandbox.asking import Caller, portal

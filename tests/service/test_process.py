@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 
 from syncd.clock import SystemClock
-from syncd.sandbox.seed import default_world
-from syncd.sandbox.server import RunningSandbox, start
+from syncd.sandbox.http_server import RunningSandbox, start
+from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK

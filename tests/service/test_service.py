@@ -32,6 +32,7 @@ from syncd.state.ledger import Ledger
 from syncd.state.sync_ledger import SyncLedger
 from syncd.web.views import SyncView
 from tests.service.test_daemon import Socket
+from tests.support.bbcode import active_parts
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
 
 ROWS = "".join(
@@ -432,7 +433,7 @@ def test_a_text_from_a_feed_does_not_act_in_the_portal(tmp_path: Path, monkeypat
     )
     assert told_by(stage, monkeypatch, config, nasty) == []
     first, second = stage.world.messages
-    assert first.acts == second.acts == ()
+    assert active_parts(first.text) == active_parts(second.text) == ()
     assert "(USER=1)boss(/USER) >>all is well# br #(send=/delete)ok" in first.text
     assert len(first.text) < 1010
 

@@ -19,10 +19,10 @@ from syncd.cycle.sync import Sync
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import TransportFault, Webhook
-from syncd.sandbox.seed import default_world
-from syncd.sandbox.seed_schema import WorldSeed
+from syncd.sandbox.php.wire import PortalRequest
+from syncd.sandbox.seed.language_school import default_world
+from syncd.sandbox.seed.world_schema import WorldSeed
 from syncd.sandbox.settings import Settings
-from syncd.sandbox.wire import PortalRequest
 from syncd.sandbox.world import World
 from syncd.state.ledger import Ledger
 from tests.support.simclock import VirtualLoop

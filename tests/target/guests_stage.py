@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from syncd.sandbox.rows import Event
+from syncd.sandbox.tables.database import Event
 from tests.support.sandbox import SHIFTS, Stage
 
 MEETINGS = SHIFTS.replace('location = "Place"', 'location = "Place"\nattendees = "Guests"\ncategories = "Kind"') + (

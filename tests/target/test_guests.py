@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from syncd.sandbox.seed_schema import SeedUser, SeedWebhook, WorldSeed
+from syncd.sandbox.seed.world_schema import SeedUser, SeedWebhook, WorldSeed
 from tests.support.sandbox import Stage, run_inline
 from tests.target.guests_stage import HEADER, MEETINGS, event_of, rewrite, staged
 

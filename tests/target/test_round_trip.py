@@ -20,7 +20,7 @@ from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.directory import Caller, Directory
-from syncd.sandbox.seed import default_world
+from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
 from syncd.target.calendar import observe, portal_event

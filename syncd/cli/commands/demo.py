@@ -22,11 +22,11 @@ from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
 from syncd.demo import samples
 from syncd.demo.config import config_text
-from syncd.demo.world import ADMIN, demo_world
+from syncd.demo.seed import ADMIN, demo_world
 from syncd.errors import ConfigError
-from syncd.sandbox.crm_rows import CONTACT
-from syncd.sandbox.server import RunningSandbox
+from syncd.sandbox.http_server import RunningSandbox
 from syncd.sandbox.settings import Settings
+from syncd.sandbox.tables.crm_rows import CONTACT
 from syncd.sandbox.world import World
 
 DEFAULT_PORT = 8724

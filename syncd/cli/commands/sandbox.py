@@ -9,8 +9,9 @@ import sys
 from syncd.clock import SystemClock
 from syncd.errors import ConfigError
 from syncd.sandbox.faults import KINDS, parse_fault
-from syncd.sandbox.seed import default_world, read_world
-from syncd.sandbox.server import RunningSandbox, start
+from syncd.sandbox.http_server import RunningSandbox, start
+from syncd.sandbox.seed.language_school import default_world
+from syncd.sandbox.seed.world_file import read_world
 from syncd.sandbox.settings import Settings, parse_costs
 from syncd.sandbox.world import World
 

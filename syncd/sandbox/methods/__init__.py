@@ -15,10 +15,10 @@ from syncd.sandbox.methods import (
     event_update,
     groups,
     messages,
-    people,
     sections,
     system,
 )
+from syncd.sandbox.methods import users as people
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

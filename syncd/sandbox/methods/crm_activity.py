@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox import crm_activity_fields as given
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.crm_calendar import drop_event, save_event
-from syncd.sandbox.crm_listing import listed, params_of, shown
-from syncd.sandbox.crm_rows import Activity
-from syncd.sandbox.crm_shown import ACTIVITIES
-from syncd.sandbox.fields import text_of
-from syncd.sandbox.php import PhpValue, to_int
-from syncd.sandbox.wire import Refusal, as_map
+from syncd.sandbox.crm import activity_fields as given
+from syncd.sandbox.crm.columns import ACTIVITIES
+from syncd.sandbox.crm.linked_events import drop_event, save_event
+from syncd.sandbox.crm.listing import listed, params_of, shown
+from syncd.sandbox.events.fields import text_of
+from syncd.sandbox.php.scalars import PhpValue, to_int
+from syncd.sandbox.php.wire import Refusal, as_map
+from syncd.sandbox.tables.crm_rows import Activity
 
 if TYPE_CHECKING:
-    from syncd.sandbox.crm_rows import Crm
+    from syncd.sandbox.tables.crm_rows import Crm
 
 SCOPE = frozenset({"crm"})
 NOT_THERE = "Activity is not found."

@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.crm_listing import found, listed, params_of, shown
-from syncd.sandbox.crm_rows import COMPANY, CONTACT, DEAL, LEAD, OWNER_TYPES
-from syncd.sandbox.crm_shown import ELEMENTS
-from syncd.sandbox.php import PhpValue, to_int
-from syncd.sandbox.wire import Refusal, as_list
+from syncd.sandbox.crm.columns import ELEMENTS
+from syncd.sandbox.crm.listing import found, listed, params_of, shown
+from syncd.sandbox.php.scalars import PhpValue, to_int
+from syncd.sandbox.php.wire import Refusal, as_list
+from syncd.sandbox.tables.crm_rows import COMPANY, CONTACT, DEAL, LEAD, OWNER_TYPES
 
 if TYPE_CHECKING:
-    from syncd.sandbox.crm_rows import Element
+    from syncd.sandbox.tables.crm_rows import Element
 
 SCOPE = frozenset({"crm"})
 MOST_VALUES = 20

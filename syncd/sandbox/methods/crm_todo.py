@@ -6,15 +6,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.crm_dates import read_moment
-from syncd.sandbox.crm_rows import PROVIDER, TODO_PROVIDER, Activity
-from syncd.sandbox.fields import text_of
-from syncd.sandbox.php import PhpValue, is_empty, to_int
-from syncd.sandbox.rows import Notice
-from syncd.sandbox.wire import Refusal, as_list
+from syncd.sandbox.crm.moments import read_moment
+from syncd.sandbox.events.fields import text_of
+from syncd.sandbox.php.scalars import PhpValue, is_empty, to_int
+from syncd.sandbox.php.wire import Refusal, as_list
+from syncd.sandbox.tables.crm_rows import PROVIDER, TODO_PROVIDER, Activity
+from syncd.sandbox.tables.database import Notice
 
 if TYPE_CHECKING:
-    from syncd.sandbox.crm_rows import Element
+    from syncd.sandbox.tables.crm_rows import Element
 
 SCOPE = frozenset({"crm"})
 _DEFAULT_TITLE = "To-do"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.crm_calendar import follow_links
-from syncd.sandbox.dates import Dates, read_dates
-from syncd.sandbox.fields import (
+from syncd.sandbox.crm.linked_events import follow_links
+from syncd.sandbox.events.attendees import sync_guests
+from syncd.sandbox.events.call_params import Dates, read_dates
+from syncd.sandbox.events.fields import (
     accessibility_of,
     attendees_of,
     color_of,
@@ -21,15 +22,14 @@ from syncd.sandbox.fields import (
     remind_of,
     text_of,
 )
-from syncd.sandbox.guests import sync_guests
-from syncd.sandbox.php import PhpValue, is_empty
-from syncd.sandbox.placing import detected_section, usual_section
-from syncd.sandbox.rows import Event, MeetingFlags, Section
-from syncd.sandbox.series import Stored, store
-from syncd.sandbox.wire import as_map
+from syncd.sandbox.events.placement import detected_section, usual_section
+from syncd.sandbox.php.scalars import PhpValue, is_empty
+from syncd.sandbox.php.wire import as_map
+from syncd.sandbox.series.series import Stored, store
+from syncd.sandbox.tables.database import Event, MeetingFlags, Section
 
 if TYPE_CHECKING:
-    from syncd.sandbox.rows import CalendarId, User
+    from syncd.sandbox.tables.database import CalendarId, User
 
 
 def add(call: Call) -> PhpValue:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.crm_calendar import drop_activities
-from syncd.sandbox.erasing import erase
-from syncd.sandbox.guests import DECLINED, cancel, notify
-from syncd.sandbox.php import PhpValue, is_empty
+from syncd.sandbox.crm.linked_events import drop_activities
+from syncd.sandbox.events.attendees import DECLINED, cancel, notify
+from syncd.sandbox.events.erasing import erase
+from syncd.sandbox.php.scalars import PhpValue, is_empty
 
 if TYPE_CHECKING:
-    from syncd.sandbox.rows import Event
+    from syncd.sandbox.tables.database import Event
 
 
 def delete(call: Call) -> PhpValue:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.php import PhpValue, is_empty, to_int, truthy
-from syncd.sandbox.series import occurrences, selected
-from syncd.sandbox.showing import dates_shown, shown
-from syncd.sandbox.strtotime import strtotime
+from syncd.sandbox.events.event_json import dates_shown, shown
+from syncd.sandbox.php.scalars import PhpValue, is_empty, to_int, truthy
+from syncd.sandbox.php.strtotime import strtotime
+from syncd.sandbox.php.timezones import unix_to_wall, wall_to_unix
+from syncd.sandbox.php.wire import as_list
+from syncd.sandbox.series.series import occurrences, selected
 from syncd.sandbox.texts import culture_day, culture_moment
-from syncd.sandbox.wire import as_list
-from syncd.sandbox.zones import unix_to_wall, wall_to_unix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from syncd.sandbox.rows import CalendarId, Event
+    from syncd.sandbox.tables.database import CalendarId, Event
 
 _FAR_PAST = datetime(1970, 1, 2)
 _FAR_FUTURE = datetime(2038, 1, 1)

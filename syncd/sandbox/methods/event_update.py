@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.crm_calendar import follow_links
-from syncd.sandbox.dates import Dates, read_dates, server_date
-from syncd.sandbox.fields import (
+from syncd.sandbox.crm.linked_events import follow_links
+from syncd.sandbox.events.attendees import seen, sync_guests
+from syncd.sandbox.events.call_params import Dates, read_dates, server_date
+from syncd.sandbox.events.fields import (
     accessibility_of,
     attendees_of,
     color_of,
@@ -22,17 +23,16 @@ from syncd.sandbox.fields import (
     remind_of,
     text_of,
 )
-from syncd.sandbox.guests import seen, sync_guests
+from syncd.sandbox.events.splitting import edit_following, edit_one, kept_rule, split_result
 from syncd.sandbox.methods.event_add import named_section, sent_rule
-from syncd.sandbox.php import PhpValue, is_empty
-from syncd.sandbox.rows import Event, MeetingFlags
-from syncd.sandbox.series import Stored, store
-from syncd.sandbox.splitting import edit_following, edit_one, kept_rule, split_result
+from syncd.sandbox.php.scalars import PhpValue, is_empty
+from syncd.sandbox.php.timezones import unix_to_wall
+from syncd.sandbox.series.series import Stored, store
+from syncd.sandbox.tables.database import Event, MeetingFlags
 from syncd.sandbox.texts import text
-from syncd.sandbox.zones import unix_to_wall
 
 if TYPE_CHECKING:
-    from syncd.sandbox.rows import Section, User
+    from syncd.sandbox.tables.database import Section, User
 
 MODES = frozenset({"this", "next", "all"})
 

@@ -6,11 +6,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.php import PhpValue, to_int, truthy
-from syncd.sandbox.wire import as_list, as_map
+from syncd.sandbox.php.scalars import PhpValue, to_int, truthy
+from syncd.sandbox.php.wire import as_list, as_map
 
 if TYPE_CHECKING:
-    from syncd.sandbox.rows import Group
+    from syncd.sandbox.tables.database import Group
 
 GROUP_SCOPES = frozenset({"sonet_group", "sonet"})
 

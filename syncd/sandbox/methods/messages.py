@@ -6,12 +6,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.chat_rows import Message
-from syncd.sandbox.php import PhpValue, is_empty, to_int
-from syncd.sandbox.wire import Refusal
+from syncd.sandbox.php.scalars import PhpValue, is_empty, to_int
+from syncd.sandbox.php.wire import Refusal
+from syncd.sandbox.tables.database import Message
 
 if TYPE_CHECKING:
-    from syncd.sandbox.rows import User
+    from syncd.sandbox.tables.database import User
 
 MESSAGE_SCOPES = frozenset({"im"})
 _SYSTEM = 0

@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.erasing import erase
-from syncd.sandbox.php import PhpValue, as_php_array, is_empty, to_int
-from syncd.sandbox.rows import TASKS, Section, Task
-from syncd.sandbox.wire import as_map
-from syncd.sandbox.zones import zone
+from syncd.sandbox.events.erasing import erase
+from syncd.sandbox.php.scalars import PhpValue, as_php_array, is_empty, to_int
+from syncd.sandbox.php.timezones import zone
+from syncd.sandbox.php.wire import as_map
+from syncd.sandbox.tables.database import TASKS, Section, Task
 
 CALENDAR_SCOPES = frozenset({"calendar"})
 

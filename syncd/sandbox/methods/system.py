@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.php import PhpValue, truthy
-from syncd.sandbox.zones import zone
+from syncd.sandbox.php.scalars import PhpValue, truthy
+from syncd.sandbox.php.timezones import zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

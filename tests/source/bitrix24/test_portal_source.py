@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from syncd.sandbox.seed import default_world
-from syncd.sandbox.seed_schema import SeedEvent, SeedSection
+from syncd.sandbox.seed.language_school import default_world
+from syncd.sandbox.seed.world_schema import SeedEvent, SeedSection
 from tests.support.sandbox import WEBHOOK, Stage, run_inline
 
 CONFIG = f"""

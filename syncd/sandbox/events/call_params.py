@@ -1,0 +1,98 @@
+"""How a call's dates become wall clocks and zones: the table of PORTAL.md 4.1, for add and update alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from syncd.sandbox.php.scalars import PhpValue, PortalCrash, to_int
+from syncd.sandbox.php.strtotime import has_zone, is_showable, strtotime
+from syncd.sandbox.php.timezones import accepted_zone, offset_s, unix_to_wall
+
+if TYPE_CHECKING:
+    from syncd.sandbox.call import Call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dates:
+    """The dates of one call: naive wall clocks, None where absent or unreadable; zones None when all-day."""
+
+    date_from: datetime | None
+    date_to: datetime | None
+    from_given: bool
+    to_given: bool
+    all_day: bool
+    tz_from: str | None
+    tz_to: str | None
+
+
+def read_dates(call: Call) -> Dates:
+    """Read from, to, skip_time and the zones of a call."""
+    skip = call.params.get("skipTime") if call.has("skipTime") else call.params.get("skip_time")
+    all_day = skip == "Y"
+    date_from, from_zoned = _read(call, "from", all_day)
+    date_to, to_zoned = _read(call, "to", all_day)
+    tz_from = None if from_zoned else _zone_param(call, "timezone_from")
+    tz_to = None if to_zoned else _zone_param(call, "timezone_to") or tz_from
+    return Dates(
+        date_from=date_from,
+        date_to=date_to,
+        from_given=call.has("from") or call.has("from_ts"),
+        to_given=call.has("to") or call.has("to_ts"),
+        all_day=all_day,
+        tz_from=None if all_day else tz_from or call.caller_zone,
+        tz_to=None if all_day else tz_to or call.caller_zone,
+    )
+
+
+def now_offset_s(call: Call) -> int:
+    """Return the caller zone's offset minus the server zone's, today."""
+    return offset_s(call.caller_zone, call.now) - offset_s(call.tables.server_zone, call.now)
+
+
+def server_date(call: Call, value: PhpValue) -> date | None:
+    """Return the day of a date parameter in the server zone, None where it cannot be read."""
+    at = strtotime(value, call.tables.server_zone, call.now) if isinstance(value, str) else None
+    return None if at is None else unix_to_wall(at, call.tables.server_zone).date()
+
+
+def _read(call: Call, name: str, all_day: bool) -> tuple[datetime | None, bool]:
+    """Return the wall clock of one date and whether it brought its own zone."""
+    value = call.params.get(name)
+    server_zone = call.tables.server_zone
+    if value is None:
+        wall = _stamp(call, name)
+        return (_midnight(wall) if all_day and wall is not None else wall), False
+    if isinstance(value, list | dict):
+        raise PortalCrash("strtotime(): argument must be of type string, array given")
+    if not isinstance(value, str):
+        return None, False
+    at = strtotime(value, server_zone, call.now)
+    if at is None:
+        return None, has_zone(value)
+    if all_day:
+        return _midnight(unix_to_wall(at + now_offset_s(call), server_zone)), False
+    wall = unix_to_wall(at, server_zone).replace(second=0)
+    if has_zone(value):
+        return wall + timedelta(seconds=now_offset_s(call)), True
+    return wall, False
+
+
+def _stamp(call: Call, name: str) -> datetime | None:
+    """Return `from_ts` or `to_ts` as wall clock of the server zone."""
+    at = to_int(call.params.get(f"{name}_ts"))
+    if at == 0 or not is_showable(at):
+        return None
+    return unix_to_wall(at, call.tables.server_zone).replace(second=0)
+
+
+def _midnight(wall: datetime) -> datetime:
+    return wall.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _zone_param(call: Call, name: str) -> str | None:
+    value = call.params.get(name)
+    if isinstance(value, list | dict):
+        raise PortalCrash("trim(): argument must be of type string, array given")
+    return accepted_zone(value, call.tables.server_zone) if isinstance(value, str) and value else None

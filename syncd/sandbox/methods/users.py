@@ -1,0 +1,162 @@
+"""user.get, user.search, user.current and department.get (PORTAL.md 7)."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from syncd.sandbox.call import Call, Method
+from syncd.sandbox.php.scalars import PhpValue, is_empty, to_int, truthy
+from syncd.sandbox.php.wire import as_list, as_map
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncd.sandbox.tables.database import User
+
+USER_SCOPES = frozenset({"user", "user_basic", "user_brief"})
+_BRIEF = ("ID", "ACTIVE", "NAME", "LAST_NAME", "UF_DEPARTMENT", "USER_TYPE", "IS_ONLINE")
+_MORE = ("XML_ID", "EMAIL", "TIME_ZONE")
+
+_FIELDS: MappingProxyType[str, Callable[[User], PhpValue]] = MappingProxyType(
+    {
+        "ID": lambda user: str(user.id),
+        "XML_ID": lambda user: user.xml_id,
+        "ACTIVE": lambda user: user.active,
+        "NAME": lambda user: user.name,
+        "LAST_NAME": lambda user: user.last_name,
+        "EMAIL": lambda user: user.email,
+        "TIME_ZONE": lambda user: user.zone,
+        "IS_ONLINE": lambda user: "N",
+        "UF_DEPARTMENT": lambda user: list[PhpValue](user.departments),
+        "USER_TYPE": lambda user: "extranet" if user.extranet else "employee",
+    }
+)
+
+
+def _visible_fields(scopes: frozenset[str]) -> tuple[str, ...]:
+    """Return the fields the granted scopes show and filter by; `user_brief` alone has no e-mail, XML_ID or zone."""
+    return (*_BRIEF, *_MORE) if scopes & {"user", "user_basic"} else _BRIEF
+
+
+def _shown(user: User, fields: tuple[str, ...]) -> PhpValue:
+    return {name: _FIELDS[name](user) for name in fields}
+
+
+def _filter_of(call: Call) -> dict[str, PhpValue]:
+    """Return the filter: keys at top level and inside FILTER, upper-cased."""
+    params = {key.upper(): value for key, value in call.params.items()}
+    inner = {key.upper(): value for key, value in as_map(params.pop("FILTER", None)).items()}
+    return {**params, **inner}
+
+
+def _matches(user: User, key: str, wanted: PhpValue, fields: tuple[str, ...]) -> bool:
+    """Apply one filter key; a field outside the granted scopes does not count, without a word."""
+    name = key.lstrip("=%@!><")
+    if name not in fields or name == "IS_ONLINE":
+        return True
+    found = _FIELDS[name](user)
+    operator = key[: len(key) - len(name)]
+    if name == "ACTIVE":
+        wanted_active = truthy(wanted) and wanted not in ("N", "false")
+        return user.active is wanted_active
+    if name == "UF_DEPARTMENT":
+        departments = as_list(wanted) or [wanted]
+        return any(to_int(number) in user.departments for number in departments)
+    if ">" in operator or "<" in operator:
+        return _compares(to_int(found), operator, to_int(wanted))
+    texts = [_folded(item) for item in (as_list(wanted) if isinstance(wanted, list | dict) else [wanted])]
+    text = _folded(found)
+    hit = any(part in text for part in texts) if "%" in operator else text in texts
+    return not hit if "!" in operator else hit
+
+
+def _compares(found: int, operator: str, wanted: int) -> bool:
+    if operator.strip("=") == ">":
+        return found > wanted or ("=" in operator and found == wanted)
+    return found < wanted or ("=" in operator and found == wanted)
+
+
+def _folded(value: PhpValue) -> str:
+    return value.casefold() if isinstance(value, str) else str(to_int(value))
+
+
+def _ordered(call: Call, users: list[User]) -> list[User]:
+    params = {key.upper(): value for key, value in call.params.items()}
+    name = params.get("SORT")
+    down = str(params.get("ORDER", "ASC")).upper() == "DESC"
+    if isinstance(name, str) and name.upper() in ("NAME", "LAST_NAME", "EMAIL"):
+        users.sort(key=lambda user: _folded(_FIELDS[name.upper()](user)))
+    else:
+        users.sort(key=lambda user: user.id)
+    return users[::-1] if down else users
+
+
+def get(call: Call) -> PhpValue:
+    """List users, dismissed ones included; filter keys that the scope does not show are dropped silently."""
+    fields = _visible_fields(call.webhook.scopes)
+    wanted = {key: value for key, value in _filter_of(call).items() if key not in ("SORT", "ORDER", "START")}
+    users = [
+        user
+        for user in call.tables.users.values()
+        if all(_matches(user, key, value, fields) for key, value in wanted.items())
+    ]
+    return call.page([_shown(user, fields) for user in _ordered(call, users)])
+
+
+def search(call: Call) -> PhpValue:
+    """Find active users by prefixes of words in FIND, or of NAME and LAST_NAME: fuzzy, so more may come than meant."""
+    fields = _visible_fields(call.webhook.scopes)
+    wanted = _filter_of(call)
+    find = wanted.get("FIND")
+    words = find.casefold().split() if isinstance(find, str) else []
+    users = []
+    for user in call.tables.users.values():
+        own = f"{user.name} {user.last_name} {user.email if 'EMAIL' in fields else ''}".casefold().split()
+        if not user.active or not all(any(part.startswith(word) for part in own) for word in words):
+            continue
+        if _starts(user.name, wanted.get("NAME")) and _starts(user.last_name, wanted.get("LAST_NAME")):
+            users.append(user)
+    return call.page([_shown(user, fields) for user in _ordered(call, users)])
+
+
+def _starts(found: str, wanted: PhpValue) -> bool:
+    return is_empty(wanted) or not isinstance(wanted, str) or found.casefold().startswith(wanted.casefold())
+
+
+def current(call: Call) -> PhpValue:
+    """Return the caller as user.get would."""
+    return _shown(call.caller, _visible_fields(call.webhook.scopes))
+
+
+def departments(call: Call) -> PhpValue:
+    """List departments by ID, exact NAME, PARENT or UF_HEAD."""
+    wanted = {key.upper(): value for key, value in call.params.items()}
+    rows: list[PhpValue] = []
+    for department in sorted(call.tables.departments.values(), key=lambda row: row.id):
+        row: dict[str, PhpValue] = {
+            "ID": str(department.id),
+            "NAME": department.name,
+            "SORT": 500,
+            "UF_HEAD": str(department.head),
+        }
+        if department.parent:
+            row["PARENT"] = str(department.parent)
+        asked = [(key, wanted[key]) for key in ("ID", "NAME", "PARENT", "UF_HEAD") if not is_empty(wanted.get(key))]
+        if all(str(row.get(key, "0")) in _texts(value) for key, value in asked):
+            rows.append(row)
+    return call.page(rows)
+
+
+def _texts(value: PhpValue) -> list[str]:
+    return [str(item) for item in (as_list(value) if isinstance(value, list | dict) else [value])]
+
+
+METHODS = MappingProxyType(
+    {
+        "user.get": Method(run=get, scopes=USER_SCOPES),
+        "user.search": Method(run=search, scopes=USER_SCOPES),
+        "user.current": Method(run=current, scopes=USER_SCOPES),
+        "department.get": Method(run=departments, scopes=frozenset({"department"})),
+    }
+)

@@ -1,0 +1,1 @@
+"""The calendar page of the sandbox: pages in HTML from plain values."""

@@ -1,0 +1,239 @@
+"""Turns a checked world file into tables, and tables back into a world file that gives them again."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import msgspec
+
+from syncd.sandbox.php.scalars import PhpValue
+from syncd.sandbox.php.timezones import utc_text, wall_to_unix
+from syncd.sandbox.seed.crm_seed import plant_crm, uproot_activities, uproot_elements
+from syncd.sandbox.seed.world_schema import (
+    FOUNDED,
+    Flag,
+    SeedChat,
+    SeedDepartment,
+    SeedEvent,
+    SeedGroup,
+    SeedSection,
+    SeedUser,
+    SeedWebhook,
+    Status,
+    WorldSeed,
+)
+from syncd.sandbox.series.series import store
+from syncd.sandbox.tables.database import Chat, Department, Event, Group, MeetingFlags, Section, Tables, User, Webhook
+
+
+def plant(seed: WorldSeed) -> Tables:
+    """Return fresh tables with the contents of a checked world."""
+    tables = Tables(
+        server_zone=seed.server_zone,
+        culture=seed.culture,
+        language=seed.language,
+        host=seed.host,
+        crm=frozenset(seed.crm),
+        crm_rows=plant_crm(seed.elements, seed.activities),
+    )
+    tables.types |= frozenset(seed.types)
+    for user in seed.users:
+        tables.users[user.id] = User(**msgspec.structs.asdict(user))
+    for group in seed.groups:
+        fields = msgspec.structs.asdict(group)
+        tables.groups[group.id] = Group(**{**fields, "members": frozenset(group.members)})
+    for chat in seed.chats:
+        tables.chats[chat.id] = Chat(id=chat.id, title=chat.title, members=frozenset(chat.members))
+    for department in seed.departments:
+        tables.departments[department.id] = Department(**msgspec.structs.asdict(department))
+    for number, webhook in enumerate(seed.webhooks, start=1):
+        own = Webhook(id=number, user=webhook.user, code=webhook.code, scopes=frozenset(webhook.scopes))
+        tables.webhooks[webhook.user, webhook.code] = own
+    for section in seed.sections:
+        tables.add_section(_planted_section(section, tables))
+    for event in seed.events:
+        tables.insert(_planted_event(event, tables))
+    return tables
+
+
+def _planted_section(section: SeedSection, tables: Tables) -> Section:
+    return Section(
+        id=section.id,
+        name=section.name,
+        cal_type=section.type,
+        owner_id=section.owner,
+        created_by=section.owner if section.type == "user" else next(iter(tables.users)),
+        created_at=FOUNDED,
+        changed_at=FOUNDED,
+        description=section.description,
+        color=section.color,
+        text_color=section.text_color,
+        external_type=section.external_type,
+        access=dict(section.access),
+        meetings=section.meetings,
+    )
+
+
+def _planted_event(event: SeedEvent, tables: Tables) -> Event:
+    section = tables.sections[event.section]
+    zone_name = event.zone or tables.server_zone
+    rule: dict[str, PhpValue] = {key: _plain(value) for key, value in (event.rrule or {}).items()}
+    stored = store(
+        date_from=event.opens,
+        date_to=event.closes,
+        skip_time=event.all_day,
+        tz_from=None if event.all_day else zone_name,
+        tz_to=None if event.all_day else event.zone_to or zone_name,
+        rrule=rule or None,
+        exdates=event.exdates,
+        server_zone=tables.server_zone,
+        now=event.created_at,
+    )
+    creator = event.created_by or section.owner_id or section.created_by
+    starts = wall_to_unix(event.opens, zone_name)
+    return Event(
+        id=event.id,
+        parent_id=event.parent or event.id,
+        cal_type=section.cal_type,
+        owner_id=section.owner_id,
+        section_id=section.id,
+        created_by=creator,
+        created_at=event.created_at,
+        changed_at=event.changed_at,
+        stored=stored,
+        dav_xml_id=event.dav_xml_id or f"{utc_text(starts)}-{event.id:032x}@{tables.host}",
+        name=event.name,
+        description=event.description,
+        location=event.location,
+        color=event.color,
+        accessibility=event.accessibility,
+        importance=event.importance,
+        private=event.private,
+        remind=tuple(dict[str, PhpValue](reminder) for reminder in event.remind),
+        crm=event.crm,
+        is_meeting=event.is_meeting,
+        meeting_status=event.status,
+        host=event.host or creator,
+        flags=MeetingFlags(**dict.fromkeys(event.flags, True)),
+        attendees=event.attendees,
+        version=event.version,
+        recurrence_id=event.recurrence_of or None,
+        original_from=event.original_date,
+    )
+
+
+def _plain(value: str | int | list[str]) -> PhpValue:
+    return list[PhpValue](value) if isinstance(value, list) else value
+
+
+def uproot(tables: Tables) -> WorldSeed:
+    """Return a world whose planting gives these tables again; notices and messages are not kept."""
+    return WorldSeed(
+        server_zone=tables.server_zone,
+        culture=tables.culture,
+        language=tables.language,
+        host=tables.host,
+        types=tuple(sorted(tables.types - Tables().types)),
+        users=tuple(SeedUser(**_fields(user)) for user in tables.users.values()),
+        groups=tuple(
+            SeedGroup(**{**_fields(group), "members": tuple(sorted(group.members))}) for group in tables.groups.values()
+        ),
+        chats=tuple(
+            SeedChat(id=chat.id, title=chat.title, members=tuple(sorted(chat.members)))
+            for chat in tables.chats.values()
+        ),
+        departments=tuple(SeedDepartment(**_fields(row)) for row in tables.departments.values()),
+        webhooks=tuple(
+            SeedWebhook(user=hook.user, code=hook.code, scopes=tuple(sorted(hook.scopes)))
+            for hook in tables.webhooks.values()
+        ),
+        sections=tuple(_uprooted_section(section) for section in tables.sections.values()),
+        events=tuple(_uprooted_event(row) for row in tables.all_events()),
+        crm=tuple(sorted(tables.crm)),
+        elements=uproot_elements(tables.crm_rows),
+        activities=uproot_activities(tables.crm_rows),
+    )
+
+
+def _fields(row: User | Group | Department) -> dict[str, Any]:
+    """Return a row's columns; the world file's structures have the same names."""
+    return {column.name: getattr(row, column.name) for column in fields(row)}
+
+
+def _uprooted_section(section: Section) -> SeedSection:
+    return SeedSection(
+        id=section.id,
+        name=section.name,
+        type=section.cal_type,
+        owner=section.owner_id,
+        description=section.description,
+        color=section.color,
+        text_color=section.text_color,
+        external_type=section.external_type,
+        access=dict(section.access),
+        meetings=section.meetings,
+    )
+
+
+def _uprooted_event(row: Event) -> SeedEvent:
+    stored = row.stored
+    return SeedEvent(
+        id=row.id,
+        section=row.section_id,
+        name=row.name,
+        opens=stored.date_from,
+        closes=stored.date_to,
+        all_day=stored.skip_time,
+        zone=stored.tz_from or "",
+        zone_to=stored.tz_to or "",
+        rrule=_uprooted_rule(stored.rrule),
+        exdates=stored.exdates,
+        description=row.description,
+        location=row.location,
+        color=row.color,
+        accessibility=row.accessibility,
+        importance=row.importance,
+        private=row.private,
+        remind=tuple({key: _word(value) for key, value in reminder.items()} for reminder in row.remind),
+        crm=row.crm,
+        is_meeting=row.is_meeting,
+        host=row.host,
+        attendees=row.attendees,
+        flags=_uprooted_flags(row.flags),
+        status=_STATUSES[row.meeting_status],
+        parent=row.parent_id if row.is_copy else 0,
+        recurrence_of=row.recurrence_id or 0,
+        original_date=row.original_from,
+        created_by=row.created_by,
+        version=row.version,
+        created_at=row.created_at,
+        changed_at=row.changed_at,
+        dav_xml_id=row.dav_xml_id,
+    )
+
+
+_STATUSES: dict[str, Status] = {"H": "H", "Y": "Y", "Q": "Q", "N": "N"}
+
+
+def _uprooted_flags(flags: MeetingFlags) -> tuple[Flag, ...]:
+    named: tuple[tuple[Flag, bool], ...] = (
+        ("notify", flags.notify),
+        ("reinvite", flags.reinvite),
+        ("allow_invite", flags.allow_invite),
+        ("hide_guests", flags.hide_guests),
+    )
+    return tuple(name for name, is_set in named if is_set)
+
+
+def _uprooted_rule(text: str) -> dict[str, str | int | list[str]] | None:
+    """Return a stored rule text as a map that is stored as the same text again."""
+    rule: dict[str, str | int | list[str]] = {}
+    for pair in filter(None, text.split(";")):
+        key, _, value = pair.partition("=")
+        rule[key] = value.split(",") if key == "BYDAY" else value
+    return rule or None
+
+
+def _word(value: PhpValue) -> str | int:
+    return value if isinstance(value, str | int) else ""

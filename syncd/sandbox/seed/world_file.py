@@ -1,0 +1,49 @@
+"""World files: reading, checking and writing what a simulated portal contains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from syncd.errors import ConfigError
+from syncd.sandbox.seed.planting import uproot
+from syncd.sandbox.seed.world_schema import WorldSeed, check_world
+
+if TYPE_CHECKING:
+    from syncd.sandbox.world import World
+
+
+def read_world(path: Path) -> WorldSeed:
+    """Read a world file; raise ConfigError that names the file and the key at fault."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(f"world file {path} cannot be read: {reason}", "check the path given to --world") from None
+    try:
+        seed = decode_world(raw)
+    except ConfigError as error:
+        raise ConfigError(f"world file {path}: {error.message}", error.remedy) from None
+    return seed
+
+
+def decode_world(raw: bytes) -> WorldSeed:
+    """Decode and check a world; raise ConfigError that names the key at fault."""
+    try:
+        seed = msgspec.json.decode(raw, type=WorldSeed)
+    except msgspec.DecodeError as error:
+        raise ConfigError(str(error), "correct the JSON; dump a running world for an example") from None
+    check_world(seed)
+    return seed
+
+
+def encode_world(seed: WorldSeed) -> bytes:
+    """Return a world as readable JSON."""
+    return msgspec.json.format(msgspec.json.encode(seed), indent=2)
+
+
+def dump_world(world: World) -> bytes:
+    """Return the world as it stands now, as a world file."""
+    return encode_world(uproot(world.tables))

@@ -1,0 +1,208 @@
+"""What a world file may say, key by key, and the checks across keys.
+
+Strict on purpose: an unknown key, a duplicate id or a dangling reference is an error that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from syncd.errors import ConfigError
+from syncd.sandbox.php.timezones import canonical_zones
+from syncd.sandbox.seed.crm_seed import SeedActivity, SeedElement, check_crm
+from syncd.sandbox.tables.database import Task
+from syncd.sandbox.texts import Culture, Language
+
+FOUNDED = 1735689600.0
+"""When rows without a date of their own were made: 1 January 2025."""
+
+Id = Annotated[int, msgspec.Meta(ge=1)]
+Status = Literal["H", "Y", "Q", "N"]
+Flag = Literal["notify", "reinvite", "allow_invite", "hide_guests"]
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of what a world file may hold."""
+
+
+class SeedUser(_Strict, frozen=True, kw_only=True):
+    """A person."""
+
+    id: Id
+    name: str
+    last_name: str = ""
+    email: str = ""
+    xml_id: str = ""
+    zone: str = ""
+    admin: bool = False
+    active: bool = True
+    departments: tuple[int, ...] = ()
+    extranet: bool = False
+
+
+class SeedGroup(_Strict, frozen=True, kw_only=True):
+    """A workgroup."""
+
+    id: Id
+    name: str
+    owner: Id
+    members: tuple[int, ...] = ()
+    active: bool = True
+    closed: bool = False
+
+
+class SeedChat(_Strict, frozen=True, kw_only=True):
+    """A chat; only its members may write into it."""
+
+    id: Id
+    title: str = ""
+    members: tuple[int, ...] = ()
+
+
+class SeedDepartment(_Strict, frozen=True, kw_only=True):
+    """A department; `parent` 0 is the root."""
+
+    id: Id
+    name: str
+    parent: int = 0
+    head: int = 0
+
+
+class SeedWebhook(_Strict, frozen=True, kw_only=True):
+    """An incoming webhook."""
+
+    user: Id
+    code: Annotated[str, msgspec.Meta(min_length=1, pattern="^[A-Za-z0-9]+$")]
+    scopes: tuple[str, ...] = ("calendar", "user", "sonet_group", "department", "crm", "im")
+
+    def __repr__(self) -> str:
+        return f"SeedWebhook(user={self.user})"
+
+
+class SeedSection(_Strict, frozen=True, kw_only=True):
+    """A calendar section; rooms are sections of type `location`."""
+
+    id: Id
+    name: str
+    type: str = "user"
+    owner: int = 0
+    description: str = ""
+    color: str = "#9DCF00"
+    text_color: str = "#000000"
+    external_type: str = "local"
+    access: dict[str, Task] = {}
+    meetings: bool = False
+
+
+class SeedEvent(_Strict, frozen=True, kw_only=True):
+    """An event; its calendar is its section's. Times are naive wall clocks in `zone`; all-day ends are inclusive."""
+
+    id: Id
+    section: Id
+    name: str
+    opens: datetime = msgspec.field(name="from")
+    closes: datetime = msgspec.field(name="to")
+    all_day: bool = False
+    zone: str = ""
+    zone_to: str = ""
+    rrule: dict[str, str | int | list[str]] | None = None
+    exdates: tuple[date, ...] = ()
+    description: str = ""
+    location: str = ""
+    color: str = ""
+    accessibility: str = "busy"
+    importance: str = "normal"
+    private: bool = False
+    remind: tuple[dict[str, str | int], ...] = ()
+    crm: tuple[str, ...] = ()
+    is_meeting: bool = False
+    host: int = 0
+    attendees: tuple[int, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    status: Status = "H"
+    parent: int = 0
+    recurrence_of: int = 0
+    original_date: date | None = None
+    created_by: int = 0
+    version: int = 1
+    created_at: float = FOUNDED
+    changed_at: float = FOUNDED
+    dav_xml_id: str = ""
+
+
+class WorldSeed(_Strict, frozen=True, kw_only=True):
+    """The contents of one portal."""
+
+    server_zone: str = "Europe/Moscow"
+    culture: Culture = "ru"
+    language: Language = "en"
+    host: str = "portal.example"
+    types: tuple[str, ...] = ()
+    users: tuple[SeedUser, ...]
+    groups: tuple[SeedGroup, ...] = ()
+    chats: tuple[SeedChat, ...] = ()
+    departments: tuple[SeedDepartment, ...] = ()
+    webhooks: tuple[SeedWebhook, ...] = ()
+    sections: tuple[SeedSection, ...] = ()
+    events: tuple[SeedEvent, ...] = ()
+    crm: tuple[str, ...] = ()
+    elements: tuple[SeedElement, ...] = ()
+    activities: tuple[SeedActivity, ...] = ()
+
+
+def check_world(seed: WorldSeed) -> None:
+    """Raise ConfigError for the first duplicate or dangling id or unknown zone."""
+    if not seed.users:
+        raise ConfigError("$.users is empty", "a portal has at least one user")
+    users = _ids("users", (user.id for user in seed.users))
+    groups = _ids("groups", (group.id for group in seed.groups))
+    sections = _ids("sections", (section.id for section in seed.sections))
+    events = _ids("events", (event.id for event in seed.events))
+    check_crm(seed.elements, users)
+    _ids("activities", (activity.id for activity in seed.activities))
+    _check_zone("$.server_zone", seed.server_zone)
+    for at, user in enumerate(seed.users):
+        _check_zone(f"$.users[{at}].zone", user.zone or seed.server_zone)
+    for at, group in enumerate(seed.groups):
+        _check_reference(f"$.groups[{at}].owner", group.owner, users)
+    _ids("chats", (chat.id for chat in seed.chats))
+    for at, chat in enumerate(seed.chats):
+        for member in chat.members:
+            _check_reference(f"$.chats[{at}].members", member, users)
+    for at, webhook in enumerate(seed.webhooks):
+        _check_reference(f"$.webhooks[{at}].user", webhook.user, users)
+    for at, section in enumerate(seed.sections):
+        known = {"user": users, "group": groups}.get(section.type)
+        if known is not None:
+            _check_reference(f"$.sections[{at}].owner", section.owner, known)
+    for at, event in enumerate(seed.events):
+        _check_reference(f"$.events[{at}].section", event.section, sections)
+        _check_zone(f"$.events[{at}].zone", event.zone or seed.server_zone)
+        _check_zone(f"$.events[{at}].zone_to", event.zone_to or seed.server_zone)
+        for key, number in (("parent", event.parent), ("recurrence_of", event.recurrence_of)):
+            _check_reference(f"$.events[{at}].{key}", number, events | {0})
+        if event.opens.tzinfo is not None or event.closes.tzinfo is not None:
+            raise ConfigError(f"$.events[{at}] has a time with an offset", "write wall clocks and name the zone")
+
+
+def _ids(key: str, ids: Iterable[int]) -> frozenset[int]:
+    found: set[int] = set()
+    for number in ids:
+        if number in found:
+            raise ConfigError(f"$.{key} has the id {number} twice", "give every row its own id")
+        found.add(number)
+    return frozenset(found)
+
+
+def _check_reference(key: str, number: int, known: frozenset[int]) -> None:
+    if number not in known:
+        raise ConfigError(f"{key} names {number}, which is not there", "add the row or correct the id")
+
+
+def _check_zone(key: str, name: str) -> None:
+    if name not in canonical_zones():
+        raise ConfigError(f"{key}: {name!r} is no zone the portal knows", "use a canonical name such as Europe/Kyiv")

@@ -1,0 +1,1 @@
+"""Recurring events by the portal's own arithmetic: saving them, and showing them for a window."""

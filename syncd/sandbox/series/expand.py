@@ -1,0 +1,123 @@
+"""Expansion of a series for a window as the portal computes it, wrong answers included (PORTAL.md 4.13, expand).
+
+Everything the portal gets wrong is written as the portal has it: the estimate of the first candidate with months of 30
+and years of 365 days, COUNT turned into dates, all-day ends a day back in unix time. Must never be mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from syncd.sandbox.series.stored import WEEKDAYS, Rule, Stored, round_half_away, series_end, shifted
+from syncd.sandbox.series.walls import (
+    DAY,
+    ZoneClock,
+    civil,
+    datetime_of,
+    day_of,
+    days_of,
+    month_length,
+    seconds_of,
+    weekday_of,
+)
+
+_UNIT_S = {"DAILY": DAY, "WEEKLY": DAY, "MONTHLY": 30 * DAY, "YEARLY": 365 * DAY}
+
+
+def expand(
+    row: Stored, rule: Rule, window_from: datetime, window_to: datetime, clock: ZoneClock
+) -> tuple[tuple[datetime, datetime], ...]:
+    """Return start and end wall clocks of the occurrences that `calendar.event.get` shows for a window."""
+    offset_from, offset_to = row.tz_offset_from or 0, row.tz_offset_to or 0
+    lo = max(_whole_minute(clock.unix(seconds_of(window_from))) + offset_from, row.from_ts)
+    ends = row.to_ts if rule.count is None else _end(row, rule, clock, 0)
+    hi = min(_whole_minute(clock.unix(seconds_of(window_to))) + offset_to + DAY, ends)
+    back = DAY if row.skip_time else 0
+    skipped_days = {day_of(day) for day in row.exdates}
+    found = list[tuple[datetime, datetime]]()
+    for wall in _candidates(row, rule, clock, lo=lo, hi=hi, ends=ends):
+        closed = clock.unix(wall + row.length)
+        shown_end = closed - back
+        if (closed if rule.freq == "WEEKLY" else shown_end) <= lo - DAY or wall // DAY in skipped_days:
+            continue
+        end = clock.wall(shown_end - (offset_from - offset_to))
+        found.append((_shown(wall, row.skip_time), _shown(end, row.skip_time)))
+    return tuple(found)
+
+
+def _candidates(row: Stored, rule: Rule, clock: ZoneClock, *, lo: int, hi: int, ends: int) -> Iterator[int]:
+    """Yield the wall clocks of emitted candidates, in order, until the portal's loop stops."""
+    event = clock.unix(seconds_of(row.date_from))
+    first_unix = clock.unix(_first_wall(row, rule, lo, event))
+    skipped = 0
+    if rule.count is not None and rule.freq != "WEEKLY":
+        beyond = _end(row, rule, clock, first_unix - event) - ends + (0 if row.skip_time else row.length)
+        skipped = int(beyond / (_UNIT_S[rule.freq] * rule.interval))
+    emitted = 0
+    for wall, counts in _steps(rule, clock.wall(first_unix)):
+        at = clock.unix(wall)
+        if at > hi or at < event - DAY or (rule.count is not None and emitted + skipped >= rule.count):
+            return
+        if counts:
+            emitted += 1
+            yield clock.wall(at)
+
+
+def _first_wall(row: Stored, rule: Rule, lo: int, event: int) -> int:
+    """Estimate the candidate to start from, a whole number of intervals after the event, near `lo`."""
+    start, interval = seconds_of(row.date_from), rule.interval
+    units = round_half_away((lo - event) / _UNIT_S[rule.freq])
+    if rule.freq == "WEEKLY":
+        days = len(rule.byday)
+        nth = round_half_away(units / (days * 7 * interval) + 1)
+        return start + round_half_away((nth - 1) / days * 7 * interval) * DAY
+    whole = abs(units) // interval * interval
+    return shifted(start, rule.freq, whole if units >= 0 else -whole)
+
+
+def _steps(rule: Rule, first: int) -> Iterator[tuple[int, bool]]:
+    """Yield every candidate's wall clock from the first on, without end, and whether it is an occurrence."""
+    day, of_day = divmod(first, DAY)
+    year, month, of_month = civil(day)
+    match rule.freq:
+        case "DAILY":
+            while True:
+                yield day * DAY + of_day, True
+                day += rule.interval
+        case "WEEKLY":
+            names = {WEEKDAYS.index(name) for name in rule.byday}
+            while True:
+                weekday = weekday_of(day)
+                yield day * DAY + of_day, weekday in names
+                day += 1 if weekday != 6 else (rule.interval - 1) * 7 + 1
+        case "YEARLY":
+            while True:
+                yield days_of(year, month, of_month) * DAY + of_day, True
+                year += rule.interval
+        case _:
+            while True:
+                fits = of_month <= month_length(year, month)
+                yield days_of(year, month if fits else month + 1, of_month if fits else 1) * DAY + of_day, True
+                month += rule.interval
+
+
+def _end(row: Stored, rule: Rule, clock: ZoneClock, shift: int) -> int:
+    return series_end(
+        clock,
+        row.date_from,
+        row.date_to,
+        freq=rule.freq,
+        count=rule.count or 0,
+        interval=rule.interval,
+        days=len(rule.byday),
+        shift=shift,
+    )
+
+
+def _whole_minute(unix_s: int) -> int:
+    return (unix_s + 30) // 60 * 60
+
+
+def _shown(wall_s: int, skip_time: bool) -> datetime:
+    return datetime_of(wall_s - wall_s % DAY if skip_time else wall_s)
