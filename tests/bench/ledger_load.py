@@ -19,7 +19,7 @@ async def measure(count: int, path: Path) -> None:
     ledger = await Ledger.open(path, now=1.0)
     run_id = await ledger.of(SYNC).begin_run(1.0)
     began = perf_counter()
-    await ledger.of("bench").adopt(run_id, [link(f"uid-{n}@example.org", remote_id=n) for n in range(count)], now=1.0)
+    await ledger.of(SYNC).adopt(run_id, [link(f"uid-{n}@example.org", remote_id=n) for n in range(count)], now=1.0)
     print(f"adopt {count} links: {perf_counter() - began:.2f} s")
     await ledger.close()
 
@@ -38,10 +38,10 @@ async def measure(count: int, path: Path) -> None:
     began = perf_counter()
     batches = 100
     for number in range(batches):
-        ids = await ledger.of("bench").reserve_ids(BATCH)
-        await ledger.of("bench").intend(run_id, [intent(i, run_id, f"new {number} {i}") for i in ids])
+        ids = await ledger.of(SYNC).reserve_ids(BATCH)
+        await ledger.of(SYNC).intend(run_id, [intent(i, run_id, f"new {number} {i}") for i in ids])
         done = [Settlement(intent_id=i, outcome=Written(remote_id=i, version=1), at=1.0) for i in ids]
-        await ledger.of("bench").settle(run_id, done)
+        await ledger.of(SYNC).settle(run_id, done)
     print(f"intend and settle a batch of {BATCH}: {(perf_counter() - began) / batches * 1000:.1f} ms")
     assert (await ledger.of(SYNC).links())[0].key != key()
     await ledger.close()
