@@ -23,8 +23,6 @@ from syncd.portal.line.wire import Command, Done, Outcome, Refused, Unknown
 from syncd.state.ledger import Ledger
 
 _log = structlog.get_logger()
-_SCOPE = "alerts"
-_NAME = "told"
 _COMMAND_TIMEOUT_S = 30.0
 _LONGEST_TEXT = 1000
 _LINE_BREAK = re.compile("#br#", re.IGNORECASE)
@@ -53,15 +51,14 @@ class Alerts:
         Raises StateError if that cannot be remembered; then nobody is told either, or they would be told again and
         again.
         """
-        note = await self._ledger.read_note(_SCOPE, _NAME)
-        told = {name: str(text) for name, text in note[0].items()} if note and isinstance(note[0], Mapping) else {}
+        told = await self._ledger.told_alerts()
         begun = {name: text for name, text in troubles.items() if name not in told}
         over = sorted(name for name in told if name not in troubles)
         if not begun and not over:
             return
         kept = {name: text for name, text in {**told, **begun}.items() if name not in over}
         # Remembered before anything is sent: a crash in between loses one message, the other order could repeat it.
-        await self._ledger.note(_SCOPE, _NAME, kept, self._clock.now())
+        await self._ledger.note_told_alerts(kept, self._clock.now())
         for name, text in sorted(begun.items()):
             _log.error(events.ALERT_RAISED, what=name, text=text)
             await self._tell(name, "firing", text, config, portals)

@@ -15,8 +15,6 @@ from syncd.state.ledger import Ledger
 
 SHORTEST_BACKOFF_S = 60.0
 LONGEST_BACKOFF_S = 3600.0
-DUE_NOTE = "due"
-"""The ledger's note of when the next pass of a sync is due: written by the daemon, read by `syncd status`."""
 _MOST_DOUBLINGS = 16
 _STALE_INTERVALS = 4
 _SHORTEST_STALE_S = 3600.0
@@ -164,7 +162,7 @@ async def read_next_due(sync: SyncConfig, ledger: Ledger, now: float) -> float:
     made by a command, without the daemon.
     """
     last = await read_last_run(sync.name, ledger)
-    note = await ledger.read_note(f"sync/{sync.name}", DUE_NOTE)
-    if note is not None and (last is None or note[1] >= last.started) and isinstance(note[0], int | float):
-        return max(now, note[0])
+    due = (await ledger.of(sync.name).notes()).due
+    if due is not None and due.at is not None and (last is None or due.noted >= last.started):
+        return max(now, due.at)
     return first_due(schedule_of(sync), last, now)

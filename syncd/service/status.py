@@ -65,8 +65,8 @@ async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
         )
     operating = {}  # as the last pass left it, less what has aged out of the portal's ten minutes since
     for portal in config.portals:
-        note = await ledger.read_note(f"portal/{portal.name}", "budget")
-        operating[portal.name] = remembered_operating(note[0], limits_of(portal), clock) if note is not None else {}
+        budget = await ledger.of_portal(portal.name).budget()
+        operating[portal.name] = remembered_operating(budget, limits_of(portal), clock) if budget is not None else {}
     return Status(syncs=tuple(syncs), operating=operating)
 
 

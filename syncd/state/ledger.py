@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from syncd.model.item import Json
 from syncd.model.record import Intent, RunRecord
 from syncd.state.codec import INTENT, RUN, intent_of, run_of
 from syncd.state.file import Lock, open_for_reading, open_for_writing, transaction, translated
-from syncd.state.notes import PortalLedger, drop_note, read_note, write_note
+from syncd.state.notes import ALERTS, TOLD, PortalLedger, read_note, write_note
 from syncd.state.sync_ledger import SyncLedger
 from syncd.state.thread import LedgerThread, reading, writing
 
@@ -104,20 +103,17 @@ class Ledger:
         row = connection.execute(f"SELECT id, {RUN} FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
         return None if row is None else run_of(row)
 
-    @writing
-    def note(self, connection: sqlite3.Connection, scope: str, name: str, value: Json, now: float) -> None:
-        """Keep a small JSON `value` that belongs to no sync or portal, in place of an earlier one."""
-        write_note(connection, scope, name, value, now)
-
     @reading
-    def read_note(self, connection: sqlite3.Connection, scope: str, name: str) -> tuple[Json, float] | None:
-        """Return the value kept under `scope` and `name` with the time it was written, None if there is none."""
-        return read_note(connection, scope, name)
+    def told_alerts(self, connection: sqlite3.Connection) -> dict[str, str]:
+        """Return the troubles that people were told of and that are not over, name -> text."""
+        note = read_note(connection, ALERTS, TOLD)
+        told = note[0] if note is not None else None
+        return {name: str(text) for name, text in told.items()} if isinstance(told, Mapping) else {}
 
     @writing
-    def drop_note(self, connection: sqlite3.Connection, scope: str, name: str) -> None:
-        """Remove what is kept under `scope` and `name`, if anything."""
-        drop_note(connection, scope, name)
+    def note_told_alerts(self, connection: sqlite3.Connection, told: Mapping[str, str], now: float) -> None:
+        """Keep the troubles that people were told of, in place of those kept before."""
+        write_note(connection, ALERTS, TOLD, told, now)
 
 
 def _marks(values: Collection[str]) -> str:

@@ -1,8 +1,7 @@
 """Small values with a name and a type that the ledger keeps besides links, holds and runs.
 
-A note is a JSON value under a scope ("sync/NAME", "portal/NAME") and a name, with the time at which it was written. One
-that cannot be read, because another version of syncd wrote it, counts as absent: everything noted here can be found out
-again.
+A note is a JSON value under a scope ("sync/NAME", "portal/NAME", "alerts") and a name, with the time at which it was
+written. One that cannot be read, because another version of syncd wrote it, counts as absent.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ HOME = "portal"
 FLOOR = "highest id before creating"
 UIDS = "uids"
 DUE = "due"
+ALERTS = "alerts"
+TOLD = "told"
 _DIRECTORY = "directory"
 _BUDGET = "budget"
 _UNDER_WAY = "sections under way"

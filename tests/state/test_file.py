@@ -15,6 +15,7 @@ import pytest
 from syncd.errors import StateError, StateLockedError
 from syncd.state.file import open_for_reading, open_for_writing
 from syncd.state.ledger import Ledger
+from syncd.state.notes import read_note
 from syncd.state.schema import APPLICATION_ID, STEPS
 from tests.state.values import SYNC, hold, intent, link
 
@@ -227,7 +228,7 @@ async def test_the_first_released_schema_opens_and_reads_back(tmp_path: Path) ->
     assert [each.reason for each in await ledger.of(SYNC).holds()] == ["r"]
     assert [each.key.uid for each in await ledger.of(SYNC).open_intents()] == ["c"]
     assert [each.remote_id for each in await ledger.of(SYNC).changes(1)] == [812]
-    assert await ledger.read_note("main", "budget") == ({}, 1.0)
+    assert await ledger.thread.do(lambda: read_note(ledger.thread.connection, "main", "budget")) == ({}, 1.0)
     assert await ledger.of(SYNC).last_success() == 2.0
     assert await ledger.of(SYNC).reserve_ids(1) == range(2, 3)
     await ledger.close()

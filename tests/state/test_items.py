@@ -92,3 +92,36 @@ async def test_the_tally_counts_entries_apart_from_items(ledger: Ledger) -> None
     await ledger.of(SYNC).intend(run_id, [intent(number, run_id, "d")])
     assert await ledger.of(SYNC).tally() == Tally(entries=2, items=3, held=1, open_intents=1)
     assert await ledger.of(OTHER).tally() == Tally(entries=0, items=0, held=0, open_intents=0)
+
+
+async def test_ids_that_several_syncs_claim_are_those_of_the_kinds_asked_for(ledger: Ledger) -> None:
+    places = {1: "user/5", 2: "group/7", 3: "meeting-contact/9"}
+    for sync, more in ((SYNC, 0), (OTHER, 10), ("of another portal", 20)):
+        run_id = await ledger.of(sync).begin_run(1.0)
+        made = [
+            replace(link(remote_id=number + more), key=Key(uid="a", place=Place.parse(place)))
+            for number, place in places.items()
+        ]
+        await ledger.of(sync).adopt(run_id, made, now=1.0)
+    assert await ledger.claimed([SYNC, OTHER], {"user", "meeting-contact"}) == {1, 3, 11, 13}
+    assert await ledger.claimed([OTHER], {"group"}) == {12}
+    assert await ledger.claimed([], {"group"}) == await ledger.claimed([SYNC], ()) == frozenset()
+    assert await ledger.linked_ids([SYNC, OTHER], on_cards=False) == {1, 2, 11, 12}
+    assert await ledger.linked_ids([SYNC, OTHER], on_cards=True) == {3, 13}
+    assert await ledger.linked_ids([], on_cards=True) == frozenset()
+
+
+async def test_open_creates_of_several_syncs_are_told_apart_by_where_they_go(ledger: Ledger) -> None:
+    opened = []
+    for sync in (SYNC, OTHER, "of another portal"):
+        run_id = await ledger.of(sync).begin_run(1.0)
+        ids = await ledger.of(sync).reserve_ids(3)
+        event, update = (replace(intent(number, run_id, "a"), sync=sync) for number in ids[:2])
+        card = replace(event, id=ids[2], key=Key(uid="a", place=Place.parse("todo-deal/9")))
+        intents = [event, replace(update, op="update", remote_id=1), card]
+        await ledger.of(sync).intend(run_id, intents)
+        opened.append((event, card))
+    (event, card), (other_event, other_card), _ = opened
+    assert await ledger.open_creates([OTHER, SYNC], on_cards=False) == (event, other_event)
+    assert await ledger.open_creates([OTHER, SYNC], on_cards=True) == (card, other_card)
+    assert await ledger.open_creates([], on_cards=False) == ()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -104,17 +105,6 @@ async def test_pruning_keeps_the_last_run_the_last_success_and_open_intents(ledg
     assert len(await ledger.of(SYNC).links()) == 1
 
 
-async def test_notes_are_replaced_read_with_their_time_and_dropped(ledger: Ledger) -> None:
-    assert await ledger.read_note("main", "budget") is None
-    await ledger.note("main", "budget", {"calendar.event.add": [1.5, None, True]}, 1.0)
-    await ledger.note("main", "budget", {"calendar.event.add": [2.5]}, 2.0)
-    await ledger.note("other", "budget", None, 3.0)
-    assert await ledger.read_note("main", "budget") == ({"calendar.event.add": [2.5]}, 2.0)
-    assert await ledger.read_note("other", "budget") == (None, 3.0)
-    await ledger.drop_note("main", "budget")
-    assert await ledger.read_note("main", "budget") is None
-
-
 async def test_the_oldest_runs_go_when_there_are_too_many_however_young_they_are(ledger: Ledger) -> None:
     numbers = [await ended(ledger, 100.0 + n) for n in range(6)]
     assert await pruned(ledger, 0.0, 3) == 3
@@ -128,3 +118,22 @@ async def test_runs_before_the_newest_changes_go_when_there_are_too_many_changes
         await ledger.of(SYNC).adopt(numbers[-1], [link(f"{n}-{i}") for i in range(5)], now=100.0)
     assert await pruned(ledger, 0.0, 100, 7) == 2
     assert [len(await ledger.of(SYNC).changes(number)) for number in numbers] == [0, 0, 5, 5]
+
+
+async def test_beginning_a_run_forgets_those_older_than_the_ledger_keeps(ledger: Ledger) -> None:
+    numbers = [await ended(ledger, at) for at in (100.0, 200.0, 300.0)]
+    sync = ledger.of(SYNC)  # a service keeps this one while it takes over a config that keeps runs for another time
+    kept = [*reversed(numbers), await sync.begin_run(10_000.0)]
+    assert {run.id for run in await sync.runs(9)} == set(kept)
+    ledger.keep_runs = timedelta(seconds=9_850)
+    begun = await sync.begin_run(10_000.0)
+    assert {run.id for run in await sync.runs(9)} == {*kept, begun} - {numbers[0]}
+
+
+async def test_a_ledger_opened_with_a_time_to_keep_runs_forgets_them(ledger: Ledger) -> None:
+    old, success = await ended(ledger, 100.0), await ended(ledger, 200.0)
+    await ledger.close()
+    again = await Ledger.open(ledger.path, now=90_000.0, keep_runs=timedelta(days=1))
+    begun = await again.of(SYNC).begin_run(90_000.0)
+    assert [run.id for run in await again.of(SYNC).runs(9)] == [begun, success], f"run {old} is older than a day"
+    await again.close()
