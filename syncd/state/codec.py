@@ -1,6 +1,6 @@
-"""Domain values to rows and back; knows the order of the columns and nothing about transactions.
+"""Converts domain values to rows and back; it knows the order of the columns and nothing about transactions.
 
-JSON comes back as dicts and lists, whatever mappings and sequences went in; only what a link sent is unpacked late.
+JSON comes back as dicts and lists, whatever mappings and sequences went in.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def marks(columns: str, *, more: int = 0) -> str:
 class _Sent(Mapping[str, Json]):
     """What was sent, unpacked when it is asked for.
 
-    Of 100,000 links a pass looks into the few that change, and unpacked they take thrice the room.
+    A pass looks into the few of its 100,000 links that change, and unpacked they take three times the memory.
     """
 
     __slots__ = ("_fields", "_text")
@@ -75,7 +75,7 @@ def to_json(value: Json) -> bytes:
 
 
 def key_row(sync: str, key: Key) -> tuple[str, str, str, int, str]:
-    """Return what `IS_KEY` asks for."""
+    """Return the values for the placeholders of `IS_KEY`."""
     return (sync, key.uid, key.place.kind, key.place.owner, key.piece)
 
 
@@ -107,9 +107,9 @@ def link_row(sync: str, link: Link) -> Row:
 
 
 def links_of(rows: Iterable[Row]) -> Iterator[Link]:
-    """Yield the links in `rows` of `LINK`; they share the values of their calendars."""
+    """Yield the links in `rows` of `LINK`; links of one place share its value."""
     calendars: dict[tuple[PlaceKind, int], Place] = {}
-    # One line for all the columns of LINK: a large ledger has a hundred thousand rows, and parts of them would be made.
+    # All columns of LINK are unpacked at once: slicing would build several tuples for each of a hundred thousand rows.
     for (
         uid, kind, owner, piece, remote_id, section, section_id, fingerprint, sent, version, title, place, first, last,
         start, absent, same, adopted,
@@ -225,7 +225,7 @@ def intent_of(row: Row) -> Intent:
 
 
 def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fields) -> Link:
-    """Return the link that stands when `intent` was carried out on `remote_id`, without what came before it."""
+    """Return the link that results from carrying out `intent` on `remote_id`, with the counts of a new one."""
     return Link(
         key=intent.key,
         remote_id=remote_id,

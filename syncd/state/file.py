@@ -1,20 +1,28 @@
-"""The ledger as a file: the lock, opening and checking it, the copy before an upgrade, errors told to a person.
+"""The ledger as a file: the lock, opening and checking it, and the one thread that works on it.
 
-Never hands out a connection to a file that was not checked, and never writes without the lock.
+A connection is made only to a file that has been checked, and nothing is written without the lock. The work is done
+one piece after the other in a single thread, so that a slow disk never stops the event loop and no two transactions
+overlap. A coroutine that is cancelled leaves its transaction complete or not begun.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
+from functools import update_wrapper
 from pathlib import Path
-from typing import Final
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from syncd.errors import StateError, StateLockedError
 from syncd.state.schema import STEPS, Step, apply, version_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BUSY_TIMEOUT_S: Final = 10.0
 """How long to wait for a program that holds the file for a moment (a backup, an sqlite3 shell)."""
@@ -28,6 +36,8 @@ class Lock:
     """
 
     def __init__(self, path: Path) -> None:
+        # A file of its own, because SQLite's locks on the ledger itself would keep readers out. The kernel releases
+        # it when the process dies, so nothing has to be removed after a kill; the pid in it is only for the message.
         name = Path(f"{path}.lock")
         try:
             self._fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -49,8 +59,84 @@ class Lock:
             raise _unusable(path, error) from error
 
     def release(self) -> None:
-        """Let others have the ledger."""
+        """Release the lock, so that another process can take it."""
         os.close(self._fd)
+
+
+class LedgerThread:
+    """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, executor: ThreadPoolExecutor, lock: Lock | None
+    ) -> None:
+        self.path = path
+        self.connection = connection
+        self.lock = lock
+        self._executor = executor
+        self._closed = False
+
+    async def do(self, work: Callable[[], T], *, writes: bool = False) -> T:
+        """Do `work` in the thread, in one transaction if it `writes`.
+
+        Raises StateError when the file cannot be read or written.
+        """
+
+        def job() -> T:
+            # Outside the transaction, as it is the commit that fails when the disk is full.
+            with translated(self.path), transaction(self.connection) if writes else nullcontext():
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+
+    async def close(self) -> None:
+        """Finish the work that has begun, close the file and release the lock; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._close)
+        self._executor.shutdown()
+
+    def _close(self) -> None:
+        try:
+            with translated(self.path):
+                self.connection.close()
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+
+class InThread(Protocol):
+    """An object whose methods work on the ledger's connection."""
+
+    @property
+    def thread(self) -> LedgerThread:
+        """The thread that uses the connection."""
+        ...
+
+
+S = TypeVar("S", bound=InThread)
+_Work = Callable[Concatenate[S, sqlite3.Connection, P], T]
+_Coroutine = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+
+
+def reading(work: _Work[S, P, T]) -> _Coroutine[S, P, T]:
+    """Turn a method that reads through the connection into a coroutine that does so in the ledger's thread."""
+
+    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.thread.do(lambda: work(self, self.thread.connection, *args, **kwargs))
+
+    update_wrapper(call, work)
+    return call
+
+
+def writing(work: _Work[S, P, T]) -> _Coroutine[S, P, T]:
+    """Turn a method that writes through the connection into a coroutine: one transaction, on disk when it returns."""
+
+    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.thread.do(lambda: work(self, self.thread.connection, *args, **kwargs), writes=True)
+
+    update_wrapper(call, work)
+    return call
 
 
 def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Connection:
@@ -60,13 +146,21 @@ def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
     the file is damaged, foreign, newer than this program or not writable.
     """
     with translated(path):
+        # SQLite would create it readable for others; the files it adds (-wal, -shm) take over this mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Without an isolation level Python's module begins no transactions by itself.
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         with _closed_on_error(connection):
             version = version_of(connection, str(path), newest=len(steps))
+            # WAL lets `syncd status` and `syncd plan` read while a pass writes.
             connection.execute("PRAGMA journal_mode = WAL")
+            # The weaker NORMAL does not sync a commit in WAL mode: after a power cut an intent could be missing whose
+            # create was sent, and the next pass would create the event twice.
             connection.execute("PRAGMA synchronous = FULL")
+            # Off by default; with it a run takes its changes along, and stays while an intent refers to it.
             connection.execute("PRAGMA foreign_keys = ON")
+            # Here, so that damage is found before anything is sent, not when its outcome must be written down. The full
+            # integrity_check also compares every index with its table, which takes too long for each start.
             _quick_check(connection, path)
             if version < len(steps):
                 if version:
@@ -97,7 +191,8 @@ def open_for_reading(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Make everything in the block happen together and last, or not at all."""
+    """Commit everything in the block together, or nothing of it if the block raises."""
+    # IMMEDIATE takes the write lock now: a transaction that begins by reading could find it taken halfway through.
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -110,7 +205,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's and the system's errors about `path` into StateError with a remedy."""
+    """Raise the errors of SQLite and of the system about `path` as StateError with a remedy."""
     try:
         yield
     except sqlite3.Error as error:
@@ -153,7 +248,7 @@ def _unusable(path: Path, error: OSError) -> StateError:
 def _damaged(path: Path, detail: str) -> StateError:
     return StateError(
         f"{path} is damaged: {detail}",
-        f"restore a backup of it, or move {path} and {path}-wal away and start anew: with `adopt = true` "
+        f"restore a backup of it, or move {path} and {path}-wal away and start again: with `adopt = true` "
         "syncd takes over the events it made before",
     )
 
@@ -184,8 +279,8 @@ def _open_existing(path: Path) -> sqlite3.Connection:
         connection.close()
         if Path(f"{path}-wal").exists():
             raise
-        # Reading a WAL file needs its index beside it, which a mere reader of the directory cannot make; when no
-        # log stands there nobody has the file open, and it may be read as it is.
+        # Reading a file in WAL mode needs its index beside it, which cannot be created without the right to write the
+        # directory. Without a -wal file no process has the ledger open, so it can be read as it is.
         connection = _connect_uri(path, "immutable=1")
     except BaseException:
         connection.close()

@@ -15,17 +15,34 @@ from pathlib import Path
 
 from syncd.model.record import Intent, RunRecord
 from syncd.state.codec import INTENT, RUN, intent_of, run_of
-from syncd.state.file import Lock, open_for_reading, open_for_writing, transaction, translated
+from syncd.state.file import (
+    LedgerThread,
+    Lock,
+    open_for_reading,
+    open_for_writing,
+    reading,
+    transaction,
+    translated,
+    writing,
+)
 from syncd.state.notes import ALERTS, TOLD, PortalLedger, read_note, write_note
 from syncd.state.sync_ledger import SyncLedger
-from syncd.state.thread import LedgerThread, reading, writing
 
 
 class Ledger:
     """The links, holds, intents, runs and notes of every sync of one config; made by `open` or `open_readonly`.
 
-    Every coroutine raises StateError when the file cannot be read or written, and every one that writes is one
-    transaction, on disk when it returns. `keep_runs` tells for how long finished runs are kept, None for ever.
+    What the rest of syncd relies on, and any other store would have to keep, here and in SyncLedger and PortalLedger:
+
+    * One process writes; others can read meanwhile and see only what is committed.
+    * A coroutine that writes is one transaction: on disk when it returns, and nothing of it is kept when it raises.
+    * Calls take effect in the order in which they are made. A cancelled one is complete or has not begun.
+    * Ids of intents and runs are never used twice, also after a restart.
+    * While a create is open, no other create of the same sync and key can be intended.
+    * Links and holds come ordered by key, intents by id, runs newest first, changes as they were settled.
+    * StateError is raised when the store cannot be read or written, ValueError for a call that cannot be right.
+
+    `keep_runs` is how long finished runs are kept, None for ever; `begin_run` forgets the older ones.
     """
 
     def __init__(self, thread: LedgerThread, keep_runs: timedelta | None = None) -> None:
@@ -52,11 +69,12 @@ class Ledger:
         return cls(await _started(partial(_open_readonly, path)))
 
     async def close(self) -> None:
-        """Finish what is under way, close the file and let others have it; a second call does nothing."""
+        """Finish the work that has begun, close the file and release it; a second call does nothing."""
         await self.thread.close()
 
     def of(self, name: str) -> SyncLedger:
         """Return what the ledger holds of the sync `name`."""
+        # Asked at each run: a service can take over a config with another keep_runs while this object is in use.
         return SyncLedger(self.thread, name, lambda: self.keep_runs)
 
     def of_portal(self, name: str) -> PortalLedger:
@@ -70,7 +88,10 @@ class Ledger:
 
     @reading
     def claimed(self, connection: sqlite3.Connection, names: Collection[str], kinds: Collection[str]) -> frozenset[int]:
-        """Return the remote ids that the syncs `names` have linked in places of these `kinds`."""
+        """Return the remote ids that the syncs `names` have linked in places of these `kinds`.
+
+        One query over all of them: the links of a large sync need not be loaded for their ids.
+        """
         ids = connection.execute(
             f"SELECT remote_id FROM links WHERE sync IN ({_marks(names)}) AND calendar IN ({_marks(kinds)})",  # noqa: S608
             (*names, *kinds),
@@ -133,13 +154,13 @@ async def _started(make: Callable[[ThreadPoolExecutor], LedgerThread]) -> Ledger
 def _open(path: Path, now: float, executor: ThreadPoolExecutor) -> LedgerThread:
     with translated(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        real = path.resolve()  # two names of one file must meet at one lock
+        real = path.resolve()  # a symbolic link and its file must share one lock
     lock = Lock(real)
     try:
         connection = open_for_writing(real)
         try:
             with translated(real), transaction(connection):
-                # The lock is held, so no pass can be at them.
+                # The lock is held, so no pass can be running.
                 connection.execute(
                     "UPDATE runs SET state = 'failed', finished = ?, error = 'syncd ended in the middle of this pass'"
                     " WHERE state = 'running'",

@@ -15,7 +15,7 @@ import orjson
 
 from syncd.model.item import Json
 from syncd.state.codec import to_json
-from syncd.state.thread import LedgerThread, reading, writing
+from syncd.state.file import LedgerThread, reading, writing
 
 VERIFIED = "verified"
 HOME = "portal"
@@ -31,8 +31,11 @@ _UNDER_WAY = "sections under way"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uids:
-    """What one pass tells the next: `names` maps known uids to the source's, as far as they differ; `doubted` are known
-    ones that may stand there still, among entries which cannot be used."""
+    """What one pass tells the next about the source's uids.
+
+    `names` maps known uids to the source's where the two differ. `doubted` are known uids that may still be in the
+    source, among entries that cannot be used.
+    """
 
     names: Mapping[str, str] = field(default_factory=dict)
     doubted: frozenset[str] = frozenset()
@@ -40,7 +43,7 @@ class Uids:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """When a portal's events were last read and put right (unix time), and of which portal (its origin)."""
+    """When the portal with this origin was last read and corrected, in unix time."""
 
     portal: str
     at: float
@@ -103,7 +106,7 @@ def drop_note(connection: sqlite3.Connection, scope: str, name: str) -> None:
 class PortalLedger:
     """What the ledger remembers of one portal, for all syncs that write to it; made by `Ledger.of_portal`.
 
-    Raises like Ledger.
+    It keeps the contract of Ledger.
     """
 
     def __init__(self, thread: LedgerThread, name: str) -> None:

@@ -73,7 +73,7 @@ STEPS: Final[tuple[Step, ...]] = (
         _RUNS,
         "CREATE INDEX runs_of_sync ON runs (sync, id)",
         _INTENTS,
-        # Never twice: while nobody knows what became of a create, the same item cannot be created again.
+        # Never twice: while the outcome of a create is unknown, the same item cannot be created again.
         "CREATE UNIQUE INDEX intents_create_once ON intents (sync, uid, calendar, owner, piece) WHERE op = 'create'",
         "CREATE INDEX intents_of_run ON intents (run_id)",
         _CHANGES,

@@ -62,7 +62,7 @@ def put_link(
     runs: tuple[int, int],
     at: float,
 ) -> None:
-    """Write `link` and the record of the change that it came by; `runs` are the one that sent it and that found out."""
+    """Write `link` and the record of the change; `runs` are the run that sent it and the run that found out."""
     connection.execute(_PUT_LINK, link_row(sync, link))
     drop_holds(connection, sync, (link.key,))
     _record(connection, sync, op=op, before=before, after=link, runs=runs, at=at)
@@ -83,7 +83,7 @@ def settle_one(connection: sqlite3.Connection, run_id: int, intent: Intent, sett
             if hold.key != intent.key:
                 raise ValueError(f"a hold on {hold.key} cannot settle {intent.key}")
             put_holds(connection, intent.sync, (hold,))
-        case Dropped():
+        case Dropped():  # nothing was done, so only the intent goes
             pass
         case Unsettled(reason=reason, ended=ended):
             state = "ended" if ended else "unknown"
@@ -99,7 +99,7 @@ def _settle_written(
 ) -> None:
     if intent.op == "delete":
         raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
-    # The link to a dead event that a create replaces is nothing that could be brought back.
+    # A create replaces the link to an event that no longer exists, which a take-back could not restore.
     before = link_for(connection, intent.sync, intent.key) if intent.op == "update" else None
     after = link_of_intent(intent, written.remote_id, written.version, intent.fields)
     if before is not None:
@@ -113,7 +113,7 @@ def _settle_deleted(connection: sqlite3.Connection, intent: Intent, runs: tuple[
         raise ValueError(f"intent {intent.id} was to {intent.op}, and cannot have been deleted")
     before = link_for(connection, intent.sync, intent.key)
     if intent.remote_id is not None and (before is None or before.remote_id != intent.remote_id):
-        # An event without a link of its own (a duplicate being cleaned away): the link of the key is not concerned.
+        # A duplicate without a link of its own was deleted: the link of the key is to another event, and stays.
         before = link_of_intent(intent, intent.remote_id, None, intent.before or intent.fields)
     else:
         drop_links(connection, intent.sync, (intent.key,))

@@ -1,6 +1,6 @@
 """The ledger as one sync sees it: its links, holds, intents, runs and notes.
 
-Every coroutine that writes is one transaction, on disk when it returns.
+reserve_ids -> intend -> (sent) -> settle. An intent stays until it is settled for good; no outcome is guessed here.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from syncd.state.codec import (
     run_of,
     run_row,
 )
+from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import DUE, FLOOR, HOME, UIDS, VERIFIED, SyncNotes, Uids, drop_note, read_notes, write_note
 from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
-from syncd.state.thread import LedgerThread, reading, writing
 
 MOST_RUNS: Final = 20_000
 MOST_CHANGES: Final = 500_000
-"""How much is kept at most, however young it is: some half a gigabyte of change records."""
+"""How much is kept at most, however recent: about half a gigabyte of change records."""
 
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
@@ -56,9 +56,9 @@ _GET_RUNS: Final = f"SELECT id, {RUN} FROM runs WHERE sync = ? ORDER BY id DESC 
 
 
 class SyncLedger:
-    """What the ledger holds of the sync `name`; made by `Ledger.of`, raises like Ledger.
+    """What the ledger holds of the sync `name`; made by `Ledger.of`, whose contract it keeps.
 
-    `keep_runs` tells for how long finished runs are kept, None for ever.
+    `keep_runs` returns for how long finished runs are kept, None for ever.
     """
 
     def __init__(self, thread: LedgerThread, name: str, keep_runs: Callable[[], timedelta | None]) -> None:
@@ -69,7 +69,7 @@ class SyncLedger:
 
     @reading
     def links(self, connection: sqlite3.Connection) -> tuple[Link, ...]:
-        """Return the links of the sync, ordered by key."""
+        """Return the links of the sync, ordered by key; what each one sent is unpacked when it is first asked for."""
         with collector.resting():
             return tuple(links_of(connection.execute(_GET_LINKS, (self.name,))))
 
@@ -90,9 +90,10 @@ class SyncLedger:
 
     @writing
     def reserve_ids(self, connection: sqlite3.Connection, count: int) -> range:
-        """Return `count` ids for intents, which are given to no other, ever; raises ValueError below 0."""
+        """Return `count` ids for intents that are never used again; raises ValueError if it is negative."""
         if count < 0:
             raise ValueError("cannot reserve fewer than no ids")
+        # A counter, not the table's own numbering: settled intents leave the table, and their ids must not come again.
         (first,) = connection.execute(_NEXT_ID).fetchone()
         connection.execute("UPDATE counters SET next = next + ? WHERE name = 'intent'", (count,))
         return range(first, first + count)
@@ -204,7 +205,7 @@ class SyncLedger:
     def release(self, connection: sqlite3.Connection, keys: Collection[Key] | None) -> int:
         """Remove the holds of `keys`, or all for None, and return how many there were.
 
-        What was left because a person edited it again and again is put right again.
+        Events that were left as people edited them, again and again, are updated by the next pass.
         """
         if keys is None:
             connection.execute("UPDATE links SET same_updates = 0 WHERE sync = ? AND same_updates > 0", (self.name,))

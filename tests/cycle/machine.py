@@ -29,7 +29,7 @@ from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.series.series import occurrences
 from syncd.sandbox.tables.database import Event
-from syncd.state.thread import LedgerThread
+from syncd.state.file import LedgerThread
 from tests.support.sandbox import NOON, SHIFTS, SimClock, Stage, WorldTransport, run_inline
 
 PEOPLE = {

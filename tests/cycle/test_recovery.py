@@ -174,7 +174,7 @@ def test_a_full_disk_at_any_write_sends_nothing_that_is_not_written_down(
             raise Full("database or disk is full")
         return transaction(connection)
 
-    for room in ("thread", "ledger"):
+    for room in ("file", "ledger"):
         monkeypatch.setattr(f"syncd.state.{room}.transaction", filling)
     try:
         result: PassResult | StateError = run_inline(stage.one_pass())

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -318,3 +320,35 @@ async def test_a_program_that_keeps_the_file_locked_is_reported(ledger: Ledger) 
     shell.execute("ROLLBACK")
     shell.close()
     await ledger.of(SYNC).hold([hold()])
+
+
+async def test_a_cancelled_call_is_complete_or_has_not_begun(ledger: Ledger) -> None:
+    started, blocked = threading.Event(), threading.Event()
+
+    def block() -> None:
+        started.set()
+        blocked.wait()
+
+    def hold_slowly() -> None:
+        ledger.thread.connection.execute("UPDATE counters SET next = 50 WHERE name = 'intent'")
+        block()
+
+    waiting = asyncio.ensure_future(ledger.thread.do(block))
+    await asyncio.to_thread(started.wait)
+    not_begun = asyncio.ensure_future(ledger.of(SYNC).hold([hold()]))
+    await asyncio.sleep(0)
+    not_begun.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await not_begun
+    blocked.set()
+    await waiting
+    started.clear()
+    blocked.clear()
+    under_way = asyncio.ensure_future(ledger.thread.do(hold_slowly, writes=True))
+    await asyncio.to_thread(started.wait)
+    under_way.cancel()
+    blocked.set()
+    with pytest.raises(asyncio.CancelledError):
+        await under_way
+    assert await ledger.of(SYNC).holds() == ()
+    assert await ledger.of(SYNC).reserve_ids(1) == range(50, 51)
