@@ -88,6 +88,7 @@ class FileBacked(Protocol):
         """Return the files that a reading would take now, () if there are none. Blocking."""
         ...
 
+    # Files that do not exist yet are watched for by their directory.
     def folder(self) -> tuple[Path, bool]:
         """Return the directory in which its files are or would appear, and whether they may be in subdirectories."""
         ...

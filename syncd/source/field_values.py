@@ -128,6 +128,7 @@ def after(start: datetime, length: timedelta, zone: str) -> datetime:
         naive = day + (length - days)
         if zone == "UTC" or length == days:
             return naive
+        # Through UTC, because an hour after 1:30 may be 3:30 where the clocks go forward.
         exact = instant(day, zone) + (length - days)
         return exact.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     except OverflowError:
@@ -169,9 +170,11 @@ def read_rule(text: str) -> str:
     """Return an RRULE in upper case, without blanks and the property's name; raises ValueError if it is not one."""
     from icalendar import vRecur  # noqa: PLC0415 - slow to import, and many schedules have no rule
 
+    # Sheets break a rule over lines, and some exports put the name of the property before it.
     rule = "".join(text.split()).upper().removeprefix("RRULE:").strip(";")
     pieces = [piece.partition("=") for piece in rule.split(";")]
     names = [name for name, _, _ in pieces]
+    # Which of two equal parts is meant cannot be known.
     if len(set(names)) < len(names) or not all(value for _, _, value in pieces):
         raise ValueError(f"{text!r} is not a recurrence rule (write it like FREQ=WEEKLY;BYDAY=MO,WE)")
     frequency = next((value for name, _, value in pieces if name == "FREQ"), "")

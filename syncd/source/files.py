@@ -127,6 +127,7 @@ class FileSource:
         place = self._base / self._path
         if place.is_dir():
             return place, False
+        # a/*.csv is watched in a, a*/*.csv from the directory above and deeper.
         below = 0
         while has_magic(str(place)):
             place, below = place.parent, below + 1
@@ -257,10 +258,12 @@ class Assembly:
                 except SourceError as error:
                     errors[file.name] = error
                     continue
+                # Only now: whether a file was being written says nothing about what its bytes mean.
                 part.incomplete = part.incomplete or file.unsettled
             if self._format.by_file:
                 self._parts[digest] = part
             parts.append(part)
+        # With one usable file the others are only missing; with none there is no schedule.
         if errors and not parts:
             raise next(iter(errors.values()))
         return parts
@@ -293,6 +296,7 @@ def join(parts: Iterable[Part], errors: Mapping[str, SourceError], marker: str) 
         problems=tuple(problems),
         complete=not because,
         incomplete_because="; ".join(because[:3]) + (f"; and {len(because) - 3} more" if len(because) > 3 else ""),
+        # A uid that is rejected in one file and good in another is there.
         rejected_uids=frozenset(rejected - first.keys()),
         changed_marker=marker,
     )
@@ -309,6 +313,7 @@ def decode(content: bytes, encoding: str, *, name: str, kind: str) -> str:
     codec = find_encoding(content) if encoding == "auto" else encoding
     errors = "surrogateescape" if encoding == "auto" and codec in _NARROW else "strict"
     try:
+        # A wide encoding has no surrogates to escape to: there a bad byte shifts all that follow.
         text = content.decode(codec, errors).removeprefix("\ufeff")
     except UnicodeError as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
@@ -339,6 +344,7 @@ def find_encoding(content: bytes) -> str:
     text = around.decode("utf-8", "surrogateescape")
     bad = len(SURROGATES.findall(text))
     good = sum(char > "\x7f" for char in text) - bad
+    # Cyrillic in Windows-1251 is hardly ever valid UTF-8, so damaged UTF-8 has more good letters than bad bytes.
     return "utf-8" if good > bad else "cp1251"
 
 

@@ -82,6 +82,7 @@ def _guess_workbook(name: str, content: bytes) -> Guess:
     likely = [at for at, row in enumerate(rows[:50]) if sum(1 for cell in row if cell) > 1]
     if not likely:
         raise SourceError(f"{name} has no table on sheet {sheet!r}", "give a file with a row of titles")
+    # Sheets often begin with a title and a date; the header is the row whose columns are recognised best.
     at = max(likely, key=lambda row: (len(find_fields(rows[row], rows[row + 1 : row + 20]).columns), -row))
     header = [clean(cell) for cell in rows[at]]
     while header and not header[-1]:
@@ -116,11 +117,13 @@ def _guess_table(
     said = "read from the dates"
     if order == "auto" and any("/" in text for text in dates):
         times = [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
+        # am and pm are written almost only where the month comes first.
         order = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in times) else "dmy"
         said = "a guess: the dates can be read both ways"
         doubts.append(f'dates like {next(text for text in dates if "/" in text)!r} are taken as dates = "{order}"')
     elif order == "auto":
         said = "all dates say it themselves"
+    # A title that occurs twice cannot name a column; its number can.
     twice = {title for title in header if list(header).count(title) > 1}
     shown = {field: header[at] if header[at] and header[at] not in twice else at + 1 for field, at in columns.items()}
     return Guess(

@@ -49,9 +49,11 @@ def open_files(options: FileOptions, base: Path, *, where: str, file_format: Fil
         return WebSource(kind=kind, access=access, assembly=assembly, clock=clock, charset_counts=encoding == "auto")
     if options.path is None:
         raise ConfigError(f"{where}: missing key 'path'", "a file, a glob or a directory; or url for an address")
+    # Such a path would be looked for as a file, and the message "no such file" would not help.
     if options.path.lower().startswith(("http://", "https://", "webcal://")):
         raise ConfigError(f"{where}: path holds an address", "give it as url")
     for key in WEB_KEYS:
+        # A key with its default value cannot be told from one that is not given, and does no harm.
         if getattr(options, key) != getattr(_NOTHING_GIVEN, key):
             raise ConfigError(f"{where}: {key} goes with url, and here is a path", f"remove {key}")
     return FileSource(path=options.path, base=base, suffix=file_format.suffix, assembly=assembly)

@@ -18,11 +18,13 @@ Options = TypeVar("Options", bound=msgspec.Struct)
 
 def read_options(kind: type[Options], options: Mapping[str, object], *, where: str) -> Options:
     """Return `options` as a `kind`; raises ConfigError, beginning with `where`, for an unknown key or a wrong value."""
+    # Unknown keys are checked first and by hand: msgspec names the key, but not the one that was meant.
     known = kind.__struct_fields__
     for key in options:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r}", nearest(key, known))
     try:
+        # TOML has types of its own, so nothing is converted leniently: "7" is not a number.
         return msgspec.convert(dict(options), kind)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {_plain(str(error))}") from None

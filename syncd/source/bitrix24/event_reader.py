@@ -149,6 +149,7 @@ def read_formatted(text: str) -> datetime:
 def _span(row: EventRow, zone: str | None) -> Span:
     start, end = read_formatted(row.date_from_formatted), read_formatted(row.date_to_formatted)
     first_year = FIRST_YEAR_OF_SERIES if row.rrule else FIRST_YEAR
+    # The portal's end of whole days is inclusive, the entry's is exclusive (RFC 5545, 3.6.1).
     if row.dt_skip_time == "Y":
         return all_day_span(start.date(), end.date() + _DAY, first_year=first_year)
     begins = zones.resolve(row.tz_from or "") or zone
@@ -172,12 +173,15 @@ def _recurrence(row: EventRow, main: Span, around: Surroundings) -> tuple[Span, 
     first = _first_day(main)
     text = f"FREQ={freq};INTERVAL={interval}" + (f";BYDAY={','.join(days)}" if freq == "WEEKLY" else "")
     if freq == "WEEKLY":
+        # A weekly series may begin on a day that is not among its own; the portal does not show that day (PORTAL.md
+        # 4.13).
         moved = _moved(main, rrulestr(text, dtstart=datetime.combine(first, time()))[0].date())
         return moved, Recurrence(rules=(text + _ending(moved, count, until),), exdates=exdates)
     odd = (freq == "MONTHLY" and first.day > _EASY_DAY) or (freq == "YEARLY" and (first.month, first.day) == (2, 29))
     if not odd:
         return main, Recurrence(rules=(text + _ending(main, count, until),), exdates=exdates)
     step = interval * (12 if freq == "YEARLY" else 1)
+    # No rule says such days, so they are listed up to the end of the window.
     last = min(day for day in (until, around.last, _LAST_DAY) if day is not None)
     shown = list(_overflowing(first, step, count, last))
     return main, Recurrence(rdates=tuple(_moved(main, day) for day in shown[1:]), exdates=exdates)
@@ -209,6 +213,7 @@ def _ending(main: Span, count: int, until: date | None) -> str:
         return ""
     if isinstance(main, AllDay):
         return f";UNTIL={until:%Y%m%d}"
+    # RFC 5545, 3.3.10: UNTIL of a series with times is in UTC; the portal's is a day in the event's zone.
     end = datetime.combine(until, time(23, 59, 59), ZoneInfo(main.zone)).astimezone(UTC)
     return f";UNTIL={end:%Y%m%dT%H%M%SZ}"
 
@@ -248,6 +253,7 @@ def _details(row: EventRow, around: Surroundings) -> Details:
     return Details(
         title=clean(row.name or ""),
         description=clean(_MARK.sub("", row.description or "")),
+        # A location ECMR_1 or calendar_1 is a booked room's id, which means nothing outside the portal.
         location=clean(row.location or "") if not re.match(r"(?:ECMR|calendar)_", row.location or "") else "",
         owner=around.owner,
         status="TENTATIVE" if busy == "quest" else "",

@@ -111,6 +111,7 @@ class Bitrix24Source:
         except PortalUnreachableError as error:
             raise SourceError(f"{self.describe()}: {error.message}", error.remedy or _REMEDY) from error
         part = Part(problems=[*problems, *more])
+        # All reasons together, as an operator fixes them in one go.
         part.incomplete = "; ".join([one.reason for one in part.problems if one.kind == "incomplete"] + unread)
         await asyncio.to_thread(self._fill, part, rows, directory, written, context)
         snapshot = join([part], {}, blake2b(repr((part, context.zone)).encode(), digest_size=16).hexdigest())
@@ -163,6 +164,8 @@ class Bitrix24Source:
                 ours = section.id in written.sections or any(
                     (calendar.kind, label) in written.names for label in labels
                 )
+                # A section that is named is meant, so leaving it out silently would be wrong; without names it is left
+                # out.
                 if ours and wanted:
                     raise SourceError(
                         f"{self.describe()}: syncd itself writes to section {section.name!r} of {calendar}",
@@ -193,7 +196,9 @@ class Bitrix24Source:
                 continue
             for row in rows_of(outcome.result):
                 if isinstance(row, Mapping) and str(row.get("ID", "")).isdecimal():
+                    # An event that crosses the end of a span is listed in both.
                     seen.setdefault(int(str(row["ID"])), (row, place))
+        # A listing expands a series into its days; only the master holds the rule and the exclusions.
         masters = [one for one, (row, _) in seen.items() if isinstance(row, Mapping) and row.get("RRULE")]
         answers = await portal.read_many(
             [Command(method="calendar.event.getbyid", params={"id": one}) for one in masters]
@@ -220,6 +225,7 @@ class Bitrix24Source:
         culture = Culture.learn(row for row, *_ in rows if row.date_from_formatted)
         read = {int(row.id) for row, *_ in rows}
         for row, calendar, section, owner in rows:
+            # Each guest has a copy of an event; it is left out if the original is read as well.
             copy_of_another = row.is_copy and int(row.parent_id or 0) in read
             if int(row.id) in written.events or row.is_ours or copy_of_another or row.meeting_status == "N":
                 continue

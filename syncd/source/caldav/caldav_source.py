@@ -88,6 +88,7 @@ class CaldavSource:
             self._places = found.places
             chosen, unmatched = self._chosen(found.calendars)
             now, unread = await self._up_to_date(server, chosen, known, context)
+        # Written only after a change, as it is the content of the whole account.
         if now != known and context.cache is not None:
             await asyncio.to_thread(_save, context.cache, self._cache_name, now)
         self._known = now
@@ -103,6 +104,7 @@ class CaldavSource:
         unmatched = []
         chosen: dict[str, Collection] = {}
         for pattern in self._patterns:
+            # By display name and by the last part of the address: users see one or the other.
             hits = [one for one, *called in names if any(_matches(pattern, name) for name in called)]
             chosen.update((one.url, one) for one in hits)
             if not hits:
@@ -129,6 +131,7 @@ class CaldavSource:
                 unread.append(
                     (calendar.name, SourceError(f"calendar {calendar.name!r}: {error.message}", error.remedy))
                 )
+                # Its old content stays in force; an empty one would delete its events.
                 now[calendar.url] = before
                 failed += 1
                 if failed == len(chosen) and not any(one.resources for one in now.values()):
@@ -151,6 +154,7 @@ class CaldavSource:
             for calendar in chosen
             for name, resource in sorted(known[calendar.url].resources.items())
         ]
+        # Without any resource there is nothing to parse, but the failures have to be reported.
         if not found and unread:
             return join((), dict(unread), repr([str(error) for _, error in unread]))
         return self._assembly.snapshot(found, unread, context)

@@ -54,6 +54,7 @@ async def update_calendar(server: Server, calendar: Collection, known: Known, *,
 
     Raises WebError if it cannot be listed at all.
     """
+    # The token is the better witness; a ctag counts only for servers without sync-collection.
     same_token = calendar.token and calendar.token == known.token
     if same_token or (not calendar.syncs and calendar.ctag and calendar.ctag == known.ctag):
         return Update(known)
@@ -61,6 +62,7 @@ async def update_calendar(server: Server, calendar: Collection, known: Known, *,
         try:
             return await _by_token(server, calendar, known)
         except RefusedError as error:
+            # Servers drop old tokens; without one they return everything.
             if dav.INVALID_TOKEN in error.conditions and known.token:
                 return await _by_token(server, calendar, msgspec.structs.replace(known, token=""))
             if error.status not in (400, 403, 405, 415, 501):
@@ -93,6 +95,7 @@ async def _by_token(server: Server, calendar: Collection, known: Known) -> Updat
             raise WebError(
                 f"calendar {calendar.name!r}: the server reports changes without a sync-token", "tell its makers"
             )
+        # A truncated answer with the same token would be truncated in the same way forever.
         if not cut_short or found.token == token:
             token = found.token
             break
@@ -171,6 +174,7 @@ async def _fetch(
             else:
                 continue
             del missing[name]
+        # Some servers leave resources out of a multiget; each is then fetched by itself.
         for name in missing:
             await _fetch_one(server, calendar, update, known, resources, name, wanted[name])
 

@@ -129,6 +129,7 @@ def name_of(base: str, href: str) -> str:
 
 
 def _root(body: bytes) -> etree._Element:
+    # A server must not be able to read files or open connections through its answers.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(body, parser)
@@ -142,9 +143,11 @@ def _root(body: bytes) -> etree._Element:
 def _response(element: etree._Element) -> Response:
     properties: dict[str, DavProperty] = {}
     for stat in element.findall(f"{{{DAV}}}propstat"):
+        # A property that was not found comes in a propstat of its own with 404.
         if _status(stat) in (0, 200):
             for holder in stat.findall(f"{{{DAV}}}prop"):
                 for one in holder:
+                    # Comments and processing instructions have functions as tags.
                     if isinstance(one.tag, str):
                         properties[one.tag] = _property(one)
     error = element.find(f"{{{DAV}}}error")

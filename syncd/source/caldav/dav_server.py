@@ -81,6 +81,7 @@ class Server:
         try:
             return await self._about(first)
         except WebError as error:
+            # A wrong password is wrong everywhere, and an unreachable host has no other address.
             if error.transient or error.status in (0, 401) or first == second:
                 raise
             try:
@@ -112,6 +113,7 @@ class Server:
                 return (await self._multistatus("REPORT", calendar.url, dav.query(start, end), depth="1"))[1]
             if error.status in (401, 404, 410):
                 raise
+        # A server that knows no calendar-query still lists its resources.
         body = dav.propfind(dav.ETAG, dav.RESOURCE_TYPE)
         return (await self._multistatus("PROPFIND", calendar.url, body, depth="1"))[1]
 
@@ -145,6 +147,7 @@ class Server:
         answer = await self._client.ask(method, url, headers=headers, body=body)
         name = shown(answer.url)
         if answer.status != 207:
+            # A web server without WebDAV may answer a PROPFIND with a page.
             if 200 <= answer.status < 300:
                 raise WebError(f"{name} answers, but not as a CalDAV server", "check url", status=answer.status)
             raise RefusedError(refusal(answer, name), dav.read_errors(answer.body))

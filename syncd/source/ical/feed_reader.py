@@ -81,6 +81,7 @@ class FeedReader:
             facts, context, unknown = self._facts(calendar, encoding, floating, year)
             if unknown:
                 part.warn(name, f"X-WR-TIMEZONE {unknown!r} is not known, so times without a zone are in timezone's")
+            # The name too: problems and places quote it.
             context = blake2b(repr((name, encoding, floating, year)).encode() + context).digest()
             for piece in calendar.events:
                 uid = _uid(piece, encoding)
@@ -91,6 +92,7 @@ class FeedReader:
             for broken in calendar.broken:
                 _put_aside(part, name, broken, encoding)
             calendar.events.clear()  # large feeds must fit in little memory
+        # A series whose override is broken would show wrong days, so its other parts are not used either.
         broken_uids = set(part.rejected)
         for uid in list(groups):
             members = groups.pop(uid)
@@ -141,6 +143,7 @@ class FeedReader:
         key = seen.digest()
         lines = tuple(member.piece.line for member in members)
         result = self._known.get(key)
+        # Problems quote lines, so they are made again when the group has moved; the entry alone is only renumbered.
         if result is None or (result.lines != lines and (result.problems or result.entry is None)):
             self.parsed += 1
             result = _read_group(name, uid, members, encoding)
@@ -205,6 +208,7 @@ def _latest_versions(uid: str, events: list[VEvent], problems: list[Problem]) ->
         other = kept.get(name)
         if other is None or event.rank > other.rank:
             kept[name] = event
+        # A feed may repeat an event, which is harmless; two contents of one version are a contradiction.
         elif event.rank == other.rank and replace(event, where=other.where) != other:
             reason = (
                 f"the same event with the same SEQUENCE and DTSTAMP, but other content, stands at {other.where}, "

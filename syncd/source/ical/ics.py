@@ -53,6 +53,7 @@ class IcsFormat:
 
     def begin(self) -> None:
         """Start a reading of all files."""
+        # Only the results of the last reading are kept: entries that have left the feed must not fill the memory.
         self._reader = FeedReader(known=self._reader.kept, zones=self._reader.zones)
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
@@ -71,6 +72,7 @@ def parse_ics(
     floating = sync_zone(zone)
     if not content.strip():
         return Part(incomplete=f"{name} is empty, without even a VCALENDAR")
+    # The splitter looks for ASCII words in bytes, so the encoding has to contain ASCII.
     stream, codec = _narrow(name, content, encoding)
     return (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=floating, year=year)
 

@@ -57,6 +57,7 @@ def read_component(text: str) -> Component:
     """Return an unfolded component, from its BEGIN to its END; a BEGIN or END without counterpart is an unread line."""
     root = Component(kind="")
     stack = [root]
+    # Not splitlines(): it also cuts at characters such as U+2028, which may stand in a value.
     for raw in text.split("\n"):
         line = raw.rstrip("\r")
         if not line.strip():
@@ -99,6 +100,7 @@ def _lex(line: str) -> tuple[str, Property] | None:
     name = head.partition(";")[0].upper()
     if name in _DATES and '"' not in line:
         head, _, value = line.rpartition(":")  # TZID=GMT+03:00 should be in quotes, and often is not
+    # RFC 6868 escapes and quoted parameters are rare, and icalendar reads them right.
     elif '"' in head or "^" in head:
         return _lex_quoted(line)
     params = dict(_parameter(piece) for piece in head.split(";")[1:])

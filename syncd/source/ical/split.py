@@ -126,6 +126,7 @@ def _unfold(content: bytes) -> tuple[bytes, _Lines]:
         return content, _Lines(content, [])
     parts = _FOLD.split(content)
     stream = b"".join(parts)
+    # Where folds were, so that messages can give the line of the file and not of the unfolded stream.
     folds = list(accumulate(map(len, parts)))[:-1]
     return stream, _Lines(stream, folds)
 
@@ -171,6 +172,7 @@ class _Splitter:
             self._gap = end
         elif self._calendar is None:
             self._unfinished(f"line {self._lines.at(start)}: a component stands outside of VCALENDAR")
+        # A VEVENT inside a VEVENT means that the END of the first is missing, not that it is nested.
         elif self._open is None or name in _TOP:
             if self._open is None:
                 self._calendar.head += self._stream[self._gap : start]

@@ -90,6 +90,7 @@ def read_rdates(prop: Property, main: Span, zones: FeedZones) -> Iterator[Span]:
     for text in filter(None, (item.strip() for item in prop.value.split(","))):
         first, slash, last = text.partition("/")
         start = _when(first, prop, zones)
+        # Some programs write RDATE as bare dates in a series with times: the time is that of the series.
         if start.zone is None and isinstance(main, Timed):
             start = When(wall=datetime.combine(start.wall, main.start.time()), zone=main.zone)
         if start.zone is None:
@@ -122,6 +123,7 @@ def read_reminders(component: Component, main: Span, zones: FeedZones) -> tuple[
         if trigger is None or alarm.text("ACTION").upper() == "NONE":
             continue
         try:
+            # A reminder that cannot be read is lost with a warning; the event itself is right without it.
             before = _before(trigger, main, zones)
         except ValueError as error:
             passed.append(f"a reminder is left out: {error}")
@@ -163,6 +165,7 @@ def _all_day_end(start: When, end: Property | None, length: Property | None, zon
         if finish.zone is not None and finish.wall.time() != time(0):
             raise ValueError("DTSTART is a date and DTEND has a time")
         last = finish.wall.date()
+        # RFC 5545, 3.6.1: DTEND is exclusive, so an equal one would be no day at all.
         return first + _DAY if last == first else last
     if length is None:
         return first + _DAY
@@ -210,6 +213,7 @@ def _before(trigger: Property, main: Span, zones: FeedZones) -> timedelta:
         return instant(start, zone) - instant(at.wall, at.zone)
     length = read_length(trigger.value)
     if trigger.params.get("RELATED", "").upper() == "END":
+        # The portal knows reminders before the start only, so the end is counted from there.
         length += _length(main) if isinstance(main, Timed) else main.days * _DAY
     return -length
 

@@ -53,6 +53,7 @@ def read_event(text: str, facts: CalendarFacts, *, where: str) -> VEvent:
     if damaged(text):
         raise ValueError("there are bytes that are not text in the file's encoding (set encoding, or export it again)")
     component = read_component(text)
+    # Ignoring it would show occurrences that the source excludes.
     if "EXRULE" in component.properties:
         raise ValueError("EXRULE cannot be read (RFC 5545 has dropped it; use EXDATE)")
     at = component.first("RECURRENCE-ID")
@@ -117,7 +118,9 @@ def _details(component: Component, facts: CalendarFacts, reminders: tuple[Remind
         title=clean(text("SUMMARY")),
         description=intern(clean(text("DESCRIPTION"))),  # texts that many events share are kept once
         location=intern(clean(text("LOCATION"))),
+        # METHOD:CANCEL cancels every event, whatever their STATUS says.
         status="CANCELLED" if facts.cancels else _STATUS.get(text("STATUS").strip().upper(), ""),
+        # Without TRANSP the property of Outlook says whether the time is free.
         transparent=_TRANSPARENT.get(transparency, True if busy == "FREE" else None),
         classification=_CLASS.get(text("CLASS").strip().upper(), ""),
         priority=priority if 1 <= priority <= 9 else None,
@@ -146,6 +149,7 @@ def _attendees(component: Component) -> Iterator[str]:
 def _address(prop: Property) -> str:
     """Return the e-mail address of a calendar user, or ""."""
     value = prop.value.strip()
+    # A value that is not a mailto address may have one in EMAIL (RFC 7986, 6.2).
     address = value[7:] if value[:7].lower() == "mailto:" else prop.params.get("EMAIL", "")
     return clean(address).lower() if "@" in address else ""
 

@@ -52,6 +52,7 @@ class FeedZones:
             if self._floating is None:
                 raise ValueError('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
             return self._floating
+        # Unlike icalendar, which would leave the time naive: an hour off without a word is worse than a rejected event.
         zone = self.named(tzid)
         if zone is None:
             lacks = "its VTIMEZONE matches no known zone" if tzid in self._definitions else "it has no VTIMEZONE"
@@ -67,6 +68,7 @@ class FeedZones:
     def _resolve(self, tzid: str) -> str | None:
         named = zones.resolve(tzid)
         definition = self._definitions.get(tzid)
+        # Definitions in feeds are often out of date; the zone database is not.
         if definition is None or (named and not _is_label(tzid, named)):
             return named
         located = zones.resolve(definition.text("X-LIC-LOCATION"))
@@ -82,6 +84,7 @@ class FeedZones:
         """Return a zone with the definition's local times: that of the name, the feed's own, or the first preferred."""
         wanted = _offsets(onsets, self._years)
         preferred = [zone for zone in (named, self._floating) if zone]
+        # Many zones have the same local times; any of them shows the right days.
         for zone in (*preferred, *sorted(zones.accepted_names(), key=_preference)):
             if zones.offsets(zone, self._years) == wanted:
                 return zone

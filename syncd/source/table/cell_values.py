@@ -84,6 +84,7 @@ def reminders(text: str) -> tuple[Reminder, ...]:
     if text.casefold() in _NONE:
         return ()
     try:
+        # Some programs write -15m: before the start is what every reminder means.
         lengths = {duration(piece.lstrip("-").strip()) for piece in items(text)}
     except ValueError:
         raise ValueError("is not a list of reminders (15m, 1d; or none)") from None
@@ -102,6 +103,7 @@ def _duration(text: str) -> timedelta | None:
     if not text or len(text) > _LONGEST_TEXT:
         return None
     if text.isascii() and text.isdigit():
+        # A bare number is minutes, as in timetables; many more digits than that would overflow a timedelta.
         return timedelta(minutes=int(text)) if len(text) <= 8 else None
     for read in (_clock, iso_length, _units):
         if (found := read(text)) is not None:

@@ -36,6 +36,7 @@ def check_mapping(columns: ColumnMap, *, where: str) -> None:
             f"{where}: columns: {'both start and date are given' if both else 'no column for start or date'}",
             "start holds date and time; date goes with start_time",
         )
+    # start holds a day and a time; a second time beside it would contradict it.
     if "start_time" in columns and "date" not in columns:
         raise ConfigError(f"{where}: columns: start_time goes with date, not with start", "rename start to date")
     if "duration" in columns and ("end" in columns or "end_time" in columns):

@@ -82,6 +82,7 @@ class CsvFormat:
         table = TableOptions(columns=options.columns, dates=options.dates, zone=zone, moments=context.moments)
         part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
         for line, reason in broken:
+            # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
             part.reject(f"{name}:{line}", "", reason)
         if open_at:
             part.incomplete = f"{name}:{open_at}: a quote is opened and never closed, so the rest is missing"
@@ -131,6 +132,7 @@ def records(text: str, delimiter: str, skip_first: bool) -> tuple[list[Row], lis
 
     Returns the records, the lines of broken ones with the reason, and the line of a quote left open (0: none).
     """
+    # newline="": a line break within quotes belongs to the cell and stays as it is.
     source = io.StringIO(text, newline="")
     skipped = 1 if skip_first and source.readline() else 0
     reader = csv.reader(source, delimiter=delimiter, strict=True)

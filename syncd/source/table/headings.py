@@ -143,6 +143,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
         field = _field_of(title)
         if field is not None and field not in columns and _fits(field, title, contents[at]):
             columns[field], reasons[field] = at, "by its title"
+    # Titles first, then content: a heading is a statement, a content that looks like a date may be a birthday.
     _sort_times(columns, reasons, contents)
     if "start" not in columns and "date" not in columns:
         _take(columns, reasons, "start", _first(contents, columns, _is_date), "it holds dates")
@@ -154,11 +155,13 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
             doubts.append(f"no heading says which column is the title; {header[texts] or texts + 1!r} is a guess")
     if "owner" not in columns:
         _take(columns, reasons, "owner", _first(contents, columns, _is_address), "it holds e-mail addresses")
+    # In a fixed order, whatever the order of the columns, because the config written from it is read by people.
     order = [field for field in _WORDS if field in columns]
     return FoundFields(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
 
 
 def _field_of(title: str) -> str | None:
+    # Punctuation, case and ё are written in every way: "E-mail", "e_mail", "Ещё".
     folded = " ".join(re.sub(r"[^\w]+|_+", " ", title.casefold().replace("ё", "е")).split())
     if folded in ("", "n", "no", "№"):
         return "uid" if title.strip() == "№" else None

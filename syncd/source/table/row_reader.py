@@ -249,6 +249,7 @@ class RowReader:
         return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
 
     def _details(self, title: str, values: list[str], where: str, part: Part) -> Details:
+        # All cells by their titles, mapped or not: templates and filters may name any of them.
         columns = tuple(zip(self._titles, values, strict=False))
         if self._contacts:
             columns += tuple((field, values[at]) for field, at in self._contacts)
@@ -287,6 +288,7 @@ class RowReader:
         no_times = start.time is None and end.time is None
         is_moment = self._moments and start.time is not None
         no_end = end.day is None and end.time is None and length is None and not is_moment
+        # An explicit all_day wins over the times in the row: Outlook exports whole days with times of 0:00.
         if says_all_day or (says_all_day is None and (no_times or no_end)):
             return _whole_days(start.day, _last_day(start.day, end), length)
         if start.time is None:
@@ -340,6 +342,7 @@ class RowReader:
         finish = replace(end, day=end.day or start.day).wall()
         if end.offset is not None:
             finish = in_zone(finish, end.offset, zone)
+        # A night shift: the end has no date, so it is the first such time after the start.
         if end.day is None and finish < begin:
             finish += _DAY
         return timed_span(begin, finish, zone, zone)
@@ -357,6 +360,7 @@ class RowReader:
             return read(text)
         except ValueError as error:
             if (field, text) not in self._warned:
+                # Once per text: a column with other words would otherwise give a warning for every row.
                 self._warned.add((field, text))
                 part.warn(where, f"{field} {text!r} {error}; it is taken as empty")
             return None
@@ -379,6 +383,7 @@ def _row_zone(text: str, start: CellTime) -> str:
         return zone
     if start.offset is None:
         raise ValueError('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
+    # An offset is not a zone: only a zone that keeps it all year can stand for it without shifting a series.
     minutes = int(start.offset.total_seconds()) // 60
     text = f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
     zone = zones.resolve(text)

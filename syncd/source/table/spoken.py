@@ -46,6 +46,7 @@ def without_weekday(text: str) -> str:
     before = _BEFORE.match(text)
     if before is not None and before[1].casefold() in _WEEKDAYS:
         return text[before.end() :]
+    # Each word is looked at, as the first may be the month: 1 December, Tue.
     for behind in _BEHIND.finditer(text):
         if behind[1].casefold() in _WEEKDAYS:
             return (text[: behind.start()] + text[behind.end() :]).strip()

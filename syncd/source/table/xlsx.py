@@ -123,6 +123,7 @@ def rows_of_first_sheet(name: str, content: bytes, options: XlsxOptions) -> tupl
 def _cells(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[list[Cell]], Merged]:
     """Return the sheet's name, its cells with those merged over rows filled in, and the merged ranges."""
     sheet = _sheet(name, content, options)
+    # Empty rows and columns are kept, because the lines in messages are those that Excel shows.
     cells: list[list[Cell]] = sheet.to_python(skip_empty_area=False)
     merged = sheet.merged_cell_ranges or []
     _fill_down(cells, merged)
@@ -163,6 +164,7 @@ def _choose(name: str, names: Sequence[str], first: int, wanted: str | int | Non
 
 def _first_visible(sheets: Sequence[object]) -> int:
     for number, sheet in enumerate(sheets):
+        # Enumerations of the extra are compared by name, so that this file can be imported without it.
         visible = str(getattr(sheet, "visible", "")).endswith("Visible")
         if visible and str(getattr(sheet, "typ", "")).endswith("WorkSheet"):
             return number
@@ -190,6 +192,7 @@ def _unpacked_size(content: bytes, member: zipfile.ZipInfo, most: int) -> int:
     if member.compress_type != zipfile.ZIP_DEFLATED:
         return member.compress_size
     start = member.header_offset
+    # The local header is 30 bytes, a name and an extra field, which may differ from the one in the directory.
     start += 30 + int.from_bytes(content[start + 26 : start + 28], "little")
     start += int.from_bytes(content[member.header_offset + 28 : member.header_offset + 30], "little")
     unpacker = zlib.decompressobj(wbits=-15)
@@ -231,6 +234,7 @@ def _header_row(cells: Sequence[Sequence[Cell]], options: XlsxOptions) -> int | 
     """Return the 0-based row of the titles: the one that the config names, else the first with most mapped ones."""
     if options.header is not None:
         return options.header - 1 if options.header <= len(cells) else None
+    # A header further down than that is named by `header`; searching a whole sheet would take rows for titles.
     filled = [at for at, row in enumerate(cells[:_HEADER_WITHIN]) if any(cell != "" for cell in row)]
     if not filled:
         return None
@@ -279,6 +283,7 @@ def _text(cell: Cell) -> str:  # noqa: PLR0911 - one line per kind of cell
         case bool():
             return "true" if cell else "false"
         case datetime():
+            # Times are fractions of a day, so 9:00 may be stored as 8:59:59.9999.
             return (cell + _HALF_SECOND).isoformat(" ", "seconds")
         case date():
             return cell.isoformat()
@@ -288,6 +293,7 @@ def _text(cell: Cell) -> str:  # noqa: PLR0911 - one line per kind of cell
             minutes, seconds = divmod(round(cell.total_seconds()), 60)
             return f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if seconds else "")
         case float() if cell.is_integer() and abs(cell) < _EXACT_FLOAT:
+            # Excel stores every number as a float; an id of 17 must not become "17.0".
             return str(int(cell))
         case _:
             return str(cell)

@@ -99,6 +99,7 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
     }
     if "url" not in secrets:
         raise ConfigError(f"{where}: missing key 'url'", "give url, url_file, url_env or url_credential")
+    # Credentials in the address are taken out of it, so that no message and no cache name holds them.
     url, user, password = _address(secrets["url"], where)
     if "username" in secrets:
         user, password = secrets["username"], secrets.get("password", "")
@@ -157,6 +158,7 @@ def _address(text: str, where: str) -> tuple[str, str, str]:
     scheme = _SCHEMES.get(parts.scheme.lower())
     if scheme is None or not host or any(char <= " " for char in text):
         raise ConfigError(f"{where}: url is not an address", "it begins with https://, http:// or webcal://")
+    # webcal means "subscribe", over http or https; https is assumed except for a server on this machine.
     if parts.scheme.lower() == "webcal" and is_loopback(host):
         scheme = "http"
     netloc = parts.netloc.rpartition("@")[2]
@@ -173,6 +175,7 @@ def _headers(given: Mapping[str, str], where: str) -> dict[str, str]:
             raise ConfigError(f"{where}: headers: {name!r} is not a header's name", 'e.g. "X-Api-Key"')
         if not _is_header_value(value):
             raise ConfigError(f"{where}: headers: {name} has characters that no header can hold", "write it in ASCII")
+        # aiohttp sets these; a second value would break or mislead the request.
         if name.lower() in ("host", "content-length", "transfer-encoding", "connection", "accept-encoding"):
             raise ConfigError(f"{where}: headers: {name} is not yours to set", "remove it")
     return dict(given)
@@ -210,6 +213,7 @@ def _certified(options: WebOptions, base: Path, where: str) -> ssl.SSLContext | 
     context = _trust(options.ca_file, base, where) or ssl.create_default_context()
     key = base / Path(options.client_key).expanduser() if options.client_key is not None else None
     try:
+        # Without the callback OpenSSL would ask for a passphrase on the terminal, and a daemon would hang.
         context.load_cert_chain(base / Path(options.client_cert).expanduser(), key, password=lambda: "")
     except (OSError, ssl.SSLError, ValueError) as error:
         reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "certificate and key"

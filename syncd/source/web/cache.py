@@ -28,9 +28,11 @@ class DirectoryCache:
         """Keep `content`, if the disk accepts it; otherwise the next process downloads it again."""
         if not self._writable:
             return
+        # Written beside and renamed, so that a crash never leaves half a feed under the name.
         temporary = self._directory / f".{name}.{os.getpid()}"
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # The mode is set when the file is created: chmod afterwards would leave a moment for others.
             with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
             temporary.replace(self._directory / name)

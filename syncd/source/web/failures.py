@@ -46,6 +46,7 @@ def failure(error: Exception, request: Request, *, begun: bool) -> WebError:
             text, remedy = f" sent nothing for {request.timeout_s:g} s", "a longer timeout may help"
         case aiohttp.InvalidURL():
             return WebError(f"{request.name}: the address cannot be used", "check url")
+        # Only an https server that breaks off before it answers may have wanted a client certificate.
         case _ if begun or not request.encrypted:
             text = ": the connection broke before everything had come"
         case _:
@@ -76,6 +77,7 @@ def _insecure(fault: ssl.SSLError, request: Request) -> WebError:
         return WebError(text, "check url: the certificate is for another server")
     if code:
         return WebError(text, "give the certificate of its authority as ca_file, if you trust it")
+    # An alert comes from the server: our certificate is missing or not accepted.
     if " alert " in f" {said} ":
         wants = (
             "the server does not accept client_cert"
@@ -99,6 +101,7 @@ def _tls_fault(error: BaseException) -> ssl.SSLError | None:
 
 def _reason(error: OSError) -> str:
     """Return the system's description without the numbers that asyncio adds."""
+    # Errors of the resolver have negative numbers, which strerror does not know.
     if error.errno and error.errno > 0:
         return os.strerror(error.errno)
     return error.strerror or "no answer"

@@ -61,6 +61,7 @@ class WebClient:
 
         host = urlsplit(self._access.url).hostname or ""
         self._session = aiohttp.ClientSession(
+            # A cookie would make a request depend on the one before.
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"syncd/{__version__}", "Accept-Encoding": "gzip, deflate"},
             trust_env=not is_loopback(host),  # a proxy could not reach this machine's own servers
@@ -92,6 +93,7 @@ class WebClient:
                     return answer
                 raise refusal(answer, shown(url))
             except WebError as error:
+                # The pass waits meanwhile, so a long Retry-After ends the reading; the next pass tries again.
                 wait_s = max(error.wait_s, _WAIT_S * 4 ** (attempt - 1) / 2)
                 if not error.transient or attempt == _TRIES or wait_s > _LONGEST_WAIT_S:
                     raise
@@ -99,12 +101,14 @@ class WebClient:
         raise AssertionError("unreachable: the last try returns or raises")
 
     async def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> WebAnswer:
+        # Redirects are followed here and not by aiohttp, which would send our headers along.
         for _ in range(_MOST_REDIRECTS + 1):
             answer = await self._send(method, url, headers, body)
             location = answer.headers.get("location", "")
             if answer.status not in _REDIRECTS or not location:
                 return answer
             target = _target(url, location)
+            # RFC 9110, 15.4.4: the answer to a report is then fetched by GET.
             if answer.status == 303:
                 method, body = "GET", None
             url = target
@@ -143,6 +147,8 @@ class WebClient:
         size = 0
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             size += len(chunk)
+            # Counted while reading, after decompression: Content-Length may be missing, and a small body may unpack to
+            # gigabytes.
             if size > self._access.max_bytes:
                 response.close()
                 text = f"{name} sent more than {self._access.max_bytes} bytes"
@@ -198,6 +204,7 @@ def _target(url: str, location: str) -> str:
         _ = parts.port
     except ValueError:
         raise WebError(f"{name} redirects to what is no address", "check url") from None
+    # Credentials in a redirect would be another server's choice of who we are.
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise WebError(f"{name} redirects to what is no web address", "check url")
     if urlsplit(url).scheme == "https" and parts.scheme == "http":

@@ -80,6 +80,7 @@ class WebSource:
             snapshot = await self._fetch(context, under)
         except SourceError as error:
             return await self._last_good(context, under, error)
+        # A broken body without any entry is a failed fetch, not a schedule that has become empty.
         if not snapshot.complete and not snapshot.entries:
             return await self._last_good(context, under, SourceError(snapshot.incomplete_because), snapshot)
         return snapshot
@@ -104,6 +105,7 @@ class WebSource:
             body = await asyncio.to_thread(_in_utf8, body, answer.headers.get("content-type", ""))
         snapshot = await self._parsed(context, under, body)
         if snapshot.complete:
+            # Only a complete feed is kept; otherwise a 304 would confirm a broken one.
             kept = await asyncio.to_thread(_keep, answer, body)
             self._kept = kept if kept.conditions or context.cache is not None else None
             if context.cache is not None:
@@ -203,6 +205,7 @@ def _plain(body: bytes, access: Access) -> bytes:
     size = 0
     try:
         while body and not unpacker.eof:
+            # In steps, so that a small body cannot unpack to gigabytes at once.
             part = unpacker.decompress(body, _STEP_BYTES)
             size += len(part)
             if size > access.max_bytes:
