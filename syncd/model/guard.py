@@ -1,4 +1,4 @@
-"""Refuses a plan that looks like an accident, in words that name the numbers, the entries and the option to set."""
+"""Refuses a plan that looks like an accident: says how many entries, which, and which option would allow it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Threshold:
 
     @classmethod
     def parse(cls, value: str | int) -> Threshold:
-        """Return the threshold a config means by 5 or "20%"; raises ValueError for anything else."""
+        """Return the threshold that 5 or "20%" stands for in a config; raises ValueError for anything else."""
         if isinstance(value, int) and not isinstance(value, bool):
             return cls(limit=Decimal(value))
         found = _PERCENTAGE.fullmatch(str(value).strip())
@@ -41,7 +41,7 @@ class Threshold:
         return cls(limit=Decimal(found[1]), percent=True)
 
     def allows(self, number: int, of: int) -> bool:
-        """Say whether `number` things out of `of` are few enough; exactly the limit is."""
+        """Return True if `number` things out of `of` are within the limit, or exactly at it."""
         return number * 100 <= self.limit * of if self.percent else number <= self.limit
 
     def __str__(self) -> str:
@@ -49,24 +49,26 @@ class Threshold:
 
 
 CHANGES_COUNT_FROM = 20
+"""Of fewer known entries an ordinary edit already changes half, so max_changed says nothing about them."""
+
 _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """The limits of one sync: how much of what is known may go, and how much may change, in one pass."""
+    """The limits of one sync: how much of what is known one pass may delete, and how much it may change."""
 
     max_removed: Threshold
     max_changed: Threshold
 
     def check(self, plan: Plan, sync: str) -> None:
-        """Raise GuardError when `plan` removes, changes or makes anew more than allowed.
+        """Raise GuardError if `plan` deletes, changes or re-creates more than allowed.
 
-        Removals count entries that are gone from the source; changes count entries that are updated, and apart from
-        them those whose events are gone from the portal, both only once 20 are known. Both sides empty is fine.
+        `max_removed` limits the entries that are gone from the source. `max_changed` limits those that are updated and,
+        counted apart, those whose events are gone from the portal; it applies from 20 known entries on.
         """
         removed, known = len(plan.removed_uids), plan.known_uids
-        if removed and not self.max_removed.allows(removed, known):
+        if not self.max_removed.allows(removed, known):
             raise GuardError(
                 f"{sync}: {removed} of {known} known entries are gone from the source and would be deleted, more than"
                 f" max_removed = {self.max_removed} allows ({_examples(plan, plan.removed_uids)}); nothing was sent",
@@ -75,17 +77,18 @@ class Guard:
         if known < CHANGES_COUNT_FROM:
             return
         vanished = len(plan.vanished_uids)
-        if vanished and not self.max_changed.allows(vanished, known):
-            # An event that may not be seen any more looks like a deleted one (PORTAL.md 4.5); made anew it stood twice.
+        if not self.max_changed.allows(vanished, known):
+            # A caller that has lost its rights gets the same answer as for deleted events (PORTAL.md 4.5). Created
+            # again, they would stand there twice as soon as the rights come back.
             raise GuardError(
-                f"{sync}: the events of {vanished} of {known} known entries are not to be seen in the portal any more"
-                f" and would be made anew, more than max_changed = {self.max_changed} allows"
+                f"{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would be"
+                f" created again, more than max_changed = {self.max_changed} allows"
                 f" ({_examples(plan, plan.vanished_uids)}); nothing was sent",
-                "may the webhook's user still see these calendars? If people have deleted the events, run once with"
-                f" --force or raise max_changed in [[sync]] {sync}",
+                "check that the webhook's user can still see these calendars; if people have deleted the events, run"
+                f" once with --force or raise max_changed in [[sync]] {sync}",
             )
         changed = len(plan.changed_uids)
-        if changed and not self.max_changed.allows(changed, known):
+        if not self.max_changed.allows(changed, known):
             raise GuardError(
                 f"{sync}: {changed} of {known} known entries would change, more than max_changed ="
                 f" {self.max_changed} allows ({_examples(plan, plan.changed_uids)}); nothing was sent",
@@ -95,14 +98,16 @@ class Guard:
 
 
 def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, removed_after: int) -> Snapshot:
-    """Return `snapshot`, called incomplete when it is empty, something was known, and it is not empty for long enough.
+    """Return `snapshot`, marked incomplete if it is suddenly empty.
 
-    A source in the middle of a refresh looks like that. Absence is counted all the same, so that an emptiness which
-    lasts for `removed_after` passes is believed. Links outside `window` say nothing: they are never absent.
+    Suddenly means that items within `window` are known and were still there in one of the last `removed_after` passes.
     """
+    # What could only be rejected is no empty source: somebody wrote those entries.
     if not snapshot.complete or snapshot.entries or snapshot.rejected_uids:
         return snapshot
     known = [link for link in links if window.touches(date.fromisoformat(link.starts_on), _end(link))]
+    # A source in the middle of a refresh is empty for a moment. Absences are counted meanwhile, so one that stays
+    # empty is believed. Links outside the window are never counted as absent and prove nothing.
     if not known or any(link.absent_passes + 1 >= removed_after for link in known):
         return snapshot
     because = f"no entries, where {len(known)} items were known (removed_after = {removed_after} passes in a row)"
@@ -114,6 +119,7 @@ def _end(link: Link) -> date | None:
 
 
 def _examples(plan: Plan, uids: frozenset[str]) -> str:
+    """Return the titles of the first few of these entries, and how many more there are."""
     titles: dict[str, str] = {}
     for change in plan.changes:
         holder = change.item or change.link

@@ -39,9 +39,12 @@ def test_most_events_gone_stop_the_pass_before_anything_is_sent(tmp_path: Path) 
     result = after_losing(stage, 20)
     assert (result.exit_code, len(stage.names())) == (4, MANY - 20)
     assert result.error is not None
-    assert "the events of 20 of 24 known entries are not to be seen in the portal any more" in result.error.message
+    assert (
+        "the events of 20 of 24 known entries no longer exist in the portal and would be created again"
+        in result.error.message
+    )
     assert 'max_changed = "50%"' in result.error.message
-    assert "may the webhook's user still see these calendars?" in result.error.remedy
+    assert "check that the webhook's user can still see these calendars" in result.error.remedy
     assert run_inline(stage.one_pass()).exit_code == 4
     forced = run_inline(stage.one_pass(force=True))
     assert (forced.exit_code, forced.record.counts["created"], len(stage.names())) == (0, 20, MANY)
