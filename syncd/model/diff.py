@@ -191,7 +191,7 @@ def _keep(
         return
     reason = "section changed" if link.section != item.section else "source changed"
     if not link.fingerprint:
-        reason = "nobody knows what its last update did"
+        reason = "the outcome of its last update is not known"
     draft.changes.append(_update(item, link, link.sent, reason))
 
 

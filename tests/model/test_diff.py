@@ -81,6 +81,7 @@ def plan_for(
     holds: Mapping[Key, Hold] | None = None,
     observed: Observation | None = None,
     now: float = NOW,
+    counted: tuple[Key, ...] = (),
 ) -> Plan:
     wanted = Wanted(
         items=items,
@@ -89,8 +90,28 @@ def plan_for(
         complete=complete,
     )
     return make_plan(
-        wanted, links, holds or {}, policy=policy or Policy(), window=WINDOW, now=now, observation=observed
+        wanted,
+        links,
+        holds or {},
+        policy=policy or Policy(),
+        window=WINDOW,
+        now=now,
+        observation=observed,
+        counted=counted,
     )
+
+
+def held(one: Item | Link, *, fingerprint: str | None = None, since: float = NOW, retry_at: float = NOW + 60) -> Hold:
+    said = one.fingerprint if fingerprint is None else fingerprint
+    return Hold(key=one.key, reason="no rights", fingerprint=said, attempts=1, since=since, retry_at=retry_at)
+
+
+def in_conflict(one: Item) -> Hold:
+    return held(one, fingerprint=ANY_FINGERPRINT, retry_at=float("inf"))
+
+
+def by_key(*holds: Hold) -> dict[Key, Hold]:
+    return {hold.key: hold for hold in holds}
 
 
 def ops(plan: Plan) -> list[tuple[str, str]]:
@@ -269,6 +290,276 @@ def test_an_event_that_somebody_edits_again_and_again_is_left_with_a_warning() -
 def test_creates_of_an_entry_come_before_its_deletes() -> None:
     plan = plan_for(item("a", piece="2"), links=(linked(item("a", piece="1")),))
     assert [change.op for change in plan.changes] == ["create", "delete"]
+
+
+def test_items_of_this_run_do_not_count_as_unchanged() -> None:
+    links = (linked(item("a")), linked(item("b"), remote_id=101))
+    for observed in (None, observation()):
+        plan = plan_for(item("a"), item("b"), links=links, counted=(item("a").key,), observed=observed)
+        assert (plan.unchanged, plan.present) == (1, frozenset({item("a").key, item("b").key}))
+
+
+def test_a_hold_counts_from_its_beginning_until_just_before_its_retry_time() -> None:
+    def creates(hold: Hold) -> bool:
+        return bool(plan_for(item("a"), holds=by_key(hold)).changes)
+
+    assert not creates(held(item("a"), since=NOW, retry_at=NOW + 1))
+    assert creates(held(item("a"), since=NOW - 9, retry_at=NOW))
+    assert creates(held(item("a"), since=NOW + 1, retry_at=NOW + 60))  # the clock was set back since
+
+
+def test_a_hold_on_what_stands_there_already_is_over_once_it_was_looked_at() -> None:
+    link = linked(item("a"))
+    holds = by_key(held(item("a"), retry_at=NOW))
+    assert plan_for(item("a"), links=(link,), holds=holds).settled_holds == ()
+    looked = plan_for(item("a"), links=(link,), holds=holds, observed=observation(seen(100, link.sent)))
+    assert (looked.settled_holds, looked.unchanged) == ((link.key,), 1)
+    elsewhere = plan_for(item("a"), links=(link,), holds=holds, observed=observation(seen(7, link.sent)))
+    assert elsewhere.settled_holds == ()
+
+
+def test_a_hold_on_what_the_source_took_back_is_over_without_a_look() -> None:
+    holds = by_key(held(item("a"), fingerprint="of the change that was refused"))
+    plan = plan_for(item("a"), links=(linked(item("a")),), holds=holds)
+    assert (plan.changes, plan.settled_holds, plan.unchanged) == ((), (item("a").key,), 1)
+
+
+def test_holds_of_entries_that_are_gone_are_over_unless_absence_is_doubtful() -> None:
+    holds = by_key(held(item("b")), held(item("a")))
+    assert plan_for(holds=holds).settled_holds == (item("a").key, item("b").key)
+    assert plan_for(holds=holds, complete=False).settled_holds == ()
+    assert plan_for(holds=holds, unusable=frozenset({"a"})).settled_holds == (item("b").key,)
+    assert plan_for(holds=holds, links=(linked(item("a")),)).settled_holds == (item("b").key,)
+    assert item("a").key not in plan_for(item("a"), holds=holds).settled_holds
+
+
+def test_a_conflict_is_over_once_a_look_finds_what_was_sent() -> None:
+    link, holds = linked(item("a")), by_key(in_conflict(item("a")))
+    plan = plan_for(item("a"), links=(link,), holds=holds, observed=observation(seen(100, link.sent)))
+    assert (plan.conflicts, plan.settled_holds, plan.unchanged) == ((), (link.key,), 1)
+    unread = plan_for(item("a"), links=(link,), holds=holds, observed=observation())
+    assert (len(unread.conflicts), unread.settled_holds) == (1, ())
+
+
+def test_a_conflict_about_an_item_without_a_link_lasts_until_the_portal_is_read() -> None:
+    holds = by_key(in_conflict(item("a")))
+    assert plan_for(item("a"), holds=holds).changes == ()
+    assert ops(plan_for(item("a"), holds=holds, observed=observation())) == [("create", "a")]
+
+
+def test_a_refused_delete_waits_for_its_retry_time() -> None:
+    links = (linked(item("a", piece="1")), linked(item("a", piece="2"), remote_id=101))
+    early = plan_for(item("a", piece="1"), links=links, holds=by_key(held(links[1])))
+    assert (early.changes, early.held) == ((), 1)
+    assert [(one.kind, one.where, one.reason) for one in early.problems] == [("held", "shifts.csv:a", "no rights")]
+    late = plan_for(item("a", piece="1"), links=links, holds=by_key(held(links[1], retry_at=NOW)))
+    assert [(change.op, change.key.piece) for change in late.changes] == [("delete", "2")]
+
+
+def test_a_conflict_does_not_keep_a_stale_piece_from_being_deleted() -> None:
+    links = (linked(item("a", piece="1")), linked(item("a", piece="2"), remote_id=101))
+    plan = plan_for(item("a", piece="1"), links=links, holds=by_key(in_conflict(item("a", piece="2"))))
+    assert [(change.op, change.key.piece) for change in plan.changes] == [("delete", "2")]
+
+
+def series(piece: str, first: str, last: str, *, name: str = "Lesson") -> Item:
+    return replace(item("a", piece=piece, day=first, name=name), ends_on=last, fields={"name": name, "start": last})
+
+
+def test_what_follows_a_held_cut_waits_with_it() -> None:
+    whole, cut, rest = (
+        series("", "2026-12-01", "2026-12-31"),
+        series("", "2026-12-01", "2026-12-10"),
+        series("2", "2026-12-12", "2026-12-31"),
+    )
+    free = plan_for(cut, rest, links=(linked(whole),))
+    assert [(change.op, change.key.piece) for change in free.changes] == [("update", ""), ("create", "2")]
+    plan = plan_for(cut, rest, links=(linked(whole),), holds=by_key(held(cut)))
+    assert (plan.changes, plan.held) == ((), 2)
+    assert plan.waiting == {rest.key: "waits for another piece of its entry: no rights"}
+    assert {(one.key, one.reason) for one in plan.problems} == {
+        (str(cut.key), "no rights"),
+        (str(rest.key), "waits for another piece of its entry: no rights"),
+    }
+
+
+def test_what_follows_a_cut_in_conflict_waits_with_it() -> None:
+    whole, cut, rest = (
+        series("", "2026-12-01", "2026-12-31"),
+        series("", "2026-12-01", "2026-12-10"),
+        series("2", "2026-12-12", "2026-12-31"),
+    )
+    policy = Policy(on_conflict="portal")
+    plan = plan_for(cut, rest, links=(linked(whole),), holds=by_key(in_conflict(cut)), policy=policy)
+    assert (plan.changes, plan.held, len(plan.conflicts)) == ((), 1, 1)
+    edited = observation(seen(100, {"name": "Edited", "start": "2026-12-31"}, version=2))
+    assert plan_for(cut, rest, links=(linked(whole),), observed=edited, policy=policy).waiting.keys() == {rest.key}
+    damaged = observation(replace(seen(100, whole.fields, version=2), damage="one occurrence taken out"))
+    assert plan_for(cut, rest, links=(linked(whole),), observed=damaged, policy=policy).waiting.keys() == {rest.key}
+
+
+def test_a_damaged_series_is_deleted_so_that_the_next_plan_creates_it_or_it_is_reported() -> None:
+    link = linked(item("a"))
+    damaged = observation(replace(seen(100, link.sent, version=2), damage="one occurrence taken out"))
+    plan = plan_for(item("a"), links=(link,), observed=damaged)
+    assert ops(plan) == [("delete", "a")]
+    assert plan.changes[0].reason == "edited in the portal: one occurrence taken out"
+    left = plan_for(item("a"), links=(link,), observed=damaged, policy=Policy(on_conflict="portal"))
+    assert (left.changes, [change.op for change in left.conflicts]) == ((), ["delete"])
+    known = replace(link, version=2)
+    assert plan_for(item("a"), links=(known,), observed=damaged).changes == ()
+
+
+def test_an_edited_event_of_a_removed_entry_is_left_unless_the_source_wins() -> None:
+    edited = observation(seen(100, {"name": "Edited", "start": "2026-12-01"}, version=2))
+    for on_conflict, done in (("source", [("delete", "a")]), ("portal", []), ("report", [])):
+        policy = Policy(on_removed="delete", removed_after=1, on_conflict=on_conflict)  # type: ignore[arg-type]
+        plan = plan_for(links=(linked(item("a")),), observed=edited, policy=policy)
+        assert ops(plan) == done
+        assert plan.removed_uids == {uid for _, uid in done}
+        assert [(change.op, change.reason) for change in plan.conflicts] == (
+            [] if done else [("delete", "gone from the source, but edited in the portal since")]
+        )
+    untouched = observation(seen(100, item("a").fields, version=2))
+    policy = Policy(on_removed="delete", removed_after=1, on_conflict="portal")
+    assert ops(plan_for(links=(linked(item("a")),), observed=untouched, policy=policy)) == [("delete", "a")]
+
+
+def test_an_event_moved_to_another_section_is_edited() -> None:
+    moved = observation(seen(100, item("a").fields, version=2, section_id=8))
+    plan = plan_for(item("a"), links=(linked(item("a")),), observed=moved)
+    assert ops(plan) == [("update", "a")]
+    assert plan.changes[0].reason == "edited in the portal: section"
+
+
+def test_an_event_without_a_version_is_not_judged() -> None:
+    unknown = replace(seen(100, {"name": "Edited", "start": "2026-12-01"}), version=None)
+    plan = plan_for(item("a"), links=(linked(item("a")),), observed=observation(unknown))
+    assert (plan.changes, plan.versions, plan.unchanged) == ((), {}, 1)
+
+
+def test_a_look_that_finds_what_was_sent_ends_the_count_of_equal_updates() -> None:
+    as_sent = observation(seen(100, item("a").fields, version=1))
+    assert plan_for(item("a"), links=(linked(item("a")),), observed=as_sent).versions == {}
+    tired = replace(linked(item("a")), same_updates=2)
+    assert plan_for(item("a"), links=(tired,), observed=as_sent).versions == {item("a").key: 1}
+
+
+def test_a_repeated_edit_is_still_put_right_when_the_source_has_changed_too() -> None:
+    edited = observation(seen(100, {"name": "Edited", "start": "2026-12-01"}, version=2))
+    tired = replace(linked(item("a")), same_updates=3)
+    assert ops(plan_for(item("a", name="New"), links=(tired,), observed=edited)) == [("update", "a")]
+    assert ops(plan_for(item("a"), links=(replace(tired, same_updates=2),), observed=edited)) == [("update", "a")]
+
+
+def test_an_update_says_why() -> None:
+    def reason(one: Item, link: Link) -> str:
+        return plan_for(one, links=(link,)).changes[0].reason
+
+    assert reason(item("a", name="New"), linked(item("a"))) == "source changed"
+    assert reason(replace(item("a"), section="Other"), linked(item("a"))) == "section changed"
+    doubted = replace(linked(item("a")), fingerprint="")
+    assert reason(item("a"), doubted) == "the outcome of its last update is not known"
+
+
+def test_a_field_that_came_back_from_the_ledger_as_a_list_is_no_difference() -> None:
+    before = replace(item("a"), fields={"name": "Old", "start": "2026-12-01", "remind": [5]})
+    after = replace(item("a"), fields={"name": "New", "start": "2026-12-01", "remind": (5,)})
+    assert plan_for(after, links=(linked(before),)).changes[0].fields == {"name": ("Old", "New")}
+
+
+def test_an_adopted_event_is_linked_as_it_stands_and_what_differs_is_put_right() -> None:
+    mark = COMPARISON.mark(item("a"))
+    stands = replace(seen(50, {"name": "Old name", "start": "2026-12-01"}, version=4), mark=mark)
+    plan = plan_for(item("a"), observed=observation(stands))
+    assert ops(plan) == [("adopt", "a"), ("update", "a")]
+    link = plan.changes[0].link
+    assert link is not None
+    assert (link.remote_id, link.version, link.section_id) == (50, 4, 7)
+    assert (link.sent, link.adopted) == ({"name": "Old name", "start": "2026-12-01"}, False)
+    assert plan.changes[1].fields == {"name": ("Old name", "Lesson")}
+
+
+def test_an_event_without_our_mark_is_noted_as_adopted() -> None:
+    for mark in ("", "a mark of another item"):
+        plan = plan_for(item("a"), observed=observation(replace(seen(50, item("a").fields), mark=mark)))
+        assert ops(plan) == [("adopt", "a")]
+        assert plan.changes[0].link is not None
+        assert plan.changes[0].link.adopted
+        assert plan.changes[0].link.fingerprint == item("a").fingerprint
+
+
+def test_a_mark_goes_before_looks_and_the_oldest_event_before_its_twins() -> None:
+    twins = (seen(52, item("a").fields), seen(51, item("a").fields))
+    assert plan_for(item("a"), observed=observation(*twins)).changes[0].link == replace(
+        linked(item("a"), remote_id=51), adopted=True
+    )
+    marked = replace(seen(60, {"name": "Else", "start": "2026-12-01"}), mark=COMPARISON.mark(item("a")))
+    found = plan_for(item("a"), observed=observation(*twins, marked)).changes[0].link
+    assert found is not None
+    assert found.remote_id == 60
+
+
+def test_what_is_damaged_or_elsewhere_or_has_no_section_yet_is_not_adopted() -> None:
+    mark = COMPARISON.mark(item("a"))
+    damaged = replace(seen(50, item("a").fields), damage="one occurrence taken out")
+    elsewhere = replace(seen(50, item("a").fields), place=Place(kind="user", owner=6), mark=mark)
+    for one in (damaged, elsewhere):
+        assert ops(plan_for(item("a"), observed=observation(one))) == [("create", "a")]
+    marked = replace(seen(50, item("a").fields), mark=mark)
+    assert ops(plan_for(item("a", section_id=None), observed=observation(marked))) == [("create", "a")]
+    assert ops(plan_for(item("a"), observed=observation(marked))) == [("adopt", "a")]
+
+
+def test_present_and_absent_items_are_told_apart_for_the_count_of_absences() -> None:
+    links = tuple(linked(item(uid), remote_id=100 + number) for number, uid in enumerate("abcd"))
+    old = linked(item("e", day="2026-01-15"), remote_id=110)
+    plan = plan_for(
+        item("a"), links=(*links, old), uids=frozenset({"a", "b"}), unusable=frozenset({"c"}),
+        observed=observation(gone=(100,)),
+    )  # fmt: skip
+    assert {key.uid for key in plan.present} == {"a", "b", "c", "e"}
+    assert {key.uid for key in plan.absent} == {"d"}
+    half = plan_for(item("a"), links=links, complete=False)
+    assert (half.present, half.absent) == (frozenset(), frozenset())
+
+
+def test_a_series_without_an_end_that_began_before_the_window_still_touches_it() -> None:
+    policy = Policy(on_removed="delete", removed_after=1)
+    endless = replace(linked(item("a", day="2020-01-01")), ends_on=None)
+    assert ops(plan_for(links=(endless,), policy=policy)) == [("delete", "a")]
+
+
+def test_an_entry_whose_delete_waits_for_a_complete_source_is_left_as_a_whole_and_others_are_not() -> None:
+    old = linked(item("a", piece="1"))
+    plan = plan_for(item("a", piece="2"), item("b"), links=(old,), complete=False)
+    assert ops(plan) == [("create", "b")]
+    assert [(one.kind, one.key) for one in plan.problems] == [("warning", str(old.key))]
+
+
+def test_a_plan_counts_entries_for_the_guard() -> None:
+    policy = Policy(on_removed="delete", removed_after=1)
+    links = tuple(linked(item(uid), remote_id=100 + number) for number, uid in enumerate("abcd"))
+    stale = linked(item("b", piece="2"), remote_id=110)
+    plan = plan_for(
+        item("a", name="New"), item("b"), item("c"), item("n"), links=(*links, stale), policy=policy,
+        observed=observation(gone=(102,)),
+    )  # fmt: skip
+    assert plan.known_uids == 4
+    assert plan.changed_uids == {"a", "b"}
+    assert plan.removed_uids == {"d"}
+    assert plan.vanished_uids == {"c"}
+    assert plan.count("create") == 2
+
+
+def test_changes_are_sorted_by_the_first_start_of_their_entry_and_problems_by_place() -> None:
+    late, early = item("a", day="2026-12-09"), item("b", day="2026-12-03")
+    first = item("z", day="2026-12-02", piece="1")
+    plan = plan_for(late, early, first, links=(linked(item("z", day="2026-12-08", piece="2")),))
+    assert ops(plan) == [("create", "z"), ("delete", "z"), ("create", "b"), ("create", "a")]
+    holds = by_key(held(late), held(early), held(first))
+    problems = plan_for(late, early, first, holds=holds).problems
+    assert [one.where for one in problems] == ["shifts.csv:a", "shifts.csv:b", "shifts.csv:z"]
 
 
 @st.composite

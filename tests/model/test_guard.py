@@ -11,7 +11,7 @@ import pytest
 
 from syncd.errors import GuardError
 from syncd.model.entry import Snapshot, Window
-from syncd.model.guard import CHANGES_COUNT_FROM, Guard, Threshold, believed
+from syncd.model.guard import Guard, Threshold, believed
 from syncd.model.item import Change, Link
 from syncd.model.plan import Plan
 from tests.model.entries import entry
@@ -31,6 +31,7 @@ from tests.model.test_diff import item, linked
         ("100%", 10, 10, True),
         (5, 5, 5, True),
         (5, 6, 1000, False),
+        (500, 500, 1000, True),
         (0, 0, 10, True),
         (0, 1, 10, False),
     ],
@@ -95,8 +96,8 @@ def test_a_limit_of_nothing_refuses_any_change(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["vanished", "changed"])
 def test_changes_are_limited_from_twenty_known_entries_on(kind: str) -> None:
-    guard().check(plan(CHANGES_COUNT_FROM - 1, **{kind: CHANGES_COUNT_FROM - 1}), "shifts")
-    refusal(guard(), plan(CHANGES_COUNT_FROM, **{kind: 11}))
+    guard().check(plan(19, **{kind: 19}), "shifts")
+    refusal(guard(), plan(20, **{kind: 11}))
 
 
 def test_removals_are_limited_however_few_entries_are_known() -> None:
@@ -121,6 +122,7 @@ def test_a_refusal_names_numbers_option_titles_and_remedy() -> None:
         " sent"
     )
     assert "raise max_removed in [[sync]] shifts" in removed.remedy
+    assert "«Lesson e04» and 1 more)" in refusal(guard(removed=0), plan(40, removed=6)).message
     vanished = refusal(guard(changed=3), plan(40, vanished=4))
     assert "the events of 4 of 40 known entries no longer exist" in vanished.message
     assert "max_changed = 3 allows («Lesson e00», «Lesson e01», «Lesson e02», «Lesson e03»)" in vanished.message
