@@ -18,7 +18,7 @@ from syncd.errors import EntryError
 from syncd.model.entry import Entry
 from syncd.model.item import Change, Place
 from syncd.portal.client import Job
-from syncd.portal.line.wire import Done, Outcome, Refused, Unknown
+from syncd.portal.line.wire import Done, Refused, Reply, Unknown
 from syncd.portal.people.crm import read_clients
 from syncd.portal.people.directory import Directory, read_directory, read_sections
 
@@ -120,7 +120,7 @@ async def ensure_sections(
     return directory, troubled
 
 
-async def _create(run: Pass, sections: Sequence[tuple[Place, str]]) -> tuple[Outcome | None, ...]:
+async def _create(run: Pass, sections: Sequence[tuple[Place, str]]) -> tuple[Reply | None, ...]:
     """Send the creates of `sections` and return their outcomes in the same order, None for what was not sent."""
     journal = _SectionsJournal(run)
     jobs = [
@@ -138,7 +138,7 @@ class _SectionsJournal:
     """
 
     def __init__(self, run: Pass) -> None:
-        self.outcomes: dict[int, Outcome] = {}
+        self.outcomes: dict[int, Reply] = {}
         self._run = run
         self._under_way: set[int] = set()
 
@@ -147,7 +147,7 @@ class _SectionsJournal:
         self._under_way |= {job.id for job in jobs}
         await self._note()
 
-    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+    async def settle(self, outcomes: Sequence[tuple[Job, Reply]]) -> None:
         """Remember what became of each create."""
         self.outcomes.update((job.id, outcome) for job, outcome in outcomes)
         self._under_way -= {job.id for job, one in outcomes if not isinstance(one, Unknown) or one.ended}

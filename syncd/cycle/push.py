@@ -6,7 +6,6 @@ Every change goes intend -> send -> settle through the ledger; nothing reaches t
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 
 from syncd.cycle.directories import ensure_sections
 from syncd.cycle.recover import note_floor, recover
@@ -29,10 +28,8 @@ from syncd.model.record import (
     next_hold,
 )
 from syncd.portal.client import Job
-from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, Done, Refused, Unknown
-from syncd.portal.line.wire import Outcome as Answered
+from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, UNEXPECTED, Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.directory import Directory
-from syncd.target.base import Target
 
 _BUDGET_SAVED_EVERY_S = 5.0
 
@@ -76,7 +73,6 @@ async def push(
             command=run.sync.target.command(change, section_id, directory),
             repeatable=change.op != "create",
             after=tuple(ids[one] for one in after),
-            believes=partial(_believed, run.sync.target, change),
         )
         for job_id, (change, section_id, after) in zip(ids, sendable, strict=True)
     ]
@@ -137,11 +133,6 @@ def _section_id(directory: Directory, change: Change) -> int | None:
     return section.id if section is not None else None
 
 
-def _believed(target: Target, change: Change, outcome: Done) -> bool:
-    """Return True if an answer means that `change` was made (PORTAL.md 4.3)."""
-    return target.created_id(outcome) is not None if change.op == "create" else target.accepted(change, outcome)
-
-
 def where_of(change: Change) -> str:
     """Return the place in the source of what is changed."""
     holder = change.item or change.link
@@ -177,7 +168,7 @@ class PushJournal:
         await self._run.ledger.intend(self._run.run_id, [self._intent(one, now) for one in fresh])
         self._intended.update(fresh)
 
-    async def settle(self, outcomes: Sequence[tuple[Job, Answered]]) -> None:
+    async def settle(self, outcomes: Sequence[tuple[Job, Reply]]) -> None:
         """Write down what became of jobs, links and all, in one transaction.
 
         A job may come that was never to be sent, because what it waits for failed or it cannot be written as a call:
@@ -232,7 +223,7 @@ class PushJournal:
             before=link.sent if link is not None else None,
         )
 
-    def _outcome(self, change: Change, answer: Answered, now: float) -> Outcome:
+    def _outcome(self, change: Change, answer: Reply, now: float) -> Outcome:
         """Return what the ledger is to settle, and tell the run's fates."""
         match answer:
             case Unknown(reason=reason, ended=ended):
@@ -241,26 +232,28 @@ class PushJournal:
             case Refused(code=code) if code in (NOT_SENT, DEPENDENCY):
                 self._tell(change, Fate(kind="not_sent", where=where_of(change)))
                 return Dropped()
+            case Refused(code=code) if code == UNEXPECTED:
+                said = answer.description or "refused without a reason"
+                if change.op == "create":
+                    said = f"unexpected answer to a create: {answer.description}"
+                return self._refused(change, said, now)
             case Refused():
                 return self._refused(change, self._run.sync.target.explain(change, answer), now)
-            case Done() if change.op == "create":
-                remote_id = self._run.sync.target.created_id(answer)
-                if remote_id is None:
-                    return self._refused(change, f"unexpected answer to a create: {str(answer.result)[:200]}", now)
-                self._tell(change, Fate(kind="created", remote_id=remote_id))
-                return Written(remote_id=remote_id, version=1)
             case Done():
-                return self._changed(change, answer, now)
+                return self._done(change, answer)
 
-    def _changed(self, change: Change, answer: Done, now: float) -> Outcome:
-        """Return the outcome of an update or delete that was answered."""
-        link = change.link
-        assert link is not None
-        if not self._run.sync.target.accepted(change, answer):
-            return self._refused(change, str(answer.result)[:200] or "refused without a reason", now)
+    def _done(self, change: Change, answer: Done) -> Outcome:
+        """Return the outcome of a change that was made; the client has already checked that the answer says so."""
+        if change.op == "create":
+            remote_id = created_id(answer)
+            assert remote_id is not None
+            self._tell(change, Fate(kind="created", remote_id=remote_id))
+            return Written(remote_id=remote_id, version=1)
         if change.op == "delete":
             self._tell(change, Fate(kind="deleted"))
             return Deleted()
+        link = change.link
+        assert link is not None
         self._tell(change, Fate(kind="updated", remote_id=link.remote_id))
         seen = change.observed.version if change.observed is not None else link.version
         return Written(remote_id=link.remote_id, version=seen + 1 if seen is not None else None)

@@ -1,15 +1,14 @@
 """The client of one portal: reads, pushes, forecasts. Everything that talks to the portal goes through here.
 
-It never sends a create twice, never sends what was not written down, and never lets a secret out.
+It never sends a create twice, never sends anything that was not written down, and never lets a secret out.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections import Counter as Counts
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +20,7 @@ from syncd.errors import PortalUnreachableError, StoppedError
 from syncd.model.item import Json
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Job
-from syncd.portal.exchange.session import Bell, Journal, Line, Session, Tally, Turns
+from syncd.portal.exchange.session import Channel, Journal, Line, Session, Traffic
 from syncd.portal.limits.forecast import (
     Forecast,
     MethodBudget,
@@ -34,7 +33,7 @@ from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
 from syncd.portal.line.answers import CommandRefusedError, portal_error
 from syncd.portal.line.transport import AiohttpTransport, Credential, Transport
-from syncd.portal.line.wire import Command, Done, Outcome, Refused, Unknown
+from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 
 _READING_PATIENCE = 4
 _PAGE = 50
@@ -46,7 +45,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushSummary:
-    """What one push did. `remaining` jobs were not settled: the push was stopped before they were sent."""
+    """What one push did. `remaining` counts jobs that were never sent because the push was stopped first."""
 
     done: int
     refused: int
@@ -60,7 +59,10 @@ class PushSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the pushes under way are; `waiting_until` and `eta_s` in unix time and seconds, None if unknown."""
+    """How far the pushes under way are.
+
+    `waiting_until` is a unix time, `eta_s` are seconds; both are None if unknown.
+    """
 
     done: int
     total: int
@@ -80,7 +82,7 @@ class Usage:
     waited_s: float
 
     def since(self, before: Usage) -> Usage:
-        """Return what came after `before`."""
+        """Return the difference to an earlier reading."""
         return Usage(
             requests=self.requests - before.requests,
             commands=self.commands - before.commands,
@@ -89,10 +91,10 @@ class Usage:
 
 
 class Portal:
-    """One configured portal. `random` gives numbers in [0, 1); `state` is what `budget_state` gave before a restart.
+    """One configured portal. `random` returns numbers in [0, 1); `state` is what `budget_state` gave before a restart.
 
-    Without a `transport` it opens real connections. State that cannot be read is left aside: the budgets then start
-    as if the portal were unknown, which is slower but safe.
+    Without a `transport` it opens real connections. A state that cannot be read is ignored: the budgets then start as
+    if the portal were unknown, which is slower but safe.
     """
 
     def __init__(
@@ -106,23 +108,45 @@ class Portal:
         transport: Transport | None = None,
         state: Json = None,
     ) -> None:
-        self.name = name
-        self.limits = limits
-        self._origin = credential.origin
-        self._clock = clock
-        self._random = random
-        self._transport = transport or AiohttpTransport(credential)
-        self._pace = self._fresh_pace()
+        transport = transport or AiohttpTransport(credential)
         gate = RequestGate(clock, burst=limits.burst, rate=limits.rate, random=random)
-        self._line = Line(self._transport, credential, gate, limits.timeout)
-        self._bell = Bell()
-        self._turns = Turns()
-        self._tally = Tally()
-        self._stop = asyncio.Event()
-        self.claiming = asyncio.Lock()
-        """Held by whoever takes events or sections that nobody owns for its own: two syncs must not both."""
+        guess = clock.now() - clock.monotonic()
+        pace = Pace(limits, guess=guess, random=random)
         if state is not None:
-            self._restore(state)
+            try:
+                saved_pace, saved_gate = saved_parts(state)
+                pace.load(saved_pace, wall_offset_s=guess)
+                gate.load(saved_gate)
+            except (KeyError, TypeError, ValueError, IndexError) as error:
+                log.warning(events.BUDGET_UNREADABLE, portal=name, reason=str(error))
+                # Whatever was read before the fault goes as well: half a state is no state.
+                pace = Pace(limits, guess=guess, random=random)
+        self._join(
+            _Shared(
+                name=name,
+                origin=credential.origin,
+                limits=limits,
+                transport=transport,
+                pace=pace,
+                channel=Channel(clock=clock, line=Line(transport, credential, gate, limits.timeout)),
+            ),
+            Traffic(),
+            asyncio.Event(),
+        )
+
+    def _join(self, shared: _Shared, traffic: Traffic, stop: asyncio.Event) -> None:
+        self.name = shared.name
+        self.origin = shared.origin
+        """Scheme and host of the portal, fit for messages."""
+        self.limits = shared.limits
+        self.claiming = shared.claiming
+        """Held while events or sections that nobody owns are claimed, so that two syncs do not claim the same."""
+        self._shared = shared
+        self._channel = shared.channel
+        self._pace = shared.pace
+        self._clock = shared.channel.clock
+        self._traffic = traffic
+        self._stop = stop
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,23 +157,15 @@ class Portal:
         await self.close()
 
     async def close(self) -> None:
-        """Give up the connections."""
-        await self._transport.close()
+        """Close the connections."""
+        await self._shared.transport.close()
 
     def part(self, stop: asyncio.Event) -> Portal:
-        """Return this portal for one pass: limits and turns are shared, usage and progress are the pass's own.
+        """Return this portal as one pass sees it: limits and turns are shared, usage and progress are the pass's own.
 
         Once `stop` is set, reading raises StoppedError after the requests in flight.
         """
-        one = copy.copy(self)
-        one._tally = Tally(above=self._tally)
-        one._stop = stop
-        return one
-
-    @property
-    def origin(self) -> str:
-        """Scheme and host of the portal, fit for messages."""
-        return self._origin
+        return _PortalPart(self._shared, Traffic(above=self._traffic), stop)
 
     @property
     def server_offset_s(self) -> int | None:
@@ -169,18 +185,28 @@ class Portal:
         """
         return (await self._read_one(Command(method=method, params=params))).result
 
-    async def read_many(self, commands: Sequence[Command]) -> tuple[Outcome, ...]:
-        """Call methods that are safe to repeat, in batches; return their outcomes in the same order.
+    async def read_many(self, commands: Sequence[Command], *, single: bool = False) -> tuple[Reply, ...]:
+        """Call methods that are safe to repeat, in batches; return their replies in the same order.
 
-        What is unknown is asked again a few times. Raises PortalRefusedError and PortalUnreachableError.
+        With `single` each is a call of its own. Commands whose fate is unknown are repeated a few times. Raises
+        PortalRefusedError, PortalUnreachableError, and StoppedError (see `part`).
         """
-        return await self._read_all(commands, single=False)
+        jobs = [Job(id=number, command=command, repeatable=True) for number, command in enumerate(commands)]
+        exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True)
+        session = Session(exchange, self._channel, self._traffic, journal=None, stop=self._stop)
+        await session.record(exchange.offer(jobs, single=single))
+        await session.run()
+        if len(session.replies) < len(jobs) and self._stop.is_set():
+            raise StoppedError("stopped while reading")
+        if exchange.stopped is not None:
+            raise portal_error(self.origin, exchange.stopped)
+        return tuple(session.replies[job.id] for job in jobs)
 
     async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
         """Read all rows of a list method; return them in the portal's order, each id once.
 
-        Pages after the first are read in batches where the portal tells the total; a page past the end, which would
-        be the first one again, is never asked for (PORTAL.md 6.9). Raises like `read`.
+        Pages after the first are read in batches if the portal gives the total. A page past the end is never asked
+        for, because the portal answers it with the first page (PORTAL.md 6.9). Raises like `read`.
         """
         first = await self._read_one(Command(method=method, params=params))
         rows = _Rows()
@@ -191,149 +217,135 @@ class Portal:
             starts = range(start, max(first.total or 0, start + 1), page)
             asked += len(starts)
             if asked > _MOST_PAGES:
-                raise PortalUnreachableError(f"{self._origin}: {method} has no last page")
+                raise PortalUnreachableError(f"{self.origin}: {method} has no last page")
             commands = [Command(method=method, params={**params, "start": at}) for at in starts]
             new = 0
-            for outcome in await self._read_all(commands, single=False):
-                last = _must(method, outcome)
+            for reply in await self.read_many(commands):
+                last = _must(method, reply)
                 new = rows.add(last.result)
             start = last.next
             if start is not None and start <= starts[-1]:
                 if new == 0:
-                    # Rows went away meanwhile: the page past the end was the first one again.
+                    # Rows were deleted meanwhile, so the last page lay past the end and was the first one again.
                     break
-                raise PortalUnreachableError(f"{self._origin}: the pages of {method} go in circles")
+                raise PortalUnreachableError(f"{self.origin}: the pages of {method} go in circles")
         return rows.all()
 
     async def push(
         self, jobs: Sequence[Job], journal: Journal, stop: asyncio.Event, *, alone: bool = False
     ) -> PushSummary:
-        """Execute each job once and settle it in the journal; see Journal, and Refused.reach for what stops it.
+        """Execute each job once and settle it in the journal.
 
-        With `alone` every job is a request of its own, so that one the portal cannot bear keeps no other from its turn.
+        With `alone` every job is a request of its own, so that a job at which the portal fails harms no other. Jobs
+        settled as Refused with the code `not_sent` are known not to have been executed; the code `unexpected` marks
+        answers that are not believed (see `Command.success`).
 
-        Jobs settled as Refused with the code `not_sent` are known not to have been executed. Raises
-        PortalRefusedError or PortalUnreachableError after settling what was in flight, and what the journal raises.
+        Raises PortalRefusedError if the portal refuses the caller and PortalUnreachableError if it does not answer,
+        after settling what was in flight; and whatever the journal raises.
         """
         began = self._clock.monotonic()
         exchange = Exchange(self._pace)
-        session = self._session(exchange, journal=journal, stop=stop)
+        session = Session(exchange, self._channel, self._traffic, journal=journal, stop=stop)
         entry = (exchange, len(jobs))
-        for tally in self._tally.chain():
-            tally.pushes.append(entry)
+        for traffic in self._traffic.chain():
+            traffic.pushes.append(entry)
         try:
             for first in range(0, len(jobs), _OFFERED_AT_ONCE):
                 await session.record(exchange.offer(jobs[first : first + _OFFERED_AT_ONCE], single=alone))
+                # Taking in many thousands of jobs must not keep other sessions from the event loop.
                 await self._clock.sleep(0)
             await session.run()
         finally:
-            for tally in self._tally.chain():
-                tally.pushes.remove(entry)
+            for traffic in self._traffic.chain():
+                traffic.pushes.remove(entry)
         if exchange.stopped is not None:
-            raise portal_error(self._origin, exchange.stopped)
-        kinds = Counts(type(outcome) for outcome in session.outcomes.values())
+            raise portal_error(self.origin, exchange.stopped)
+        kinds = Counter(type(reply) for reply in session.replies.values())
         return PushSummary(
             done=kinds[Done],
             refused=kinds[Refused],
             unknown=kinds[Unknown],
             remaining=exchange.remaining,
-            requests=session.tally.requests,
-            commands=session.tally.commands,
+            requests=session.traffic.requests,
+            commands=session.traffic.commands,
             seconds=self._clock.monotonic() - began,
-            waited_s=session.tally.waited_s,
+            waited_s=session.traffic.waited_s,
         )
 
     def forecast(self, counts: Mapping[str, int]) -> Forecast:
-        """Return what sending so many commands by method would take from now on."""
+        """Return what sending this number of commands by method would take from now on."""
         return forecast(self._pace, counts, self._clock.monotonic())
 
     def progress(self) -> Progress:
         """Return how far the pushes under way are."""
-        pushes = self._tally.pushes
+        pushes = self._traffic.pushes
         total = sum(count for _, count in pushes)
         now = self._clock.monotonic()
-        left: Counts[str] = Counts()
+        left: Counter[str] = Counter()
         for exchange, _ in pushes:
             left.update(exchange.counts())
         flying = [flight for exchange, _ in pushes for flight in exchange.flying(now)]
-        waiting = self._tally.waiting
-        gate_s = self._line.gate.wait_s
+        waiting = self._traffic.waiting
+        gate_s = self._channel.line.gate.wait_s
         if waiting is None and gate_s > 0 and pushes:
             waiting = ("the request rate", self._clock.now() + gate_s)
         return Progress(
             done=total - sum(exchange.remaining for exchange, _ in pushes),
             total=total,
-            requests=self._tally.requests,
-            refused_rate=self._tally.refused_rate,
+            requests=self._traffic.requests,
+            refused_rate=self._traffic.refused_rate,
             waiting_for=waiting[0] if waiting is not None else None,
             waiting_until=waiting[1] if waiting is not None else None,
             eta_s=forecast(self._pace, left, now, flying).seconds if pushes else None,
         )
 
     def operating(self) -> Mapping[str, MethodBudget]:
-        """Return the operating time of every method the portal has told of."""
+        """Return the operating time of every method that the portal has reported."""
         return operating_of(self._pace, self._clock)
 
     def usage(self) -> Usage:
         """Return what was sent and waited since this client was made; requests under way count when they end."""
-        return Usage(requests=self._tally.requests, commands=self._tally.commands, waited_s=self._tally.waited_s)
+        return Usage(requests=self._traffic.requests, commands=self._traffic.commands, waited_s=self._traffic.waited_s)
 
     def budget_state(self) -> Json:
-        """Return what must survive a restart so that the limits are kept across it."""
+        """Return the state that a restarted process needs to keep the limits."""
         wall = self._clock.now() - self._clock.monotonic()
-        return {"version": 1, "pace": self._pace.dump(wall_offset_s=wall), "gate": self._line.gate.dump()}
+        return {"version": 1, "pace": self._pace.dump(wall_offset_s=wall), "gate": self._channel.line.gate.dump()}
 
     async def _read_one(self, command: Command) -> Done:
-        (outcome,) = await self._read_all([command], single=True)
-        return _must(command.method, outcome)
+        (reply,) = await self.read_many([command], single=True)
+        return _must(command.method, reply)
 
-    async def _read_all(self, commands: Iterable[Command], *, single: bool) -> tuple[Outcome, ...]:
-        jobs = [Job(id=number, command=command, repeatable=True) for number, command in enumerate(commands)]
-        exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True)
-        session = self._session(exchange, journal=None, stop=self._stop)
-        await session.record(exchange.offer(jobs, single=single))
-        await session.run()
-        if len(session.outcomes) < len(jobs) and self._stop.is_set():
-            raise StoppedError("stopped while reading")
-        if exchange.stopped is not None:
-            raise portal_error(self._origin, exchange.stopped)
-        return tuple(session.outcomes[job.id] for job in jobs)
 
-    def _session(self, exchange: Exchange, *, journal: Journal | None, stop: asyncio.Event) -> Session:
-        return Session(
-            exchange,
-            self._line,
-            self._clock,
-            bell=self._bell,
-            turns=self._turns,
-            tally=self._tally,
-            journal=journal,
-            stop=stop,
-        )
+@dataclass(slots=True, kw_only=True)
+class _Shared:
+    """What a portal and its parts have in common."""
 
-    def _fresh_pace(self) -> Pace:
-        guess = self._clock.now() - self._clock.monotonic()
-        return Pace(self.limits, guess=guess, random=self._random)
+    name: str
+    origin: str
+    limits: Limits
+    transport: Transport
+    pace: Pace
+    channel: Channel
+    claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def _restore(self, state: Json) -> None:
-        try:
-            pace, gate = saved_parts(state)
-            self._pace.load(pace, wall_offset_s=self._clock.now() - self._clock.monotonic())
-            self._line.gate.load(gate)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            log.warning(events.BUDGET_UNREADABLE, portal=self.name, reason=str(error))
-            self._pace = self._fresh_pace()
+
+class _PortalPart(Portal):
+    """A portal for one pass, on the connections and limits of another."""
+
+    def __init__(self, shared: _Shared, traffic: Traffic, stop: asyncio.Event) -> None:
+        self._join(shared, traffic, stop)
 
 
 class _Rows:
-    """Rows of several pages; a row whose ID was seen is left out, as rows move while pages are read."""
+    """Rows of several pages, each id once: rows move to another page while pages are read."""
 
     def __init__(self) -> None:
         self._rows: list[Json] = []
         self._seen: set[str] = set()
 
     def add(self, result: Json) -> int:
-        """Add the rows of one page, return how many are new; PHP writes a list with gaps as an object."""
+        """Add the rows of one page; return how many are new. PHP writes a list with gaps as an object."""
         rows = result.values() if isinstance(result, Mapping) else result
         if isinstance(rows, str) or not isinstance(rows, Iterable):
             return 0
@@ -356,14 +368,14 @@ def _int(value: Json) -> int:
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
-def _must(method: str, outcome: Outcome) -> Done:
-    match outcome:
+def _must(method: str, reply: Reply) -> Done:
+    match reply:
         case Done():
-            return outcome
+            return reply
         case Refused():
-            raise CommandRefusedError(method, outcome)
+            raise CommandRefusedError(method, reply)
         case Unknown():
-            raise PortalUnreachableError(f"{method} was not answered: {outcome.reason}", "try again later")
+            raise PortalUnreachableError(f"{method} was not answered: {reply.reason}", "try again later")
 
 
 __all__ = [

@@ -19,7 +19,7 @@ from syncd.clock import Clock
 from syncd.config import AlertsConfig
 from syncd.errors import SyncdError
 from syncd.portal.client import Job, Portal
-from syncd.portal.line.wire import Command, Done, Outcome, Refused, Unknown
+from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.state.ledger import Ledger
 
 _log = structlog.get_logger()
@@ -95,12 +95,12 @@ class _Outcomes:
     """The journal of a message. It writes nothing down: a message that may have arrived is never sent again."""
 
     def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[Reply] = []
 
     async def intend(self, jobs: Sequence[Job]) -> None:
         pass
 
-    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+    async def settle(self, outcomes: Sequence[tuple[Job, Reply]]) -> None:
         self.outcomes += [outcome for _, outcome in outcomes]
 
 
@@ -125,9 +125,9 @@ class _Messages:
         if config.chat is not None:
             self._log_failure(await self._send(_message(config.chat, text)), config.chat)
 
-    async def _send(self, message: Command) -> Outcome | SyncdError:
+    async def _send(self, message: Command) -> Reply | SyncdError:
         journal = _Outcomes()
-        failure: Outcome | SyncdError = Unknown(reason="nothing was answered")
+        failure: Reply | SyncdError = Unknown(reason="nothing was answered")
         try:
             # Not repeatable: the same alarm twice teaches people to ignore alarms.
             await self._portal.push([Job(id=0, command=message, repeatable=False)], journal, asyncio.Event())
@@ -135,7 +135,7 @@ class _Messages:
             failure = error
         return journal.outcomes[0] if journal.outcomes else failure
 
-    def _log_failure(self, outcome: Outcome | SyncdError, recipient: str) -> None:
+    def _log_failure(self, outcome: Reply | SyncdError, recipient: str) -> None:
         remedy = ""
         match outcome:
             case Done():
@@ -156,7 +156,7 @@ def _message(dialog: str, text: str) -> Command:
     return Command(method="im.message.add", params={"DIALOG_ID": dialog, "MESSAGE": text, "URL_PREVIEW": "N"})
 
 
-def _made(outcome: Outcome | SyncdError) -> bool | None:
+def _made(outcome: Reply | SyncdError) -> bool | None:
     """Return whether the portal made a message; None if that is unknown, or if another way could not work either."""
     match outcome:
         case Done(result=result):

@@ -13,7 +13,7 @@ from syncd.model.entry import Entry, Problem, Window
 from syncd.model.item import Change, Item, Link, Place, PlaceKind
 from syncd.model.observation import Observation
 from syncd.portal.client import Portal
-from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory
 
@@ -85,14 +85,6 @@ class Target(Protocol):
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change` in the section `section_id`."""
-        ...
-
-    def created_id(self, outcome: Done) -> int | None:
-        """Return the remote id a create answered with, None when the answer is a refusal in disguise."""
-        ...
-
-    def accepted(self, change: Change, outcome: Done) -> bool:
-        """Say whether the answer to an update or delete means that it was done (PORTAL.md 4.3)."""
         ...
 
     def explain(self, change: Change, refused: Refused) -> str:

@@ -20,7 +20,7 @@ from syncd.portal.client import Portal
 from syncd.portal.exchange.queue import Job
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import TransportFault, Webhook
-from syncd.portal.line.wire import Command, Outcome
+from syncd.portal.line.wire import Command, Reply
 from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import Settings
@@ -69,8 +69,8 @@ class Keeper:
     async def intend(self, jobs: Sequence[Job]) -> None:
         pass
 
-    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
-        self.settled += len(outcomes)
+    async def settle(self, replies: Sequence[tuple[Job, Reply]]) -> None:
+        self.settled += len(replies)
 
 
 class WholePortal(LightPortal):

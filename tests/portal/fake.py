@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from syncd.portal.client import Job
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import TransportFault
-from syncd.portal.line.wire import Command, Done, Outcome
+from syncd.portal.line.wire import Command, Done, Reply, Success
 from tests.support.simclock import EPOCH
 
 ADD, UPDATE, DELETE = "calendar.event.add", "calendar.event.update", "calendar.event.delete"
@@ -239,7 +239,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.intended: Counter[int] = Counter()
-        self.settled: dict[int, Outcome] = {}
+        self.settled: dict[int, Reply] = {}
         self.fail_intend_after: int | None = None
         self.fail_settle_after: int | None = None
 
@@ -251,15 +251,15 @@ class Ledger:
             assert job.id not in self.settled
             self.intended[job.id] += 1
 
-    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+    async def settle(self, replies: Sequence[tuple[Job, Reply]]) -> None:
         await asyncio.sleep(0.003)
         if self.fail_settle_after is not None and len(self.settled) >= self.fail_settle_after:
             raise OSError(28, "No space left on device")
-        for job, outcome in outcomes:
+        for job, outcome in replies:
             assert job.id not in self.settled
             self.settled[job.id] = outcome
 
-    def ids(self, kind: type[Outcome] = Done) -> set[int]:
+    def ids(self, kind: type[Reply] = Done) -> set[int]:
         return {number for number, outcome in self.settled.items() if isinstance(outcome, kind)}
 
 
@@ -267,8 +267,13 @@ def answer(status: int, body: object) -> RawAnswer:
     return RawAnswer(status=status, headers={"content-type": "application/json"}, body=json.dumps(body).encode())
 
 
-def jobs_of(method: str, count: int, first: int = 0, **more: Any) -> list[Job]:
+def jobs_of(method: str, count: int, first: int = 0, success: Success = "anything", **more: Any) -> list[Job]:
     return [
-        Job(id=n, command=Command(method=method, params={"uid": str(n)}), repeatable=method != ADD, **more)
+        Job(
+            id=n,
+            command=Command(method=method, params={"uid": str(n)}, success=success),
+            repeatable=method != ADD,
+            **more,
+        )
         for n in range(first, first + count)
     ]

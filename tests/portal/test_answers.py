@@ -35,7 +35,7 @@ def test_each_command_of_a_batch_has_its_own_outcome() -> None:
         ),
         KEYS,
     )
-    assert answer.outcomes == (
+    assert answer.replies == (
         Done(result=101, time=CallTime(operating=1.5, operating_reset_at=600.0), total=3, next=50),
         Refused(code="", description="Access denied"),
         Done(result=None),
@@ -46,27 +46,27 @@ def test_each_command_of_a_batch_has_its_own_outcome() -> None:
 
 def test_a_command_in_neither_map_is_unknown() -> None:
     answer = read_batch(batch(result={"c0": 1}), KEYS)
-    assert isinstance(answer.outcomes[1], Unknown)
-    assert isinstance(answer.outcomes[2], Unknown)
+    assert isinstance(answer.replies[1], Unknown)
+    assert isinstance(answer.replies[2], Unknown)
     assert answer.whole is None
 
 
 def test_a_command_in_both_maps_is_unknown() -> None:
     answer = read_batch(batch(result={"c0": 1}, result_error={"c0": {"error": "X"}}), ("c0",))
-    assert isinstance(answer.outcomes[0], Unknown)
+    assert isinstance(answer.replies[0], Unknown)
 
 
 @pytest.mark.parametrize("empty", [[], {}, None, "", 0])
 def test_empty_maps_may_be_anything_empty(empty: Any) -> None:
     answer = read_batch(batch(result={"c0": 7}, result_error=empty, result_time=empty, result_total=empty), ("c0",))
-    assert answer.outcomes == (Done(result=7),)
+    assert answer.replies == (Done(result=7),)
 
 
 @pytest.mark.parametrize("result", [None, [], "x", 5, True])
 def test_a_batch_without_maps_leaves_every_command_unknown(result: Any) -> None:
     answer = read_batch(raw({"result": result}), KEYS)
     assert isinstance(answer.whole, Unknown)
-    assert all(isinstance(outcome, Unknown) for outcome in answer.outcomes)
+    assert all(isinstance(outcome, Unknown) for outcome in answer.replies)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_failed_batch_is_classed_by_its_code_whatever_the_status(
     answer = read_batch(raw({"error": code, "error_description": "Too many requests"}, status), KEYS)
     assert isinstance(answer.whole, Refused)
     assert (answer.whole.code, answer.whole.reach, answer.whole.transient) == (code, reach, transient)
-    assert answer.outcomes == (answer.whole,) * 3
+    assert answer.replies == (answer.whole,) * 3
 
 
 @pytest.mark.parametrize(
@@ -116,26 +116,26 @@ def test_a_failed_batch_that_may_have_run_is_unknown(code: str, status: int) -> 
     ],
 )
 def test_a_refused_command_is_classed_by_its_code(error: Any, expected: tuple[str, bool]) -> None:
-    (outcome,) = read_batch(batch(result_error={"c0": error}), ("c0",)).outcomes
+    (outcome,) = read_batch(batch(result_error={"c0": error}), ("c0",)).replies
     assert isinstance(outcome, Refused)
     assert (outcome.reach, outcome.transient) == expected
 
 
 @pytest.mark.parametrize("code", ["ERROR_CORE", "INTERNAL_SERVER_ERROR"])
 def test_a_command_that_failed_inside_the_server_is_unknown(code: str) -> None:
-    (outcome,) = read_batch(batch(result_error={"c0": {"error": code}}), ("c0",)).outcomes
+    (outcome,) = read_batch(batch(result_error={"c0": {"error": code}}), ("c0",)).replies
     assert isinstance(outcome, Unknown)
 
 
 def test_an_error_with_status_200_is_an_error() -> None:
     answer = read_single(raw({"error": "", "error_description": "no"}))
-    assert answer.outcomes == (Refused(code="", description="no"),)
+    assert answer.replies == (Refused(code="", description="no"),)
     assert answer.whole is None
 
 
 def test_a_single_answer_carries_total_next_and_time() -> None:
     answer = read_single(raw({"result": [1], "total": "7", "next": 50, "time": {"operating": "3.5"}}))
-    assert answer.outcomes == (Done(result=[1], time=CallTime(operating=3.5), total=7, next=50),)
+    assert answer.replies == (Done(result=[1], time=CallTime(operating=3.5), total=7, next=50),)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_what_cannot_be_read_for_certain_is_unknown(answer: RawAnswer) -> None:
 )
 def test_a_redirect_that_is_not_followed_says_where_it_leads_and_no_more(location: str, place: str) -> None:
     answer = RawAnswer(status=302, headers={"location": location}, body=b"moved")
-    (outcome,) = read_single(answer).outcomes
+    (outcome,) = read_single(answer).replies
     reason = f"HTTP 302: the portal redirects {place}; check the address in webhook"
     assert outcome == Unknown(reason=reason, ended=True)
 
@@ -183,7 +183,7 @@ def test_times_of_any_shape_are_read_or_left_out(value: Any, expected: CallTime 
 
 def test_a_long_message_with_control_characters_becomes_one_short_line() -> None:
     text = "a\r\nb\x1b[31m\x00" + "x" * 5000
-    (outcome,) = read_single(raw({"error": "E", "error_description": text})).outcomes
+    (outcome,) = read_single(raw({"error": "E", "error_description": text})).replies
     assert isinstance(outcome, Refused)
     assert outcome.description.startswith("a b [31m x")
     assert len(outcome.description) <= 600
@@ -193,7 +193,7 @@ def test_a_secret_echoed_by_the_portal_is_taken_out() -> None:
     answer = read_batch(raw({"error": "NO_AUTH_FOUND", "error_description": "bad code s3cret"}, 401), KEYS)
     clean = scrubbed(answer, lambda text: text.replace("s3cret", "***"))
     assert "s3cret" not in repr(clean)
-    assert clean.outcomes[0] == clean.whole
+    assert clean.replies[0] == clean.whole
 
 
 JSON = st.recursive(
@@ -213,7 +213,7 @@ JSON = st.recursive(
 def test_no_answer_breaks_the_reader_and_every_command_gets_one_outcome(body: Any, status: int) -> None:
     for answer in (read_batch(raw(body, status), ("c0", "c1")), read_single(raw(body, status))):
         assert isinstance(answer, Answer)
-        assert len(answer.outcomes) in (1, 2)
+        assert len(answer.replies) in (1, 2)
 
 
 @settings(max_examples=100, deadline=None)

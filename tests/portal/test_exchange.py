@@ -12,7 +12,7 @@ from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Idle, Job, Send, Wait
 from syncd.portal.limits.pace import Limits, Pace
 from syncd.portal.line.answers import Answer
-from syncd.portal.line.wire import NOT_SENT, CallTime, Command, Done, Outcome, Refused, Unknown
+from syncd.portal.line.wire import NOT_SENT, CallTime, Command, Done, Refused, Reply, Unknown
 from tests.portal.fake import ADD, DELETE, UPDATE, jobs_of
 
 T0 = 1_800_000_000.0
@@ -30,11 +30,11 @@ def sent(decision: Send | Wait | Idle) -> Send:
 
 def all_done(send: Send, now: float, used: float = 1.0) -> Answer:
     time = CallTime(start=T0 + now - 1.5, finish=T0 + now - 1.1, operating=used, operating_reset_at=T0 + now + 590)
-    return Answer(outcomes=tuple(Done(result=1, time=time) for _ in send.jobs), time=time)
+    return Answer(replies=tuple(Done(result=1, time=time) for _ in send.jobs), time=time)
 
 
 def failed(send: Send, failure: Refused | Unknown) -> Answer:
-    return Answer(outcomes=(failure,) * len(send.jobs), whole=failure)
+    return Answer(replies=(failure,) * len(send.jobs), whole=failure)
 
 
 def test_nothing_to_do_is_idle() -> None:
@@ -77,10 +77,10 @@ def test_commands_refused_for_operating_time_wait_and_only_those() -> None:
     exchange, _ = exchange_of()
     exchange.offer(jobs_of(ADD, 2) + jobs_of(UPDATE, 2, first=10))
     send = sent(exchange.next(0))
-    good = all_done(send, 2.0).outcomes
+    good = all_done(send, 2.0).replies
     blocked = Refused(code="OPERATION_TIME_LIMIT", description="", reach="method", transient=True)
-    outcomes: tuple[Outcome, ...] = (good[0], blocked, good[2], good[3])
-    settled = exchange.answered(send.ticket, 2.0, Answer(outcomes=outcomes, time=None))
+    replies: tuple[Reply, ...] = (good[0], blocked, good[2], good[3])
+    settled = exchange.answered(send.ticket, 2.0, Answer(replies=replies, time=None))
     assert [job.id for job, _ in settled] == [0, 10, 11]
     wait = exchange.next(2.0)
     assert isinstance(wait, Wait)
@@ -163,7 +163,7 @@ def test_a_withdrawn_request_leaves_no_trace() -> None:
     exchange, pace = exchange_of()
     exchange.offer(jobs_of(ADD, 5))
     send = sent(exchange.next(0))
-    exchange.withdraw(send.ticket)
+    exchange.drop(send.ticket, 0, departed=False)
     assert pace.operating.reserved(ADD) == 0
     assert exchange.give_back() == ()
     assert sent(exchange.next(0)).jobs == send.jobs
@@ -187,8 +187,8 @@ def test_a_shorter_batch_than_ours_is_learned() -> None:
     exchange.offer(jobs_of(ADD, 8))
     send = sent(exchange.next(0))
     long = Refused(code="ERROR_BATCH_LENGTH_EXCEEDED", description="", transient=True)
-    outcomes = (*all_done(send, 2.0).outcomes[:4], *(long,) * 4)
-    assert len(exchange.answered(send.ticket, 2.0, Answer(outcomes=outcomes))) == 4
+    replies = (*all_done(send, 2.0).replies[:4], *(long,) * 4)
+    assert len(exchange.answered(send.ticket, 2.0, Answer(replies=replies))) == 4
     assert [job.id for job in sent(exchange.next(2.0)).jobs] == [4, 5, 6, 7]
 
 
@@ -206,7 +206,7 @@ def test_a_batch_that_is_itself_out_of_operating_time_waits_as_a_whole() -> None
 
 def test_a_job_waits_for_all_it_follows_and_goes_not_when_one_was_not_done() -> None:
     exchange, _ = exchange_of(Limits(batch_size=1, lanes=1))
-    jobs = jobs_of(UPDATE, 3, believes=lambda outcome: outcome.result == 1)
+    jobs = jobs_of(UPDATE, 3, success="id")
     exchange.offer([*jobs, *jobs_of(ADD, 1, first=10, after=(0, 1)), *jobs_of(ADD, 1, first=11, after=(1, 2))])
     assert exchange.counts() == {UPDATE: 3, ADD: 2}
     gone: list[int] = []
@@ -214,8 +214,8 @@ def test_a_job_waits_for_all_it_follows_and_goes_not_when_one_was_not_done() -> 
     while isinstance(decision := exchange.next(0), Send):
         (job,) = decision.jobs
         gone.append(job.id)
-        said = Answer(outcomes=(Done(result="Access denied" if job.id == 2 else 1),))
-        settled += [(one.id, one.done_by(what)) for one, what in exchange.answered(decision.ticket, 0, said)]
+        said = Answer(replies=(Done(result="Access denied" if job.id == 2 else 1),))
+        settled += [(one.id, isinstance(what, Done)) for one, what in exchange.answered(decision.ticket, 0, said)]
     assert gone == [0, 1, 2, 10]
     assert sorted(settled) == [(0, True), (1, True), (2, False), (10, True), (11, False)]
     assert exchange.remaining == 0
@@ -279,15 +279,15 @@ def random_answer(rng: random.Random, send: Send, now: float) -> Answer:
         Refused(code="QUERY_LIMIT_EXCEEDED", description="", reach="rate", transient=True),
         Refused(code=NOT_SENT, description="", reach="rate", transient=True),
     ]
-    nested: list[Outcome] = [
+    nested: list[Reply] = [
         Unknown(reason="no word"),
         Refused(code="", description="no"),
         Refused(code="OPERATION_TIME_LIMIT", description="", reach="method", transient=True),
     ]
     if rng.random() < 0.2:
         return failed(send, rng.choice(kinds))
-    outcomes = [rng.choice(nested) if rng.random() < 0.15 else done for done in all_done(send, now).outcomes]
-    return Answer(outcomes=tuple(outcomes), time=None)
+    replies = [rng.choice(nested) if rng.random() < 0.15 else done for done in all_done(send, now).replies]
+    return Answer(replies=tuple(replies), time=None)
 
 
 def test_a_method_nobody_has_measured_has_one_request_out_until_it_answers() -> None:

@@ -319,7 +319,7 @@ def test_all_lanes_open_with_the_first_answer_and_one_by_one_after_trouble() -> 
 def test_an_envelope_counter_is_obeyed_should_a_portal_ever_keep_one() -> None:
     pace = pace_of()
     time = CallTime(start=T0, finish=T0 + 1.5, operating=475.0, operating_reset_at=T0 + 600)
-    done = Executed(method=ADD, outcome=Done(result=1, time=CallTime(operating=1.0)))
+    done = Executed(method=ADD, reply=Done(result=1, time=CallTime(operating=1.0)))
     pace.sent({ADD: 1.0})
     pace.answered([done], time=time, batched=True, sent_at=0, now=1.6, alone=True, costs={ADD: 1.0})
     assert ENVELOPE in pace.operating.methods()

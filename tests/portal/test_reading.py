@@ -78,9 +78,9 @@ def test_many_reads_keep_their_order_and_each_its_own_outcome() -> None:
         world.results = lambda method, params: params["uid"]
         world.refuse = lambda m, p: {"error": "", "error_description": "no"} if p["uid"] == "7" else None
         commands = [Command(method=f"m.{n % 3}", params={"uid": str(n)}) for n in range(120)]
-        outcomes = await portal_of(world).read_many(commands)
-        assert [o.result for o in outcomes if isinstance(o, Done)] == [str(n) for n in range(120) if n != 7]
-        assert isinstance(outcomes[7], Refused)
+        replies = await portal_of(world).read_many(commands)
+        assert [o.result for o in replies if isinstance(o, Done)] == [str(n) for n in range(120) if n != 7]
+        assert isinstance(replies[7], Refused)
         assert world.requests <= 8
 
     run_virtual(main())
@@ -90,9 +90,9 @@ def test_a_scope_missing_for_one_read_does_not_stop_the_others() -> None:
     async def main() -> None:
         world = FakePortal()
         world.refuse = lambda m, p: {"error": "insufficient_scope"} if m == "user.current" else None
-        outcomes = await portal_of(world).read_many([Command(method="profile"), Command(method="user.current")])
-        assert isinstance(outcomes[0], Done)
-        assert isinstance(outcomes[1], Refused)
+        replies = await portal_of(world).read_many([Command(method="profile"), Command(method="user.current")])
+        assert isinstance(replies[0], Done)
+        assert isinstance(replies[1], Refused)
 
     run_virtual(main())
 
@@ -102,8 +102,8 @@ def test_what_stays_unknown_in_a_batch_of_reads_is_told_as_unknown() -> None:
         world = FakePortal()
         world.refuse = lambda m, p: {"error": "INTERNAL_SERVER_ERROR"} if p.get("uid") == "1" else None
         commands = [Command(method="m.x", params={"uid": str(n)}) for n in range(3)]
-        outcomes = await portal_of(world).read_many(commands)
-        assert [type(outcome) for outcome in outcomes] == [Done, Unknown, Done]
+        replies = await portal_of(world).read_many(commands)
+        assert [type(outcome) for outcome in replies] == [Done, Unknown, Done]
 
     run_virtual(main())
 

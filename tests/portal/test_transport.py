@@ -72,7 +72,7 @@ def answering(status: int, body: str, **headers: str) -> Handler:
 async def test_a_post_carries_json_and_says_who_asks(server: Server) -> None:
     server.handler = answering(200, '{"result": 5}')
     answer = await post(server)
-    assert read_single(answer).outcomes == (Done(result=5),)  # type: ignore[arg-type] # an answer, not a fault
+    assert read_single(answer).replies == (Done(result=5),)  # type: ignore[arg-type] # an answer, not a fault
     path, headers, body = server.seen[0]
     assert path == f"/rest/1/{SECRET}/profile"
     assert headers["User-Agent"] == f"syncd/{__version__}"
@@ -150,7 +150,7 @@ async def test_an_answer_that_is_too_big_is_not_read_to_its_end(server: Server) 
 async def test_a_login_page_is_an_answer_that_says_nothing(server: Server) -> None:
     server.handler = answering(200, "<html>please log in</html>", **{"Content-Type": "text/html"})
     answer = await post(server)
-    (outcome,) = read_single(answer).outcomes  # type: ignore[arg-type] # an answer, not a fault
+    (outcome,) = read_single(answer).replies  # type: ignore[arg-type] # an answer, not a fault
     assert outcome == Unknown(reason="HTTP 200 without readable JSON (text/html)", ended=True)
 
 
@@ -165,7 +165,7 @@ async def test_a_renamed_portal_gets_the_body_again_at_its_new_address_and_from_
 
     server.handler = handle
     answer = await post(server)
-    assert read_single(answer).outcomes == (Done(result=1),)  # type: ignore[arg-type] # an answer, not a fault
+    assert read_single(answer).replies == (Done(result=1),)  # type: ignore[arg-type] # an answer, not a fault
     assert [body for _, _, body in server.seen] == [b'{"a": 1}'] * 2
 
 

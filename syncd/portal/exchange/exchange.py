@@ -1,8 +1,8 @@
-"""Which request goes out next, and what an answer means for the jobs in it. All decisions, no IO, no clock.
+"""Decides which request goes out next, and what an answer means for the jobs in it. No IO, no clock.
 
     offer -> waiting -> next: Send -> answered -> settled
                 ^          |             |
-                +----------+- withdraw   +- not executed, or unknown and repeatable: back to waiting
+                +----------+- drop       +- not executed, or unknown and repeatable: back to waiting
 
 A job is settled exactly once. A create whose fate is unknown is never sent again from here.
 """
@@ -10,7 +10,7 @@ A job is settled exactly once. A create whose fate is unknown is never sent agai
 from __future__ import annotations
 
 import math
-from collections import Counter as Tally
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,10 +21,13 @@ from syncd.portal.line.answers import Answer
 from syncd.portal.line.wire import (
     DEPENDENCY,
     NOT_SENT,
+    UNEXPECTED,
     UNSENDABLE,
-    Outcome,
+    Done,
     Refused,
+    Reply,
     Unknown,
+    believed,
     written,
 )
 
@@ -46,21 +49,22 @@ _REFUSED_PROBES = 6
 PATIENCE = 8
 """Requests in a row without an answer after which a push gives up: some three minutes of pauses."""
 
-
 MAX_BATCH_BYTES = 1_000_000
 """Far below what any server takes as a request's body."""
 
-Settled = tuple[tuple[Job, Outcome], ...]
+_SHOWN = 200
+
+Settled = tuple[tuple[Job, Reply], ...]
 
 
-class Load:
-    """A batch being filled: it takes a job as long as count, bytes, seconds and operating time allow.
+class Batch:
+    """A batch that is being filled. It takes jobs as long as count, bytes, seconds and operating time allow.
 
-    `seconds` is how long it may take at most, beside the time all batches are planned for.
+    `seconds` is its longest duration, in addition to the one that all batches are planned with.
     """
 
     def __init__(self, pace: Pace, now: float, size: int, *, seconds: float = math.inf) -> None:
-        self.chosen: tuple[Waiting, ...] = ()
+        self.chosen: list[Waiting] = []
         self.full = False
         self._pace = pace
         self._now = now
@@ -69,13 +73,14 @@ class Load:
         self._bytes = 0
         self._seconds = 0.0
         self._costs: dict[str, float] = {}
-        self._counts: Tally[str] = Tally()
+        self._counts: Counter[str] = Counter()
 
     def takes(self, waiting: Waiting) -> bool:
-        """Take the job if there is room for it; `full` tells that there is none for any other either."""
+        """Take the job if there is room for it. Once `full` is True there is none for any other job either."""
         method, pace = waiting.method, self._pace
         cost = pace.costs.expected(method)
         size = len(waiting.text or "")
+        # The first job is taken however long it is: alone it cannot get any shorter.
         if self.chosen and (
             self._seconds + cost > self._most_s
             or self._bytes + size > MAX_BATCH_BYTES
@@ -86,7 +91,7 @@ class Load:
         probe = not fits and not self._counts[method] and pace.may_probe(method, self._now)
         if not (fits or probe) or not pace.envelope_fits(self._now, self._seconds + cost):
             return False
-        self.chosen = (*self.chosen, waiting)
+        self.chosen.append(waiting)
         self._bytes += size
         self._seconds += cost
         self._costs[method] = self._costs.get(method, 0.0) + cost
@@ -97,6 +102,8 @@ class Load:
 
 @dataclass(slots=True)
 class _Flight:
+    """A request under way; `alone` while no other request shares the portal with it."""
+
     send: Send
     waiting: tuple[Waiting, ...]
     sent_at: float
@@ -104,9 +111,13 @@ class _Flight:
 
 
 class Exchange:
-    """The jobs of one push or reading, on their way through the `pace` they share with others."""
+    """The jobs of one push or reading, sent at the `pace` that all exchanges of the portal share.
+
+    `stopped` is the reason why nothing more is sent: the portal refuses the caller, or does not answer any more.
+    """
 
     def __init__(self, pace: Pace, *, patience: int = PATIENCE, reading: bool = False) -> None:
+        self.stopped: Refused | Unknown | None = None
         self._pace = pace
         self._reading = reading
         self._patience = patience
@@ -118,32 +129,26 @@ class Exchange:
         self._tickets = 0
         self._batches_in_a_row = 0
         self._batch_size = pace.limits.batch_size
-        self._stopped: Refused | Unknown | None = None
         self._met: set[str] = set()
 
     @property
     def remaining(self) -> int:
-        """Jobs offered and not settled."""
+        """Number of jobs offered and not settled."""
         return len(self._open)
 
     @property
     def in_flight(self) -> int:
-        """Requests sent and not answered."""
+        """Number of requests sent and not answered."""
         return len(self._flights)
 
-    @property
-    def stopped(self) -> Refused | Unknown | None:
-        """Why nothing more is sent: the portal refuses the caller, or does not answer any more."""
-        return self._stopped
-
     def counts(self) -> Mapping[str, int]:
-        """Return the jobs that wait, by method."""
-        return {**self._queue.counts()}
+        """Return the number of waiting jobs by method."""
+        return self._queue.counts()
 
     def flying(self, now: float) -> tuple[Flying, ...]:
-        """Return the requests in flight, as a forecast takes them."""
+        """Return the requests in flight, in the form that a forecast takes."""
         return tuple(
-            Flying(counts=Tally(job.command.budget_key for job in f.send.jobs), age_s=now - f.sent_at)
+            Flying(counts=Counter(job.command.budget_key for job in f.send.jobs), age_s=now - f.sent_at)
             for f in self._flights.values()
         )
 
@@ -154,10 +159,10 @@ class Exchange:
     def offer(self, jobs: Iterable[Job], *, single: bool = False) -> Settled:
         """Take in jobs, each id once; return those that are settled at once because they can never be sent.
 
-        With `single` every job becomes a call of its own. Raises ValueError for an id offered before, or an `after`
-        that names a job not offered.
+        With `single` every job becomes a call of its own. Raises ValueError for an id offered before, and for an
+        `after` that names a job that was not offered.
         """
-        settled: list[tuple[Job, Outcome]] = []
+        settled: list[tuple[Job, Reply]] = []
         for job in jobs:
             if job.id in self._open or job.id in self._done:
                 raise ValueError(f"job {job.id} was offered before")
@@ -176,24 +181,32 @@ class Exchange:
         return tuple(settled)
 
     def next(self, now: float) -> Send | Wait | Idle:
-        """Decide what happens next at monotonic time `now`; a Send counts as in flight from here on."""
-        if self._stopped is not None or not self._open:
-            return Wait(until=None, why="answers") if self._flights else Idle(stopped=self._stopped)
+        """Decide what happens next at monotonic time `now`. A Send counts as in flight from here on."""
+        if self.stopped is not None or not self._open:
+            return Wait(until=None, why="answers") if self._flights else Idle(stopped=self.stopped)
         if not self._pace.lanes.free:
             return Wait(until=None, why="answers")
         pause = self._pace.paused_until
         if pause is not None and now < pause:
             return Wait(until=pause, why="pause after a fault")
         self._queue.wake(now)
-        chosen, single = self._choose(now)
-        if chosen:
-            return self._launch(chosen, now, single=single)
+        # Neither kind may starve the other: single calls have a turn after every few batches.
+        single_first = self._batches_in_a_row >= _SINGLE_EVERY
+        for single in (single_first, not single_first):
+            chosen = self._pick_single(now) if single else self._pick_batch(now)
+            if chosen:
+                self._batches_in_a_row = 0 if single else self._batches_in_a_row + 1
+                return self._launch(chosen, now, single=single)
         if self._hopeless():
-            return Idle(stopped=self._stopped)
+            return Idle(stopped=self.stopped)
         return self._wait(now)
 
+    def departed(self, ticket: int, now: float) -> None:
+        """Note that the request leaves now, after its wait for the gate and the journal."""
+        self._flights[ticket].sent_at = now
+
     def answered(self, ticket: int, now: float, answer: Answer) -> Settled:
-        """Take in the answer to a request; return the jobs it settles, with their final outcomes."""
+        """Take in the answer to a request; return the jobs it settles, with their final replies."""
         flight = self._flights.pop(ticket)
         send, whole = flight.send, answer.whole
         match whole:
@@ -207,8 +220,9 @@ class Exchange:
                 self._pace.refused_for_rate(send.costs)
                 self._refusals += 1
                 if self._refusals >= _REFUSALS_PER_FAULT * self._patience:
-                    self._stopped = Unknown(reason="the portal finds every request one too many")
+                    self.stopped = Unknown(reason="the portal finds every request one too many")
             case Refused(reach="method"):
+                # The envelope itself is out of operating time, although no portal is known to count it.
                 self._pace.withdrawn(send.costs)
                 self._pace.blocked(ENVELOPE, batched=False, now=now)
                 self._queue.put_back(flight.waiting, sent=True)
@@ -217,24 +231,19 @@ class Exchange:
                 self._learn(flight, answer, now)
         return self._decide(flight, answer, now)
 
-    def knows(self, ticket: int) -> bool:
-        """Say whether the request is in flight."""
-        return ticket in self._flights
+    def drop(self, ticket: int, now: float, *, departed: bool) -> None:
+        """Give up a request that did not come to its end; does nothing if it was answered.
 
-    def departed(self, ticket: int, now: float) -> None:
-        """Take note that the request leaves now, after its wait for the gate and the journal."""
-        self._flights[ticket].sent_at = now
-
-    def abandon(self, ticket: int, now: float) -> None:
-        """Give up a request in flight without waiting for its answer; its jobs stay unsettled."""
-        flight = self._flights.pop(ticket)
-        self._pace.lost(flight.send.costs, batched=not flight.send.single, sent_at=flight.sent_at, now=now)
-
-    def withdraw(self, ticket: int) -> None:
-        """Put back the jobs of a Send that did not go out."""
-        flight = self._flights.pop(ticket)
-        self._pace.withdrawn(flight.send.costs)
-        self._queue.put_back(flight.waiting)
+        If it had left, its commands may run and count, and its jobs stay unsettled. Otherwise they wait again.
+        """
+        flight = self._flights.pop(ticket, None)
+        if flight is None:
+            return
+        if departed:
+            self._pace.lost(flight.send.costs, batched=not flight.send.single, sent_at=flight.sent_at, now=now)
+        else:
+            self._pace.withdrawn(flight.send.costs)
+            self._queue.put_back(flight.waiting)
 
     def give_back(self) -> Settled:
         """Settle, as not sent, the jobs that went out before, were not executed and now wait again.
@@ -242,25 +251,15 @@ class Exchange:
         For the end of a push that stops early: what was written down as intended is then known not to have happened.
         """
         refused = Refused(code=NOT_SENT, description="stopped before it was sent again", reach="rate", transient=True)
-        settled: list[tuple[Job, Outcome]] = []
+        settled: list[tuple[Job, Reply]] = []
         for waiting in self._queue.take_sent():
-            outcome: Outcome = refused
-            if waiting.doubt is not None:
-                outcome = Unknown(reason=waiting.doubt, ended=waiting.ended)
-            settled += self._settle(waiting.job, outcome)
+            lost = waiting.doubt is not None
+            settled += self._settle(
+                waiting.job, Unknown(reason=waiting.doubt or "", ended=waiting.ended) if lost else refused
+            )
         return tuple(settled)
 
-    def _choose(self, now: float) -> tuple[tuple[Waiting, ...], bool]:
-        """Pick the jobs of the next request: singles have their turn after every few batches."""
-        single_first = self._batches_in_a_row >= _SINGLE_EVERY
-        for single in (single_first, not single_first):
-            chosen = self._pick_single(now) if single else self._pick_batch(now)
-            if chosen:
-                self._batches_in_a_row = 0 if single else self._batches_in_a_row + 1
-                return chosen, single
-        return (), False
-
-    def _pick_single(self, now: float) -> tuple[Waiting, ...]:
+    def _pick_single(self, now: float) -> Sequence[Waiting]:
         for waiting in self._queue.singles():
             method = waiting.method
             if self._pace.fits(method, now, self._pace.costs.expected(method)) or self._pace.may_probe(method, now):
@@ -268,41 +267,37 @@ class Exchange:
                 return (waiting,)
         return ()
 
-    def _pick_batch(self, now: float) -> tuple[Waiting, ...]:
-        lonely = self._pick_suspects(now)
-        if lonely:
+    def _pick_batch(self, now: float) -> Sequence[Waiting]:
+        if lonely := self._pick_suspects(now):
             return lonely
-        load = Load(self._pace, now, self._batch_size, seconds=self._fair_s(now))
+        batch = Batch(self._pace, now, self._batch_size, seconds=self._fair_s(now))
         closed: set[str] = set()
-        while (waiting := self._queue.first(without=closed)) is not None:
-            if load.full:
-                break
-            if load.takes(waiting):
+        while not batch.full and (waiting := self._queue.first(without=closed)) is not None:
+            if batch.takes(waiting):
                 self._queue.take(waiting)
             else:
+                # Methods have budgets of their own: when adds must wait, updates and deletes go on.
                 closed.add(waiting.method)
-        return load.chosen
+        return batch.chosen
 
     def _fair_s(self, now: float) -> float:
-        """Return what one of the last batches may take, so that all lanes come to their end at the same time."""
+        """Return how long one of the last batches may take, so that all lanes end at the same time."""
         costs, flights = self._pace.costs, self._flights.values()
         left_s = sum(count * costs.expected(method) for method, count in self._queue.counts().items())
         flying_s = sum(max(0.0, flight.send.expected_s - (now - flight.sent_at)) for flight in flights)
         shortest = _SHORTEST_SHARE_S if flights else _SHORTEST_ALONE_S
         return max(shortest, (left_s + flying_s) / self._pace.lanes.allowed)
 
-    def _pick_suspects(self, now: float) -> tuple[Waiting, ...]:
+    def _pick_suspects(self, now: float) -> Sequence[Waiting]:
         """Pick jobs that a lost request left in doubt: a small group, or one that was lost more than once."""
-        load = Load(self._pace, now, min(_SUSPECTS, self._batch_size))
+        batch = Batch(self._pace, now, min(_SUSPECTS, self._batch_size))
         for waiting in self._queue.suspects():
-            if waiting.lonely and load.chosen:
-                continue
-            if load.full or not load.takes(waiting):
+            if (waiting.lonely and batch.chosen) or batch.full or not batch.takes(waiting):
                 continue
             self._queue.take(waiting)
             if waiting.lonely:
                 break
-        return load.chosen
+        return batch.chosen
 
     def _launch(self, chosen: Sequence[Waiting], now: float, *, single: bool) -> Send:
         costs: dict[str, float] = {}
@@ -313,6 +308,7 @@ class Exchange:
             ticket=self._tickets,
             jobs=tuple(waiting.job for waiting in chosen),
             single=single,
+            # Keys that are numbers would become a PHP list, and gaps in it would shift the answers (PORTAL.md 2.1).
             keys=() if single else tuple(f"c{index}" for index in range(len(chosen))),
             texts=tuple(waiting.text for waiting in chosen if waiting.text is not None),
             costs=costs,
@@ -327,18 +323,18 @@ class Exchange:
         return send
 
     def _hopeless(self) -> bool:
-        """Stop when nothing is left but methods that the portal refuses however long they are left alone."""
+        """Stop, and return True, when only methods are left that the portal refuses after every wait."""
         methods = [method for method, _ in self._queue.methods()]
         if self._flights or not methods or self._queue.resend_at() is not None:
             return False
         if any(m not in self._met or self._pace.operating.refusals(m) < _REFUSED_PROBES for m in methods):
             return False
         said = f"{', '.join(dict.fromkeys(methods))} still refused after {_REFUSED_PROBES} ever longer waits"
-        self._stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
+        self.stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
         return True
 
     def _wait(self, now: float) -> Wait:
-        """Say until when nothing can be sent, and for what."""
+        """Return until when nothing can be sent, and why."""
         times: list[tuple[float, str, str | None]] = []
         for method, single in self._queue.methods():
             if self._pace.untried(method):
@@ -354,34 +350,34 @@ class Exchange:
         until, why, waited = min(times, key=lambda one: one[:2])
         if until <= now and self._pace.lanes.in_flight:
             return Wait(until=None, why="answers")
-        # Two clocks may disagree by a rounding: never wait for a moment that has come.
+        # Two clocks may disagree by a rounding: never wait for a moment that has passed.
         return Wait(until=max(until, now + _SHORTEST_WAIT_S), why=why, method=waited)
 
     def _decide(self, flight: _Flight, answer: Answer, now: float) -> Settled:
-        settled: list[tuple[Job, Outcome]] = []
+        settled: list[tuple[Job, Reply]] = []
         back: list[Waiting] = []
         blocked: set[str] = set()
-        for waiting, outcome in zip(flight.waiting, answer.outcomes, strict=True):
-            match outcome:
+        for waiting, reply in zip(flight.waiting, answer.replies, strict=True):
+            match reply:
                 case Refused(reach="rate") | Refused(reach="method", transient=True):
-                    if outcome.reach == "method":
+                    if reply.reach == "method":
                         blocked.add(waiting.method)
                     back.append(waiting)
-                case Refused(code="ERROR_BATCH_LENGTH_EXCEEDED") if len(answer.outcomes) > 1:
-                    self._batch_size = min(self._batch_size, max(1, len(answer.outcomes) // 2))
+                case Refused(code="ERROR_BATCH_LENGTH_EXCEEDED") if len(answer.replies) > 1:
+                    self._batch_size = min(self._batch_size, max(1, len(answer.replies) // 2))
                     back.append(waiting)
                 case Refused(reach="portal"):
-                    # While reading, a scope that is missing for one method of a batch is that method's affair.
+                    # While reading, a missing scope for one method of a batch concerns that method alone.
                     if answer.whole is not None or not self._reading:
-                        self._stopped = outcome
-                    settled += self._settle(waiting.job, outcome)
+                        self.stopped = reply
+                    settled += self._settle(waiting.job, reply)
                 case Unknown() if waiting.job.repeatable and waiting.losses < _RESENDS:
                     pause = _RESEND_AFTER_S * 2**waiting.losses
-                    self._queue.resend(waiting, at=now + pause, doubt=outcome)
+                    self._queue.resend(waiting, at=now + pause, doubt=reply)
                 case Unknown():
-                    settled += self._settle(waiting.job, replace(outcome, ended=outcome.ended and waiting.ended))
+                    settled += self._settle(waiting.job, replace(reply, ended=reply.ended and waiting.ended))
                 case _:
-                    settled += self._settle(waiting.job, outcome)
+                    settled += self._settle(waiting.job, reply)
         self._met |= blocked
         for method in sorted(blocked):
             self._pace.blocked(method, batched=not flight.send.single, now=now)
@@ -390,9 +386,9 @@ class Exchange:
 
     def _learn(self, flight: _Flight, answer: Answer, now: float) -> None:
         self._faults = self._refusals = 0
-        jobs = zip(flight.send.jobs, answer.outcomes, strict=True)
+        jobs = zip(flight.send.jobs, answer.replies, strict=True)
         self._pace.answered(
-            [Executed(method=job.command.budget_key, outcome=outcome) for job, outcome in jobs],
+            [Executed(method=job.command.budget_key, reply=reply) for job, reply in jobs],
             time=answer.time,
             batched=not flight.send.single,
             sent_at=flight.sent_at,
@@ -403,18 +399,23 @@ class Exchange:
 
     def _fault(self, why: Unknown) -> None:
         self._faults += 1
-        if self._faults >= self._patience and self._stopped is None:
-            self._stopped = why
+        if self._faults >= self._patience and self.stopped is None:
+            self.stopped = why
 
-    def _settle(self, job: Job, outcome: Outcome) -> Settled:
-        """Settle a job, and with it those that waited for it when it was not done."""
-        settled: list[tuple[Job, Outcome]] = []
-        pending: list[tuple[Job, Outcome]] = [(job, outcome)]
+    def _settle(self, job: Job, reply: Reply) -> Settled:
+        """Settle a job, and with it those that wait for it if it was not done.
+
+        The one place that judges whether an answer is believed: a sentence in place of a result is a refusal.
+        """
+        if isinstance(reply, Done) and not believed(job.command, reply):
+            reply = Refused(code=UNEXPECTED, description=str(reply.result)[:_SHOWN])
+        settled: list[tuple[Job, Reply]] = []
+        pending: list[tuple[Job, Reply]] = [(job, reply)]
         while pending:
             one, what = pending.pop(0)
             settled.append((one, what))
             self._open.discard(one.id)
-            self._done[one.id] = one.done_by(what)
+            self._done[one.id] = isinstance(what, Done)
             if self._done[one.id]:
                 self._queue.release(one.id)
             else:

@@ -1,25 +1,25 @@
-"""The jobs of an exchange that wait: in order within each method, set back after a loss, held behind another job.
+"""Jobs that wait for their turn, and what the exchange may decide about them.
 
-Pure bookkeeping; which job goes, and what becomes of it, is decided by the exchange.
+Pure bookkeeping: jobs are kept in order within each method, set back after a lost request, held behind another job.
+Which job goes next, and what becomes of it, is decided by the exchange.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter as Tally
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
-from syncd.portal.line.wire import Command, Done, Outcome, Refused, Unknown
+from syncd.portal.line.wire import Command, Refused, Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One command to be executed once. `repeatable`: executing it twice does no harm (update, delete, read).
+    """One command to be executed once.
 
-    `after` are the ids of jobs that must be done first. `careful` marks a job that was unknown in an earlier push: it
-    travels by itself, so that it can spoil no other. `believes` says whether an answer means that it was done, for a
-    refusal may look like a result (PORTAL.md 4.3).
+    `repeatable` means that executing it twice does no harm (update, delete, read). `after` holds the ids of jobs that
+    must be done first. A `careful` job was unknown in an earlier push: it travels by itself and can spoil no other.
     """
 
     id: int
@@ -27,19 +27,14 @@ class Job:
     repeatable: bool
     after: tuple[int, ...] = ()
     careful: bool = False
-    believes: Callable[[Done], bool] | None = None
-
-    def done_by(self, outcome: Outcome) -> bool:
-        """Say whether `outcome` means that the job was done."""
-        return isinstance(outcome, Done) and (self.believes is None or self.believes(outcome))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Waiting:
     """A job that waits. `text` is its batch form, None when it must travel as a call of its own.
 
-    `sent` tells that it went out before, `losses` how often its fate was unknown then, `doubt` why the last time;
-    `ended` is False when one of those requests may still be at work.
+    `sent` is True once it has gone out, `losses` counts the times its fate was unknown then, and `doubt` is the reason
+    of the last one. `ended` is False while one of those requests may still be at work.
     """
 
     seq: int
@@ -50,15 +45,14 @@ class Waiting:
     losses: int = 0
     doubt: str | None = None
     ended: bool = True
+    single: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.single = self.text is None
 
     def __lt__(self, other: Waiting) -> bool:
-        """Order by age; a heap asks it many times for every job."""
+        """Order by age. Called by the heap many times per job, so it compares one field only."""
         return self.seq < other.seq
-
-    @property
-    def single(self) -> bool:
-        """Whether the job must travel as a call of its own."""
-        return self.text is None
 
     @property
     def lonely(self) -> bool:
@@ -73,7 +67,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Send these jobs in one request. `keys` and `texts` are the batch's; a single call has none."""
+    """Send these jobs in one request. `keys` and `texts` are those of a batch; a single call has none.
+
+    `costs` are the expected seconds by method, `expected_s` their sum.
+    """
 
     ticket: int
     jobs: tuple[Job, ...]
@@ -86,9 +83,9 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Nothing may be sent before monotonic time `until`, or before an answer comes when it is None.
+    """Send nothing before monotonic time `until`, or before the next answer if it is None.
 
-    `method` is the one whose operating time is waited for, None when it is something else.
+    `method` is the one whose operating time is used up, None when the reason is another.
     """
 
     until: float | None
@@ -98,7 +95,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idle:
-    """Nothing is left to send and nothing is in flight; `stopped` tells why, when jobs remain."""
+    """Nothing is left to send and nothing is in flight; `stopped` is the reason when jobs remain."""
 
     stopped: Refused | Unknown | None = None
 
@@ -115,7 +112,7 @@ class Queue:
         self._seq = 0
 
     def add(self, job: Job, text: str | None, *, behind: Collection[int]) -> None:
-        """Put a new job at the end; held until `release` of every job in `behind`."""
+        """Put a new job at the end; it is held until `release` was called for every job in `behind`."""
         self._seq += 1
         waiting = Waiting(seq=self._seq, job=job, text=text, method=job.command.budget_key)
         if not behind:
@@ -126,7 +123,7 @@ class Queue:
             self._followers.setdefault(one, []).append(job.id)
 
     def release(self, done: int) -> None:
-        """Let go the jobs that waited for job `done`, and now for no other."""
+        """Make ready the jobs that waited for job `done` and wait for no other now."""
         for follower in self._followers.pop(done, ()):
             if follower in self._held:
                 waiting, behind = self._held[follower]
@@ -141,13 +138,13 @@ class Queue:
         return tuple(self._held.pop(one)[0].job for one in followers if one in self._held)
 
     def put_back(self, back: Iterable[Waiting], *, sent: bool = False) -> None:
-        """Put jobs that did not run back to where they were; `sent` when they went out."""
+        """Put jobs that did not run back in their old places; `sent` if they went out."""
         for waiting in back:
             waiting.sent = waiting.sent or sent
             self._push(waiting)
 
     def resend(self, waiting: Waiting, *, at: float, doubt: Unknown) -> None:
-        """Put back a job whose fate is unknown, not to go before `at`."""
+        """Put back a job whose fate is unknown; it is not ready before `at`."""
         waiting.sent, waiting.doubt = True, doubt.reason
         waiting.ended = waiting.ended and doubt.ended
         waiting.losses += 1
@@ -159,7 +156,7 @@ class Queue:
             self._push(heapq.heappop(self._resends)[1])
 
     def resend_at(self) -> float | None:
-        """Return when the next job's pause is over, None when there is none."""
+        """Return when the next pause of a job is over, None if there is none."""
         return self._resends[0][0] if self._resends else None
 
     def first(self, *, without: Collection[str]) -> Waiting | None:
@@ -176,7 +173,7 @@ class Queue:
         return tuple(sorted(self._suspects))
 
     def take(self, waiting: Waiting) -> None:
-        """Take a job out that `first`, `singles` or `suspects` gave."""
+        """Take out a job that `first`, `singles` or `suspects` returned."""
         if waiting.suspect:
             self._suspects.remove(waiting)
         else:
@@ -189,23 +186,24 @@ class Queue:
         ready = {key for key, heap in self._ready.items() if heap}
         return tuple(sorted(ready | {(waiting.method, False) for waiting in self._suspects}))
 
-    def counts(self) -> Tally[str]:
-        """Return how many jobs wait, by method."""
-        tally = Tally({method: 0 for method, _ in self._ready})
+    def counts(self) -> Counter[str]:
+        """Return the number of waiting jobs by method."""
+        counts = Counter({method: 0 for method, _ in self._ready})
         for (method, _), heap in self._ready.items():
-            tally[method] += len(heap)
+            counts[method] += len(heap)
         others = [*self._suspects, *(w for _, w in self._resends), *(w for w, _ in self._held.values())]
-        tally.update(waiting.method for waiting in others)
-        return tally
+        counts.update(waiting.method for waiting in others)
+        return counts
 
     def take_sent(self) -> tuple[Waiting, ...]:
-        """Take out all jobs that went out before, oldest first."""
+        """Take out all jobs that have gone out before, oldest first."""
         taken = [waiting for waiting in self._suspects if waiting.sent] + [waiting for _, waiting in self._resends]
         self._suspects = [waiting for waiting in self._suspects if not waiting.sent]
         self._resends = []
         for key, heap in self._ready.items():
             if any(waiting.sent for waiting in heap):
                 taken += [waiting for waiting in heap if waiting.sent]
+                # A sorted list is a heap.
                 self._ready[key] = sorted(waiting for waiting in heap if not waiting.sent)
         return tuple(sorted(taken))
 

@@ -1,13 +1,14 @@
-"""One push or one reading on its way: asks the exchange what to do, does it, and reports what came of it.
+"""One push or reading on its way: asks the exchange what to do, does it, and reports the answers back.
 
-All waiting happens here. Before a batch leaves, its intents are durable; when a journal fails, nothing more leaves.
+All waiting happens here. Before a batch leaves, its intents are durable; once a journal fails, nothing more leaves.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter as Counts
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Protocol
@@ -19,9 +20,9 @@ from syncd.clock import Clock
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Idle, Job, Send, Wait
 from syncd.portal.limits.gate import RequestGate
-from syncd.portal.line.answers import Answer, RawAnswer, read_batch, read_single, scrubbed
+from syncd.portal.line.answers import Answer, read_batch, read_single, scrubbed
 from syncd.portal.line.transport import Credential, Transport, TransportFault
-from syncd.portal.line.wire import NOT_SENT, Outcome, Refused, Unknown, encode_batch, encode_single
+from syncd.portal.line.wire import NOT_SENT, Refused, Reply, Unknown, encode_batch, encode_single
 
 _LOGGED_WAIT_S = 5.0
 
@@ -32,10 +33,10 @@ class Journal(Protocol):
     """Where a push writes down what it is about to do, and what became of it."""
 
     async def intend(self, jobs: Sequence[Job]) -> None:
-        """Make it durable that these jobs are about to be sent; may come again for a job sent again."""
+        """Make it durable that these jobs are about to be sent. A job that is sent again comes again."""
         ...
 
-    async def settle(self, outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+    async def settle(self, replies: Sequence[tuple[Job, Reply]]) -> None:
         """Make durable what became of jobs: once per job, in one transaction.
 
         Jobs refused here (codes unsendable, dependency) may come without ever having been intended.
@@ -43,60 +44,29 @@ class Journal(Protocol):
         ...
 
 
-class Bell:
-    """Wakes every session of a portal when any of them got an answer."""
+@dataclass(slots=True, kw_only=True)
+class Traffic:
+    """What sessions have sent and waited so far, for progress, reports and metrics; `above` counts it as well."""
 
-    def __init__(self) -> None:
-        self.event = asyncio.Event()
+    above: Traffic | None = None
+    requests: int = 0
+    commands: int = 0
+    refused_rate: int = 0
+    waited_s: float = 0.0
+    waiting: tuple[str, float | None] | None = None
+    pushes: list[tuple[Exchange, int]] = field(default_factory=list)
 
-    def ring(self) -> None:
-        """Wake who waits for the present event; who comes later waits for the next."""
-        self.event.set()
-        self.event = asyncio.Event()
-
-
-class Tally:
-    """What sessions did so far: numbers for progress, reports and metrics; `above` counts it too."""
-
-    def __init__(self, above: Tally | None = None) -> None:
-        self.above = above
-        self.requests = 0
-        self.commands = 0
-        self.refused_rate = 0
-        self.waited_s = 0.0
-        self.waiting: tuple[str, float | None] | None = None
-        self.pushes: list[tuple[Exchange, int]] = []
-
-    def chain(self) -> tuple[Tally, ...]:
-        """Return this tally and those above it."""
+    def chain(self) -> tuple[Traffic, ...]:
+        """Return this traffic and those above it."""
         return (self,) if self.above is None else (self, *self.above.chain())
 
-
-class Turns:
-    """Whose turn it is among the sessions of one portal: who has sent longest ago goes first.
-
-    Without turns the session that fills the lanes would be the first to see one fall free, every time.
-    """
-
-    def __init__(self) -> None:
-        self._order: list[Session] = []
-
-    def join(self, session: Session) -> None:
-        """Take in a session; it has sent nothing yet, so it comes first."""
-        self._order.insert(0, session)
-
-    def leave(self, session: Session) -> None:
-        """Forget a session that has ended."""
-        self._order.remove(session)
-
-    def served(self, session: Session) -> None:
-        """Take note that the session sent something: it comes last now."""
-        self._order.remove(session)
-        self._order.append(session)
-
-    def before(self, session: Session) -> tuple[Session, ...]:
-        """Return the sessions whose turn comes before this one's."""
-        return tuple(self._order[: self._order.index(session)])
+    def add(self, *, requests: int = 0, commands: int = 0, refused_rate: int = 0, waited_s: float = 0.0) -> None:
+        """Count something here and above."""
+        for one in self.chain():
+            one.requests += requests
+            one.commands += commands
+            one.refused_rate += refused_rate
+            one.waited_s += waited_s
 
 
 class Line:
@@ -109,87 +79,90 @@ class Line:
         self._timeout_s = timeout_s
 
     async def ask(self, send: Send) -> Answer:
-        """Send the jobs and return what the portal, or the line, made of them; never raises for their faults."""
+        """Send the jobs and return the answer. A fault of the line is an answer too; none is raised."""
         authorization = self._credential.parameters()
+        if send.single:
+            method, body = send.jobs[0].command.method, encode_single(send.jobs[0].command, authorization)
+        else:
+            method, body = "batch", encode_batch(dict(zip(send.keys, send.texts, strict=True)), authorization)
         try:
-            if send.single:
-                command = send.jobs[0].command
-                raw = await self._post(command.method, encode_single(command, authorization))
-                answer = read_single(raw)
-            else:
-                texts = dict(zip(send.keys, send.texts, strict=True))
-                raw = await self._post("batch", encode_batch(texts, authorization))
-                answer = read_batch(raw, send.keys)
+            raw = await self._transport.post(method, body, self._timeout_s)
         except TransportFault as fault:
             failure: Refused | Unknown = Unknown(reason=fault.detail)
             if not fault.reached:
                 failure = Refused(code=NOT_SENT, description=fault.detail, reach="rate", transient=True)
-            lost = Answer(outcomes=(failure,) * len(send.jobs), whole=failure)
+            lost = Answer(replies=(failure,) * len(send.jobs), whole=failure)
             return scrubbed(lost, self._credential.scrub)
-        if any(isinstance(outcome, Refused) and outcome.reach == "rate" for outcome in answer.outcomes):
+        answer = read_single(raw) if send.single else read_batch(raw, send.keys)
+        if any(isinstance(reply, Refused) and reply.reach == "rate" for reply in answer.replies):
             self.gate.refused()
         else:
             self.gate.answered()
         return scrubbed(answer, self._credential.scrub)
 
-    async def _post(self, method: str, body: bytes) -> RawAnswer:
-        return await self._transport.post(method, body, self._timeout_s)
+
+@dataclass(slots=True, kw_only=True)
+class Channel:
+    """What all sessions of one portal share.
+
+    `turns` holds them in the order in which they were served, the longest ago first: without it the session that
+    fills the lanes would be the first to see one fall free, every time.
+    """
+
+    clock: Clock
+    line: Line
+    turns: list[Session] = field(default_factory=list)
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ring(self) -> None:
+        """Wake every session that waits for `bell`; those that come later wait for the next one."""
+        self.bell.set()
+        self.bell = asyncio.Event()
 
 
 class Session:
-    """Drives one exchange to its end. Without a journal it reads."""
+    """Drives one exchange to its end. Without a journal it reads, and keeps the replies in `replies`."""
 
     def __init__(
-        self,
-        exchange: Exchange,
-        line: Line,
-        clock: Clock,
-        *,
-        bell: Bell,
-        turns: Turns,
-        tally: Tally,
-        journal: Journal | None,
-        stop: asyncio.Event,
+        self, exchange: Exchange, channel: Channel, traffic: Traffic, *, journal: Journal | None, stop: asyncio.Event
     ) -> None:
-        self.outcomes: dict[int, Outcome] = {}
-        self.tally = Tally()
-        self._shared = tally
+        self.replies: dict[int, Reply] = {}
+        self.traffic = Traffic(above=traffic)
         self._exchange = exchange
-        self._line = line
-        self._clock = clock
-        self._bell = bell
-        self._turns = turns
+        self._channel = channel
+        self._clock = channel.clock
         self._journal = journal
         self._stop = stop
         self._failure: BaseException | None = None
         self._flights: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Send until nothing is left, or it is stopped; what was in flight then is settled first.
+        """Send until nothing is left, or the stop is set; then settle what is still in flight.
 
-        Raises what the journal raised; on cancellation the requests in flight are given up, their jobs unsettled.
+        Raises what the journal raised. On cancellation the requests in flight are given up, their jobs unsettled.
         """
-        self._turns.join(self)
+        turns = self._channel.turns
+        turns.insert(0, self)
         watch = asyncio.create_task(self._ring_on_stop())
         try:
             while not self._halted():
-                rung = self._bell.event
+                # Taken before deciding: an answer that comes in between must not be missed.
+                bell = self._channel.bell
                 now = self._clock.monotonic()
-                for other in self._turns.before(self):
+                for other in turns[: turns.index(self)]:
                     other.take_turn(now)
-                decision = self._exchange.next(now)
-                match decision:
+                match decision := self._exchange.next(now):
                     case Send():
                         self._fly(decision)
                     case Wait():
-                        await self._pass_time(decision, rung)
+                        await self._pass_time(decision, bell)
                     case Idle():
                         break
             while self._flights:
                 await asyncio.wait(self._flights)
         finally:
             watch.cancel()
-            self._turns.leave(self)
+            turns.remove(self)
             for flight in self._flights:
                 flight.cancel()
             await asyncio.gather(watch, *self._flights, return_exceptions=True)
@@ -198,24 +171,26 @@ class Session:
         await self.record(self._exchange.give_back())
 
     def take_turn(self, now: float) -> None:
-        """Send one request, if this session has one and may do so at monotonic time `now`."""
+        """Send one request, if this session has one and may send it at monotonic time `now`."""
         if not self._halted() and isinstance(send := self._exchange.next(now), Send):
             self._fly(send)
 
-    async def record(self, settled: Sequence[tuple[Job, Outcome]]) -> None:
-        """Keep final outcomes: in the journal when there is one, else in `outcomes`."""
+    async def record(self, settled: Sequence[tuple[Job, Reply]]) -> None:
+        """Keep final replies, in the journal first if there is one."""
         if not settled:
             return
         if self._journal is not None:
             await self._journal.settle(settled)
-        for job, outcome in settled:
-            self.outcomes[job.id] = outcome
+        for job, reply in settled:
+            self.replies[job.id] = reply
 
     def _halted(self) -> bool:
         return self._failure is not None or self._stop.is_set()
 
     def _fly(self, send: Send) -> None:
-        self._turns.served(self)
+        turns = self._channel.turns
+        turns.remove(self)
+        turns.append(self)
         flight = asyncio.create_task(self._flight(send))
         self._flights.add(flight)
         flight.add_done_callback(self._landed)
@@ -225,66 +200,48 @@ class Session:
         if not flight.cancelled() and (error := flight.exception()) is not None:
             # Only the journal raises in a flight: nothing more may leave, and run() raises it.
             self._failure = self._failure or error
-        self._bell.ring()
+        self._channel.ring()
 
     async def _flight(self, send: Send) -> None:
         departed = False
         try:
             waited_from = self._clock.monotonic()
-            await self._line.gate.acquire()
+            await self._channel.line.gate.acquire()
             if self._halted():
                 return
+            # After the gate: an intent is written only for a request that really leaves.
             if self._journal is not None:
                 await self._journal.intend(send.jobs)
             sent_at = self._clock.monotonic()
-            self._wait_over(sent_at - waited_from)
             self._exchange.departed(send.ticket, sent_at)
             departed = True
-            self._count(send)
-            answer = await self._line.ask(send)
-            self._report(send, answer, sent_at)
+            self.traffic.add(requests=1, commands=len(send.jobs), waited_s=sent_at - waited_from)
+            log.debug(events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1))
+            answer = await self._channel.line.ask(send)
             arrived = self._clock.monotonic()
             settled = self._exchange.answered(send.ticket, arrived, answer)
-            self._report_budgets(send, answer, arrived)
+            self._report(send, answer, sent_at, arrived)
             await self.record(settled)
         finally:
-            self._drop(send, departed=departed)
+            self._exchange.drop(send.ticket, self._clock.monotonic(), departed=departed)
 
-    def _drop(self, send: Send, *, departed: bool) -> None:
-        """Give up a request that did not come to its end; does nothing when it did."""
-        if not self._exchange.knows(send.ticket):
-            return
-        if departed:
-            self._exchange.abandon(send.ticket, self._clock.monotonic())
-        else:
-            self._exchange.withdraw(send.ticket)
-
-    def _count(self, send: Send) -> None:
-        for tally in (self.tally, *self._shared.chain()):
-            tally.requests += 1
-            tally.commands += len(send.jobs)
-        log.debug(events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1))
-
-    def _report(self, send: Send, answer: Answer, sent_at: float) -> None:
-        seconds = round(self._clock.monotonic() - sent_at, 3)
-        if answer.whole is None:
-            log.debug(events.BATCH_ANSWERED, commands=len(send.jobs), seconds=seconds)
-            return
-        if isinstance(answer.whole, Refused):
-            if answer.whole.reach == "rate" and answer.whole.code != NOT_SENT:
-                for tally in (self.tally, *self._shared.chain()):
-                    tally.refused_rate += 1
-            said = answer.whole.code or answer.whole.description
-        else:
-            said = answer.whole.reason
-        log.warning(events.BATCH_FAILED, commands=len(send.jobs), seconds=seconds, reason=said)
-
-    def _report_budgets(self, send: Send, answer: Answer, now: float) -> None:
-        """Tell of each method in an answer what it used of its limit; louder where the portal refused it."""
-        refused = Counts(
+    def _report(self, send: Send, answer: Answer, sent_at: float, now: float) -> None:
+        """Log what an answer said of the request, and of the limit of each method in it."""
+        commands, seconds = len(send.jobs), round(now - sent_at, 3)
+        match answer.whole:
+            case None:
+                log.debug(events.BATCH_ANSWERED, commands=commands, seconds=seconds)
+            case Unknown(reason=reason):
+                log.warning(events.BATCH_FAILED, commands=commands, seconds=seconds, reason=reason)
+            case Refused() as refusal:
+                if refusal.reach == "rate" and refusal.code != NOT_SENT:
+                    self.traffic.add(refused_rate=1)
+                said = refusal.code or refusal.description
+                log.warning(events.BATCH_FAILED, commands=commands, seconds=seconds, reason=said)
+        refused = Counter(
             job.command.budget_key
-            for job, outcome in zip(send.jobs, answer.outcomes, strict=True)
-            if isinstance(outcome, Refused) and outcome.reach == "method" and outcome.transient
+            for job, reply in zip(send.jobs, answer.replies, strict=True)
+            if isinstance(reply, Refused) and reply.reach == "method" and reply.transient
         )
         for method in dict.fromkeys(job.command.budget_key for job in send.jobs):
             if refused[method]:
@@ -304,19 +261,19 @@ class Session:
 
     async def _ring_on_stop(self) -> None:
         await self._stop.wait()
-        self._bell.ring()
+        self._channel.ring()
 
-    async def _pass_time(self, wait: Wait, rung: asyncio.Event) -> None:
+    async def _pass_time(self, wait: Wait, bell: asyncio.Event) -> None:
         """Wait for the moment, or for the bell: an answer of any session, or the stop."""
         if wait.until is None:
-            await rung.wait()
+            await bell.wait()
             return
         now = self._clock.monotonic()
         self._tell_waiting((wait.why, self._clock.now() + wait.until - now))
         if wait.until - now >= _LOGGED_WAIT_S and not self._exchange.in_flight:
             used = self._used(wait.method, now) if wait.method is not None else {}
             log.info(events.LIMIT_WAITED, why=wait.why, seconds=round(wait.until - now, 1), **used)
-        waits = [asyncio.ensure_future(rung.wait()), asyncio.ensure_future(self._clock.sleep(wait.until - now))]
+        waits = [asyncio.ensure_future(bell.wait()), asyncio.ensure_future(self._clock.sleep(wait.until - now))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -324,13 +281,10 @@ class Session:
                 one.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
             self._tell_waiting(None)
+        # With requests in flight the time is not lost: the portal works.
         if not self._exchange.in_flight:
-            self._wait_over(self._clock.monotonic() - now)
+            self.traffic.add(waited_s=self._clock.monotonic() - now)
 
     def _tell_waiting(self, waiting: tuple[str, float | None] | None) -> None:
-        for tally in self._shared.chain():
-            tally.waiting = waiting
-
-    def _wait_over(self, seconds: float) -> None:
-        for tally in (self.tally, *self._shared.chain()):
-            tally.waited_s += seconds
+        for one in self.traffic.chain():
+            one.waiting = waiting

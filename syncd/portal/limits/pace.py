@@ -15,7 +15,7 @@ from datetime import datetime
 from syncd.model.item import Json
 from syncd.portal.limits.costs import CostModel, LaneControl, measured, stamped
 from syncd.portal.limits.operating import Call, OperatingBudget
-from syncd.portal.line.wire import CallTime, Done, Outcome
+from syncd.portal.line.wire import CallTime, Done, Reply
 
 ENVELOPE = "batch"
 _SHORTEST_BATCH_S = 1.0
@@ -109,7 +109,7 @@ class Executed:
     """One command of an answered request: its method and what became of it."""
 
     method: str
-    outcome: Outcome
+    reply: Reply
 
 
 class Pace:
@@ -190,12 +190,12 @@ class Pace:
         alone: bool,
         costs: Mapping[str, float],
     ) -> None:
-        """Learn from an answer with one outcome per command; `alone`: nothing else was in flight all the while."""
+        """Learn from an answer with one reply per command; `alone`: nothing else was in flight all the while."""
         self.withdrawn(costs)
         self.clock.learn(time, now)
         began = time.start if time is not None and time.start else self.clock.at(sent_at)
         ended = max(began, self.clock.at(now))
-        seconds = measured([_time_of(command.outcome) for command in commands], now - sent_at)
+        seconds = measured([_time_of(command.reply) for command in commands], now - sent_at)
         slowdown = self._learn_costs(commands, seconds, alone=alone)
         for method in dict.fromkeys(command.method for command in commands):
             self._learn_operating(method, commands, seconds, batched=batched, began=began, ended=ended)
@@ -254,13 +254,13 @@ class Pace:
         usual = spent = 0.0
         grown = _growth(commands)
         for command, growth, took in zip(commands, grown, seconds, strict=True):
-            if not isinstance(command.outcome, Done):
+            if not isinstance(command.reply, Done):
                 continue
             if self._alone.known(command.method):
                 usual += self._alone.expected(command.method)
                 spent += took
             # Where stamps are blunt the counter's growth tells more, unless others made it grow as well.
-            blunt = alone and growth is not None and stamped(command.outcome.time) is None
+            blunt = alone and growth is not None and stamped(command.reply.time) is None
             cost = growth if blunt and growth is not None else took
             self.costs.learn(command.method, cost)
             if alone:
@@ -279,8 +279,8 @@ class Pace:
     ) -> None:
         calls = []
         for command, took in zip(commands, seconds, strict=True):
-            if command.method == method and isinstance(command.outcome, Done):
-                time = command.outcome.time or CallTime()
+            if command.method == method and isinstance(command.reply, Done):
+                time = command.reply.time or CallTime()
                 calls.append(Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=took))
         self.operating.observe(method, calls, batched=batched, began=began, ended=ended)
 
@@ -310,8 +310,8 @@ class Pace:
         self.clock = ServerClock(wall_offset_s + skew)
 
 
-def _time_of(outcome: Outcome) -> CallTime | None:
-    return outcome.time if isinstance(outcome, Done) else None
+def _time_of(reply: Reply) -> CallTime | None:
+    return reply.time if isinstance(reply, Done) else None
 
 
 def _growth(commands: Sequence[Executed]) -> tuple[float | None, ...]:
@@ -322,11 +322,11 @@ def _growth(commands: Sequence[Executed]) -> tuple[float | None, ...]:
     latest: dict[str, float | None] = {}
     grown: list[float | None] = []
     for command in commands:
-        time = _time_of(command.outcome)
+        time = _time_of(command.reply)
         used = time.operating if time is not None else None
         before = latest.get(command.method)
         spoiled = command.method in latest and before is None
         trusted = used is not None and before is not None and used > before
         grown.append(used - before if trusted and used is not None and before is not None else None)
-        latest[command.method] = None if spoiled or not isinstance(command.outcome, Done) else used
+        latest[command.method] = None if spoiled or not isinstance(command.reply, Done) else used
     return tuple(grown)

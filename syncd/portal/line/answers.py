@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
-from syncd.portal.line.wire import CallTime, Done, Json, Outcome, Reach, Refused, Unknown
+from syncd.portal.line.wire import CallTime, Done, Json, Reach, Refused, Reply, Unknown
 
 _LONGEST_TEXT = 600
 
@@ -30,12 +30,12 @@ class RawAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One outcome per command in the order sent, and the envelope's own time.
+    """One reply per command in the order sent, and the envelope's own time.
 
-    `whole` is set when the request as a whole failed; every outcome then says the same.
+    `whole` is set when the request as a whole failed; every reply then says the same.
     """
 
-    outcomes: tuple[Outcome, ...]
+    replies: tuple[Reply, ...]
     time: CallTime | None = None
     whole: Refused | Unknown | None = None
 
@@ -79,15 +79,15 @@ def read_batch(raw: RawAnswer, keys: Sequence[str]) -> Answer:
     """
     body, failure = _envelope(raw, batch=True)
     if failure is not None:
-        return Answer(outcomes=(failure,) * len(keys), whole=failure)
+        return Answer(replies=(failure,) * len(keys), whole=failure)
     result = body.get("result")
     if not isinstance(result, Mapping):
         # With no map at all nothing can be told of any command; an empty PHP array comes as [].
         unknown = Unknown(reason="the batch was answered without results", ended=True)
-        return Answer(outcomes=(unknown,) * len(keys), time=call_time(body.get("time")), whole=unknown)
+        return Answer(replies=(unknown,) * len(keys), time=call_time(body.get("time")), whole=unknown)
     maps = {name: _map(result.get(name)) for name in _MAPS}
-    outcomes = tuple(_nested(key, maps) for key in keys)
-    return Answer(outcomes=outcomes, time=call_time(body.get("time")))
+    replies = tuple(_nested(key, maps) for key in keys)
+    return Answer(replies=replies, time=call_time(body.get("time")))
 
 
 def read_single(raw: RawAnswer) -> Answer:
@@ -96,19 +96,19 @@ def read_single(raw: RawAnswer) -> Answer:
     if failure is not None:
         # A failure that reaches the request or the caller is told apart from one of this command alone.
         whole = failure if isinstance(failure, Unknown) or failure.reach in ("rate", "portal") else None
-        return Answer(outcomes=(failure,), whole=whole)
+        return Answer(replies=(failure,), whole=whole)
     time = call_time(body.get("time"))
     done = Done(result=body["result"], time=time, total=_count(body.get("total")), next=_count(body.get("next")))
-    return Answer(outcomes=(done,), time=time)
+    return Answer(replies=(done,), time=time)
 
 
 def scrubbed(answer: Answer, scrub: Callable[[str], str]) -> Answer:
     """Return the answer with the caller's secret taken out of every text that people may see."""
-    if all(isinstance(outcome, Done) for outcome in answer.outcomes):
+    if all(isinstance(reply, Done) for reply in answer.replies):
         return answer
-    outcomes = tuple(o if isinstance(o, Done) else _scrubbed(o, scrub) for o in answer.outcomes)
+    replies = tuple(o if isinstance(o, Done) else _scrubbed(o, scrub) for o in answer.replies)
     whole = None if answer.whole is None else _scrubbed(answer.whole, scrub)
-    return Answer(outcomes=outcomes, time=answer.time, whole=whole)
+    return Answer(replies=replies, time=answer.time, whole=whole)
 
 
 def _scrubbed(failure: Refused | Unknown, scrub: Callable[[str], str]) -> Refused | Unknown:
@@ -135,7 +135,7 @@ def call_time(value: Json) -> CallTime | None:
 _MAPS = ("result", "result_error", "result_total", "result_next", "result_time")
 
 
-def _nested(key: str, maps: Mapping[str, Mapping[str, Json]]) -> Outcome:
+def _nested(key: str, maps: Mapping[str, Mapping[str, Json]]) -> Reply:
     failed, done = key in maps["result_error"], key in maps["result"]
     if failed and done:
         return Unknown(reason="the batch gave both a result and an error for this command", ended=True)

@@ -22,8 +22,14 @@ from syncd.model.item import Json
 Reach = Literal["command", "method", "rate", "portal"]
 """How far a refusal reaches: this command, all commands of its method, the request as a whole, the caller."""
 
+Success = Literal["anything", "true", "id", "object"]
+"""Which result means that a command was done: any, exactly true, an id, or an object with the key id."""
+
 NOT_SENT = "not_sent"
 """Code of a refusal made here: the command is known not to have been executed, and may be sent at any later time."""
+
+UNEXPECTED = "unexpected"
+"""Code of a refusal made here: the answer is not the one that the command succeeds with; `description` is it."""
 
 DEPENDENCY = "dependency"
 """Code of a refusal made here: the job that this one waits for was not done."""
@@ -57,10 +63,14 @@ _MACRO = re.compile(r"\$(?:result|next|total|time|error)[^ \t\n\r\f]*?\[[^\]]+\]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One call of a portal method; `params` as the method wants them, booleans already as Y/N or 1/0."""
+    """One call of a portal method; `params` as the method wants them, booleans already as Y/N or 1/0.
+
+    `success` names the result that means that it was done: the portal puts some refusals into `result` (PORTAL.md 4.3).
+    """
 
     method: str
     params: Mapping[str, Json] = field(default_factory=dict)
+    success: Success = "anything"
 
     @property
     def budget_key(self) -> str:
@@ -115,7 +125,30 @@ class Unknown:
     ended: bool = False
 
 
-Outcome = Done | Refused | Unknown
+Reply = Done | Refused | Unknown
+
+
+def believed(command: Command, reply: Done) -> bool:
+    """Return True if the answer to `command` means that it was done."""
+    match command.success:
+        case "anything":
+            return True
+        case "true":
+            return reply.result is True
+        case "id":
+            return not isinstance(reply.result, Mapping) and created_id(reply) is not None
+        case "object":
+            return isinstance(reply.result, Mapping) and created_id(reply) is not None
+
+
+def created_id(reply: Done) -> int | None:
+    """Return the id that a create answered with, by itself or in an object; None if there is none."""
+    value = reply.result.get("id") if isinstance(reply.result, Mapping) else reply.result
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return None
+    # ASCII only: int() would read other digits that no portal writes.
+    number = int(value) if isinstance(value, int) or (value.isascii() and value.isdecimal()) else 0
+    return number if number > 0 else None
 
 
 @dataclass(slots=True)
@@ -325,18 +358,22 @@ __all__ = [
     "DEPENDENCY",
     "MAX_VARIABLES",
     "NOT_SENT",
+    "UNEXPECTED",
     "UNSENDABLE",
     "CallTime",
     "Command",
     "Done",
     "Json",
-    "Outcome",
     "Reach",
     "Refused",
+    "Reply",
+    "Success",
     "Unknown",
     "Written",
     "alone_because",
     "batch_form",
+    "believed",
+    "created_id",
     "encode_batch",
     "encode_command",
     "encode_single",

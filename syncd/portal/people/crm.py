@@ -10,15 +10,23 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from syncd.errors import EntryError
 from syncd.model.item import Json
-from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError
-from syncd.portal.line.wire import Command, Done, Outcome, Refused
+from syncd.portal.line.wire import Command, Done, Refused, Reply
+
+
+class Reader(Protocol):
+    """The part of the portal's client that look-ups need."""
+
+    async def read_many(self, commands: Sequence[Command]) -> tuple[Reply, ...]:
+        """Call methods that are safe to repeat; return their replies in the same order."""
+        ...
+
 
 OwnerType = Literal["contact", "company", "lead", "deal"]
 OWNER_TYPES: Mapping[OwnerType, tuple[int, str]] = {
@@ -177,7 +185,7 @@ class _ClientRow(msgspec.Struct, rename="upper"):
     email: Any = None
 
 
-async def read_clients(portal: Portal, wanted: Collection[Sought]) -> Clients:
+async def read_clients(portal: Reader, wanted: Collection[Sought]) -> Clients:
     """Look up everybody in `wanted`: 20 values or 50 ids a call, the calls in batches.
 
     Raises CommandRefusedError when the portal refuses a look-up, and the client's other errors.
@@ -234,7 +242,7 @@ def _calls(asked: Iterable[Sought]) -> Iterable[tuple[Sought, ...]]:
         yield from (tuple(group[at : at + _VALUES_PER_CALL]) for at in range(0, len(group), _VALUES_PER_CALL))
 
 
-async def _search(portal: Portal, calls: Sequence[tuple[Sought, ...]]) -> list[set[str]]:
+async def _search(portal: Reader, calls: Sequence[tuple[Sought, ...]]) -> list[set[str]]:
     """Return the links each call found."""
     commands = [
         Command(
@@ -244,25 +252,25 @@ async def _search(portal: Portal, calls: Sequence[tuple[Sought, ...]]) -> list[s
         for call in calls
     ]
     hits = []
-    for call, outcome in zip(calls, await portal.read_many(commands), strict=True):
-        result = _result("crm.duplicate.findbycomm", outcome)
+    for call, reply in zip(calls, await portal.read_many(commands), strict=True):
+        result = _result("crm.duplicate.findbycomm", reply)
         ids = result.get(call[0].type.upper()) if isinstance(result, Mapping) else None
         rows = list(ids.values()) if isinstance(ids, Mapping) else ids if isinstance(ids, list | tuple) else []
         hits.append({_code(call[0].type, int(str(one))) for one in rows if str(one).isdecimal()})
     return hits
 
 
-def _result(method: str, outcome: Outcome) -> Json:
-    match outcome:
+def _result(method: str, reply: Reply) -> Json:
+    match reply:
         case Done(result=result):
             return result
         case Refused():
-            raise CommandRefusedError(method, outcome)
+            raise CommandRefusedError(method, reply)
         case _:
-            raise CommandRefusedError(method, Refused(code="", description=f"no usable answer: {outcome.reason}"))
+            raise CommandRefusedError(method, Refused(code="", description=f"no usable answer: {reply.reason}"))
 
 
-async def _read(portal: Portal, codes: Collection[str], known: dict[str, Client]) -> None:
+async def _read(portal: Reader, codes: Collection[str], known: dict[str, Client]) -> None:
     """Read the clients with these links; a row that was not asked for is left aside (PORTAL.md 6.4)."""
     commands: list[tuple[OwnerType, Command]] = []
     for owner_type, (_, letters) in OWNER_TYPES.items():
@@ -274,9 +282,9 @@ async def _read(portal: Portal, codes: Collection[str], known: dict[str, Client]
                 "order": {"ID": "ASC"},
             }
             commands.append((owner_type, Command(method=f"crm.{owner_type}.list", params=params)))
-    outcomes = await portal.read_many([command for _, command in commands])
-    for (owner_type, command), outcome in zip(commands, outcomes, strict=True):
-        result = _result(command.method, outcome)
+    replies = await portal.read_many([command for _, command in commands])
+    for (owner_type, command), reply in zip(commands, replies, strict=True):
+        result = _result(command.method, reply)
         rows = result.values() if isinstance(result, Mapping) else result if isinstance(result, list | tuple) else ()
         for row in rows:
             client = _client(owner_type, row)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,10 +22,9 @@ from syncd import events
 from syncd.errors import EntryError
 from syncd.model import zones
 from syncd.model.item import Json, Place
-from syncd.portal.client import Portal
 from syncd.portal.line.answers import portal_error
 from syncd.portal.line.wire import Command, Done, Refused
-from syncd.portal.people.crm import Clients
+from syncd.portal.people.crm import Clients, Reader
 
 T = TypeVar("T")
 _CANDIDATES = 3
@@ -258,7 +257,25 @@ class _SectionRow(msgspec.Struct, rename="upper"):
     perm: Any = None
 
 
-async def read_directory(portal: Portal, *, now: float, groups: bool) -> Directory:
+class PageReader(Reader, Protocol):
+    """The part of the portal's client that reading a directory needs."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of the portal, fit for messages."""
+        ...
+
+    @property
+    def server_offset_s(self) -> int | None:
+        """UTC offset of the server zone in seconds; None before the first answer."""
+        ...
+
+    async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
+        """Return all rows of a list method."""
+        ...
+
+
+async def read_directory(portal: PageReader, *, now: float, groups: bool) -> Directory:
     """Read the caller, all users and, when asked for, all groups the caller can see.
 
     Raises PortalRefusedError, PortalUnreachableError or CommandRefusedError of the client. A few requests whatever
@@ -277,7 +294,7 @@ async def read_directory(portal: Portal, *, now: float, groups: bool) -> Directo
     )
 
 
-async def read_sections(portal: Portal, calendars: Sequence[Place]) -> Mapping[str, tuple[Section, ...]]:
+async def read_sections(portal: PageReader, calendars: Sequence[Place]) -> Mapping[str, tuple[Section, ...]]:
     """Read the sections of `calendars` in batches; a calendar that cannot be read is left out.
 
     Raises PortalRefusedError when the webhook as a whole may not read calendars, and what `read_many` raises.
@@ -286,14 +303,14 @@ async def read_sections(portal: Portal, calendars: Sequence[Place]) -> Mapping[s
         Command(method="calendar.section.get", params={"type": calendar.kind, "ownerId": calendar.owner})
         for calendar in calendars
     ]
-    outcomes = await portal.read_many(commands)
-    for outcome in outcomes:
-        if isinstance(outcome, Refused) and outcome.reach == "portal":
-            raise portal_error(portal.origin, outcome)
+    replies = await portal.read_many(commands)
+    for reply in replies:
+        if isinstance(reply, Refused) and reply.reach == "portal":
+            raise portal_error(portal.origin, reply)
     return {
-        str(calendar): _all(_section, rows_of(outcome.result))
-        for calendar, outcome in zip(calendars, outcomes, strict=True)
-        if isinstance(outcome, Done)
+        str(calendar): _all(_section, rows_of(reply.result))
+        for calendar, reply in zip(calendars, replies, strict=True)
+        if isinstance(reply, Done)
     }
 
 
@@ -317,12 +334,12 @@ def _all(read: Callable[[Json], T], rows: Iterable[Json]) -> tuple[T, ...]:
     return tuple(found)
 
 
-async def _read_caller(portal: Portal) -> Caller:
-    outcomes = await portal.read_many([Command(method="profile", params={}), Command(method="user.current", params={})])
+async def _read_caller(portal: PageReader) -> Caller:
+    replies = await portal.read_many([Command(method="profile", params={}), Command(method="user.current", params={})])
     caller, zone, admin = 0, "", False
-    for outcome in outcomes:
-        if isinstance(outcome, Done) and isinstance(outcome.result, Mapping):
-            row = outcome.result
+    for reply in replies:
+        if isinstance(reply, Done) and isinstance(reply.result, Mapping):
+            row = reply.result
             caller = _int(row.get("ID")) or caller
             zone = str(row.get("TIME_ZONE") or "") or zone
             admin = row.get("ADMIN") is True or admin

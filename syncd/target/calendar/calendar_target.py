@@ -22,7 +22,7 @@ from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
 from syncd.portal.client import Portal
-from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory
 from syncd.target.base import ShapeContext, Shaped
@@ -202,14 +202,6 @@ class CalendarTarget:
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change` in the section `section_id`."""
         return portal_event.command(change, section_id, directory)
-
-    def created_id(self, outcome: Done) -> int | None:
-        """Return the id in an answer to calendar.event.add (PORTAL.md 4.2)."""
-        return portal_event.created_id(outcome)
-
-    def accepted(self, change: Change, outcome: Done) -> bool:
-        """Say whether an update or delete was done; a sentence in `result` is a refusal (PORTAL.md 4.3)."""
-        return portal_event.accepted(change, outcome)
 
     def explain(self, change: Change, refused: Refused) -> str:
         """Return what the portal said, whose texts differ by language (PORTAL.md 4), and why it may have said so.

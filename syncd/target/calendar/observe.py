@@ -19,7 +19,7 @@ from syncd.model.item import Json, Link, Observed, Place
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.portal.client import Portal
-from syncd.portal.line.wire import Command, Done, Outcome
+from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.people.directory import rows_of
 from syncd.target.calendar.portal_event import EventFields, Meeting, to_fields
 
@@ -93,16 +93,16 @@ async def observe(
     calendars = {link.remote_id: link.key.place for link in links}
     listed: dict[int, tuple[Place, Json]] = {}
     commands = [(place[0], one) for place in places for one in _listings(*place, links, window)]
-    outcomes = await portal.read_many([one for _, one in commands])
-    for (calendar, _), outcome in zip(commands, outcomes, strict=True):
-        for row in rows_of(_result(outcome)):
+    replies = await portal.read_many([one for _, one in commands])
+    for (calendar, _), reply in zip(commands, replies, strict=True):
+        for row in rows_of(_result(reply)):
             if (remote_id := _remote_id(row)) is not None:
                 listed[remote_id] = (calendar, row)
     by_id = sorted(i for i, (_, row) in listed.items() if _is_series(row)) + sorted(set(calendars) - set(listed))
     masters = await portal.read_many([Command(method=GETBYID, params={"id": one}) for one in by_id])
     gone: set[int] = set()
-    for remote_id, outcome in zip(by_id, masters, strict=True):
-        row = _result(outcome)
+    for remote_id, reply in zip(by_id, masters, strict=True):
+        row = _result(reply)
         if isinstance(row, Mapping):
             known = listed.get(remote_id)
             listed[remote_id] = (known[0] if known else calendars[remote_id], row)
@@ -113,10 +113,10 @@ async def observe(
     return Observation(events=events, gone=frozenset(gone & set(calendars)), comparison=comparison)
 
 
-def _result(outcome: Outcome) -> Json:
-    if isinstance(outcome, Done):
-        return outcome.result
-    raise PortalUnreachableError(f"the portal's events could not be read: {outcome}", "the next pass tries again")
+def _result(reply: Reply) -> Json:
+    if isinstance(reply, Done):
+        return reply.result
+    raise PortalUnreachableError(f"the portal's events could not be read: {reply}", "the next pass tries again")
 
 
 def _listings(calendar: Place, section_id: int, links: Sequence[Link], window: Window) -> Iterable[Command]:

@@ -20,7 +20,7 @@ from syncd.model import zones
 from syncd.model.entry import AllDay, Span
 from syncd.model.item import Change, Fields, Json
 from syncd.model.rule import NativeRule
-from syncd.portal.line.wire import Command, Done
+from syncd.portal.line.wire import Command
 from syncd.portal.people.directory import Directory
 
 Accessibility = Literal["busy", "quest", "free", "absent"]
@@ -184,12 +184,12 @@ def command(change: Change, section_id: int, directory: Directory) -> Command:
     match change.op:
         case "delete":
             assert change.link is not None
-            return Command(method=DELETE, params={"id": change.link.remote_id, **owner})
+            return Command(method=DELETE, params={"id": change.link.remote_id, **owner}, success="true")
         case "create":
             assert change.item is not None
             event = from_fields(change.item.fields)
             params = {**owner, "section": section_id, **_event(event, directory), **_added(event)}
-            return Command(method=ADD, params=params)
+            return Command(method=ADD, params=params, success="id")
         case "update":
             assert change.item is not None
             assert change.link is not None
@@ -202,27 +202,9 @@ def command(change: Change, section_id: int, directory: Directory) -> Command:
                 **_event(event, directory),
                 **_updated(event, before),
             }
-            return Command(method=UPDATE, params=params)
+            return Command(method=UPDATE, params=params, success="id")
         case "adopt":
             raise ValueError("an adoption is noted, not sent")
-
-
-def created_id(outcome: Done) -> int | None:
-    """Return the id in an answer to calendar.event.add, None for anything that is not an id."""
-    return _id(outcome.result)
-
-
-def accepted(change: Change, outcome: Done) -> bool:
-    """Say whether the answer to an update or delete means that it was done; a sentence does not (PORTAL.md 4.3)."""
-    return outcome.result is True if change.op == "delete" else _id(outcome.result) is not None
-
-
-def _id(value: Json) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int) and value > 0:
-        return value
-    return int(value) if isinstance(value, str) and value.isdecimal() and int(value) > 0 else None
 
 
 def _before(change: Change) -> EventFields:

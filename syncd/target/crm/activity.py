@@ -18,7 +18,7 @@ from syncd.model.observation import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.portal.client import Portal
-from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import OWNER_TYPES, Client, phone_word
 from syncd.portal.people.directory import Directory
 from syncd.target.base import ShapeContext
@@ -146,14 +146,6 @@ class ActivityTarget(CardTarget):
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change`; a card has no sections."""
         return wire.command(change, directory)
-
-    def created_id(self, outcome: Done) -> int | None:
-        """Return the id in an answer to crm.activity.add."""
-        return wire.activity_id(outcome.result)
-
-    def accepted(self, change: Change, outcome: Done) -> bool:
-        """Say whether an update or delete was done: the answer is true."""
-        return outcome.result is True
 
     def explain(self, change: Change, refused: Refused) -> str:
         """Return what the portal said, and what to do about it."""

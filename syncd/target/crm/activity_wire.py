@@ -20,7 +20,7 @@ from syncd.model.entry import Window
 from syncd.model.item import PLACE_KINDS, Change, Fields, Json, Key, Link, Observed, Place
 from syncd.model.observation import Comparison, Observation
 from syncd.portal.client import Portal
-from syncd.portal.line.wire import Command, Done, Outcome, Refused
+from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.crm import OWNER_TYPES
 from syncd.portal.people.directory import Directory
 from syncd.target.crm.cards import bounds, to_send
@@ -96,7 +96,7 @@ def command(change: Change, directory: Directory) -> Command:
     match change.op:
         case "delete":
             assert change.link is not None
-            return Command(method=DELETE, params={"id": change.link.remote_id})
+            return Command(method=DELETE, params={"id": change.link.remote_id}, success="true")
         case "create":
             assert change.item is not None
             kind, _, owner_type = change.key.place.kind.partition("-")
@@ -108,12 +108,12 @@ def command(change: Change, directory: Directory) -> Command:
                 "ORIGINATOR_ID": ORIGINATOR,
                 "ORIGIN_ID": activity.origin,
             }
-            return Command(method=ADD, params={"fields": card | _said(activity, None, directory)})
+            return Command(method=ADD, params={"fields": card | _said(activity, None, directory)}, success="id")
         case "update":
             assert change.item is not None
             assert change.link is not None
             fields = _said(from_fields(change.item.fields), from_fields(change.link.sent), directory)
-            return Command(method=UPDATE, params={"id": change.link.remote_id, "fields": fields})
+            return Command(method=UPDATE, params={"id": change.link.remote_id, "fields": fields}, success="true")
         case "adopt":
             raise ValueError("an adoption is noted, not sent")
 
@@ -151,13 +151,6 @@ def _notify(minutes: int) -> tuple[int, int]:
         if minutes and minutes % unit == 0:
             return kind, minutes // unit
     return 0, 0
-
-
-def activity_id(value: Json) -> int | None:
-    """Return the id in an answer, None for anything that is not one."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    return int(value) if str(value).isdecimal() and int(value) > 0 else None
 
 
 _MEANINGS = (
@@ -249,24 +242,24 @@ async def read_by_id(
 ) -> frozenset[int]:
     """Ask for activities that a listing lacked, put those found into `events`, and return the ids that are gone."""
     gone: set[int] = set()
-    outcomes = await portal.read_many([Command(method=GET, params={"id": one}) for one in ids])
-    for remote_id, outcome in zip(ids, outcomes, strict=True):
-        if is_gone(outcome):
+    replies = await portal.read_many([Command(method=GET, params={"id": one}) for one in ids])
+    for remote_id, reply in zip(ids, replies, strict=True):
+        if is_gone(reply):
             gone.add(remote_id)
-        elif isinstance(outcome, Done) and (seen := read(outcome.result)) is not None:
+        elif isinstance(reply, Done) and (seen := read(reply.result)) is not None:
             events[remote_id] = seen
     return frozenset(gone)
 
 
-def is_gone(outcome: Outcome) -> bool:
+def is_gone(reply: Reply) -> bool:
     """Say whether an answer to crm.activity.get tells that there is no such activity; raises for no answer at all."""
-    match outcome:
+    match reply:
         case Done(result=result):
             return not result
         case Refused(description=description):
             return "denied" not in description.casefold()
         case _:
-            raise PortalUnreachableError(f"activities could not be read: {outcome}", "the next pass tries again")
+            raise PortalUnreachableError(f"activities could not be read: {reply}", "the next pass tries again")
 
 
 def read_activity(row: Json) -> Observed | None:

@@ -21,12 +21,12 @@ from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.portal.client import Portal
-from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import OWNER_TYPES, Client
 from syncd.portal.people.directory import Directory
 from syncd.target.base import ShapeContext
 from syncd.target.calendar.observe import split_mark
-from syncd.target.crm.activity_wire import DELETE, LIST, activity_id, read_by_id, stamp
+from syncd.target.crm.activity_wire import DELETE, LIST, read_by_id, stamp
 from syncd.target.crm.cards import CardSettings, CardTarget, bounds, moments, to_send
 from syncd.target.fields import description_text, readable, title_text
 
@@ -154,7 +154,7 @@ class TodoTarget(CardTarget):
         """Return the call that carries out `change`; raises ValueError for an adopt, which needs none."""
         if change.op == "delete":
             assert change.link is not None
-            return Command(method=DELETE, params={"id": change.link.remote_id})
+            return Command(method=DELETE, params={"id": change.link.remote_id}, success="true")
         if change.op == "adopt":
             raise ValueError("an adoption is noted, not sent")
         assert change.item is not None
@@ -173,17 +173,9 @@ class TodoTarget(CardTarget):
         if todo.color:
             params["colorId"] = todo.color
         if change.op == "create":
-            return Command(method=ADD, params=params)
+            return Command(method=ADD, params=params, success="object")
         assert change.link is not None
-        return Command(method=UPDATE, params={"id": change.link.remote_id, **params})
-
-    def created_id(self, outcome: Done) -> int | None:
-        """Return the id in an answer to crm.activity.todo.add: an object with the id."""
-        return activity_id(outcome.result.get("id")) if isinstance(outcome.result, Mapping) else None
-
-    def accepted(self, change: Change, outcome: Done) -> bool:
-        """Say whether an update or delete was done."""
-        return outcome.result is True if change.op == "delete" else self.created_id(outcome) is not None
+        return Command(method=UPDATE, params={"id": change.link.remote_id, **params}, success="object")
 
     def explain(self, change: Change, refused: Refused) -> str:
         """Return what the portal said, and what to do about it."""
