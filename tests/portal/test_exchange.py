@@ -330,3 +330,26 @@ def test_a_short_push_stays_one_request_with_all_lanes_open() -> None:
     exchange.offer(jobs_of(UPDATE, 9, first=100))
     assert pace.lanes.free == 3
     assert len(sent(exchange.next(4.0)).jobs) == 9
+
+
+def test_a_request_is_timed_from_its_departure_not_from_its_wait_before() -> None:
+    exchange, pace = exchange_of()
+    exchange.offer(jobs_of(UPDATE, 10))
+    send = sent(exchange.next(0))
+    exchange.departed(send.ticket, 30.0)
+    assert [flight.age_s for flight in exchange.flying(31.0)] == [1.0]
+    exchange.answered(send.ticket, 31.0, failed(send, Unknown(reason="cut")))
+    assert pace.operating.used(UPDATE, pace.clock.at(31.0)) == pytest.approx(send.expected_s)
+
+
+def test_a_lost_request_leaves_to_an_unmeasured_method_all_the_time_that_measured_ones_do_not_need() -> None:
+    exchange, pace = exchange_of()
+    pace.costs.learn(UPDATE, 1.0)
+    exchange.offer(jobs_of(UPDATE, 2) + jobs_of(ADD, 5, first=10))
+    send = sent(exchange.next(0))
+    assert {job.command.method for job in send.jobs} == {UPDATE, ADD}
+    exchange.answered(send.ticket, 22.0, failed(send, Unknown(reason="cut")))
+    assert pace.operating.used(ADD, pace.clock.at(22.0)) == pytest.approx(20.0)
+    assert pace.costs.expected(ADD) == pytest.approx(4.0)
+    pace.costs.learn(ADD, 0.3)
+    assert pace.costs.expected(ADD) == pytest.approx(0.3)

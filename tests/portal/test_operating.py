@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from syncd.portal.limits.operating import COUNTED_FROM_S, Call, OperatingBudget
 VECTORS = Path(__file__).parent.parent / "vectors" / "operating.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]
 ADD = "calendar.event.add"
+UPDATE = "calendar.event.update"
+T0 = 1_800_000_000.0
 
 
 def paired_seconds(spans: Sequence[tuple[float, float | None]]) -> tuple[float, ...]:
@@ -101,3 +104,81 @@ def test_absolute_counters_alone_foresee_every_block_but_those_after_calls_that_
     print(wrong)
     assert wrong["missed"] <= 5
     assert wrong["needless"] <= 60
+
+
+def own_request(used: float, reset_at: float | None, seconds: float) -> list[Call]:
+    """One command whose counter is explained by its own seconds, so that none of them is of unknown age."""
+    return [Call(used_s=used, reset_at=reset_at, seconds=seconds)]
+
+
+def test_seconds_stay_in_the_forecast_for_ten_minutes_and_no_longer() -> None:
+    budget = OperatingBudget(limit_s=480, share=0.9)
+    budget.observe(ADD, own_request(50, None, 50), batched=True, began=T0, ended=T0 + 50)
+    assert budget.drops(ADD, T0 + 9 * 60 + 59) == {T0 // 60: 50}
+    assert budget.drops(ADD, T0 + 10 * 60) == {}
+
+
+def test_a_reset_that_has_passed_gives_way_to_our_own_minutes() -> None:
+    budget = OperatingBudget(limit_s=480, share=0.9)
+    budget.observe(ADD, own_request(50, T0 + 60, 50), batched=True, began=T0, ended=T0 + 50)
+    assert budget.resets_at(ADD, T0 + 59) == T0 + 60
+    assert budget.resets_at(ADD, T0 + 60) == T0 + 600
+
+
+def test_the_later_reset_of_batched_and_single_calls_counts_though_our_minutes_end_later_still() -> None:
+    budget = OperatingBudget(limit_s=480, share=0.9)
+    budget.observe(ADD, own_request(50, T0 + 120, 50), batched=True, began=T0, ended=T0 + 50)
+    budget.observe(ADD, own_request(50, T0 + 300, 50), batched=False, began=T0, ended=T0 + 50)
+    assert budget.resets_at(ADD, T0 + 60) == T0 + 300
+
+
+def test_seconds_of_an_unanswered_request_are_probed_for_once_the_portal_has_dropped_some() -> None:
+    budget = OperatingBudget(limit_s=480, share=0.9)
+    budget.observe(ADD, own_request(50, T0 + 120, 50), batched=True, began=T0, ended=T0 + 50)
+    budget.assume({ADD: 390.0}, batched=True, at=T0 + 51)
+    assert not budget.fits(ADD, T0 + 60, 0.3)
+    assert not budget.may_probe(ADD, T0 + 119, 0.3)
+    assert budget.free_at(ADD, T0 + 60, 0.3) == T0 + 120
+    assert budget.may_probe(ADD, T0 + 120, 0.3)
+
+
+@pytest.mark.parametrize("limit", [8.0, 480.0])
+def test_after_a_429_at_the_limit_the_reset_that_was_told_ends_the_wait(limit: float) -> None:
+    budget = OperatingBudget(limit_s=limit, share=1.0)
+    reached = Call(used_s=limit, reset_at=T0 + 600, seconds=limit)
+    budget.observe(UPDATE, [reached, reached], batched=True, began=T0, ended=T0)  # so no lower limit is learned
+    budget.observe(ADD, own_request(limit, T0 + 300, limit), batched=True, began=T0, ended=T0)
+    budget.blocked(ADD, batched=True, at=T0 + 2)
+    assert budget.hard_s(T0 + 2) == limit
+    assert budget.free_at(ADD, T0 + 3, 0.3) == T0 + 300
+
+
+def test_after_a_429_above_the_limit_known_minutes_end_the_wait() -> None:
+    budget = OperatingBudget(limit_s=480, share=1.0)
+    for minute, (used, seconds) in enumerate([(200, 200), (400, 200), (490, 90)]):
+        at = T0 + 60 * minute
+        budget.observe(ADD, own_request(used, T0 + 590, seconds), batched=True, began=at, ended=at)
+    budget.blocked(ADD, batched=True, at=T0 + 130)
+    assert budget.free_at(ADD, T0 + 131, 0.3) == T0 + 600
+
+
+def test_without_a_limit_a_429_is_waited_out_until_the_reset() -> None:
+    budget = OperatingBudget(limit_s=math.inf, share=0.9)
+    budget.observe(ADD, own_request(500, T0 + 600, 500), batched=True, began=T0, ended=T0)
+    budget.blocked(ADD, batched=True, at=T0 + 2)
+    assert budget.free_at(ADD, T0 + 3, 0.3) == T0 + 600
+
+
+def test_a_learned_limit_survives_a_restart_and_one_that_is_text_is_ignored() -> None:
+    budget = OperatingBudget(limit_s=480, share=0.9)
+    budget.observe(ADD, own_request(421, T0 + 600, 421), batched=True, began=T0, ended=T0 + 1)
+    budget.blocked(ADD, batched=True, at=T0 + 2)
+    saved = json.loads(json.dumps(budget.dump()))
+    restored, without = OperatingBudget(limit_s=480, share=0.9), OperatingBudget(limit_s=480, share=0.9)
+    restored.load(saved)
+    assert restored.hard_s(T0 + 2) == pytest.approx(0.98 * 421)
+    without.load({**saved, "learned": "41"})
+    assert without.hard_s(T0 + 2) == 480
+    fresh = OperatingBudget(limit_s=480, share=0.9)
+    fresh.load(json.loads(json.dumps(OperatingBudget(limit_s=480, share=0.9).dump())))
+    assert fresh.hard_s(T0) == 480
