@@ -127,8 +127,7 @@ class Portal:
                 origin=credential.origin,
                 limits=limits,
                 transport=transport,
-                pace=pace,
-                channel=Channel(clock=clock, line=Line(transport, credential, gate, limits.timeout)),
+                channel=Channel(clock=clock, line=Line(transport, credential, gate, limits.timeout), pace=pace),
             ),
             Traffic(),
             asyncio.Event(),
@@ -143,7 +142,7 @@ class Portal:
         """Held while events or sections that nobody owns are claimed, so that two syncs do not claim the same."""
         self._shared = shared
         self._channel = shared.channel
-        self._pace = shared.pace
+        self._pace = shared.channel.pace
         self._clock = shared.channel.clock
         self._traffic = traffic
         self._stop = stop
@@ -325,7 +324,6 @@ class _Shared:
     origin: str
     limits: Limits
     transport: Transport
-    pace: Pace
     channel: Channel
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -152,10 +152,6 @@ class Exchange:
             for f in self._flights.values()
         )
 
-    def budget(self, method: str, now: float) -> tuple[float, float, float | None]:
-        """Return a method's seconds used and allowed, and the monotonic time its oldest seconds drop."""
-        return self._pace.budget(method, now)
-
     def offer(self, jobs: Iterable[Job], *, single: bool = False) -> Settled:
         """Take in jobs, each id once; return those that are settled at once because they can never be sent.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from syncd.portal.line.wire import Command, Refused, Unknown
 
@@ -31,7 +31,7 @@ class Job:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Waiting:
-    """A job that waits. `text` is its batch form, None when it must travel as a call of its own.
+    """A job that waits. `text` is its batch form; without one it is `single`, a call of its own.
 
     `sent` is True once it has gone out, `losses` counts the times its fate was unknown then, and `doubt` is the reason
     of the last one. `ended` is False while one of those requests may still be at work.
@@ -40,15 +40,12 @@ class Waiting:
     seq: int
     job: Job
     text: str | None
+    single: bool
     method: str
     sent: bool = False
     losses: int = 0
     doubt: str | None = None
     ended: bool = True
-    single: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.single = self.text is None
 
     def __lt__(self, other: Waiting) -> bool:
         """Order by age. Called by the heap many times per job, so it compares one field only."""
@@ -114,7 +111,7 @@ class Queue:
     def add(self, job: Job, text: str | None, *, behind: Collection[int]) -> None:
         """Put a new job at the end; it is held until `release` was called for every job in `behind`."""
         self._seq += 1
-        waiting = Waiting(seq=self._seq, job=job, text=text, method=job.command.budget_key)
+        waiting = Waiting(seq=self._seq, job=job, text=text, single=text is None, method=job.command.budget_key)
         if not behind:
             self._push(waiting)
             return

@@ -20,6 +20,7 @@ from syncd.clock import Clock
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Idle, Job, Send, Wait
 from syncd.portal.limits.gate import RequestGate
+from syncd.portal.limits.pace import Pace
 from syncd.portal.line.answers import Answer, read_batch, read_single, scrubbed
 from syncd.portal.line.transport import Credential, Transport, TransportFault
 from syncd.portal.line.wire import NOT_SENT, Refused, Reply, Unknown, encode_batch, encode_single
@@ -111,6 +112,7 @@ class Channel:
 
     clock: Clock
     line: Line
+    pace: Pace
     turns: list[Session] = field(default_factory=list)
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -216,7 +218,9 @@ class Session:
             self._exchange.departed(send.ticket, sent_at)
             departed = True
             self.traffic.add(requests=1, commands=len(send.jobs), waited_s=sent_at - waited_from)
-            log.debug(events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1))
+            log.debug(
+                events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1)
+            )
             answer = await self._channel.line.ask(send)
             arrived = self._clock.monotonic()
             settled = self._exchange.answered(send.ticket, arrived, answer)
@@ -250,7 +254,7 @@ class Session:
                 log.debug(events.LIMIT_TOLD, **self._used(method, now))
 
     def _used(self, method: str, now: float) -> dict[str, str | float | None]:
-        used_s, limit_s, resets_at = self._exchange.budget(method, now)
+        used_s, limit_s, resets_at = self._channel.pace.budget(method, now)
         wall = None if resets_at is None else self._clock.now() + resets_at - now
         return {
             "method": method,

@@ -1,7 +1,7 @@
-"""How long commands take: recent durations per method, and what they say of the next batch.
+"""How long commands take, and how many requests may be in flight: both are learned from the answers.
 
-Pure. It forgets: only the last few dozen commands of a method count, and the slowest of them not at all, so that
-one slow command does not shrink the batches of others for ever.
+Pure. Costs are forgotten: only the last few dozen commands of a method count, and the slowest of them not at all, so
+that one slow command does not shrink later batches for ever.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OUTLIERS = 0.04
 _FIRST_BATCH = 10
 _GROWTH = 4
 
-# What a batch is planned with before anything is measured: on the dear side, as a batch that is too long is cut.
+# Planned with before anything is measured: rather too high, because the portal cuts a batch that takes too long.
 _STARTING_S: Mapping[str, float] = {
     "calendar.event.delete": 0.3,
     "calendar.event.get": 1.0,
@@ -37,7 +37,7 @@ _STARTING_S: Mapping[str, float] = {
     "crm.activity.list": 0.6,
 }
 _DEFAULT_S = 0.4
-# What a forecast is made with until then: neither side is the safe one, so the middle of what clouds take (0.1 to 0.3).
+# Forecast with until then: here neither side is the safe one, so the middle of what clouds take (0.1 to 0.3 s).
 _TYPICAL_S: Mapping[str, float] = {
     "calendar.event.add": 0.2,
     "calendar.event.update": 0.2,
@@ -57,28 +57,36 @@ class CostModel:
         self._suspected: dict[str, float] = {}
 
     def expected(self, method: str) -> float:
-        """Return the seconds to plan with for one command: high enough that a batch of them keeps its time."""
-        if method not in self._expected:
-            starting_s = max(_STARTING_S.get(method, _DEFAULT_S), self._suspected.get(method, 0.0))
-            self._expected[method] = _expected(self._recent.get(method, ()), starting_s)
-        return self._expected[method]
+        """Return the seconds to plan with for one command, high enough that a batch of them ends in time."""
+        if method in self._expected:
+            return self._expected[method]
+        ordered = sorted(self._recent.get(method, ()))
+        if ordered:
+            usual = ordered[: max(1, len(ordered) - round(len(ordered) * _OUTLIERS))]
+            quantile = ordered[min(len(ordered) - 1, int(len(ordered) * _QUANTILE))]
+            # A heavy tail below the quantile still costs its mean.
+            seconds = max(min(quantile, usual[-1]), sum(usual) / len(usual))
+        else:
+            seconds = max(_STARTING_S.get(method, _DEFAULT_S), self._suspected.get(method, 0.0))
+        self._expected[method] = seconds
+        return seconds
 
     def mean(self, method: str) -> float:
-        """Return the seconds to forecast with: the average of some hundreds of commands, a usual cost before any."""
+        """Return the seconds to forecast with: the mean of some hundreds of commands, or a usual cost before any."""
         if method in self._means:
             return self._means[method][0]
         return _TYPICAL_S.get(method, self.expected(method))
 
     def most(self, method: str) -> int:
-        """Return how many commands of the method one batch may hold by what is known: few at first, then more."""
+        """Return how many commands of the method a batch may hold: few at first, more as costs become known."""
         return max(_FIRST_BATCH, _GROWTH * len(self._recent.get(method, ())))
 
     def known(self, method: str) -> bool:
-        """Say whether the method has been measured."""
+        """Return True if the method has been measured."""
         return bool(self._recent.get(method))
 
     def learn(self, method: str, seconds: float) -> None:
-        """Take in the duration of one executed command."""
+        """Learn the duration of one executed command."""
         seconds = max(0.0, seconds)
         self._recent.setdefault(method, deque(maxlen=_KEPT)).append(seconds)
         mean, count = self._means.get(method, (0.0, 0))
@@ -87,20 +95,20 @@ class CostModel:
         self._expected.pop(method, None)
 
     def suspect(self, method: str, seconds: float) -> None:
-        """Take in what one command of a lost request may have taken; counts until the method is measured.
+        """Note how long one command of a lost request may have taken; used until the method is measured.
 
-        Without it a method whose requests are lost, one after the other, would be planned with its starting cost for
-        ever, and pass its limit unseen.
+        Otherwise a method whose requests are all lost would be planned with its starting cost for ever, and could pass
+        its limit.
         """
         self._suspected[method] = max(seconds, self._suspected.get(method, 0.0))
         self._expected.pop(method, None)
 
     def dump(self) -> Json:
-        """Return the state for the ledger; `load` takes it back."""
+        """Return the state for the ledger, in the form that `load` reads."""
         return {method: [round(s, 3) for s in recent] for method, recent in sorted(self._recent.items())}
 
     def load(self, state: Mapping[str, Json]) -> None:
-        """Take back what `dump` gave; raises TypeError when it is something else."""
+        """Restore the state that `dump` returned; raises TypeError for anything else."""
         for method, recent in state.items():
             if not isinstance(recent, Sequence) or isinstance(recent, str):
                 raise TypeError("durations must be a list")
@@ -125,16 +133,16 @@ class LaneControl:
 
     @property
     def free(self) -> int:
-        """How many more requests may go out now."""
+        """How many more requests may be sent now."""
         return max(0, self.allowed - self.in_flight)
 
     @property
     def likely(self) -> int:
-        """How many lanes to forecast with: all, unless there was trouble."""
+        """How many lanes to forecast with: all of them unless there was trouble."""
         return self.allowed if self._troubled else self.most
 
     def answered(self, slowdown: float | None) -> None:
-        """Take in an answer; `slowdown` is its server time over that of the same commands alone, None if unknown."""
+        """Learn from an answer. `slowdown` is its server time divided by that of the same commands alone, if known."""
         if slowdown is not None:
             self._slowdown += _SMOOTHING * (slowdown - self._slowdown)
         self._good += 1
@@ -142,18 +150,18 @@ class LaneControl:
             self._restrict(self.allowed - 1, self._hold)
             self._hold = min(2 * self._hold, _LONGEST_HOLD)
         elif self.allowed < self.most and self._good >= self._wait:
-            # Without any sign of trouble all lanes open at once: a short push is over before they came one by one.
+            # Without any trouble all lanes open at once: a short push would be over before they came one by one.
             self.allowed = self.allowed + 1 if self._troubled else self.most
             self._good, self._wait, self._slowdown = 0, _GROW_AFTER, 1.0
         elif self._good >= 2 * _LONGEST_HOLD:
             self._hold = _HOLD
 
     def refused(self) -> None:
-        """Take in a refusal for too many requests: one lane until it has worked for a while."""
+        """Go back to one lane after a refusal for too many requests, until it has worked for a while."""
         self._restrict(1, _HOLD_AFTER_REFUSAL)
 
     def failed(self) -> None:
-        """Take in a request without an answer: one lane until answers come again."""
+        """Go back to one lane after a request without an answer, until answers come again."""
         self._restrict(1, _HOLD_AFTER_FAILURE)
 
     def _restrict(self, allowed: int, wait: int) -> None:
@@ -165,9 +173,9 @@ class LaneControl:
 def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float, ...]:
     """Return how long each command of a request took, by its own stamps where they can be trusted.
 
-    Whole-number stamps may be a second off, and so may a duration (PORTAL.md 1.2); a command with such stamps took as
-    long as from the end of the one before to its own. What has no usable end, or none before it, shares what is left
-    of the seconds that passed here.
+    Whole-number stamps may be a second off, and so may a duration (PORTAL.md 1.2). A command with such stamps is given
+    the time from the end of the command before it to its own end. Commands without a usable end, or with none before
+    them, share the rest of the seconds that passed here.
     """
     found = [stamped(time) for time in times]
     blind: list[int] = []
@@ -218,13 +226,3 @@ def _at_most(seconds: float, time: CallTime | None) -> float:
     """Return `seconds`, but no more than the portal's own duration, which is never too short."""
     duration = time.duration if time is not None else None
     return seconds if duration is None or duration.is_integer() else max(0.0, min(seconds, duration))
-
-
-def _expected(recent: Sequence[float], starting_s: float) -> float:
-    if not recent:
-        return starting_s
-    ordered = sorted(recent)
-    usual = ordered[: max(1, len(ordered) - round(len(ordered) * _OUTLIERS))]
-    quantile = ordered[min(len(ordered) - 1, int(len(ordered) * _QUANTILE))]
-    # A heavy tail below the quantile still costs its mean.
-    return max(min(quantile, usual[-1]), sum(usual) / len(usual))

@@ -1,4 +1,7 @@
-"""How long a number of commands will take under the limits, by the same model that paces them. Pure."""
+"""How long commands will take under the limits, and how much of them is used. Pure.
+
+A forecast works with the model that also paces the commands, so that the two cannot disagree.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ from syncd.portal.limits.operating import BUCKETS, COUNTED_FROM_S, MINUTE, minut
 from syncd.portal.limits.pace import Limits, Pace
 
 _LONGEST_MINUTES = 20_000
-"""Two weeks are looked at minute by minute; beyond, the rate of the last day goes on."""
+"""Two weeks are worked off minute by minute; beyond them the average rate so far is assumed to go on."""
 
 _LEAST_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What sending some commands will take; `operating_s` are the seconds of operating time by method.
+    """What sending some commands will take; `operating_s` is the operating time in seconds by method.
 
-    `guessed` tells that some method has not been measured at this portal, so that a usual cost stands in for its own.
+    `guessed` is True if some method was never measured at this portal, so that a usual cost stands in for its own.
     """
 
     requests: int
@@ -33,7 +36,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flying:
-    """A request under way: its commands by method, and for how many seconds it has been."""
+    """A request under way: its commands by method, and the seconds since it left."""
 
     counts: Mapping[str, int]
     age_s: float
@@ -42,7 +45,7 @@ class Flying:
 def forecast(pace: Pace, counts: Mapping[str, int], now: float, flying: Sequence[Flying] = ()) -> Forecast:
     """Return what sending `counts` commands by method will take from monotonic time `now`, all limits at work.
 
-    The end of what is `flying` already counts for the seconds, and for nothing else.
+    Requests already `flying` lengthen the time, and count for nothing else.
     """
     wanted = {method.lower(): count for method, count in counts.items() if count > 0}
     run = _Run(pace, wanted, flying, pace.clock.at(now))
@@ -56,7 +59,10 @@ def forecast(pace: Pace, counts: Mapping[str, int], now: float, flying: Sequence
 
 
 class _Run:
-    """The commands worked off minute by minute; each minute its lanes, its requests and every method's budget."""
+    """Works off the commands minute by minute, within the lanes, requests and operating budgets of each minute.
+
+    A minute is the portal's own unit: operating time drops at minute boundaries only (PORTAL.md 3.2).
+    """
 
     def __init__(self, pace: Pace, wanted: Mapping[str, int], flying: Sequence[Flying], at: float) -> None:
         self._pace = pace
@@ -76,7 +82,7 @@ class _Run:
         return max(self._pace.costs.mean(method), _LEAST_S)
 
     def _join(self, flight: Flying) -> float:
-        """Book a request under way; return for how long it will go on."""
+        """Book a request under way; return the seconds it will still take."""
         minute = minute_of(self.at)
         spent = {method: count * self.cost(method) for method, count in flight.counts.items()}
         for method, seconds in spent.items():
@@ -121,7 +127,7 @@ class _Run:
         if any(self._left.values()):
             self.at = float(ends)
         else:
-            # The last minute ends when its work does: as many lanes at once as there are requests.
+            # The last minute ends with its work, on as many lanes as there are requests.
             lanes = min(self._lanes, requests + self._flights)
             self.at += max(spent / max(1, lanes), max(0, requests - limits.burst / 2) / limits.rate)
 
@@ -138,7 +144,7 @@ class _Run:
         room = operating.soft_s(self.at) - operating.others_s(method, self.at) - used
         if math.isinf(room):
             return self._left[method]
-        # A command dearer than the whole budget still goes when nothing is used.
+        # A command that costs more than the whole budget is still sent when nothing is used.
         return max(math.floor(room / self.cost(method)), 1 if used <= COUNTED_FROM_S else 0)
 
 
@@ -152,7 +158,7 @@ class MethodBudget:
 
 
 def remembered_operating(state: Json, limits: Limits, clock: Clock) -> Mapping[str, MethodBudget]:
-    """Return the operating time that a saved `budget_state` tells of, without a portal; empty when it is unreadable."""
+    """Return the operating time in a saved `budget_state`, without a portal; empty if it cannot be read."""
     wall = clock.now() - clock.monotonic()
     pace = Pace(limits, guess=wall, random=lambda: 0.0)
     try:
@@ -163,7 +169,7 @@ def remembered_operating(state: Json, limits: Limits, clock: Clock) -> Mapping[s
 
 
 def operating_of(pace: Pace, clock: Clock) -> Mapping[str, MethodBudget]:
-    """Return the operating time of every method the pace knows of, in this machine's time."""
+    """Return the operating time of every method the pace knows, in this machine's time."""
     now = clock.monotonic()
     wall = clock.now() - now
     budgets = {}
@@ -176,7 +182,7 @@ def operating_of(pace: Pace, clock: Clock) -> Mapping[str, MethodBudget]:
 
 
 def saved_parts(state: Json) -> tuple[Mapping[str, Json], Json]:
-    """Return the parts of a saved state; raises TypeError or KeyError when it is something else."""
+    """Return the pace and the gate of a saved state; raises TypeError or KeyError for anything else."""
     if not isinstance(state, Mapping) or state["version"] != 1 or not isinstance(state["pace"], Mapping):
         raise TypeError("the saved budgets must be an object of version 1")
     return state["pace"], state["gate"]

@@ -1,7 +1,7 @@
-"""The only door to the portal: lets requests through one by one, in order of arrival, at the rate allowed.
+"""The gate that every request passes, one by one, in order of arrival, at the allowed rate.
 
-asyncio-throttle keeps the sliding window; it is not fair and every waiter polls, so exactly one asks it at a time.
-Never opens faster than the limits, nor before a pause after a refusal is over.
+asyncio-throttle keeps the sliding window. It is not fair and its waiters poll, so only one request at a time asks it.
+The gate never exceeds the limits and stays closed during the pause after a refusal.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _RECOVER_EVERY = 5
 _NARROWEST = 8
-"""However often it is refused, the gate lets this part of its window through: the bucket leaks all the time."""
+"""The window never shrinks below this part, however many refusals come: the portal's bucket leaks all the time."""
 
 
 class _ClockedThrottler(Throttler):
-    """The throttler on our clock; it sleeps until the window moves on instead of asking a hundred times a second."""
+    """The throttler on our clock. It sleeps until the window moves on instead of polling a hundred times a second."""
 
     def __init__(self, clock: Clock, rate_limit: int, period: float) -> None:
         super().__init__(rate_limit, period, retry_interval=0.001)
@@ -42,7 +42,7 @@ class _ClockedThrottler(Throttler):
         self._task_logs.append(self._clock.monotonic())
 
     def wait_s(self) -> float:
-        """Return for how long the window is full."""
+        """Return the seconds until the window has room."""
         self.flush()
         if len(self._task_logs) < self.rate_limit:
             return 0.0
@@ -50,7 +50,7 @@ class _ClockedThrottler(Throttler):
         return float(max(self.retry_interval, leaver + self.period - self._clock.monotonic()))
 
     def count(self, moments: Sequence[float]) -> None:
-        """Count requests made at these monotonic times as let through."""
+        """Add requests made at these monotonic times to the window."""
         self._task_logs = deque(sorted([*self._task_logs, *moments]))
 
     def passed(self) -> tuple[float, ...]:
@@ -60,11 +60,11 @@ class _ClockedThrottler(Throttler):
 
 
 class RequestGate:
-    """First in, first out; half of the portal's burst per window, the rest left to neighbours and late arrivals.
+    """First in, first out. Half of the portal's burst per window; the rest is left to neighbours and late arrivals.
 
-    A window of `burst/2` requests lasts `burst/2/rate` seconds, so any stretch of time sees at most half a burst more
-    than the bucket leaks meanwhile (PORTAL.md 3.1). It starts cold: what ran before a restart may still fill the
-    bucket. `random` gives numbers in [0, 1) for the jitter of pauses.
+    A window of `burst/2` requests lasts `burst/2/rate` seconds, so in any stretch of time at most half a burst more
+    passes than the bucket leaks meanwhile (PORTAL.md 3.1). It starts partly filled, because requests before a restart
+    may still be in the bucket. `random` returns numbers in [0, 1) for the jitter of pauses.
     """
 
     def __init__(self, clock: Clock, *, burst: int, rate: float, random: Callable[[], float]) -> None:
@@ -82,19 +82,19 @@ class RequestGate:
 
     @property
     def wait_s(self) -> float:
-        """For how long the next request would have to wait, leaving out those before it."""
+        """Seconds that the next request would have to wait if it were the first in line."""
         pause = 0.0 if self._paused_until is None else self._paused_until - self._clock.monotonic()
         return max(0.0, pause, self._window.wait_s())
 
     async def acquire(self) -> None:
-        """Wait for leave to send one request; those who ask first are let through first."""
+        """Wait until one request may be sent, in the order of the calls."""
         async with self._turn:
             while (wait_s := self.wait_s) > 0:
                 await self._clock.sleep(wait_s)
             await self._window.acquire()
 
     def refused(self) -> None:
-        """Close for a while after a QUERY_LIMIT_EXCEEDED, longer each time, and let half as many through."""
+        """Close for a while after a QUERY_LIMIT_EXCEEDED, longer each time, and halve the window."""
         self._refusals += 1
         self._passes = 0
         pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self._refusals - 1)) * (0.75 + self._random() / 2)
@@ -102,7 +102,7 @@ class RequestGate:
         self._window.rate_limit = max(1, self._window.most // _NARROWEST, self._window.rate_limit // 2)
 
     def answered(self) -> None:
-        """Take note that a request was not refused; after a few of them the window opens again, step by step."""
+        """Note that a request was not refused; every few of them the window opens a step."""
         self._refusals = 0
         self._passes += 1
         if self._window.rate_limit < self._window.most and self._passes % _RECOVER_EVERY == 0:
@@ -110,12 +110,12 @@ class RequestGate:
             self._window.rate_limit = min(self._window.most, wider)
 
     def dump(self) -> Json:
-        """Return the unix times of the requests in the window; `load` takes them back."""
+        """Return the unix times of the requests in the window, in the form that `load` reads."""
         offset = self._clock.now() - self._clock.monotonic()
         return [round(moment + offset, 3) for moment in self._window.passed()]
 
     def load(self, state: Json) -> None:
-        """Count the requests a former process let through; raises TypeError when `state` is not what `dump` gave."""
+        """Count the requests of an earlier process; raises TypeError if `state` did not come from `dump`."""
         if not isinstance(state, Sequence) or isinstance(state, str):
             raise TypeError("the saved requests must be a list")
         offset = self._clock.now() - self._clock.monotonic()

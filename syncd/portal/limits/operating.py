@@ -1,7 +1,7 @@
-"""How much operating time each method has used, and when it may go on (PORTAL.md 3.2).
+"""How much operating time each method has used, and when it may be called again (PORTAL.md 3.2).
 
-Pure; all times are the portal's own unix time. The portal's absolute counters are believed before our own sums; what
-they cannot know yet (answers that crossed, calls below 0.1 s) is added. It must never let a method pass the limit.
+Pure; all times are the portal's own unix time. The portal's absolute counters take precedence over our own sums; what
+they do not contain yet (answers that crossed, calls below 0.1 s) is added. No method may ever pass the limit.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from syncd.model.item import Json
 BUCKETS = 10
 MINUTE = 60
 COUNTED_FROM_S = 0.1
-"""Shorter calls are counted only when their request ends, all at once."""
+"""The portal counts shorter calls only when their request ends, all at once."""
 
 NOTHING_S = 1e-6
 """Sums of seconds that differ by less are the same."""
 
 _PROBE_SHARE = 0.97
-"""How near to the limit a single probe may come; a share above it leaves no room for probes."""
+"""The part of the limit up to which a single probe may go; a configured share above it leaves no room for probes."""
 
 _LESSON_FROM = 0.6
-"""A 429 below this part of the limit is a neighbour's doing, not a lower limit."""
+"""A 429 below this part of the limit is caused by other programs, not by a lower limit."""
 
 _LESSON = 0.98
 _OTHERS_FROM = 0.05
-"""Less than this part of the limit is the inaccuracy of our own sums, not other programs."""
+"""Less than this part of the limit is the error of our own sums, not other programs."""
 
 _FORGET_LESSON_S = 86_400.0
 _CROSSING_S = 180.0
@@ -38,11 +38,11 @@ _LONGEST_BLOCK_S = 600.0
 
 @dataclass(slots=True, kw_only=True)
 class Counter:
-    """The counter of one method, rebuilt from what the portal tells and what we measure.
+    """The counter of one method, rebuilt from what the portal reports and what we measure.
 
-    `reset_at` is the portal's word on when its oldest bucket drops. `unsure`: some seconds stand in a later minute
-    than they may belong to, so that the real sum falls sooner. `blocked_at` is the time of the last 429, `blocks`
-    how many came in a row, each after waiting.
+    `reset_at` is when the portal says that its oldest bucket drops. `unsure` is True if some seconds may belong to an
+    earlier minute than the one they are booked in, so that the real sum falls sooner. `blocked_at` is the time of the
+    last 429, `blocks` the number of them in a row, each after waiting.
     """
 
     buckets: dict[int, float] = field(default_factory=dict)
@@ -52,18 +52,23 @@ class Counter:
     blocks: int = 0
 
     def used(self, at: float) -> float:
-        """Return the seconds alive at `at`."""
+        """Return the seconds that count at `at`."""
         first = minute_of(at) - BUCKETS + 1
         return sum(seconds for minute, seconds in self.buckets.items() if minute >= first)
 
     def add(self, at: float, seconds: float) -> None:
-        """Count seconds of a request that began at `at`; the portal books all of a request in its first minute."""
+        """Add seconds of a request that began at `at`; the portal books a whole request in its first minute."""
         if seconds > 0:
             minute = minute_of(at)
             self.buckets[minute] = self.buckets.get(minute, 0.0) + seconds
 
     def settle(self, at: float, total: float) -> None:
-        """Make the sum alive at `at` be `total`: more goes into the newest minute, less comes off the oldest."""
+        """Make the sum at `at` equal to `total`.
+
+        Missing seconds go into the newest minute, surplus comes off the oldest.
+
+        Either way the sum may fall later than the real one, never sooner.
+        """
         self.forget(at)
         missing = total - self.used(at)
         if missing > 0:
@@ -89,13 +94,13 @@ class Counter:
         return float((minute_of(at) + BUCKETS) * MINUTE)
 
     def oldest_drops_at(self, at: float) -> float | None:
-        """Return when the oldest seconds alive at `at` drop, by our own buckets; None when there are none."""
+        """Return when the oldest seconds that count at `at` drop, by our own buckets; None if there are none."""
         first = minute_of(at) - BUCKETS + 1
         live = [minute for minute, seconds in self.buckets.items() if minute >= first and seconds > NOTHING_S]
         return float((min(live) + BUCKETS) * MINUTE) if live else None
 
     def forget(self, at: float) -> None:
-        """Drop the minutes that count no more at `at`."""
+        """Drop the minutes that no longer count at `at`."""
         first = minute_of(at) - BUCKETS + 1
         self.buckets = {m: s for m, s in self.buckets.items() if m >= first and s > NOTHING_S}
         self.unsure = self.unsure and bool(self.buckets)
@@ -103,7 +108,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One executed command as its answer tells it: the counter after it, and how long it took at most."""
+    """One executed command: the counter in its answer, and the longest it can have taken."""
 
     used_s: float | None
     reset_at: float | None
@@ -112,7 +117,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Booking:
-    """What one request booked, kept while other requests may not have seen it."""
+    """The seconds one request booked, kept while answers may come that do not contain them yet."""
 
     key: tuple[str, bool]
     ended: float
@@ -137,7 +142,7 @@ class OperatingBudget:
         self._bookings: list[_Booking] = []
 
     def hard_s(self, at: float) -> float:
-        """Return the limit believed in: the configured one, or less for a day after a lesson."""
+        """Return the limit in force: the configured one, or less for a day after a 429 taught a lower one."""
         if self._learned is None:
             return self._limit_s
         learned_s, learned_at = self._learned
@@ -153,22 +158,22 @@ class OperatingBudget:
         return tuple(sorted({method for method, _ in self._counters}))
 
     def knows(self, method: str) -> bool:
-        """Say whether the method has a counter."""
+        """Return True if the method has a counter."""
         return (method, True) in self._counters or (method, False) in self._counters
 
     def used(self, method: str, at: float) -> float:
-        """Return the seconds used at `at`, the worst of the method's counters, without what is in flight."""
+        """Return the seconds used at `at` by the highest of the method's counters, without requests in flight."""
         return max((counter.used(at) for counter in self._of(method)), default=0.0)
 
     def others_s(self, method: str, at: float) -> float:
-        """Return the seconds that other programs had used when the counter was last told; 0 if next to nothing."""
+        """Return the seconds that other programs had used at the last report; 0 if the amount is negligible."""
         found = max((seconds for (name, _), seconds in self._others_s.items() if name == method), default=0.0)
         return found if found > _OTHERS_FROM * self.hard_s(at) else 0.0
 
     def drops(self, method: str, at: float) -> Mapping[int, float]:
-        """Return the live seconds of the method's worst counter by the minute they were booked in.
+        """Return the seconds of the method's highest counter by the minute they were booked in.
 
-        Without what `others_s` tells of: others will go on as they did.
+        Those of other programs (`others_s`) are left out: they are assumed to go on as before.
         """
         counters = self._counters if not self.others_s(method, at) else self._own
         both = [counters[key] for key in ((method, True), (method, False)) if key in counters]
@@ -177,15 +182,15 @@ class OperatingBudget:
         return {minute: seconds for minute, seconds in worst.buckets.items() if minute >= first}
 
     def refusals(self, method: str) -> int:
-        """Return how many refusals of the method came in a row, each after its wait."""
+        """Return the number of refusals of the method in a row, each after its wait."""
         return max((counter.blocks for counter in self._of(method)), default=0)
 
     def reserved(self, method: str) -> float:
-        """Return the seconds expected of what is in flight."""
+        """Return the seconds that requests in flight are expected to use."""
         return self._reserved.get(method, 0.0)
 
     def fits(self, method: str, at: float, cost_s: float) -> bool:
-        """Say whether commands expected to take `cost_s` may be sent at `at`, beside what is in flight.
+        """Return True if commands expected to take `cost_s` may be sent at `at`, in addition to those in flight.
 
         False as long as the method waits after a 429. A single probe is allowed by `may_probe`, not here.
         """
@@ -194,11 +199,11 @@ class OperatingBudget:
         return self.used(method, at) + self.reserved(method) + cost_s <= self.soft_s(at) + NOTHING_S
 
     def may_probe(self, method: str, at: float, cost_s: float) -> bool:
-        """Say whether one command may be sent although `fits` says no.
+        """Return True if one command may be sent although `fits` returns False.
 
-        So after a 429 once the wait is over; when the portal must have dropped seconds, nobody knows how many, since
-        it last told the counter; and when one command is dearer than the whole budget and nothing is used. Only the
-        last may pass the limit.
+        That is the case after a 429 once the wait is over; when the portal must have dropped an unknown number of
+        seconds since its last report; and when one command costs more than the whole budget and nothing is used. Only
+        the last may pass the limit.
         """
         if self.reserved(method) > 0:
             return False
@@ -211,7 +216,7 @@ class OperatingBudget:
         return dropped and self.used(method, at) + cost_s <= self.hard_s(at) * _PROBE_SHARE
 
     def free_at(self, method: str, at: float, cost_s: float) -> float:
-        """Return when it is worth asking `fits` or `may_probe` again if no answer comes before."""
+        """Return when to ask `fits` or `may_probe` again if no answer comes first."""
         blocked_until = self._blocked_until(method, at)
         if blocked_until is not None:
             return max(blocked_until, at)
@@ -221,28 +226,28 @@ class OperatingBudget:
         return min([whole, *resets])
 
     def resets_at(self, method: str, at: float) -> float | None:
-        """Return when the method's oldest seconds drop, by the portal's word or else by our buckets; None: unused."""
+        """Return when the method's oldest seconds drop: as the portal said, or else by our buckets; None if unused."""
         live = [counter for counter in self._of(method) if counter.used(at) > 0]
         told = [counter.reset_at for counter in live if counter.reset_at is not None and counter.reset_at > at]
         own = [drop for counter in live if (drop := counter.oldest_drops_at(at)) is not None]
         return max(told or own, default=None)
 
     def reserve(self, costs: Mapping[str, float]) -> None:
-        """Set aside the expected seconds of a request that is about to be sent, by method."""
+        """Reserve the expected seconds of a request that is about to be sent, by method."""
         for method, seconds in costs.items():
             self._reserved[method] = self._reserved.get(method, 0.0) + seconds
 
     def release(self, costs: Mapping[str, float]) -> None:
-        """Give back what `reserve` set aside, once the request's fate is known."""
+        """Release what `reserve` set aside, once the request has ended."""
         for method, seconds in costs.items():
             left = self._reserved.get(method, 0.0) - seconds
             self._reserved[method] = left if left > NOTHING_S else 0.0
 
     def observe(self, method: str, calls: Sequence[Call], *, batched: bool, began: float, ended: float) -> None:
-        """Take in what one request's answer says of one method; `began` and `ended` are the portal's times.
+        """Learn from one request's answer about one method; `began` and `ended` are the portal's times.
 
         Answers may cross: the counter may lack what other requests booked since `began`. The truth lies between the
-        counter and the counter plus those, and our own sum tells where.
+        counter and the counter plus those; our own sum decides where.
         """
         if not calls:
             return
@@ -264,7 +269,7 @@ class OperatingBudget:
         self._book(key, began, ended, own)
 
     def assume(self, costs: Mapping[str, float], *, batched: bool, at: float) -> None:
-        """Book the expected seconds of a request whose answer never came: it may run, and count, to its end."""
+        """Book the expected seconds of a request without an answer: the portal may run and count it to its end."""
         for method, seconds in costs.items():
             counter = self._counters.setdefault((method, batched), Counter())
             counter.add(at, seconds)
@@ -272,21 +277,23 @@ class OperatingBudget:
             self._book((method, batched), at, at + MINUTE, seconds)
 
     def blocked(self, method: str, *, batched: bool, at: float) -> None:
-        """Learn from a 429: the method is over the limit, whatever we thought, until its oldest bucket drops."""
+        """Learn from a 429: the method is over the limit, whatever our sums say, until its oldest bucket drops."""
         waited = self._blocked_until(method, at)
         counter = self._counters.setdefault((method, batched), Counter())
         used, hard = counter.used(at) + self.reserved(method), self.hard_s(at)
         if waited is None and _LESSON_FROM * hard <= used <= hard:
             self._learned = (max(used * _LESSON, self._proven_s), at)
+        # Which minutes the seconds we did not know of belong to is unknown: hence a probe at the reset.
         if used <= self.hard_s(at) < float("inf"):
             counter.settle(at, self.hard_s(at) + COUNTED_FROM_S)
             counter.unsure = True
+        # Several requests may meet the same limit at once; only a refusal after waiting is another one.
         if waited is None or at >= waited:
             counter.blocks += 1
             counter.blocked_at = at
 
     def dump(self) -> Json:
-        """Return the state for the ledger; `load` takes it back."""
+        """Return the state for the ledger, in the form that `load` reads."""
         return {
             "learned": None if self._learned is None else list(self._learned),
             "proven_s": self._proven_s,
@@ -305,7 +312,7 @@ class OperatingBudget:
         }
 
     def load(self, state: Mapping[str, Json]) -> None:
-        """Take back what `dump` gave; raises ValueError, TypeError or KeyError when it is something else."""
+        """Restore the state that `dump` returned; raises ValueError, TypeError or KeyError for anything else."""
         learned = state["learned"]
         if isinstance(learned, Sequence) and not isinstance(learned, str):
             self._learned = (_float(learned[0]), _float(learned[1]))
@@ -352,11 +359,12 @@ class OperatingBudget:
 
 
 def _own_seconds(calls: Sequence[Call]) -> float:
-    """Return what one request booked: what was measured, or less by the counter's growth where it is told.
+    """Return the seconds one request booked: as measured, or less if the counter grew by less.
 
-    The growth alone will not do: it also holds what other requests booked meanwhile.
+    The growth alone is not enough: it also contains what other requests booked meanwhile.
     """
-    spent = counted_at_end([call.seconds for call in calls])
+    spent = sum(call.seconds for call in calls)
+    spent = spent if spent > COUNTED_FROM_S else 0.0  # the portal books no less (PORTAL.md 3.2)
     first, last = calls[0], calls[-1]
     if first.used_s is None or last.used_s is None:
         return spent
@@ -376,12 +384,6 @@ def _late_seconds(calls: Sequence[Call]) -> float:
 def minute_of(at: float) -> int:
     """Return the number of the wall-clock minute; the portal fixes it once per request."""
     return math.floor(at / MINUTE)
-
-
-def counted_at_end(durations: Sequence[float]) -> float:
-    """Return what the portal books when the request ends."""
-    total = sum(durations)
-    return total if total > COUNTED_FROM_S else 0.0
 
 
 def _plausible(reset_at: float | None, began: float) -> float | None:

@@ -1,7 +1,7 @@
-"""What the portal allows at this moment: operating time, the length of a batch, lanes, pauses after faults.
+"""What the portal allows now: operating time, length of a batch, lanes, pauses after faults.
 
-Pure: `now` is a monotonic time given by the caller and mapped to the portal's own clock, learned from its answers.
-One Pace per portal, shared by everything that talks to it. The rate of requests is the gate's affair.
+Pure: `now` is the caller's monotonic time, mapped to the portal's clock, which is learned from its answers. There is
+one Pace per portal, shared by everything that talks to it. The rate of requests is limited by the gate.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _LONGEST_PAUSE_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits to keep, as the config has them; seconds, requests, requests per second.
+    """The limits to keep, as configured: seconds, requests, requests per second.
 
-    Raises ValueError that names the limit when a value cannot work.
+    Raises ValueError, which names the limit, for a value that cannot work.
     """
 
     burst: int = 50
@@ -53,8 +53,8 @@ class Limits:
     def tariff(cls, name: str) -> Limits:
         """Return the defaults of a tariff: standard, enterprise or self-hosted (PORTAL.md 3.1, 3.2).
 
-        A self-hosted portal counts no operating time unless it is told to; should it refuse a command for it all the
-        same, that lesson is obeyed.
+        A self-hosted portal counts no operating time unless configured to. If it refuses a command for it all the same,
+        the method waits.
         """
         match name:
             case "standard":
@@ -68,10 +68,10 @@ class Limits:
 
 
 class ServerClock:
-    """The portal's clock, learned from its stamps; before the first one `guess` is taken for it.
+    """The portal's clock, learned from its stamps; `guess` is the offset before the first one.
 
-    Every stamp was made before its answer arrived here, so the latest of the recent differences is the nearest, and
-    the clock never runs ahead of the portal's.
+    Every stamp was made before its answer arrived here, so the largest of the recent differences is the best, and the
+    clock never runs ahead of the portal's.
     """
 
     def __init__(self, guess: float) -> None:
@@ -89,7 +89,7 @@ class ServerClock:
         return now + self.offset_s
 
     def learn(self, time: CallTime | None, now: float) -> None:
-        """Take in the stamps of an answer that arrived at `now`."""
+        """Learn from the stamps of an answer that arrived at `now`."""
         if time is None:
             return
         stamp = time.finish if time.finish is not None else time.start
@@ -113,7 +113,7 @@ class Executed:
 
 
 class Pace:
-    """The state of one portal's limits. `random` gives numbers in [0, 1) for the jitter of pauses."""
+    """The state of one portal's limits. `random` returns numbers in [0, 1) for the jitter of pauses."""
 
     def __init__(self, limits: Limits, *, guess: float, random: Callable[[], float]) -> None:
         self.limits = limits
@@ -128,21 +128,21 @@ class Pace:
         self._random = random
 
     def untried(self, method: str) -> bool:
-        """Say whether the first request with the method is still out: until it answers nobody knows the cost."""
+        """Return True while the first request with the method is in flight: its cost is not known before the answer."""
         return not self.costs.known(method) and self.operating.reserved(method) > 0
 
     def fits(self, method: str, now: float, cost_s: float) -> bool:
-        """Say whether commands of the method expected to take `cost_s` may be sent now."""
+        """Return True if commands of the method expected to take `cost_s` may be sent now."""
         if self.untried(method):
             return False
         return self.operating.fits(method, self.clock.at(now), cost_s)
 
     def may_probe(self, method: str, now: float) -> bool:
-        """Say whether one command may go out to learn the method's counter."""
+        """Return True if one command may be sent to learn the method's counter."""
         return self.operating.may_probe(method, self.clock.at(now), self.costs.expected(method))
 
     def free_at(self, method: str, now: float) -> float:
-        """Return when it is worth asking again for one command of the method, as a monotonic time."""
+        """Return when to ask again for one command of the method, as a monotonic time."""
         at = self.operating.free_at(method, self.clock.at(now), self.costs.expected(method))
         return at - self.clock.offset_s
 
@@ -157,25 +157,25 @@ class Pace:
         )
 
     def envelope_fits(self, now: float, cost_s: float) -> bool:
-        """Say whether a batch of `cost_s` may be sent, as far as `batch` itself is counted."""
+        """Return True if a batch of `cost_s` may be sent, as far as the portal counts `batch` itself."""
         if not self.operating.knows(ENVELOPE):
             return True
         at = self.clock.at(now)
         return self.operating.fits(ENVELOPE, at, cost_s) or self.operating.may_probe(ENVELOPE, at, cost_s)
 
     def envelope_free_at(self, now: float) -> float:
-        """Return when it is worth asking `envelope_fits` again, as a monotonic time."""
+        """Return when to ask `envelope_fits` again, as a monotonic time."""
         if not self.operating.knows(ENVELOPE):
             return now
         return self.operating.free_at(ENVELOPE, self.clock.at(now), _SHORTEST_BATCH_S) - self.clock.offset_s
 
     def sent(self, costs: Mapping[str, float]) -> None:
-        """Take note of a request about to be sent; `costs` are its expected seconds by method."""
+        """Note that a request is about to be sent; `costs` are its expected seconds by method."""
         self.operating.reserve(costs)
         self.lanes.in_flight += 1
 
     def withdrawn(self, costs: Mapping[str, float]) -> None:
-        """Take back `sent`: the request did not go out, or no command of it ran."""
+        """Undo `sent`: the request is no longer in flight."""
         self.operating.release(costs)
         self.lanes.in_flight -= 1
 
@@ -190,7 +190,7 @@ class Pace:
         alone: bool,
         costs: Mapping[str, float],
     ) -> None:
-        """Learn from an answer with one reply per command; `alone`: nothing else was in flight all the while."""
+        """Learn from an answer with one reply per command; `alone` if no other request was in flight meanwhile."""
         self.withdrawn(costs)
         self.clock.learn(time, now)
         began = time.start if time is not None and time.start else self.clock.at(sent_at)
@@ -200,7 +200,7 @@ class Pace:
         for method in dict.fromkeys(command.method for command in commands):
             self._learn_operating(method, commands, seconds, batched=batched, began=began, ended=ended)
         if batched and time is not None and time.operating:
-            # Documented as always 0 for batch itself; should a portal count it, its word is obeyed.
+            # Documented as always 0 for batch itself (PORTAL.md 3.2); if a portal counts it, that is a limit too.
             call = Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=now - sent_at)
             self.operating.observe(ENVELOPE, [call], batched=False, began=began, ended=ended)
         self.lanes.answered(slowdown)
@@ -208,12 +208,12 @@ class Pace:
         self.batch_seconds = min(self.limits.batch_seconds, self.batch_seconds * 1.5)
 
     def refused_for_rate(self, costs: Mapping[str, float]) -> None:
-        """Learn that the portal found the requests too many; no command ran."""
+        """Learn that the portal refused the request for its rate; no command ran."""
         self.withdrawn(costs)
         self.lanes.refused()
 
     def lost(self, costs: Mapping[str, float], *, batched: bool, sent_at: float, now: float) -> None:
-        """Learn that a request had no usable answer: its commands may have run, and may count."""
+        """Learn that a request had no usable answer; its commands may have run and may count."""
         self.withdrawn(costs)
         worst = self._worst(costs, now - sent_at)
         for method, seconds in worst.items():
@@ -225,8 +225,8 @@ class Pace:
     def _worst(self, costs: Mapping[str, float], elapsed_s: float) -> Mapping[str, float]:
         """Return how much each method of a lost request may have used of its `elapsed_s`, given the expected `costs`.
 
-        Expectations may be too low, but no command can outlast its request: they are scaled to fill it. What a method
-        that was never measured costs is a guess, so all the time that the others are not expected to need may be its.
+        Expectations may be too low, but no command can outlast its request, so they are scaled to fill it. The cost of
+        a method that was never measured is a guess: it may have used all the time that the others did not need.
         """
         least_s = _SHORTEST_BATCH_S / 100
         guessed_s = sum(seconds for method, seconds in costs.items() if not self.costs.known(method))
@@ -250,7 +250,7 @@ class Pace:
         self.paused_until = now + pause * (0.5 + self._random() / 2)
 
     def _learn_costs(self, commands: Sequence[Executed], seconds: Sequence[float], *, alone: bool) -> float | None:
-        """Learn the durations of what was done; return how much slower that was than alone."""
+        """Learn the durations of executed commands; return how much slower they were than alone, if known."""
         usual = spent = 0.0
         grown = _growth(commands)
         for command, growth, took in zip(commands, grown, seconds, strict=True):
@@ -259,7 +259,7 @@ class Pace:
             if self._alone.known(command.method):
                 usual += self._alone.expected(command.method)
                 spent += took
-            # Where stamps are blunt the counter's growth tells more, unless others made it grow as well.
+            # Without precise stamps the counter's growth is the better measure, unless other requests added to it.
             blunt = alone and growth is not None and stamped(command.reply.time) is None
             cost = growth if blunt and growth is not None else took
             self.costs.learn(command.method, cost)
@@ -285,11 +285,11 @@ class Pace:
         self.operating.observe(method, calls, batched=batched, began=began, ended=ended)
 
     def blocked(self, method: str, *, batched: bool, now: float) -> None:
-        """Learn from an OPERATION_TIME_LIMIT; call it after `answered` has taken in the rest of the answer."""
+        """Learn from an OPERATION_TIME_LIMIT; call it after `answered` for the same answer."""
         self.operating.blocked(method, batched=batched, at=self.clock.at(now))
 
     def dump(self, *, wall_offset_s: float) -> Json:
-        """Return the state for the ledger; `wall_offset_s` is this machine's unix time minus its monotonic time."""
+        """Return the state for the ledger. `wall_offset_s` is this machine's unix time minus its monotonic time."""
         return {
             "operating": self.operating.dump(),
             "costs": self.costs.dump(),
@@ -298,7 +298,7 @@ class Pace:
         }
 
     def load(self, state: Mapping[str, Json], *, wall_offset_s: float) -> None:
-        """Take back what `dump` gave; raises ValueError, TypeError or KeyError when it is something else."""
+        """Restore the state that `dump` returned; raises ValueError, TypeError or KeyError for anything else."""
         operating, costs, alone, skew = state["operating"], state["costs"], state["alone"], state["skew_s"]
         if not isinstance(operating, Mapping) or not isinstance(costs, Mapping) or not isinstance(alone, Mapping):
             raise TypeError("the saved pace must be an object")
@@ -315,7 +315,7 @@ def _time_of(reply: Reply) -> CallTime | None:
 
 
 def _growth(commands: Sequence[Executed]) -> tuple[float | None, ...]:
-    """Return by how much each command made its method's counter grow, None where that does not tell its cost.
+    """Return by how much each command raised its method's counter, None where that does not show its cost.
 
     After a failure the portal books too much for the method's later commands of the request (PORTAL.md 3.2).
     """

@@ -1,7 +1,7 @@
-"""What an HTTP answer of the portal means for each command it was to execute.
+"""What an HTTP answer of the portal means for each command, and what a refusal means for the operator.
 
-Pure. Decides by error code, never by the text of a message, and by the status only where there is no code
-(PORTAL.md 1.3, 1.4). Whatever cannot be read for certain is Unknown: the command may have been executed.
+Pure. Decides by error code, never by message text, and by the status only where there is no code (PORTAL.md 1.3, 1.4).
+Whatever cannot be read with certainty is Unknown: the command may have been executed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LONGEST_TEXT = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawAnswer:
-    """An HTTP answer as it came: `headers` only those that matter, names in lower case; `body` complete."""
+    """An HTTP answer as received; `headers` holds only the relevant ones, names in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class RawAnswer:
 class Answer:
     """One reply per command in the order sent, and the envelope's own time.
 
-    `whole` is set when the request as a whole failed; every reply then says the same.
+    `whole` is set if the request as a whole failed; every reply is then equal to it.
     """
 
     replies: tuple[Reply, ...]
@@ -60,7 +60,7 @@ _REACHES: Mapping[str, tuple[Reach, bool]] = {
     "ERROR_METHOD_NOT_FOUND": ("method", False),
     "ERROR_BATCH_LENGTH_EXCEEDED": ("command", True),
 }
-"""Reach and transience by code (PORTAL.md 1.4); every other code concerns the command alone, for good."""
+"""Reach and transience by code (PORTAL.md 1.4); any other code concerns the command alone, permanently."""
 
 _UNKNOWN_CODES = frozenset({"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER", "WRONG_ENCODING"})
 """WRONG_ENCODING is about the answer, not the request: the commands have run (PORTAL.md 1.2)."""
@@ -82,7 +82,7 @@ def read_batch(raw: RawAnswer, keys: Sequence[str]) -> Answer:
         return Answer(replies=(failure,) * len(keys), whole=failure)
     result = body.get("result")
     if not isinstance(result, Mapping):
-        # With no map at all nothing can be told of any command; an empty PHP array comes as [].
+        # Without a map nothing is known about any command; an empty PHP array comes as [].
         unknown = Unknown(reason="the batch was answered without results", ended=True)
         return Answer(replies=(unknown,) * len(keys), time=call_time(body.get("time")), whole=unknown)
     maps = {name: _map(result.get(name)) for name in _MAPS}
@@ -94,7 +94,7 @@ def read_single(raw: RawAnswer) -> Answer:
     """Read the answer of one method called by itself."""
     body, failure = _envelope(raw, batch=False)
     if failure is not None:
-        # A failure that reaches the request or the caller is told apart from one of this command alone.
+        # A failure of this command alone says nothing about the request or the caller.
         whole = failure if isinstance(failure, Unknown) or failure.reach in ("rate", "portal") else None
         return Answer(replies=(failure,), whole=whole)
     time = call_time(body.get("time"))
@@ -103,7 +103,7 @@ def read_single(raw: RawAnswer) -> Answer:
 
 
 def scrubbed(answer: Answer, scrub: Callable[[str], str]) -> Answer:
-    """Return the answer with the caller's secret taken out of every text that people may see."""
+    """Return the answer with the caller's secret removed from every text that people may see."""
     if all(isinstance(reply, Done) for reply in answer.replies):
         return answer
     replies = tuple(o if isinstance(o, Done) else _scrubbed(o, scrub) for o in answer.replies)
@@ -169,7 +169,7 @@ def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refus
 
 
 def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unknown:
-    """Class one error object by its code; `status` is None inside a batch, where there is no status."""
+    """Classify one error object by its code; `status` is None inside a batch, where there is no status."""
     if not isinstance(error, Mapping):
         return Refused(code="", description=_text(error))
     code, description = _text(error.get("error")), _text(error.get("error_description"))
@@ -177,12 +177,12 @@ def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unkno
     if upper in _UNKNOWN_CODES:
         return Unknown(reason=f"{code}: {description}", ended=True)
     if upper == "ERROR_CORE" and (status is None or status >= 500):
-        # An exception may come after the row was written; only a 400 says that it was thrown on purpose.
+        # An exception may come after the row was written; only a 400 means that it was thrown on purpose.
         return Unknown(reason=f"{code}: {description}", ended=True)
     if batch and upper in _FATAL_FOR_BATCH:
         return Refused(code=code, description=description, reach="portal")
     if upper not in _REACHES and status is not None and (batch or status >= 500):
-        # A batch that failed with a code nobody documented: nothing says that no command ran.
+        # An undocumented code for a whole batch, or with a 5xx: commands may have run.
         return Unknown(reason=f"HTTP {status} {code}: {description}", ended=True)
     reach, transient = _REACHES.get(upper, ("command", False))
     return Refused(code=code, description=description, reach=reach, transient=transient)
@@ -220,12 +220,12 @@ def _text(value: Json) -> str:
 
 
 def _ended(raw: RawAnswer) -> bool:
-    """Say whether the portal itself has come to an end: a gateway that gave up does not know."""
+    """Return True if the portal itself has finished; after a gateway timeout it may still be working."""
     return raw.status not in _GATEWAY_GAVE_UP
 
 
 def _elsewhere(raw: RawAnswer) -> str:
-    """Say where a redirect that was not followed leads: the host alone, as the rest may hold a secret."""
+    """Return where a redirect that was not followed leads: the host only, as the rest may contain a secret."""
     try:
         host = urlsplit(raw.headers.get("location", "")).hostname
     except ValueError:
@@ -258,7 +258,7 @@ _REMEDIES: Mapping[str, str] = {
 
 
 class CommandRefusedError(SyncdError):
-    """The portal refused one call, and would refuse it again; the others are not concerned."""
+    """The portal refused one call and would refuse it again; other calls are not affected."""
 
     exit_code = 3
 
@@ -271,7 +271,7 @@ class CommandRefusedError(SyncdError):
 
 
 def portal_error(origin: str, why: Refused | Unknown) -> SyncdError:
-    """Return the error that tells why nothing more can be sent to the portal at `origin`."""
+    """Return the error that explains why nothing more can be sent to the portal at `origin`."""
     if isinstance(why, Unknown):
         return PortalUnreachableError(f"{origin} does not answer: {why.reason}", "is it up, and is the address right?")
     said = ": ".join(part for part in (why.code, why.description) if part)

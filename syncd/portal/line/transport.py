@@ -1,6 +1,6 @@
-"""The only socket to the portal: one POST, one answer or one fault. It decides nothing and retries nothing.
+"""Who calls the portal, and the only socket to it: one POST, one answer or one fault. It retries nothing.
 
-No message of it holds an address, because the address of a webhook is a password.
+The code of a webhook is a password. It leaves this module only in the URL of a request, never in a message.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FaultKind = Literal["connect", "tls", "timeout", "cut", "oversize"]
 
 
 class TransportFault(Exception):  # noqa: N818 - it is a fault of the line, not an error of ours
-    """A request without an answer; `reached` tells whether the portal may have executed it."""
+    """A request without an answer; `reached` is True if the portal may have executed it."""
 
     def __init__(self, kind: FaultKind, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")
@@ -43,24 +43,24 @@ class TransportFault(Exception):  # noqa: N818 - it is a fault of the line, not 
 
     @property
     def reached(self) -> bool:
-        """Whether anything of the request may have come to the portal."""
+        """Whether any part of the request may have reached the portal."""
         return self.kind not in ("connect", "tls")
 
 
 class Transport(Protocol):
-    """Where requests go; the tests put a simulated world in its place."""
+    """Where requests go. Tests and the sandbox have transports of their own."""
 
     async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
         """Send a JSON body to a portal method and return the answer; raises TransportFault."""
         ...
 
     async def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         ...
 
 
 class Credential(Protocol):
-    """What a transport needs to know of the caller."""
+    """What a transport needs to know about the caller: a webhook now, an OAuth token by the same protocol."""
 
     @property
     def origin(self) -> str:
@@ -68,11 +68,11 @@ class Credential(Protocol):
         ...
 
     def url(self, method: str) -> str:
-        """Return the address of a method; it may hold a secret."""
+        """Return the address of a method; it may contain a secret."""
         ...
 
     def parameters(self) -> Mapping[str, str]:
-        """Return what has to be added to the parameters of every request, such as an access token."""
+        """Return the parameters to add to every request, such as an access token."""
         ...
 
     def scrub(self, text: str) -> str:
@@ -103,15 +103,15 @@ class Webhook:
         return f"{parts.scheme}://{parts.netloc}"
 
     def url(self, method: str) -> str:
-        """Return the address of a method; it holds the secret."""
+        """Return the address of a method; it contains the secret."""
         return self.address + method
 
     def parameters(self) -> Mapping[str, str]:
-        """Return nothing: a webhook is authorised by its address alone."""
+        """Return no parameters: a webhook is authorised by its address alone."""
         return {}
 
     def scrub(self, text: str) -> str:
-        """Return `text` with the code replaced wherever it stands."""
+        """Return `text` with every occurrence of the code replaced."""
         return text.replace(self._code, _HIDDEN)
 
     @property
@@ -125,7 +125,7 @@ class Webhook:
 
 
 class AiohttpTransport:
-    """The real thing. Connections are opened, and aiohttp is loaded, with the first request: many runs need none."""
+    """HTTP by aiohttp. The library is loaded and connections are opened with the first request: many runs need none."""
 
     def __init__(self, credential: Credential, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
         self._credential = credential
@@ -151,7 +151,7 @@ class AiohttpTransport:
         return answer
 
     async def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -201,7 +201,7 @@ class AiohttpTransport:
                     "Content-Type": "application/json",
                     "Accept": "application/json",
                 },
-                # A proxy of the environment is for the way out, not for a portal simulated on this machine.
+                # A proxy from the environment is meant for other machines, not for a simulated portal on this one.
                 trust_env=not is_loopback(host),
             )
         return self._session

@@ -1,7 +1,7 @@
-"""What travels to the portal and what became of it: commands, their batch encoding, outcomes.
+"""Commands, the replies to them, and how commands are encoded.
 
-Pure: no IO, no clock. It never lets into a batch what PHP or the macro substitution would change on the way
-(PORTAL.md 2.2, 2.3); such commands travel alone as JSON.
+Pure: no IO, no clock. A value that PHP or the macro substitution would change on the way never gets into a batch
+(PORTAL.md 2.2, 2.3); its command travels alone, as JSON.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import orjson
 from syncd.model.item import Json
 
 Reach = Literal["command", "method", "rate", "portal"]
-"""How far a refusal reaches: this command, all commands of its method, the request as a whole, the caller."""
+"""What a refusal applies to: this command, all commands of its method, the whole request, the caller."""
 
 Success = Literal["anything", "true", "id", "object"]
 """Which result means that a command was done: any, exactly true, an id, or an object with the key id."""
 
 NOT_SENT = "not_sent"
-"""Code of a refusal made here: the command is known not to have been executed, and may be sent at any later time."""
+"""Code of a refusal made here: the command was certainly not executed and may be sent later."""
 
 UNEXPECTED = "unexpected"
 """Code of a refusal made here: the answer is not the one that the command succeeds with; `description` is it."""
@@ -38,18 +38,18 @@ UNSENDABLE = "unsendable"
 """Code of a refusal made here: the command cannot be written as a request at all."""
 
 MAX_VARIABLES = 900
-"""PHP drops variables after the 1000th silently (PORTAL.md 2.2)."""
+"""PHP silently drops variables after the 1000th (PORTAL.md 2.2)."""
 
 MAX_DEPTH = 32
-"""PHP drops what is nested deeper than 64 in a query string."""
+"""PHP drops values nested deeper than 64 in a query string."""
 
 MAX_JSON_DEPTH = 320
 """PHP takes JSON deeper than 512 for malformed, and a malformed body for none (PORTAL.md 1.1)."""
 
 MAX_BATCHED_BYTES = 200_000
-"""A longer command travels alone, so that one batch stays far below any limit on the size of a request."""
+"""A longer command travels alone, so that a batch stays far below any limit on the size of a request."""
 
-# Words the text filter looks for in pairs (PORTAL.md 1.5); also as a part of others, which costs only a few bytes.
+# Words that the text filter looks for in pairs (PORTAL.md 1.5). Matching them inside others costs only a few bytes.
 _FILTERED = re.compile(
     r"create|alter|drop|select|from|where|limit|union|update|insert|into|load_file|script|expression|data|on[a-z]+"
 )
@@ -95,7 +95,7 @@ class CallTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The portal executed the command; whether `result` means success is the caller's to judge by its shape."""
+    """The portal executed the command; `believed` decides whether `result` means success."""
 
     result: Json
     time: CallTime | None = None
@@ -105,7 +105,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The portal answered with an error; `description` is the portal's text, for people only."""
+    """The portal answered with an error; `description` is its text, for people only, never for decisions."""
 
     code: str
     description: str
@@ -115,10 +115,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """The command may or may not have been executed; `reason` says what was seen.
+    """The command may or may not have been executed; `reason` is what was observed.
 
-    `ended` is True when a whole answer came: the request is over, and looking at once tells what it did. A request that
-    was cut, or whose gateway gave up on it, may still be at work.
+    `ended` is True if a complete answer came: the request is over, and reading the portal shows what it did. A request
+    that was cut, or that a gateway gave up on, may still be running.
     """
 
     reason: str
@@ -153,7 +153,7 @@ def created_id(reply: Done) -> int | None:
 
 @dataclass(slots=True)
 class Written:
-    """A command's batch string; without one, why it must travel alone or, worse, why it cannot be sent at all."""
+    """A command's batch string, or the reason why it must travel alone or cannot be sent at all."""
 
     text: str | None = None
     alone: str | None = None
@@ -179,7 +179,7 @@ def batch_form(command: Command) -> tuple[str | None, str | None]:
 
 
 def written(command: Command) -> Written:
-    """Return how the command can travel, all told by one look at it."""
+    """Return how the command can travel, after a single inspection."""
     found = _inspect(command)
     if found.unsendable is not None or found.alone is not None:
         return found
@@ -206,7 +206,7 @@ def encode_batch(commands: Mapping[str, str], authorization: Mapping[str, str] |
 def alone_because(command: Command) -> str | None:
     """Return why the command must travel as a single JSON call, or None when it may be batched.
 
-    The reasons are those of PORTAL.md 2.2 and 2.3: what a query string cannot say, and what would be substituted.
+    The reasons are those of PORTAL.md 2.2 and 2.3: what a query string cannot express, and what would be substituted.
     """
     return batch_form(command)[1]
 
@@ -217,7 +217,7 @@ def unsendable_because(command: Command) -> str | None:
 
 
 def _inspect(command: Command) -> Written:
-    """Look at every key and value once, without recursion."""
+    """Look at every key and value once, without recursion: nesting comes from outside and may be deep."""
     found = Written()
     if not _METHOD.fullmatch(command.method):
         found.unsendable = "the method's name is not one"
@@ -245,7 +245,7 @@ def _inspect(command: Command) -> Written:
                 found.alone = found.alone or bad
         for item in value.values() if isinstance(value, Mapping) else value:
             if isinstance(item, str) and item.isascii() and "$" not in item and "&" not in item:
-                leaves += 1  # what most values are, and nothing can go wrong with
+                leaves += 1  # the common case, in which nothing can go wrong
             else:
                 stack.append((depth + 1, item))
     if leaves > MAX_VARIABLES:
@@ -255,12 +255,12 @@ def _inspect(command: Command) -> Written:
 
 @lru_cache(maxsize=1024)
 def _key_faults(key: str, *, top: bool) -> tuple[str | None, str | None]:
-    """Return why a parameter's name can never be sent, and why not in a batch; the names are few and come again."""
+    """Return why a parameter's name can never be sent, and why not in a batch; names are few and repeat."""
     return _never(key), _bad_key(key, top=top)
 
 
 def _never(value: bool | int | float | str | None) -> str | None:
-    """Return why JSON cannot say the value."""
+    """Return why JSON cannot express the value, None if it can."""
     if isinstance(value, str):
         return None if value.isascii() or not _has_surrogate(value) else "text that is not valid Unicode"
     if isinstance(value, float) and not math.isfinite(value):
@@ -288,7 +288,7 @@ def _bad_value(value: bool | int | float | str | None) -> str | None:
 def _has_macro(text: str) -> bool:
     if "$" not in text and "&" not in text:
         return False
-    # The filter decodes HTML entities before it judges a text (PORTAL.md 1.5), and may hand on what it decoded.
+    # The filter decodes HTML entities before it checks a text (PORTAL.md 1.5), and may pass on the decoded one.
     return _MACRO.search(text) is not None or ("&" in text and _MACRO.search(html.unescape(text)) is not None)
 
 
@@ -303,10 +303,9 @@ def _has_surrogate(text: str) -> bool:
 def _encoded(command: Command) -> str:
     pairs: list[str] = []
     for name, value in command.params.items():
-        if isinstance(value, str):
-            pairs.append(f"{_quoted(name)}={_quoted(value)}")
-        else:
-            pairs += [f"{_quoted(key)}={_quoted(text)}" for key, text in _variables(name, value)]
+        for key, text in ((name, value),) if isinstance(value, str) else _variables(name, value):
+            shown = _quoted_short(text) if len(text) <= _SHORT else _quoted(text)
+            pairs.append(f"{_quoted_short(key)}={shown}")
     return f"{command.method}?{'&'.join(pairs)}" if pairs else command.method
 
 
@@ -316,20 +315,14 @@ def _quoted(text: str) -> str:
     The filter sees the whole command string as one text before it is taken apart: a title with "select" and the key
     "from" further on would make it split the key, and the portal would miss a parameter (PORTAL.md 1.5, 2.4).
     """
-    return _quoted_short(text) if len(text) <= _SHORT else _quote(text)
-
-
-@lru_cache(maxsize=4096)
-def _quoted_short(text: str) -> str:
-    """Quote what comes again in command after command: names, dates, zones, colours."""
-    return _quote(text)
-
-
-def _quote(text: str) -> str:
     quoted = quote(text, safe="", errors="replace")
     if _FILTERED.search(quoted.lower()) is None:
         return quoted
     return f"%{text.encode('utf-8', 'replace').hex('%').upper()}"
+
+
+_quoted_short = lru_cache(maxsize=4096)(_quoted)
+"""For texts up to _SHORT characters, which repeat from command to command: names, dates, zones, colours."""
 
 
 def _variables(prefix: str, value: Json) -> Iterator[tuple[str, str]]:
@@ -346,7 +339,7 @@ def _variables(prefix: str, value: Json) -> Iterator[tuple[str, str]]:
 
 
 def _plain(value: Json) -> Json:
-    """Return `value` in the types that the JSON writer knows: dict and list for any mapping and sequence."""
+    """Return `value` with dict and list for any mapping and sequence, as the JSON writer requires."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

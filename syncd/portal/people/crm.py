@@ -1,7 +1,7 @@
-"""Clients of the portal's CRM: who is meant by a phone, an e-mail or an id, looked up in batches.
+"""Clients of the portal's CRM: looks up phones, e-mails and ids in batches.
 
-A look-up of 20 values tells which clients it found, not by which value (PORTAL.md 6.8): they are matched here, and what
-the portal understands better than we do is asked for once more, alone. No filter is trusted: every row is checked.
+A look-up of 20 values returns the clients it found, not by which value (PORTAL.md 6.8). They are matched here; a value
+that the portal matches in another spelling is asked for once more, alone. No filter is trusted: every row is checked.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _COLUMNS: Mapping[OwnerType, tuple[str, ...]] = {
     "lead": ("ID", "TITLE", "ASSIGNED_BY_ID", "PHONE", "EMAIL"),
     "deal": ("ID", "TITLE", "ASSIGNED_BY_ID", "CONTACT_ID", "COMPANY_ID"),
 }
-"""Phones and e-mails come only when they are named (PORTAL.md 6.8)."""
+"""Phones and e-mails are returned only if they are named (PORTAL.md 6.8)."""
 
 _CODE = re.compile(r"(?P<letters>L|D|C|CO)_(?P<id>[1-9]\d{0,17})\Z", re.IGNORECASE)
 _LONGEST_ID = 6
@@ -76,7 +76,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """Somebody to look up; `text` as the source writes it, `word` what makes equal ones equal."""
+    """Somebody to look up; `text` is as in the source, `word` the normal form by which equal ones are equal."""
 
     type: OwnerType
     kind: Literal["id", "PHONE", "EMAIL"]
@@ -88,9 +88,9 @@ class Sought:
 
 
 def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False) -> Sought:
-    """Return what `text` asks for: an address with @, a link such as C_5, an id of up to 6 digits, else a phone.
+    """Return what `text` refers to: an address with @, a link such as C_5, an id of up to 6 digits, else a phone.
 
-    With `is_phone` digits alone are a phone, however few. Raises EntryError for what is neither.
+    With `is_phone` digits alone are a phone, however few. Raises EntryError for anything else.
     """
     text = " ".join(text.split())
     code = _CODE.match(text)
@@ -118,9 +118,9 @@ def _searchable(found: Sought) -> Sought:
 
 
 def phone_word(text: str) -> str:
-    """Return the digits of a phone with its country's code, "" when there are fewer than three.
+    """Return the digits of a phone with its country code, "" if there are fewer than three.
 
-    An extension after "доб", "ext" or "#" does not count; 00 is the plus, and 8 before ten digits the Russian 7.
+    An extension after "доб", "ext" or "#" is ignored; 00 stands for the plus, and 8 before ten digits for Russia's 7.
     """
     number = re.split(r"[#;,]|доб|ext|x", text.casefold(), maxsplit=1)[0]
     digits = "".join(one for one in number if one.isascii() and one.isdigit())
@@ -133,17 +133,17 @@ def phone_word(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
-    """What look-ups found: ids by what was sought, and the clients by link; an empty tuple means nobody."""
+    """The result of look-ups: links by what was sought (an empty tuple if nobody was found), and clients by link."""
 
     found: Mapping[str, tuple[str, ...]]
     known: Mapping[str, Client]
 
     def knows(self, wanted: Sought) -> bool:
-        """Say whether `wanted` has been looked up."""
+        """Return True if `wanted` has been looked up."""
         return str(wanted) in self.found
 
     def client(self, wanted: Sought) -> Client:
-        """Return the one client that is meant; raises EntryError naming the value and, if several, the candidates."""
+        """Return the one client that matches; raises EntryError naming the value and any candidates."""
         codes = self.found.get(str(wanted), ())
         if len(codes) == 1:
             return self.known[codes[0]]
@@ -160,7 +160,7 @@ class Clients:
         )
 
     def joined(self, other: Clients) -> Clients:
-        """Return what either knows, the other's where both do."""
+        """Return the union; where both know a client, the other's version is kept."""
         return Clients(found={**self.found, **other.found}, known={**self.known, **other.known})
 
 
@@ -206,7 +206,7 @@ async def read_clients(portal: Reader, wanted: Collection[Sought]) -> Clients:
             own = {code for code in codes if code in known and _has(known[code], one)}
             found[one] |= own
             matched |= own
-        if codes - matched:  # the portal knows one of these values in another spelling
+        if codes - matched:  # the portal matched one of these values in another spelling
             doubtful += [one for one in call if not found[one]]
     for one, codes in zip(doubtful, await _search(portal, [(one,) for one in doubtful]), strict=True):
         found[one] |= codes
@@ -233,7 +233,7 @@ def _code(owner_type: OwnerType, number: int) -> str:
 
 
 def _calls(asked: Iterable[Sought]) -> Iterable[tuple[Sought, ...]]:
-    """Part what has to be searched into calls of one type and kind."""
+    """Group the searches into calls of one type and kind."""
     groups: dict[tuple[str, str], list[Sought]] = defaultdict(list)
     for one in asked:
         if one.kind != "id":
@@ -271,7 +271,7 @@ def _result(method: str, reply: Reply) -> Json:
 
 
 async def _read(portal: Reader, codes: Collection[str], known: dict[str, Client]) -> None:
-    """Read the clients with these links; a row that was not asked for is left aside (PORTAL.md 6.4)."""
+    """Read the clients with these links; rows that were not asked for are ignored (PORTAL.md 6.4)."""
     commands: list[tuple[OwnerType, Command]] = []
     for owner_type, (_, letters) in OWNER_TYPES.items():
         ids = sorted(_rank(code) for code in codes if code.rpartition("_")[0] == letters and code not in known)

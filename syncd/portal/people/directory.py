@@ -1,6 +1,6 @@
-"""Who and what the portal has: people, groups, calendars' sections, the caller; read in batches, kept as a value.
+"""The portal's people, groups and calendar sections, its caller and its time zone; read in batches, kept as a value.
 
-It never trusts a filter that the portal may have dropped (PORTAL.md 7): everything is read and matched here.
+No filter is trusted, because the portal may silently drop one (PORTAL.md 7): everything is read and matched here.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _log = structlog.get_logger()
 _LIKELY = ("Europe/Moscow", "UTC", "Europe/Berlin", "Europe/Kyiv", "America/New_York", "America/Sao_Paulo",
            "America/Chicago", "America/Los_Angeles", "Asia/Kolkata", "Asia/Yekaterinburg", "Europe/London",
            "Australia/Sydney", "Pacific/Auckland")  # fmt: skip
-"""Where servers stand, the likelier first: an offset alone says nothing of summer time, which most of these have."""
+"""Zones of servers, the likelier first. An offset alone says nothing about summer time, which most of these have."""
 
 NOBODY = Clients(found={}, known={})
 
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A user as user.get tells it; `zone` is "" when the profile names none."""
+    """A user as user.get returns it; `zone` is "" if the profile has none."""
 
     id: int
     name: str
@@ -65,7 +65,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """One section of a calendar; `external` names the service it is synced with, "" when it is the portal's own."""
+    """One section of a calendar; `external` names the service it is synced with, "" for the portal's own."""
 
     id: int
     name: str
@@ -102,7 +102,7 @@ class Directory:
     def user(self, text: str) -> User:
         """Return the active user that `text` names: id, e-mail, XML_ID or full name, in this order.
 
-        Raises EntryError that names the value and the candidates when nobody, a dismissed or more than one matches.
+        Raises EntryError, naming the value and the candidates, if nobody, a dismissed user or more than one matches.
         """
         wanted = _folded(text)
         found = self._users_by_word.get(wanted, ())
@@ -122,7 +122,7 @@ class Directory:
         raise EntryError(f"no user {text!r} in the portal{_nearest(wanted, self._users_by_word)}", "see on_unresolved")
 
     def find(self, text: str) -> User | None:
-        """Return the one active user that `text` names like in `user`, None for anybody else."""
+        """Return the one active user that `user` would return, None instead of an error."""
         active = [user for user in self._users_by_word.get(_folded(text), ()) if user.active]
         return active[0] if len(active) == 1 else None
 
@@ -141,11 +141,11 @@ class Directory:
         )
 
     def name_of(self, user_id: int) -> str:
-        """Return the full name of a user, "" for an id nobody has."""
+        """Return the full name of a user, "" for an unknown id."""
         return next((user.full_name for user in self._users_by_word.get(str(user_id), ()) if user.id == user_id), "")
 
     def holder(self, calendar: Place) -> str:
-        """Return who has `calendar`, as people say it: a user's, group's or client's name; "" where nobody knows."""
+        """Return whose `calendar` is, for people: the name of a user, group or client; "" if unknown."""
         if calendar.on_card:
             kind, _, owner_type = calendar.kind.partition("-")
             known = (one for one in self.clients.known.values() if one.type == owner_type and one.id == calendar.owner)
@@ -155,13 +155,13 @@ class Directory:
         return self.name_of(calendar.owner) if calendar.kind == "user" else "company"
 
     def knows(self, calendar: Place) -> bool:
-        """Say whether the sections of `calendar` have been read."""
+        """Return True if the sections of `calendar` have been read."""
         return str(calendar) in self.sections
 
     def section(self, calendar: Place, label: str) -> Section | None:
-        """Return the section with this id or name, None when it has yet to be created.
+        """Return the section with this id or name, None if it has to be created first.
 
-        Raises EntryError when an id does not exist in that calendar, or the section cannot be written to.
+        Raises EntryError if an id does not exist in that calendar, or the section cannot be written to.
         """
         known = self.sections.get(str(calendar), ())
         if label.isdecimal():
@@ -222,7 +222,7 @@ def _folded(text: str) -> str:
 
 
 def _is_filtered(stored: str, label: str) -> bool:
-    """Say whether `stored` is what the portal's text filter makes of `label`: blanks put into words (PORTAL.md 1.5)."""
+    """Return True if the text filter may have made `stored` of `label` by adding blanks (PORTAL.md 1.5)."""
     return len(stored.split()) > len(label.split()) and _compact(stored) == _compact(label)
 
 
@@ -278,8 +278,8 @@ class PageReader(Reader, Protocol):
 async def read_directory(portal: PageReader, *, now: float, groups: bool) -> Directory:
     """Read the caller, all users and, when asked for, all groups the caller can see.
 
-    Raises PortalRefusedError, PortalUnreachableError or CommandRefusedError of the client. A few requests whatever
-    the number of users: pages of 50, batched (PORTAL.md 6.9, 7).
+    Raises PortalRefusedError, PortalUnreachableError or CommandRefusedError. Takes a few requests whatever the number
+    of users: pages of 50, batched (PORTAL.md 6.9, 7).
     """
     caller = await _read_caller(portal)
     users = _all(_user, await portal.read_pages("user.get", {}))
@@ -324,7 +324,7 @@ def rows_of(result: Json) -> Sequence[Json]:
 
 
 def _all(read: Callable[[Json], T], rows: Iterable[Json]) -> tuple[T, ...]:
-    """Return the rows that are what they should be; one that is not cannot be anybody's owner or section."""
+    """Return the rows that can be read. One that cannot be read is never needed as an owner or section."""
     found: list[T] = []
     for row in rows:
         try:
@@ -380,10 +380,10 @@ def _section(row: Json) -> Section:
 
 
 def server_zone(directory: Directory) -> str:
-    """Return the server's zone as the config names it, else the best guess.
+    """Return the server's zone as configured, else the best guess: the portal never names it (PORTAL.md 1.2, 6.3).
 
-    That is the first with the server's offset now: the caller's, the one most people of the portal live in, a likely
-    one, and at last a zone that always has that offset.
+    The guess is the first zone with the server's present offset: the caller's, the one most users live in, a likely
+    one, and finally a zone that always has that offset.
     """
     if directory.server_zone:
         return directory.server_zone
@@ -399,7 +399,7 @@ def server_zone(directory: Directory) -> str:
 
 
 def caller_zone(directory: Directory) -> str:
-    """Return the caller's zone, "" when the profile names none or one nobody knows."""
+    """Return the caller's zone, "" if the profile has none or an unknown one."""
     return _known_zone(directory.caller.zone)
 
 
