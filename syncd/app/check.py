@@ -17,9 +17,9 @@ from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Item, Json, Place
 from syncd.model.names import counted
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import CommandRefusedError
+from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.people.crm import read_clients
-from syncd.portal.people.directory import Directory, caller_zone, offset_s, read_directory, read_sections, rows_of
+from syncd.portal.people.directory import Directory, caller_zone, offset_s, read_directory, read_sections
 
 _LARGEST_SKEW_S = 60.0
 _SHOWN = 3

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -31,7 +31,7 @@ from syncd.portal.limits.forecast import (
 )
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
-from syncd.portal.line.answers import CommandRefusedError, portal_error
+from syncd.portal.line.answers import CommandRefusedError, portal_error, rows_of
 from syncd.portal.line.transport import AiohttpTransport, Credential, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 
@@ -343,12 +343,9 @@ class _Rows:
         self._seen: set[str] = set()
 
     def add(self, result: Json) -> int:
-        """Add the rows of one page; return how many are new. PHP writes a list with gaps as an object."""
-        rows = result.values() if isinstance(result, Mapping) else result
-        if isinstance(rows, str) or not isinstance(rows, Iterable):
-            return 0
+        """Add the rows of one page; return how many are new."""
         before = len(self._rows)
-        for row in rows:
+        for row in rows_of(result):
             mark = row.get("ID", row.get("id")) if isinstance(row, Mapping) else None
             if isinstance(mark, (str, int)):
                 if str(mark) in self._seen:

@@ -188,6 +188,15 @@ def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unkno
     return Refused(code=code, description=description, reach=reach, transient=transient)
 
 
+def rows_of(result: Json) -> Sequence[Json]:
+    """Return the rows of a list result; PHP writes a list with gaps as an object (PORTAL.md 1.2)."""
+    if isinstance(result, Mapping):
+        return list(result.values())
+    if isinstance(result, Sequence) and not isinstance(result, str):
+        return result
+    return ()
+
+
 def _map(value: Json) -> Mapping[str, Json]:
     """Return a PHP array as a map: a list when its keys are 0..n-1, [] when it is empty (PORTAL.md 1.2)."""
     if isinstance(value, Mapping):

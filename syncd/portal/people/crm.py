@@ -16,7 +16,7 @@ import msgspec
 
 from syncd.errors import EntryError
 from syncd.model.item import Json
-from syncd.portal.line.answers import CommandRefusedError
+from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 
 
@@ -254,9 +254,8 @@ async def _search(portal: Reader, calls: Sequence[tuple[Sought, ...]]) -> list[s
     hits = []
     for call, reply in zip(calls, await portal.read_many(commands), strict=True):
         result = _result("crm.duplicate.findbycomm", reply)
-        ids = result.get(call[0].type.upper()) if isinstance(result, Mapping) else None
-        rows = list(ids.values()) if isinstance(ids, Mapping) else ids if isinstance(ids, list | tuple) else []
-        hits.append({_code(call[0].type, int(str(one))) for one in rows if str(one).isdecimal()})
+        ids = rows_of(result.get(call[0].type.upper())) if isinstance(result, Mapping) else ()
+        hits.append({_code(call[0].type, int(str(one))) for one in ids if str(one).isdecimal()})
     return hits
 
 
@@ -284,9 +283,7 @@ async def _read(portal: Reader, codes: Collection[str], known: dict[str, Client]
             commands.append((owner_type, Command(method=f"crm.{owner_type}.list", params=params)))
     replies = await portal.read_many([command for _, command in commands])
     for (owner_type, command), reply in zip(commands, replies, strict=True):
-        result = _result(command.method, reply)
-        rows = result.values() if isinstance(result, Mapping) else result if isinstance(result, list | tuple) else ()
-        for row in rows:
+        for row in rows_of(_result(command.method, reply)):
             client = _client(owner_type, row)
             if client is not None and client.code in codes:
                 known[client.code] = client
@@ -316,7 +313,7 @@ def _int(value: int | str | None) -> int:
 
 def _values(value: Json) -> tuple[str, ...]:
     try:
-        rows = msgspec.convert(list(value.values()) if isinstance(value, Mapping) else value or [], list[_MultiRow])
+        rows = msgspec.convert(rows_of(value), list[_MultiRow])
     except msgspec.ValidationError:
         return ()
     return tuple(row.value.strip() for row in rows if row.value and row.value.strip())

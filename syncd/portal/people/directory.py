@@ -22,7 +22,7 @@ from syncd import events
 from syncd.errors import EntryError
 from syncd.model import zones
 from syncd.model.item import Json, Place
-from syncd.portal.line.answers import portal_error
+from syncd.portal.line.answers import portal_error, rows_of
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import Clients, Reader
 
@@ -312,15 +312,6 @@ async def read_sections(portal: PageReader, calendars: Sequence[Place]) -> Mappi
         for calendar, reply in zip(calendars, replies, strict=True)
         if isinstance(reply, Done)
     }
-
-
-def rows_of(result: Json) -> Sequence[Json]:
-    """Return the rows of a list result; PHP writes a list with gaps as an object (PORTAL.md 1.2)."""
-    if isinstance(result, Mapping):
-        return list(result.values())
-    if isinstance(result, Sequence) and not isinstance(result, str):
-        return result
-    return ()
 
 
 def _all(read: Callable[[Json], T], rows: Iterable[Json]) -> tuple[T, ...]:

@@ -26,9 +26,9 @@ from syncd.errors import (
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.item import Json, Place
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import CommandRefusedError
+from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done
-from syncd.portal.people.directory import Directory, Section, read_directory, read_sections, rows_of
+from syncd.portal.people.directory import Directory, Section, read_directory, read_sections
 from syncd.source.base import OwnEvents, ReadContext, Source
 from syncd.source.bitrix24.event_reader import Culture, EventRow, Surroundings, read_row
 from syncd.source.field_values import clean

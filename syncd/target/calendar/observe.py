@@ -19,8 +19,8 @@ from syncd.model.item import Json, Link, Observed, Place
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.portal.client import Portal
+from syncd.portal.line.answers import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
-from syncd.portal.people.directory import rows_of
 from syncd.target.calendar.portal_event import EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
