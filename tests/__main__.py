@@ -7,15 +7,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COVERAGE_PERCENT = 85
+COVERAGE_PERCENT = 95
+"""Lines and branches together; the figure of the day it was last raised, rounded down. It is raised, never lowered."""
 WORKERS = "3"
-"""More than the two cores of the smallest machine, because many tests wait for a process or a socket."""
+"""One more than the cores of the smallest machine (2), because many tests wait for a process or a socket."""
 
 LONG = (
     "bench",
-    "cli/test_bulk.py",
     "crm/test_scale.py",
-    "cycle/test_budget_kept.py",
     "cycle/test_kill.py",
     "cycle/test_machine.py",
     "cycle/test_never_recovers.py",
@@ -23,24 +22,22 @@ LONG = (
     "cycle/test_series.py",
     "cycle/test_series_edits.py",
     "cycle/test_series_time.py",
-    "service/test_daemon.py",
-    "service/test_service.py",
-    "model/test_markup.py",
-    "model/test_recurrence_compile.py",
     "model/test_recurrence_memory.py",
     "model/test_recurrence_probes.py",
     "model/test_recurrence_property.py",
     "model/test_recurrence_rfc.py",
-    "model/test_recurrence_singles.py",
-    "model/test_zones.py",
     "portal/test_bad_answers.py",
     "portal/test_exchange.py",
     "portal/test_forecast.py",
     "portal/test_pace.py",
     "portal/test_push.py",
-    "portal/test_turns.py",
 )
-"""What plays whole seasons and migrations: measured coverage would make it three times as slow, and adds none."""
+"""Run without coverage: seasons, migrations and crashes that repeat the same lines thousands of times.
+
+Tracing branches makes them two to five times as slow, and they reach hardly a line that the others do not reach. All
+other tests run with coverage, and so do the processes that they start. A new test belongs there; move it here only when
+`pytest --durations=20 --cov` shows that it takes more than a few seconds under coverage and half as long without.
+"""
 
 _LONG_PATHS = tuple(f"tests/{path}" for path in LONG)
 _PYTEST = ("-m", "pytest", "-q", "-n", WORKERS)
