@@ -1,4 +1,4 @@
-"""Sends changes, by whatever they were planned, and settles by looking what no answer told.
+"""Sends changes, by whatever they were planned.
 
 Every change goes intend -> send -> settle through the ledger; nothing reaches the portal any other way.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from syncd.cycle.directories import ensure_sections
-from syncd.cycle.recover import note_floor, recover
 from syncd.cycle.sync import Pass
 from syncd.errors import EntryError
 from syncd.model.entry import Window
@@ -42,8 +41,9 @@ async def push(
     observed: Collection[int] | None,
     alone: bool = False,
 ) -> bool:
-    """Send `changes`; return True if something has to be planned again because of what looking told.
+    """Send `changes`; return True if something has to be planned again because it was not sent or has vanished.
 
+    What no usable answer told is left open for `recover`, which every caller asks next.
     With `alone` each change is a request of its own. `observed` are the ids of events that were read in this run, None
     when the portal was not read: then updates are confirmed by looking, for one of a deleted event may look done.
     Raises the client's errors and StateError.
@@ -59,7 +59,9 @@ async def push(
         return False
     sendable = _sendable(run, changes, directory, troubled)
     if creates := [change.key for change, _, _ in sendable if change.op == "create"]:
-        await note_floor(run, creates, observed or ())
+        # What is not newer than this existed before the creates are sent: recovery must not take it for one of them.
+        highest = max((*await run.claimed(creates), *(observed or ())), default=0)
+        await run.ledger.note_floor(highest, run.clock.now())
     ids = await run.ledger.reserve_ids(len(sendable))
     journal = PushJournal(
         run,
@@ -85,13 +87,10 @@ async def push(
     vanished = False
     if observed is None and run.sync.target.doubts_updates:
         vanished = await _confirm_updates(run, [change for change, _, _ in sendable])
-    again = await recover(run)
-    if run.stop.is_set():
-        return False
     if run.fates.refused:
         # The portal refused something that the kept directory says is possible.
         await run.portal_ledger.forget_directory()
-    return again or vanished or bool(run.fates.not_sent)
+    return vanished or bool(run.fates.not_sent)
 
 
 def _sendable(

@@ -5,7 +5,7 @@ What the look means is decided in model.recover; this waits, reads, and writes d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -46,7 +46,7 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
     found = findings(
         intents,
         observation,
-        free=unlinked(observation, await _claimed(run, (intent.key for intent in intents)), floor),
+        free=unlinked(observation, await run.claimed(intent.key for intent in intents), floor),
         looked_at=frozenset(links[intent.key].remote_id for intent in intents if intent.key in links),
         holds={hold.key: hold for hold in await run.ledger.holds()},
         now=run.clock.now(),
@@ -67,22 +67,14 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
                 # Where people's edits win, the next plan finds it gone and leaves it at that.
                 run.fates.add(one.intent.key, fate)
     kinds = [fate.kind for one in found for fate in one.fates]
+    if "refused" in kinds:
+        # The portal refused something that the kept directory says is possible.
+        await run.portal_ledger.forget_directory()
     again = sum(one.doubted or isinstance(one.outcome, Dropped) for one in found)
     _log.info(events.INTENTS_RECOVERED, sync=run.name, intents=len(intents), created=kinds.count("created"),
               updated=kinds.count("updated"), deleted=kinds.count("deleted"), planned_anew=again,
               refused=kinds.count("refused"))  # fmt: skip
     return again > 0
-
-
-async def note_floor(run: Pass, creates: Iterable[Key], observed: Iterable[int]) -> None:
-    """Write down, before `creates` are sent, up to which id the portal's events are certainly older than they."""
-    highest = max((*await _claimed(run, creates), *observed), default=0)
-    await run.ledger.note_floor(highest, run.clock.now())
-
-
-async def _claimed(run: Pass, keys: Iterable[Key]) -> frozenset[int]:
-    """Return the ids that some sync has linked in places of the same kinds: events and activities count apart."""
-    return await run.ledger_of_all.claimed(run.sync.siblings, {key.place.kind for key in keys})
 
 
 async def _wait_until_ended(run: Pass, intents: Sequence[Intent]) -> None:

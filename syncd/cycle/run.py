@@ -154,6 +154,8 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
     for number in range(_ROUNDS):
         last = number == _ROUNDS - 1
         again = await push(run, plan.changes, prepared.directory, observed=prepared.observed, alone=last)
+        if plan.changes and not run.stop.is_set():
+            again = await recover(run) or again
         if run.stop.is_set():
             return "stopped"
         if not again and not _takes_away_wanted(plan, prepared):

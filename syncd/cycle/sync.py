@@ -20,7 +20,7 @@ from syncd.model.entry import Problem, Window
 from syncd.model.fates import Fates
 from syncd.model.filter import Filter
 from syncd.model.guard import Guard
-from syncd.model.item import Link
+from syncd.model.item import Key, Link
 from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, RunState
 from syncd.net import is_loopback
@@ -139,6 +139,13 @@ class Pass:
             return
         async with self.portal.claiming:
             yield
+
+    async def claimed(self, keys: Iterable[Key]) -> frozenset[int]:
+        """Return the ids that some sync of the portal has linked in places of the same kinds as those of `keys`.
+
+        Events and activities are counted apart, so the same id means two things.
+        """
+        return await self.ledger_of_all.claimed(self.sync.siblings, {key.place.kind for key in keys})
 
     async def forget_verified(self) -> None:
         """Have the next pass read the portal, however recently that was done."""

@@ -127,6 +127,8 @@ async def _carry_out(run: Pass, decided: TakeBack, observed: frozenset[int], pla
         await run.ledger.forget([link.key for link in plan.forgotten])
         directory = await directory_for(run, (), fresh=False, keep=True)
         again = await push(run, plan.changes, directory, observed=observed)
+        if not run.stop.is_set():
+            again = await recover(run) or again
         await run.ledger.forget(plan.after & run.fates.settled)
         if not again:
             break

@@ -19,6 +19,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
+from inspect import CO_COROUTINE
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -73,6 +74,7 @@ class Walk:
         self.functions: dict[tuple[str, str], None] = {}
         self.recording = False
         self._seen: set[CodeType] = set()
+        self._outside: set[FrameType] = set()
 
     @property
     def files(self) -> list[str]:
@@ -92,7 +94,11 @@ class Walk:
 
     def _enter(self, frame: FrameType, event: str, _argument: Any) -> None:
         code = frame.f_code
-        if not self.recording or event != "call" or code in self._seen:
+        if not self.recording:
+            if event == "call" and code.co_flags & CO_COROUTINE:
+                self._outside.add(frame)  # begun before the pass: going on with it is no step of the walk
+            return
+        if event != "call" or code in self._seen or frame in self._outside:
             return
         self._seen.add(code)
         path = Path(code.co_filename)
