@@ -229,7 +229,7 @@ def test_days_and_dates_are_the_calendars(day: int) -> None:
     st.sampled_from(["Europe/Berlin", "America/New_York", "America/Havana", "Asia/Beirut", "Europe/Moscow"]),
 )
 def test_cached_offsets_are_the_zones_own(wall: datetime, name: str) -> None:
-    wall = wall.replace(microsecond=0)
+    wall = wall.replace(microsecond=0, fold=0)  # the portal's wall clock cannot tell the two readings of an hour apart
     clock, stamp = zone_clock(name), int(wall.replace(tzinfo=ZoneInfo(name)).timestamp())
     assert clock.unix(seconds_of(wall)) == stamp
     assert datetime_of(clock.wall(stamp)) == datetime.fromtimestamp(stamp, ZoneInfo(name)).replace(tzinfo=None)
