@@ -35,8 +35,8 @@ class Left:
 class TakeBack:
     """What would be done: changes to send, links to forget (`after` are those whose change must be sent first).
 
-    `already` counts what needs nothing any more, `noted` are deletes worth a word. Of `sought` events `missing` are not
-    to be seen.
+    `already` counts what needs nothing any more, `noted` are deletes worth a word. Of `sought` events `missing` no
+    longer exist.
     """
 
     changes: tuple[Change, ...] = ()
@@ -59,10 +59,10 @@ def concerned(records: Iterable[ChangeRecord], links: Mapping[Key, Link]) -> tup
 
 
 def check_visible(plan: TakeBack, sync: str) -> None:
-    """Raise GuardError when most events of a plan, of 20 at least, are not to be seen.
+    """Raise GuardError if most events of a plan, of 20 at least, no longer exist.
 
-    A caller that has lost its rights sees them as little as deleted ones (PORTAL.md 4.5); their links would be
-    forgotten, and nobody could take the events back any more.
+    A caller that has lost its rights gets the same answer as for deleted events (PORTAL.md 4.5). Their links would be
+    forgotten, and the events could never be taken back.
     """
     if plan.sought >= CHANGES_COUNT_FROM and 2 * plan.missing > plan.sought:
         raise GuardError(
@@ -126,7 +126,7 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
         return _recreated(before) if before is not None and now is None else None
     if now is None or now.remote_id != after.remote_id:
         return None
-    replaced = records[0].op == "delete"  # a damaged series that was made anew: what it said is written back
+    replaced = records[0].op == "delete"  # a damaged series that was re-created: what it said before is written back
     stood = before is not None and (replaced or before.remote_id == after.remote_id)
     restored = adoption or (before if stood else None)
     if restored is not None and now.fingerprint == restored.fingerprint:
@@ -139,7 +139,7 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
 
 
 def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observation) -> str:
-    """Return who changed the event since the run left it as `after`, "" when nobody did."""
+    """Return who changed the event since the run left it as `after`, "" if nobody has."""
     if now.fingerprint not in (after.fingerprint, ""):
         return "changed by a later run; undo that one first"
     if now.remote_id in seen.gone:

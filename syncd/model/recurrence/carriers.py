@@ -152,7 +152,7 @@ def _grouping(shape: _Shape) -> Callable[[int], tuple[int, ...] | None]:
 
 
 def _picks_days(rule: Rule) -> bool:
-    """Say whether the rule picks days in ways that no progression follows."""
+    """Return True if the rule picks days in ways that no progression follows."""
     counts_back = min((0, *rule.bymonthday)) < 0
     return bool(rule.bysetpos or rule.byweekno or rule.byyearday or rule.has_ordinals or counts_back)
 

@@ -40,7 +40,7 @@ class Circumstances:
         return window.touches(first, last)
 
     def hold(self, window: Window, today: date) -> bool:
-        """Say whether everything that was asked would have been answered alike for `window` on the day `today`."""
+        """Return True if everything that was asked would have been answered alike for `window` on the day `today`."""
         return (
             (self.this_year, self.last_year) == _years(window, today)
             and (not self._day_counts or today == self._today)

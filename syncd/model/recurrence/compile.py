@@ -306,7 +306,7 @@ class _Compiler:
         return self._circumstances.touches(as_date(run.starts[0]), None if run.endless else self._last_day(run))
 
     def _is_cut_off(self, start: int) -> bool:
-        """Say whether a start lies beyond the horizon of an endless series that has to be rolled forward."""
+        """Return True if a start lies beyond the horizon of an endless series that has to be rolled forward."""
         if not self._may_cut_off or as_date(start) <= (last := self._circumstances.today + HORIZON):
             return False
         self._cut_off = last

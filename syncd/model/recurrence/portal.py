@@ -144,7 +144,7 @@ def rule_text(rule: Sent, until: date) -> str:
 
 
 def selects(row: Row, first: int, last: int) -> bool:
-    """Say whether calendar.event.get for the wall clocks `first`..`last` of the server returns the row at all."""
+    """Return True if calendar.event.get for the wall clocks `first`..`last` of the server returns the row at all."""
     return row.last_ts >= row.unix(first) and row.first_ts <= row.unix(last) + DAY - 1
 
 

@@ -37,7 +37,7 @@ class Expected:
 
 
 def shows(rule: NativeRule, expected: Expected, server: WallClock) -> bool:
-    """Say whether the portal shows a series with `rule`, begun at the first of `expected`, exactly as expected.
+    """Return True if the portal shows a series with `rule`, begun at the first of `expected`, exactly as expected.
 
     Times of day that the server's zone repeats in autumn are tried in both of the readings that the season of the
     request may give them (PORTAL.md 4.7).

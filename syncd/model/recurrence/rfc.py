@@ -173,7 +173,7 @@ def _is_ordinal_day(day: date, weekdays: set[tuple[int, int]], within_month: boo
 
 
 def _is_week(day: date, numbers: tuple[int, ...], wkst: int) -> bool:
-    """Say whether `day` lies in one of the weeks, counted from the first with four days in the year (3.3.10)."""
+    """Return True if `day` lies in one of the weeks, counted from the first with four days in the year (3.3.10)."""
     week_start = day.toordinal() - (day.weekday() - wkst) % 7
     year = date.fromordinal(week_start + 3).year
     first, following = _first_week(year, wkst), _first_week(year + 1, wkst)

@@ -65,7 +65,7 @@ class Rule:
 
     @property
     def is_endless(self) -> bool:
-        """Say whether neither COUNT nor UNTIL ends the rule."""
+        """True if neither COUNT nor UNTIL ends the rule."""
         return self.count is None and self.until is None
 
     @property
@@ -75,7 +75,7 @@ class Rule:
 
     @property
     def has_ordinals(self) -> bool:
-        """Say whether BYDAY picks some weekdays of a month or year only."""
+        """True if BYDAY picks only some weekdays of a month or year."""
         return any(ordinal for ordinal, _ in self.byday)
 
 

@@ -77,16 +77,16 @@ class WallClock:
         return wall - self._offsets[bisect_right(self._later_reading, wall)]
 
     def is_plain(self, wall: int) -> bool:
-        """Say whether the clock shows `wall` exactly once: neither skipped nor repeated."""
+        """Return True if the clock shows `wall` exactly once: neither skipped nor repeated."""
         first = self.unix(wall)
         return self.wall(first) == wall and first == self.later_unix(wall)
 
     def is_calm(self, day: int) -> bool:
-        """Say whether the clock shows every time of `day` (an ordinal) exactly once, going by the days around it."""
+        """Return True if the clock shows every time of `day` (an ordinal) exactly once, going by the days around it."""
         return day not in self._busy_days
 
     def may_repeat(self, wall: int) -> bool:
-        """Say whether the time of day of `wall` ever lay in an hour that the zone repeats."""
+        """Return True if the time of day of `wall` ever lay in an hour that the zone repeats."""
         return any((wall - begin) % DAY < size for begin, size in self._repeated)
 
     def switches(self, first: int, last: int) -> tuple[int, ...]:
