@@ -221,11 +221,11 @@ def test_a_block_at_the_very_limit_ends_with_the_portal_s_reset() -> None:
 
 def test_a_block_that_was_foreseen_ends_when_a_probe_stays_below_the_limit() -> None:
     budget = budget_of()
-    for minute, used, seconds in ((0, 0.3, 0.3), (2, 4.3, 4.0), (4, 10.4, 6.1)):
+    for minute, used, seconds in ((0, 0.5, 0.5), (2, 4.5, 4.0), (4, 10.4, 5.9)):
         tell(budget, T0 + minute * MINUTE, (used, seconds), reset_at=T0 + LIFETIME)
     budget.blocked(ADD, batched=True, at=T0 + 250)
     assert budget.hard_s(T0 + 250) == 10.0
-    # The first minute frees 0.3 s and leaves 10.1 s: a probe then would be refused again.
+    # The first minute leaves 9.9 s, too near to the limit for a probe: it may be refused again.
     assert budget.free_at(ADD, T0 + 250, 0.1) == T0 + LIFETIME + 2 * MINUTE
     assert not budget.may_probe(ADD, T0 + LIFETIME + 119, 0.1)
     assert budget.may_probe(ADD, T0 + LIFETIME + 120, 0.1)
