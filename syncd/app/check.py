@@ -199,7 +199,7 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         yield Check(name=f"clients {sync.name}", ok=False, detail=error.message,
                     remedy="give the webhook the permission crm, and its user the right to read the CRM")  # fmt: skip
         return
-    calendars = sorted(sync.target.calendars(kept.entries, directory))
+    calendars = sorted(sync.target.places(kept.entries, directory))
     with_sections = [calendar for calendar in calendars if not calendar.on_card]
     try:
         directory = directory.with_sections(await read_sections(portal, with_sections))

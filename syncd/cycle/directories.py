@@ -40,7 +40,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     if kept is not None:
         kept = await _with_needed(run, entries, kept)
         too_old = now - kept.read_at > UNRESOLVED_AGE_S
-        if too_old and any(not run.sync.target.calendars((entry,), kept) for entry in entries):
+        if too_old and any(not run.sync.target.places((entry,), kept) for entry in entries):
             kept = None
     if kept is None:
         # Every sync of the portal uses it, so it has groups if any of them has needed groups.
@@ -79,7 +79,7 @@ async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory
     sought = [one for one in target.sought(entries) if not directory.clients.knows(one)]
     if sought:
         directory = directory.with_clients(await read_clients(run.portal, sought))
-    needed = target.calendars(entries, directory)
+    needed = target.places(entries, directory)
     missing = sorted(place for place in needed if not place.on_card and not directory.knows(place))
     if missing:
         directory = directory.with_sections(await read_sections(run.portal, missing))

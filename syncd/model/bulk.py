@@ -1,8 +1,8 @@
 """Dataclasses of which a pass makes one for every entry or link, a hundred thousand at a time.
 
-A frozen dataclass of fifteen fields takes several microseconds to make, most of them for keyword arguments and for the
-guard against assignments; a struct of msgspec does both in a tenth of that. So these are frozen dataclasses to the type
-checker and to `dataclasses.replace`, and structs at run time: they compare, hash, show and guard themselves alike.
+Making a frozen dataclass of fifteen fields takes several microseconds, mostly for keyword arguments and the guard
+against assignment; a msgspec struct needs a tenth of that. So these classes are frozen dataclasses to the type checker
+and to `dataclasses.replace`, and structs at run time. They compare, hash, print and refuse assignment in the same way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ else:
     def bulk_dataclass(*, frozen: bool, slots: bool, kw_only: bool) -> object:
         """Return the decorator `dataclass(frozen=True, slots=True, kw_only=True)`, the only kind there is in bulk.
 
-        Fields may have plain defaults that cannot be changed, but no factories.
+        Fields may have immutable defaults, but no default factories.
         """
         assert frozen
         assert slots

@@ -24,7 +24,10 @@ from syncd.model.order import rank, waiting_for
 from syncd.model.plan import Plan, Policy, Wanted
 
 ANY_FINGERPRINT = "*"
+"""The fingerprint of a hold for a conflict: it stays whatever the source asks for."""
+
 SAME_UPDATES_LIMIT = 3
+"""After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
 
 @dataclass(slots=True)
@@ -60,8 +63,8 @@ def make_plan(
     """Return the plan that makes the portal show `wanted`.
 
     `now` is unix time, for holds that wait. Without an `observation` the links stand for the portal. Items in `counted`
-    count already as created or updated in this very run, so they do not count as unchanged. The result does not depend
-    on the order of items, links or holds.
+    were created or updated earlier in the same run, so they do not count as unchanged. The result does not depend on
+    the order of items, links or holds.
     """
     linked = {link.key: link for link in links}
     draft = _Draft(counted=counted)
@@ -101,8 +104,8 @@ def _unsettled(
 ) -> Iterable[Item]:
     """Return the items about which there is something to decide, and count the others as unchanged.
 
-    Nearly all are as they were, without a hold and without a look at the portal; in which order they are counted is all
-    the same, so only the rest needs to be put in order.
+    In an ordinary pass nearly all items are unchanged. They need neither sorting nor a decision, so this loop is all
+    that most of 100,000 items cost.
     """
     if observation is not None:
         return wanted.items
@@ -112,7 +115,7 @@ def _unsettled(
         key = item.key
         link = linked.get(key)
         if link is not None and link.fingerprint == item.fingerprint and key not in holds:
-            unchanged.append(key)  # _keep would say the same
+            unchanged.append(key)  # as _keep would decide
         else:
             left.append(item)
     draft.present.update(unchanged)
@@ -123,8 +126,9 @@ def _unsettled(
 def _waits(
     item: Item, link: Link | None, hold: Hold, now: float, policy: Policy, *, looked: bool, draft: _Draft
 ) -> bool:
-    """Say whether a hold keeps `item` out of this pass, and put down why; `looked`: its event was read for the plan."""
-    if hold.fingerprint == ANY_FINGERPRINT:  # a conflict: a look at the portal ends it, or the source where it wins
+    """Return True if a hold keeps `item` out of this pass, and note why; `looked`: its event was read for the plan."""
+    if hold.fingerprint == ANY_FINGERPRINT:
+        # A conflict lasts until the event is read again, or until the source changes where the source wins.
         if looked or (policy.on_conflict == "source" and _moved_on(item, link)):
             return False
         draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
@@ -139,26 +143,29 @@ def _waits(
 
 
 def _looked_at(link: Link | None, observation: Observation | None) -> bool:
-    """Say whether the event of `link` was read; what is linked to none counts as read with everything else."""
+    """Return True if the event of `link` was read; an item without a link counts as read in any reading."""
     if observation is None or link is None:
         return observation is not None
     return link.remote_id in observation.events or link.remote_id in observation.gone
 
 
 def _moved_on(item: Item, link: Link | None) -> bool:
-    """Say whether the source asks for something else than what was sent last."""
+    """Return True if the source asks for something else than what was sent last."""
     return link is not None and link.fingerprint != item.fingerprint
 
 
 def _block(draft: _Draft, item: Item, link: Link | None, reason: str) -> None:
-    """Note that what the source asks for of `item` is not made now, so that nothing which follows it is either."""
+    """Note that the change of `item` is not made now, so that no change which depends on it is made either."""
     if link is None or link.fingerprint != item.fingerprint:
         op: Op = "create" if link is None else "update"
         draft.blocked.append(Change(op=op, key=item.key, item=item, link=link, reason=reason))
 
 
 def _still_waits(hold: Hold, now: float) -> bool:
-    """Say whether a hold counts at `now`; one from the future was made before the clock was set back, and does not."""
+    """Return True if a hold counts at `now`.
+
+    One from the future does not: it was made before the clock was set back, and would last for an arbitrary time.
+    """
     return hold.since <= now < hold.retry_at
 
 
@@ -173,13 +180,14 @@ def _keep(
             return
         seen = observation.events.get(link.remote_id)
         if seen is not None and seen.version is not None:
+            # Only a VERSION that is not ours shows an edit: the portal rewrites texts without one (PORTAL.md 4.3).
             if seen.version != link.version and seen.damage:
                 _damaged(draft, item, link, seen, policy)
                 return
             if edited := _edited_fields(link, observation):
                 _edited(draft, item, link, seen, edited, policy)
                 return
-            if seen.version != link.version or link.same_updates:
+            if seen.version != link.version or link.same_updates:  # learning it also ends the count of equal updates
                 draft.versions[item.key] = seen.version
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
             draft.settled_holds.append(item.key)
@@ -187,7 +195,7 @@ def _keep(
         draft.unchanged += item.key not in draft.counted
         refused = hold is not None and hold.fingerprint != ANY_FINGERPRINT
         if hold is not None and refused and (hold.fingerprint != item.fingerprint or _looked_at(link, observation)):
-            draft.settled_holds.append(item.key)  # what was refused is not asked for any more
+            draft.settled_holds.append(item.key)  # the source no longer asks for what was refused
         return
     reason = "section changed" if link.section != item.section else "source changed"
     if not link.fingerprint:
@@ -196,7 +204,7 @@ def _keep(
 
 
 def _edited_fields(link: Link, observation: Observation) -> tuple[str, ...]:
-    """Return which fields of the event of `link` a person changed since it was written, () for none."""
+    """Return the fields of the event of `link` that a person changed since it was written, () for none."""
     seen = observation.events.get(link.remote_id)
     if seen is None or seen.version is None or seen.version == link.version:
         return ()
@@ -215,7 +223,7 @@ def _gone(draft: _Draft, item: Item, link: Link, policy: Policy) -> None:
 
 
 def _damaged(draft: _Draft, item: Item, link: Link, seen: Observed, policy: Policy) -> None:
-    """Decide on a linked series that no update can put right: it is taken away, then made anew."""
+    """Decide on a linked series that no update can repair: delete it, so that the next plan creates it again."""
     change = Change(op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal: {seen.damage}")
     if policy.on_conflict == "source":
         draft.changes.append(change)
@@ -232,7 +240,7 @@ def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple
         draft.changes.append(change)
         return
     if policy.on_conflict == "source":
-        reason = f"{reason}; put right {link.same_updates} times in a row and edited again each time, so it is left"
+        reason = f"{reason}; corrected {link.same_updates} times in a row and edited again each time, so it is left"
         change = replace(change, reason=reason)
     _conflict(draft, change, item.where)
     _block(draft, item, link, reason)
@@ -255,7 +263,7 @@ def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
 
 
 class _Adoptable:
-    """Events of the portal that no link claims, by recovery mark and by signature, each given away once."""
+    """Events that no link claims, by recovery mark and by signature; each is given away once."""
 
     def __init__(self, links: Iterable[Link], observation: Observation) -> None:
         claimed = {link.remote_id for link in links}
@@ -269,8 +277,8 @@ class _Adoptable:
                     self._by_name[name].append(seen)
 
     def take(self, item: Item) -> Observed | None:
-        """Return the event that is `item` already, oldest first, and never give it away again."""
-        if item.section_id is None:
+        """Return an event that is `item` already, the oldest first, and never give it away again."""
+        if item.section_id is None:  # its section has yet to be created, so nothing can be in it
             return None
         for name in (self.comparison.mark(item), self.comparison.signature(item)):
             candidates = self._by_name.get(name, [])
@@ -283,7 +291,7 @@ class _Adoptable:
 
 
 def _adopt(draft: _Draft, item: Item, seen: Observed, comparison: Comparison) -> None:
-    """Take over what stands there already, and put right what differs; with our own mark on it, it was ours before."""
+    """Link an event that exists already, and update what differs; with our own mark on it, it was ours before."""
     names = comparison.differing(item.fields, seen.fields)
     sent = {**item.fields, **{name: seen.fields.get(name) for name in names}}
     link = Link(
@@ -301,7 +309,7 @@ def _adopt(draft: _Draft, item: Item, seen: Observed, comparison: Comparison) ->
         start=item.start,
         adopted=not (seen.mark and seen.mark == comparison.mark(item)),
     )
-    reason = "an identical event already stands there"
+    reason = "an identical event already exists"
     draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=seen, reason=reason))
     if names:
         draft.changes.append(_update(item, link, sent, f"adopted, but differs in {', '.join(names)}"))
@@ -316,7 +324,7 @@ def _drop_unwanted(
     window: Window,
     observation: Observation | None,
 ) -> None:
-    """Decide on links whose item the source no longer asks for, those of the `unwanted` keys."""
+    """Decide on the links of the `unwanted` keys, whose items the source no longer asks for."""
     for key in sorted(unwanted):
         link = linked[key]
         ends = date.fromisoformat(link.ends_on) if link.ends_on else None
@@ -347,7 +355,7 @@ def _gone_from_source(
 
 
 def _delete(draft: _Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
-    """Delete the event of `link`, unless a person edited it and that is to be left; say whether it is deleted."""
+    """Delete the event of `link`, unless a person edited it and edits are to be kept; return True if it is deleted."""
     if observation is not None and policy.on_conflict != "source" and _edited_fields(link, observation):
         reason = f"{reason}, but edited in the portal since"
         _conflict(draft, Change(op="delete", key=link.key, link=link, reason=reason), link.where)
@@ -357,7 +365,7 @@ def _delete(draft: _Draft, link: Link, reason: str, policy: Policy, observation:
 
 
 def _withhold_refused_deletes(draft: _Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:
-    """A delete that was refused waits like anything else that was."""
+    """Hold back deletes that were refused until their retry time."""
     for change in draft.changes:
         if change.op == "delete" and change.key in waiting:
             draft.held += 1
@@ -369,7 +377,7 @@ def _withhold_refused_deletes(draft: _Draft, holds: Mapping[Key, Hold], waiting:
 
 
 def _withhold_followers(draft: _Draft, wanted: Iterable[Item]) -> None:
-    """What must follow a change that is not made now waits with it."""
+    """Hold back every change that depends on a held one."""
     draft.waiting = waiting_for(draft.blocked, draft.changes, wanted)
     for change in draft.changes:
         if reason := draft.waiting.get(change.key):
@@ -381,7 +389,10 @@ def _withhold_followers(draft: _Draft, wanted: Iterable[Item]) -> None:
 
 
 def _withhold_half_known(draft: _Draft) -> None:
-    """An incomplete snapshot deletes nothing; an entry that needs a delete to look right waits as a whole."""
+    """Hold back all changes of entries that need a delete: an incomplete snapshot deletes nothing.
+
+    Their other changes wait too, or an entry would be shown partly twice.
+    """
     waiting = {change.key.uid for change in draft.changes if change.op == "delete"}
     for change in draft.changes:
         if change.op == "delete" and change.link is not None:
@@ -393,6 +404,7 @@ def _withhold_half_known(draft: _Draft) -> None:
 
 
 def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
+    # By the first start of the whole entry, so that an entry's changes stay together.
     first_start: dict[str, str] = {}
     for change in draft.changes:
         start = change.item.start if change.item else (change.link.start if change.link else "")

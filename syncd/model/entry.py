@@ -1,6 +1,6 @@
 """What a source holds, in the terms of RFC 5545: wall time plus zone, exclusive ends, rules kept as given.
 
-A source turns bytes into these values and nothing else; what the portal can hold of them is decided by a target.
+A source turns bytes into these values and nothing else; a target decides what the portal can hold of them.
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ class Snapshot:
     token that differs whenever the bytes read differ.
     """
 
-    entries: tuple[Entry, ...] = field(repr=False)  # asyncio shows results of futures; 100,000 entries take seconds
+    # Without repr: asyncio in debug mode shows the results of futures, and 100,000 entries take seconds.
+    entries: tuple[Entry, ...] = field(repr=False)
     problems: tuple[Problem, ...] = ()
     complete: bool = True
     incomplete_because: str = ""
@@ -187,7 +188,7 @@ class Window:
             raise ValueError("a window ends on or after the day it begins")
 
     def touches(self, first: date, last: date | None) -> bool:
-        """Say whether anything from `first` to `last` (inclusive; None = without end) falls into the window."""
+        """Return True if anything from `first` to `last` (inclusive; None = without end) falls into the window."""
         begins_in_time = self.last is None or first <= self.last
         ends_in_time = self.first is None or last is None or last >= self.first
         return begins_in_time and ends_in_time

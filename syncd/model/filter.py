@@ -2,14 +2,13 @@
 
     condition = name ("~" | "!~") regex | name ("=" | "!=") text       a name with an operator in it: in "quotes"
 
-The expressions come from the config and are trusted, so nothing guards against one that backtracks for ever; the
-texts they search are not, and only their first 10,000 characters are searched.
+The expressions come from the config and are trusted, so nothing guards against one that backtracks for ever. The texts
+are not trusted, so only their first 10,000 characters are searched.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,7 +36,7 @@ class Condition:
     pattern: re.Pattern[str] | None = None
 
     def holds(self, entry: Entry) -> bool:
-        """Say whether `entry` meets the condition; raises EntryError when it does not know the name."""
+        """Return True if `entry` meets the condition; raises EntryError if it has no field or column of that name."""
         value = lookup(self.name, entry, entry.details, entry.span)
         texts = (value or ("",)) if isinstance(value, tuple) else (as_text(value),)
         return any(self._matches(text) for text in texts) != self.operator.startswith("!")
@@ -61,14 +60,14 @@ class Filter:
         return tuple(dict.fromkeys(condition.name for condition in (*self.include, *self.exclude)))
 
     def passes(self, entry: Entry) -> bool:
-        """Say whether `entry` belongs to the sync; raises EntryError when it does not know a name."""
+        """Return True if `entry` belongs to the sync; raises EntryError if it has no field or column of some name."""
         return all(condition.holds(entry) for condition in self.include) and not any(
             condition.holds(entry) for condition in self.exclude
         )
 
 
 def compile_condition(text: str, *, where: str) -> Condition:
-    """Return the condition that `text` describes; raises ConfigError, beginning with `where`, when it is not one."""
+    """Return the condition that `text` describes; raises ConfigError, beginning with `where`, if it is none."""
     found = _CONDITION.fullmatch(text)
     if found is None:
         raise ConfigError(
@@ -92,11 +91,3 @@ def _pattern(text: str, regex: str, where: str) -> re.Pattern[str]:
     except re.error as error:
         at = text.rindex(regex) + (error.pos or 0) + 1
         raise ConfigError(f'{where}: "{text}" has a bad regular expression at character {at}: {error.msg}') from None
-
-
-def compile_filter(include: Sequence[str], exclude: Sequence[str], where: str) -> Filter:
-    """Return the filter of both lists; raises ConfigError naming `where`, the list and the place in it."""
-    return Filter(
-        include=tuple(compile_condition(each, where=f"{where}.include[{n}]") for n, each in enumerate(include, 1)),
-        exclude=tuple(compile_condition(each, where=f"{where}.exclude[{n}]") for n, each in enumerate(exclude, 1)),
-    )

@@ -28,8 +28,8 @@ PlaceKind = Literal[
 PLACE_KINDS: tuple[PlaceKind, ...] = get_args(PlaceKind)
 
 
-# Calendars and keys are structs where other values are dataclasses: a pass hashes and compares every key some ten
-# times, and a struct does that without Python code and keeps its hash.
+# Places and keys are structs where other values are dataclasses: a pass hashes and compares every key about ten times,
+# and a struct does that without Python code and keeps its hash.
 class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
     """Where items stand: a calendar with its owner's id, or the card of a CRM element with the element's id.
 
@@ -42,7 +42,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=Tr
 
     @property
     def on_card(self) -> bool:
-        """Say whether this is a card of the CRM: it has no sections, and its ids are those of activities."""
+        """True for a card of the CRM: it has no sections, and its ids are those of activities."""
         return "-" in self.kind
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=Tr
 
     @classmethod
     def parse(cls, text: str) -> Place:
-        """Return the calendar that `str()` wrote as `text`; raises ValueError for anything else."""
+        """Return the place that `str()` wrote as `text`; raises ValueError for anything else."""
         kind, _, owner = text.partition("/")
         for known in PLACE_KINDS:
             if known == kind:
@@ -59,7 +59,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=Tr
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
-    """The stable name of an item within its sync: uid of the entry, calendar it stands in, piece of the entry."""
+    """The stable name of an item within its sync: uid of the entry, place it stands in, piece of the entry."""
 
     uid: str
     place: Place
@@ -104,8 +104,8 @@ def fingerprint(fields: Fields, section: str) -> str:
 def canonical(value: Json) -> bytes:
     """Return `value` as JSON without blanks, its keys in order.
 
-    What orjson refuses (halves of surrogate pairs, numbers beyond 64 bits) the slower encoder of Python takes, which
-    writes all else alike; the fingerprints in ledgers rest on it.
+    Python's slower encoder takes what orjson refuses (halves of surrogate pairs, numbers beyond 64 bits) and writes all
+    else the same way, so the fingerprints in existing ledgers stay valid.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=plain)
@@ -131,8 +131,8 @@ class Link:
 
     `version` is the portal's VERSION expected after our own last write, None when it is not known (PORTAL.md 4.3).
     `sent` is what was sent last, `fingerprint` its hash. `absent_passes` counts complete snapshots in a row that
-    lacked the entry. `same_updates` counts updates in a row that sent the very same fields. `adopted` tells a link to
-    an event that syncd did not create.
+    lacked the entry. `same_updates` counts updates in a row that sent exactly the same fields. `adopted` marks a link
+    to an event that syncd did not create.
     """
 
     key: Key
@@ -156,7 +156,7 @@ class Link:
 class Hold:
     """An item set aside: why, since when, how often it was tried, and from which unix time on it may be tried again.
 
-    A hold counts only for the fingerprint it was made with: a change in the source releases it.
+    A hold counts only for the fingerprint it was made with, so a change in the source releases it.
     """
 
     key: Key

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 MOST_CHARACTERS = 100_000
-"""More than a target takes, so that it is the target that cuts, and says so."""
+"""More than a target takes, so that it is the target that cuts the text and warns about it."""
 MOST_READ = 400_000
 _DEEPEST = 40
 _LONGEST_TAG = 4000
@@ -37,7 +37,7 @@ _SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
 
 
 def is_html(text: str) -> bool:
-    """Say whether a text is meant to be HTML: it has a tag that people's calendars write."""
+    """Return True if a text is meant as HTML: it has a tag that calendar programs write."""
     return "<" in text and _TAG.search(text[:MOST_READ]) is not None
 
 
@@ -45,7 +45,7 @@ def to_bbcode(text: str) -> str:
     """Return what an HTML text says as BB-code of at most 100,000 characters.
 
     Bold, italic, underlined and struck text, lists and links to http, https, mailto and tel are kept; scripts, styles,
-    comments, pictures and everything else about looks goes. The result is balanced whatever comes in.
+    comments, pictures and all other formatting are dropped. The result is balanced whatever the input is.
     """
     reader = _Reader(keeps_lines=re.search(r"<(?:br|p|div|li|tr)\b", text[:MOST_READ], re.IGNORECASE) is None)
     reader.read(text[:MOST_READ])
@@ -89,7 +89,7 @@ class _Reader:
         if found is None and not text.startswith(("<!", "<?"), at):
             self._text("<")
             return at + 1
-        end = text.find(">", at + 1)  # once for each tag, and what it passes is read: never twice over the same text
+        end = text.find(">", at + 1)  # only once per tag, so that no text makes this quadratic
         if end < 0:
             self._text(text[at:] if found else "")
             return len(text)
@@ -178,13 +178,13 @@ class _Reader:
 
 
 def _after_silence(text: str, name: str, at: int) -> int:
-    """Return where an element that says nothing to people ends: its content is no markup, whatever it looks like."""
+    """Return where an element that shows no text ends: its content is no markup, whatever it looks like."""
     found = re.compile(f"</{name}[^>]*>?", re.IGNORECASE).search(text, at)
     return found.end() if found else len(text)
 
 
 def _address(text: str) -> str:
-    """Return a link's address fit for BB-code, "" for one that a person should not be led to."""
+    """Return a link's address as BB-code takes it, "" for one that is not safe to follow."""
     plain = "".join(one for one in html.unescape(text) if one.isprintable()).strip()
     if not _SAFE_LINK.match(plain):
         return ""

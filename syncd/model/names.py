@@ -49,7 +49,7 @@ _DERIVED: Mapping[str, Callable[[Details], str]] = {
     "contact_phone": lambda details: _first_column(details, _CONTACTS[:1]),
     "contact_email": lambda details: _first_column(details, _CONTACTS[1:]),
 }
-"""Names that a column of the same title hides, and that are empty where the source says nothing of the kind."""
+"""Names that are hidden by a column of the same title, and empty where the source has nothing of the kind."""
 
 FIELDS = (*_GETTERS, *_DERIVED)
 """Every name that any entry has, whatever its source."""
@@ -61,14 +61,14 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the one of `known` that `name` was probably meant to be, "" when none is close."""
+    """Return the one of `known` that `name` was probably meant to be, "" if none is close."""
     folded = {each.casefold(): each for each in known}
     close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else ""
 
 
 def getter_of(name: str) -> Getter:
-    """Return what looks `name` up in one entry after the other, as `lookup` does."""
+    """Return a function that looks `name` up in an entry as `lookup` does, and finds a field at once."""
     return _GETTERS.get(name) or partial(lookup, name)
 
 
@@ -82,6 +82,7 @@ def lookup(name: str, entry: Entry, details: Details, span: Span) -> Value:
     getter = _GETTERS.get(name)
     if getter is not None:
         return getter(entry, details, span)
+    # Columns are searched by their exact title first: a table may have both "Room" and "room".
     for title, value in details.columns:
         if title == name:
             return value
@@ -117,7 +118,7 @@ def _first_column(details: Details, titles: tuple[str, ...]) -> str:
 
 
 def as_text(value: Value) -> str:
-    """Return `value` as a template puts it where no filter says otherwise."""
+    """Return `value` as a template shows it without a filter."""
     match value:
         case str():
             return value

@@ -1,13 +1,13 @@
-"""Entries known again under other uids: a source that makes new ones at every fetch must not double its events.
+"""Recognises entries that come back under other uids, so that a source with new uids doubles no events.
 
 A newcomer (its uid has no link) and an orphan (a linked uid that the source no longer has) are the same entry when
 
 identical    at least half of the newcomer's items are, in all that people see, items of the orphan
-similar      half of them have the orphan's calendar, title and start; counts only where the whole source is renamed
+similar      half of them have the orphan's place, title and start; counts only where the whole source is renamed
 
 The whole source is renamed when nine in ten of the entries known at all are known in these two ways, they are at least
 half of the newcomers (or of the orphans, if these are fewer), and one is identical or three are similar. Each orphan is
-given away once, so twins stay as many as they are. Nothing here asks what a uid looks like.
+given away once, so that two equal entries stay two. What a uid looks like plays no part.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from syncd.model.entry import AllDay, Entry, Snapshot
 from syncd.model.item import Hold, Item, Link, fingerprint
 
 _IDENTITY_FIELDS = frozenset({"mark", "origin"})
-"""Fields of items that say which item it is and nothing that people see."""
+"""Fields that identify an item and show nothing to people."""
 _RENAMED_PER_KNOWN = 9
 _SIMILAR_AT_LEAST = 3
 _Index = defaultdict[Hashable, deque[str]]
@@ -99,7 +99,7 @@ def recognise(
 
 
 class _Matching:
-    """Orphans by what identifies their items; each is given away once."""
+    """The orphans, indexed by what identifies their items; each is given away once."""
 
     def __init__(self, links: Sequence[Link], holds: Sequence[Hold]) -> None:
         self._links = links
@@ -111,7 +111,7 @@ class _Matching:
         places = {_place(item) for own in newcomers.values() for item in own} & {_place(one) for one in self._links}
         index: _Index = defaultdict(deque)
         for link in self._links:
-            if (place := _place(link)) in places:  # hashing all there is would take long
+            if (place := _place(link)) in places:  # hashing every link would take long
                 index[place, _content(link)].append(link.key.uid)
         held: _Index = defaultdict(deque)
         for hold in self._holds:
@@ -125,7 +125,7 @@ class _Matching:
         return self._given(newcomers, found)
 
     def similar(self, newcomers: Mapping[str, Sequence[Item]]) -> dict[str, str]:
-        """Return the orphans left that have newcomers' calendar, title and start."""
+        """Return the remaining orphans that share place, title and start with newcomers."""
         index: _Index = defaultdict(deque)
         for link in self._links:
             index[_place(link)].append(link.key.uid)
@@ -138,7 +138,7 @@ class _Matching:
             for some in candidates:
                 while some and some[0] in self._taken:
                     some.popleft()
-            if len(items) == 1:  # thousands of twins shall not be counted for each of them
+            if len(items) == 1:  # counting votes among thousands of twins for each of them would be quadratic
                 best = next(iter(candidates[0]), None)
             else:
                 votes = Counter(one for some in candidates for one in some if one not in self._taken)
@@ -163,7 +163,7 @@ def _content(one: Item | Link) -> str:
 def content_names(entries: Iterable[Entry]) -> dict[str, str]:
     """Return a name made from owner, title, start and rules for each entry's uid; twins are counted.
 
-    Which twin has which number depends on what else they hold, not on their order.
+    Which twin gets which number depends on their other content, not on their order.
     """
     alike: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -187,7 +187,7 @@ def _content_name(entry: Entry) -> str:
 
 
 def renamed(snapshot: Snapshot, names: Mapping[str, str]) -> Snapshot:
-    """Return the snapshot with its uids replaced by `names`, wherever they stand."""
+    """Return the snapshot with its uids replaced by `names`, in problems and rejected uids too."""
     if not names:
         return snapshot
     return replace(

@@ -1,9 +1,10 @@
-"""In which order the changes of one entry go, so that no occurrence is shown twice for longer than one batch takes.
+"""The order of an entry's changes, so that no occurrence is shown twice for longer than one batch takes.
 
   1 adopt   2 updates that only shorten   3 other updates   4 creates   5 deletes
 
-What adds waits for what shortens: a series that cannot be cut must not get a successor. What deletes waits for what
-adds, and follows at once: a piece goes when its successor stands. Knows days only, never what an item's fields mean.
+What adds occurrences waits for what shortens a piece: if a series cannot be cut, its successor must not be created. A
+delete waits for the additions and follows at once, so that the old piece goes when its successor exists. Only days are
+compared here, never the meaning of an item's fields.
 """
 
 from __future__ import annotations
@@ -33,27 +34,27 @@ def rank(change: Change) -> int:
 
 
 def waits_for(reason: str) -> str:
-    """Return why a change waits when one that it follows cannot be made for `reason`."""
+    """Return the reason for which a change waits, if one before it cannot be made because of `reason`."""
     return f"waits for another piece of its entry: {reason}"
 
 
 def predecessors(changes: Sequence[Change]) -> Mapping[int, tuple[int, ...]]:
     """Return which changes (by index) each of some others must follow; `changes` are in the order of a plan.
 
-    An update or create that adds occurrences follows the shortenings of its entry in days they share, in the same
-    calendar; a delete follows the additions in such days, in any calendar. A change comes after those it follows.
+    An update or create that adds occurrences follows the shortenings of its entry that share days with it, in the same
+    place; a delete follows the additions that share days with it, in any place. A change comes after those it follows.
     """
     shortened: dict[tuple[str, Place], list[_Days]] = defaultdict(list)
     added: dict[str, list[_Days]] = defaultdict(list)
     found: dict[int, tuple[int, ...]] = {}
     for index, change in enumerate(changes):
-        uid, calendar, kind = change.key.uid, change.key.place, rank(change)
+        uid, place, kind = change.key.uid, change.key.place, rank(change)
         others: Sequence[_Days] = ()
         holder: Item | Link | None = change.item
         if kind == _SHORTEN and change.link is not None:
-            shortened[uid, calendar].append((index, *_days(change.link)))
+            shortened[uid, place].append((index, *_days(change.link)))
         elif kind in (_UPDATE, _CREATE) and change.item is not None:
-            others = shortened.get((uid, calendar), ())
+            others = shortened.get((uid, place), ())
             added[uid].append((index, *_days(change.item)))
         elif kind == _DELETE:
             others, holder = added.get(uid, ()), change.link
@@ -67,8 +68,8 @@ def predecessors(changes: Sequence[Change]) -> Mapping[int, tuple[int, ...]]:
 def waiting_for(blocked: Sequence[Change], changes: Iterable[Change], wanted: Iterable[Item]) -> Mapping[Key, str]:
     """Return which of `changes` must wait, and why, because those of `blocked` are not made now.
 
-    A successor waits for the cut of its predecessor: else an occurrence would stand twice. A piece that goes waits
-    while none of the `wanted` items stands in its place: else the entry would stand nowhere.
+    A successor waits for the cut of its predecessor, or an occurrence would be shown twice. A delete waits as long as
+    none of the `wanted` items covers its days, or the entry would not be shown at all.
     """
     uids = {change.key.uid for change in blocked}
     if not uids:
@@ -92,7 +93,7 @@ def waiting_for(blocked: Sequence[Change], changes: Iterable[Change], wanted: It
 
 
 def _replaced(change: Change, items: Iterable[Item]) -> bool:
-    """Say whether any of `items` stands in days of what `change` deletes."""
+    """Return True if any of `items` covers days of what `change` deletes."""
     if change.link is None:
         return False
     first, last = _days(change.link)

@@ -39,9 +39,9 @@ class Plan:
     """Sorted changes, problems and counts of one pass, and what the ledger should note without the portal.
 
     `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
-    are VERSIONs of events that stand there as they were sent; `conflicts` become holds that any later fingerprint
-    keeps, `settled_holds` are over. `waiting` are items whose change waits, and why, because one that must come first
-    cannot be made now.
+    are VERSIONs of events that are as they were sent. `conflicts` become holds that stay when the fingerprint changes;
+    `settled_holds` are over. `waiting` tells for each item why its change waits: another one has to come first and
+    cannot be made now. The four uid fields count entries for the guard.
     """
 
     changes: tuple[Change, ...] = ()

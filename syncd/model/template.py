@@ -3,7 +3,7 @@
     template = (text | "{{" | "}}" | "{" name ("or" name)* ("|" filter (":" argument)?)* "}")*
 
 A name with spaces at its ends, " or ", "|", ":" or braces in it stands in double quotes. What a name stands for is
-put in as it is and never read as a template again.
+inserted as it is and never read as a template again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Template:
     render: _Filled = field(init=False, repr=False, compare=False)
     """Returns the text for one occurrence of an entry: (entry, details, span), the last two perhaps an override's.
 
-    Raises EntryError for a name that the entry does not know, and for a date filter on what is no date.
+    Raises EntryError for a name that the entry does not have, and for a date filter on a value that is no date.
     """
 
     def __post_init__(self) -> None:
@@ -61,7 +61,7 @@ class Template:
 
 
 def _filled(pieces: Sequence[str | _Place], where: str) -> _Filled:
-    """Return what makes the text of the whole template."""
+    """Return the function that renders the whole template."""
     parts = [piece if isinstance(piece, str) else _place_filled(piece, where) for piece in pieces]
     match parts:
         case []:
@@ -78,21 +78,21 @@ def _filled(pieces: Sequence[str | _Place], where: str) -> _Filled:
 
 
 def _place_filled(place: _Place, where: str) -> _Filled:
-    """Return what makes the text of one place: the first of its values that is not blank, through its filters."""
+    """Return the function that renders one place: its first value that is not blank, through its filters."""
     getters = [getter_of(name) for name in place.names]
     if len(getters) == 1 and not place.filters:
         return _only(getters[0])
     filters = place.filters
 
     def fill(entry: Entry, details: Details, span: Span) -> str:
-        values = [get(entry, details, span) for get in getters]  # all of them: an unknown name is told in any case
+        values = [get(entry, details, span) for get in getters]  # all, so that an unknown name is reported in any case
         value: Value = next((each for each in values if as_text(each).strip()), "")
         try:
             for apply in filters:
                 value = apply(value)
         except ValueError as error:
             raise EntryError(
-                f"{entry.where}: {where} does not fit: {error}", "mend the value or the template"
+                f"{entry.where}: {where} does not fit: {error}", "correct the value or the template"
             ) from None
         return as_text(value)
 
@@ -100,7 +100,7 @@ def _place_filled(place: _Place, where: str) -> _Filled:
 
 
 def _only(get: Getter) -> _Filled:
-    """Return what makes the text of the place that most templates are: one name and nothing else."""
+    """Return the function that renders one name without filters, which is what most templates are."""
 
     def fill(entry: Entry, details: Details, span: Span) -> str:
         value = get(entry, details, span)
@@ -179,7 +179,7 @@ def _cut(argument: str | None) -> Filter:
 
 
 def cut(text: str, length: int) -> str:
-    """Return at most `length` characters of `text`, ended at a word with "…" where something was left out."""
+    """Return at most `length` characters of `text`, cut at a word and ended with "…" if something was left out."""
     if len(text) <= length:
         return text
     kept = text[: length - 1]
@@ -247,4 +247,4 @@ FILTERS: Mapping[str, Callable[[str | None], Filter]] = {
     "prefix": _prefix,
     "map": _map,
 }
-"""What may follow a bar, and what makes a filter of the text after its colon."""
+"""The filters that may follow a bar, each with the function that makes it from the text after its colon."""

@@ -1,7 +1,7 @@
 """Zone names: any spelling a feed may use to an IANA name, and any IANA name to one the portal accepts.
 
-The portal knows PHP's canonical list only and silently takes its own zone for everything else (PORTAL.md 4.1), so a
-name that cannot be proved equal is refused here, never guessed. Reads nothing but the tables of the tzdata package.
+The portal knows only PHP's canonical list and silently uses its own zone for everything else (PORTAL.md 4.1), so a name
+that cannot be proved equal is refused here, never guessed. Reads nothing but the tables of the tzdata package.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def resolve(tzid: str) -> str | None:
     ("GMT+0300", "UTC+3"; the sign is east-positive, unlike in Etc/GMT-3).
     """
     name = " ".join(tzid.strip().strip("\"'").split())
-    return _resolve(name) if name and len(name) <= 200 else None  # longer is no name; keeps the cache small
+    return _resolve(name) if name and len(name) <= 200 else None  # anything longer is no name, and would fill the cache
 
 
 @cache
@@ -76,7 +76,7 @@ def canonical(name: str) -> str:
 
 @cache
 def same(one: str, other: str) -> bool:
-    """Say whether two IANA names are names of one zone ("US/Eastern", "America/New_York")."""
+    """Return True if two IANA names are names of one zone ("US/Eastern", "America/New_York")."""
     try:
         return one == other or canonical(one) == canonical(other)
     except LookupError:
@@ -104,7 +104,7 @@ def offsets(name: str, years: range = PROOF_YEARS) -> tuple[timedelta, ...]:
 
 
 def agree(names: tuple[str, ...]) -> bool:
-    """Say whether the zones show the same local time at every moment since 2021."""
+    """Return True if the zones show the same local time at every moment since 2021."""
     years = range(_RECENT[0].year, _RECENT[1].year)
     return len({offsets(name, years) for name in names}) == 1
 
@@ -141,7 +141,7 @@ def _aliases() -> dict[str, str]:
 
 
 def _by_cities(text: str, offset: timedelta) -> str | None:
-    """Find the zone by the cities of a Windows display name; those whose offset is another one do not count."""
+    """Find the zone by the cities of a Windows display name; those with another offset do not count."""
     known = _aliases().get(text.casefold()) or _cities().get(text.casefold())
     names = [known] if known else [_cities().get(city.strip().casefold()) for city in text.split(",")]
     fitting = tuple(name for name in names if name and _standard_offset(name) == offset)
@@ -164,7 +164,7 @@ def _fixed(offset: timedelta) -> str | None:
     """Name the zone that always has `offset`: Etc/GMT for whole hours, else a place that proves to be constant."""
     hours, rest = divmod(offset, timedelta(hours=1))
     if not rest and -12 <= hours <= 14:
-        return "UTC" if hours == 0 else f"Etc/GMT{-hours:+d}"  # the sign is turned round there (POSIX)
+        return "UTC" if hours == 0 else f"Etc/GMT{-hours:+d}"  # the sign is reversed there (POSIX)
     return _constant_places().get(offset)
 
 

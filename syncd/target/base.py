@@ -1,4 +1,4 @@
-"""What the cycle asks of a target, a contract that every kind keeps; and what entries became in the last pass."""
+"""What the cycle needs of a target, whatever its type, and a memory of what entries became in the last pass."""
 
 from __future__ import annotations
 
@@ -44,35 +44,35 @@ class Target(Protocol):
 
     @property
     def wants_groups(self) -> bool:
-        """Say whether the directory must hold groups."""
+        """True if the directory must hold groups."""
         ...
 
     @property
     def wants_crm(self) -> bool:
-        """Say whether the webhook needs the scope crm."""
+        """True if the webhook needs the scope crm."""
         ...
 
     @property
     def on_cards(self) -> bool:
-        """Say whether items stand on cards of the CRM: their ids are then those of activities, not of events."""
+        """True if items stand on cards of the CRM: their ids are then those of activities, not of events."""
         ...
 
     @property
     def doubts_updates(self) -> bool:
-        """Say whether an update of something deleted may look done, so that it must be looked at (PORTAL.md 4.3)."""
+        """True if an update of something deleted may look done, so that it has to be checked (PORTAL.md 4.3)."""
         ...
 
     @property
-    def places(self) -> frozenset[PlaceKind]:
-        """Return the types of place this target writes to; links to others were made by another kind of target."""
+    def place_kinds(self) -> frozenset[PlaceKind]:
+        """The kinds of place this target writes to; links to others were made by a target of another type."""
         ...
 
     def limits(self) -> tuple[str, ...]:
         """Return what this target cannot do, one sentence each, for `check`."""
         ...
 
-    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
-        """Return the calendars these entries go to; entries whose owner is not found are passed over."""
+    def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
+        """Return the places these entries go to; entries whose owner is not found are skipped."""
         ...
 
     def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
@@ -88,14 +88,14 @@ class Target(Protocol):
         ...
 
     def explain(self, change: Change, refused: Refused) -> str:
-        """Return why `change` was refused, in words that tell what to do about it."""
+        """Return why `change` was refused, and what to do about it."""
         ...
 
     def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
         """Return the users who may get a notice of `change` at unix time `now`, in ascending order (PORTAL.md 4.10)."""
         ...
 
-    def section_command(self, calendar: Place, name: str) -> Command:
+    def section_command(self, place: Place, name: str) -> Command:
         """Return the call that creates a section."""
         ...
 
@@ -109,9 +109,9 @@ class Target(Protocol):
 class ShapingMemory:
     """Shapes entries and remembers the outcomes until the next pass; lives exactly as long as the sync's target.
 
-    What an entry becomes depends on the entry, the context and the target, and on nothing else: an outcome is used
-    again for an equal entry in an equal context only. Series are not remembered here. Their compiler has a memory of
-    its own, which outlives a change of the day and forgets what it is not asked for.
+    What an entry becomes depends on the entry, the context and the target alone, so the outcome for an equal entry in
+    an equal context is used again. Series are not remembered here: their compiler has a memory of its own, which stays
+    valid when the day changes and forgets what is not asked for any more.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,8 @@ class ShapingMemory:
             if known is None or (known[0] is not entry and known[0] != entry):
                 known = (entry, target.shape(entry, context))
             elif known[0] is not entry:
-                known = (entry, known[1])  # or the entries of the former snapshot would stay in memory beside these
+                # Keep the new entry: otherwise the former snapshot's entries would stay in memory beside these.
+                known = (entry, known[1])
             found.append(known)
         self._context = context
         self._single = {pair[0].uid: pair for pair in found if _happens_once(pair[0])}

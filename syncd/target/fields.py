@@ -40,7 +40,7 @@ V = TypeVar("V")
 
 
 class Remembered(Generic[K, V]):
-    """The function `find` of a key and a directory, whose outcome must depend on nothing else, with a memory."""
+    """Calls `find` once for each key and directory, and remembers the outcome, which must depend on nothing else."""
 
     def __init__(self, find: Callable[[K, Directory], V]) -> None:
         self._find = find
@@ -56,7 +56,8 @@ class Remembered(Generic[K, V]):
         except KeyError:
             found = self._found[key] = self._search(key, directory)
         if isinstance(found, EntryError):
-            raise EntryError(found.message, found.remedy)  # anew: one error raised again and again grows its traceback
+            # A new error each time: the traceback of one that is raised again and again grows.
+            raise EntryError(found.message, found.remedy)
         return found
 
     def _search(self, key: K, directory: Directory) -> V | EntryError:
@@ -184,7 +185,7 @@ def _stored_bytes(character: str) -> int:
 
 def _clean(value: str) -> str:
     """Drop control characters and halves of surrogate pairs: no calendar can show them."""
-    if value.isprintable():  # then there is none, and that is quickly seen
+    if value.isprintable():  # the common case, and much cheaper to find out
         return value
     return _CONTROL.sub("", value).encode("utf-8", "ignore").decode("utf-8")
 
@@ -193,7 +194,7 @@ _OTHER_TYPES = re.compile(r"T[0-9a-f]{1,8}_[1-9]\d*\Z")
 
 
 def clients_sought(templates: tuple[Template, ...], entries: Iterable[Entry]) -> frozenset[Sought]:
-    """Return the clients whose ids the `templates` need; what names nobody is passed over."""
+    """Return the clients whose ids the `templates` need; what names no client is skipped."""
     found: set[Sought] = set()
     asking = [template for template in templates if template.constant is None]
     for entry in entries if asking else ():

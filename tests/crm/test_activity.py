@@ -264,7 +264,7 @@ def test_a_client_deleted_meanwhile_is_told_in_the_portals_words_and_what_they_m
     assert (result.record.counts["created"], result.record.counts["held"]) == (2, 1)
     assert [problem.reason for problem in result.record.problems] == [
         "Could not find 'CONTACT' with ID: 2 (it was deleted in the CRM since it was looked up; the next try looks it "
-        "up anew)"
+        "up again)"
     ]
 
 

@@ -562,6 +562,40 @@ def test_changes_are_sorted_by_the_first_start_of_their_entry_and_problems_by_pl
     assert [one.where for one in problems] == ["shifts.csv:a", "shifts.csv:b", "shifts.csv:z"]
 
 
+def test_a_held_item_that_stands_as_asked_for_keeps_no_other_piece_waiting() -> None:
+    links = (linked(item("a")), linked(item("a", piece="2"), remote_id=101))
+    for hold in (held(item("a")), in_conflict(item("a"))):
+        plan = plan_for(item("a"), links=links, holds=by_key(hold))
+        assert [(change.op, change.key.piece) for change in plan.changes] == [("delete", "2")]
+
+
+def test_a_conflict_whose_event_is_found_gone_is_decided_again() -> None:
+    holds, links = by_key(in_conflict(item("a"))), (linked(item("a")),)
+    assert ops(plan_for(item("a"), links=links, holds=holds, observed=observation(gone=(100,)))) == [("create", "a")]
+
+
+def test_what_shows_no_edit_is_deleted_whoever_wins() -> None:
+    policy = Policy(on_removed="delete", removed_after=1, on_conflict="portal")
+    unversioned = replace(seen(100, {"name": "Edited", "start": "2026-12-01"}), version=None)
+    for observed in (observation(), observation(unversioned)):
+        assert ops(plan_for(links=(linked(item("a")),), observed=observed, policy=policy)) == [("delete", "a")]
+
+
+def test_an_edit_that_is_left_by_policy_is_not_called_a_repeated_one() -> None:
+    edited = observation(seen(100, {"name": "Edited", "start": "2026-12-01"}, version=2))
+    tired = replace(linked(item("a")), same_updates=3)
+    plan = plan_for(item("a"), links=(tired,), observed=edited, policy=Policy(on_conflict="report"))
+    assert [one.reason for one in plan.problems] == ["edited in the portal: name"]
+
+
+def test_an_entry_gone_for_long_is_neither_deleted_nor_announced_when_it_is_to_be_kept() -> None:
+    links = (linked(item("a"), absent_passes=9),)
+    kept = plan_for(links=links, policy=Policy(on_removed="keep", removed_after=2))
+    assert (kept.changes, kept.problems, kept.removed_uids) == ((), (), frozenset())
+    half = plan_for(links=links, policy=Policy(on_removed="delete", removed_after=2), complete=False)
+    assert (half.changes, half.problems, half.removed_uids) == ((), (), frozenset())
+
+
 @st.composite
 def _schedules(draw: st.DrawFn) -> tuple[tuple[Item, ...], tuple[Link, ...]]:
     uids = draw(st.lists(st.sampled_from("abcdefgh"), unique=True))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from syncd.errors import ConfigError, EntryError
-from syncd.model.filter import SEARCHED_LENGTH, compile_condition, compile_filter
+from syncd.model.filter import SEARCHED_LENGTH, Condition, Filter, compile_condition
 from tests.model.entries import entry
 
 COLUMNS = (("Room", "4b"), ("a=b", "odd"), ("Empty", ""))
@@ -44,19 +44,23 @@ def test_a_condition_looks_at_fields_and_columns(condition: str, holds: bool) ->
     assert compile_condition(condition, where="include").holds(subject) is holds
 
 
+def conditions(*texts: str) -> tuple[Condition, ...]:
+    return tuple(compile_condition(text, where="sync.filter") for text in texts)
+
+
 def test_an_entry_passes_when_every_include_holds_and_no_exclude() -> None:
-    chosen = compile_filter(["title ~ esson", "Room = 4b"], ["status = CANCELLED"], "sync.filter")
+    chosen = Filter(include=conditions("title ~ esson", "Room = 4b"), exclude=conditions("status = CANCELLED"))
     assert chosen.passes(entry(columns=COLUMNS))
     assert not chosen.passes(entry(columns=COLUMNS, title="Exam"))
     assert not chosen.passes(entry(columns=(("Room", "5"),)))
     assert not chosen.passes(entry(columns=COLUMNS, status="CANCELLED"))
-    assert compile_filter([], [], "sync.filter").passes(entry())
+    assert Filter().passes(entry())
     assert chosen.names == ("title", "Room", "status")
 
 
 def test_an_unknown_name_rejects_the_entry_instead_of_hiding_it() -> None:
     with pytest.raises(EntryError, match=r'no field or column "Rom" \(did you mean "Room"\?\)'):
-        compile_filter(["Rom = 4b"], [], "sync.filter").passes(entry(columns=COLUMNS))
+        Filter(include=conditions("Rom = 4b")).passes(entry(columns=COLUMNS))
 
 
 def test_only_the_beginning_of_a_huge_text_is_searched() -> None:
@@ -78,6 +82,6 @@ def test_only_the_beginning_of_a_huge_text_is_searched() -> None:
 )
 def test_what_is_no_condition_is_refused_with_its_place(condition: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        compile_filter(["title = x"], ["status = y", condition], "a.toml:9: sync.filter")
+        compile_condition(condition, where="a.toml:9: sync.filter.exclude[2]")
     assert str(caught.value).startswith("a.toml:9: sync.filter.exclude[2]: ")
     assert message in str(caught.value)

@@ -23,7 +23,9 @@ def test_guests_are_matched_in_any_case_and_the_plan_names_who_is_told(tmp_path:
     assert (event.is_meeting, event.host, set(event.attendees)) == (True, 3, {3, 5, 7})
     assert sorted(notice.to for notice in stage.world.notices) == [5, 7]
     (problem,) = result.record.problems
-    assert "not invited, for they are no active users of the portal: guest@outside.example; left out" in problem.reason
+    assert (
+        "not invited, because they are no active users of the portal: guest@outside.example; left out" in problem.reason
+    )
 
 
 def test_the_plan_never_tells_of_fewer_notices_than_go_out(tmp_path: Path) -> None:

@@ -131,18 +131,6 @@ def save(
     return _with_end(row, _series_end(row, count, interval or 0, sent_days))
 
 
-def rule_text(rule: Sent, until: date) -> str:
-    """Return the rule as the portal keeps it: "KEY=value;" in the order sent, UNTIL last when it was not sent."""
-    texts = {key: _text(value) for key, value in rule.items()}
-    texts["UNTIL"] = until.strftime("%d.%m.%Y")
-    byday = rule.get("BYDAY")
-    if isinstance(byday, str):
-        texts["BYDAY"] = ",".join(name for name in byday.upper().split(",") if name in WEEKDAYS)
-    if rule.get("FREQ") != "WEEKLY":
-        texts.pop("BYDAY", None)
-    return "".join(f"{key}={value};" for key, value in texts.items())
-
-
 def selects(row: Row, first: int, last: int) -> bool:
     """Return True if calendar.event.get for the wall clocks `first`..`last` of the server returns the row at all."""
     return row.last_ts >= row.unix(first) and row.first_ts <= row.unix(last) + DAY - 1
@@ -300,7 +288,3 @@ def _until_as_sent(value: object, server: WallClock) -> date | None:
         return moment.date()
     utc = moment.replace(tzinfo=None) - offset
     return as_date(server.wall(int((utc - as_datetime(0)) / timedelta(seconds=1))))
-
-
-def _text(value: object) -> str:
-    return ",".join(str(part) for part in value) if isinstance(value, list | tuple) else str(value)

@@ -103,10 +103,10 @@ class CalendarTarget:
 
     on_cards = False
     doubts_updates = True
-    places: frozenset[PlaceKind] = frozenset({"user", "group", "company_calendar"})
+    place_kinds: frozenset[PlaceKind] = frozenset({"user", "group", "company_calendar"})
 
     def limits(self) -> tuple[str, ...]:
-        """Say what linking to the CRM brings along (PORTAL.md 6.6)."""
+        """Return what linking to the CRM brings along (PORTAL.md 6.6)."""
         if not self._settings.crm:
             return ()
         return ("the portal adds a to-do to the card of everything an event is linked to (crm)",)
@@ -115,8 +115,8 @@ class CalendarTarget:
         """Return the clients that events are linked to."""
         return clients_sought(self._settings.crm, entries)
 
-    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
-        """Return the calendars these entries go to; entries whose owner is not found are passed over."""
+    def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
+        """Return the calendars these entries go to; entries whose owner is not found are skipped."""
         found: set[Place] = set()
         for entry in entries:
             try:
@@ -335,7 +335,7 @@ class CalendarTarget:
 
 
 def _drops_out(entry: Entry) -> bool:
-    """A cancelled entry is one the portal should not show."""
+    """Return True for a cancelled entry: the portal should not show it."""
     return entry.details.status == "CANCELLED"
 
 

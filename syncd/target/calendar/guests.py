@@ -1,7 +1,7 @@
 """Who is invited to an event, and who gets a notice of a change to it (PORTAL.md 4.2, 4.10).
 
-Notices cannot be muted, so the plan tells of them beforehand. What is not known here (who declined) counts as a
-notice: the plan tells the most that can go out.
+Notices cannot be muted, so the plan counts them beforehand. It counts the most that can go out: a guest who declined
+gets none, but who declined is not known here.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class GuestList:
 
     @property
     def sends_copies(self) -> bool:
-        """Say whether guests get silent copies in calendars of their own."""
+        """True if guests get silent copies in their own calendars."""
         return self._settings.invite == "copy"
 
     def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
@@ -92,7 +92,7 @@ class GuestList:
         if outside:
             shown = ", ".join(outside[:_SHOWN]) + (f" and {len(outside) - _SHOWN} more" if outside[_SHOWN:] else "")
             done = "named in the description" if listed else "left out"
-            warnings.append(f"not invited, for they are no active users of the portal: {shown}; {done}")
+            warnings.append(f"not invited, because they are no active users of the portal: {shown}; {done}")
         own = {calendar.owner} if calendar.kind == "user" else set()
         if self.sends_copies:
             return Guests(copies=tuple(sorted(users - own)), listed=listed)

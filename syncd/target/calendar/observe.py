@@ -1,7 +1,8 @@
 """Reads calendar events back and says what a person changed in them.
 
-By section and month, for a window without bounds is slow and expanded rows lie (PORTAL.md 4.7, 4.8): a series is read
-through its master, and an event that a listing lacks is asked for by id before it counts as gone.
+It lists by section and month: a listing without bounds is slow. The rows of a series are expanded wrongly
+(PORTAL.md 4.7, 4.8), so a series is read by the id of its master. An event that no listing has is asked for by its id
+before it counts as gone.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ async def observe(
 ) -> Observation:
     """Read `links` and whatever else stands in the sections `places` within `window`.
 
-    Raises the client's errors; a listing or a look-up that gets no usable answer raises PortalUnreachableError, for
-    absence must be proved.
+    Raises the client's errors, and PortalUnreachableError if a listing or look-up gets no usable answer: absence has to
+    be proved.
     """
     calendars = {link.remote_id: link.key.place for link in links}
     listed: dict[int, tuple[Place, Json]] = {}
@@ -143,7 +144,7 @@ def _listings(calendar: Place, section_id: int, links: Sequence[Link], window: W
 
 
 def _span_to_read(links: Sequence[Link], window: Window) -> tuple[date | None, date | None]:
-    """The window; where it has no bound, as far as the links reach; None where neither tells."""
+    """Return the window's bounds; where it has none, those of the links; None where there are no links either."""
     starts = [date.fromisoformat(link.starts_on) for link in links]
     ends = [date.fromisoformat(link.ends_on) for link in links if link.ends_on]
     first = window.first or min(starts, default=None) or window.last
@@ -204,7 +205,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
 
 
 def _damage(read: _EventRow) -> str:
-    """Say which occurrences a person took out: syncd writes no EXDATE, and none can be undone (PORTAL.md 4.4)."""
+    """Return which occurrences a person took out: syncd writes no EXDATE, and REST can undo none (PORTAL.md 4.4)."""
     dates = str(read.exdate or "").strip("; ")
     return f"occurrences taken out of the series: {dates.replace(';', ', ')}" if read.rrule and dates else ""
 

@@ -58,12 +58,12 @@ class ActivityTarget(CardTarget):
         self._comparison = wire.comparison_of(settings.sync)
 
     @property
-    def places(self) -> frozenset[PlaceKind]:
-        """Cards, for meetings and calls alike: a change from one to the other is this target's own business."""
+    def place_kinds(self) -> frozenset[PlaceKind]:
+        """Cards, for meetings and calls alike: this target itself moves an item from one to the other."""
         return frozenset(one for one in PLACE_KINDS if one.startswith(("meeting-", "call-")))
 
     def limits(self) -> tuple[str, ...]:
-        """Say what activities cannot hold."""
+        """Return what activities cannot hold."""
         said = ["an activity knows no series: each occurrence within the window becomes one of its own"]
         if self._settings.kind == "meeting":
             said.append(
@@ -152,7 +152,7 @@ class ActivityTarget(CardTarget):
         return wire.explain(change, refused)
 
     def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
-        """Nobody gets a notice of a meeting or call."""
+        """Return (): the portal sends no notice of a meeting or call."""
         return ()
 
     async def observe(

@@ -1,7 +1,7 @@
 """Activities in the portal's terms: fields, calls, answers, and reading them back by their origin (PORTAL.md 6).
 
-An update carries LOCATION always, for its absence clears the place in the calendar; communications and completion only
-when they changed, so that what people added on the card stays.
+An update always carries LOCATION, because leaving it out clears the place in the calendar. It carries communications
+and completion only when they changed, so that what people added on the card stays.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _notify(minutes: int) -> tuple[int, int]:
 
 
 _MEANINGS = (
-    ("could not find", "it was deleted in the CRM since it was looked up; the next try looks it up anew"),
+    ("could not find", "it was deleted in the CRM since it was looked up; the next try looks it up again"),
     ("could not build binding", "the client was deleted in the CRM since it was looked up"),
     ("access denied", "the webhook's user may not change this card: give them the right in the CRM"),
     ("responsible_id", "set responsible in [sync.target], or the client's responsible person in the CRM"),
@@ -252,7 +252,10 @@ async def read_by_id(
 
 
 def is_gone(reply: Reply) -> bool:
-    """Say whether an answer to crm.activity.get tells that there is no such activity; raises for no answer at all."""
+    """Return True if an answer to crm.activity.get means that there is no such activity.
+
+    Raises PortalUnreachableError if it is no answer at all: absence has to be proved.
+    """
     match reply:
         case Done(result=result):
             return not result

@@ -1,4 +1,4 @@
-"""Whose card an entry goes to and who is responsible: what the targets of the CRM have in common.
+"""What the targets of the CRM have in common: whose card an entry goes to, and who is responsible.
 
 Decides from the directory alone; never asks the portal.
 """
@@ -30,7 +30,7 @@ from syncd.target.fields import Aliases
 class CardSettings:
     """The parts of [sync.target] that say whose card and who is responsible.
 
-    `responsible` None takes the client's own. `fallback_owner` stands in for a responsible person nobody knows.
+    `responsible` None takes the client's own. `fallback_owner` is used where the responsible person is not found.
     """
 
     contact: Template
@@ -54,7 +54,7 @@ class Cards:
         self._asks_phones = settings.contact.names == ("contact_phone",)
 
     def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
-        """Return who must be looked up; entries that name nobody are passed over."""
+        """Return who must be looked up; entries that name no client are skipped."""
         found = set()
         for entry in entries:
             try:
@@ -114,8 +114,8 @@ class CardTarget(ABC):
         """Return the clients that must be looked up for these entries."""
         return self.cards.sought(entries)
 
-    def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
-        """Return the cards these entries go to; entries whose client or responsible is not found are passed over."""
+    def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
+        """Return the cards these entries go to; those whose client or responsible person is not found are skipped."""
         found: set[Place] = set()
         for entry in entries:
             try:
@@ -157,9 +157,9 @@ class CardTarget(ABC):
         wanted = f"{self._kind}-{client.type}"
         return Place(kind=next(one for one in PLACE_KINDS if one == wanted), owner=client.id)
 
-    def section_command(self, calendar: Place, name: str) -> Command:
+    def section_command(self, place: Place, name: str) -> Command:
         """Cards have no sections; raises ValueError."""
-        raise ValueError(f"{calendar} has no sections")
+        raise ValueError(f"{place} has no sections")
 
 
 def _problem(entry: Entry, kind: Literal["rejected", "held"], error: EntryError) -> Problem:
@@ -173,7 +173,7 @@ _MARGIN = timedelta(days=2)
 def moments(span: Span, zone: str) -> tuple[str, str]:
     """Return start and end as ISO 8601 with offsets, without seconds; whole days last from 0:00 to 23:59 in `zone`.
 
-    Raises EntryError for a zone nobody knows and for an end before the start.
+    Raises EntryError for an unknown zone and for an end before the start.
     """
     if isinstance(span, AllDay):
         last = span.end - timedelta(days=1)
@@ -200,8 +200,9 @@ def days(start: str, end: str) -> tuple[date, date]:
 def to_send(moment: str, directory: Directory) -> str:
     """Return the moment to send so that the portal keeps `moment`.
 
-    It adds the difference between the caller's and the server's clocks of today and takes away that of the date; where
-    the two switch on different days, the error is sent along in advance.
+    The portal converts with the difference between the caller's and the server's clocks of today, although the two may
+    differ by another amount on that date (they switch to summer time on different days). The moment sent makes up for
+    it in advance.
     """
     caller = caller_zone(directory)
     if not caller:

@@ -82,12 +82,12 @@ class TodoTarget(CardTarget):
         self._comparison = _comparison_of(settings.sync)
 
     @property
-    def places(self) -> frozenset[PlaceKind]:
+    def place_kinds(self) -> frozenset[PlaceKind]:
         """Cards with to-dos."""
         return frozenset(one for one in PLACE_KINDS if one.startswith("todo-"))
 
     def limits(self) -> tuple[str, ...]:
-        """Say what to-dos cannot hold."""
+        """Return what to-dos cannot hold."""
         said = [
             "a to-do has a deadline only: start, end, place and guests are not shown, and no calendar shows it",
             "a to-do that somebody completed cannot be changed any more",
