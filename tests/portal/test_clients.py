@@ -15,7 +15,7 @@ from syncd.errors import EntryError
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
-from syncd.portal.people.crm import Clients, Sought, phone_word, read_clients, sought
+from syncd.portal.people.crm import CrmLookup, Sought, phone_word, read_clients, sought
 from syncd.sandbox.seed.crm_seed import SeedElement
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import Settings
@@ -79,10 +79,10 @@ def test_no_text_breaks_the_reading_of_a_phone(text: str) -> None:
     assert word == "" or (word.isdigit() and len(word) >= 3)
 
 
-def looked_up(elements: tuple[SeedElement, ...], wanted: list[Sought]) -> tuple[Clients, World]:
+def looked_up(elements: tuple[SeedElement, ...], wanted: list[Sought]) -> tuple[CrmLookup, World]:
     world = World(Settings(integer_stamps=False), msgspec.structs.replace(default_world(), elements=elements))
 
-    async def run() -> Clients:
+    async def run() -> CrmLookup:
         clock = SimClock()
         portal = Portal(
             name="main",

@@ -102,7 +102,7 @@ def runs_of(carried: Carried, occurrences: Occurrences, *, endless: bool, server
 
 
 def is_hazardous(server: WallClock, start: int, end: int, *, is_all_day: bool) -> bool:
-    """Return True if the portal misplaces an occurrence within a series (PORTAL.md 4.7, last bullet but one).
+    """Return True if the portal misplaces an occurrence within a series (PORTAL.md 4.7, "Expansion works").
 
     Timed: a wall clock that the server's zone skips or repeats. All-day: days around a spring switch of that zone.
     """

@@ -44,14 +44,22 @@ _COLUMNS: Mapping[OwnerType, tuple[str, ...]] = {
 
 _CODE = re.compile(r"(?P<letters>L|D|C|CO)_(?P<id>[1-9]\d{0,17})\Z", re.IGNORECASE)
 _LONGEST_ID = 6
+"""Digits alone may be an id or a phone: up to this length they are an id."""
+
 _VALUES_PER_CALL = 20
+"""All that crm.duplicate.findbycomm takes (PORTAL.md 6.8)."""
+
 _IDS_PER_CALL = 50
+"""One page of a list, so that no call has a second page (PORTAL.md 6.9)."""
+
 _SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Client:
-    """A contact, company, lead or deal; `responsible` is its ASSIGNED_BY_ID, 0 for none.
+class CrmCard:
+    """A client as the CRM has it: a contact, company, lead or deal, each with a card of its own.
+
+    `responsible` is its ASSIGNED_BY_ID, 0 for none.
 
     `contact` and `company` are what a deal or contact belongs to, 0 for none.
     """
@@ -95,6 +103,7 @@ def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False) -> Sough
     text = " ".join(text.split())
     code = _CODE.match(text)
     if code is not None:
+        # A link names its type itself, whatever type the config expects.
         named = next(kind for kind, (_, letters) in OWNER_TYPES.items() if letters == code["letters"].upper())
         return Sought(type=named, kind="id", text=text, word=str(int(code["id"])))
     if "@" in text:
@@ -112,6 +121,7 @@ def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False) -> Sough
 
 
 def _searchable(found: Sought) -> Sought:
+    # A deal has no phone of its own, and the look-up knows leads, contacts and companies only (PORTAL.md 6.8).
     if found.type == "deal":
         raise EntryError(f"a deal cannot be found by {found.text!r}", "name the deal by its id")
     return found
@@ -132,17 +142,17 @@ def phone_word(text: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clients:
+class CrmLookup:
     """The result of look-ups: links by what was sought (an empty tuple if nobody was found), and clients by link."""
 
     found: Mapping[str, tuple[str, ...]]
-    known: Mapping[str, Client]
+    known: Mapping[str, CrmCard]
 
     def knows(self, wanted: Sought) -> bool:
         """Return True if `wanted` has been looked up."""
         return str(wanted) in self.found
 
-    def client(self, wanted: Sought) -> Client:
+    def client(self, wanted: Sought) -> CrmCard:
         """Return the one client that matches; raises EntryError naming the value and any candidates."""
         codes = self.found.get(str(wanted), ())
         if len(codes) == 1:
@@ -159,9 +169,9 @@ class Clients:
             f"no {wanted.type} with {what} that the webhook's user may see", "add it in the CRM, or see on_unresolved"
         )
 
-    def joined(self, other: Clients) -> Clients:
+    def joined(self, other: CrmLookup) -> CrmLookup:
         """Return the union; where both know a client, the other's version is kept."""
-        return Clients(found={**self.found, **other.found}, known={**self.known, **other.known})
+        return CrmLookup(found={**self.found, **other.found}, known={**self.known, **other.known})
 
 
 _PLURALS: Mapping[OwnerType, str] = {
@@ -173,7 +183,7 @@ class _MultiRow(msgspec.Struct, rename="upper"):
     value: str | None = None
 
 
-class _ClientRow(msgspec.Struct, rename="upper"):
+class _CardRow(msgspec.Struct, rename="upper"):
     id: int | str
     name: str | None = None
     last_name: str | None = None
@@ -185,14 +195,15 @@ class _ClientRow(msgspec.Struct, rename="upper"):
     email: Any = None
 
 
-async def read_clients(portal: Reader, wanted: Collection[Sought]) -> Clients:
+async def read_clients(portal: Reader, wanted: Collection[Sought]) -> CrmLookup:
     """Look up everybody in `wanted`: 20 values or 50 ids a call, the calls in batches.
 
     Raises CommandRefusedError when the portal refuses a look-up, and the client's other errors.
     """
+    # Sorted, so that the same entries lead to the same calls in every pass.
     asked = sorted(set(wanted), key=str)
     found: dict[Sought, set[str]] = {one: set() for one in asked}
-    known: dict[str, Client] = {}
+    known: dict[str, CrmCard] = {}
     for one in asked:
         if one.kind == "id":
             found[one].add(_code(one.type, int(one.word)))
@@ -206,12 +217,14 @@ async def read_clients(portal: Reader, wanted: Collection[Sought]) -> Clients:
             own = {code for code in codes if code in known and _has(known[code], one)}
             found[one] |= own
             matched |= own
-        if codes - matched:  # the portal matched one of these values in another spelling
+        # The portal matched one of these values in a spelling that is not understood here. Which one it was shows
+        # only when each is asked for alone.
+        if codes - matched:
             doubtful += [one for one in call if not found[one]]
     for one, codes in zip(doubtful, await _search(portal, [(one,) for one in doubtful]), strict=True):
         found[one] |= codes
     await _read(portal, _belonging(known) - set(known), known)
-    return Clients(
+    return CrmLookup(
         found={str(one): tuple(sorted(codes & set(known), key=_rank)) for one, codes in found.items()}, known=known
     )
 
@@ -220,7 +233,7 @@ def _rank(code: str) -> int:
     return int(code.rpartition("_")[2])
 
 
-def _belonging(known: Mapping[str, Client]) -> set[str]:
+def _belonging(known: Mapping[str, CrmCard]) -> set[str]:
     """Return the contacts and companies behind the deals, for their phones."""
     deals = [client for client in known.values() if client.type == "deal"]
     return {_code("contact", deal.contact) for deal in deals if deal.contact} | {
@@ -269,8 +282,8 @@ def _result(method: str, reply: Reply) -> Json:
             raise CommandRefusedError(method, Refused(code="", description=f"no usable answer: {reply.reason}"))
 
 
-async def _read(portal: Reader, codes: Collection[str], known: dict[str, Client]) -> None:
-    """Read the clients with these links; rows that were not asked for are ignored (PORTAL.md 6.4)."""
+async def _read(portal: Reader, codes: Collection[str], known: dict[str, CrmCard]) -> None:
+    """Read the clients with these links; rows that were not asked for are ignored."""
     commands: list[tuple[OwnerType, Command]] = []
     for owner_type, (_, letters) in OWNER_TYPES.items():
         ids = sorted(_rank(code) for code in codes if code.rpartition("_")[0] == letters and code not in known)
@@ -285,15 +298,16 @@ async def _read(portal: Reader, codes: Collection[str], known: dict[str, Client]
     for (owner_type, command), reply in zip(commands, replies, strict=True):
         for row in rows_of(_result(command.method, reply)):
             client = _client(owner_type, row)
+            # A filter that the portal drops silently returns every client (PORTAL.md 6.4).
             if client is not None and client.code in codes:
                 known[client.code] = client
 
 
-def _client(owner_type: OwnerType, row: Json) -> Client | None:
+def _client(owner_type: OwnerType, row: Json) -> CrmCard | None:
     try:
-        read = msgspec.convert(row, _ClientRow)
+        read = msgspec.convert(row, _CardRow)
         name = f"{read.name or ''} {read.last_name or ''}".strip()
-        return Client(
+        return CrmCard(
             type=owner_type,
             id=int(read.id),
             name=name if owner_type == "contact" else read.title or name,
@@ -304,6 +318,7 @@ def _client(owner_type: OwnerType, row: Json) -> Client | None:
             company=_int(read.company_id),
         )
     except (msgspec.ValidationError, ValueError):
+        # It then counts as not found, and only the entries that name it are concerned.
         return None
 
 
@@ -319,7 +334,7 @@ def _values(value: Json) -> tuple[str, ...]:
     return tuple(row.value.strip() for row in rows if row.value and row.value.strip())
 
 
-def _has(client: Client, wanted: Sought) -> bool:
+def _has(client: CrmCard, wanted: Sought) -> bool:
     if wanted.kind == "EMAIL":
         return wanted.word in {one.casefold() for one in client.emails}
     return wanted.word in {phone_word(one) for one in client.phones}

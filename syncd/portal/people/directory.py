@@ -24,7 +24,7 @@ from syncd.model import zones
 from syncd.model.item import Json, Place
 from syncd.portal.line.answers import portal_error, rows_of
 from syncd.portal.line.wire import Command, Done, Refused
-from syncd.portal.people.crm import Clients, Reader
+from syncd.portal.people.crm import CrmLookup, Reader
 
 T = TypeVar("T")
 _CANDIDATES = 3
@@ -34,7 +34,7 @@ _LIKELY = ("Europe/Moscow", "UTC", "Europe/Berlin", "Europe/Kyiv", "America/New_
            "Australia/Sydney", "Pacific/Auckland")  # fmt: skip
 """Zones of servers, the likelier first. An offset alone says nothing about summer time, which most of these have."""
 
-NOBODY = Clients(found={}, known={})
+NOBODY = CrmLookup(found={}, known={})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class Directory:
     users: tuple[User, ...]
     groups: tuple[Group, ...] = ()
     sections: Mapping[str, tuple[Section, ...]]
-    clients: Clients = NOBODY
+    clients: CrmLookup = NOBODY
     server_zone: str = ""
 
     def user(self, text: str) -> User:
@@ -114,6 +114,7 @@ class Directory:
             raise EntryError(f"more than one user is called {text!r}: {names}", "use the id or the e-mail")
         if found:
             raise EntryError(f"the user {text!r} (id {found[0].id}) is dismissed", "name another owner or an alias")
+        # With the scope user_brief alone the portal leaves e-mails out without a word (PORTAL.md 7).
         if "@" in text and self.users and not any(user.email for user in self.users):
             raise EntryError(
                 f"cannot look up {text!r}: the webhook may not read e-mail addresses",
@@ -171,7 +172,10 @@ class Directory:
                 raise EntryError(f"calendar {calendar} has no section with id {label}; it has: {listed}")
         else:
             named = [section for section in known if _folded(section.name) == _folded(label)]
+            # The filter may have changed the name for good. Without this the section would be created again in every
+            # pass.
             named = named or [section for section in known if _is_filtered(section.name, label)]
+            # Names may occur twice (PORTAL.md 5); the lowest id is the same one in every pass.
             found = sorted(named, key=lambda s: s.id)
         if not found:
             return None
@@ -183,7 +187,7 @@ class Directory:
             )
         return writable[0]
 
-    def with_clients(self, read: Clients) -> Directory:
+    def with_clients(self, read: CrmLookup) -> Directory:
         """Return this directory with more clients of the CRM."""
         return replace(self, clients=self.clients.joined(read))
 
@@ -195,6 +199,7 @@ class Directory:
     def _users_by_word(self) -> Mapping[str, Sequence[User]]:
         words: dict[str, list[User]] = defaultdict(list)
         for user in self.users:
+            # Schedules write names in either order.
             spellings = {str(user.id), user.email, user.xml_id, user.full_name, f"{user.last_name} {user.name}"}
             for word in {_folded(spelling) for spelling in spellings} - {""}:
                 words[word].append(user)
@@ -299,6 +304,7 @@ async def read_sections(portal: PageReader, calendars: Sequence[Place]) -> Mappi
 
     Raises PortalRefusedError when the webhook as a whole may not read calendars, and what `read_many` raises.
     """
+    # No filter and no paging: calendar.section.get returns all active sections of one calendar (PORTAL.md 5).
     commands = [
         Command(method="calendar.section.get", params={"type": calendar.kind, "ownerId": calendar.owner})
         for calendar in calendars
@@ -326,6 +332,7 @@ def _all(read: Callable[[Json], T], rows: Iterable[Json]) -> tuple[T, ...]:
 
 
 async def _read_caller(portal: PageReader) -> Caller:
+    # A scope may allow only one of the two; either is enough, but only profile tells ADMIN (PORTAL.md 7).
     replies = await portal.read_many([Command(method="profile", params={}), Command(method="user.current", params={})])
     caller, zone, admin = 0, "", False
     for reply in replies:
@@ -382,6 +389,7 @@ def server_zone(directory: Directory) -> str:
     for zone in (caller_zone(directory), *(zone for zone, _ in lived_in.most_common()), *_LIKELY):
         if zone and offset_s(zone, directory.read_at) == directory.server_offset_s:
             return zone
+    # In the names of Etc zones, and only there, a plus means west of Greenwich.
     hours = round(directory.server_offset_s / 3600)
     try:
         return zones.canonical(f"Etc/GMT{-hours:+d}" if hours else "UTC")

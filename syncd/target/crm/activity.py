@@ -19,7 +19,7 @@ from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import OWNER_TYPES, Client, phone_word
+from syncd.portal.people.crm import OWNER_TYPES, CrmCard, phone_word
 from syncd.portal.people.directory import Directory
 from syncd.target.base import ShapeContext
 from syncd.target.crm import activity_wire as wire
@@ -76,7 +76,7 @@ class ActivityTarget(CardTarget):
         return tuple(said)
 
     def item(
-        self, entry: Entry, piece: Piece, client: Client, responsible: int, context: ShapeContext, warnings: list[str]
+        self, entry: Entry, piece: Piece, client: CrmCard, responsible: int, context: ShapeContext, warnings: list[str]
     ) -> Item:
         """Return the activity of one piece; raises EntryError."""
         settings = self._settings
@@ -123,7 +123,7 @@ class ActivityTarget(CardTarget):
             return truth(wish.render(entry, details, piece.span), "completed")
         return wish == "past" and last < today
 
-    def _communication(self, entry: Entry, client: Client, directory: Directory) -> wire.Communication:
+    def _communication(self, entry: Entry, client: CrmCard, directory: Directory) -> wire.Communication:
         """Return how the client is met or called: the phone the entry names, else the first; raises EntryError.
 
         A deal has no phone of its own: its contact is met, else its company (PORTAL.md 6.2).

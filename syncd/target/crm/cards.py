@@ -20,7 +20,7 @@ from syncd.model.recurrence import Piece
 from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command
-from syncd.portal.people.crm import Client, OwnerType, Sought, sought
+from syncd.portal.people.crm import CrmCard, OwnerType, Sought, sought
 from syncd.portal.people.directory import Directory, caller_zone, offset_s, server_zone
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.fields import Aliases
@@ -63,7 +63,7 @@ class Cards:
                 continue
         return frozenset(found)
 
-    def resolve(self, entry: Entry, directory: Directory) -> tuple[Client, int]:
+    def resolve(self, entry: Entry, directory: Directory) -> tuple[CrmCard, int]:
         """Return the client and the responsible user's id; raises EntryError, or SkippedError when it is left out."""
         try:
             client = directory.clients.client(self.sought_by(entry))
@@ -78,7 +78,7 @@ class Cards:
         text = self._settings.contact.render(entry, entry.details, entry.span)
         return sought(text, self._settings.owner_type, is_phone=self._asks_phones)
 
-    def _responsible(self, entry: Entry, client: Client, directory: Directory) -> int:
+    def _responsible(self, entry: Entry, client: CrmCard, directory: Directory) -> int:
         """Return who is responsible: as named, else the client's own, else the fallback; raises EntryError."""
         settings = self._settings
         try:
@@ -88,7 +88,7 @@ class Cards:
                 return directory.user(str(settings.fallback_owner)).id
             raise
 
-    def _responsible_name(self, entry: Entry, client: Client) -> str:
+    def _responsible_name(self, entry: Entry, client: CrmCard) -> str:
         template = self._settings.responsible
         name = template.render(entry, entry.details, entry.span).strip() if template is not None else ""
         if name:
@@ -148,11 +148,11 @@ class CardTarget(ABC):
 
     @abstractmethod
     def item(
-        self, entry: Entry, piece: Piece, client: Client, responsible: int, context: ShapeContext, warnings: list[str]
+        self, entry: Entry, piece: Piece, client: CrmCard, responsible: int, context: ShapeContext, warnings: list[str]
     ) -> Item:
         """Return the item of one piece; raises EntryError."""
 
-    def place(self, client: Client) -> Place:
+    def place(self, client: CrmCard) -> Place:
         """Return the place on a client's card."""
         wanted = f"{self._kind}-{client.type}"
         return Place(kind=next(one for one in PLACE_KINDS if one == wanted), owner=client.id)

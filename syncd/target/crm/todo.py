@@ -22,7 +22,7 @@ from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import OWNER_TYPES, Client
+from syncd.portal.people.crm import OWNER_TYPES, CrmCard
 from syncd.portal.people.directory import Directory
 from syncd.target.base import ShapeContext
 from syncd.target.calendar.observe import split_mark
@@ -101,7 +101,7 @@ class TodoTarget(CardTarget):
         return tuple(said)
 
     def item(
-        self, entry: Entry, piece: Piece, client: Client, responsible: int, context: ShapeContext, warnings: list[str]
+        self, entry: Entry, piece: Piece, client: CrmCard, responsible: int, context: ShapeContext, warnings: list[str]
     ) -> Item:
         """Return the to-do of one piece; raises EntryError."""
         settings = self._settings
