@@ -1,7 +1,8 @@
 """Small values with a name and a type that the ledger keeps besides links, holds and runs.
 
 A note is a JSON value under a scope ("sync/NAME", "portal/NAME", "alerts") and a name, with the time at which it was
-written. One that cannot be read, because another version of syncd wrote it, counts as absent.
+written. One that cannot be read, because another version of syncd wrote it, counts as absent; but not what is known of
+a source's uids, without which entries would be created again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 import orjson
 
+from syncd.errors import StateError
 from syncd.model.item import Json
 from syncd.state.codec import to_json
 from syncd.state.file import LedgerThread, reading, writing
@@ -69,15 +71,18 @@ class SyncNotes:
 
 
 def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
-    """Return the notes on `sync`."""
+    """Return the notes on `sync`; raises StateError if what is known of its uids cannot be read."""
     rows = connection.execute("SELECT name, value, at FROM notes WHERE scope = ?", (f"sync/{sync}",))
     found = {name: (orjson.loads(value), at) for name, value, at in rows}
     verified, due = found.get(VERIFIED), found.get(DUE)
     home, floor = found.get(HOME, (None, 0))[0], found.get(FLOOR, (0, 0))[0]
     try:
         uids = msgspec.convert(found[UIDS][0], Uids) if UIDS in found else Uids()
-    except msgspec.ValidationError:
-        uids = Uids()
+    except msgspec.ValidationError as error:
+        # Not taken for absent like the others: without it, entries known under other uids would be created again.
+        raise StateError(
+            f"the ledger's note on the uids of {sync} cannot be read: {error}", "restore a backup of the state file"
+        ) from error
     return SyncNotes(
         verified=Verified(portal=str(verified[0]), at=verified[1]) if verified is not None else None,
         home=str(home) if home is not None else None,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from syncd.errors import StateError
 from syncd.model.item import Json
 from syncd.state.file import transaction
 from syncd.state.ledger import Ledger
@@ -70,8 +71,6 @@ async def test_the_notes_that_earlier_versions_wrote_are_read(ledger: Ledger) ->
     [
         ("highest id before creating", "812"),
         ("highest id before creating", None),
-        ("uids", {"names": ["a"], "doubted": []}),
-        ("uids", "a"),
         ("due", "soon"),
         ("due", [900.5]),
         ("portal", None),
@@ -81,6 +80,15 @@ async def test_the_notes_that_earlier_versions_wrote_are_read(ledger: Ledger) ->
 async def test_a_note_on_a_sync_that_cannot_be_read_counts_as_absent(ledger: Ledger, name: str, value: Json) -> None:
     await stored(ledger, f"sync/{SYNC}", name, value)
     assert await ledger.of(SYNC).notes() == SyncNotes()
+
+
+@pytest.mark.parametrize("value", [{"names": ["a"], "doubted": []}, "a"])
+async def test_what_is_known_of_uids_is_not_taken_for_absent_or_entries_would_be_made_twice(
+    ledger: Ledger, value: Json
+) -> None:
+    await stored(ledger, f"sync/{SYNC}", "uids", value)
+    with pytest.raises(StateError, match=f"the uids of {SYNC} cannot be read"):
+        await ledger.of(SYNC).notes()
 
 
 async def test_notes_on_a_portal_and_alerts_that_cannot_be_read_count_as_absent(ledger: Ledger) -> None:
