@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from syncd.sandbox.seed.crm_seed import SeedElement
-from syncd.sandbox.seed.world_schema import SeedGroup, SeedSection, SeedUser, SeedWebhook, WorldSeed
+from syncd.sandbox.seed.world_schema import SeedElement, SeedGroup, SeedSection, SeedUser, SeedWebhook, WorldSeed
 
 CODE = "demonstration"
 ADMIN = 1

@@ -7,13 +7,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.php.scalars import to_int
-from syncd.sandbox.php.wire import Refusal
+from syncd.sandbox.php.timezones import offset_s
 from syncd.sandbox.texts import text
 
 if TYPE_CHECKING:
     from syncd.sandbox.php.scalars import PhpValue
     from syncd.sandbox.settings import Settings
     from syncd.sandbox.tables.database import Tables, User, Webhook
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer of the portal, not an error of this program
+    """The portal's error answer: code (may be empty), text, HTTP status and extra keys such as `argument`."""
+
+    def __init__(self, code: str, description: str, status: int = 400, **extra: str) -> None:
+        super().__init__(code, description)
+        self.code = code
+        self.description = description
+        self.status = status
+        self.extra = extra
+
+    def envelope(self) -> dict[str, PhpValue]:
+        """Return the error object."""
+        return {"error": self.code, "error_description": self.description, **self.extra}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +50,15 @@ class Call:
     def caller_zone(self) -> str:
         """The caller's zone, the server's where the caller never chose one."""
         return self.caller.zone or self.tables.server_zone
+
+    @property
+    def now_offset_s(self) -> int:
+        """The caller zone's offset minus the server zone's, today (PORTAL.md, vocabulary: now-offset)."""
+        return offset_s(self.caller_zone, self.now) - offset_s(self.tables.server_zone, self.now)
+
+    def upper_params(self) -> dict[str, PhpValue]:
+        """Return the parameters by upper-case name, as methods outside the calendar read them (PORTAL.md 1.1)."""
+        return {key.upper(): value for key, value in self.params.items()}
 
     def has(self, name: str) -> bool:
         """Say whether PHP's isset holds for a parameter."""

@@ -6,24 +6,23 @@ executed strictly in sequence and never rolled back; each command is checked for
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method
-from syncd.sandbox.php.scalars import PhpValue, PortalCrash, as_php_array, parse_command, substitute, to_int, truthy
+from syncd.sandbox.call import Call, Method, Refusal
+from syncd.sandbox.php.query import parse_command, substitute
+from syncd.sandbox.php.scalars import PhpValue, PortalCrash, as_map, as_php_array, to_int, truthy, without
 from syncd.sandbox.php.timezones import zone
 from syncd.sandbox.php.waf import filter_params
-from syncd.sandbox.php.wire import Refusal, as_map, without
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
     from syncd.sandbox.faults import Fault
-    from syncd.sandbox.limits import OperatingRequest
+    from syncd.sandbox.limits import OperatingRequest, Traffic
     from syncd.sandbox.settings import Settings
     from syncd.sandbox.tables.database import Tables, User, Webhook
 
@@ -44,15 +43,6 @@ class RequestCut(Exception):  # noqa: N818 - an outcome, not an error of this pr
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What the portal was asked and what it refused, counted."""
-
-    requests: int = 0
-    commands: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -103,25 +103,33 @@ class _Desk:
 
     async def index(self, request: web.Request) -> web.StreamResponse:
         """Show all calendars, budgets and counts."""
-        return _page(render_index(index_view(self.world, self.clock.now()), _lang(request)))
+        world, now = self.world, self.clock.now()
+        view = index_view(
+            world.tables,
+            now,
+            traffic=world.traffic,
+            budgets=world.budgets(now),
+            limit_s=world.settings.operating_limit_s,
+        )
+        return _page(render_index(view, _lang(request)))
 
     async def month(self, request: web.Request) -> web.StreamResponse:
         """Show a month of a calendar; without one, the current."""
         calendar = (request.match_info["type"], int(request.match_info["owner"]))
-        if calendar not in self.world.calendars():
+        if calendar not in self.world.tables.calendars():
             raise web.HTTPNotFound(text="no such calendar")
-        now = self.clock.now()
-        today = unix_to_wall(now, self.world.tables.server_zone)
+        tables, now, exact = self.world.tables, self.clock.now(), self.world.settings.exact_expansion
+        today = unix_to_wall(now, tables.server_zone)
         asked = request.match_info.get("month") or request.query.get("month") or f"{today:%Y-%m}"
         try:
-            view = month_view(self.world, now, calendar, *_year_and_month(asked))
+            view = month_view(tables, now, calendar, *_year_and_month(asked), exact=exact)
         except (ValueError, OverflowError):
             raise web.HTTPNotFound(text="no such month; write it as 2026-12") from None
         return _page(render_month(view, _lang(request)))
 
     async def event(self, request: web.Request) -> web.StreamResponse:
         """Show one event."""
-        view = event_view(self.world, int(request.match_info["id"]))
+        view = event_view(self.world.tables, int(request.match_info["id"]))
         if view is None:
             raise web.HTTPNotFound(text="no such event")
         return _page(render_event(view, _lang(request)))

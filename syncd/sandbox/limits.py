@@ -6,6 +6,7 @@ Both are told the time; neither reads it. An inactive one counts nothing and ref
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
@@ -13,6 +14,15 @@ MINUTE_S = 60
 BUCKETS = 10
 RESET_S = 600
 NOTICED_S = 0.1
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What the portal was asked and what it refused, counted."""
+
+    requests: int = 0
+    commands: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,12 +15,14 @@ from heapq import heappop, heappush
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from syncd.sandbox.dispatch import BATCH, RequestCut, Run, Traffic
+from syncd.sandbox.call import Refusal
+from syncd.sandbox.dispatch import BATCH, RequestCut, Run
 from syncd.sandbox.faults import Fault, FaultLine
-from syncd.sandbox.limits import OperatingLimiter, OperatingRequest, RequestBucket
+from syncd.sandbox.limits import OperatingLimiter, OperatingRequest, RequestBucket, Traffic
 from syncd.sandbox.methods import all_methods
-from syncd.sandbox.php.scalars import PhpValue, PortalCrash, parse_command
-from syncd.sandbox.php.wire import PortalRequest, PortalResponse, Refusal, as_list, encode, request_params
+from syncd.sandbox.php.query import parse_command
+from syncd.sandbox.php.scalars import PhpValue, PortalCrash, as_list
+from syncd.sandbox.php.wire import PortalRequest, PortalResponse, encode, request_params
 from syncd.sandbox.seed.planting import plant
 from syncd.sandbox.seed.world_schema import WorldSeed, check_world
 from syncd.sandbox.series.series import occurrences, selected
@@ -219,8 +221,7 @@ class World:
 
     def calendars(self) -> tuple[CalendarId, ...]:
         """Return every calendar that has a section or an event, in order."""
-        known = {section.calendar for section in self.tables.sections.values()} | set(self.tables.used_calendars())
-        return tuple(sorted(known))
+        return self.tables.calendars()
 
     def events(self, cal_type: str, owner: int, section: int | None = None) -> tuple[Event, ...]:
         """Return the undeleted rows of a calendar, or of one of its sections, by id."""

@@ -11,7 +11,7 @@ import pytest
 
 from syncd.errors import ConfigError
 from syncd.sandbox.faults import parse_fault
-from syncd.sandbox.seed.crm_seed import SeedElement
+from syncd.sandbox.seed.world_schema import SeedElement
 from syncd.sandbox.settings import Settings
 from tests.crm.stage import HEADER, ROWS, VISITS, activities, staged
 from tests.support.sandbox import Stage, run_inline

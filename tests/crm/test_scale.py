@@ -6,8 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from syncd.sandbox.seed.crm_seed import SeedElement
-from syncd.sandbox.seed.world_schema import SeedUser, SeedWebhook, WorldSeed
+from syncd.sandbox.seed.world_schema import SeedElement, SeedUser, SeedWebhook, WorldSeed
 from tests.crm.stage import HEADER, VISITS, activities
 from tests.support.sandbox import Stage, run_inline
 

@@ -16,8 +16,8 @@ from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
 from syncd.portal.people.crm import CrmLookup, Sought, phone_word, read_clients, sought
-from syncd.sandbox.seed.crm_seed import SeedElement
 from syncd.sandbox.seed.language_school import default_world
+from syncd.sandbox.seed.world_schema import SeedElement
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.world import World
 from tests.support.sandbox import WEBHOOK, SimClock, WorldTransport, run_inline

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from syncd.sandbox.seed.crm_seed import SeedElement
 from syncd.sandbox.seed.world_file import decode_world, dump_world
+from syncd.sandbox.seed.world_schema import SeedElement
 from syncd.sandbox.tables.database import Event
 from syncd.sandbox.world import World
 from tests.sandbox.asking import Caller, company, portal
@@ -285,7 +285,7 @@ def test_phones_of_a_list_come_only_when_they_are_named(caller: Caller) -> None:
 
 def test_the_crm_survives_a_world_file(caller: Caller) -> None:
     made = added(caller, ORIGIN_ID="a1")
-    again = World(caller.world.settings, decode_world(dump_world(caller.world)))
+    again = World(caller.world.settings, decode_world(dump_world(caller.world.tables)))
     row = again.tables.crm_rows.activities[made]
     assert (row.origin_id, row.communications[0].value, row.event_id) == ("a1", "+79161112233", row.event_id)
     assert again.tables.crm_rows.of_event(row.event_id) is row

@@ -11,16 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.sandbox.php.scalars import (
-    PhpValue,
-    as_php_array,
-    is_empty,
-    parse_command,
-    parse_query,
-    substitute,
-    to_int,
-    truthy,
-)
+from syncd.sandbox.php.query import parse_command, parse_query, substitute
+from syncd.sandbox.php.scalars import PhpValue, as_php_array, is_empty, to_int, truthy
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "batch.json").read_text("utf-8"))
 NOTHING_YET: dict[str, PhpValue] = {"result": [], "next": [], "total": [], "time": [], "error": []}

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.sandbox.php.scalars import PhpValue, PortalCrash
-from syncd.sandbox.series.series import Stored, occurrences, read_rule, selected, store
+from syncd.sandbox.series.series import occurrences, read_rule, selected, store
+from syncd.sandbox.series.stored import Stored
 from syncd.sandbox.series.walls import civil, datetime_of, days_of, seconds_of, weekday_of, zone_clock
 from tests.support.growth import growth
 

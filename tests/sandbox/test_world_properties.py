@@ -147,7 +147,7 @@ def assert_consistent(world: World) -> None:
             assert row.parent_id in rows, "a copy outlived its event"
         if row.recurrence_id is not None:
             instances[row.recurrence_id].add(row.id)
-    for calendar in {*by_calendar, *tables.used_calendars()}:
+    for calendar in {*by_calendar, *tables.calendars()}:
         assert {row.id for row in world.events(*calendar)} == by_calendar[calendar]
     for number in {*by_section, *tables.sections}:
         assert {row.id for row in tables.events_in(number)} == by_section[number]

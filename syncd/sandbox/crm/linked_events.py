@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.events.erasing import erase
 from syncd.sandbox.events.fields import cut_name, new_dav_id, remind_of
 from syncd.sandbox.php.timezones import unix_to_wall, wall_to_unix
 from syncd.sandbox.series.series import store
@@ -13,7 +12,7 @@ from syncd.sandbox.tables.database import Event, Section
 
 if TYPE_CHECKING:
     from syncd.sandbox.call import Call
-    from syncd.sandbox.series.series import Stored
+    from syncd.sandbox.series.stored import Stored
 
 SECTION_NAME = "CRM"
 _UNITS = {1: "min", 2: "hour", 3: "day"}
@@ -28,7 +27,7 @@ def save_event(call: Call, activity: Activity, location: str) -> None:
         return
     event = call.tables.event(activity.event_id) if activity.event_id else None
     if event is not None and event.owner_id != activity.responsible:
-        erase(call.tables, event)
+        call.tables.erase(event)
         event = None
     if event is None:
         event = _new_event(call, activity)
@@ -50,7 +49,7 @@ def drop_event(call: Call, activity: Activity) -> None:
     """Delete the event of an activity that goes."""
     event = call.tables.event(activity.event_id) if activity.event_id else None
     if event is not None:
-        erase(call.tables, event)
+        call.tables.erase(event)
 
 
 def drop_activities(call: Call, gone: tuple[Event, ...]) -> None:
@@ -108,7 +107,7 @@ def _new_event(call: Call, activity: Activity) -> Event:
         created_at=call.now,
         changed_at=call.now,
         stored=stored,
-        dav_xml_id=new_dav_id(call, stored.date_from, stored.tz_from, activity.responsible),
+        dav_xml_id=new_dav_id(call.tables, call.now, stored.date_from, stored.tz_from, activity.responsible),
         host=activity.responsible,
     )
 

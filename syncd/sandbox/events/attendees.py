@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.events.erasing import erase
 from syncd.sandbox.events.placement import meeting_section
 from syncd.sandbox.php.timezones import wall_to_unix
 from syncd.sandbox.tables.database import Event, Notice, NoticeKind
@@ -95,7 +94,7 @@ def _worth_telling(before: Seen, now: Seen) -> bool:
 
 
 def _uninvite(call: Call, row: Event, copy: Event) -> None:
-    erase(call.tables, copy)
+    call.tables.erase(copy)
     if copy.meeting_status != DECLINED and not ended(call, row):
         notify(call, copy.owner_id, "cancel", row)
 
@@ -107,7 +106,7 @@ def _status(row: Event, user: int, creator: int) -> str:
 
 
 def _invite(call: Call, row: Event, user: int, *, over: bool) -> None:
-    section = meeting_section(call, user)
+    section = meeting_section(call.tables, user, call.caller.id, call.now)
     copy = Event(
         id=call.tables.next_event_id(),
         parent_id=row.id,
@@ -168,14 +167,14 @@ def _sync_booking(call: Call, row: Event) -> None:
             if room is not None and booking.section_id == room.id:
                 kept = booking
             else:
-                erase(call.tables, booking)
+                call.tables.erase(booking)
     if named is None:
         row.location = "" if _OLD_ROOM.match(row.location) else row.location
         return
     if room is None or room.cal_type != "location" or _is_busy(call, room, row):
         row.location = ""
         if kept is not None:
-            erase(call.tables, kept)
+            call.tables.erase(kept)
         return
     if kept is None:
         kept = _book(call, room, row)

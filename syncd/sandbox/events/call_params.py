@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.php.scalars import PhpValue, PortalCrash, to_int
+from syncd.sandbox import rights
+from syncd.sandbox.php.scalars import PhpValue, PortalCrash, as_list, as_map, is_empty, to_int
 from syncd.sandbox.php.strtotime import has_zone, is_showable, strtotime
-from syncd.sandbox.php.timezones import accepted_zone, offset_s, unix_to_wall
+from syncd.sandbox.php.timezones import accepted_zone, unix_to_wall
 
 if TYPE_CHECKING:
     from syncd.sandbox.call import Call
+    from syncd.sandbox.tables.database import CalendarId, Section
+
+_CRM_LINK = re.compile(r"[A-Z][A-Z0-9]*_\d+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +51,49 @@ def read_dates(call: Call) -> Dates:
     )
 
 
-def now_offset_s(call: Call) -> int:
-    """Return the caller zone's offset minus the server zone's, today."""
-    return offset_s(call.caller_zone, call.now) - offset_s(call.tables.server_zone, call.now)
-
-
 def server_date(call: Call, value: PhpValue) -> date | None:
     """Return the day of a date parameter in the server zone, None where it cannot be read."""
     at = strtotime(value, call.tables.server_zone, call.now) if isinstance(value, str) else None
     return None if at is None else unix_to_wall(at, call.tables.server_zone).date()
+
+
+def named_section(call: Call, calendar: CalendarId) -> Section | None:
+    """Return the section the call names; raise BAD_SECTION or DENIED; None when it names none."""
+    number = call.number("section")
+    if number == 0:
+        return None
+    section = call.tables.sections.get(number)
+    if section is None or section.calendar != calendar or not rights.may_see(call.tables, call.caller, section):
+        raise call.refuse("BAD_SECTION")
+    if not rights.may_edit(call.tables, call.caller, section):
+        raise call.refuse("DENIED")
+    return section
+
+
+def sent_rule(value: PhpValue) -> dict[str, PhpValue] | None:
+    """Return a rule as sent; a text instead of an array is no rule at all (trap 26)."""
+    return as_map(value) or None if isinstance(value, list | dict) else None
+
+
+def crm_links(call: Call) -> tuple[str, ...]:
+    """Return `crm_fields`; raise BAD_CRM for no array and PARAM_BAD for what does not exist."""
+    value = call.params.get("crm_fields")
+    if not isinstance(value, list | dict):
+        raise call.refuse("BAD_CRM")
+    links = []
+    known = call.tables.crm | call.tables.crm_rows.codes()
+    for item in as_list(value):
+        if not isinstance(item, str) or not _CRM_LINK.match(item) or item not in known:
+            raise call.refuse("PARAM_BAD", "crm_fields")
+        links.append(item)
+    return tuple(dict.fromkeys(links))
+
+
+def attendees_of(call: Call, otherwise: int) -> tuple[int, ...]:
+    """Return the existing users of `attendees`; no list or an empty one means `otherwise` alone."""
+    value = call.params.get("attendees")
+    ids = dict.fromkeys(to_int(item) for item in as_list(value) if not is_empty(item))
+    return tuple(number for number in ids if number in call.tables.users) or (otherwise,)
 
 
 def _read(call: Call, name: str, all_day: bool) -> tuple[datetime | None, bool]:
@@ -72,10 +111,10 @@ def _read(call: Call, name: str, all_day: bool) -> tuple[datetime | None, bool]:
     if at is None:
         return None, has_zone(value)
     if all_day:
-        return _midnight(unix_to_wall(at + now_offset_s(call), server_zone)), False
+        return _midnight(unix_to_wall(at + call.now_offset_s, server_zone)), False
     wall = unix_to_wall(at, server_zone).replace(second=0)
     if has_zone(value):
-        return wall + timedelta(seconds=now_offset_s(call)), True
+        return wall + timedelta(seconds=call.now_offset_s), True
     return wall, False
 
 

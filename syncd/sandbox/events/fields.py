@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from hashlib import md5
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.php.scalars import PhpValue, PortalCrash, is_empty, to_int, truthy
+from syncd.sandbox.php.scalars import PhpValue, as_list, as_map, to_int, trim, truthy
 from syncd.sandbox.php.timezones import utc_text, wall_to_unix
-from syncd.sandbox.php.wire import as_list, as_map
-from syncd.sandbox.tables.database import MeetingFlags
+from syncd.sandbox.tables.database import MeetingFlags, Reminder
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from syncd.sandbox.call import Call
+    from syncd.sandbox.tables.database import Tables
 
 DEFAULT_COLOR = "#9dcf00"
 NAME_LENGTH = 255
 _ACCESSIBILITY = frozenset({"busy", "quest", "free", "absent"})
 _IMPORTANCE = frozenset({"high", "normal", "low"})
-_CRM_LINK = re.compile(r"[A-Z][A-Z0-9]*_\d+\Z")
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
-
-
-def text_of(value: PhpValue) -> str:
-    """Return PHP's trim() of a value; an array is a TypeError."""
-    if isinstance(value, list | dict):
-        raise PortalCrash("trim(): argument must be of type string, array given")
-    if isinstance(value, bool) or value is None:
-        return "1" if value else ""
-    return str(value).strip(" \t\n\r\0\x0b")
 
 
 def cut_name(name: str) -> str:
@@ -41,29 +29,29 @@ def cut_name(name: str) -> str:
 
 def color_of(value: PhpValue) -> str:
     """Return the colour kept: non-word characters removed, cut to six, green when fewer are left."""
-    word = re.sub(r"\W", "", text_of(value), flags=re.ASCII)[:6]
+    word = re.sub(r"\W", "", trim(value), flags=re.ASCII)[:6]
     return f"#{word}" if len(word) == 6 else DEFAULT_COLOR
 
 
 def accessibility_of(value: PhpValue) -> str:
     """Return one of busy, quest, free, absent; busy for anything else."""
-    word = text_of(value).lower()
+    word = trim(value).lower()
     return word if word in _ACCESSIBILITY else "busy"
 
 
 def importance_of(value: PhpValue) -> str:
     """Return one of high, normal, low; normal for anything else."""
-    word = text_of(value)
+    word = trim(value)
     return word if word in _IMPORTANCE else "normal"
 
 
-def remind_of(value: PhpValue) -> tuple[Mapping[str, PhpValue], ...]:
+def remind_of(value: PhpValue) -> tuple[Reminder, ...]:
     """Return the reminders kept, sorted; unknown types are dropped."""
     kept = [reminder for item in as_list(value) if (reminder := _reminder(item)) is not None]
     return tuple(sorted(kept, key=_reminder_order))
 
 
-def _reminder(item: PhpValue) -> Mapping[str, PhpValue] | None:
+def _reminder(item: PhpValue) -> Reminder | None:
     fields = as_map(item)
     if not fields:
         number = to_int(item)
@@ -74,32 +62,18 @@ def _reminder(item: PhpValue) -> Mapping[str, PhpValue] | None:
         return {"type": kind, "count": to_int(fields.get("count"))}
     if kind == "daybefore":
         return {"type": kind, "before": to_int(fields.get("before")), "time": to_int(fields.get("time"))}
-    if kind == "date" and isinstance(fields.get("value"), str):
-        return {"type": kind, "value": fields["value"]}
+    if kind == "date" and isinstance(value := fields.get("value"), str):
+        return {"type": kind, "value": value}
     return None
 
 
-def _reminder_order(reminder: Mapping[str, PhpValue]) -> tuple[int, int]:
+def _reminder_order(reminder: Reminder) -> tuple[int, int]:
     kind = str(reminder["type"])
     if kind in _MINUTES:
         return 0, to_int(reminder["count"]) * _MINUTES[kind]
     if kind == "daybefore":
         return 1, to_int(reminder["before"]) * 1440 - to_int(reminder["time"])
     return 2, 0
-
-
-def crm_links(call: Call) -> tuple[str, ...]:
-    """Return `crm_fields`; raise BAD_CRM for no array and PARAM_BAD for what does not exist."""
-    value = call.params.get("crm_fields")
-    if not isinstance(value, list | dict):
-        raise call.refuse("BAD_CRM")
-    links = []
-    known = call.tables.crm | call.tables.crm_rows.codes()
-    for item in as_list(value):
-        if not isinstance(item, str) or not _CRM_LINK.match(item) or item not in known:
-            raise call.refuse("PARAM_BAD", "crm_fields")
-        links.append(item)
-    return tuple(dict.fromkeys(links))
 
 
 def flags_of(value: PhpValue) -> MeetingFlags:
@@ -113,15 +87,8 @@ def flags_of(value: PhpValue) -> MeetingFlags:
     )
 
 
-def attendees_of(call: Call, otherwise: int) -> tuple[int, ...]:
-    """Return the existing users of `attendees`; no list or an empty one means `otherwise` alone."""
-    value = call.params.get("attendees")
-    ids = dict.fromkeys(to_int(item) for item in as_list(value) if not is_empty(item))
-    return tuple(number for number in ids if number in call.tables.users) or (otherwise,)
-
-
-def new_dav_id(call: Call, start: datetime, zone_name: str | None, owner: int) -> str:
+def new_dav_id(tables: Tables, now: float, start: datetime, zone_name: str | None, owner: int) -> str:
     """Return the generated DAV id: equal for one owner and one start within one second (PORTAL.md 4.2)."""
-    digest = md5(f"{int(call.now)}|{owner}".encode(), usedforsecurity=False).hexdigest()
-    at = wall_to_unix(start, zone_name or call.tables.server_zone)
-    return f"{utc_text(at)}-{digest}@{call.tables.host}"
+    digest = md5(f"{int(now)}|{owner}".encode(), usedforsecurity=False).hexdigest()
+    at = wall_to_unix(start, zone_name or tables.server_zone)
+    return f"{utc_text(at)}-{digest}@{tables.host}"

@@ -8,41 +8,43 @@ from syncd.sandbox.tables.database import CalendarId, Section
 from syncd.sandbox.texts import text
 
 if TYPE_CHECKING:
-    from syncd.sandbox.call import Call
+    from syncd.sandbox.tables.database import Tables
 
 
-def usual_section(call: Call, calendar: CalendarId) -> Section:
+def usual_section(tables: Tables, calendar: CalendarId, creator: int, now: float) -> Section:
     """Return the section of a calendar last used, else its first, else an auto-created one."""
-    found = call.tables.last_section(calendar)
+    found = tables.last_section(calendar)
     if found is None:
-        found = next(iter(call.tables.sections_of(calendar)), None)
-    return found or _create(call, calendar, "PERSONAL", meetings=False)
+        found = next(iter(tables.sections_of(calendar)), None)
+    return found or _create(tables, calendar, "PERSONAL", creator, now)
 
 
-def meeting_section(call: Call, user_id: int) -> Section:
+def meeting_section(tables: Tables, user_id: int, creator: int, now: float) -> Section:
     """Return the section where a person's meetings go: the one marked for it, else the first, else a new one."""
-    own = call.tables.sections_of(("user", user_id))
+    own = tables.sections_of(("user", user_id))
     marked = next((section for section in own if section.meetings), None)
-    return marked or next(iter(own), None) or _create(call, ("user", user_id), "MEETINGS", meetings=True)
+    return marked or next(iter(own), None) or _create(tables, ("user", user_id), "MEETINGS", creator, now)
 
 
-def detected_section(call: Call, calendar: CalendarId) -> Section:
+def detected_section(tables: Tables, calendar: CalendarId, creator: int, now: float) -> Section:
     """Return where `auto_detect_section` puts an event."""
-    return meeting_section(call, calendar[1]) if calendar[0] == "user" else usual_section(call, calendar)
+    if calendar[0] == "user":
+        return meeting_section(tables, calendar[1], creator, now)
+    return usual_section(tables, calendar, creator, now)
 
 
-def _create(call: Call, calendar: CalendarId, name: str, *, meetings: bool) -> Section:
+def _create(tables: Tables, calendar: CalendarId, name: str, creator: int, now: float) -> Section:
     cal_type, owner_id = calendar
     section = Section(
-        id=call.tables.next_section_id(),
-        name=text(call.tables.language, name),
+        id=tables.next_section_id(),
+        name=text(tables.language, name),
         cal_type=cal_type,
         owner_id=owner_id,
-        created_by=call.caller.id,
-        created_at=call.now,
-        changed_at=call.now,
+        created_by=creator,
+        created_at=now,
+        changed_at=now,
         color="#9DCF00",
-        meetings=meetings,
+        meetings=name == "MEETINGS",
     )
-    call.tables.add_section(section)
+    tables.add_section(section)
     return section

@@ -13,12 +13,11 @@ from syncd.sandbox.methods import (
     event_delete,
     event_read,
     event_update,
-    groups,
     messages,
     sections,
     system,
+    users,
 )
-from syncd.sandbox.methods import users as people
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from syncd.sandbox.call import Method
 
 _MODULES = (
-    *(event_add, event_delete, event_read, event_update, groups, messages, people, sections),
+    *(event_add, event_delete, event_read, event_update, messages, users, sections),
     *(crm_activity, crm_elements, crm_todo),
 )
 

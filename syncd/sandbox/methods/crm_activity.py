@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method
-from syncd.sandbox.crm import activity_fields as given
-from syncd.sandbox.crm.columns import ACTIVITIES
+from syncd.sandbox.call import Call, Method, Refusal
 from syncd.sandbox.crm.linked_events import drop_event, save_event
-from syncd.sandbox.crm.listing import listed, params_of, shown
-from syncd.sandbox.events.fields import text_of
-from syncd.sandbox.php.scalars import PhpValue, to_int
-from syncd.sandbox.php.wire import Refusal, as_map
-from syncd.sandbox.tables.crm_rows import Activity
+from syncd.sandbox.crm.listing import ACTIVITIES, listed, read_moment, shown
+from syncd.sandbox.php.scalars import PhpValue, as_list, as_map, is_empty, to_int, trim
+from syncd.sandbox.tables.crm_rows import (
+    CALL,
+    EMAIL,
+    FAR_FUTURE,
+    MEETING,
+    OWNER_TYPES,
+    PROVIDER,
+    Activity,
+    Communication,
+    ElementId,
+)
 
 if TYPE_CHECKING:
     from syncd.sandbox.tables.crm_rows import Crm
 
 SCOPE = frozenset({"crm"})
 NOT_THERE = "Activity is not found."
+_TASK, _GENERIC = 3, 5
+_PROVIDERS = frozenset({"CRM_TODO", "CRM_SMS", "CRM_WEBFORM", "REST_APP"})
+_DEFAULT_TYPES = {CALL: "PHONE", EMAIL: "EMAIL"}
 
 
 def add(call: Call) -> PhpValue:
     """Create an activity; return its id."""
-    fields = given.fields_of(call)
-    activity = given.new_activity(call, fields)
+    fields = fields_of(call)
+    activity = new_activity(call, fields)
     call.tables.crm_rows.insert(activity)
     save_event(call, activity, activity.location)
     return activity.id
@@ -35,18 +44,18 @@ def add(call: Call) -> PhpValue:
 def update(call: Call) -> PhpValue:
     """Change what is given; what an update may not change is ignored."""
     activity = _activity(call)
-    fields = given.fields_of(call)
-    given.check_bindings(call, activity.bindings)
-    given.apply(call, activity, fields)
+    fields = fields_of(call)
+    check_bindings(call, activity.bindings)
+    apply(call, activity, fields)
     activity.changed_at = call.now
-    save_event(call, activity, text_of(fields.get("LOCATION")))
+    save_event(call, activity, trim(fields.get("LOCATION")))
     return True
 
 
 def delete(call: Call) -> PhpValue:
     """Delete an activity with its calendar event."""
     activity = _activity(call)
-    given.check_bindings(call, activity.bindings)
+    check_bindings(call, activity.bindings)
     drop_event(call, activity)
     call.tables.crm_rows.remove(activity)
     return True
@@ -55,7 +64,7 @@ def delete(call: Call) -> PhpValue:
 def get(call: Call) -> PhpValue:
     """Return one activity, without bindings and communications."""
     names = [name for name in ACTIVITIES.shown if name not in ACTIVITIES.on_demand]
-    number = to_int(params_of(call).get("ID"))
+    number = to_int(call.upper_params().get("ID"))
     if number <= 0:
         raise Refusal("", "ID is not defined or invalid.")
     activity = call.tables.crm_rows.activities.get(number)
@@ -67,7 +76,7 @@ def get(call: Call) -> PhpValue:
 def list_(call: Call) -> PhpValue:
     """List activities; a BINDINGS filter returns a row once for every pair it matches."""
     rows: list[Activity] = list(call.tables.crm_rows.activities.values())
-    pairs = _pairs(as_map(params_of(call).get("FILTER")))
+    pairs = _pairs(as_map(call.upper_params().get("FILTER")))
     if pairs:
         rows = [row for row in rows for pair in pairs if pair in row.bindings]
     return listed(call, rows, ACTIVITIES)
@@ -80,7 +89,7 @@ def _pairs(wanted: Mapping[str, PhpValue]) -> list[tuple[int, int]]:
 
 
 def _activity(call: Call) -> Activity:
-    number = to_int(params_of(call).get("ID"))
+    number = to_int(call.upper_params().get("ID"))
     if number <= 0:
         raise Refusal("", "The parameter 'id' is invalid or not defined.")
     crm: Crm = call.tables.crm_rows
@@ -88,6 +97,157 @@ def _activity(call: Call) -> Activity:
     if found is None:
         raise Refusal("", NOT_THERE)
     return found
+
+
+def fields_of(call: Call) -> dict[str, PhpValue]:
+    """Return `fields` by upper-case name; a scalar counts as no fields."""
+    return {key.upper(): value for key, value in as_map(call.upper_params().get("FIELDS")).items()}
+
+
+def new_activity(call: Call, fields: Mapping[str, PhpValue]) -> Activity:
+    """Return the activity that valid fields describe; raise the first of the portal's refusals otherwise."""
+    subject = trim(fields.get("SUBJECT"))
+    if not subject:
+        raise Refusal("", "The field SUBJECT is not defined or empty.")
+    owner = (to_int(fields.get("OWNER_TYPE_ID")), to_int(fields.get("OWNER_ID")))
+    responsible = to_int(fields.get("RESPONSIBLE_ID")) or _responsible_of(call, owner)
+    type_id, provider = _type(fields)
+    communications = _communications(fields.get("COMMUNICATIONS"), type_id, owner)
+    if not communications and type_id != PROVIDER:
+        raise Refusal("", "The field COMMUNICATIONS is not defined or invalid.")
+    if type_id in (MEETING, CALL) and len(communications) > 1:
+        raise Refusal("", "The only one communication is allowed for activity of specified type.")
+    bindings = _bindings(owner, communications)
+    if not bindings:
+        raise Refusal(
+            "", "Could not build binding. Please ensure that owner info and communications are defined correctly."
+        )
+    check_bindings(call, bindings)
+    activity = Activity(
+        id=call.tables.crm_rows.next_id(),
+        type_id=type_id,
+        provider_id=provider,
+        owner_type_id=bindings[0][0],
+        owner_id=bindings[0][1],
+        subject=subject,
+        author=call.caller.id,
+        created_at=call.now,
+        changed_at=call.now,
+        responsible=responsible,
+        communications=communications,
+        bindings=bindings,
+    )
+    apply(call, activity, {name: value for name, value in fields.items() if name != "COMMUNICATIONS"})
+    if activity.responsible <= 0:
+        raise Refusal("", "RESPONSIBLE_ID is not assigned.")
+    return activity
+
+
+def apply(call: Call, activity: Activity, fields: Mapping[str, PhpValue]) -> None:
+    """Put the fields that may change into an activity; unknown names are dropped silently."""
+    if "SUBJECT" in fields:
+        activity.subject = trim(fields["SUBJECT"])[:512]
+        if not activity.subject:
+            raise Refusal("", "The field SUBJECT is not defined or empty.")
+    if to_int(fields.get("RESPONSIBLE_ID")) > 0:
+        activity.responsible = to_int(fields["RESPONSIBLE_ID"])
+    if "COMMUNICATIONS" in fields:
+        owner = (activity.owner_type_id, activity.owner_id)
+        activity.communications = _communications(fields["COMMUNICATIONS"], activity.type_id, owner)
+        activity.bindings = _bindings(owner, activity.communications)
+        check_bindings(call, activity.bindings)
+    if "DESCRIPTION" in fields:
+        activity.description = trim(fields["DESCRIPTION"])
+    if to_int(fields.get("DESCRIPTION_TYPE")) in (1, 2, 3):
+        activity.description_type = to_int(fields["DESCRIPTION_TYPE"])
+    if to_int(fields.get("PRIORITY")) in (1, 2, 3):
+        activity.priority = to_int(fields["PRIORITY"])
+    if "COMPLETED" in fields:
+        activity.completed = fields["COMPLETED"] in ("Y", True)
+    if "DIRECTION" in fields:
+        activity.direction = to_int(fields["DIRECTION"])
+    for name, column in (("LOCATION", "location"), ("ORIGINATOR_ID", "originator_id"), ("ORIGIN_ID", "origin_id")):
+        if name in fields:
+            setattr(activity, column, trim(fields[name])[:255])
+    _apply_notify(activity, fields)
+    _apply_times(call, activity, fields)
+
+
+def check_bindings(call: Call, bindings: Iterable[ElementId]) -> None:
+    """Raise unless every bound object exists and the caller may change it."""
+    for type_id, number in bindings:
+        element = call.tables.crm_rows.elements.get((type_id, number))
+        if element is None:
+            name = OWNER_TYPES[type_id][0] if type_id in OWNER_TYPES else str(type_id)
+            raise Refusal("", f"Could not find '{name}' with ID: {number}")
+        if not (call.caller.admin or element.opened or element.assigned_by == call.caller.id):
+            raise Refusal("", "Access denied.")
+
+
+def _responsible_of(call: Call, owner: ElementId) -> int:
+    element = call.tables.crm_rows.elements.get(owner)
+    if element is not None:
+        return element.assigned_by or call.caller.id
+    return 0 if owner[1] <= 0 else call.caller.id
+
+
+def _type(fields: Mapping[str, PhpValue]) -> tuple[int, str]:
+    provider = trim(fields.get("PROVIDER_ID"))
+    type_id = to_int(fields.get("TYPE_ID")) or (PROVIDER if provider else 0)
+    if not 1 <= type_id <= PROVIDER:
+        raise Refusal("", "The field TYPE_ID is not defined or invalid.")
+    if type_id == PROVIDER and provider not in _PROVIDERS:
+        raise Refusal("", "The custom activity without provider is not supported in current context.")
+    if type_id in (_TASK, _GENERIC):
+        name = "Task" if type_id == _TASK else "Generic"
+        raise Refusal("", f'The activity type "{name}" is not supported in current context".')
+    return type_id, provider if type_id == PROVIDER else ""
+
+
+def _communications(value: PhpValue, type_id: int, owner: ElementId) -> tuple[Communication, ...]:
+    kept = []
+    for item in as_list(value):
+        one = {key.upper(): inner for key, inner in as_map(item).items()}
+        entity = (to_int(one.get("ENTITY_TYPE_ID")), to_int(one.get("ENTITY_ID")))
+        text = trim(one.get("VALUE"))
+        if entity[1] <= 0 and text:
+            entity = owner
+        if entity[0] <= 0 or entity[1] <= 0:
+            continue
+        if not text and type_id not in (MEETING, _TASK):
+            continue
+        kind = trim(one.get("TYPE")).upper() or _DEFAULT_TYPES.get(type_id, "")
+        if type_id in _DEFAULT_TYPES and kind != _DEFAULT_TYPES[type_id]:
+            continue
+        kept.append(Communication(type=kind, value=text, entity_type_id=entity[0], entity_id=entity[1]))
+    return tuple(kept)
+
+
+def _bindings(owner: ElementId, communications: Iterable[Communication]) -> tuple[ElementId, ...]:
+    named = [owner] if owner[0] > 0 and owner[1] > 0 else []
+    named += [(one.entity_type_id, one.entity_id) for one in communications]
+    return tuple(dict.fromkeys(named))
+
+
+def _apply_notify(activity: Activity, fields: Mapping[str, PhpValue]) -> None:
+    if "NOTIFY_TYPE" not in fields:
+        return
+    kind = to_int(fields["NOTIFY_TYPE"])
+    if kind not in (1, 2, 3):
+        activity.notify_type = activity.notify_value = 0
+        return
+    if is_empty(fields.get("NOTIFY_VALUE")):
+        raise Refusal("", "NOTIFY_VALUE is not assigned.")
+    activity.notify_type, activity.notify_value = kind, to_int(fields["NOTIFY_VALUE"])
+
+
+def _apply_times(call: Call, activity: Activity, fields: Mapping[str, PhpValue]) -> None:
+    """Keep the dates that can be read; one alone stands for both, and the deadline follows the start."""
+    start, end = read_moment(call, fields.get("START_TIME")), read_moment(call, fields.get("END_TIME"))
+    if start is not None or end is not None:
+        activity.start = start if start is not None else activity.start if activity.start is not None else end
+        activity.end = end if end is not None else activity.end if activity.end is not None else start
+    activity.deadline = activity.start if activity.start is not None else FAR_FUTURE
 
 
 METHODS = MappingProxyType(

@@ -7,11 +7,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method
-from syncd.sandbox.crm.columns import ELEMENTS
-from syncd.sandbox.crm.listing import found, listed, params_of, shown
-from syncd.sandbox.php.scalars import PhpValue, to_int
-from syncd.sandbox.php.wire import Refusal, as_list
+from syncd.sandbox.call import Call, Method, Refusal
+from syncd.sandbox.crm.listing import ELEMENTS, found, listed, shown
+from syncd.sandbox.php.scalars import PhpValue, as_list, to_int
 from syncd.sandbox.tables.crm_rows import COMPANY, CONTACT, DEAL, LEAD, OWNER_TYPES
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ _NOT_A_DIGIT = re.compile(r"[^0-9]")
 
 def get(call: Call, type_id: int) -> PhpValue:
     """Return one element with its phones and e-mails."""
-    number = to_int(params_of(call).get("ID"))
+    number = to_int(call.upper_params().get("ID"))
     if number <= 0:
         raise Refusal("", "ID is not defined or invalid.")
     element = found(call.tables.crm_rows.elements.get((type_id, number)))
@@ -43,7 +41,7 @@ def list_(call: Call, type_id: int) -> PhpValue:
 
 def find_by_comm(call: Call) -> PhpValue:
     """Find leads, contacts and companies by phones or e-mails; nothing found is an empty list."""
-    params = params_of(call)
+    params = call.upper_params()
     kind = str(params.get("TYPE") or "").upper()
     if kind not in ("PHONE", "EMAIL"):
         raise Refusal("", "Communication type is not defined." if not kind else "Communication type is not supported.")

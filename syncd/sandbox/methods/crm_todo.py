@@ -5,11 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method
-from syncd.sandbox.crm.moments import read_moment
-from syncd.sandbox.events.fields import text_of
-from syncd.sandbox.php.scalars import PhpValue, is_empty, to_int
-from syncd.sandbox.php.wire import Refusal, as_list
+from syncd.sandbox.call import Call, Method, Refusal
+from syncd.sandbox.crm.listing import read_moment
+from syncd.sandbox.php.scalars import PhpValue, as_list, is_empty, to_int, trim
 from syncd.sandbox.tables.crm_rows import PROVIDER, TODO_PROVIDER, Activity
 from syncd.sandbox.tables.database import Notice
 
@@ -29,7 +27,7 @@ def add(call: Call) -> PhpValue:
         provider_id=TODO_PROVIDER,
         owner_type_id=owner.type_id,
         owner_id=owner.id,
-        subject=text_of(call.params.get("title")) or _DEFAULT_TITLE,
+        subject=trim(call.params.get("title")) or _DEFAULT_TITLE,
         author=call.caller.id,
         created_at=call.now,
         changed_at=call.now,
@@ -53,7 +51,7 @@ def update(call: Call) -> PhpValue:
     if activity.completed:
         raise Refusal("CAN_NOT_UPDATE_COMPLETED_TODO", "A completed to-do cannot be changed")
     before = activity.responsible
-    activity.subject = text_of(call.params.get("title"))
+    activity.subject = trim(call.params.get("title"))
     activity.responsible = call.number("responsibleId") or activity.responsible
     _apply(call, activity, deadline)
     activity.changed_at = call.now
@@ -82,10 +80,10 @@ def _missing(name: str) -> Refusal:
 
 
 def _apply(call: Call, activity: Activity, deadline: float) -> None:
-    activity.description = text_of(call.params.get("description"))
+    activity.description = trim(call.params.get("description"))
     activity.deadline = activity.start = activity.end = deadline
     activity.pings = tuple(to_int(one) for one in as_list(call.params.get("pingOffsets")))
-    activity.color = text_of(call.params.get("colorId"))
+    activity.color = trim(call.params.get("colorId"))
 
 
 def _tell(call: Call, activity: Activity) -> None:

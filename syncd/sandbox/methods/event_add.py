@@ -9,23 +9,20 @@ from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
 from syncd.sandbox.crm.linked_events import follow_links
 from syncd.sandbox.events.attendees import sync_guests
-from syncd.sandbox.events.call_params import Dates, read_dates
+from syncd.sandbox.events.call_params import Dates, attendees_of, crm_links, named_section, read_dates, sent_rule
 from syncd.sandbox.events.fields import (
     accessibility_of,
-    attendees_of,
     color_of,
-    crm_links,
     cut_name,
     flags_of,
     importance_of,
     new_dav_id,
     remind_of,
-    text_of,
 )
 from syncd.sandbox.events.placement import detected_section, usual_section
-from syncd.sandbox.php.scalars import PhpValue, is_empty
-from syncd.sandbox.php.wire import as_map
-from syncd.sandbox.series.series import Stored, store
+from syncd.sandbox.php.scalars import PhpValue, is_empty, trim
+from syncd.sandbox.series.series import store
+from syncd.sandbox.series.stored import Stored
 from syncd.sandbox.tables.database import Event, MeetingFlags, Section
 
 if TYPE_CHECKING:
@@ -81,24 +78,11 @@ def _validated_calendar(call: Call, dates: Dates) -> CalendarId:
     for name, is_present in present.items():
         if not is_present:
             raise call.missing(name)
-    return text_of(call.params["type"]), call.number("ownerId")
+    return trim(call.params["type"]), call.number("ownerId")
 
 
 def _wants_section(call: Call) -> bool:
     return call.has("auto_detect_section") and call.params["auto_detect_section"] != "Y"
-
-
-def named_section(call: Call, calendar: CalendarId) -> Section | None:
-    """Return the section the call names; raise BAD_SECTION or DENIED; None when it names none."""
-    number = call.number("section")
-    if number == 0:
-        return None
-    section = call.tables.sections.get(number)
-    if section is None or section.calendar != calendar or not rights.may_see(call.tables, call.caller, section):
-        raise call.refuse("BAD_SECTION")
-    if not rights.may_edit(call.tables, call.caller, section):
-        raise call.refuse("DENIED")
-    return section
 
 
 def _host(call: Call, *, is_meeting: bool) -> User:
@@ -118,7 +102,8 @@ def _chosen_section(call: Call, calendar: CalendarId, host: User) -> Section:
     if not known and not rights.may_edit_calendar(tables, host, cal_type, owner):
         raise call.refuse("ADD_FAIL")
     detect = call.params.get("auto_detect_section") == "Y"
-    return detected_section(call, calendar) if detect else usual_section(call, calendar)
+    choose = detected_section if detect else usual_section
+    return choose(tables, calendar, call.caller.id, call.now)
 
 
 def _new_row(call: Call, section: Section, stored: Stored, links: tuple[str, ...], host: User | None) -> Event:
@@ -141,10 +126,10 @@ def _new_row(call: Call, section: Section, stored: Stored, links: tuple[str, ...
         created_at=call.now,
         changed_at=call.now,
         stored=stored,
-        dav_xml_id=new_dav_id(call, stored.date_from, stored.tz_from, section.owner_id),
-        name=cut_name(text_of(params["name"])),
-        description=text_of(params.get("description")),
-        location=text_of(params.get("location")),
+        dav_xml_id=new_dav_id(call.tables, call.now, stored.date_from, stored.tz_from, section.owner_id),
+        name=cut_name(trim(params["name"])),
+        description=trim(params.get("description")),
+        location=trim(params.get("location")),
         color=color_of(params["color"]) if call.has("color") else "",
         accessibility=accessibility_of(params.get("accessibility")),
         importance=importance_of(params.get("importance")),
@@ -156,11 +141,6 @@ def _new_row(call: Call, section: Section, stored: Stored, links: tuple[str, ...
         flags=flags_of(params.get("meeting")) if host is not None else MeetingFlags(),
         attendees=attendees,
     )
-
-
-def sent_rule(value: PhpValue) -> dict[str, PhpValue] | None:
-    """Return a rule as sent; a text instead of an array is no rule at all (trap 26)."""
-    return as_map(value) or None if isinstance(value, list | dict) else None
 
 
 METHODS = MappingProxyType({"calendar.event.add": Method(run=add, scopes=frozenset({"calendar"}))})

@@ -9,7 +9,6 @@ from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
 from syncd.sandbox.crm.linked_events import drop_activities
 from syncd.sandbox.events.attendees import DECLINED, cancel, notify
-from syncd.sandbox.events.erasing import erase
 from syncd.sandbox.php.scalars import PhpValue, is_empty
 
 if TYPE_CHECKING:
@@ -31,11 +30,11 @@ def delete(call: Call) -> PhpValue:
     if not _may_delete(call, row):
         raise call.refuse("DEL_FAIL")
     master = call.tables.event(row.recurrence_id) if row.recurrence_id is not None else None
-    gone = erase(call.tables, row)
+    gone = call.tables.erase(row)
     drop_activities(call, gone)
     cancel(call, row, gone)
     if master is not None:
-        cancel(call, master, erase(call.tables, master))
+        cancel(call, master, call.tables.erase(master))
     return True
 
 

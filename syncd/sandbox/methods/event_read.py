@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
 from syncd.sandbox.events.event_json import dates_shown, shown
-from syncd.sandbox.php.scalars import PhpValue, is_empty, to_int, truthy
+from syncd.sandbox.php.scalars import PhpValue, as_list, is_empty, to_int, truthy
 from syncd.sandbox.php.strtotime import strtotime
 from syncd.sandbox.php.timezones import unix_to_wall, wall_to_unix
-from syncd.sandbox.php.wire import as_list
 from syncd.sandbox.series.series import occurrences, selected
 from syncd.sandbox.texts import culture_day, culture_moment
 

@@ -11,23 +11,31 @@ from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
 from syncd.sandbox.crm.linked_events import follow_links
 from syncd.sandbox.events.attendees import seen, sync_guests
-from syncd.sandbox.events.call_params import Dates, read_dates, server_date
-from syncd.sandbox.events.fields import (
-    accessibility_of,
+from syncd.sandbox.events.call_params import (
+    Dates,
     attendees_of,
-    color_of,
     crm_links,
-    cut_name,
-    flags_of,
-    importance_of,
-    remind_of,
-    text_of,
+    named_section,
+    read_dates,
+    sent_rule,
+    server_date,
 )
-from syncd.sandbox.events.splitting import edit_following, edit_one, kept_rule, split_result
-from syncd.sandbox.methods.event_add import named_section, sent_rule
-from syncd.sandbox.php.scalars import PhpValue, is_empty
+from syncd.sandbox.events.fields import accessibility_of, color_of, cut_name, flags_of, importance_of, remind_of
+from syncd.sandbox.events.series_split import (
+    detached_instance,
+    ended_before,
+    following_dates,
+    following_series,
+    instance_dates,
+    kept_rule,
+    split_result,
+    stored_again,
+    without_day,
+)
+from syncd.sandbox.php.scalars import PhpValue, is_empty, trim
 from syncd.sandbox.php.timezones import unix_to_wall
-from syncd.sandbox.series.series import Stored, store
+from syncd.sandbox.series.series import store
+from syncd.sandbox.series.stored import Stored
 from syncd.sandbox.tables.database import Event, MeetingFlags
 from syncd.sandbox.texts import text
 
@@ -39,39 +47,43 @@ MODES = frozenset({"this", "next", "all"})
 
 def update(call: Call) -> PhpValue:
     """Change an event; return its id, the object of mode `next`, or a sentence when the caller has no right."""
-    for name in ("id", "ownerId", "type"):
-        value = call.params.get(name)
-        if is_empty(value) and not (name == "ownerId" and value in (0, "0")):
-            raise call.missing(name)
-    mode, current = _mode(call)
-    for name in ("name", "description"):
-        if call.has(name) and not isinstance(call.params[name], str):
-            raise call.refuse("PARAM_BAD", name)
+    mode, day = _checked(call)
     dates = read_dates(call)
-    section = named_section(call, (text_of(call.params["type"]), call.number("ownerId")))
+    section = named_section(call, (trim(call.params["type"]), call.number("ownerId")))
     links = crm_links(call) if call.has("crm_fields") else None
     row = call.tables.event(call.number("id"))
     acting = _acting(call)
+    # A missing right is a sentence in `result` and HTTP 200, not an error (PORTAL.md 4.3, trap 2).
+    denied = text(call.tables.language, "DENIED")
     if row is None:
-        # an administrator passes every check, and the UPDATE meets no row (trap 22)
-        return call.number("id") if acting.admin else text(call.tables.language, "DENIED")
+        # An administrator passes every check, and the UPDATE statement then matches no row (PORTAL.md 4.3, trap 22).
+        return call.number("id") if acting.admin else denied
     own = call.tables.sections.get(row.section_id)
     if not (acting.admin or (own is not None and rights.may_edit(call.tables, acting, own))):
-        return text(call.tables.language, "DENIED")
-    if mode == "this" and row.stored.rule is not None and current is not None:
-        return edit_one(call, row, current, lambda copy: _apply_to_new(call, copy, dates, links))
-    if mode == "next" and row.stored.rule is not None and current is not None:
-        original = row.stored
-        if current > original.date_from.date():
-            return edit_following(call, row, current, lambda copy: _apply(call, copy, dates, section, links))
-        _save(call, row, dates, section, links, whole_series=False)
-        return split_result(call, row.id, None, original, current)
+        return denied
+    if row.stored.rule is not None and day is not None:
+        if mode == "this":
+            return _edit_one(call, row, day, dates, links)
+        return _edit_following(call, row, day, dates, section, links)
     _save(call, row, dates, section, links, whole_series=mode == "all")
     return row.id
 
 
+def _checked(call: Call) -> tuple[str, date | None]:
+    """Check what is required, in the portal's order; return `recurrence_mode` and the day it is about."""
+    for name in ("id", "ownerId", "type"):
+        value = call.params.get(name)
+        if is_empty(value) and not (name == "ownerId" and value in (0, "0")):
+            raise call.missing(name)
+    mode = _mode(call)
+    for name in ("name", "description"):
+        if call.has(name) and not isinstance(call.params[name], str):
+            raise call.refuse("PARAM_BAD", name)
+    return mode
+
+
 def _mode(call: Call) -> tuple[str, date | None]:
-    """Return `recurrence_mode` and the day it is about; raise BAD_MODE or PARAM_BAD."""
+    """Return the mode, "" without one, and the day for `this` and `next`; raise BAD_MODE or PARAM_BAD."""
     value = call.params.get("recurrence_mode")
     if is_empty(value):
         return "", None
@@ -92,6 +104,49 @@ def _acting(call: Call) -> User:
     return call.caller
 
 
+def _edit_one(call: Call, master: Event, day: date, dates: Dates, links: tuple[str, ...] | None) -> PhpValue:
+    """Exclude a day from a series and save a single event for it; return the id of the series, as the portal does."""
+    before = seen(master)
+    single = detached_instance(call, master, day)
+    _apply(call, single, dates, None, links)
+    single.remind = master.remind  # reminders that were sent are lost (PORTAL.md 4.7, mode `this`)
+    single.stored = instance_dates(call, single.stored, master.stored, day)
+    call.tables.insert(single)
+    master.stored = without_day(call, master.stored, day)
+    _touch(call, master)
+    sync_guests(call, master, before)
+    sync_guests(call, single, None)
+    return master.id
+
+
+def _edit_following(
+    call: Call, master: Event, day: date, dates: Dates, section: Section | None, links: tuple[str, ...] | None
+) -> PhpValue:
+    """End a series on the day before `day` and save a new one; on the first occurrence change the series itself."""
+    before, original = seen(master), master.stored
+    if day <= original.date_from.date():
+        _save(call, master, dates, section, links, whole_series=False)
+        return split_result(call, master.id, None, original, day)
+    following = following_series(call, master, day)
+    call.tables.insert(following)
+    _apply(call, following, dates, section, links)
+    following.stored = following_dates(call, following.stored, original, day)
+    master.stored = ended_before(call, original, day)
+    for instance in call.tables.instances_of(master.id):
+        if instance.original_from is not None and instance.original_from >= day:
+            call.tables.adopt(instance, following.id)
+    _touch(call, master)
+    sync_guests(call, master, before)
+    sync_guests(call, following, None)
+    return split_result(call, following.id, master.id, original, day)
+
+
+def _touch(call: Call, row: Event) -> None:
+    # Every save counts, changed or not; the portal compares nothing (PORTAL.md 4.3).
+    row.version += 1
+    row.changed_at = call.now
+
+
 def _save(
     call: Call, row: Event, dates: Dates, section: Section | None, links: tuple[str, ...] | None, *, whole_series: bool
 ) -> None:
@@ -101,8 +156,7 @@ def _save(
     _apply(call, row, dates, section, links)
     if whole_series:
         row.stored = _with_days_kept(call, row.stored, old_from.date(), old_to.date())
-    row.version += 1
-    row.changed_at = call.now
+    _touch(call, row)
     sync_guests(call, row, before)
     if links is not None:
         follow_links(call, row)
@@ -111,8 +165,7 @@ def _save(
     for instance in call.tables.instances_of(row.id):
         known = seen(instance)
         _cascade(call, row, instance, old_name, old_location, old_attendees)
-        instance.version += 1
-        instance.changed_at = call.now
+        _touch(call, instance)
         sync_guests(call, instance, known)
 
 
@@ -120,11 +173,11 @@ def _apply(call: Call, row: Event, dates: Dates, section: Section | None, links:
     """Put what the call gives into a row; what it omits is kept, reset or lost as the table of 4.3 says."""
     params = call.params
     if call.has("name"):
-        row.name = cut_name(text_of(params["name"])) or text(call.tables.language, "NEW_EVENT")
+        row.name = cut_name(trim(params["name"])) or text(call.tables.language, "NEW_EVENT")
     if call.has("description"):
-        row.description = text_of(params["description"])
+        row.description = trim(params["description"])
     if call.has("location"):
-        row.location = text_of(params["location"])
+        row.location = trim(params["location"])
     if call.has("color"):
         row.color = color_of(params["color"])
     if call.has("accessibility"):
@@ -142,13 +195,6 @@ def _apply(call: Call, row: Event, dates: Dates, section: Section | None, links:
     if section is not None and not row.is_copy and not in_foreign_calendar:
         call.tables.move(row, section)
     row.stored = _restored(call, row.stored, dates)
-
-
-def _apply_to_new(call: Call, row: Event, dates: Dates, links: tuple[str, ...] | None) -> None:
-    """Put the call into a detached instance, whose reminders stay the master's."""
-    remind = row.remind
-    _apply(call, row, dates, None, links)
-    row.remind = remind
 
 
 def _apply_meeting(call: Call, row: Event) -> None:
@@ -204,17 +250,9 @@ def _merged(call: Call, old: Stored, dates: Dates) -> tuple[datetime, datetime, 
 
 def _with_days_kept(call: Call, stored: Stored, first: date, last: date) -> Stored:
     """Return the row on its old days, with the new times of day: what mode `all` does (trap 20)."""
-    return store(
-        date_from=datetime.combine(first, stored.date_from.time()),
-        date_to=datetime.combine(last, stored.date_to.time()),
-        skip_time=stored.skip_time,
-        tz_from=stored.tz_from,
-        tz_to=stored.tz_to,
-        rrule=kept_rule(call, stored),
-        exdates=stored.exdates,
-        server_zone=call.tables.server_zone,
-        now=call.now,
-    )
+    opens = datetime.combine(first, stored.date_from.time())
+    closes = datetime.combine(last, stored.date_to.time())
+    return stored_again(call, stored, opens, closes, kept_rule(call, stored), stored.exdates)
 
 
 def _cascade(
@@ -232,17 +270,9 @@ def _cascade(
     instance.remind, instance.crm, instance.flags = row.remind, row.crm, row.flags
     first = instance.stored.date_from.date()
     days = row.stored.date_to.date() - row.stored.date_from.date()
-    instance.stored = store(
-        date_from=datetime.combine(first, row.stored.date_from.time()),
-        date_to=datetime.combine(first + days, row.stored.date_to.time()),
-        skip_time=row.stored.skip_time,
-        tz_from=row.stored.tz_from,
-        tz_to=row.stored.tz_to,
-        rrule=None,
-        exdates=(),
-        server_zone=call.tables.server_zone,
-        now=call.now,
-    )
+    opens = datetime.combine(first, row.stored.date_from.time())
+    closes = datetime.combine(first + days, row.stored.date_to.time())
+    instance.stored = stored_again(call, row.stored, opens, closes, None, ())
 
 
 METHODS = MappingProxyType({"calendar.event.update": Method(run=update, scopes=frozenset({"calendar"}))})

@@ -5,9 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method
+from syncd.sandbox.call import Call, Method, Refusal
 from syncd.sandbox.php.scalars import PhpValue, is_empty, to_int
-from syncd.sandbox.php.wire import Refusal
 from syncd.sandbox.tables.database import Message
 
 if TYPE_CHECKING:
@@ -19,18 +18,18 @@ _SYSTEM = 0
 
 def notify(call: Call) -> PhpValue:
     """Send a notice of type TYPE, that of the caller unless it is SYSTEM."""
-    params = _params(call)
+    params = call.upper_params()
     return _notify(call, params, system=params.get("TYPE") == "SYSTEM")
 
 
 def notify_personal(call: Call) -> PhpValue:
     """Send a notice in the caller's name."""
-    return _notify(call, _params(call), system=False)
+    return _notify(call, call.upper_params(), system=False)
 
 
 def notify_system(call: Call) -> PhpValue:
     """Send a notice in nobody's name."""
-    return _notify(call, _params(call), system=True)
+    return _notify(call, call.upper_params(), system=True)
 
 
 def _notify(call: Call, params: dict[str, PhpValue], *, system: bool) -> PhpValue:
@@ -47,7 +46,7 @@ def _notify(call: Call, params: dict[str, PhpValue], *, system: bool) -> PhpValu
 
 def add_message(call: Call) -> PhpValue:
     """Send a message in the caller's name to a person, or to a chat that the caller is in."""
-    params = _params(call)
+    params = call.upper_params()
     text = _text(params)
     if not text:
         raise Refusal("MESSAGE_EMPTY", "Message can't be empty")
@@ -85,10 +84,6 @@ def _check_chat(call: Call, to: str) -> None:
 def _recipient(call: Call, user_id: int) -> User | None:
     user = call.tables.users.get(user_id)
     return user if user is not None and user.active else None
-
-
-def _params(call: Call) -> dict[str, PhpValue]:
-    return {key.upper(): value for key, value in call.params.items()}
 
 
 def _text(params: dict[str, PhpValue]) -> str:

@@ -7,10 +7,8 @@ from types import MappingProxyType
 
 from syncd.sandbox import rights
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.events.erasing import erase
-from syncd.sandbox.php.scalars import PhpValue, as_php_array, is_empty, to_int
+from syncd.sandbox.php.scalars import PhpValue, as_map, as_php_array, is_empty, to_int
 from syncd.sandbox.php.timezones import zone
-from syncd.sandbox.php.wire import as_map
 from syncd.sandbox.tables.database import TASKS, Section, Task
 
 CALENDAR_SCOPES = frozenset({"calendar"})
@@ -135,7 +133,7 @@ def delete(call: Call) -> PhpValue:
     """Remove a section with all its events and their attendees' copies; nobody is told."""
     section = _existing(call)
     for row in tuple(call.tables.events_in(section.id)):
-        erase(call.tables, row)
+        call.tables.erase(row)
     call.tables.remove_section(section.id)
     return True
 

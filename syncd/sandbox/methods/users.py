@@ -6,15 +6,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.call import Call, Method
-from syncd.sandbox.php.scalars import PhpValue, is_empty, to_int, truthy
-from syncd.sandbox.php.wire import as_list, as_map
+from syncd.sandbox.php.scalars import PhpValue, as_list, as_map, is_empty, to_int, truthy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from syncd.sandbox.tables.database import User
+    from syncd.sandbox.tables.database import Group, User
 
 USER_SCOPES = frozenset({"user", "user_basic", "user_brief"})
+GROUP_SCOPES = frozenset({"sonet_group", "sonet"})
 _BRIEF = ("ID", "ACTIVE", "NAME", "LAST_NAME", "UF_DEPARTMENT", "USER_TYPE", "IS_ONLINE")
 _MORE = ("XML_ID", "EMAIL", "TIME_ZONE")
 
@@ -45,7 +45,7 @@ def _shown(user: User, fields: tuple[str, ...]) -> PhpValue:
 
 def _filter_of(call: Call) -> dict[str, PhpValue]:
     """Return the filter: keys at top level and inside FILTER, upper-cased."""
-    params = {key.upper(): value for key, value in call.params.items()}
+    params = call.upper_params()
     inner = {key.upper(): value for key, value in as_map(params.pop("FILTER", None)).items()}
     return {**params, **inner}
 
@@ -82,7 +82,7 @@ def _folded(value: PhpValue) -> str:
 
 
 def _ordered(call: Call, users: list[User]) -> list[User]:
-    params = {key.upper(): value for key, value in call.params.items()}
+    params = call.upper_params()
     name = params.get("SORT")
     down = str(params.get("ORDER", "ASC")).upper() == "DESC"
     if isinstance(name, str) and name.upper() in ("NAME", "LAST_NAME", "EMAIL"):
@@ -131,7 +131,7 @@ def current(call: Call) -> PhpValue:
 
 def departments(call: Call) -> PhpValue:
     """List departments by ID, exact NAME, PARENT or UF_HEAD."""
-    wanted = {key.upper(): value for key, value in call.params.items()}
+    wanted = call.upper_params()
     rows: list[PhpValue] = []
     for department in sorted(call.tables.departments.values(), key=lambda row: row.id):
         row: dict[str, PhpValue] = {
@@ -152,11 +152,63 @@ def _texts(value: PhpValue) -> list[str]:
     return [str(item) for item in (as_list(value) if isinstance(value, list | dict) else [value])]
 
 
+def groups(call: Call) -> PhpValue:
+    """List groups: administrators see all, others their own; unknown filter keys are dropped silently."""
+    params = call.upper_params()
+    wanted = {key.upper(): value for key, value in as_map(params.get("FILTER")).items()}
+    found = [
+        group
+        for group in call.tables.groups.values()
+        if _sees_group(call, group) and all(_group_matches(group, key, value) for key, value in wanted.items())
+    ]
+    order = {key.upper(): str(value).upper() for key, value in as_map(params.get("ORDER")).items()}
+    if "NAME" in order:
+        found.sort(key=lambda group: group.name.casefold(), reverse=order["NAME"] == "DESC")
+    else:
+        found.sort(key=lambda group: group.id, reverse=order.get("ID") == "DESC")
+    return call.page([_group_shown(group) for group in found])
+
+
+def _sees_group(call: Call, group: Group) -> bool:
+    admin = call.caller.admin and truthy(call.params.get("IS_ADMIN", "Y"))
+    return admin or call.caller.id == group.owner or call.caller.id in group.members
+
+
+def _group_matches(group: Group, key: str, wanted: PhpValue) -> bool:
+    name = key.lstrip("=%!@")
+    if name == "ID":
+        return group.id in [to_int(item) for item in (as_list(wanted) if isinstance(wanted, list | dict) else [wanted])]
+    if name == "NAME":
+        text = str(wanted).casefold()
+        return text in group.name.casefold() if key.startswith("%") else text == group.name.casefold()
+    if name == "ACTIVE":
+        return group.active is (wanted == "Y")
+    if name == "CLOSED":
+        return group.closed is (wanted == "Y")
+    return True
+
+
+def _group_shown(group: Group) -> PhpValue:
+    return {
+        "ID": str(group.id),
+        "SITE_ID": "s1",
+        "NAME": group.name,
+        "DESCRIPTION": "",
+        "ACTIVE": "Y" if group.active else "N",
+        "VISIBLE": "Y",
+        "OPENED": "N",
+        "CLOSED": "Y" if group.closed else "N",
+        "OWNER_ID": str(group.owner),
+        "NUMBER_OF_MEMBERS": str(len(group.members | {group.owner})),
+    }
+
+
 METHODS = MappingProxyType(
     {
         "user.get": Method(run=get, scopes=USER_SCOPES),
         "user.search": Method(run=search, scopes=USER_SCOPES),
         "user.current": Method(run=current, scopes=USER_SCOPES),
+        "sonet_group.get": Method(run=groups, scopes=GROUP_SCOPES),
         "department.get": Method(run=departments, scopes=frozenset({"department"})),
     }
 )

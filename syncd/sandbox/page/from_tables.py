@@ -22,24 +22,25 @@ from syncd.sandbox.php.timezones import unix_to_wall
 from syncd.sandbox.series.series import occurrences, selected
 
 if TYPE_CHECKING:
-    from syncd.sandbox.tables.database import CalendarId, Event
-    from syncd.sandbox.world import World
+    from syncd.sandbox.limits import Traffic
+    from syncd.sandbox.tables.database import CalendarId, Event, Tables
 
 _DEFAULT_COLOR = "#9DCF00"
 
 
-def index_view(world: World, now: float) -> IndexView:
-    """Return what the first page shows."""
-    traffic, zone_name = world.traffic, world.tables.server_zone
-    limit_s = world.settings.operating_limit_s
+def index_view(
+    tables: Tables, now: float, *, traffic: Traffic, budgets: tuple[tuple[str, float, int], ...], limit_s: float
+) -> IndexView:
+    """Return what the first page shows; `budgets` are limiter key, used seconds and reset time, as `World.budgets`."""
+    zone_name = tables.server_zone
     return IndexView(
-        portal=world.tables.host,
+        portal=tables.host,
         now=unix_to_wall(now, zone_name).replace(microsecond=0),
         zone=zone_name,
         calendars=tuple(
-            calendar_view(world, calendar)
-            for calendar in world.calendars()
-            if calendar[0] != "location" or world.events(*calendar)
+            calendar_view(tables, calendar)
+            for calendar in tables.calendars()
+            if calendar[0] != "location" or tables.events_of(calendar)
         ),
         gauges=tuple(
             GaugeView(
@@ -48,7 +49,7 @@ def index_view(world: World, now: float) -> IndexView:
                 limit_s=limit_s,
                 resets_at=unix_to_wall(resets_at, zone_name),
             )
-            for key, used, resets_at in world.budgets(now)
+            for key, used, resets_at in budgets
         ),
         traffic=TrafficView(
             requests=traffic.requests,
@@ -56,7 +57,7 @@ def index_view(world: World, now: float) -> IndexView:
             failed=traffic.refused.total(),
             refused=traffic.refused["QUERY_LIMIT_EXCEEDED"],
             blocked=traffic.refused["OPERATION_TIME_LIMIT"],
-            notices=len(world.tables.notices),
+            notices=len(tables.notices),
         ),
     )
 
@@ -67,69 +68,73 @@ def _budget_name(key: str) -> str:
     return f"{method} (1:1)" if entity else method
 
 
-def calendar_view(world: World, calendar: CalendarId) -> CalendarView:
+def calendar_view(tables: Tables, calendar: CalendarId) -> CalendarView:
     """Return a calendar with its sections and its owner's name."""
-    rows = world.events(*calendar)
+    rows = tuple(tables.events_of(calendar))
     return CalendarView(
         cal_type=calendar[0],
         owner_id=calendar[1],
-        owner_name=_owner_name(world, calendar),
+        owner_name=_owner_name(tables, calendar),
         sections=tuple(
             SectionView(
                 name=section.name,
                 color=section.color,
                 events=sum(1 for row in rows if row.section_id == section.id),
             )
-            for section in world.tables.sections_of(calendar)
+            for section in tables.sections_of(calendar)
         ),
         events=len(rows),
     )
 
 
-def _owner_name(world: World, calendar: CalendarId) -> str:
+def _owner_name(tables: Tables, calendar: CalendarId) -> str:
     cal_type, owner = calendar
-    if cal_type == "user" and owner in world.tables.users:
-        return world.tables.users[owner].full_name
-    if cal_type == "group" and owner in world.tables.groups:
-        return world.tables.groups[owner].name
-    return world.tables.host if cal_type == "company_calendar" else cal_type
+    if cal_type == "user" and owner in tables.users:
+        return tables.users[owner].full_name
+    if cal_type == "group" and owner in tables.groups:
+        return tables.groups[owner].name
+    return tables.host if cal_type == "company_calendar" else cal_type
 
 
-def month_view(world: World, now: float, calendar: CalendarId, year: int, month: int) -> MonthView:
+def month_view(
+    tables: Tables, now: float, calendar: CalendarId, year: int, month: int, *, exact: bool = False
+) -> MonthView:
     """Return a month of a calendar; ValueError for a month that no calendar has."""
     weeks = month_weeks(year, month)
     opens, closes = datetime.combine(weeks[0][0], time()), datetime.combine(weeks[-1][-1], time())
     return MonthView(
-        portal=world.tables.host,
-        calendar=calendar_view(world, calendar),
+        portal=tables.host,
+        calendar=calendar_view(tables, calendar),
         year=year,
         month=month,
-        today=unix_to_wall(now, world.tables.server_zone).date(),
-        zone=world.tables.server_zone,
+        today=unix_to_wall(now, tables.server_zone).date(),
+        zone=tables.server_zone,
         entries=tuple(
-            _entry(world, row, first, last)
-            for row in world.events(*calendar)
-            for first, last in _spans(world, row, opens, closes)
+            _entry(tables, row, first, last)
+            for row in tables.events_of(calendar)
+            for first, last in _spans(tables, row, opens, closes, exact=exact)
         ),
     )
 
 
-def _spans(world: World, row: Event, opens: datetime, closes: datetime) -> tuple[tuple[datetime, datetime], ...]:
+def _spans(
+    tables: Tables, row: Event, opens: datetime, closes: datetime, *, exact: bool
+) -> tuple[tuple[datetime, datetime], ...]:
     """Return what the portal shows of a row in a window; a series it cannot read shows its first date."""
-    zone_name, stored = world.tables.server_zone, row.stored
+    zone_name, stored = tables.server_zone, row.stored
     padded = opens - timedelta(days=1), closes + timedelta(days=1)
     if not selected(stored, *padded, zone_name):
         return ()
     try:
-        return occurrences(stored, opens, closes, zone_name, exact=world.settings.exact_expansion)
+        return occurrences(stored, opens, closes, zone_name, exact=exact)
     except PortalCrash:
         return ((stored.date_from, stored.date_to),)
 
 
-def _entry(world: World, row: Event, first: datetime, last: datetime) -> EntryView:
-    section = world.tables.sections.get(row.section_id)
+def _entry(tables: Tables, row: Event, first: datetime, last: datetime) -> EntryView:
+    section = tables.sections.get(row.section_id)
     stored = row.stored
-    foreign = not stored.skip_time and stored.tz_from is not None and stored.tz_from != world.tables.server_zone
+    foreign = not stored.skip_time and stored.tz_from is not None and stored.tz_from != tables.server_zone
     return EntryView(
         event_id=row.id,
         title=row.name,
@@ -147,21 +152,21 @@ def _entry(world: World, row: Event, first: datetime, last: datetime) -> EntryVi
     )
 
 
-def event_view(world: World, event_id: int) -> EventView | None:
+def event_view(tables: Tables, event_id: int) -> EventView | None:
     """Return one event, or None when there is none with this id."""
-    row = world.tables.event(event_id)
+    row = tables.event(event_id)
     if row is None:
         return None
-    zone_name, creator = world.tables.server_zone, world.tables.users.get(row.created_by)
+    zone_name, creator = tables.server_zone, tables.users.get(row.created_by)
     return EventView(
-        portal=world.tables.host,
-        calendar=calendar_view(world, row.calendar),
-        entry=_entry(world, row, row.stored.date_from, row.stored.date_to),
+        portal=tables.host,
+        calendar=calendar_view(tables, row.calendar),
+        entry=_entry(tables, row, row.stored.date_from, row.stored.date_to),
         description=row.description,
         rule=row.stored.rrule,
         exdates=row.stored.exdates,
         reminders=tuple(" ".join(str(value) for value in reminder.values()) for reminder in row.remind),
-        attendees=_attendees(world, row) if row.is_meeting else (),
+        attendees=_attendees(tables, row) if row.is_meeting else (),
         accessibility=row.accessibility,
         importance=row.importance,
         created_by=creator.full_name if creator is not None else str(row.created_by),
@@ -172,13 +177,13 @@ def event_view(world: World, event_id: int) -> EventView | None:
     )
 
 
-def _attendees(world: World, row: Event) -> tuple[AttendeeView, ...]:
+def _attendees(tables: Tables, row: Event) -> tuple[AttendeeView, ...]:
     statuses = {
-        copy.owner_id: copy.meeting_status for copy in world.tables.copies_of(row.parent_id) if copy.cal_type == "user"
+        copy.owner_id: copy.meeting_status for copy in tables.copies_of(row.parent_id) if copy.cal_type == "user"
     }
     return tuple(
         AttendeeView(
-            name=world.tables.users[user].full_name if user in world.tables.users else str(user),
+            name=tables.users[user].full_name if user in tables.users else str(user),
             status=statuses.get(user, "H" if user == row.host else "Y"),
         )
         for user in row.attendees

@@ -6,13 +6,13 @@ Bytes to values and back, nothing decided here (PORTAL.md 1.1, 1.2, 1.3).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import orjson
 
-from syncd.sandbox.php.scalars import PhpValue, as_php_array, parse_query
+from syncd.sandbox.php.query import parse_query
+from syncd.sandbox.php.scalars import PhpValue, as_php_array
 
 MAX_JSON_DEPTH = 512
 _UNSAFE = re.compile(rb"\\.|[<>&']", re.DOTALL)
@@ -43,21 +43,6 @@ class PortalResponse:
     headers: tuple[tuple[str, str], ...] = ()
     duration_s: float = 0.0
     cut: bool = False
-
-
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer of the portal, not an error of this program
-    """The portal's error answer: code (may be empty), text, HTTP status and extra keys such as `argument`."""
-
-    def __init__(self, code: str, description: str, status: int = 400, **extra: str) -> None:
-        super().__init__(code, description)
-        self.code = code
-        self.description = description
-        self.status = status
-        self.extra = extra
-
-    def envelope(self) -> dict[str, PhpValue]:
-        """Return the error object."""
-        return {"error": self.code, "error_description": self.description, **self.extra}
 
 
 def encode(value: PhpValue) -> bytes:
@@ -139,24 +124,3 @@ def _multipart_params(body: bytes, boundary: bytes) -> dict[str, PhpValue]:
             value = content.removesuffix(b"\r\n")
             pairs.append(f"{quote(name[1], safe='[]')}={quote(value, safe='')}")
     return parse_query("&".join(pairs))
-
-
-def as_map(value: PhpValue) -> dict[str, PhpValue]:
-    """Return a PHP array as a map with string keys; a scalar as an empty one."""
-    if isinstance(value, dict):
-        return value
-    if isinstance(value, list):
-        return {str(at): item for at, item in enumerate(value)}
-    return {}
-
-
-def as_list(value: PhpValue) -> list[PhpValue]:
-    """Return the values of a PHP array; a scalar gives none."""
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
-def without(params: Mapping[str, PhpValue], *names: str) -> dict[str, PhpValue]:
-    """Return the parameters without these names."""
-    return {key: value for key, value in params.items() if key not in names}

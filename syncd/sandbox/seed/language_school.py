@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from syncd.sandbox.seed.crm_seed import SeedElement
 from syncd.sandbox.seed.world_schema import (
     SeedChat,
     SeedDepartment,
+    SeedElement,
     SeedEvent,
     SeedGroup,
     SeedSection,

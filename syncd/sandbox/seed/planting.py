@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import fields
 from typing import Any
 
@@ -9,12 +10,13 @@ import msgspec
 
 from syncd.sandbox.php.scalars import PhpValue
 from syncd.sandbox.php.timezones import utc_text, wall_to_unix
-from syncd.sandbox.seed.crm_seed import plant_crm, uproot_activities, uproot_elements
 from syncd.sandbox.seed.world_schema import (
+    ELEMENT_TYPES,
     FOUNDED,
     Flag,
     SeedChat,
     SeedDepartment,
+    SeedElement,
     SeedEvent,
     SeedGroup,
     SeedSection,
@@ -24,6 +26,7 @@ from syncd.sandbox.seed.world_schema import (
     WorldSeed,
 )
 from syncd.sandbox.series.series import store
+from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Crm, Element
 from syncd.sandbox.tables.database import Chat, Department, Event, Group, MeetingFlags, Section, Tables, User, Webhook
 
 
@@ -35,7 +38,7 @@ def plant(seed: WorldSeed) -> Tables:
         language=seed.language,
         host=seed.host,
         crm=frozenset(seed.crm),
-        crm_rows=plant_crm(seed.elements, seed.activities),
+        crm_rows=_planted_crm(seed),
     )
     tables.types |= frozenset(seed.types)
     for user in seed.users:
@@ -110,7 +113,7 @@ def _planted_event(event: SeedEvent, tables: Tables) -> Event:
         accessibility=event.accessibility,
         importance=event.importance,
         private=event.private,
-        remind=tuple(dict[str, PhpValue](reminder) for reminder in event.remind),
+        remind=event.remind,
         crm=event.crm,
         is_meeting=event.is_meeting,
         meeting_status=event.status,
@@ -127,6 +130,17 @@ def _plain(value: str | int | list[str]) -> PhpValue:
     return list[PhpValue](value) if isinstance(value, list) else value
 
 
+def _planted_crm(seed: WorldSeed) -> Crm:
+    crm = Crm()
+    for element in seed.elements:
+        columns = msgspec.structs.asdict(element)
+        type_id = ELEMENT_TYPES[columns.pop("type")]
+        crm.elements[type_id, element.id] = Element(type_id=type_id, **columns)
+    for activity in seed.activities:
+        crm.insert(copy(activity))  # rows change, and a seed may be planted again
+    return crm
+
+
 def uproot(tables: Tables) -> WorldSeed:
     """Return a world whose planting gives these tables again; notices and messages are not kept."""
     return WorldSeed(
@@ -135,15 +149,16 @@ def uproot(tables: Tables) -> WorldSeed:
         language=tables.language,
         host=tables.host,
         types=tuple(sorted(tables.types - Tables().types)),
-        users=tuple(SeedUser(**_fields(user)) for user in tables.users.values()),
+        users=tuple(SeedUser(**_columns(user)) for user in tables.users.values()),
         groups=tuple(
-            SeedGroup(**{**_fields(group), "members": tuple(sorted(group.members))}) for group in tables.groups.values()
+            SeedGroup(**{**_columns(group), "members": tuple(sorted(group.members))})
+            for group in tables.groups.values()
         ),
         chats=tuple(
             SeedChat(id=chat.id, title=chat.title, members=tuple(sorted(chat.members)))
             for chat in tables.chats.values()
         ),
-        departments=tuple(SeedDepartment(**_fields(row)) for row in tables.departments.values()),
+        departments=tuple(SeedDepartment(**_columns(row)) for row in tables.departments.values()),
         webhooks=tuple(
             SeedWebhook(user=hook.user, code=hook.code, scopes=tuple(sorted(hook.scopes)))
             for hook in tables.webhooks.values()
@@ -151,14 +166,19 @@ def uproot(tables: Tables) -> WorldSeed:
         sections=tuple(_uprooted_section(section) for section in tables.sections.values()),
         events=tuple(_uprooted_event(row) for row in tables.all_events()),
         crm=tuple(sorted(tables.crm)),
-        elements=uproot_elements(tables.crm_rows),
-        activities=uproot_activities(tables.crm_rows),
+        elements=tuple(_uprooted_element(element) for element in tables.crm_rows.elements.values()),
+        activities=tuple(map(copy, tables.crm_rows.activities.values())),
     )
 
 
-def _fields(row: User | Group | Department) -> dict[str, Any]:
+def _columns(row: User | Group | Department | Element) -> dict[str, Any]:
     """Return a row's columns; the world file's structures have the same names."""
     return {column.name: getattr(row, column.name) for column in fields(row)}
+
+
+def _uprooted_element(element: Element) -> SeedElement:
+    columns = _columns(element)
+    return SeedElement(type=OWNER_TYPES[columns.pop("type_id")][0].lower(), **columns)
 
 
 def _uprooted_section(section: Section) -> SeedSection:
@@ -195,7 +215,7 @@ def _uprooted_event(row: Event) -> SeedEvent:
         accessibility=row.accessibility,
         importance=row.importance,
         private=row.private,
-        remind=tuple({key: _word(value) for key, value in reminder.items()} for reminder in row.remind),
+        remind=tuple(dict(reminder) for reminder in row.remind),
         crm=row.crm,
         is_meeting=row.is_meeting,
         host=row.host,
@@ -233,7 +253,3 @@ def _uprooted_rule(text: str) -> dict[str, str | int | list[str]] | None:
         key, _, value = pair.partition("=")
         rule[key] = value.split(",") if key == "BYDAY" else value
     return rule or None
-
-
-def _word(value: PhpValue) -> str | int:
-    return value if isinstance(value, str | int) else ""

@@ -12,7 +12,7 @@ from syncd.sandbox.seed.planting import uproot
 from syncd.sandbox.seed.world_schema import WorldSeed, check_world
 
 if TYPE_CHECKING:
-    from syncd.sandbox.world import World
+    from syncd.sandbox.tables.database import Tables
 
 
 def read_world(path: Path) -> WorldSeed:
@@ -44,6 +44,6 @@ def encode_world(seed: WorldSeed) -> bytes:
     return msgspec.json.format(msgspec.json.encode(seed), indent=2)
 
 
-def dump_world(world: World) -> bytes:
-    """Return the world as it stands now, as a world file."""
-    return encode_world(uproot(world.tables))
+def dump_world(tables: Tables) -> bytes:
+    """Return what a portal contains now as a world file."""
+    return encode_world(uproot(tables))

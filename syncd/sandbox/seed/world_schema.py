@@ -5,15 +5,16 @@ Strict on purpose: an unknown key, a duplicate id or a dangling reference is an 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
 
 from syncd.errors import ConfigError
 from syncd.sandbox.php.timezones import canonical_zones
-from syncd.sandbox.seed.crm_seed import SeedActivity, SeedElement, check_crm
+from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Activity
 from syncd.sandbox.tables.database import Task
 from syncd.sandbox.texts import Culture, Language
 
@@ -22,6 +23,7 @@ FOUNDED = 1735689600.0
 
 Id = Annotated[int, msgspec.Meta(ge=1)]
 Status = Literal["H", "Y", "Q", "N"]
+ELEMENT_TYPES: Mapping[str, int] = MappingProxyType({name.lower(): number for number, (name, _) in OWNER_TYPES.items()})
 Flag = Literal["notify", "reinvite", "allow_invite", "hide_guests"]
 
 
@@ -134,6 +136,21 @@ class SeedEvent(_Strict, frozen=True, kw_only=True):
     dav_xml_id: str = ""
 
 
+class SeedElement(_Strict, frozen=True, kw_only=True):
+    """A lead, deal, contact or company, as its `type` says."""
+
+    type: str
+    id: Id
+    name: str = ""
+    last_name: str = ""
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    assigned_by: int = 0
+    contact: int = 0
+    company: int = 0
+    opened: bool = True
+
+
 class WorldSeed(_Strict, frozen=True, kw_only=True):
     """The contents of one portal."""
 
@@ -151,7 +168,7 @@ class WorldSeed(_Strict, frozen=True, kw_only=True):
     events: tuple[SeedEvent, ...] = ()
     crm: tuple[str, ...] = ()
     elements: tuple[SeedElement, ...] = ()
-    activities: tuple[SeedActivity, ...] = ()
+    activities: tuple[Activity, ...] = ()
 
 
 def check_world(seed: WorldSeed) -> None:
@@ -162,7 +179,7 @@ def check_world(seed: WorldSeed) -> None:
     groups = _ids("groups", (group.id for group in seed.groups))
     sections = _ids("sections", (section.id for section in seed.sections))
     events = _ids("events", (event.id for event in seed.events))
-    check_crm(seed.elements, users)
+    _check_elements(seed.elements, users)
     _ids("activities", (activity.id for activity in seed.activities))
     _check_zone("$.server_zone", seed.server_zone)
     for at, user in enumerate(seed.users):
@@ -206,3 +223,19 @@ def _check_reference(key: str, number: int, known: frozenset[int]) -> None:
 def _check_zone(key: str, name: str) -> None:
     if name not in canonical_zones():
         raise ConfigError(f"{key}: {name!r} is no zone the portal knows", "use a canonical name such as Europe/Kyiv")
+
+
+def _check_elements(elements: Iterable[SeedElement], users: frozenset[int]) -> None:
+    """Raise ConfigError for an unknown type, an id twice, or a responsible person who is not there."""
+    seen: set[tuple[str, int]] = set()
+    for at, element in enumerate(elements):
+        if element.type not in ELEMENT_TYPES:
+            raise ConfigError(f"$.elements[{at}].type is {element.type!r}", f"use one of {', '.join(ELEMENT_TYPES)}")
+        if (element.type, element.id) in seen:
+            raise ConfigError(f"$.elements has the {element.type} {element.id} twice", "give every row its own id")
+        seen.add((element.type, element.id))
+        if element.assigned_by not in users | {0}:
+            raise ConfigError(
+                f"$.elements[{at}].assigned_by names {element.assigned_by}, which is not there",
+                "add the row or correct the id",
+            )

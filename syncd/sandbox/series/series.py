@@ -12,11 +12,9 @@ from datetime import date, datetime, time
 from syncd.sandbox.php.scalars import PhpValue, PortalCrash, number_text, to_int
 from syncd.sandbox.php.strtotime import strtotime
 from syncd.sandbox.series.exact import expand_exactly
-from syncd.sandbox.series.expand import expand
-from syncd.sandbox.series.stored import FOREVER, WEEKDAYS, Rule, Stored, parse_rule, series_end
+from syncd.sandbox.series.expand import expand, parse_rule, series_end
+from syncd.sandbox.series.stored import FOREVER, WEEKDAYS, Rule, Stored
 from syncd.sandbox.series.walls import DAY, ZoneClock, datetime_of, seconds_of, zone_clock
-
-__all__ = ("Rule", "Stored", "occurrences", "read_rule", "selected", "store")
 
 _STORABLE = ("HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _READABLE = _STORABLE[1:]

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Annotated
+
+import msgspec
 
 LEAD, DEAL, CONTACT, COMPANY = 1, 2, 3, 4
 MEETING, CALL, EMAIL, PROVIDER = 1, 2, 4, 6
@@ -44,9 +47,8 @@ class Element:
         return f"{self.name} {self.last_name}".strip()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Communication:
-    """One entry of COMMUNICATIONS: how and with whom."""
+class Communication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of COMMUNICATIONS: how and with whom (PORTAL.md 6.2)."""
 
     type: str
     value: str
@@ -54,11 +56,13 @@ class Communication:
     entity_id: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Activity:
-    """One activity; times are unix time, None where it has none. `event_id` is the hidden calendar link, 0 without."""
+class Activity(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One activity, in the CRM as in a world file; times are unix time, None where it has none.
 
-    id: int
+    `event_id` is the hidden link to the calendar, 0 without one: no method shows, filters or sets it (PORTAL.md 6.5).
+    """
+
+    id: Annotated[int, msgspec.Meta(ge=1)]
     type_id: int
     owner_type_id: int
     owner_id: int

@@ -5,21 +5,24 @@ Rows are mutable, as rows are; nothing outside the methods may change them. Noth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from syncd.sandbox.tables.crm_rows import Crm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
-    from syncd.sandbox.php.scalars import PhpValue
-    from syncd.sandbox.series.series import Stored
+    from syncd.sandbox.series.stored import Stored
     from syncd.sandbox.texts import Culture, Language
 
 CalendarId = tuple[str, int]
 """A calendar: its type (`user`, `group`, `company_calendar`, ...) and its owner's id."""
+
+Reminder = Mapping[str, str | int]
+"""A reminder as REMIND shows it: `type` and what that type needs (PORTAL.md 4.2)."""
 
 Task = Literal["denied", "view_time", "view_title", "view", "edit", "access"]
 TASKS: tuple[Task, ...] = ("denied", "view_time", "view_title", "view", "edit", "access")
@@ -133,7 +136,7 @@ class Event:
     accessibility: str = "busy"
     importance: str = "normal"
     private: bool = False
-    remind: tuple[Mapping[str, PhpValue], ...] = ()
+    remind: tuple[Reminder, ...] = ()
     crm: tuple[str, ...] = ()
     is_meeting: bool = False
     meeting_status: str = "H"
@@ -274,8 +277,20 @@ class Tables:
         row.recurrence_id = master_id
         self._instances.setdefault(master_id, {})[row.id] = row
 
-    def mark_deleted(self, row: Event) -> None:
-        """Mark a row deleted and take it out of every index but its id."""
+    def erase(self, row: Event) -> tuple[Event, ...]:
+        """Mark a row deleted with its copies, bookings and detached instances; return every row that went.
+
+        A row that is already gone gives nothing.
+        """
+        if row.deleted:
+            return ()
+        self._mark_deleted(row)
+        gone = [row]
+        for dependent in (*self.copies_of(row.id), *self.instances_of(row.id)):
+            gone.extend(self.erase(dependent))
+        return tuple(gone)
+
+    def _mark_deleted(self, row: Event) -> None:
         row.deleted = True
         self._by_calendar[row.calendar].pop(row.id, None)
         self._by_section[row.section_id].pop(row.id, None)
@@ -304,9 +319,10 @@ class Tables:
         """Return every undeleted row by id."""
         return (row for row in self._events.values() if not row.deleted)
 
-    def used_calendars(self) -> Iterator[CalendarId]:
-        """Return every calendar that holds rows."""
-        return (calendar for calendar, rows in self._by_calendar.items() if rows)
+    def calendars(self) -> tuple[CalendarId, ...]:
+        """Return every calendar that has a section or an event, in order."""
+        used = {calendar for calendar, rows in self._by_calendar.items() if rows}
+        return tuple(sorted(used | {section.calendar for section in self.sections.values()}))
 
     def last_section(self, calendar: CalendarId) -> Section | None:
         """Return the section of a calendar last written to, if it still belongs to it."""

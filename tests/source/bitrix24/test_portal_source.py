@@ -92,7 +92,7 @@ def test_what_is_deleted_in_the_source_is_deleted_and_the_original_never_touched
     run_inline(staged.one_pass("copies"))
     gone = staged.world.tables.event(1002)
     assert gone is not None
-    staged.world.tables.mark_deleted(gone)
+    staged.world.tables.erase(gone)
     assert run_inline(staged.one_pass("copies")).record.counts["deleted"] == 1
     assert [name.partition("/")[0] for name in names(staged)] == ["Algebra", "Algebra"]
 
