@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.portal.exchange.queue import Idle, Job, Queue, Send, Wait, Waiting
-from syncd.portal.limits.forecast import Flying
-from syncd.portal.limits.pace import ENVELOPE, Executed, Pace
+from syncd.portal.limits.pace import ENVELOPE, Executed, Flying, Pace
 from syncd.portal.line.answers import Answer
 from syncd.portal.line.wire import (
     DEPENDENCY,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from syncd.clock import Clock
 from syncd.model.item import Json
 from syncd.portal.limits.operating import BUCKETS, COUNTED_FROM_S, MINUTE, minute_of
-from syncd.portal.limits.pace import Limits, Pace
+from syncd.portal.limits.pace import Flying, Limits, Pace
 
 _LONGEST_MINUTES = 20_000
 """Two weeks are worked off minute by minute; beyond them the average rate so far is assumed to go on."""
@@ -32,14 +32,6 @@ class Forecast:
     seconds: float
     operating_s: Mapping[str, float] = field(default_factory=dict)
     guessed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flying:
-    """A request under way: its commands by method, and the seconds since it left."""
-
-    counts: Mapping[str, int]
-    age_s: float
 
 
 def forecast(pace: Pace, counts: Mapping[str, int], now: float, flying: Sequence[Flying] = ()) -> Forecast:

@@ -112,6 +112,14 @@ class Executed:
     reply: Reply
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flying:
+    """A request under way: its commands by method, and the seconds since it left."""
+
+    counts: Mapping[str, int]
+    age_s: float
+
+
 class Pace:
     """The state of one portal's limits. `random` returns numbers in [0, 1) for the jitter of pauses."""
 

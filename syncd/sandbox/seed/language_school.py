@@ -85,16 +85,7 @@ def default_world() -> WorldSeed:
         ),
         chats=(SeedChat(id=42, title="Front desk", members=(1, 5, 6, 10)),),
         webhooks=(SeedWebhook(user=1, code=ADMIN_CODE), SeedWebhook(user=2, code=STAFF_CODE)),
-        sections=(
-            *(SeedSection(id=number, name="My calendar", owner=number) for number, *_ in _PEOPLE),
-            *(
-                SeedSection(id=20 + number, name=name, type="group", owner=number, color="#55D0E0")
-                for number, name, *_ in _GROUPS
-            ),
-            SeedSection(id=30, name="School calendar", type="company_calendar", color="#FFA900"),
-            SeedSection(id=41, name="Room 1", type="location"),
-            SeedSection(id=42, name="Room 2", type="location"),
-        ),
+        sections=_sections(),
         events=(
             SeedEvent(
                 id=1,
@@ -107,21 +98,41 @@ def default_world() -> WorldSeed:
             ),
         ),
         crm=("T86_5",),
-        elements=(
-            *(
-                SeedElement(
-                    type="contact",
-                    id=number,
-                    name=name,
-                    last_name=last,
-                    phones=phones,
-                    emails=emails,
-                    assigned_by=assigned,
-                )
-                for number, name, last, phones, emails, assigned in _CONTACTS
-            ),
-            SeedElement(type="company", id=1, name="Baltic Trade", phones=("+371 67 000 111",), assigned_by=5),
-            SeedElement(type="deal", id=7, name="Summer course", assigned_by=9, contact=2),
-            SeedElement(type="lead", id=4, name="Website request", phones=("+79160000044",), assigned_by=5),
+        elements=_elements(),
+    )
+
+
+def _elements() -> tuple[SeedElement, ...]:
+    """Return what stands in the CRM: contacts, and one company, deal and lead."""
+    contacts = (
+        SeedElement(
+            type="contact",
+            id=number,
+            name=name,
+            last_name=last,
+            phones=phones,
+            emails=emails,
+            assigned_by=assigned,
+        )
+        for number, name, last, phones, emails, assigned in _CONTACTS
+    )
+    return (
+        *contacts,
+        SeedElement(type="company", id=1, name="Baltic Trade", phones=("+371 67 000 111",), assigned_by=5),
+        SeedElement(type="deal", id=7, name="Summer course", assigned_by=9, contact=2),
+        SeedElement(type="lead", id=4, name="Website request", phones=("+79160000044",), assigned_by=5),
+    )
+
+
+def _sections() -> tuple[SeedSection, ...]:
+    """Return a calendar for each person and group, the company's, and two rooms."""
+    return (
+        *(SeedSection(id=number, name="My calendar", owner=number) for number, *_ in _PEOPLE),
+        *(
+            SeedSection(id=20 + number, name=name, type="group", owner=number, color="#55D0E0")
+            for number, name, *_ in _GROUPS
         ),
+        SeedSection(id=30, name="School calendar", type="company_calendar", color="#FFA900"),
+        SeedSection(id=41, name="Room 1", type="location"),
+        SeedSection(id=42, name="Room 2", type="location"),
     )
