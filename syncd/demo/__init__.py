@@ -1,1 +1,1 @@
-"""The demonstration: two bundled schedules, the simulated portal, and the real cycle between them."""
+"""The demonstration: three bundled schedules, the simulated portal, and the real cycle between them."""

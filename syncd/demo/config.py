@@ -1,4 +1,4 @@
-"""The config of the demonstration: what a user would write for these three schedules."""
+"""The config of the demonstration, as a user would write it for these three schedules."""
 
 from __future__ import annotations
 

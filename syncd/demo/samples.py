@@ -15,6 +15,7 @@ _ICS_DATE = re.compile(r"(?<=[:=])(2026)(\d\d)(\d\d)(?=T|\b)")
 
 def timetable(today: date) -> bytes:
     """Return the school timetable as Excel saves it in Russian: cp1251, semicolons, dd.mm.yyyy."""
+    # Kept in cp1251, since the demonstration is to show that the encoding is found without being named.
     text = files("syncd.demo").joinpath("timetable.csv").read_bytes().decode("cp1251")
     moved = _RUSSIAN_DATE.sub(
         lambda found: _moved(int(found[3]), int(found[2]), int(found[1]), today).strftime("%d.%m.%Y"), text
@@ -23,7 +24,7 @@ def timetable(today: date) -> bytes:
 
 
 def appointments(today: date) -> bytes:
-    """Return the clinic's appointments: phones in every format, among them one of nobody."""
+    """Return the clinic's appointments: phones in every format, one of which belongs to no contact."""
     text = files("syncd.demo").joinpath("appointments.csv").read_bytes().decode("utf-8-sig")
     moved = _RUSSIAN_DATE.sub(
         lambda found: _moved(int(found[3]), int(found[2]), int(found[1]), today).strftime("%d.%m.%Y"), text
@@ -40,5 +41,6 @@ def team(today: date) -> bytes:
 
 
 def _moved(year: int, month: int, day: int, today: date) -> date:
+    # Whole weeks: the weekdays of the schedules stay, and with them the rules of its series.
     this_monday = today - timedelta(days=today.weekday())
     return date(year, month, day) + (this_monday - FIRST_MONDAY)

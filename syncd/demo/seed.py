@@ -1,4 +1,4 @@
-"""The simulated portal of the demonstration: four school classes, a product team and the clients of a clinic."""
+"""The contents of the demonstration's portal: four school classes, a product team and the clients of a clinic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One command on its way to its method, and the table entry of a method."""
+"""What a method receives, how it refuses, and the entry of a method in the table of methods."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer of the portal, 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One command: who asks for what, when, and of which portal; a method may set `total` and `next`."""
+    """One command: caller, method, parameters, time and portal. A list method sets `total` and `next`."""
 
     method: str
     params: dict[str, PhpValue]
@@ -48,7 +48,7 @@ class Call:
 
     @property
     def caller_zone(self) -> str:
-        """The caller's zone, the server's where the caller never chose one."""
+        """The caller's zone; the server's if the caller has never chosen one."""
         return self.caller.zone or self.tables.server_zone
 
     @property
@@ -61,7 +61,7 @@ class Call:
         return {key.upper(): value for key, value in self.params.items()}
 
     def has(self, name: str) -> bool:
-        """Say whether PHP's isset holds for a parameter."""
+        """Return True if a parameter is given and not null, as PHP's `isset`."""
         return self.params.get(name) is not None
 
     def number(self, name: str) -> int:
@@ -79,12 +79,13 @@ class Call:
     def page(self, rows: list[PhpValue], size: int = 50) -> PhpValue:
         """Return one page of a list from `start` on and set `total` and `next` (PORTAL.md 6.9).
 
-        A start of -1 gives the first page without counting; one beyond the end gives the first page again.
+        A `start` of -1 gives the first page without counting.
         """
         if self.start < 0:
             self.total = 0
             return rows[:size]
         first = self.start // size * size
+        # A start past the end gives page one again, so a client that counts for itself never ends (trap 39).
         first = 0 if first >= len(rows) else first
         self.total = len(rows)
         self.next = first + size if first + size < len(rows) else None
@@ -93,11 +94,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A REST method: the scopes of which one opens it (none: open to every webhook), and what it does."""
+    """A REST method and its scopes: any one of them opens it; without scopes it is open to every webhook."""
 
     run: Callable[[Call], PhpValue]
     scopes: frozenset[str] = field(default_factory=frozenset)
 
     def open_to(self, granted: frozenset[str]) -> bool:
-        """Say whether a webhook with these scopes may call it."""
+        """Return True if a webhook with these scopes may call the method."""
         return not self.scopes or bool(self.scopes & granted)

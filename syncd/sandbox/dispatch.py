@@ -1,7 +1,7 @@
-"""The way of one HTTP request through the simulated portal: method, credentials, scope, budget, execution, envelope.
+"""The execution of one HTTP request: method, credentials, scope, operating limit, commands, envelope.
 
-Order of checks as in PORTAL.md 1.3: the method exists -> auth and scope -> operating limit -> method. A batch is
-executed strictly in sequence and never rolled back; each command is checked for itself (PORTAL.md 2.1).
+The order of checks is that of PORTAL.md 1.3: the method exists -> auth and scope -> operating limit -> method. A batch
+runs strictly in sequence and is never rolled back; each command is checked on its own (PORTAL.md 2.1).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SCOPE_TEXT = "The request requires higher privileges than provided by the webhoo
 
 
 class RequestCut(Exception):  # noqa: N818 - an outcome, not an error of this program
-    """The request broke off in the middle; what was executed stays. `status` 0: no answer at all."""
+    """The request was cut; what was executed by then stays. `status` 0 means no answer at all."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -67,6 +67,7 @@ class Run:
         self.elapsed_s = REFUSAL_COST_S
         entry = self.methods.get(method)
         if entry is None and method != BATCH:
+            # Before the credentials: a wrong method is 404 even for a stranger (PORTAL.md 1.3).
             raise self.refused(Refusal("ERROR_METHOD_NOT_FOUND", "Method not found!", 404))
         webhook, caller = self._authorize(user_id, code)
         if self.settings.waf:
@@ -75,12 +76,13 @@ class Run:
         if entry is None:
             return {"result": self._batch(webhook, caller, params), "time": self._outer_time()}
         self.elapsed_s = 0.0
+        # A single call is counted per webhook; batched ones share one counter per method (PORTAL.md 3.2, trap 33).
         envelope = self._command(entry, method, params, webhook, caller, entity=str(webhook.id))
         self._check_length()
         return envelope
 
     def refused(self, refusal: Refusal) -> Refusal:
-        """Count a refusal and hand it back."""
+        """Count a refusal and return it."""
         self.traffic.refused[refusal.code or "validation"] += 1
         return refusal
 
@@ -109,7 +111,7 @@ class Run:
             if number > BATCH_LIMIT:
                 refusal = Refusal("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
                 maps.fail(key, self.refused(refusal))
-            elif isinstance(command, str):
+            elif isinstance(command, str):  # anything else is skipped but counts towards the 50 (PORTAL.md 2.1)
                 self._check_length()
                 self._batched(key, command, maps, webhook, caller)
             if halt and maps.errors:
@@ -118,9 +120,10 @@ class Run:
         return maps.result()
 
     def _batched(self, key: str, command: str, maps: _Maps, webhook: Webhook, caller: User) -> None:
-        """Run one command of a batch and note its outcome."""
+        """Run one command of a batch and file its outcome under its key."""
         written, params = parse_command(command)
         method = written.lower()
+        # The filter has seen the command as one text already; now it sees each parameter (PORTAL.md 2.4).
         if self.settings.waf:
             params = as_map(filter_params(params))
         if "$" in command or "%24" in command:
@@ -130,6 +133,7 @@ class Run:
             if method in NEVER_BATCHED:
                 code = "ERROR_BATCH_METHOD_NOT_ALLOWED"
                 raise self.refused(Refusal(code, "Method is not allowed for batch usage", 405))
+            # No `.json` here: inside a command the suffix is part of the name (PORTAL.md 2.1).
             entry = self.methods.get(method) or self.methods.get(written)
             if entry is None:
                 raise self.refused(Refusal("ERROR_METHOD_NOT_FOUND", "Method not found!", 404))
@@ -144,7 +148,7 @@ class Run:
         if not entry.open_to(webhook.scopes):
             raise self._denied("insufficient_scope", SCOPE_TEXT)
         began = self.started + self.elapsed_s
-        budget = f"apauth|{entity}|{method}"
+        budget = f"apauth|{entity}|{method}"  # the key of PORTAL.md 3.2: auth type, entity, method
         self._check_budget(budget, method)
         if any(fault.kind == "crash" and fault.concerns(method) for fault in self.faults):
             raise PortalCrash(method)
@@ -175,8 +179,8 @@ class Run:
         return envelope
 
     def _check_budget(self, budget: str, method: str) -> None:
-        told = any(fault.kind == "block" and fault.concerns(method) for fault in self.faults)
-        if told or (self.operating is not None and self.operating.blocked(budget)):
+        switched_on = any(fault.kind == "block" and fault.concerns(method) for fault in self.faults)
+        if switched_on or (self.operating is not None and self.operating.blocked(budget)):
             code = "OPERATION_TIME_LIMIT"
             raise self.refused(Refusal(code, "Method is blocked due to operation time limit.", 429))
 
@@ -235,6 +239,7 @@ def _iso(at: float, zone_name: str) -> str:
 class _Maps:
     """The result maps of a batch: what succeeded and failed so far, by the caller's keys."""
 
+    # Shapes depend on the keys and on what failed: numeric keys turn a map into a list (PORTAL.md 2.1, trap 31).
     results: dict[str, PhpValue] = field(default_factory=dict)
     nexts: dict[str, PhpValue] = field(default_factory=dict)
     totals: dict[str, PhpValue] = field(default_factory=dict)
@@ -242,7 +247,7 @@ class _Maps:
     errors: dict[str, PhpValue] = field(default_factory=dict)
 
     def succeed(self, key: str, envelope: dict[str, PhpValue]) -> None:
-        """Note a command's success envelope."""
+        """File the envelope of a command that succeeded."""
         self.results[key] = envelope["result"]
         self.times[key] = envelope["time"]
         if "next" in envelope:
@@ -251,7 +256,7 @@ class _Maps:
             self.totals[key] = envelope["total"]
 
     def fail(self, key: str, refusal: Refusal) -> None:
-        """Note a command's whole error object."""
+        """File the whole error object of a command that failed."""
         self.errors[key] = refusal.envelope()
 
     def macros(self) -> dict[str, PhpValue]:

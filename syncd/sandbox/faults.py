@@ -1,9 +1,9 @@
-"""Faults that the simulated portal can be told to have, and when they strike.
+"""Faults of the simulated portal that can be switched on, and when they strike.
 
     KIND[:key=value,...]      e.g.  storm:request=3-5   cut-during:method=calendar.event.add,keep=7   slow:seconds=4
 
 Conditions (all must hold): request=N | N-M | N- (HTTP requests counted from 1), every=N, method=NAME (one of the
-request's commands), chance=0..1 (seeded), times=N (strike at most so often).
+request's commands), chance=0..1 (seeded), times=N (at most N times).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Fault:
             raise ConfigError(f"unknown fault {self.kind!r}", _known(self.kind))
 
     def concerns(self, method: str) -> bool:
-        """Say whether a command of this method is meant."""
+        """Return True if the fault is about commands of this method."""
         return self.method is None or self.method == method
 
 
@@ -138,7 +138,7 @@ def _seconds(value: str, text: str) -> float:
 
 @dataclass(slots=True)
 class FaultLine:
-    """Decides, request by request, which faults strike; the only memory faults have."""
+    """Decides for each request which faults strike, and keeps all the state that faults have."""
 
     faults: tuple[Fault, ...]
     random: Random
@@ -148,7 +148,7 @@ class FaultLine:
     def strike(self, methods: Callable[[], frozenset[str]]) -> tuple[Fault, ...]:
         """Count a request and return the faults that strike it, in the order given.
 
-        `methods` tells the methods of the request's commands; it is asked only when a fault wants to know.
+        `methods` returns the methods of the request's commands; it is called only if a fault has a method.
         """
         self.requests += 1
         return tuple(fault for place, fault in enumerate(self.faults) if self._strikes(place, fault, methods))
@@ -162,6 +162,7 @@ class FaultLine:
             return False
         if fault.times is not None and self._struck.get(place, 0) >= fault.times:
             return False
+        # Drawn last, so that requests which another condition rules out do not use up random numbers.
         if fault.chance < 1.0 and self.random.random() >= fault.chance:
             return False
         self._struck[place] = self._struck.get(place, 0) + 1

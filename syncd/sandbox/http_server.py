@@ -1,6 +1,6 @@
-"""The HTTP server around a simulated portal: its REST interface and its calendar page.
+"""The HTTP server of the simulated portal: its REST interface and its calendar page.
 
-Lets the simulated duration of each request pass on the clock it is given, requests beside each other; decides nothing.
+Waits for the simulated duration of each request on the clock it is given, for many requests at once. Decides nothing.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class RunningSandbox:
         raise KeyError(user)
 
     async def close(self) -> None:
-        """Stop listening; requests still under way are given up."""
+        """Stop listening and drop the requests under way."""
         await self.runner.cleanup()
 
 
 async def start(
     world: World, *, clock: Clock, host: str = "127.0.0.1", port: int = 0, realtime: bool = True
 ) -> RunningSandbox:
-    """Serve a world; `port` 0 takes a free one. Without `realtime` answers come at once, however long they took.
+    """Serve a world; `port` 0 takes a free one. Without `realtime` answers come at once, whatever they cost.
 
     Raises OSError when the port is taken.
     """
@@ -82,7 +82,7 @@ class _Desk:
     realtime: bool
 
     async def rest(self, request: web.Request) -> web.StreamResponse:
-        """Carry one REST request to the world and its answer back."""
+        """Pass one REST request to the world and send its answer."""
         asked = PortalRequest(
             http_method=request.method,
             path=request.path,
@@ -95,6 +95,7 @@ class _Desk:
         if self.realtime:
             await self.clock.sleep(answer.duration_s)
         if answer.cut:
+            # A cut connection ends without an answer, and not with an error that a client could read (PORTAL.md 1.1).
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=502)
@@ -114,7 +115,7 @@ class _Desk:
         return _page(render_index(view, _lang(request)))
 
     async def month(self, request: web.Request) -> web.StreamResponse:
-        """Show a month of a calendar; without one, the current."""
+        """Show a month of a calendar, the current one by default."""
         calendar = (request.match_info["type"], int(request.match_info["owner"]))
         if calendar not in self.world.tables.calendars():
             raise web.HTTPNotFound(text="no such calendar")

@@ -1,6 +1,6 @@
 """The portal's two counters: requests per second in a leaky bucket, and operating time per method (PORTAL.md 3).
 
-Both are told the time; neither reads it. An inactive one counts nothing and refuses nothing (a self-hosted portal).
+Both get the time as an argument. An inactive one counts nothing and refuses nothing, as on a self-hosted portal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NOTICED_S = 0.1
 
 @dataclass(slots=True)
 class Traffic:
-    """What the portal was asked and what it refused, counted."""
+    """Counts since the start: requests, commands by method, refusals by code."""
 
     requests: int = 0
     commands: Counter[str] = field(default_factory=Counter)
@@ -30,7 +30,7 @@ class RequestBucket:
     """The leaky bucket of one portal and one source address (PORTAL.md 3.1).
 
     `capacity` in requests, `leak` in requests per second, let out once per full second. `count_refused` says whether a
-    refused request counts too; the vendor does not say.
+    refused request counts too, which the vendor does not document.
     """
 
     capacity: float
@@ -60,7 +60,7 @@ class RequestBucket:
 
 @dataclass(slots=True, kw_only=True)
 class _Bucket:
-    """What one key used in one wall-clock minute, and when the portal says that it will be forgotten."""
+    """What one key used in one wall-clock minute, and the `operating_reset_at` that the portal gives for it."""
 
     used_s: float = 0.0
     reset_at: int
@@ -111,7 +111,11 @@ class OperatingLimiter:
 
 @dataclass(slots=True, kw_only=True)
 class _Calls:
-    """Starts and ends of one key in one request; the portal pairs them by position, whatever belongs together."""
+    """Starts and ends of one key in one request.
+
+    The portal pairs them by position and a call that threw has no end, so that the calls after it look longer, from the
+    failed one's start (PORTAL.md 3.2).
+    """
 
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
@@ -122,7 +126,7 @@ class _Calls:
 
 @dataclass(slots=True, kw_only=True)
 class OperatingRequest:
-    """One HTTP request's view of the limiter: what it used counts at once for itself, for others when it ends."""
+    """One HTTP request at the limiter: its calls count for itself at once, for other requests when it has ended."""
 
     limiter: OperatingLimiter
     minute: int
@@ -131,11 +135,12 @@ class OperatingRequest:
     _calls: dict[Hashable, _Calls] = field(default_factory=dict)
 
     def blocked(self, key: Hashable) -> bool:
-        """Tell whether the next call of this key meets OPERATION_TIME_LIMIT; the call crossing the line did not."""
+        """Return True if the next call of this key meets OPERATION_TIME_LIMIT; the call crossing the line did not."""
+        # Strictly greater: the call that crosses the line is not stopped, the next one is (PORTAL.md 3.2).
         return self.limiter.active and self._used(key) > self.limiter.limit_s
 
     def finished(self, key: Hashable, started: float, duration: float, ok: bool) -> tuple[float, int]:
-        """Note a call that ran from unix time `started` for `duration` seconds; `ok` is False if it threw.
+        """Record a call that ran from unix time `started` for `duration` seconds; `ok` is False if it threw.
 
         Returns `operating` and `operating_reset_at` as the call's `time` carries them; a call that threw has none.
         """
@@ -153,6 +158,7 @@ class OperatingRequest:
         """Close the request: what it used, small calls included, now counts for the requests that follow."""
         for key, calls in self._calls.items():
             total = sum(calls.durations())
+            # Calls below 0.1 s do not count while the request runs, but in full when it ends (PORTAL.md 3.2).
             if total > NOTICED_S:
                 self.limiter.charge(key, self.minute, total, int(calls.starts[0] + RESET_S))
         self._calls = {}
@@ -174,5 +180,5 @@ def _minute(now: float) -> int:
 
 
 def _rounded(seconds: float) -> float:
-    """For showing only, as the vectors do: thresholds see the raw float difference of two stamps, noise included."""
+    """Return seconds as the answers show them; thresholds use the raw difference of two stamps, noise included."""
     return round(seconds, 3)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _LEVEL = MappingProxyType({task: level for level, task in enumerate(TASKS)})
 
-#: What a section grants when nothing was said: colleagues see busy times, groups work together, all read the company's.
+#: What a section grants without an entry: colleagues see busy times of each other, everybody reads the company's.
 _DEFAULTS: Mapping[str, Task] = MappingProxyType({"user": "view_time", "company_calendar": "view"})
 
 
@@ -45,22 +45,22 @@ def _group_level(tables: Tables, user: User, section: Section) -> int:
 
 
 def may_see(tables: Tables, user: User, section: Section) -> bool:
-    """Say whether a user sees anything of a section."""
+    """Return True if a user sees at least the times of a section's events."""
     return level(tables, user, section) >= _LEVEL["view_time"]
 
 
 def may_edit(tables: Tables, user: User, section: Section) -> bool:
-    """Say whether a user may write events into a section."""
+    """Return True if a user may write events into a section."""
     return level(tables, user, section) >= _LEVEL["edit"]
 
 
 def may_edit_section(tables: Tables, user: User, section: Section) -> bool:
-    """Say whether a user may change or delete a section."""
+    """Return True if a user may change or delete a section."""
     return level(tables, user, section) >= _LEVEL["access"]
 
 
 def may_edit_calendar(tables: Tables, user: User, cal_type: str, owner_id: int) -> bool:
-    """Say whether a user may write into a calendar of which no section is known yet."""
+    """Return True if a user may write into a calendar that has no section yet."""
     if user.admin or (cal_type, owner_id) == ("user", user.id):
         return True
     if cal_type == "group":
@@ -70,7 +70,8 @@ def may_edit_calendar(tables: Tables, user: User, cal_type: str, owner_id: int) 
 
 
 def sees_details(tables: Tables, user: User, row: Event) -> bool:
-    """Say whether a user sees more of an event than its time and title."""
+    """Return True if a user sees more of an event than its time and title (PORTAL.md 4.5, masking)."""
+    # Creator, host, owner and attendees see a private event, too; administrators see all.
     if user.id in (row.created_by, row.host) or row.calendar == ("user", user.id) or user.id in row.attendees:
         return True
     section = tables.sections.get(row.section_id)

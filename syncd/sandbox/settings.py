@@ -1,7 +1,7 @@
-"""The knobs of the simulated portal that do not belong to its contents: tariff, limits, filter, costs, faults.
+"""The settings of the simulated portal, apart from its contents: tariff, limits, filter, costs, faults.
 
-Defaults follow the portal's source where the documentation says otherwise (PORTAL.md, evidence tags); each
-disagreement has a switch.
+Where documentation and source of the portal disagree, the default follows the source and a switch gives the other
+reading (PORTAL.md, evidence tags).
 """
 
 from __future__ import annotations
@@ -68,18 +68,18 @@ class Settings:
     count_refused: bool = False
     operating_limit_s: float = 480.0
     load_limiter: bool = False
-    """Self-hosted only: the option `load_limiter_active`, which remembers nothing between requests."""
+    """Self-hosted only: the option `load_limiter_active`, which keeps nothing between requests (PORTAL.md 3.2)."""
     request_limit_s: float = 60.0
     """The cloud cuts a request that takes longer; what it did by then stays done (PORTAL.md 1.1)."""
     waf: bool = False
     docs_statuses: bool = False
-    """Answer authentication failures with the documented statuses instead of 401 for all."""
+    """Answer authentication failures with the documented statuses instead of 401 for all (PORTAL.md 1.4)."""
     integer_stamps: bool = True
-    """Stamp `time.start` and `processing` with whole seconds, as the build of May 2026 does."""
+    """Send `time.start` and `processing` in whole seconds, as the build of May 2026 does (PORTAL.md 1.2)."""
     host_on_add: bool = True
-    """Honour `host` of calendar.event.add; the documentation says that it is ignored."""
+    """Use `host` of calendar.event.add; the documentation says that it is ignored (PORTAL.md 4.2)."""
     exact_expansion: bool = False
-    """Expand series by exact calendar arithmetic instead of the portal's own window-dependent one."""
+    """Expand series by exact calendar arithmetic instead of the portal's, which depends on the window (4.13)."""
     costs_s: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     jitter: float = 0.0
     """Each duration is multiplied by a number drawn from 1 - jitter .. 1 + jitter."""
@@ -94,7 +94,7 @@ class Settings:
 
     @property
     def cloud(self) -> bool:
-        """Whether the portal runs at the vendor's, with its edge and its operating limiter."""
+        """True if the vendor hosts the portal, with its request limit and its operating limiter."""
         return self.tariff != "self-hosted"
 
     @property
@@ -108,7 +108,7 @@ class Settings:
 
 
 def parse_costs(texts: Iterable[str]) -> Mapping[str, float]:
-    """Read `METHOD=SECONDS` words, the later winning; raise ConfigError that names a word it cannot read."""
+    """Read words `METHOD=SECONDS`, of which later ones win; raise ConfigError that names a word it cannot read."""
     costs: dict[str, float] = {}
     for text in texts:
         method, equals, number = text.partition("=")

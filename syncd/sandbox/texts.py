@@ -1,4 +1,4 @@
-"""What the portal says, in its language, and how it writes dates (PORTAL.md 4, table of texts; 4.6)."""
+"""The portal's messages in its language, and how it writes dates (PORTAL.md 4, table of texts; 4.6)."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ _EN = MappingProxyType(
         "YEARLY": "every {0} year(s)",
     }
 )
+# Russian texts that the documentation does not give are missing here; the English ones stand in (PORTAL.md 4).
 _RU = MappingProxyType(
     {
         "PARAM_MISSING": 'Не задан обязательный параметр "{0}" для метода "{1}"',
@@ -57,7 +58,7 @@ _DAY_FORMATS = MappingProxyType({"ru": "%d.%m.%Y", "us": "%m/%d/%Y", "iso": "%Y-
 
 
 def text(language: Language, key: str, *values: str) -> str:
-    """Return the sentence `key` in the portal's language, English where the Russian one is not known."""
+    """Return the message `key` in the portal's language, in English where the Russian text is not known."""
     found = _TEXTS[language].get(key) or _EN[key]
     return found.format(*values)
 

@@ -1,7 +1,7 @@
-"""The simulated portal as a pure world: (state, now, request) -> response with the seconds the server took.
+"""The simulated portal as a pure world: (state, now, request) -> response and the seconds the server took for it.
 
-A request is executed as a whole when it arrives; what it used of the operating budget counts for others only once its
-duration has passed, so several requests may overlap in time. Must never read a clock; chance comes from a seed.
+A request is executed as a whole when it arrives. What it used of the operating budget counts for others only when its
+duration has passed, so requests may overlap in time. Must never read a clock; random numbers come from a seed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from syncd.sandbox.methods import all_methods
 from syncd.sandbox.php.query import parse_command
 from syncd.sandbox.php.scalars import PhpValue, PortalCrash, as_list
 from syncd.sandbox.php.wire import PortalRequest, PortalResponse, encode, request_params
-from syncd.sandbox.seed.planting import plant
+from syncd.sandbox.seed.conversion import build_tables
 from syncd.sandbox.seed.world_schema import WorldSeed, check_world
 from syncd.sandbox.series.series import occurrences, selected
 
@@ -55,7 +55,7 @@ _Target = tuple[int, str, str, dict[str, PhpValue]]
 
 
 class _Due(Protocol):
-    """Something that has to happen once its time has come."""
+    """Something to be done at a later time."""
 
     def __call__(self) -> None: ...
 
@@ -66,7 +66,7 @@ class World:
     def __init__(self, settings: Settings, seed: WorldSeed) -> None:
         check_world(seed)
         self.settings = settings
-        self.tables = plant(seed)
+        self.tables = build_tables(seed)
         self.traffic = Traffic()
         self.log: deque[RequestLine] = deque(maxlen=500)
         self._methods = all_methods()
@@ -80,8 +80,8 @@ class World:
     def handle(self, now: float, request: PortalRequest) -> PortalResponse:
         """Answer one HTTP request that arrives at unix time `now`.
 
-        The answer is due `duration_s` later; whoever carries it lets that time pass (a server sleeps, a test moves its
-        clock on). Effects are visible at once, to later requests too.
+        The answer is due `duration_s` later; the caller lets that time pass (a server sleeps, a test moves its clock
+        on). Effects are visible at once, to later requests too.
         """
         self.settle(now)
         self.traffic.requests += 1
@@ -100,7 +100,7 @@ class World:
         return response
 
     def settle(self, now: float) -> None:
-        """Let everything happen that was due by `now`: ended requests are charged, late ones executed."""
+        """Do everything that is due by `now`: charge requests that have ended, execute late ones."""
         while self._due and self._due[0][0] <= now:
             heappop(self._due)[2]()
 
@@ -112,7 +112,7 @@ class World:
         return OperatingLimiter(limit_s=self.settings.operating_limit_s)
 
     def _begin_operating(self, now: float) -> OperatingRequest | None:
-        """Open the request at the limiter; self-hosted with its option on, one that remembers nothing."""
+        """Open the request at the limiter; a self-hosted portal has a new one for each request, or none (3.2)."""
         if self.settings.cloud:
             return self._limiter.begin(now)
         return self._new_limiter().begin(now) if self.settings.load_limiter else None
@@ -130,7 +130,7 @@ class World:
         )
 
     def _without_webhook(self, path: str) -> PortalResponse:
-        """Answer what is no webhook URL: the method is looked for before the credentials (PORTAL.md 1.3)."""
+        """Answer a path that is not a webhook's; the method is checked before the credentials (PORTAL.md 1.3)."""
         found = _BARE.match(path)
         if found is None:
             return PortalResponse(status=404, body=b"<h1>404 Not Found</h1>", content_type=_HTML)
@@ -148,7 +148,8 @@ class World:
     def _refused_early(
         self, now: float, request: PortalRequest, struck: tuple[Fault, ...], target: _Target
     ) -> PortalResponse | None:
-        """Return the answer of the edge, or of a fault that keeps the request from being executed."""
+        """Return the answer of the rate limiter or of a fault that prevents execution, None if there is none."""
+        # The rate limiter sits in front of everything, and counts requests per source address (PORTAL.md 1.3, 3.1).
         if not self._bucket(request.address).take(now):
             return self._counted(Refusal("QUERY_LIMIT_EXCEEDED", "Too many requests", 503))
         for fault in struck:
@@ -181,17 +182,17 @@ class World:
         return self._buckets[address]
 
     def _execute_late(self, now: float, target: _Target) -> None:
-        """Execute a request whose caller has long been told that the connection broke."""
+        """Execute a request whose caller saw the connection break long before."""
         self._answered(self._run(now, ()), target, ())
 
     def _answered(self, run: Run, target: _Target, struck: tuple[Fault, ...]) -> PortalResponse:
-        """Execute a request and shape its answer, faults after execution included."""
+        """Execute a request and return its answer, spoiled by faults that strike after execution."""
         try:
             body = encode(run.execute(*target))
             response = PortalResponse(status=200, body=body, duration_s=run.elapsed_s)
         except Refusal as refusal:
             response = self._refusal(refusal, run.elapsed_s)
-        except PortalCrash:
+        except PortalCrash:  # PHP dies without an envelope, and earlier commands of a batch have run (PORTAL.md 1.3)
             self.traffic.refused["crash"] += 1
             response = PortalResponse(status=500, content_type=_HTML, duration_s=run.elapsed_s)
         except RequestCut as cut:
@@ -217,7 +218,7 @@ class World:
             )
         )
 
-    # What tests and the calendar page ask.
+    # What tests and the calendar page read.
 
     def calendars(self) -> tuple[CalendarId, ...]:
         """Return every calendar that has a section or an event, in order."""
@@ -258,7 +259,7 @@ class World:
 
 
 def _names(method: str, params: dict[str, PhpValue]) -> tuple[str, ...]:
-    """Return the methods of a request's commands, itself when it is no batch."""
+    """Return the methods of a request's commands; its own method if it is not a batch."""
     if method != BATCH:
         return (method,)
     commands = next((value for key, value in params.items() if key.lower() == "cmd"), None)
@@ -266,7 +267,7 @@ def _names(method: str, params: dict[str, PhpValue]) -> tuple[str, ...]:
 
 
 def _spoiled(response: PortalResponse, struck: tuple[Fault, ...]) -> PortalResponse:
-    """Return what arrives of an answer when a fault strikes after the execution."""
+    """Return what arrives of an answer if a fault strikes after execution."""
     for fault in struck:
         match fault.kind:
             case "error-after":

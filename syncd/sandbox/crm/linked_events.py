@@ -1,4 +1,4 @@
-"""The hidden tie between activities and calendar events, both ways (PORTAL.md 6.5, 6.6)."""
+"""The hidden link between activities and calendar events, in both directions (PORTAL.md 6.5, 6.6, trap 38)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNITS = {1: "min", 2: "hour", 3: "day"}
 def save_event(call: Call, activity: Activity, location: str) -> None:
     """Create or re-save the event of a meeting in the responsible's calendar, in their CRM section.
 
-    `location` is what this very call brought: an update that omits it clears the event's place (PORTAL.md 6.4).
+    `location` is what the present call has sent: an update without LOCATION clears the event's place (trap 40).
     """
     if activity.type_id != MEETING or activity.start is None or activity.responsible not in call.tables.users:
         return
@@ -46,14 +46,14 @@ def save_event(call: Call, activity: Activity, location: str) -> None:
 
 
 def drop_event(call: Call, activity: Activity) -> None:
-    """Delete the event of an activity that goes."""
+    """Delete the event of an activity that is being deleted."""
     event = call.tables.event(activity.event_id) if activity.event_id else None
     if event is not None:
         call.tables.erase(event)
 
 
 def drop_activities(call: Call, gone: tuple[Event, ...]) -> None:
-    """Delete the activities of events that went."""
+    """Delete the activities of events that were deleted."""
     for event in gone:
         activity = call.tables.crm_rows.of_event(event.id)
         if activity is not None:
@@ -61,11 +61,11 @@ def drop_activities(call: Call, gone: tuple[Event, ...]) -> None:
 
 
 def follow_links(call: Call, event: Event) -> None:
-    """Bring the to-do of an event saved with `crm_fields` in line with its links; without links it goes."""
+    """Create, change or delete the to-do of an event saved with `crm_fields`; without links there is none."""
     rows = call.tables.crm_rows
     activity = rows.of_event(event.id)
     if activity is not None and activity.type_id != PROVIDER:
-        return  # the event of a meeting is told by its activity
+        return  # a meeting has an activity already; a to-do beside it would show it twice
     bindings = tuple(one for one in map(element_of, event.crm) if one is not None)
     if not bindings:
         if activity is not None:

@@ -1,7 +1,4 @@
-"""The crm.*.list way of filtering, ordering, selecting and paging (PORTAL.md 6.4, 6.8, 6.9).
-
-A filter key that is not in the field list is dropped without a word, and the list is then unfiltered.
-"""
+"""Lists of the CRM: columns, filter, order, selection and pages (PORTAL.md 6.4, 6.8, 6.9), and its dates (6.3)."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ _KEY = re.compile(r"(?P<operator>[=%!@><]*)(?P<name>\w+)\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns(Generic[Row]):
-    """The public columns of a kind of row by name, and which are numbers, dates or shown only when named."""
+    """The public columns of a kind of row: how each is shown, and which are numbers, dates or shown only if named."""
 
     shown: Mapping[str, Callable[[Call, Row], PhpValue]]
     numbers: frozenset[str]
@@ -38,7 +35,7 @@ class Columns(Generic[Row]):
 
 
 def listed(call: Call, rows: Sequence[Row], columns: Columns[Row]) -> PhpValue:
-    """Return one page of `rows` as the call asks for them."""
+    """Return one page of `rows`, filtered, ordered and with the columns that the call selects."""
     params = call.upper_params()
     for key, wanted in as_map(params.get("FILTER")).items():
         passes = _test(call, key.upper(), wanted, columns)
@@ -73,10 +70,10 @@ def _selected(value: PhpValue, columns: Columns[Row]) -> tuple[str, ...]:
 
 
 def _test(call: Call, key: str, wanted: PhpValue, columns: Columns[Row]) -> Callable[[Row], bool] | None:
-    """Return what one filter key asks of a row, None for a key that is dropped silently (PORTAL.md 6.4)."""
+    """Return the test of one filter key, None for a key that does not count."""
     match = _KEY.match(key)
     if match is None or match["name"] not in columns.shown:
-        return None
+        return None  # no error: a list with a misspelt filter is the whole list (PORTAL.md 6.4, trap 37)
     name, operator = match["name"], match["operator"]
     several = as_list(wanted) if isinstance(wanted, list | dict) else [wanted]
     texts = [str(one) for one in several]
@@ -128,16 +125,17 @@ def _sort_key(call: Call, row: Row, name: str, columns: Columns[Row]) -> tuple[f
 
 
 def read_moment(call: Call, value: PhpValue) -> float | None:
-    """Return the unix time that is kept of a date, None for what cannot be read: such a date is dropped silently.
+    """Return the unix time that the CRM stores for a date, None if it cannot be read and so is dropped (6.1).
 
-    A date without an offset is the server's. The offset between caller and server of today is added and that of the
-    date taken away again, so dates of the other season go wrong where the two switch differently.
+    A date without an offset is in the server zone (PORTAL.md 6.3).
     """
     if not isinstance(value, str) or not value.strip():
         return None
     at = strtotime(value, call.tables.server_zone, call.now)
     if at is None or not is_showable(at):
         return None
+    # Today's difference between the zones goes in and that of the date comes out: off by an hour in the other season
+    # if the two change their clocks differently (PORTAL.md 6.3, trap 9).
     on_date = offset_s(call.caller_zone, at) - offset_s(call.tables.server_zone, at)
     return float(at + call.now_offset_s - on_date)
 

@@ -1,4 +1,7 @@
-"""Attendees' copies, room bookings and the notices that writes send (PORTAL.md 4.2, 4.4, 4.10)."""
+"""Attendees' copies, room bookings and the notices that writes send (PORTAL.md 4.2, 4.4, 4.10).
+
+There is no parameter that suppresses a notice (trap 24), so the sandbox keeps all of them for tests and for its page.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ DECLINED = "N"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What attendees saw of an event before a write; a difference is worth a notice."""
+    """What attendees see of an event; they get a notice if a write changes it."""
 
     name: str
     dates: object
@@ -46,7 +49,7 @@ def seen(row: Event) -> Seen:
 
 
 def ended(call: Call, row: Event) -> bool:
-    """Say whether an event, or the whole series, is over."""
+    """Return True if an event, or the whole series, is over."""
     stored = row.stored
     if stored.rule is not None:
         return stored.to_ts < call.now
@@ -55,13 +58,13 @@ def ended(call: Call, row: Event) -> bool:
 
 
 def notify(call: Call, to: int, kind: NoticeKind, row: Event) -> None:
-    """Write a notice down; nobody is told of what they did themselves."""
+    """Record a notice, except to the caller."""
     if to != call.caller.id:
         call.tables.notices.append(Notice(at=call.now, to=to, kind=kind, event_id=row.id, name=row.name))
 
 
 def sync_guests(call: Call, row: Event, before: Seen | None) -> None:
-    """Bring the attendees' copies and the room's booking in line with an event just saved; `before` None: new."""
+    """Update the attendees' copies and the room's booking of an event just saved; `before` is None for a new one."""
     if row.is_copy:
         return
     _sync_booking(call, row)
@@ -82,13 +85,14 @@ def sync_guests(call: Call, row: Event, before: Seen | None) -> None:
 
 
 def cancel(call: Call, row: Event, gone: tuple[Event, ...]) -> None:
-    """Tell the attendees of a deleted event, unless it is over or they had declined."""
+    """Send cancel notices for a deleted event, except to those who declined, and not if it is over."""
     for copy in gone:
         if copy.is_copy and copy.cal_type == "user" and copy.meeting_status != DECLINED and not ended(call, copy):
             notify(call, copy.owner_id, "cancel", row)
 
 
 def _worth_telling(before: Seen, now: Seen) -> bool:
+    # Importance is worth a notice only if it becomes high; any other field if it changes at all (PORTAL.md 4.10).
     raised = now.importance == "high" != before.importance
     return raised or replace(now, importance="") != replace(before, importance="")
 
@@ -151,7 +155,7 @@ def _update_copy(call: Call, row: Event, copy: Event, *, changed: bool, over: bo
 
 
 def _fill(copy: Event, row: Event) -> None:
-    """Give a copy what it shares with the organiser's event; accessibility, colour and reminders are its own."""
+    """Give a copy what it shares with the organiser's event; accessibility, colour and reminders stay its own."""
     copy.name, copy.description, copy.location = row.name, row.description, row.location
     copy.importance, copy.private = row.importance, row.private
     copy.is_meeting, copy.host, copy.flags, copy.attendees = True, row.host, row.flags, row.attendees
@@ -169,6 +173,7 @@ def _sync_booking(call: Call, row: Event) -> None:
             else:
                 call.tables.erase(booking)
     if named is None:
+        # ECMR_ rooms no longer exist here, so such a booking always ends without a place (trap 41).
         row.location = "" if _OLD_ROOM.match(row.location) else row.location
         return
     if room is None or room.cal_type != "location" or _is_busy(call, room, row):
@@ -201,7 +206,7 @@ def _book(call: Call, room: Section, row: Event) -> Event:
 
 
 def _is_busy(call: Call, room: Section, row: Event) -> bool:
-    """Compare the stored spans, a series counting from its first start to its end."""
+    """Return True if another event overlaps; a series counts as one span from its first start to its end."""
     own = row.stored
     return any(
         other.stored.from_ts < max(own.to_ts, own.from_ts + 60) and own.from_ts < other.stored.to_ts

@@ -1,4 +1,4 @@
-"""How a call's dates become wall clocks and zones: the table of PORTAL.md 4.1, for add and update alike."""
+"""What calendar.event.add and update read alike: dates, section, rule, links, attendees (PORTAL.md 4.1, 4.2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CRM_LINK = re.compile(r"[A-Z][A-Z0-9]*_\d+\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dates:
-    """The dates of one call: naive wall clocks, None where absent or unreadable; zones None when all-day."""
+    """The dates of one call: naive wall clocks, None if absent or unreadable; zones None if all-day."""
 
     date_from: datetime | None
     date_to: datetime | None
@@ -35,9 +35,10 @@ class Dates:
 def read_dates(call: Call) -> Dates:
     """Read from, to, skip_time and the zones of a call."""
     skip = call.params.get("skipTime") if call.has("skipTime") else call.params.get("skip_time")
-    all_day = skip == "Y"
+    all_day = skip == "Y"  # exactly: JSON true is not all-day (PORTAL.md 4.1)
     date_from, from_zoned = _read(call, "from", all_day)
     date_to, to_zoned = _read(call, "to", all_day)
+    # A date with a zone discards the zone parameter, and the event gets the caller's zone (PORTAL.md 4.1).
     tz_from = None if from_zoned else _zone_param(call, "timezone_from")
     tz_to = None if to_zoned else _zone_param(call, "timezone_to") or tz_from
     return Dates(
@@ -58,7 +59,7 @@ def server_date(call: Call, value: PhpValue) -> date | None:
 
 
 def named_section(call: Call, calendar: CalendarId) -> Section | None:
-    """Return the section the call names; raise BAD_SECTION or DENIED; None when it names none."""
+    """Return the section that the call names, None if it names none; raise BAD_SECTION or DENIED."""
     number = call.number("section")
     if number == 0:
         return None
@@ -71,12 +72,12 @@ def named_section(call: Call, calendar: CalendarId) -> Section | None:
 
 
 def sent_rule(value: PhpValue) -> dict[str, PhpValue] | None:
-    """Return a rule as sent; a text instead of an array is no rule at all (trap 26)."""
+    """Return a rule as sent, None if there is none; a text in place of an array is discarded (trap 26)."""
     return as_map(value) or None if isinstance(value, list | dict) else None
 
 
 def crm_links(call: Call) -> tuple[str, ...]:
-    """Return `crm_fields`; raise BAD_CRM for no array and PARAM_BAD for what does not exist."""
+    """Return `crm_fields`; raise BAD_CRM if it is not an array and PARAM_BAD for a link to nothing."""
     value = call.params.get("crm_fields")
     if not isinstance(value, list | dict):
         raise call.refuse("BAD_CRM")
@@ -90,14 +91,14 @@ def crm_links(call: Call) -> tuple[str, ...]:
 
 
 def attendees_of(call: Call, otherwise: int) -> tuple[int, ...]:
-    """Return the existing users of `attendees`; no list or an empty one means `otherwise` alone."""
+    """Return the existing users of `attendees`; without a list, or with an empty one, `otherwise` alone."""
     value = call.params.get("attendees")
     ids = dict.fromkeys(to_int(item) for item in as_list(value) if not is_empty(item))
     return tuple(number for number in ids if number in call.tables.users) or (otherwise,)
 
 
 def _read(call: Call, name: str, all_day: bool) -> tuple[datetime | None, bool]:
-    """Return the wall clock of one date and whether it brought its own zone."""
+    """Return the wall clock of one date and whether the date has a zone of its own."""
     value = call.params.get(name)
     server_zone = call.tables.server_zone
     if value is None:
@@ -111,9 +112,11 @@ def _read(call: Call, name: str, all_day: bool) -> tuple[datetime | None, bool]:
     if at is None:
         return None, has_zone(value)
     if all_day:
+        # Midnight plus a negative now-offset is the day before, so a bare date moves for callers to the west (trap 8).
         return _midnight(unix_to_wall(at + call.now_offset_s, server_zone)), False
     wall = unix_to_wall(at, server_zone).replace(second=0)
     if has_zone(value):
+        # Today's difference, not that of the event's date: off by an hour in the other season (trap 9).
         return wall + timedelta(seconds=call.now_offset_s), True
     return wall, False
 

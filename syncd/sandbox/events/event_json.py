@@ -23,7 +23,7 @@ _BB_URL = re.compile(r"\[url=(https?://[^\]\s]+)\](.*?)\[/url\]", re.IGNORECASE 
 
 
 def shown(call: Call, row: Event) -> dict[str, PhpValue]:
-    """Return the fields that every way of reading an event shares; masked where the caller may see times only."""
+    """Return the fields that all methods show of an event; masked if the caller may see its times only (4.5)."""
     fields: dict[str, PhpValue] = {
         "ID": str(row.id),
         "PARENT_ID": str(row.parent_id),
@@ -45,12 +45,13 @@ def shown(call: Call, row: Event) -> dict[str, PhpValue]:
 
 
 def dates_shown(call: Call, row: Event, opens: datetime, closes: datetime) -> dict[str, PhpValue]:
-    """Return start and end in culture format and in the English one."""
+    """Return start and end in culture format and in English."""
     culture, all_day = call.tables.culture, row.stored.skip_time
     write = culture_day if all_day else culture_moment
     return {
         "DATE_FROM": write(opens, culture),
         "DATE_TO": write(closes, culture),
+        # Always English, whatever the culture: what a client should read (trap 12).
         "DATE_FROM_FORMATTED": formatted(opens, all_day=all_day),
         "DATE_TO_FORMATTED": formatted(closes, all_day=all_day),
     }
@@ -67,6 +68,7 @@ def _times_shown(call: Call, row: Event) -> dict[str, PhpValue]:
     def user_offset(wall: datetime, own: int | None) -> int:
         if stored.skip_time:
             return 0
+        # The wall clock is read in the server zone, so near a change of clocks this is off by an hour (PORTAL.md 4.6).
         return (own or 0) - offset_s(call.caller_zone, wall_to_unix(wall, server_zone))
 
     return {
@@ -75,6 +77,7 @@ def _times_shown(call: Call, row: Event) -> dict[str, PhpValue]:
         "TZ_TO": stored.tz_to,
         "TZ_OFFSET_FROM": str(stored.tz_offset_from or 0),
         "TZ_OFFSET_TO": str(stored.tz_offset_to or 0),
+        # Not UTC unless the server is; of a series the end of the series, not of the event (trap 11).
         "DATE_FROM_TS_UTC": str(stored.from_ts),
         "DATE_TO_TS_UTC": str(stored.to_ts),
         "DT_SKIP_TIME": "Y" if stored.skip_time else "N",

@@ -1,4 +1,4 @@
-"""How the portal cleans an event's fields before it keeps them (PORTAL.md 4.2, table)."""
+"""How the portal cleans an event's fields before it stores them (PORTAL.md 4.2, table)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ _MINUTES = {"min": 1, "hour": 60, "day": 1440}
 
 
 def cut_name(name: str) -> str:
-    """Return what a column of 255 characters keeps."""
+    """Return what a column of 255 characters stores of a name (trap 27)."""
     return name[:NAME_LENGTH]
 
 
 def color_of(value: PhpValue) -> str:
-    """Return the colour kept: non-word characters removed, cut to six, green when fewer are left."""
+    """Return the colour to store: word characters only, cut to six; green if fewer are left.
+
+    Nothing checks that it is a hex number, and an empty text is green too (trap 25).
+    """
     word = re.sub(r"\W", "", trim(value), flags=re.ASCII)[:6]
     return f"#{word}" if len(word) == 6 else DEFAULT_COLOR
 
@@ -46,7 +49,7 @@ def importance_of(value: PhpValue) -> str:
 
 
 def remind_of(value: PhpValue) -> tuple[Reminder, ...]:
-    """Return the reminders kept, sorted; unknown types are dropped."""
+    """Return the reminders to store, sorted; unknown types are dropped."""
     kept = [reminder for item in as_list(value) if (reminder := _reminder(item)) is not None]
     return tuple(sorted(kept, key=_reminder_order))
 
@@ -88,7 +91,8 @@ def flags_of(value: PhpValue) -> MeetingFlags:
 
 
 def new_dav_id(tables: Tables, now: float, start: datetime, zone_name: str | None, owner: int) -> str:
-    """Return the generated DAV id: equal for one owner and one start within one second (PORTAL.md 4.2)."""
+    """Return the generated DAV id: equal for one owner and one start within one second (trap 36)."""
+    # The portal hashes the second and the owner, nothing else: hence the same id twice.
     digest = md5(f"{int(now)}|{owner}".encode(), usedforsecurity=False).hexdigest()
     at = wall_to_unix(start, zone_name or tables.server_zone)
     return f"{utc_text(at)}-{digest}@{tables.host}"

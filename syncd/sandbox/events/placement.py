@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def usual_section(tables: Tables, calendar: CalendarId, creator: int, now: float) -> Section:
-    """Return the section of a calendar last used, else its first, else an auto-created one."""
+    """Return the section of a calendar last used, else its first, else a new one."""
     found = tables.last_section(calendar)
     if found is None:
         found = next(iter(tables.sections_of(calendar)), None)

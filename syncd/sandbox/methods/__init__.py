@@ -1,4 +1,4 @@
-"""The table of REST methods; a further module of methods joins by one line here."""
+"""The table of REST methods. A new module of methods is added to `_MODULES`."""
 
 from __future__ import annotations
 

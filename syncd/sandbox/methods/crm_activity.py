@@ -1,4 +1,7 @@
-"""crm.activity.add, get, list, update and delete (PORTAL.md 6.1 to 6.5)."""
+"""crm.activity.add, get, list, update and delete (PORTAL.md 6.1 to 6.5).
+
+The checks of `new_activity` come in the portal's order, since only the first refusal reaches the caller.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def add(call: Call) -> PhpValue:
 
 
 def update(call: Call) -> PhpValue:
-    """Change what is given; what an update may not change is ignored."""
+    """Change the fields that are sent; those that an update cannot change are ignored."""
     activity = _activity(call)
     fields = fields_of(call)
     check_bindings(call, activity.bindings)
@@ -105,7 +108,7 @@ def fields_of(call: Call) -> dict[str, PhpValue]:
 
 
 def new_activity(call: Call, fields: Mapping[str, PhpValue]) -> Activity:
-    """Return the activity that valid fields describe; raise the first of the portal's refusals otherwise."""
+    """Return the activity that the fields describe; raise the first of the portal's refusals if they are not valid."""
     subject = trim(fields.get("SUBJECT"))
     if not subject:
         raise Refusal("", "The field SUBJECT is not defined or empty.")
@@ -144,7 +147,7 @@ def new_activity(call: Call, fields: Mapping[str, PhpValue]) -> Activity:
 
 
 def apply(call: Call, activity: Activity, fields: Mapping[str, PhpValue]) -> None:
-    """Put the fields that may change into an activity; unknown names are dropped silently."""
+    """Put the fields that may change into an activity; unknown names are dropped without an error (trap 37)."""
     if "SUBJECT" in fields:
         activity.subject = trim(fields["SUBJECT"])[:512]
         if not activity.subject:
@@ -242,7 +245,7 @@ def _apply_notify(activity: Activity, fields: Mapping[str, PhpValue]) -> None:
 
 
 def _apply_times(call: Call, activity: Activity, fields: Mapping[str, PhpValue]) -> None:
-    """Keep the dates that can be read; one alone stands for both, and the deadline follows the start."""
+    """Store the dates that can be read; one alone stands for both, and DEADLINE is always derived (6.1)."""
     start, end = read_moment(call, fields.get("START_TIME")), read_moment(call, fields.get("END_TIME"))
     if start is not None or end is not None:
         activity.start = start if start is not None else activity.start if activity.start is not None else end

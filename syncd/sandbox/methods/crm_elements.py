@@ -59,7 +59,7 @@ def find_by_comm(call: Call) -> PhpValue:
 
 
 def _matches(call: Call, kind: str, value: str, types: list[int]) -> dict[int, set[int]]:
-    """Return what one value finds; with 20 objects found, the types not yet looked at stay hidden."""
+    """Return the elements of one value; once 20 are found, the remaining types are not searched (PORTAL.md 6.8)."""
     sought = _normal(kind, value)
     hits: dict[int, set[int]] = {}
     if not sought:
@@ -75,7 +75,7 @@ def _matches(call: Call, kind: str, value: str, types: list[int]) -> dict[int, s
 
 
 def _normal(kind: str, value: str) -> str:
-    """Return a value as the duplicate index keeps it: digits with the country's code, or a lower-case address."""
+    """Return a value as the duplicate index has it: digits with a country code, or a lower-case address."""
     if kind == "EMAIL":
         return value.strip().lower()
     digits = _NOT_A_DIGIT.sub("", value)

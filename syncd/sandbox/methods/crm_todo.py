@@ -1,4 +1,4 @@
-"""crm.activity.todo.add and update: no origin, a deadline only, blanks for what is omitted (PORTAL.md 6.7)."""
+"""crm.activity.todo.add and update: a deadline only, and no fields for an origin (PORTAL.md 6.7)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add(call: Call) -> PhpValue:
 
 
 def update(call: Call) -> PhpValue:
-    """Change a to-do: title and description omitted become blank, pings omitted become none."""
+    """Change a to-do; a title, description or pings that are omitted are lost (PORTAL.md 6.7, trap 40)."""
     if is_empty(call.params.get("id")):
         raise _missing("id")
     owner, deadline = _checked(call)
@@ -87,7 +87,7 @@ def _apply(call: Call, activity: Activity, deadline: float) -> None:
 
 
 def _tell(call: Call, activity: Activity) -> None:
-    """A responsible person who is not the caller gets a notice."""
+    """Send a notice to a responsible person who is not the caller."""
     if activity.responsible != call.caller.id:
         call.tables.notices.append(
             Notice(at=call.now, to=activity.responsible, kind="invite", event_id=activity.id, name=activity.subject)

@@ -86,14 +86,14 @@ def _wants_section(call: Call) -> bool:
 
 
 def _host(call: Call, *, is_meeting: bool) -> User:
-    """Return as whom rights are checked: the host named, where the portal honours it, else the caller."""
+    """Return the user whose rights are checked: the host, if the portal uses `host` at all, else the caller."""
     if is_meeting and call.settings.host_on_add and call.has("host"):
         return call.tables.users.get(call.number("host"), call.caller)
     return call.caller
 
 
 def _chosen_section(call: Call, calendar: CalendarId, host: User) -> Section:
-    """Return the section of a call that names none; refuse calendars that do not exist or are not the host's."""
+    """Return the section for a call that names none; refuse a calendar that does not exist or is not the host's."""
     tables, (cal_type, owner) = call.tables, calendar
     exists = {"user": owner in tables.users, "group": owner in tables.groups}.get(cal_type, cal_type in tables.types)
     if not exists or cal_type == "location":
@@ -119,6 +119,7 @@ def _new_row(call: Call, section: Section, stored: Stored, links: tuple[str, ...
     return Event(
         id=event_id,
         parent_id=event_id,
+        # Type and owner are finally the section's, whatever the call said (PORTAL.md 4.2, section).
         cal_type=section.cal_type,
         owner_id=section.owner_id,
         section_id=section.id,

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def delete(call: Call) -> PhpValue:
-    """Mark an event deleted with all that hangs on it; a detached instance takes its whole series along."""
+    """Delete an event with its copies and instances; a detached instance deletes its whole series (trap 21)."""
     if is_empty(call.params.get("id")):
         raise call.refuse("NO_ID")
     row = call.tables.event(call.number("id"))
     if row is None:
-        raise call.refuse("DEL_FAIL")
+        raise call.refuse("DEL_FAIL")  # the same error as for a missing right (trap 23)
     if row.is_copy:
         parent = call.tables.event(row.parent_id)
         if parent is None or not _may_delete(call, parent):
@@ -44,11 +44,11 @@ def _may_delete(call: Call, row: Event) -> bool:
 
 
 def _decline(call: Call, copy: Event) -> PhpValue:
-    """Decline an invitation: all that deleting a copy does without a right to the organiser's event."""
+    """Decline an invitation, which is what deleting one's copy does without the right to delete the event."""
     if copy.calendar != ("user", call.caller.id):
         raise call.refuse("DEL_FAIL")
     copy.meeting_status = DECLINED
-    if copy.flags.notify:
+    if copy.flags.notify:  # the flag is about notices to the host only (PORTAL.md 4.10)
         notify(call, copy.host, "answer", copy)
     return True
 

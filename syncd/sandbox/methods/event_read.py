@@ -26,7 +26,7 @@ NEAREST_LIMIT = 75
 
 
 def get_by_id(call: Call) -> PhpValue:
-    """Return one event, a series unexpanded; null when it is missing, deleted or invisible."""
+    """Return one event, a series not expanded; null if it is missing, deleted or not visible."""
     _refuse_extranet(call)
     if is_empty(call.params.get("id")):
         raise call.missing("id")
@@ -37,7 +37,7 @@ def get_by_id(call: Call) -> PhpValue:
 
 
 def get(call: Call) -> PhpValue:
-    """Return every event of a calendar in a window, series expanded; no limit, no paging, no order."""
+    """Return all events of a calendar in a window, series expanded; no limit, no pages, no order (trap 14)."""
     _refuse_extranet(call)
     if is_empty(call.params.get("type")):
         raise call.missing("type")
@@ -62,7 +62,7 @@ def _is_visible(call: Call, row: Event) -> bool:
 
 
 def _window(call: Call) -> tuple[datetime, datetime]:
-    """Return the window in server time: both ends missing means 30 days back and 90 ahead."""
+    """Return the window in server time; without both ends, 30 days back and 90 ahead (PORTAL.md 4.8)."""
     opens, closes = _moment(call, "from"), _moment(call, "to")
     if opens is None and closes is None:
         today = datetime.combine(unix_to_wall(call.now, call.tables.server_zone).date(), time())
@@ -96,7 +96,7 @@ def _rows(call: Call, calendar: CalendarId, wanted: frozenset[int] | None) -> It
 
 
 def _expanded(call: Call, row: Event, opens: datetime, closes: datetime) -> Iterator[PhpValue]:
-    """Show a row for a window: once, or once per occurrence, always under the same ID."""
+    """Yield a row once, or once for each occurrence in a window, always under the same ID (trap 13)."""
     exact = call.settings.exact_expansion
     spans = occurrences(row.stored, opens, closes, call.tables.server_zone, exact=exact)
     if not spans:
@@ -114,7 +114,7 @@ def _expanded(call: Call, row: Event, opens: datetime, closes: datetime) -> Iter
 
 
 def nearest(call: Call) -> PhpValue:
-    """Return the caller's, or a calendar's, coming events in the caller's zone; declined ones are skipped."""
+    """Return coming events of the caller or of a calendar in the caller's zone, without declined ones (4.9)."""
     _refuse_extranet(call)
     for_caller = truthy(call.params.get("forCurrentUser", True))
     given = call.has("type") and call.has("ownerId")

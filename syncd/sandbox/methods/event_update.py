@@ -1,4 +1,4 @@
-"""calendar.event.update: what becomes of fields given and omitted (PORTAL.md 4.3), and the editing modes (4.7)."""
+"""calendar.event.update: what happens to fields that are sent and omitted (PORTAL.md 4.3), and editing modes (4.7)."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _mode(call: Call) -> tuple[str, date | None]:
 
 
 def _acting(call: Call) -> User:
-    """Return as whom rights are checked: the host named in an update of a meeting, else the caller."""
+    """Return the user whose rights are checked: the host named in an update of a meeting, else the caller."""
     if call.params.get("is_meeting") == "Y" and call.has("host"):
         return call.tables.users.get(call.number("host"), call.caller)
     return call.caller
@@ -150,7 +150,7 @@ def _touch(call: Call, row: Event) -> None:
 def _save(
     call: Call, row: Event, dates: Dates, section: Section | None, links: tuple[str, ...] | None, *, whole_series: bool
 ) -> None:
-    """Save a row in place, tell the attendees, and with `whole_series` carry the change on to detached instances."""
+    """Save a row in place and update its copies; with `whole_series` change its detached instances, too."""
     before, old_name, old_location, old_attendees = seen(row), row.name, row.location, row.attendees
     old_from, old_to = row.stored.date_from, row.stored.date_to
     _apply(call, row, dates, section, links)
@@ -170,7 +170,7 @@ def _save(
 
 
 def _apply(call: Call, row: Event, dates: Dates, section: Section | None, links: tuple[str, ...] | None) -> None:
-    """Put what the call gives into a row; what it omits is kept, reset or lost as the table of 4.3 says."""
+    """Put what the call sends into a row; what it omits is kept, reset or lost (PORTAL.md 4.3, table)."""
     params = call.params
     if call.has("name"):
         row.name = cut_name(trim(params["name"])) or text(call.tables.language, "NEW_EVENT")
@@ -191,6 +191,7 @@ def _apply(call: Call, row: Event, dates: Dates, section: Section | None, links:
     if links is not None:
         row.crm = links
     _apply_meeting(call, row)
+    # A meeting in another person's calendar keeps its section, whatever the call names (PORTAL.md 4.3).
     in_foreign_calendar = row.is_meeting and row.cal_type == "user" and row.owner_id != call.caller.id
     if section is not None and not row.is_copy and not in_foreign_calendar:
         call.tables.move(row, section)
@@ -204,11 +205,12 @@ def _apply_meeting(call: Call, row: Event) -> None:
     if call.params["is_meeting"] != "Y":
         row.is_meeting, row.attendees, row.flags = False, (), MeetingFlags()
         return
-    row.host = _acting(call).id
+    row.host = _acting(call).id  # the caller becomes host if none is sent (trap 6)
     row.flags = flags_of(call.params.get("meeting"))
     alone = row.owner_id or call.caller.id
     if call.has("attendees"):
         row.attendees = attendees_of(call, alone)
+    # Without `attendees` everybody is removed, except if `current_date_from` is sent, whatever its value (trap 5).
     elif not (row.is_meeting and call.has("current_date_from")):
         row.attendees = tuple(dict.fromkeys((alone, row.host))) if row.is_meeting else (alone,)
     if row.cal_type == "user" and row.owner_id not in row.attendees:
@@ -217,7 +219,10 @@ def _apply_meeting(call: Call, row: Event) -> None:
 
 
 def _restored(call: Call, old: Stored, dates: Dates) -> Stored:
-    """Return the dates and the rule to keep: given ones, else the old wall clock in the caller's zone."""
+    """Return the dates and the rule to store: those sent, else the old wall clocks, in the zones of this call.
+
+    Without `skip_time` the event becomes timed (trap 3); without `timezone_*` it moves to the caller's zone (trap 4).
+    """
     date_from, date_to, all_day = _merged(call, old, dates)
     rule = sent_rule(call.params.get("rrule")) if call.has("rrule") else kept_rule(call, old)
     stored = store(
@@ -231,7 +236,7 @@ def _restored(call: Call, old: Stored, dates: Dates) -> Stored:
         server_zone=call.tables.server_zone,
         now=call.now,
     )
-    if all_day and not old.skip_time:  # the old zones stay in the row (PORTAL.md 4.6, last line)
+    if all_day and not old.skip_time:  # the portal leaves the old zones in the row (PORTAL.md 4.6, last line)
         return replace(stored, tz_from=old.tz_from, tz_to=old.tz_to)
     return stored
 
@@ -249,7 +254,7 @@ def _merged(call: Call, old: Stored, dates: Dates) -> tuple[datetime, datetime, 
 
 
 def _with_days_kept(call: Call, stored: Stored, first: date, last: date) -> Stored:
-    """Return the row on its old days, with the new times of day: what mode `all` does (trap 20)."""
+    """Return the dates on their old days with the new times of day, as mode `all` stores them (trap 20)."""
     opens = datetime.combine(first, stored.date_from.time())
     closes = datetime.combine(last, stored.date_to.time())
     return stored_again(call, stored, opens, closes, kept_rule(call, stored), stored.exdates)
@@ -258,7 +263,7 @@ def _with_days_kept(call: Call, stored: Stored, first: date, last: date) -> Stor
 def _cascade(
     call: Call, row: Event, instance: Event, old_name: str, old_location: str, old_attendees: tuple[int, ...]
 ) -> None:
-    """Carry a change of the whole series on to a detached instance; its own name, place and guests stay its own."""
+    """Apply a change of the series to a detached instance; a name, place or attendees of its own stay."""
     if instance.name == old_name:
         instance.name = row.name
     if instance.location == old_location:

@@ -1,4 +1,4 @@
-"""im.notify and its kin, im.message.add: what people are told in the portal (PORTAL.md 10)."""
+"""im.notify, im.notify.personal.add, im.notify.system.add and im.message.add (PORTAL.md 10)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def notify_personal(call: Call) -> PhpValue:
 
 
 def notify_system(call: Call) -> PhpValue:
-    """Send a notice in nobody's name."""
+    """Send a notice without a sender."""
     return _notify(call, call.upper_params(), system=True)
 
 
@@ -40,12 +40,12 @@ def _notify(call: Call, params: dict[str, PhpValue], *, system: bool) -> PhpValu
     if not text:
         raise Refusal("MESSAGE_EMPTY", "Message can't be empty")
     if _recipient(call, user_id) is None:
-        return False
+        return False  # with HTTP 200 and no error: the client has to look (PORTAL.md 10.1, trap 43)
     return _file(call, to=str(user_id), sender=_SYSTEM if system else call.caller.id, text=text, notice=True)
 
 
 def add_message(call: Call) -> PhpValue:
-    """Send a message in the caller's name to a person, or to a chat that the caller is in."""
+    """Send a message in the caller's name to a user, or to a chat of which the caller is a member."""
     params = call.upper_params()
     text = _text(params)
     if not text:

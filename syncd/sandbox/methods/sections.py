@@ -13,7 +13,7 @@ from syncd.sandbox.tables.database import TASKS, Section, Task
 
 CALENDAR_SCOPES = frozenset({"calendar"})
 
-#: The portal tells tasks by number; the numbers differ between portals, 19 is the documented sample's full access.
+#: The portal shows tasks as numbers; the numbers differ between portals, 19 is the documented sample's full access.
 TASK_IDS = MappingProxyType({task: number for number, task in enumerate(TASKS, start=14)})
 _TASKS_BY_NAME = MappingProxyType(
     {f"calendar_{task}": task for task in TASKS} | {str(number): task for task, number in TASK_IDS.items()}
@@ -86,7 +86,7 @@ def _shown(call: Call, section: Section) -> PhpValue:
 
 
 def add(call: Call) -> PhpValue:
-    """Create a section; the caller's right is checked as if the calendar were the caller's own."""
+    """Create a section; rights are checked as if the caller owned it, so it may be another user's (PORTAL.md 5)."""
     cal_type = required_type(call)
     owner = section_owner(call, cal_type)
     name = call.params.get("name")
@@ -114,7 +114,7 @@ def add(call: Call) -> PhpValue:
 
 
 def update(call: Call) -> PhpValue:
-    """Change a section; empty name and description are ignored, type and owner are overwritten with the given ones."""
+    """Change a section; an empty name or description is ignored, type and owner are overwritten (PORTAL.md 5)."""
     section = _existing(call)
     section.name = _text(call, "name") or section.name
     section.description = _text(call, "description") or section.description
@@ -130,7 +130,7 @@ def update(call: Call) -> PhpValue:
 
 
 def delete(call: Call) -> PhpValue:
-    """Remove a section with all its events and their attendees' copies; nobody is told."""
+    """Remove a section with all its events and their attendees' copies, without notices (PORTAL.md 5)."""
     section = _existing(call)
     for row in tuple(call.tables.events_in(section.id)):
         call.tables.erase(row)
@@ -139,7 +139,7 @@ def delete(call: Call) -> PhpValue:
 
 
 def _existing(call: Call) -> Section:
-    """Return the section named by `id`, or raise: no id, no type, unknown or no right."""
+    """Return the section `id`; raise if the id or the type is missing, it is unknown, or the caller has no right."""
     if is_empty(call.params.get("id")):
         raise call.refuse("SECTION_NO_ID")
     required_type(call)

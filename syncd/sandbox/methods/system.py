@@ -1,4 +1,4 @@
-"""server.time, methods, method.get, scope and profile: what a caller may ask about the portal and itself."""
+"""server.time, methods, method.get, scope and profile: questions about the portal and about the caller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def system_methods(others: Mapping[str, Method]) -> Mapping[str, Method]:
-    """Return the methods that need no scope; `others` are the portal's methods they tell of."""
+    """Return the methods that need no scope; `others` are the portal's other methods, which some of these list."""
 
     def scopes() -> frozenset[str]:
         return frozenset[str]().union(*(method.scopes for method in others.values()))
@@ -48,7 +48,7 @@ def system_methods(others: Mapping[str, Method]) -> Mapping[str, Method]:
 
 
 def server_time(call: Call) -> PhpValue:
-    """Return the server's time in its own zone: the cheap way to learn its offset."""
+    """Return the server's time with its offset (PORTAL.md 1.2)."""
     return datetime.fromtimestamp(int(call.now), zone(call.tables.server_zone)).isoformat()
 
 

@@ -1,4 +1,4 @@
-"""user.get, user.search, user.current and department.get (PORTAL.md 7)."""
+"""user.get, user.search, user.current, sonet_group.get and department.get (PORTAL.md 7)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FIELDS: MappingProxyType[str, Callable[[User], PhpValue]] = MappingProxyType(
 
 
 def _visible_fields(scopes: frozenset[str]) -> tuple[str, ...]:
-    """Return the fields the granted scopes show and filter by; `user_brief` alone has no e-mail, XML_ID or zone."""
+    """Return the fields that the scopes show and filter by; `user_brief` alone has no e-mail, XML_ID or zone."""
     return (*_BRIEF, *_MORE) if scopes & {"user", "user_basic"} else _BRIEF
 
 
@@ -51,7 +51,7 @@ def _filter_of(call: Call) -> dict[str, PhpValue]:
 
 
 def _matches(user: User, key: str, wanted: PhpValue, fields: tuple[str, ...]) -> bool:
-    """Apply one filter key; a field outside the granted scopes does not count, without a word."""
+    """Return True if a user passes one filter key; a field outside the granted scopes lets everybody pass."""
     name = key.lstrip("=%@!><")
     if name not in fields or name == "IS_ONLINE":
         return True
@@ -93,7 +93,7 @@ def _ordered(call: Call, users: list[User]) -> list[User]:
 
 
 def get(call: Call) -> PhpValue:
-    """List users, dismissed ones included; filter keys that the scope does not show are dropped silently."""
+    """List users, dismissed ones included; unknown filter keys give the full list, not an error (PORTAL.md 7)."""
     fields = _visible_fields(call.webhook.scopes)
     wanted = {key: value for key, value in _filter_of(call).items() if key not in ("SORT", "ORDER", "START")}
     users = [
@@ -105,7 +105,7 @@ def get(call: Call) -> PhpValue:
 
 
 def search(call: Call) -> PhpValue:
-    """Find active users by prefixes of words in FIND, or of NAME and LAST_NAME: fuzzy, so more may come than meant."""
+    """Find active users by prefixes of words in FIND, or of NAME and LAST_NAME; not an exact match (PORTAL.md 7)."""
     fields = _visible_fields(call.webhook.scopes)
     wanted = _filter_of(call)
     find = wanted.get("FIND")
@@ -153,7 +153,7 @@ def _texts(value: PhpValue) -> list[str]:
 
 
 def groups(call: Call) -> PhpValue:
-    """List groups: administrators see all, others their own; unknown filter keys are dropped silently."""
+    """List groups: administrators see all, others their own; unknown filter keys are dropped."""
     params = call.upper_params()
     wanted = {key.upper(): value for key, value in as_map(params.get("FILTER")).items()}
     found = [

@@ -1,6 +1,6 @@
-"""What the sandbox's calendar page shows, as plain values: the world fills them in, page.py turns them into HTML.
+"""What the calendar page shows, as plain values: from_tables.py fills them, pages.py and month.py turn them into HTML.
 
-Texts are as the callers of the portal sent them and not to be trusted; only page.py may put them on a page.
+Texts are as callers of the portal sent them and must not be trusted; escaping is the work of syncd/html.py.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class EntryView:
 
     @property
     def last_day(self) -> date:
-        """The last day it is shown on; a night shift, shorter than a day, belongs to the day it begins."""
+        """The last day it is shown on; what is shorter than a day, such as a night shift, stays on its first day."""
         if not self.all_day and self.closes - self.opens < timedelta(days=1):
             return self.first_day
         last = self.closes.date()

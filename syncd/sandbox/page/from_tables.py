@@ -1,4 +1,7 @@
-"""Fills the calendar page's views from a world; reads, never writes, and survives what the portal itself does not."""
+"""Fills the values of the calendar page from the tables; never writes.
+
+A row on which the portal itself would crash must not break the page: here a person looks for what went wrong.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ def index_view(
 
 
 def _budget_name(key: str) -> str:
-    """Return a budget's method, marked where it belongs to single calls of one webhook."""
+    """Return a budget's method, marked if it counts single calls of one webhook and not batched ones."""
     _, entity, method = key.split("|", 2)
     return f"{method} (1:1)" if entity else method
 
@@ -120,7 +123,7 @@ def month_view(
 def _spans(
     tables: Tables, row: Event, opens: datetime, closes: datetime, *, exact: bool
 ) -> tuple[tuple[datetime, datetime], ...]:
-    """Return what the portal shows of a row in a window; a series it cannot read shows its first date."""
+    """Return what the portal shows of a row in a window; of a series it cannot read (trap 17), the first date."""
     zone_name, stored = tables.server_zone, row.stored
     padded = opens - timedelta(days=1), closes + timedelta(days=1)
     if not selected(stored, *padded, zone_name):
@@ -153,7 +156,7 @@ def _entry(tables: Tables, row: Event, first: datetime, last: datetime) -> Entry
 
 
 def event_view(tables: Tables, event_id: int) -> EventView | None:
-    """Return one event, or None when there is none with this id."""
+    """Return one event, None if there is none with this id."""
     row = tables.event(event_id)
     if row is None:
         return None

@@ -81,7 +81,7 @@ def _kind(view: MonthView, lang: Lang) -> str:
 
 
 def _steps(view: MonthView, lang: Lang) -> Markup:
-    """The links to the months before and after, and to today's."""
+    """Return the links to the months before and after and to the current one."""
     number = view.year * 12 + view.month - 1
     today = view.today.year * 12 + view.today.month - 1
 
@@ -153,7 +153,7 @@ def _cell(view: MonthView, day: date, at: int, lines: Sequence[EntryView | None]
 
 
 def _chip(entry: EntryView, day: date, at: int, lang: Lang) -> Markup:
-    """One line of a day; of a longer entry only the first day of a week says what it is."""
+    """Return one line of a day; an entry of several days has its title on its first day of a week only."""
     opens_here, closes_here = day == entry.first_day, day == entry.last_day
     clock = "" if entry.all_day or not opens_here else f"{entry.opens:%H:%M}"
     named = opens_here or at == 0
@@ -177,12 +177,12 @@ def _chip(entry: EntryView, day: date, at: int, lang: Lang) -> Markup:
 
 
 def _elsewhere(entry: EntryView) -> str:
-    """Return the place whose clock an entry goes by where it is not the portal's, shortly."""
+    """Return the city of an entry's zone if it is not the portal's, else nothing."""
     return f" {entry.zone.rpartition('/')[2].replace('_', ' ')}" if entry.zone else ""
 
 
 def _agenda(view: MonthView, weeks: Sequence[Sequence[date]], lang: Lang) -> Markup:
-    """Each day of the grid with its entries; days outside the month only open from the grid."""
+    """Return the days of the grid with their entries as a list; days outside the month open only from the grid."""
     days = [day for week in weeks for day in week]
     filed = {day: list[EntryView]() for day in days}
     for week in weeks:

@@ -1,4 +1,4 @@
-"""The sandbox's pages: pure functions from a view to HTML that needs no script and loads nothing but /style.css.
+"""The sandbox's pages: pure functions from a view to HTML without scripts, which loads /style.css and nothing else.
 
 Addresses: `/`, `/calendar/TYPE/OWNER/YYYY-MM`, `/event/ID`, each with `?lang=en|ru`. Everything shown is escaped.
 """
@@ -169,7 +169,7 @@ def _traffic(traffic: TrafficView, lang: Lang) -> Markup:
 
 
 def _facts(view: EventView, lang: Lang) -> Markup:
-    """The details that are there, as a list of terms."""
+    """Return the details that an event has, as a list of terms."""
     entry = view.entry
     section = join(dot(entry.color), tag("bdi", entry.section)) if entry.section else None
     people = [

@@ -52,7 +52,7 @@ def frame(title: str, main: Markup, *, lang: Lang, path: str, crumbs: Markup) ->
 
 
 def crumbs(portal: str, lang: Lang, *trail: Markup) -> Markup:
-    """Return the way back to the first page."""
+    """Return the links that lead back to the first page."""
     home = tag("a", tag("b", word(lang, "sandbox")), " ", tag("span", portal), class_="home", href=index_path(lang))
     separated = [join(tag("span", "/", class_="slash", aria_hidden="true"), step) for step in trail]
     return tag("nav", home, *separated, class_="crumbs", aria_label=word(lang, "sandbox"))
@@ -84,7 +84,7 @@ def _with_lang(path: str, lang: Lang) -> str:
 
 
 def color_or_neutral(color: str) -> str:
-    """Return a colour that is safe to show: what is no hex colour becomes a neutral grey."""
+    """Return a colour if it is a hex colour, else a neutral grey; the portal does not check colours (4.2)."""
     return color if _COLOR.match(color) else NEUTRAL_COLOR
 
 

@@ -175,7 +175,7 @@ _MONTHS_OF = (
 
 
 def word(lang: Lang, key: str, *values: str | int) -> str:
-    """Return a word or sentence of the page; an unknown key (a value the portal let through) stands for itself."""
+    """Return a text of the page; an unknown key, which may be a value of an event, is returned as it is."""
     return _WORDS[lang].get(key, key).format(*values) if key in _WORDS[lang] else key
 
 

@@ -62,7 +62,7 @@ def _substituted(value: PhpValue, macro: re.Pattern[str], maps: Mapping[str, Php
 
 
 def _substituted_text(text: str, macro: re.Pattern[str], maps: Mapping[str, PhpValue]) -> PhpValue:
-    """Tokens are found once in the text as it came; each then replaces all that is left of it."""
+    """Replace each token, found in the text as it was sent, wherever it still occurs."""
     replaced = text
     for found in macro.finditer(text):
         keys = _MACRO_KEY.findall(found[2])
@@ -70,7 +70,7 @@ def _substituted_text(text: str, macro: re.Pattern[str], maps: Mapping[str, PhpV
             continue
         reached = _walk(maps.get(found[1]), keys)
         if found[0] == text:
-            return reached
+            return reached  # an array, too: a path that leads nowhere gives all earlier results (trap 29)
         if isinstance(reached, str | int | float) and not isinstance(reached, bool):
             replaced = replaced.replace(found[0], reached if isinstance(reached, str) else number_text(reached))
     return replaced
@@ -106,7 +106,7 @@ def _text(raw: bytes) -> str:
 
 
 def _key_text(raw: bytes) -> str:
-    """A key that is no UTF-8 comes out empty in the vectors; a value becomes U+FFFD (PORTAL.md 1.2)."""
+    """Return a key; one that is not UTF-8 comes out empty in the vectors, where a value becomes U+FFFD."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -161,6 +161,7 @@ class _Array:
 
 def _parse(query: bytes) -> dict[str, PhpValue]:
     top = _Array()
+    # max_input_vars: PHP drops the rest with a warning that no caller sees (PORTAL.md 2.2, trap 30).
     variables = [part for part in query.split(b"&") if part][:MAX_INPUT_VARS]
     for variable in variables:
         name, _, value = variable.partition(b"=")
@@ -187,7 +188,7 @@ def _register(top: _Array, raw_name: bytes, value: bytes) -> None:
         return
     keys = _bracketed(rest)
     if len(keys) > MAX_NESTING:
-        top.drop(head)
+        top.drop(head)  # and with it what was filed under this name before
         return
     last: bytes | None = key
     for following in keys:
@@ -223,7 +224,7 @@ def split_url(url: bytes) -> tuple[bytes, bytes]:
     rest = _after_authority(url)
     if rest is None:
         return b"", b""
-    rest = rest.partition(b"#")[0]
+    rest = rest.partition(b"#")[0]  # a fragment: what follows a raw `#` is lost (PORTAL.md 2.2, trap 30)
     path, _, query = rest.partition(b"?")
     return path, query
 

@@ -1,7 +1,6 @@
-"""How the portal's PHP reads text: query strings, batch commands, truthiness, numbers, array shapes, result macros.
+"""PHP values: truthiness, numbers, arrays, and what becomes of them in JSON.
 
-Works on bytes where PHP does; values that are no UTF-8 come out with U+FFFD, as they do in the portal's JSON (PORTAL.md
-1.2). Must never be more lenient or more strict than PHP 8.2: the vectors in tests/vectors/batch.json decide.
+Must be neither more lenient nor more strict than PHP 8.2: the vectors in tests/vectors/batch.json decide.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _LEADING_NUMBER = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(\.[0-9]*)?|\.[0-9]+
 
 
 class PortalCrash(Exception):  # noqa: N818 - the contract's name; it stands for a PHP Error, which is no PHP Exception
-    """A PHP `Error` nobody catches: HTTP 500 without the JSON envelope, and the end of a batch (PORTAL.md 1.3)."""
+    """A PHP `Error`, which the portal does not catch: HTTP 500 without JSON, and the end of a batch (PORTAL.md 1.3)."""
 
 
 def is_empty(value: PhpValue) -> bool:
@@ -30,7 +29,7 @@ def is_empty(value: PhpValue) -> bool:
 
 
 def truthy(value: PhpValue) -> bool:
-    """Tell what PHP's `(bool)` makes of a value; `"false"` and `"0.0"` are true (PORTAL.md 2.1)."""
+    """Return PHP's `(bool)` of a value; `"false"` and `"0.0"` are true (PORTAL.md 2.1)."""
     return not is_empty(value)
 
 
@@ -51,6 +50,8 @@ def to_int(value: PhpValue) -> int:
 
 def as_php_array(items: Mapping[str, PhpValue] | Mapping[int, PhpValue] | Mapping[int | str, PhpValue]) -> PhpValue:
     """Give a PHP map the shape that the portal's JSON has: keys 0..n-1 in order are a list, else an object (1.2)."""
+    # PHP has one array type, and its JSON encoder looks at the keys: numeric keys of a batch change the shape of the
+    # answer with every failed command, and an empty map is a list (PORTAL.md 1.2, trap 31).
     keys = [array_key(key) if isinstance(key, str) else key for key in items]
     if keys == list(range(len(keys))):
         return list(items.values())

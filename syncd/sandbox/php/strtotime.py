@@ -1,7 +1,7 @@
-"""The part of PHP's strtotime that callers of the calendar meet, and how the portal reads a date with it.
+"""The part of PHP's strtotime that callers of the calendar meet (PORTAL.md 4.1).
 
-Accepts what PHP accepts of these kinds (overflowing days included); anything else is a failure, never an exception.
-Reads no clock: `now` is an argument.
+Accepts what PHP accepts of these kinds, overflowing days included. Anything else is None, never an exception. Reads no
+clock: `now` is an argument.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _HAS_ZONE = re.compile(r"(?:z|[+-]\d{2}:?\d{2})$|[a-z_]+/[a-z_]+", re.IGNORECASE
 
 
 def has_zone(value: str) -> bool:
-    """Say whether the portal takes a date for one with a zone: `20-03-2025` ends in `-2025`, so it does."""
+    """Return True if the portal takes a date to have a zone; `20-03-2025` ends in `-2025`, so it counts (4.1)."""
     return _HAS_ZONE.search(value.strip()) is not None
 
 
@@ -78,18 +78,19 @@ class _Reading:
 def strtotime(text: str, server_zone: str, now: float) -> int | None:
     """Return the unix time PHP's strtotime gives in the server zone, or None where it gives false.
 
-    Years outside 1900..4000, which PHP takes, are None too: nothing can be shown or shifted out there.
+    Years outside 1900..4000 are None too. PHP takes them, but Python cannot shift a date near its own limits.
     """
     at = _read(text.strip(), server_zone, now)
     return at if at is not None and is_showable(at) else None
 
 
 def is_showable(at: int) -> bool:
-    """Say whether a unix time lies in the years the simulated portal can work with."""
+    """Return True if a unix time lies in the years that the simulated portal can show and shift."""
     return EARLIEST <= at < LATEST
 
 
 def _read(text: str, server_zone: str, now: float) -> int | None:
+    # A bare number is not a date: `1718000000` fails, only `@1718000000` is unix time (PORTAL.md 4.1).
     if whole := _UNIX.match(text):
         return int(whole[1])
     if whole := _STAMP.match(text):
@@ -135,7 +136,7 @@ def _read_part(text: str, position: int, reading: _Reading) -> int | None:
 
 
 def _take_date(found: re.Match[str], reading: _Reading) -> bool:
-    """Note a date; PHP refuses months over 12 and days over 31, and lets shorter months overflow."""
+    """Keep a date; PHP refuses months over 12 and days over 31, but lets 30 February overflow into March."""
     parts = found.groupdict()
     month = _MONTHS[parts["month_name"].lower()] if parts.get("month_name") else int(parts["month"])
     reading.date = (int(parts["year"]), month, int(parts["day"]))
@@ -143,7 +144,7 @@ def _take_date(found: re.Match[str], reading: _Reading) -> bool:
 
 
 def _take_time(found: re.Match[str], reading: _Reading) -> bool:
-    """Note a time of day; 24:00 is the next midnight."""
+    """Keep a time of day; 24:00 is the next midnight."""
     parts = found.groupdict()
     hour, minute, second = int(parts["hour"]), int(parts.get("minute") or 0), int(parts.get("second") or 0)
     half = parts.get("half")
@@ -156,7 +157,7 @@ def _take_time(found: re.Match[str], reading: _Reading) -> bool:
 
 
 def _take_word(word: str, reading: _Reading) -> None:
-    """Note a word such as tomorrow; all but `now` start from midnight."""
+    """Keep a word such as `tomorrow`; all words but `now` set the time to midnight or noon."""
     if word == "now":
         reading.keep_now = True
         return

@@ -1,4 +1,4 @@
-"""Which time zone names the portal takes and what it makes of the others (PORTAL.md 4.1, zone names)."""
+"""The time zone names that the portal accepts, and conversions between wall clocks and unix time (PORTAL.md 4.1)."""
 
 from __future__ import annotations
 
@@ -44,15 +44,16 @@ WINDOWS_ZONES = MappingProxyType(
 
 @lru_cache(maxsize=1)
 def canonical_zones() -> frozenset[str]:
-    """Return the names of PHP's list of zones: one or more per country, and UTC."""
+    """Return the names in PHP's list of zones: those of zone.tab, one or more per country, and UTC."""
     table = (files("tzdata") / "zoneinfo" / "zone.tab").read_text(encoding="utf-8")
     return frozenset(row.split("\t")[2] for row in table.splitlines() if row and not row.startswith("#")) | {"UTC"}
 
 
 def accepted_zone(name: str, server_zone: str) -> str:
-    """Return the zone the portal stores for `name`: itself, a Windows name's, else silently the server's."""
+    """Return the zone that the portal stores for a name that a caller sent."""
     if name in canonical_zones():
         return name
+    # Aliases such as Europe/Kiev and GMT are not in PHP's list and become the server zone, without an error (trap 10).
     return WINDOWS_ZONES.get(name, server_zone)
 
 
@@ -69,7 +70,7 @@ def offset_s(zone_name: str, at: float) -> int:
 
 
 def wall_to_unix(wall: datetime, zone_name: str) -> int:
-    """Return the unix time of a naive wall clock in a zone; skipped hours move on, repeated ones are the first."""
+    """Return the unix time of a naive wall clock: moved on in a skipped hour, the first in a repeated one."""
     return int(wall.replace(tzinfo=zone(zone_name)).timestamp())
 
 

@@ -1,7 +1,7 @@
 """The portal's "proactive filter", which puts blanks into parameter text that looks like an attack (PORTAL.md 1.5).
 
-Time grows linearly with the text. Must never be applied by anything but the simulated portal: a client that filtered
-too would hide what the portal does to names.
+Time grows linearly with the text. Only the simulated portal may apply it: a client that filtered too would hide what
+the portal does to names.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ _SUBSTITUTIONS = (
 
 
 def filter_text(s: str) -> str:
-    """Return what the filter leaves of one text; the original, entities and all, if no auditor fires."""
+    """Return what the filter makes of one text; the text as it is, entities included, if no auditor fires."""
     if _HARMLESS.match(s):
         return s
+    # The auditors see the decoded text, and that text replaces the value if one of them fires (PORTAL.md 1.5).
     decoded = _decoded(s)
     split = _split_until_stable(decoded)
     return s if split == decoded else split

@@ -1,6 +1,6 @@
-"""What goes over the simulated portal's wire: requests, answers, and the portal's way with bodies and JSON.
+"""Requests and answers of the simulated portal, and how it reads bodies and writes JSON (PORTAL.md 1.1 to 1.3).
 
-Bytes to values and back, nothing decided here (PORTAL.md 1.1, 1.2, 1.3).
+Turns bytes into values and values into bytes; decides nothing.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ def _body_params(request: PortalRequest) -> dict[str, PhpValue]:
 
 
 def _json_params(body: bytes) -> dict[str, PhpValue]:
-    """Read a JSON body; malformed, too deep and scalar bodies are dropped without a word."""
+    """Read a JSON body; a malformed, too deep or scalar body counts as no parameters."""
     try:
         decoded = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return {}
+        return {}  # no error: the method then misses its parameters (PORTAL.md 1.1, trap 35)
     if isinstance(decoded, list):
         decoded = {str(at): item for at, item in enumerate(decoded)}
     if not isinstance(decoded, dict) or _too_deep(decoded, MAX_JSON_DEPTH):

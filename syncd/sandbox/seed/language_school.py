@@ -1,4 +1,7 @@
-"""The company that lives in the simulated portal when no world file is given: a language school with two offices."""
+"""The contents of the simulated portal when no world file is given: a language school with two offices.
+
+It has what a schedule trips over: several zones, a person without a zone, shared phones, elements without a contact.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ _GROUPS = (
     (4, "Exam season", 7, (1, 8, 9, 11)),
 )
 
-#: id, first name, last name, phones, e-mails, responsible; two share a phone, one has none, one has nobody
+#: id, first name, last name, phones, e-mails, responsible. Two share a phone, one has none, one belongs to no user.
 _CONTACTS: tuple[tuple[int, str, str, tuple[str, ...], tuple[str, ...], int], ...] = (
     (1, "Наталья", "Белова", ("+7 916 111-22-33",), ("n.belova@mail.example",), 3),
     (2, "Oscar", "Lind", ("+371 29 123 456", "+46 70 123 45 67"), ("oscar@lind.example",), 9),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from syncd.errors import ConfigError
-from syncd.sandbox.seed.planting import uproot
+from syncd.sandbox.seed.conversion import dump_seed
 from syncd.sandbox.seed.world_schema import WorldSeed, check_world
 
 if TYPE_CHECKING:
@@ -46,4 +46,4 @@ def encode_world(seed: WorldSeed) -> bytes:
 
 def dump_world(tables: Tables) -> bytes:
     """Return what a portal contains now as a world file."""
-    return encode_world(uproot(tables))
+    return encode_world(dump_seed(tables))

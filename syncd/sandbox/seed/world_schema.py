@@ -1,6 +1,7 @@
-"""What a world file may say, key by key, and the checks across keys.
+"""The format of a world file, key by key, and the checks across keys.
 
-Strict on purpose: an unknown key, a duplicate id or a dangling reference is an error that names it.
+Strict on purpose: a world file is written by hand, so an unknown key, a duplicate id and a reference to nothing are
+errors that name the key.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from syncd.sandbox.tables.database import Task
 from syncd.sandbox.texts import Culture, Language
 
 FOUNDED = 1735689600.0
-"""When rows without a date of their own were made: 1 January 2025."""
+"""When rows without a date of their own were created: 1 January 2025, as unix time."""
 
 Id = Annotated[int, msgspec.Meta(ge=1)]
 Status = Literal["H", "Y", "Q", "N"]
@@ -172,7 +173,7 @@ class WorldSeed(_Strict, frozen=True, kw_only=True):
 
 
 def check_world(seed: WorldSeed) -> None:
-    """Raise ConfigError for the first duplicate or dangling id or unknown zone."""
+    """Raise ConfigError for the first duplicate id, reference to nothing or unknown zone."""
     if not seed.users:
         raise ConfigError("$.users is empty", "a portal has at least one user")
     users = _ids("users", (user.id for user in seed.users))
@@ -226,7 +227,7 @@ def _check_zone(key: str, name: str) -> None:
 
 
 def _check_elements(elements: Iterable[SeedElement], users: frozenset[int]) -> None:
-    """Raise ConfigError for an unknown type, an id twice, or a responsible person who is not there."""
+    """Raise ConfigError for an unknown type, a duplicate id, or a responsible person who does not exist."""
     seen: set[tuple[str, int]] = set()
     for at, element in enumerate(elements):
         if element.type not in ELEMENT_TYPES:

@@ -1,4 +1,4 @@
-"""Expansion of a series by plain calendar arithmetic, the portal's alternative behind a switch (PORTAL.md 4.13).
+"""Expansion of a series by plain calendar arithmetic, an alternative behind a switch (PORTAL.md 4.13).
 
 Reads a rule as RFC 5545 does: counted from the start, whatever the window; days that a month lacks are left out; UNTIL
 is the last day; COUNT includes excluded dates.

@@ -1,7 +1,8 @@
-"""Expansion of a series for a window as the portal computes it, wrong answers included (PORTAL.md 4.13, expand).
+"""Rules as the portal reads them, and the expansion of a series for a window as it computes it (PORTAL.md 4.13).
 
-Everything the portal gets wrong is written as the portal has it: the estimate of the first candidate with months of 30
-and years of 365 days, COUNT turned into dates, all-day ends a day back in unix time. Must never be mended.
+Every mistake of the portal is here as the portal makes it: months of 30 and years of 365 days in the estimate of the
+first candidate, COUNT turned into dates, all-day ends one day back in unix time. Never correct them: the client proves
+its series against this arithmetic, and tests/vectors/expansion.json records it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def parse_rule(text: str) -> Rule | None:
 
 
 def _byday(text: str) -> tuple[str, ...]:
+    # The reader looks for a day name anywhere in an entry, so an ordinal such as 2MO loses its number; and a rule
+    # without a readable day is a Monday's, whatever the weekday of the start (PORTAL.md 4.7, trap 15).
     found = (_DAY_NAME.search(entry) for entry in text.split(","))
     return tuple(dict.fromkeys(day[0] for day in found if day)) or ("MO",)
 
@@ -79,7 +82,7 @@ def series_end(
     closed_wall = clock.wall(closed - closed % 60)
     if freq == "WEEKLY":
         if days == 0:
-            return 0
+            return 0  # no BYDAY: the end is 1970, and the series is invisible (PORTAL.md 4.7)
         weeks_s = round_half_away((count - 1) / days * 7 * interval) * DAY
         return clock.unix(closed_wall + weeks_s + (closed - closed % 60) - (opened - opened % 60))
     return clock.unix(shifted(closed_wall, freq, count * interval))
@@ -107,6 +110,8 @@ def expand(
     """Return start and end wall clocks of the occurrences that `calendar.event.get` shows for a window."""
     offset_from, offset_to = row.tz_offset_from or 0, row.tz_offset_to or 0
     lo = max(_whole_minute(clock.unix(seconds_of(window_from))) + offset_from, row.from_ts)
+    # With COUNT the end is computed again by the rule as read, where a missing INTERVAL is 1. The stored end was made
+    # with interval 0, and that one selects the row: hence series that vanish from later windows (trap 16).
     ends = row.to_ts if rule.count is None else _end(row, rule, clock, 0)
     hi = min(_whole_minute(clock.unix(seconds_of(window_to))) + offset_to + DAY, ends)
     back = DAY if row.skip_time else 0
@@ -166,6 +171,7 @@ def _steps(rule: Rule, first: int) -> Iterator[tuple[int, bool]]:
             while True:
                 weekday = weekday_of(day)
                 yield day * DAY + of_day, weekday in names
+                # Intervals are counted in weeks from Monday: after a Sunday the skipped weeks follow.
                 day += 1 if weekday != 6 else (rule.interval - 1) * 7 + 1
         case "YEARLY":
             while True:
@@ -173,6 +179,7 @@ def _steps(rule: Rule, first: int) -> Iterator[tuple[int, bool]]:
                 year += rule.interval
         case _:
             while True:
+                # The 31st of a short month becomes the 1st of the next, not skipped and not clamped (trap 18).
                 fits = of_month <= month_length(year, month)
                 yield days_of(year, month if fits else month + 1, of_month if fits else 1) * DAY + of_day, True
                 month += rule.interval

@@ -1,6 +1,6 @@
-"""Saving events and series, and showing them for a window, as the portal does it (PORTAL.md 4.6, 4.7, 4.13).
+"""Saving the dates and the rule of an event, and showing them for a window (PORTAL.md 4.6, 4.7, 4.13).
 
-Takes what the methods have already parsed; a rule comes as it was sent. Must never refuse a rule that the portal takes.
+Takes wall clocks that the methods have parsed, and a rule as it was sent. Never refuses a rule that the portal takes.
 """
 
 from __future__ import annotations
@@ -43,12 +43,14 @@ def store(
         tz_from = tz_from or server_zone
         row, last = _timed(_minute(date_from), _minute(date_to), tz_from, tz_to or tz_from, clock)
     if rrule is None or rrule.get("FREQ") not in _STORABLE:
-        return row
+        return row  # any other frequency is no recurrence, without an error (PORTAL.md 4.7)
     return _series(row, last, rrule, exdates, server_zone=server_zone, now=now)
 
 
 def selected(row: Stored, window_from: datetime, window_to: datetime, server_zone: str) -> bool:
-    """Tell whether the window filter of `calendar.event.get` returns a row at all."""
+    """Return True if `calendar.event.get` returns a row for a window at all (PORTAL.md 4.13, select)."""
+    # The columns carry the shift of the event's zone and the window does not: that is why the edges are off by up to a
+    # day and a client has to pad its windows (PORTAL.md 4.8, trap 14).
     clock = zone_clock(server_zone)
     opens, closes = clock.unix(seconds_of(window_from)), clock.unix(seconds_of(window_to))
     return row.to_ts >= opens and row.from_ts <= closes + DAY - 1
@@ -104,7 +106,7 @@ def _timed(opens: datetime, closes: datetime, tz_from: str, tz_to: str, clock: Z
     start, end = clock.unix(seconds_of(opens)), clock.unix(seconds_of(closes))
     offset_from, offset_to = zone_clock(tz_from).offset(start), zone_clock(tz_to).offset(end)
     from_ts, to_ts = start - offset_from, end - offset_to
-    if from_ts > to_ts:
+    if from_ts > to_ts:  # not an error: the event silently gets zero length (PORTAL.md 4.1)
         closes, to_ts, tz_to, offset_to = opens, from_ts, tz_from, offset_from
     row = Stored(
         date_from=opens,
@@ -155,6 +157,7 @@ def _series(
     sent_until = _until(rrule.get("UNTIL"), server_zone, now)
     until = sent_until or FOREVER
     until_ts = clock.unix(seconds_of(datetime.combine(until, time())))
+    # An UNTIL before the end of the first event is raised to that end, which then gives two occurrences (4.7).
     if sent_until is not None and until_ts + DAY < last:
         until_ts, until = last, datetime_of(clock.wall(last)).date()
     text, days = _rule_text(rrule, until)
@@ -166,10 +169,11 @@ def _series(
             row.date_to,
             freq=str(rrule["FREQ"]),
             count=to_int(rrule["COUNT"]),
-            interval=to_int(rrule.get("INTERVAL")),
+            interval=to_int(rrule.get("INTERVAL")),  # 0 if it was not sent, though the reader takes 1 (trap 16)
             days=days,
             shift=0,
         )
+    # Dropped on every save, so the extra day after UNTIL cannot be excluded (PORTAL.md 4.7).
     kept = tuple(day for day in exdates if clock.unix(seconds_of(datetime.combine(day, time()))) <= until_ts)
     return replace(row, to_ts=to_ts, rrule=text, rule=parse_rule(text), exdates=kept)
 
@@ -195,7 +199,7 @@ def _rule_text(rrule: Mapping[str, PhpValue], until: date) -> tuple[str, int]:
 
 
 def _byday(value: PhpValue) -> tuple[str, ...]:
-    """Lists are taken unchecked; of a comma text only exact day names stay."""
+    """Return the entries of BYDAY: those of a list unchecked, of a comma text only exact day names (PORTAL.md 4.7)."""
     match value:
         case list():
             return tuple(map(_scalar, value))
@@ -208,7 +212,7 @@ def _byday(value: PhpValue) -> tuple[str, ...]:
 
 
 def _scalar(value: PhpValue) -> str:
-    """PHP's text of a value; arrays are the word "Array"."""
+    """Return PHP's `(string)` of a value; an array is the word "Array"."""
     match value:
         case str():
             return value

@@ -1,7 +1,4 @@
-"""An event row as the portal stores it, its recurrence rule as the portal reads it, and where a series ends.
-
-Source of every formula: PORTAL.md 4.7 and 4.13.
-"""
+"""The dates of an event as the portal stores them, and its recurrence rule as the portal reads it (PORTAL.md 4.13)."""
 
 from __future__ import annotations
 
@@ -14,9 +11,9 @@ FOREVER = date(2038, 1, 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule as read: INTERVAL and COUNT only above 0, BYDAY for WEEKLY only and never empty there, UNTIL always.
+    """A rule as read: INTERVAL and COUNT above 0, BYDAY for WEEKLY only and never empty there, UNTIL always set.
 
-    `freq` is what was stored: besides the four that work also HOURLY, which no reader survives.
+    `freq` is what was stored: besides the four that work also HOURLY, which every reader crashes on (trap 17).
     """
 
     freq: str

@@ -1,7 +1,7 @@
-"""Wall clocks of a zone as whole seconds, and calendar days as whole numbers: the arithmetic beneath series.
+"""Wall clocks of a zone as whole seconds and calendar days as whole numbers: the arithmetic beneath series.
 
-A wall clock x is "seconds since 1970-01-01T00:00 as if x were UTC", so adding days is adding 86400s. Offsets are kept
-per day, because a month of a full calendar asks for tens of thousands. Years beyond datetime's reach are allowed.
+A wall clock x is "seconds since 1970-01-01T00:00 as if x were UTC", so that adding a day is adding 86400. Offsets are
+kept per day: one month of a full calendar asks for tens of thousands. Years beyond datetime's range are allowed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def month_length(year: int, month: int) -> int:
 class ZoneClock:
     """One time zone: unix time to wall clock and back, the way PHP's mktime and date do it.
 
-    A wall clock in a skipped hour moves on by the hour; one in a repeated hour is its first.
+    A wall clock in a skipped hour moves on by an hour; one in a repeated hour is the first of the two.
     """
 
     __slots__ = ("_by_unix_day", "_by_wall_day", "_zone")
@@ -100,7 +100,7 @@ class ZoneClock:
         return self._unix_offset(unix_s) if offset is None else offset
 
     def _keep(self, kept: dict[int, int | None], day: int, offset_at: Callable[[int], int]) -> int | None:
-        """Note the offset of a whole day; None marks a day on which it changes."""
+        """Keep the offset of a whole day; None marks a day on which it changes."""
         if len(kept) >= _KEPT_DAYS:
             kept.clear()
         opening, closing = offset_at(day * DAY), offset_at(day * DAY + DAY - 1)

@@ -1,6 +1,6 @@
-"""The CRM of the simulated portal: leads, deals, contacts, companies and the activities on their cards.
+"""The CRM tables: leads, deals, contacts, companies and the activities on their cards (PORTAL.md 6).
 
-Rows are mutable, as rows are; nothing here knows of rights, JSON or the calendar (PORTAL.md 6).
+Rows are mutable. Nothing here knows of rights, JSON or the calendar.
 """
 
 from __future__ import annotations
@@ -109,12 +109,12 @@ class Crm:
             self._by_event[activity.event_id] = activity.id
 
     def next_id(self) -> int:
-        """Return the id the next activity will have; ids are never used twice."""
+        """Return a new id for an activity; ids are never used twice."""
         self._last_activity_id += 1
         return self._last_activity_id
 
     def link(self, activity: Activity, event_id: int) -> None:
-        """Join an activity to its calendar event; 0 parts them."""
+        """Link an activity to its calendar event; 0 removes the link."""
         self._by_event.pop(activity.event_id, None)
         activity.event_id = event_id
         if event_id:
@@ -125,7 +125,7 @@ class Crm:
         return self.activities.get(self._by_event.get(event_id, 0))
 
     def remove(self, activity: Activity) -> None:
-        """Take an activity out."""
+        """Remove an activity."""
         self._by_event.pop(activity.event_id, None)
         del self.activities[activity.id]
 

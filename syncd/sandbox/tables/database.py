@@ -1,6 +1,6 @@
-"""What the simulated portal holds: people, groups, calendars, events, notices, and the indexes that keep it fast.
+"""The tables of the simulated portal: people, groups, calendars, events, messages, and the indexes that keep them fast.
 
-Rows are mutable, as rows are; nothing outside the methods may change them. Nothing here knows of rights or JSON.
+Rows are mutable; only the methods change them. Nothing here knows of rights or JSON.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Section:
 
 @dataclass(slots=True, kw_only=True)
 class MeetingFlags:
-    """The four flags of a meeting, and its host's name as it is told."""
+    """The four flags of a meeting, all false unless they are sent."""
 
     notify: bool = False
     reinvite: bool = False
@@ -151,7 +151,7 @@ class Event:
 
     @property
     def calendar(self) -> CalendarId:
-        """The calendar the row itself names, whatever became of its section."""
+        """The calendar that the row itself names; its section may have moved to another since."""
         return (self.cal_type, self.owner_id)
 
     @property
@@ -185,7 +185,7 @@ class Chat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What a person or a chat was told: `to` is a dialog (`7`, `chat42`, `sg3`), `sender` 0 the portal itself."""
+    """A message or notice: `to` is a dialog (`7`, `chat42`, `sg3`), `sender` 0 stands for the portal itself."""
 
     at: float
     to: str
@@ -224,7 +224,7 @@ class Tables:
     _last_section_id: int = 0
 
     def next_event_id(self) -> int:
-        """Take the next id of an event; ids are never used twice."""
+        """Return a new id for an event; ids are never used twice."""
         self._last_event_id += 1
         return self._last_event_id
 
@@ -234,7 +234,7 @@ class Tables:
         self._last_section_id = max(self._last_section_id, section.id)
 
     def next_section_id(self) -> int:
-        """Return the id the next section will have."""
+        """Return the id that the next section will have."""
         return self._last_section_id + 1
 
     def sections_of(self, calendar: CalendarId) -> tuple[Section, ...]:
@@ -242,7 +242,7 @@ class Tables:
         return tuple(section for section in self.sections.values() if section.calendar == calendar)
 
     def remove_section(self, section_id: int) -> None:
-        """Take a section out; its events are the caller's business."""
+        """Remove a section; the caller removes its events."""
         del self.sections[section_id]
 
     def event(self, event_id: int) -> Event | None:
@@ -260,11 +260,12 @@ class Tables:
             self._copies.setdefault(row.parent_id, {})[row.id] = row
         if row.recurrence_id is not None:
             self._instances.setdefault(row.recurrence_id, {})[row.id] = row
+        # Room bookings must not decide where the next event without a section goes (PORTAL.md 4.2, section).
         if row.cal_type != "location":
             self._last_section[row.calendar] = row.section_id
 
     def move(self, row: Event, section: Section) -> None:
-        """Put a row into another section; it keeps the calendar it has (PORTAL.md 4.3)."""
+        """Put a row into another section; its own calendar stays as it is (PORTAL.md 4.3)."""
         del self._by_section[row.section_id][row.id]
         row.section_id = section.id
         self._by_section.setdefault(row.section_id, {})[row.id] = row
@@ -278,9 +279,9 @@ class Tables:
         self._instances.setdefault(master_id, {})[row.id] = row
 
     def erase(self, row: Event) -> tuple[Event, ...]:
-        """Mark a row deleted with its copies, bookings and detached instances; return every row that went.
+        """Mark a row deleted with its copies, bookings and detached instances (PORTAL.md 4.4); return them all.
 
-        A row that is already gone gives nothing.
+        A row that is already deleted gives nothing.
         """
         if row.deleted:
             return ()

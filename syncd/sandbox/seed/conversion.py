@@ -1,4 +1,4 @@
-"""Turns a checked world file into tables, and tables back into a world file that gives them again."""
+"""World files to tables and back: what `dump_seed` writes, `build_tables` reads into equal tables."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Crm, Element
 from syncd.sandbox.tables.database import Chat, Department, Event, Group, MeetingFlags, Section, Tables, User, Webhook
 
 
-def plant(seed: WorldSeed) -> Tables:
-    """Return fresh tables with the contents of a checked world."""
+def build_tables(seed: WorldSeed) -> Tables:
+    """Return new tables with the contents of a checked world; the seed itself is never changed."""
     tables = Tables(
         server_zone=seed.server_zone,
         culture=seed.culture,
         language=seed.language,
         host=seed.host,
         crm=frozenset(seed.crm),
-        crm_rows=_planted_crm(seed),
+        crm_rows=_build_crm(seed),
     )
     tables.types |= frozenset(seed.types)
     for user in seed.users:
@@ -54,13 +54,13 @@ def plant(seed: WorldSeed) -> Tables:
         own = Webhook(id=number, user=webhook.user, code=webhook.code, scopes=frozenset(webhook.scopes))
         tables.webhooks[webhook.user, webhook.code] = own
     for section in seed.sections:
-        tables.add_section(_planted_section(section, tables))
+        tables.add_section(_build_section(section, tables))
     for event in seed.events:
-        tables.insert(_planted_event(event, tables))
+        tables.insert(_build_event(event, tables))
     return tables
 
 
-def _planted_section(section: SeedSection, tables: Tables) -> Section:
+def _build_section(section: SeedSection, tables: Tables) -> Section:
     return Section(
         id=section.id,
         name=section.name,
@@ -78,7 +78,7 @@ def _planted_section(section: SeedSection, tables: Tables) -> Section:
     )
 
 
-def _planted_event(event: SeedEvent, tables: Tables) -> Event:
+def _build_event(event: SeedEvent, tables: Tables) -> Event:
     section = tables.sections[event.section]
     zone_name = event.zone or tables.server_zone
     rule: dict[str, PhpValue] = {key: _plain(value) for key, value in (event.rrule or {}).items()}
@@ -94,6 +94,7 @@ def _planted_event(event: SeedEvent, tables: Tables) -> Event:
         now=event.created_at,
     )
     creator = event.created_by or section.owner_id or section.created_by
+    # A world file need not name a DAV id; one with the event's id in it is unique, which the portal's own are not.
     starts = wall_to_unix(event.opens, zone_name)
     return Event(
         id=event.id,
@@ -130,19 +131,19 @@ def _plain(value: str | int | list[str]) -> PhpValue:
     return list[PhpValue](value) if isinstance(value, list) else value
 
 
-def _planted_crm(seed: WorldSeed) -> Crm:
+def _build_crm(seed: WorldSeed) -> Crm:
     crm = Crm()
     for element in seed.elements:
         columns = msgspec.structs.asdict(element)
         type_id = ELEMENT_TYPES[columns.pop("type")]
         crm.elements[type_id, element.id] = Element(type_id=type_id, **columns)
     for activity in seed.activities:
-        crm.insert(copy(activity))  # rows change, and a seed may be planted again
+        crm.insert(copy(activity))  # rows are mutable, and several worlds may be built from one seed
     return crm
 
 
-def uproot(tables: Tables) -> WorldSeed:
-    """Return a world whose planting gives these tables again; notices and messages are not kept."""
+def dump_seed(tables: Tables) -> WorldSeed:
+    """Return a world file that builds these tables again; notices and messages are left out."""
     return WorldSeed(
         server_zone=tables.server_zone,
         culture=tables.culture,
@@ -163,25 +164,25 @@ def uproot(tables: Tables) -> WorldSeed:
             SeedWebhook(user=hook.user, code=hook.code, scopes=tuple(sorted(hook.scopes)))
             for hook in tables.webhooks.values()
         ),
-        sections=tuple(_uprooted_section(section) for section in tables.sections.values()),
-        events=tuple(_uprooted_event(row) for row in tables.all_events()),
+        sections=tuple(_seed_section(section) for section in tables.sections.values()),
+        events=tuple(_seed_event(row) for row in tables.all_events()),
         crm=tuple(sorted(tables.crm)),
-        elements=tuple(_uprooted_element(element) for element in tables.crm_rows.elements.values()),
+        elements=tuple(_seed_element(element) for element in tables.crm_rows.elements.values()),
         activities=tuple(map(copy, tables.crm_rows.activities.values())),
     )
 
 
 def _columns(row: User | Group | Department | Element) -> dict[str, Any]:
-    """Return a row's columns; the world file's structures have the same names."""
+    """Return the columns of a row by name; the structs of the world file have the same names."""
     return {column.name: getattr(row, column.name) for column in fields(row)}
 
 
-def _uprooted_element(element: Element) -> SeedElement:
+def _seed_element(element: Element) -> SeedElement:
     columns = _columns(element)
     return SeedElement(type=OWNER_TYPES[columns.pop("type_id")][0].lower(), **columns)
 
 
-def _uprooted_section(section: Section) -> SeedSection:
+def _seed_section(section: Section) -> SeedSection:
     return SeedSection(
         id=section.id,
         name=section.name,
@@ -196,7 +197,7 @@ def _uprooted_section(section: Section) -> SeedSection:
     )
 
 
-def _uprooted_event(row: Event) -> SeedEvent:
+def _seed_event(row: Event) -> SeedEvent:
     stored = row.stored
     return SeedEvent(
         id=row.id,
@@ -207,7 +208,7 @@ def _uprooted_event(row: Event) -> SeedEvent:
         all_day=stored.skip_time,
         zone=stored.tz_from or "",
         zone_to=stored.tz_to or "",
-        rrule=_uprooted_rule(stored.rrule),
+        rrule=_seed_rule(stored.rrule),
         exdates=stored.exdates,
         description=row.description,
         location=row.location,
@@ -220,7 +221,7 @@ def _uprooted_event(row: Event) -> SeedEvent:
         is_meeting=row.is_meeting,
         host=row.host,
         attendees=row.attendees,
-        flags=_uprooted_flags(row.flags),
+        flags=_seed_flags(row.flags),
         status=_STATUSES[row.meeting_status],
         parent=row.parent_id if row.is_copy else 0,
         recurrence_of=row.recurrence_id or 0,
@@ -236,7 +237,7 @@ def _uprooted_event(row: Event) -> SeedEvent:
 _STATUSES: dict[str, Status] = {"H": "H", "Y": "Y", "Q": "Q", "N": "N"}
 
 
-def _uprooted_flags(flags: MeetingFlags) -> tuple[Flag, ...]:
+def _seed_flags(flags: MeetingFlags) -> tuple[Flag, ...]:
     named: tuple[tuple[Flag, bool], ...] = (
         ("notify", flags.notify),
         ("reinvite", flags.reinvite),
@@ -246,8 +247,8 @@ def _uprooted_flags(flags: MeetingFlags) -> tuple[Flag, ...]:
     return tuple(name for name, is_set in named if is_set)
 
 
-def _uprooted_rule(text: str) -> dict[str, str | int | list[str]] | None:
-    """Return a stored rule text as a map that is stored as the same text again."""
+def _seed_rule(text: str) -> dict[str, str | int | list[str]] | None:
+    """Return a stored rule text as the map that is stored as the same text."""
     rule: dict[str, str | int | list[str]] = {}
     for pair in filter(None, text.split(";")):
         key, _, value = pair.partition("=")
