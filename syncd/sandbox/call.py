@@ -32,7 +32,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer of the portal, 
 
 
 @dataclass(slots=True, kw_only=True)
-class Call:
+class MethodCall:
     """One command: caller, method, parameters, time and portal. A list method sets `total` and `next`."""
 
     method: str
@@ -96,7 +96,7 @@ class Call:
 class Method:
     """A REST method and its scopes: any one of them opens it; without scopes it is open to every webhook."""
 
-    run: Callable[[Call], PhpValue]
+    run: Callable[[MethodCall], PhpValue]
     scopes: frozenset[str] = field(default_factory=frozenset)
 
     def open_to(self, granted: frozenset[str]) -> bool:

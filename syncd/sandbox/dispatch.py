@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method, Refusal
+from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.php.query import parse_command, substitute
 from syncd.sandbox.php.scalars import PhpValue, PortalCrash, as_map, as_php_array, to_int, truthy, without
 from syncd.sandbox.php.timezones import zone
@@ -46,7 +46,7 @@ class RequestCut(Exception):  # noqa: N818 - an outcome, not an error of this pr
 
 
 @dataclass(slots=True, kw_only=True)
-class Run:
+class Execution:
     """One HTTP request being executed; `elapsed_s` grows with every command."""
 
     tables: Tables
@@ -60,7 +60,7 @@ class Run:
     elapsed_s: float = 0.0
 
     def execute(self, user_id: int, code: str, method: str, params: dict[str, PhpValue]) -> PhpValue:
-        """Run a request and return its success envelope.
+        """Execution a request and return its success envelope.
 
         Raises Refusal for an error envelope, PortalCrash for a PHP Error, RequestCut when the connection breaks.
         """
@@ -120,7 +120,7 @@ class Run:
         return maps.result()
 
     def _batched(self, key: str, command: str, maps: _Maps, webhook: Webhook, caller: User) -> None:
-        """Run one command of a batch and file its outcome under its key."""
+        """Execution one command of a batch and file its outcome under its key."""
         written, params = parse_command(command)
         method = written.lower()
         # The filter has seen the command as one text already; now it sees each parameter (PORTAL.md 2.4).
@@ -155,7 +155,7 @@ class Run:
         duration = self._cost_s(method)
         self.elapsed_s += duration
         self.traffic.commands[method] += 1
-        call = Call(
+        call = MethodCall(
             method=method,
             params=without(params, "start"),
             start=to_int(params.get("start")),

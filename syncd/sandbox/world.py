@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from syncd.sandbox.call import Refusal
-from syncd.sandbox.dispatch import BATCH, RequestCut, Run
+from syncd.sandbox.dispatch import BATCH, Execution, RequestCut
 from syncd.sandbox.faults import Fault, FaultLine
 from syncd.sandbox.limits import OperatingLimiter, OperatingRequest, RequestBucket, Traffic
 from syncd.sandbox.methods import all_methods
@@ -117,8 +117,8 @@ class World:
             return self._limiter.begin(now)
         return self._new_limiter().begin(now) if self.settings.load_limiter else None
 
-    def _run(self, now: float, struck: tuple[Fault, ...]) -> Run:
-        return Run(
+    def _run(self, now: float, struck: tuple[Fault, ...]) -> Execution:
+        return Execution(
             tables=self.tables,
             settings=self.settings,
             methods=self._methods,
@@ -185,7 +185,7 @@ class World:
         """Execute a request whose caller saw the connection break long before."""
         self._answered(self._run(now, ()), target, ())
 
-    def _answered(self, run: Run, target: _Target, struck: tuple[Fault, ...]) -> PortalResponse:
+    def _answered(self, run: Execution, target: _Target, struck: tuple[Fault, ...]) -> PortalResponse:
         """Execute a request and return its answer, spoiled by faults that strike after execution."""
         try:
             body = encode(run.execute(*target))

@@ -118,7 +118,7 @@ def test_scopes_are_checked_per_call_and_per_command() -> None:
     assert [section["ID"] for section in result["result"]["b"]] == ["1"]
 
 
-def test_methods_tell_what_the_webhook_may_call() -> None:
+def test_methods_lists_what_the_webhook_may_call() -> None:
     caller = with_scopes("calendar")
     assert "user.get" not in caller.ask("methods")
     assert "calendar.event.add" in caller.ask("methods")

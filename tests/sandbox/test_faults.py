@@ -133,7 +133,7 @@ def test_a_cut_leaves_a_prefix(fault: str, kept: int) -> None:
     assert [row.name for row in caller.world.events("user", 1)] == [f"n{number}" for number in range(kept)]
 
 
-def test_a_late_request_is_executed_when_nobody_expects_it() -> None:
+def test_a_late_request_is_executed_after_its_connection_was_cut() -> None:
     caller, _, _, cut, duration, events = outcome("late:seconds=20,times=1")
     assert (cut, events) == (True, 0)
     assert duration < 1

@@ -90,7 +90,7 @@ def test_the_bucket_lets_a_burst_through_and_then_its_leak() -> None:
     assert [bucket.take(1000.0) for _ in range(51)] == [True] * 50 + [False]
 
 
-def test_refused_requests_count_only_if_told_so() -> None:
+def test_refused_requests_count_only_if_the_setting_says_so() -> None:
     bucket = RequestBucket(capacity=1, leak=1, count_refused=True)
     assert [bucket.take(0.0), bucket.take(0.0), bucket.take(1.0), bucket.take(3.0)] == [True, False, False, True]
 

@@ -146,7 +146,7 @@ REQUIRED = ["from", "to", "name", "ownerId", "type"]
 
 
 @pytest.mark.parametrize("at", range(5))
-def test_what_is_missing_is_told_in_order(caller: Caller, at: int) -> None:
+def test_missing_parameters_are_named_in_the_portals_order(caller: Caller, at: int) -> None:
     given = {"from": "2026-12-01", "to": "2026-12-01", "name": "x", "ownerId": 1, "type": "user"}
     sent = {key: given[key] for key in REQUIRED[:at]}
     assert f'"{REQUIRED[at]}"' in caller.refused("calendar.event.add", **sent)[2]

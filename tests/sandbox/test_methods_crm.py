@@ -71,7 +71,9 @@ def linked_event(caller: Caller, activity_id: int) -> Event:
         (without(NOTIFY_TYPE=1), "NOTIFY_VALUE is not assigned."),
     ],
 )
-def test_what_an_activity_lacks_is_told_in_the_portals_words(caller: Caller, fields: dict[str, Any], text: str) -> None:
+def test_a_missing_activity_field_is_refused_in_the_portals_words(
+    caller: Caller, fields: dict[str, Any], text: str
+) -> None:
     assert caller.refused("crm.activity.add", fields=fields) == (400, "", text)
     assert not caller.world.tables.crm_rows.activities
 
@@ -258,7 +260,7 @@ def test_a_phone_is_found_however_it_is_written(caller: Caller, phone: str) -> N
     assert found == {"CONTACT": [1]}
 
 
-def test_two_contacts_with_one_phone_are_both_found_and_nobody_is_an_empty_list(caller: Caller) -> None:
+def test_two_contacts_with_one_phone_are_both_found_and_no_match_is_an_empty_list(caller: Caller) -> None:
     def find(**params: Any) -> Any:
         return caller.ask("crm.duplicate.findbycomm", **params)
 
@@ -299,7 +301,7 @@ def test_the_crm_survives_a_world_file(caller: Caller) -> None:
         (SeedElement(type="deal", id=1, assigned_by=99), "$.elements[0].assigned_by names 99"),
     ],
 )
-def test_what_is_wrong_with_a_client_of_a_world_is_named(element: SeedElement, named: str) -> None:
+def test_a_wrong_crm_element_in_a_world_file_is_named(element: SeedElement, named: str) -> None:
     world = msgspec.structs.replace(company(), elements=(element,))
     with pytest.raises(Exception, match="elements") as caught:
         portal(world)

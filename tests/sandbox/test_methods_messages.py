@@ -14,7 +14,7 @@ def caller() -> Caller:
     return portal()
 
 
-def test_a_notice_is_nobodys_or_the_callers_and_its_id_comes_back(caller: Caller) -> None:
+def test_a_notice_has_the_caller_or_no_sender_and_its_id_is_returned(caller: Caller) -> None:
     ids = [
         caller.ask("im.notify.system.add", USER_ID=3, MESSAGE="  by the system "),
         caller.ask("im.notify.personal.add", user_id="3", message="by a person"),
@@ -27,7 +27,7 @@ def test_a_notice_is_nobodys_or_the_callers_and_its_id_comes_back(caller: Caller
     assert messages[0].text == "by the system"
 
 
-def test_a_notice_to_nobody_is_false_and_no_error(caller: Caller) -> None:
+def test_a_notice_to_an_unknown_user_gives_false_and_no_error(caller: Caller) -> None:
     assert caller.ask("im.notify.system.add", USER_ID=999, MESSAGE="x") is False
     assert caller.world.messages == ()
 
@@ -46,7 +46,7 @@ def test_a_notice_to_nobody_is_false_and_no_error(caller: Caller) -> None:
         ("im.message.add", {"DIALOG_ID": "chat999", "MESSAGE": "x"}, (403, "ACCESS_ERROR")),
     ],
 )
-def test_what_cannot_be_told_is_refused_as_documented(
+def test_a_message_that_cannot_be_sent_is_refused_as_documented(
     caller: Caller, method: str, params: dict[str, object], answer: tuple[int, str]
 ) -> None:
     assert caller.refused(method, **params)[:2] == answer

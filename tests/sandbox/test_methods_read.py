@@ -171,7 +171,7 @@ def test_without_is_meeting_attendees_are_ignored(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("nobody", [None, [], "3"])
-def test_no_list_of_attendees_means_the_owner_alone(caller: Caller, nobody: Any) -> None:
+def test_without_a_list_of_attendees_the_owner_is_alone(caller: Caller, nobody: Any) -> None:
     made = meeting(caller, attendees=nobody)
     assert caller.row(made).attendees == (1,)
 
@@ -182,13 +182,13 @@ def test_a_company_meeting_belongs_to_its_caller(caller: Caller) -> None:
     assert told(caller) == [("invite", 3)]
 
 
-def test_past_meetings_invite_nobody(caller: Caller) -> None:
+def test_past_meetings_send_no_invitations(caller: Caller) -> None:
     made = meeting(caller, **{"from": "2026-01-01T10:00", "to": "2026-01-01T11:00"})
     assert set(copies(caller, made)) == {3, 7}
     assert told(caller) == []
 
 
-def test_only_the_willing_hear_of_changes_and_only_of_those_that_matter(caller: Caller) -> None:
+def test_only_those_who_accepted_get_notices_and_only_of_visible_changes(caller: Caller) -> None:
     made = meeting(caller)
     copies(caller, made)[3].meeting_status = "Y"
     told(caller)
@@ -262,7 +262,7 @@ def test_changing_the_guests_invites_and_cancels(caller: Caller) -> None:
     assert told(caller) == [("cancel", 3), ("invite", 8)]
 
 
-def test_reinvite_asks_everybody_again(caller: Caller) -> None:
+def test_reinvite_resets_every_status_and_invites_again(caller: Caller) -> None:
     made = meeting(caller)
     copies(caller, made)[3].meeting_status = "Y"
     told(caller)
@@ -274,7 +274,7 @@ def test_reinvite_asks_everybody_again(caller: Caller) -> None:
     assert told(caller) == [("invite", 3), ("invite", 7)]
 
 
-def test_deleting_a_meeting_tells_those_who_had_not_declined(caller: Caller) -> None:
+def test_deleting_a_meeting_notifies_those_who_had_not_declined(caller: Caller) -> None:
     made = meeting(caller)
     copies(caller, made)[7].meeting_status = "N"
     told(caller)
@@ -309,7 +309,7 @@ def test_a_meeting_in_anothers_calendar_stays_in_its_section(caller: Caller) -> 
     assert caller.row(made).created_by == 3
 
 
-def test_mode_this_of_a_meeting_copies_the_guests_and_tells_them(caller: Caller) -> None:
+def test_mode_this_of_a_meeting_copies_the_attendees_and_notifies_them(caller: Caller) -> None:
     made = meeting(caller, rrule={"FREQ": "DAILY", "INTERVAL": 1, "COUNT": 5})
     told(caller)
     caller.update(made, recurrence_mode="this", current_date_from="2026-12-03", name="Moved", **TIMES)
@@ -322,7 +322,7 @@ def test_mode_this_of_a_meeting_copies_the_guests_and_tells_them(caller: Caller)
 # the page's and the tests' own questions
 
 
-def test_the_world_tells_what_a_calendar_shows(caller: Caller) -> None:
+def test_the_world_returns_what_a_calendar_shows(caller: Caller) -> None:
     caller.add(name="b", **{"from": "2026-12-03T10:00", "to": "2026-12-03T11:00"})
     made = caller.add(name="a", rrule={"FREQ": "DAILY", "INTERVAL": 2, "COUNT": 2})
     found = caller.world.occurrences("user", 1, datetime(2026, 12, 1), datetime(2026, 12, 31))

@@ -262,7 +262,7 @@ def test_marks_and_states_are_words_for_those_who_cannot_see_them() -> None:
     assert all(word in text for word in ("личное", "повторяется", "отменено"))
 
 
-def test_an_entry_by_another_zone_s_clock_says_so_in_the_month() -> None:
+def test_an_entry_in_another_zone_names_it_in_the_month() -> None:
     away = entry("Call", "2026-12-16T09:00", "2026-12-16T10:00", zone="America/New_York")
     page = Parsed(render_month(month(away, entry("Home", "2026-12-16T09:00", "2026-12-16T10:00")), "en"))
     assert page.text.count("09:00 New York") == 1

@@ -92,7 +92,7 @@ def test_variables_past_the_thousandth_are_dropped() -> None:
     assert list(parse_query(query)) == [f"v{number}" for number in range(1000)]
 
 
-def test_a_variable_nested_too_deep_takes_its_elder_brothers_along() -> None:
+def test_a_variable_nested_too_deep_drops_earlier_ones_of_its_name() -> None:
     deep = "a" + "[b]" * 64
     assert list(parse_query(f"{deep}=1")) == ["a"]
     assert parse_query(f"a[x]=1&{deep}[b]=1&c=2") == {"c": "2"}

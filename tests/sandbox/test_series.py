@@ -109,7 +109,7 @@ def test_any_other_frequency_is_no_recurrence(rule: dict[str, PhpValue]) -> None
     assert saved("2024-06-14T10:00", "2024-06-14T11:00", rule) == saved("2024-06-14T10:00", "2024-06-14T11:00")
 
 
-def test_hourly_is_stored_and_breaks_whoever_reads_it() -> None:
+def test_hourly_is_stored_and_breaks_every_reader() -> None:
     row = saved("2024-06-14T10:00", "2024-06-14T11:00", {"FREQ": "HOURLY", "COUNT": 3})
     assert row.rrule == "FREQ=HOURLY;COUNT=3;UNTIL=01.01.2038;"
     assert selected(row, datetime(2025, 1, 1), datetime(2025, 2, 1), MOSCOW)

@@ -188,7 +188,7 @@ async def test_pages_speak_the_language_asked_for(query: str, accepted: str, lan
 @pytest.mark.parametrize(
     "path", ["/calendar/user/999", "/calendar/user/2/2026-13", "/calendar/user/2/soon", "/event/999", "/other"]
 )
-async def test_what_is_not_there_is_404(path: str) -> None:
+async def test_an_unknown_page_is_404(path: str) -> None:
     async with running() as (sandbox, session), session.get(sandbox.url + path) as response:
         assert response.status == 404
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.events.fields import cut_name, new_dav_id, remind_of
+from syncd.sandbox.events.stored_fields import cut_name, new_dav_id, remind_of
 from syncd.sandbox.php.timezones import unix_to_wall, wall_to_unix
 from syncd.sandbox.series.series import store
 from syncd.sandbox.tables.crm_rows import MEETING, PROVIDER, TODO_PROVIDER, Activity, code_of, element_of
 from syncd.sandbox.tables.database import Event, Section
 
 if TYPE_CHECKING:
-    from syncd.sandbox.call import Call
+    from syncd.sandbox.call import MethodCall
     from syncd.sandbox.series.stored import Stored
 
 SECTION_NAME = "CRM"
 _UNITS = {1: "min", 2: "hour", 3: "day"}
 
 
-def save_event(call: Call, activity: Activity, location: str) -> None:
+def save_event(call: MethodCall, activity: Activity, location: str) -> None:
     """Create or re-save the event of a meeting in the responsible's calendar, in their CRM section.
 
     `location` is what the present call has sent: an update without LOCATION clears the event's place (trap 40).
@@ -45,14 +45,14 @@ def save_event(call: Call, activity: Activity, location: str) -> None:
     event.remind = remind_of([{"type": unit, "count": activity.notify_value}]) if unit else ()
 
 
-def drop_event(call: Call, activity: Activity) -> None:
+def drop_event(call: MethodCall, activity: Activity) -> None:
     """Delete the event of an activity that is being deleted."""
     event = call.tables.event(activity.event_id) if activity.event_id else None
     if event is not None:
         call.tables.erase(event)
 
 
-def drop_activities(call: Call, gone: tuple[Event, ...]) -> None:
+def drop_activities(call: MethodCall, gone: tuple[Event, ...]) -> None:
     """Delete the activities of events that were deleted."""
     for event in gone:
         activity = call.tables.crm_rows.of_event(event.id)
@@ -60,7 +60,7 @@ def drop_activities(call: Call, gone: tuple[Event, ...]) -> None:
             call.tables.crm_rows.remove(activity)
 
 
-def follow_links(call: Call, event: Event) -> None:
+def follow_links(call: MethodCall, event: Event) -> None:
     """Create, change or delete the to-do of an event saved with `crm_fields`; without links there is none."""
     rows = call.tables.crm_rows
     activity = rows.of_event(event.id)
@@ -93,7 +93,7 @@ def follow_links(call: Call, event: Event) -> None:
     activity.changed_at = call.now
 
 
-def _new_event(call: Call, activity: Activity) -> Event:
+def _new_event(call: MethodCall, activity: Activity) -> Event:
     section = _crm_section(call, activity.responsible)
     stored = _stored(call, activity)
     event_id = call.tables.next_event_id()
@@ -112,7 +112,7 @@ def _new_event(call: Call, activity: Activity) -> Event:
     )
 
 
-def _stored(call: Call, activity: Activity) -> Stored:
+def _stored(call: MethodCall, activity: Activity) -> Stored:
     """Return the activity's times in the responsible's zone."""
     zone_name = call.tables.users[activity.responsible].zone or call.tables.server_zone
     opens, closes = activity.start or 0.0, activity.end or activity.start or 0.0
@@ -129,7 +129,7 @@ def _stored(call: Call, activity: Activity) -> Stored:
     )
 
 
-def _crm_section(call: Call, user: int) -> Section:
+def _crm_section(call: MethodCall, user: int) -> Section:
     own = call.tables.sections_of(("user", user))
     found = next((section for section in own if section.name == SECTION_NAME), None)
     if found is not None:

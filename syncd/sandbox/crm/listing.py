@@ -16,7 +16,7 @@ from syncd.sandbox.php.timezones import offset_s, zone
 from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Activity, Element
 
 if TYPE_CHECKING:
-    from syncd.sandbox.call import Call
+    from syncd.sandbox.call import MethodCall
 
 Row = TypeVar("Row")
 _KEY = re.compile(r"(?P<operator>[=%!@><]*)(?P<name>\w+)\Z")
@@ -26,7 +26,7 @@ _KEY = re.compile(r"(?P<operator>[=%!@><]*)(?P<name>\w+)\Z")
 class Columns(Generic[Row]):
     """The public columns of a kind of row: how each is shown, and which are numbers, dates or shown only if named."""
 
-    shown: Mapping[str, Callable[[Call, Row], PhpValue]]
+    shown: Mapping[str, Callable[[MethodCall, Row], PhpValue]]
     numbers: frozenset[str]
     moments: Mapping[str, Callable[[Row], float | None]]
     multi: Mapping[str, Callable[[Row], tuple[str, ...]]]
@@ -34,7 +34,7 @@ class Columns(Generic[Row]):
     default_order: str
 
 
-def listed(call: Call, rows: Sequence[Row], columns: Columns[Row]) -> PhpValue:
+def listed(call: MethodCall, rows: Sequence[Row], columns: Columns[Row]) -> PhpValue:
     """Return one page of `rows`, filtered, ordered and with the columns that the call selects."""
     params = call.upper_params()
     for key, wanted in as_map(params.get("FILTER")).items():
@@ -46,7 +46,7 @@ def listed(call: Call, rows: Sequence[Row], columns: Columns[Row]) -> PhpValue:
     return [shown(call, rows[to_int(at)], names, columns) for at in as_list(page)]
 
 
-def shown(call: Call, row: Row, names: Sequence[str], columns: Columns[Row]) -> PhpValue:
+def shown(call: MethodCall, row: Row, names: Sequence[str], columns: Columns[Row]) -> PhpValue:
     """Return a row with these columns; a multiple field that is empty is left out (PORTAL.md 6.8)."""
     full = {name: columns.shown[name](call, row) for name in names}
     return {name: value for name, value in full.items() if not (name in columns.multi and not value)}
@@ -69,7 +69,7 @@ def _selected(value: PhpValue, columns: Columns[Row]) -> tuple[str, ...]:
     return tuple(name for name in columns.shown if name in names)
 
 
-def _test(call: Call, key: str, wanted: PhpValue, columns: Columns[Row]) -> Callable[[Row], bool] | None:
+def _test(call: MethodCall, key: str, wanted: PhpValue, columns: Columns[Row]) -> Callable[[Row], bool] | None:
     """Return the test of one filter key, None for a key that does not count."""
     match = _KEY.match(key)
     if match is None or match["name"] not in columns.shown:
@@ -109,7 +109,7 @@ def _compare(operator: str, value: float | None, wanted: Sequence[float | None])
     return _hit(operator, value in numbers)
 
 
-def _ordered(call: Call, rows: Sequence[Row], order: Mapping[str, PhpValue], columns: Columns[Row]) -> list[Row]:
+def _ordered(call: MethodCall, rows: Sequence[Row], order: Mapping[str, PhpValue], columns: Columns[Row]) -> list[Row]:
     kept = list(rows)
     asked = [(key.upper(), str(way).upper()) for key, way in order.items() if key.upper() in columns.shown]
     for name, way in reversed(asked or [(columns.default_order, "ASC")]):
@@ -117,14 +117,14 @@ def _ordered(call: Call, rows: Sequence[Row], order: Mapping[str, PhpValue], col
     return kept
 
 
-def _sort_key(call: Call, row: Row, name: str, columns: Columns[Row]) -> tuple[float, str]:
+def _sort_key(call: MethodCall, row: Row, name: str, columns: Columns[Row]) -> tuple[float, str]:
     if name in columns.moments:
         return columns.moments[name](row) or 0.0, ""
     value = columns.shown[name](call, row)
     return (float(to_int(value)), "") if name in columns.numbers else (0.0, str(value))
 
 
-def read_moment(call: Call, value: PhpValue) -> float | None:
+def read_moment(call: MethodCall, value: PhpValue) -> float | None:
     """Return the unix time that the CRM stores for a date, None if it cannot be read and so is dropped (6.1).
 
     A date without an offset is in the server zone (PORTAL.md 6.3).
@@ -140,7 +140,7 @@ def read_moment(call: Call, value: PhpValue) -> float | None:
     return float(at + call.now_offset_s - on_date)
 
 
-def shown_moment(call: Call, at: float | None) -> str:
+def shown_moment(call: MethodCall, at: float | None) -> str:
     """Return a unix time as ISO 8601 in the server zone, "" for none."""
     if at is None:
         return ""

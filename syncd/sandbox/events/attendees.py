@@ -14,7 +14,7 @@ from syncd.sandbox.php.timezones import wall_to_unix
 from syncd.sandbox.tables.database import Event, Notice, NoticeKind
 
 if TYPE_CHECKING:
-    from syncd.sandbox.call import Call
+    from syncd.sandbox.call import MethodCall
     from syncd.sandbox.tables.database import Section
 
 _ROOM = re.compile(r"calendar_(\d+)")
@@ -48,7 +48,7 @@ def seen(row: Event) -> Seen:
     )
 
 
-def ended(call: Call, row: Event) -> bool:
+def ended(call: MethodCall, row: Event) -> bool:
     """Return True if an event, or the whole series, is over."""
     stored = row.stored
     if stored.rule is not None:
@@ -57,13 +57,13 @@ def ended(call: Call, row: Event) -> bool:
     return end + (86400 if stored.skip_time else 0) < call.now
 
 
-def notify(call: Call, to: int, kind: NoticeKind, row: Event) -> None:
+def notify(call: MethodCall, to: int, kind: NoticeKind, row: Event) -> None:
     """Record a notice, except to the caller."""
     if to != call.caller.id:
         call.tables.notices.append(Notice(at=call.now, to=to, kind=kind, event_id=row.id, name=row.name))
 
 
-def sync_guests(call: Call, row: Event, before: Seen | None) -> None:
+def sync_guests(call: MethodCall, row: Event, before: Seen | None) -> None:
     """Update the attendees' copies and the room's booking of an event just saved; `before` is None for a new one."""
     if row.is_copy:
         return
@@ -84,7 +84,7 @@ def sync_guests(call: Call, row: Event, before: Seen | None) -> None:
             _update_copy(call, row, copy_or_none, changed=changed, over=over)
 
 
-def cancel(call: Call, row: Event, gone: tuple[Event, ...]) -> None:
+def cancel(call: MethodCall, row: Event, gone: tuple[Event, ...]) -> None:
     """Send cancel notices for a deleted event, except to those who declined, and not if it is over."""
     for copy in gone:
         if copy.is_copy and copy.cal_type == "user" and copy.meeting_status != DECLINED and not ended(call, copy):
@@ -97,7 +97,7 @@ def _worth_telling(before: Seen, now: Seen) -> bool:
     return raised or replace(now, importance="") != replace(before, importance="")
 
 
-def _uninvite(call: Call, row: Event, copy: Event) -> None:
+def _uninvite(call: MethodCall, row: Event, copy: Event) -> None:
     call.tables.erase(copy)
     if copy.meeting_status != DECLINED and not ended(call, row):
         notify(call, copy.owner_id, "cancel", row)
@@ -109,7 +109,7 @@ def _status(row: Event, user: int, creator: int) -> str:
     return "Y" if user == creator else "Q"
 
 
-def _invite(call: Call, row: Event, user: int, *, over: bool) -> None:
+def _invite(call: MethodCall, row: Event, user: int, *, over: bool) -> None:
     section = meeting_section(call.tables, user, call.caller.id, call.now)
     copy = Event(
         id=call.tables.next_event_id(),
@@ -133,7 +133,7 @@ def _invite(call: Call, row: Event, user: int, *, over: bool) -> None:
         notify(call, user, "invite", row)
 
 
-def _copy_of_master(call: Call, row: Event, user: int) -> int | None:
+def _copy_of_master(call: MethodCall, row: Event, user: int) -> int | None:
     """Return the id of the attendee's copy of the series that a detached instance belongs to."""
     if row.recurrence_id is None:
         return None
@@ -141,7 +141,7 @@ def _copy_of_master(call: Call, row: Event, user: int) -> int | None:
     return next((copy.id for copy in copies if copy.calendar == ("user", user)), None)
 
 
-def _update_copy(call: Call, row: Event, copy: Event, *, changed: bool, over: bool) -> None:
+def _update_copy(call: MethodCall, row: Event, copy: Event, *, changed: bool, over: bool) -> None:
     _fill(copy, row)
     copy.stored = row.stored
     copy.version += 1
@@ -161,7 +161,7 @@ def _fill(copy: Event, row: Event) -> None:
     copy.is_meeting, copy.host, copy.flags, copy.attendees = True, row.host, row.flags, row.attendees
 
 
-def _sync_booking(call: Call, row: Event) -> None:
+def _sync_booking(call: MethodCall, row: Event) -> None:
     """Book the room that the location names; a busy or unknown one leaves the location empty (trap 41)."""
     named = _ROOM.match(row.location)
     room = call.tables.sections.get(int(named[1])) if named else None
@@ -187,7 +187,7 @@ def _sync_booking(call: Call, row: Event) -> None:
     row.location = f"calendar_{room.id}_{kept.id}"
 
 
-def _book(call: Call, room: Section, row: Event) -> Event:
+def _book(call: MethodCall, room: Section, row: Event) -> Event:
     booking = Event(
         id=call.tables.next_event_id(),
         parent_id=row.id,
@@ -205,7 +205,7 @@ def _book(call: Call, room: Section, row: Event) -> Event:
     return booking
 
 
-def _is_busy(call: Call, room: Section, row: Event) -> bool:
+def _is_busy(call: MethodCall, room: Section, row: Event) -> bool:
     """Return True if another event overlaps; a series counts as one span from its first start to its end."""
     own = row.stored
     return any(

@@ -13,7 +13,7 @@ from syncd.sandbox.php.strtotime import has_zone, is_showable, strtotime
 from syncd.sandbox.php.timezones import accepted_zone, unix_to_wall
 
 if TYPE_CHECKING:
-    from syncd.sandbox.call import Call
+    from syncd.sandbox.call import MethodCall
     from syncd.sandbox.tables.database import CalendarId, Section
 
 _CRM_LINK = re.compile(r"[A-Z][A-Z0-9]*_\d+\Z")
@@ -32,7 +32,7 @@ class Dates:
     tz_to: str | None
 
 
-def read_dates(call: Call) -> Dates:
+def read_dates(call: MethodCall) -> Dates:
     """Read from, to, skip_time and the zones of a call."""
     skip = call.params.get("skipTime") if call.has("skipTime") else call.params.get("skip_time")
     all_day = skip == "Y"  # exactly: JSON true is not all-day (PORTAL.md 4.1)
@@ -52,13 +52,13 @@ def read_dates(call: Call) -> Dates:
     )
 
 
-def server_date(call: Call, value: PhpValue) -> date | None:
+def server_date(call: MethodCall, value: PhpValue) -> date | None:
     """Return the day of a date parameter in the server zone, None where it cannot be read."""
     at = strtotime(value, call.tables.server_zone, call.now) if isinstance(value, str) else None
     return None if at is None else unix_to_wall(at, call.tables.server_zone).date()
 
 
-def named_section(call: Call, calendar: CalendarId) -> Section | None:
+def named_section(call: MethodCall, calendar: CalendarId) -> Section | None:
     """Return the section that the call names, None if it names none; raise BAD_SECTION or DENIED."""
     number = call.number("section")
     if number == 0:
@@ -76,7 +76,7 @@ def sent_rule(value: PhpValue) -> dict[str, PhpValue] | None:
     return as_map(value) or None if isinstance(value, list | dict) else None
 
 
-def crm_links(call: Call) -> tuple[str, ...]:
+def crm_links(call: MethodCall) -> tuple[str, ...]:
     """Return `crm_fields`; raise BAD_CRM if it is not an array and PARAM_BAD for a link to nothing."""
     value = call.params.get("crm_fields")
     if not isinstance(value, list | dict):
@@ -90,14 +90,14 @@ def crm_links(call: Call) -> tuple[str, ...]:
     return tuple(dict.fromkeys(links))
 
 
-def attendees_of(call: Call, otherwise: int) -> tuple[int, ...]:
+def attendees_of(call: MethodCall, otherwise: int) -> tuple[int, ...]:
     """Return the existing users of `attendees`; without a list, or with an empty one, `otherwise` alone."""
     value = call.params.get("attendees")
     ids = dict.fromkeys(to_int(item) for item in as_list(value) if not is_empty(item))
     return tuple(number for number in ids if number in call.tables.users) or (otherwise,)
 
 
-def _read(call: Call, name: str, all_day: bool) -> tuple[datetime | None, bool]:
+def _read(call: MethodCall, name: str, all_day: bool) -> tuple[datetime | None, bool]:
     """Return the wall clock of one date and whether the date has a zone of its own."""
     value = call.params.get(name)
     server_zone = call.tables.server_zone
@@ -121,7 +121,7 @@ def _read(call: Call, name: str, all_day: bool) -> tuple[datetime | None, bool]:
     return wall, False
 
 
-def _stamp(call: Call, name: str) -> datetime | None:
+def _stamp(call: MethodCall, name: str) -> datetime | None:
     """Return `from_ts` or `to_ts` as wall clock of the server zone."""
     at = to_int(call.params.get(f"{name}_ts"))
     if at == 0 or not is_showable(at):
@@ -133,7 +133,7 @@ def _midnight(wall: datetime) -> datetime:
     return wall.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _zone_param(call: Call, name: str) -> str | None:
+def _zone_param(call: MethodCall, name: str) -> str | None:
     value = call.params.get(name)
     if isinstance(value, list | dict):
         raise PortalCrash("trim(): argument must be of type string, array given")

@@ -14,7 +14,7 @@ from syncd.sandbox.series.series import read_rule
 from syncd.sandbox.texts import culture_day, culture_moment, formatted, text
 
 if TYPE_CHECKING:
-    from syncd.sandbox.call import Call
+    from syncd.sandbox.call import MethodCall
     from syncd.sandbox.tables.database import Event
 
 _MASKED = ("DESCRIPTION", "~DESCRIPTION", "LOCATION", "REMIND", "ATTENDEE_LIST", "ATTENDEES_CODES")
@@ -22,7 +22,7 @@ _BB_CODES = re.compile(r"\[(/?)([bius])\]", re.IGNORECASE)
 _BB_URL = re.compile(r"\[url=(https?://[^\]\s]+)\](.*?)\[/url\]", re.IGNORECASE | re.DOTALL)
 
 
-def shown(call: Call, row: Event) -> dict[str, PhpValue]:
+def shown(call: MethodCall, row: Event) -> dict[str, PhpValue]:
     """Return the fields that all methods show of an event; masked if the caller may see its times only (4.5)."""
     fields: dict[str, PhpValue] = {
         "ID": str(row.id),
@@ -44,7 +44,7 @@ def shown(call: Call, row: Event) -> dict[str, PhpValue]:
     return {key: value for key, value in fields.items() if key not in _MASKED and not key.startswith("UF_")}
 
 
-def dates_shown(call: Call, row: Event, opens: datetime, closes: datetime) -> dict[str, PhpValue]:
+def dates_shown(call: MethodCall, row: Event, opens: datetime, closes: datetime) -> dict[str, PhpValue]:
     """Return start and end in culture format and in English."""
     culture, all_day = call.tables.culture, row.stored.skip_time
     write = culture_day if all_day else culture_moment
@@ -57,7 +57,7 @@ def dates_shown(call: Call, row: Event, opens: datetime, closes: datetime) -> di
     }
 
 
-def _times_shown(call: Call, row: Event) -> dict[str, PhpValue]:
+def _times_shown(call: MethodCall, row: Event) -> dict[str, PhpValue]:
     stored, culture = row.stored, call.tables.culture
     server_zone = call.tables.server_zone
     original = None
@@ -90,20 +90,20 @@ def _times_shown(call: Call, row: Event) -> dict[str, PhpValue]:
     }
 
 
-def _series_time(call: Call, row: Event) -> time:
+def _series_time(call: MethodCall, row: Event) -> time:
     """Return the time of day of the series that a detached instance came from."""
     master = call.tables.event(row.recurrence_id or 0)
     return (master or row).stored.date_from.time()
 
 
-def _observes_summer_time(call: Call, zone_name: str | None) -> bool:
+def _observes_summer_time(call: MethodCall, zone_name: str | None) -> bool:
     name = zone_name or call.tables.server_zone
     year = unix_to_wall(call.now, "UTC").year
     winter, summer = (wall_to_unix(datetime(year, month, 1), "UTC") for month in (1, 7))
     return offset_s(name, winter) != offset_s(name, summer)
 
 
-def _texts_shown(call: Call, row: Event) -> dict[str, PhpValue]:
+def _texts_shown(call: MethodCall, row: Event) -> dict[str, PhpValue]:
     links: PhpValue = list[PhpValue](row.crm) if row.crm else ""
     relations: PhpValue = {"COMMENT_XML_ID": row.comment_xml_id} if row.comment_xml_id else ""
     return {
@@ -135,7 +135,7 @@ def _texts_shown(call: Call, row: Event) -> dict[str, PhpValue]:
     }
 
 
-def _people_shown(call: Call, row: Event) -> dict[str, PhpValue]:
+def _people_shown(call: MethodCall, row: Event) -> dict[str, PhpValue]:
     host = call.tables.users.get(row.host)
     ids = row.attendees or (row.owner_id or row.created_by,)
     entries = {copy.owner_id: copy for copy in call.tables.copies_of(row.parent_id) if copy.cal_type == "user"}
@@ -167,7 +167,7 @@ def _people_shown(call: Call, row: Event) -> dict[str, PhpValue]:
     }
 
 
-def _rule_shown(call: Call, row: Event) -> dict[str, PhpValue]:
+def _rule_shown(call: MethodCall, row: Event) -> dict[str, PhpValue]:
     culture = call.tables.culture
     rule = read_rule(row.stored.rrule, lambda day: culture_day(day, culture)) if row.stored.rrule else {}
     if not rule:

@@ -9,20 +9,20 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.events.fields import new_dav_id
+from syncd.sandbox.events.stored_fields import new_dav_id
 from syncd.sandbox.php.scalars import PhpValue, to_int
 from syncd.sandbox.series.series import occurrences, read_rule, store
 from syncd.sandbox.texts import culture_day, culture_moment
 
 if TYPE_CHECKING:
-    from syncd.sandbox.call import Call
+    from syncd.sandbox.call import MethodCall
     from syncd.sandbox.series.stored import Stored
     from syncd.sandbox.tables.database import Event
 
 _ONE_DAY = timedelta(days=1)
 
 
-def kept_rule(call: Call, stored: Stored) -> dict[str, PhpValue] | None:
+def kept_rule(call: MethodCall, stored: Stored) -> dict[str, PhpValue] | None:
     """Return a stored rule in the form in which it is sent, None without one.
 
     The portal stores what its reader understood, with INTERVAL=1 and a key UNTIL_TS. That is how an update repairs a
@@ -36,7 +36,7 @@ def kept_rule(call: Call, stored: Stored) -> dict[str, PhpValue] | None:
 
 
 def stored_again(
-    call: Call,
+    call: MethodCall,
     stored: Stored,
     opens: datetime,
     closes: datetime,
@@ -57,7 +57,7 @@ def stored_again(
     )
 
 
-def detached_instance(call: Call, master: Event, day: date) -> Event:
+def detached_instance(call: MethodCall, master: Event, day: date) -> Event:
     """Return a new row for one occurrence of a series, equal to the series but for what ties it to its day.
 
     The portal does not check that `day` is an occurrence, and a second call makes a second row (PORTAL.md 4.7, trap
@@ -77,7 +77,7 @@ def detached_instance(call: Call, master: Event, day: date) -> Event:
     )
 
 
-def instance_dates(call: Call, given: Stored, series: Stored, day: date) -> Stored:
+def instance_dates(call: MethodCall, given: Stored, series: Stored, day: date) -> Stored:
     """Return the dates of a detached instance: as given, or on its own day if the series' first day was given."""
     opens, closes = given.date_from, given.date_to
     if opens.date() == series.date_from.date():
@@ -89,13 +89,13 @@ def instance_dates(call: Call, given: Stored, series: Stored, day: date) -> Stor
     return stored_again(call, given, opens, closes, None, ())
 
 
-def without_day(call: Call, series: Stored, day: date) -> Stored:
+def without_day(call: MethodCall, series: Stored, day: date) -> Stored:
     """Return the dates of a series with one more exception."""
     excluded = (*series.exdates, day)
     return stored_again(call, series, series.date_from, series.date_to, kept_rule(call, series), excluded)
 
 
-def following_series(call: Call, master: Event, day: date) -> Event:
+def following_series(call: MethodCall, master: Event, day: date) -> Event:
     """Return a new row for the rest of a series from `day` on, with an id and a DAV id of its own."""
     event_id = call.tables.next_event_id()
     original = master.stored
@@ -111,7 +111,7 @@ def following_series(call: Call, master: Event, day: date) -> Event:
     )
 
 
-def following_dates(call: Call, given: Stored, original: Stored, day: date) -> Stored:
+def following_dates(call: MethodCall, given: Stored, original: Stored, day: date) -> Stored:
     """Return the dates of the rest: from `day` on unless another day was given, COUNT less the past occurrences."""
     opens, closes = given.date_from, given.date_to
     if opens.date() == original.date_from.date():
@@ -126,7 +126,7 @@ def following_dates(call: Call, given: Stored, original: Stored, day: date) -> S
     return stored_again(call, given, opens, closes, rule, later)
 
 
-def ended_before(call: Call, series: Stored, day: date) -> Stored:
+def ended_before(call: MethodCall, series: Stored, day: date) -> Stored:
     """Return the dates of a series that ends on the day before `day`."""
     rule = kept_rule(call, series) or {}
     rule.pop("COUNT", None)
@@ -135,7 +135,7 @@ def ended_before(call: Call, series: Stored, day: date) -> Stored:
     return stored_again(call, series, series.date_from, series.date_to, rule, series.exdates)
 
 
-def split_result(call: Call, event_id: int, series_id: int | None, original: Stored, day: date) -> PhpValue:
+def split_result(call: MethodCall, event_id: int, series_id: int | None, original: Stored, day: date) -> PhpValue:
     """Return what mode `next` answers; `series_id` is None if the first occurrence was edited."""
     wall = datetime.combine(day, original.date_from.time())
     culture = call.tables.culture
@@ -149,7 +149,7 @@ def split_result(call: Call, event_id: int, series_id: int | None, original: Sto
     }
 
 
-def _past_occurrences(call: Call, original: Stored, day: date) -> int:
+def _past_occurrences(call: MethodCall, original: Stored, day: date) -> int:
     # COUNT counts excluded dates too (PORTAL.md 4.7), so the exceptions are left out of the count.
     whole = replace(original, exdates=())
     last = datetime.combine(day - _ONE_DAY, time())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method, Refusal
+from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.crm.linked_events import drop_event, save_event
 from syncd.sandbox.crm.listing import ACTIVITIES, listed, read_moment, shown
 from syncd.sandbox.php.scalars import PhpValue, as_list, as_map, is_empty, to_int, trim
@@ -35,7 +35,7 @@ _PROVIDERS = frozenset({"CRM_TODO", "CRM_SMS", "CRM_WEBFORM", "REST_APP"})
 _DEFAULT_TYPES = {CALL: "PHONE", EMAIL: "EMAIL"}
 
 
-def add(call: Call) -> PhpValue:
+def add(call: MethodCall) -> PhpValue:
     """Create an activity; return its id."""
     fields = fields_of(call)
     activity = new_activity(call, fields)
@@ -44,7 +44,7 @@ def add(call: Call) -> PhpValue:
     return activity.id
 
 
-def update(call: Call) -> PhpValue:
+def update(call: MethodCall) -> PhpValue:
     """Change the fields that are sent; those that an update cannot change are ignored."""
     activity = _activity(call)
     fields = fields_of(call)
@@ -55,7 +55,7 @@ def update(call: Call) -> PhpValue:
     return True
 
 
-def delete(call: Call) -> PhpValue:
+def delete(call: MethodCall) -> PhpValue:
     """Delete an activity with its calendar event."""
     activity = _activity(call)
     check_bindings(call, activity.bindings)
@@ -64,7 +64,7 @@ def delete(call: Call) -> PhpValue:
     return True
 
 
-def get(call: Call) -> PhpValue:
+def get(call: MethodCall) -> PhpValue:
     """Return one activity, without bindings and communications."""
     names = [name for name in ACTIVITIES.shown if name not in ACTIVITIES.on_demand]
     number = to_int(call.upper_params().get("ID"))
@@ -76,7 +76,7 @@ def get(call: Call) -> PhpValue:
     return shown(call, activity, names, ACTIVITIES)
 
 
-def list_(call: Call) -> PhpValue:
+def list_(call: MethodCall) -> PhpValue:
     """List activities; a BINDINGS filter returns a row once for every pair it matches."""
     rows: list[Activity] = list(call.tables.crm_rows.activities.values())
     pairs = _pairs(as_map(call.upper_params().get("FILTER")))
@@ -91,7 +91,7 @@ def _pairs(wanted: Mapping[str, PhpValue]) -> list[tuple[int, int]]:
     return [(to_int(one.get("OWNER_TYPE_ID")), to_int(one.get("OWNER_ID"))) for one in several]
 
 
-def _activity(call: Call) -> Activity:
+def _activity(call: MethodCall) -> Activity:
     number = to_int(call.upper_params().get("ID"))
     if number <= 0:
         raise Refusal("", "The parameter 'id' is invalid or not defined.")
@@ -102,12 +102,12 @@ def _activity(call: Call) -> Activity:
     return found
 
 
-def fields_of(call: Call) -> dict[str, PhpValue]:
+def fields_of(call: MethodCall) -> dict[str, PhpValue]:
     """Return `fields` by upper-case name; a scalar counts as no fields."""
     return {key.upper(): value for key, value in as_map(call.upper_params().get("FIELDS")).items()}
 
 
-def new_activity(call: Call, fields: Mapping[str, PhpValue]) -> Activity:
+def new_activity(call: MethodCall, fields: Mapping[str, PhpValue]) -> Activity:
     """Return the activity that the fields describe; raise the first of the portal's refusals if they are not valid."""
     subject = trim(fields.get("SUBJECT"))
     if not subject:
@@ -146,7 +146,7 @@ def new_activity(call: Call, fields: Mapping[str, PhpValue]) -> Activity:
     return activity
 
 
-def apply(call: Call, activity: Activity, fields: Mapping[str, PhpValue]) -> None:
+def apply(call: MethodCall, activity: Activity, fields: Mapping[str, PhpValue]) -> None:
     """Put the fields that may change into an activity; unknown names are dropped without an error (trap 37)."""
     if "SUBJECT" in fields:
         activity.subject = trim(fields["SUBJECT"])[:512]
@@ -176,7 +176,7 @@ def apply(call: Call, activity: Activity, fields: Mapping[str, PhpValue]) -> Non
     _apply_times(call, activity, fields)
 
 
-def check_bindings(call: Call, bindings: Iterable[ElementId]) -> None:
+def check_bindings(call: MethodCall, bindings: Iterable[ElementId]) -> None:
     """Raise unless every bound object exists and the caller may change it."""
     for type_id, number in bindings:
         element = call.tables.crm_rows.elements.get((type_id, number))
@@ -187,7 +187,7 @@ def check_bindings(call: Call, bindings: Iterable[ElementId]) -> None:
             raise Refusal("", "Access denied.")
 
 
-def _responsible_of(call: Call, owner: ElementId) -> int:
+def _responsible_of(call: MethodCall, owner: ElementId) -> int:
     element = call.tables.crm_rows.elements.get(owner)
     if element is not None:
         return element.assigned_by or call.caller.id
@@ -244,7 +244,7 @@ def _apply_notify(activity: Activity, fields: Mapping[str, PhpValue]) -> None:
     activity.notify_type, activity.notify_value = kind, to_int(fields["NOTIFY_VALUE"])
 
 
-def _apply_times(call: Call, activity: Activity, fields: Mapping[str, PhpValue]) -> None:
+def _apply_times(call: MethodCall, activity: Activity, fields: Mapping[str, PhpValue]) -> None:
     """Store the dates that can be read; one alone stands for both, and DEADLINE is always derived (6.1)."""
     start, end = read_moment(call, fields.get("START_TIME")), read_moment(call, fields.get("END_TIME"))
     if start is not None or end is not None:

@@ -7,7 +7,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method, Refusal
+from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.crm.listing import ELEMENTS, found, listed, shown
 from syncd.sandbox.php.scalars import PhpValue, as_list, to_int
 from syncd.sandbox.tables.crm_rows import COMPANY, CONTACT, DEAL, LEAD, OWNER_TYPES
@@ -22,7 +22,7 @@ _SEARCHED = {"LEAD": LEAD, "CONTACT": CONTACT, "COMPANY": COMPANY}
 _NOT_A_DIGIT = re.compile(r"[^0-9]")
 
 
-def get(call: Call, type_id: int) -> PhpValue:
+def get(call: MethodCall, type_id: int) -> PhpValue:
     """Return one element with its phones and e-mails."""
     number = to_int(call.upper_params().get("ID"))
     if number <= 0:
@@ -33,13 +33,13 @@ def get(call: Call, type_id: int) -> PhpValue:
     return shown(call, element, tuple(ELEMENTS.shown), ELEMENTS)
 
 
-def list_(call: Call, type_id: int) -> PhpValue:
+def list_(call: MethodCall, type_id: int) -> PhpValue:
     """List the elements of a type that the caller may see; phones and e-mails only when they are named."""
     rows = [element for element in call.tables.crm_rows.of_type(type_id) if _visible(call, element)]
     return listed(call, rows, ELEMENTS)
 
 
-def find_by_comm(call: Call) -> PhpValue:
+def find_by_comm(call: MethodCall) -> PhpValue:
     """Find leads, contacts and companies by phones or e-mails; nothing found is an empty list."""
     params = call.upper_params()
     kind = str(params.get("TYPE") or "").upper()
@@ -58,7 +58,7 @@ def find_by_comm(call: Call) -> PhpValue:
     return result or []
 
 
-def _matches(call: Call, kind: str, value: str, types: list[int]) -> dict[int, set[int]]:
+def _matches(call: MethodCall, kind: str, value: str, types: list[int]) -> dict[int, set[int]]:
     """Return the elements of one value; once 20 are found, the remaining types are not searched (PORTAL.md 6.8)."""
     sought = _normal(kind, value)
     hits: dict[int, set[int]] = {}
@@ -86,7 +86,7 @@ def _normal(kind: str, value: str) -> str:
     return digits
 
 
-def owner_types(_call: Call) -> PhpValue:
+def owner_types(_call: MethodCall) -> PhpValue:
     """Return the kinds of elements with their ids and codes."""
     return [
         {"ID": number, "NAME": name.title(), "SYMBOL_CODE": name, "SYMBOL_CODE_SHORT": short}
@@ -94,7 +94,7 @@ def owner_types(_call: Call) -> PhpValue:
     ]
 
 
-def _visible(call: Call, element: Element) -> bool:
+def _visible(call: MethodCall, element: Element) -> bool:
     return call.caller.admin or element.opened or element.assigned_by == call.caller.id
 
 

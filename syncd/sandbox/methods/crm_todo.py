@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method, Refusal
+from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.crm.listing import read_moment
 from syncd.sandbox.php.scalars import PhpValue, as_list, is_empty, to_int, trim
 from syncd.sandbox.tables.crm_rows import PROVIDER, TODO_PROVIDER, Activity
@@ -18,7 +18,7 @@ SCOPE = frozenset({"crm"})
 _DEFAULT_TITLE = "To-do"
 
 
-def add(call: Call) -> PhpValue:
+def add(call: MethodCall) -> PhpValue:
     """Create a to-do on the card of an element; return its id in an object."""
     owner, deadline = _checked(call)
     activity = Activity(
@@ -40,7 +40,7 @@ def add(call: Call) -> PhpValue:
     return {"id": activity.id}
 
 
-def update(call: Call) -> PhpValue:
+def update(call: MethodCall) -> PhpValue:
     """Change a to-do; a title, description or pings that are omitted are lost (PORTAL.md 6.7, trap 40)."""
     if is_empty(call.params.get("id")):
         raise _missing("id")
@@ -60,7 +60,7 @@ def update(call: Call) -> PhpValue:
     return {"id": activity.id}
 
 
-def _checked(call: Call) -> tuple[Element, float]:
+def _checked(call: MethodCall) -> tuple[Element, float]:
     for name in ("ownerTypeId", "ownerId", "deadline"):
         if is_empty(call.params.get(name)):
             raise _missing(name)
@@ -79,14 +79,14 @@ def _missing(name: str) -> Refusal:
     return Refusal("100", f"Could not find value for parameter {{{name}}}")
 
 
-def _apply(call: Call, activity: Activity, deadline: float) -> None:
+def _apply(call: MethodCall, activity: Activity, deadline: float) -> None:
     activity.description = trim(call.params.get("description"))
     activity.deadline = activity.start = activity.end = deadline
     activity.pings = tuple(to_int(one) for one in as_list(call.params.get("pingOffsets")))
     activity.color = trim(call.params.get("colorId"))
 
 
-def _tell(call: Call, activity: Activity) -> None:
+def _tell(call: MethodCall, activity: Activity) -> None:
     """Send a notice to a responsible person who is not the caller."""
     if activity.responsible != call.caller.id:
         call.tables.notices.append(

@@ -6,11 +6,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
-from syncd.sandbox.call import Call, Method
+from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.crm.linked_events import follow_links
 from syncd.sandbox.events.attendees import sync_guests
 from syncd.sandbox.events.call_params import Dates, attendees_of, crm_links, named_section, read_dates, sent_rule
-from syncd.sandbox.events.fields import (
+from syncd.sandbox.events.placement import detected_section, usual_section
+from syncd.sandbox.events.stored_fields import (
     accessibility_of,
     color_of,
     cut_name,
@@ -19,7 +20,6 @@ from syncd.sandbox.events.fields import (
     new_dav_id,
     remind_of,
 )
-from syncd.sandbox.events.placement import detected_section, usual_section
 from syncd.sandbox.php.scalars import PhpValue, is_empty, trim
 from syncd.sandbox.series.series import store
 from syncd.sandbox.series.stored import Stored
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from syncd.sandbox.tables.database import CalendarId, User
 
 
-def add(call: Call) -> PhpValue:
+def add(call: MethodCall) -> PhpValue:
     """Create an event; return its id."""
     dates = read_dates(call)
     calendar = _validated_calendar(call, dates)
@@ -64,7 +64,7 @@ def add(call: Call) -> PhpValue:
     return row.id
 
 
-def _validated_calendar(call: Call, dates: Dates) -> CalendarId:
+def _validated_calendar(call: MethodCall, dates: Dates) -> CalendarId:
     """Check what is required, in the portal's order; return type and owner."""
     owner = call.params.get("ownerId")
     present = {
@@ -81,18 +81,18 @@ def _validated_calendar(call: Call, dates: Dates) -> CalendarId:
     return trim(call.params["type"]), call.number("ownerId")
 
 
-def _wants_section(call: Call) -> bool:
+def _wants_section(call: MethodCall) -> bool:
     return call.has("auto_detect_section") and call.params["auto_detect_section"] != "Y"
 
 
-def _host(call: Call, *, is_meeting: bool) -> User:
+def _host(call: MethodCall, *, is_meeting: bool) -> User:
     """Return the user whose rights are checked: the host, if the portal uses `host` at all, else the caller."""
     if is_meeting and call.settings.host_on_add and call.has("host"):
         return call.tables.users.get(call.number("host"), call.caller)
     return call.caller
 
 
-def _chosen_section(call: Call, calendar: CalendarId, host: User) -> Section:
+def _chosen_section(call: MethodCall, calendar: CalendarId, host: User) -> Section:
     """Return the section for a call that names none; refuse a calendar that does not exist or is not the host's."""
     tables, (cal_type, owner) = call.tables, calendar
     exists = {"user": owner in tables.users, "group": owner in tables.groups}.get(cal_type, cal_type in tables.types)
@@ -106,7 +106,7 @@ def _chosen_section(call: Call, calendar: CalendarId, host: User) -> Section:
     return choose(tables, calendar, call.caller.id, call.now)
 
 
-def _new_row(call: Call, section: Section, stored: Stored, links: tuple[str, ...], host: User | None) -> Event:
+def _new_row(call: MethodCall, section: Section, stored: Stored, links: tuple[str, ...], host: User | None) -> Event:
     params = call.params
     owner_or_caller = section.owner_id or call.caller.id
     in_user_calendar = section.cal_type == "user"

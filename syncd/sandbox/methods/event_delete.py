@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
-from syncd.sandbox.call import Call, Method
+from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.crm.linked_events import drop_activities
 from syncd.sandbox.events.attendees import DECLINED, cancel, notify
 from syncd.sandbox.php.scalars import PhpValue, is_empty
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from syncd.sandbox.tables.database import Event
 
 
-def delete(call: Call) -> PhpValue:
+def delete(call: MethodCall) -> PhpValue:
     """Delete an event with its copies and instances; a detached instance deletes its whole series (trap 21)."""
     if is_empty(call.params.get("id")):
         raise call.refuse("NO_ID")
@@ -38,12 +38,12 @@ def delete(call: Call) -> PhpValue:
     return True
 
 
-def _may_delete(call: Call, row: Event) -> bool:
+def _may_delete(call: MethodCall, row: Event) -> bool:
     section = call.tables.sections.get(row.section_id)
     return call.caller.admin or (section is not None and rights.may_edit(call.tables, call.caller, section))
 
 
-def _decline(call: Call, copy: Event) -> PhpValue:
+def _decline(call: MethodCall, copy: Event) -> PhpValue:
     """Decline an invitation, which is what deleting one's copy does without the right to delete the event."""
     if copy.calendar != ("user", call.caller.id):
         raise call.refuse("DEL_FAIL")

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
-from syncd.sandbox.call import Call, Method
+from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.events.event_json import dates_shown, shown
 from syncd.sandbox.php.scalars import PhpValue, as_list, is_empty, to_int, truthy
 from syncd.sandbox.php.strtotime import strtotime
@@ -25,7 +25,7 @@ _FAR_FUTURE = datetime(2038, 1, 1)
 NEAREST_LIMIT = 75
 
 
-def get_by_id(call: Call) -> PhpValue:
+def get_by_id(call: MethodCall) -> PhpValue:
     """Return one event, a series not expanded; null if it is missing, deleted or not visible."""
     _refuse_extranet(call)
     if is_empty(call.params.get("id")):
@@ -36,7 +36,7 @@ def get_by_id(call: Call) -> PhpValue:
     return shown(call, row)
 
 
-def get(call: Call) -> PhpValue:
+def get(call: MethodCall) -> PhpValue:
     """Return all events of a calendar in a window, series expanded; no limit, no pages, no order (trap 14)."""
     _refuse_extranet(call)
     if is_empty(call.params.get("type")):
@@ -51,17 +51,17 @@ def get(call: Call) -> PhpValue:
     return found
 
 
-def _refuse_extranet(call: Call) -> None:
+def _refuse_extranet(call: MethodCall) -> None:
     if call.caller.extranet:
         raise call.refuse("DENIED")
 
 
-def _is_visible(call: Call, row: Event) -> bool:
+def _is_visible(call: MethodCall, row: Event) -> bool:
     section = call.tables.sections.get(row.section_id)
     return section is None or rights.may_see(call.tables, call.caller, section)
 
 
-def _window(call: Call) -> tuple[datetime, datetime]:
+def _window(call: MethodCall) -> tuple[datetime, datetime]:
     """Return the window in server time; without both ends, 30 days back and 90 ahead (PORTAL.md 4.8)."""
     opens, closes = _moment(call, "from"), _moment(call, "to")
     if opens is None and closes is None:
@@ -70,13 +70,13 @@ def _window(call: Call) -> tuple[datetime, datetime]:
     return opens or _FAR_PAST, closes or _FAR_FUTURE
 
 
-def _moment(call: Call, name: str) -> datetime | None:
+def _moment(call: MethodCall, name: str) -> datetime | None:
     value = call.params.get(name)
     at = strtotime(value, call.tables.server_zone, call.now) if isinstance(value, str) else None
     return None if at is None else unix_to_wall(at, call.tables.server_zone)
 
 
-def _wanted_sections(call: Call) -> frozenset[int] | None:
+def _wanted_sections(call: MethodCall) -> frozenset[int] | None:
     """Return the section filter; what is neither a positive int nor a list is ignored."""
     value = call.params.get("section")
     if isinstance(value, list | dict):
@@ -85,7 +85,7 @@ def _wanted_sections(call: Call) -> frozenset[int] | None:
     return frozenset({number}) if number > 0 else None
 
 
-def _rows(call: Call, calendar: CalendarId, wanted: frozenset[int] | None) -> Iterator[Event]:
+def _rows(call: MethodCall, calendar: CalendarId, wanted: frozenset[int] | None) -> Iterator[Event]:
     tables = call.tables
     visible = {section.id for section in tables.sections_of(calendar) if rights.may_see(tables, call.caller, section)}
     if wanted is not None:
@@ -95,7 +95,7 @@ def _rows(call: Call, calendar: CalendarId, wanted: frozenset[int] | None) -> It
     return (row for row in rows if row.owner_id == calendar[1] and row.section_id in visible)
 
 
-def _expanded(call: Call, row: Event, opens: datetime, closes: datetime) -> Iterator[PhpValue]:
+def _expanded(call: MethodCall, row: Event, opens: datetime, closes: datetime) -> Iterator[PhpValue]:
     """Yield a row once, or once for each occurrence in a window, always under the same ID (trap 13)."""
     exact = call.settings.exact_expansion
     spans = occurrences(row.stored, opens, closes, call.tables.server_zone, exact=exact)
@@ -113,7 +113,7 @@ def _expanded(call: Call, row: Event, opens: datetime, closes: datetime) -> Iter
         yield item
 
 
-def nearest(call: Call) -> PhpValue:
+def nearest(call: MethodCall) -> PhpValue:
     """Return coming events of the caller or of a calendar in the caller's zone, without declined ones (4.9)."""
     _refuse_extranet(call)
     for_caller = truthy(call.params.get("forCurrentUser", True))
@@ -133,7 +133,9 @@ def nearest(call: Call) -> PhpValue:
     return list[PhpValue]([item for _, item in coming[:limit]])
 
 
-def _coming(call: Call, row: Event, opens: datetime, closes: datetime) -> Iterator[tuple[int, dict[str, PhpValue]]]:
+def _coming(
+    call: MethodCall, row: Event, opens: datetime, closes: datetime
+) -> Iterator[tuple[int, dict[str, PhpValue]]]:
     stored, culture = row.stored, call.tables.culture
     spans = occurrences(stored, opens, closes, call.tables.server_zone, exact=call.settings.exact_expansion)
     detail_url = str(call.params.get("detailUrl") or "")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncd.sandbox import rights
-from syncd.sandbox.call import Call, Method
+from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.crm.linked_events import follow_links
 from syncd.sandbox.events.attendees import seen, sync_guests
 from syncd.sandbox.events.call_params import (
@@ -20,7 +20,6 @@ from syncd.sandbox.events.call_params import (
     sent_rule,
     server_date,
 )
-from syncd.sandbox.events.fields import accessibility_of, color_of, cut_name, flags_of, importance_of, remind_of
 from syncd.sandbox.events.series_split import (
     detached_instance,
     ended_before,
@@ -32,6 +31,7 @@ from syncd.sandbox.events.series_split import (
     stored_again,
     without_day,
 )
+from syncd.sandbox.events.stored_fields import accessibility_of, color_of, cut_name, flags_of, importance_of, remind_of
 from syncd.sandbox.php.scalars import PhpValue, is_empty, trim
 from syncd.sandbox.php.timezones import unix_to_wall
 from syncd.sandbox.series.series import store
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 MODES = frozenset({"this", "next", "all"})
 
 
-def update(call: Call) -> PhpValue:
+def update(call: MethodCall) -> PhpValue:
     """Change an event; return its id, the object of mode `next`, or a sentence when the caller has no right."""
     mode, day = _checked(call)
     dates = read_dates(call)
@@ -69,7 +69,7 @@ def update(call: Call) -> PhpValue:
     return row.id
 
 
-def _checked(call: Call) -> tuple[str, date | None]:
+def _checked(call: MethodCall) -> tuple[str, date | None]:
     """Check what is required, in the portal's order; return `recurrence_mode` and the day it is about."""
     for name in ("id", "ownerId", "type"):
         value = call.params.get(name)
@@ -82,7 +82,7 @@ def _checked(call: Call) -> tuple[str, date | None]:
     return mode
 
 
-def _mode(call: Call) -> tuple[str, date | None]:
+def _mode(call: MethodCall) -> tuple[str, date | None]:
     """Return the mode, "" without one, and the day for `this` and `next`; raise BAD_MODE or PARAM_BAD."""
     value = call.params.get("recurrence_mode")
     if is_empty(value):
@@ -97,14 +97,14 @@ def _mode(call: Call) -> tuple[str, date | None]:
     return value, current
 
 
-def _acting(call: Call) -> User:
+def _acting(call: MethodCall) -> User:
     """Return the user whose rights are checked: the host named in an update of a meeting, else the caller."""
     if call.params.get("is_meeting") == "Y" and call.has("host"):
         return call.tables.users.get(call.number("host"), call.caller)
     return call.caller
 
 
-def _edit_one(call: Call, master: Event, day: date, dates: Dates, links: tuple[str, ...] | None) -> PhpValue:
+def _edit_one(call: MethodCall, master: Event, day: date, dates: Dates, links: tuple[str, ...] | None) -> PhpValue:
     """Exclude a day from a series and save a single event for it; return the id of the series, as the portal does."""
     before = seen(master)
     single = detached_instance(call, master, day)
@@ -120,7 +120,7 @@ def _edit_one(call: Call, master: Event, day: date, dates: Dates, links: tuple[s
 
 
 def _edit_following(
-    call: Call, master: Event, day: date, dates: Dates, section: Section | None, links: tuple[str, ...] | None
+    call: MethodCall, master: Event, day: date, dates: Dates, section: Section | None, links: tuple[str, ...] | None
 ) -> PhpValue:
     """End a series on the day before `day` and save a new one; on the first occurrence change the series itself."""
     before, original = seen(master), master.stored
@@ -141,14 +141,20 @@ def _edit_following(
     return split_result(call, following.id, master.id, original, day)
 
 
-def _touch(call: Call, row: Event) -> None:
+def _touch(call: MethodCall, row: Event) -> None:
     # Every save counts, changed or not; the portal compares nothing (PORTAL.md 4.3).
     row.version += 1
     row.changed_at = call.now
 
 
 def _save(
-    call: Call, row: Event, dates: Dates, section: Section | None, links: tuple[str, ...] | None, *, whole_series: bool
+    call: MethodCall,
+    row: Event,
+    dates: Dates,
+    section: Section | None,
+    links: tuple[str, ...] | None,
+    *,
+    whole_series: bool,
 ) -> None:
     """Save a row in place and update its copies; with `whole_series` change its detached instances, too."""
     before, old_name, old_location, old_attendees = seen(row), row.name, row.location, row.attendees
@@ -169,7 +175,7 @@ def _save(
         sync_guests(call, instance, known)
 
 
-def _apply(call: Call, row: Event, dates: Dates, section: Section | None, links: tuple[str, ...] | None) -> None:
+def _apply(call: MethodCall, row: Event, dates: Dates, section: Section | None, links: tuple[str, ...] | None) -> None:
     """Put what the call sends into a row; what it omits is kept, reset or lost (PORTAL.md 4.3, table)."""
     params = call.params
     if call.has("name"):
@@ -198,7 +204,7 @@ def _apply(call: Call, row: Event, dates: Dates, section: Section | None, links:
     row.stored = _restored(call, row.stored, dates)
 
 
-def _apply_meeting(call: Call, row: Event) -> None:
+def _apply_meeting(call: MethodCall, row: Event) -> None:
     """Apply is_meeting, attendees, host and meeting (traps 5 and 6)."""
     if not call.has("is_meeting"):
         return
@@ -218,7 +224,7 @@ def _apply_meeting(call: Call, row: Event) -> None:
     row.is_meeting = True
 
 
-def _restored(call: Call, old: Stored, dates: Dates) -> Stored:
+def _restored(call: MethodCall, old: Stored, dates: Dates) -> Stored:
     """Return the dates and the rule to store: those sent, else the old wall clocks, in the zones of this call.
 
     Without `skip_time` the event becomes timed (trap 3); without `timezone_*` it moves to the caller's zone (trap 4).
@@ -241,7 +247,7 @@ def _restored(call: Call, old: Stored, dates: Dates) -> Stored:
     return stored
 
 
-def _merged(call: Call, old: Stored, dates: Dates) -> tuple[datetime, datetime, bool]:
+def _merged(call: MethodCall, old: Stored, dates: Dates) -> tuple[datetime, datetime, bool]:
     """Return start, end and all-day; an unreadable `from` becomes now, with an unreadable `to` all of today."""
     unreadable_from = dates.from_given and dates.date_from is None
     unreadable_to = dates.to_given and dates.date_to is None
@@ -253,7 +259,7 @@ def _merged(call: Call, old: Stored, dates: Dates) -> tuple[datetime, datetime, 
     return date_from, date_to, dates.all_day
 
 
-def _with_days_kept(call: Call, stored: Stored, first: date, last: date) -> Stored:
+def _with_days_kept(call: MethodCall, stored: Stored, first: date, last: date) -> Stored:
     """Return the dates on their old days with the new times of day, as mode `all` stores them (trap 20)."""
     opens = datetime.combine(first, stored.date_from.time())
     closes = datetime.combine(last, stored.date_to.time())
@@ -261,7 +267,7 @@ def _with_days_kept(call: Call, stored: Stored, first: date, last: date) -> Stor
 
 
 def _cascade(
-    call: Call, row: Event, instance: Event, old_name: str, old_location: str, old_attendees: tuple[int, ...]
+    call: MethodCall, row: Event, instance: Event, old_name: str, old_location: str, old_attendees: tuple[int, ...]
 ) -> None:
     """Apply a change of the series to a detached instance; a name, place or attendees of its own stay."""
     if instance.name == old_name:

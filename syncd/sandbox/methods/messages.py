@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method, Refusal
+from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.php.scalars import PhpValue, is_empty, to_int
 from syncd.sandbox.tables.database import Message
 
@@ -16,23 +16,23 @@ MESSAGE_SCOPES = frozenset({"im"})
 _SYSTEM = 0
 
 
-def notify(call: Call) -> PhpValue:
+def notify(call: MethodCall) -> PhpValue:
     """Send a notice of type TYPE, that of the caller unless it is SYSTEM."""
     params = call.upper_params()
     return _notify(call, params, system=params.get("TYPE") == "SYSTEM")
 
 
-def notify_personal(call: Call) -> PhpValue:
+def notify_personal(call: MethodCall) -> PhpValue:
     """Send a notice in the caller's name."""
     return _notify(call, call.upper_params(), system=False)
 
 
-def notify_system(call: Call) -> PhpValue:
+def notify_system(call: MethodCall) -> PhpValue:
     """Send a notice without a sender."""
     return _notify(call, call.upper_params(), system=True)
 
 
-def _notify(call: Call, params: dict[str, PhpValue], *, system: bool) -> PhpValue:
+def _notify(call: MethodCall, params: dict[str, PhpValue], *, system: bool) -> PhpValue:
     user_id = to_int(params.get("TO", params.get("USER_ID")))
     if user_id <= 0:
         raise Refusal("USER_ID_EMPTY", "User ID can't be empty")
@@ -44,7 +44,7 @@ def _notify(call: Call, params: dict[str, PhpValue], *, system: bool) -> PhpValu
     return _file(call, to=str(user_id), sender=_SYSTEM if system else call.caller.id, text=text, notice=True)
 
 
-def add_message(call: Call) -> PhpValue:
+def add_message(call: MethodCall) -> PhpValue:
     """Send a message in the caller's name to a user, or to a chat of which the caller is a member."""
     params = call.upper_params()
     text = _text(params)
@@ -67,7 +67,7 @@ def add_message(call: Call) -> PhpValue:
     return _file(call, to=to, sender=call.caller.id, text=text, notice=False, previews=previews)
 
 
-def _check_chat(call: Call, to: str) -> None:
+def _check_chat(call: MethodCall, to: str) -> None:
     tables = call.tables
     if to.startswith("sg"):
         group = tables.groups.get(to_int(to[2:]))
@@ -81,7 +81,7 @@ def _check_chat(call: Call, to: str) -> None:
         raise Refusal("ACCESS_ERROR", "It is forbidden to send messages to this chat", 403)
 
 
-def _recipient(call: Call, user_id: int) -> User | None:
+def _recipient(call: MethodCall, user_id: int) -> User | None:
     user = call.tables.users.get(user_id)
     return user if user is not None and user.active else None
 
@@ -91,7 +91,7 @@ def _text(params: dict[str, PhpValue]) -> str:
     return "" if is_empty(text) else str(text).strip()
 
 
-def _file(call: Call, *, to: str, sender: int, text: str, notice: bool, previews: bool = True) -> int:
+def _file(call: MethodCall, *, to: str, sender: int, text: str, notice: bool, previews: bool = True) -> int:
     messages = call.tables.messages
     messages.append(Message(at=call.now, to=to, sender=sender, text=text, notice=notice, previews=previews))
     return len(messages)

@@ -6,7 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from syncd.sandbox import rights
-from syncd.sandbox.call import Call, Method
+from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.php.scalars import PhpValue, as_map, as_php_array, is_empty, to_int
 from syncd.sandbox.php.timezones import zone
 from syncd.sandbox.tables.database import TASKS, Section, Task
@@ -20,7 +20,7 @@ _TASKS_BY_NAME = MappingProxyType(
 )
 
 
-def section_owner(call: Call, cal_type: str) -> int:
+def section_owner(call: MethodCall, cal_type: str) -> int:
     """Return `ownerId`; absent, the caller for a user calendar, else PARAM_MISSING."""
     if call.has("ownerId") and call.params["ownerId"] != "":
         return call.number("ownerId")
@@ -29,7 +29,7 @@ def section_owner(call: Call, cal_type: str) -> int:
     raise call.missing("ownerId")
 
 
-def required_type(call: Call) -> str:
+def required_type(call: MethodCall) -> str:
     """Return `type` or raise PARAM_MISSING."""
     value = call.params.get("type")
     if is_empty(value) or not isinstance(value, str):
@@ -37,7 +37,7 @@ def required_type(call: Call) -> str:
     return value
 
 
-def get(call: Call) -> PhpValue:
+def get(call: MethodCall) -> PhpValue:
     """List a calendar's sections that the caller may see; no paging."""
     cal_type = required_type(call)
     calendar = (cal_type, section_owner(call, cal_type))
@@ -48,7 +48,7 @@ def get(call: Call) -> PhpValue:
     ]
 
 
-def _shown(call: Call, section: Section) -> PhpValue:
+def _shown(call: MethodCall, section: Section) -> PhpValue:
     level = rights.level(call.tables, call.caller, section)
 
     def stamp(at: float) -> str:
@@ -85,7 +85,7 @@ def _shown(call: Call, section: Section) -> PhpValue:
     }
 
 
-def add(call: Call) -> PhpValue:
+def add(call: MethodCall) -> PhpValue:
     """Create a section; rights are checked as if the caller owned it, so it may be another user's (PORTAL.md 5)."""
     cal_type = required_type(call)
     owner = section_owner(call, cal_type)
@@ -113,7 +113,7 @@ def add(call: Call) -> PhpValue:
     return section.id
 
 
-def update(call: Call) -> PhpValue:
+def update(call: MethodCall) -> PhpValue:
     """Change a section; an empty name or description is ignored, type and owner are overwritten (PORTAL.md 5)."""
     section = _existing(call)
     section.name = _text(call, "name") or section.name
@@ -129,7 +129,7 @@ def update(call: Call) -> PhpValue:
     return section.id
 
 
-def delete(call: Call) -> PhpValue:
+def delete(call: MethodCall) -> PhpValue:
     """Remove a section with all its events and their attendees' copies, without notices (PORTAL.md 5)."""
     section = _existing(call)
     for row in tuple(call.tables.events_in(section.id)):
@@ -138,7 +138,7 @@ def delete(call: Call) -> PhpValue:
     return True
 
 
-def _existing(call: Call) -> Section:
+def _existing(call: MethodCall) -> Section:
     """Return the section `id`; raise if the id or the type is missing, it is unknown, or the caller has no right."""
     if is_empty(call.params.get("id")):
         raise call.refuse("SECTION_NO_ID")
@@ -149,12 +149,12 @@ def _existing(call: Call) -> Section:
     return section
 
 
-def _text(call: Call, name: str) -> str | None:
+def _text(call: MethodCall, name: str) -> str | None:
     value = call.params.get(name)
     return value.strip() if isinstance(value, str) else None
 
 
-def _access(call: Call) -> dict[str, Task] | None:
+def _access(call: MethodCall) -> dict[str, Task] | None:
     """Read `access{code: task}`, tasks by name or number; None when absent."""
     if not isinstance(call.params.get("access"), list | dict):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method
+from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.php.scalars import PhpValue, truthy
 from syncd.sandbox.php.timezones import zone
 
@@ -19,7 +19,7 @@ def system_methods(others: Mapping[str, Method]) -> Mapping[str, Method]:
     def scopes() -> frozenset[str]:
         return frozenset[str]().union(*(method.scopes for method in others.values()))
 
-    def names(call: Call) -> PhpValue:
+    def names(call: MethodCall) -> PhpValue:
         own = {**others, **table}
         wanted = call.params.get("scope")
         if isinstance(wanted, str) and wanted:
@@ -28,13 +28,13 @@ def system_methods(others: Mapping[str, Method]) -> Mapping[str, Method]:
             return list[PhpValue](sorted(own))
         return [name for name in sorted(own) if own[name].open_to(call.webhook.scopes)]
 
-    def existence(call: Call) -> PhpValue:
+    def existence(call: MethodCall) -> PhpValue:
         name = call.params.get("name")
         found = {**others, **table}.get(name.lower()) if isinstance(name, str) else None
         available = found is not None and found.open_to(call.webhook.scopes)
         return {"isExisting": found is not None, "isAvailable": available}
 
-    def scope(call: Call) -> PhpValue:
+    def scope(call: MethodCall) -> PhpValue:
         return list[PhpValue](sorted(scopes() if truthy(call.params.get("full")) else call.webhook.scopes))
 
     table = {
@@ -47,12 +47,12 @@ def system_methods(others: Mapping[str, Method]) -> Mapping[str, Method]:
     return table
 
 
-def server_time(call: Call) -> PhpValue:
+def server_time(call: MethodCall) -> PhpValue:
     """Return the server's time with its offset (PORTAL.md 1.2)."""
     return datetime.fromtimestamp(int(call.now), zone(call.tables.server_zone)).isoformat()
 
 
-def profile(call: Call) -> PhpValue:
+def profile(call: MethodCall) -> PhpValue:
     """Return the caller's id, admin flag, name and zone."""
     return {
         "ID": str(call.caller.id),

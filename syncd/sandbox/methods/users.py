@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Call, Method
+from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.php.scalars import PhpValue, as_list, as_map, is_empty, to_int, truthy
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _shown(user: User, fields: tuple[str, ...]) -> PhpValue:
     return {name: _FIELDS[name](user) for name in fields}
 
 
-def _filter_of(call: Call) -> dict[str, PhpValue]:
+def _filter_of(call: MethodCall) -> dict[str, PhpValue]:
     """Return the filter: keys at top level and inside FILTER, upper-cased."""
     params = call.upper_params()
     inner = {key.upper(): value for key, value in as_map(params.pop("FILTER", None)).items()}
@@ -81,7 +81,7 @@ def _folded(value: PhpValue) -> str:
     return value.casefold() if isinstance(value, str) else str(to_int(value))
 
 
-def _ordered(call: Call, users: list[User]) -> list[User]:
+def _ordered(call: MethodCall, users: list[User]) -> list[User]:
     params = call.upper_params()
     name = params.get("SORT")
     down = str(params.get("ORDER", "ASC")).upper() == "DESC"
@@ -92,7 +92,7 @@ def _ordered(call: Call, users: list[User]) -> list[User]:
     return users[::-1] if down else users
 
 
-def get(call: Call) -> PhpValue:
+def get(call: MethodCall) -> PhpValue:
     """List users, dismissed ones included; unknown filter keys give the full list, not an error (PORTAL.md 7)."""
     fields = _visible_fields(call.webhook.scopes)
     wanted = {key: value for key, value in _filter_of(call).items() if key not in ("SORT", "ORDER", "START")}
@@ -104,7 +104,7 @@ def get(call: Call) -> PhpValue:
     return call.page([_shown(user, fields) for user in _ordered(call, users)])
 
 
-def search(call: Call) -> PhpValue:
+def search(call: MethodCall) -> PhpValue:
     """Find active users by prefixes of words in FIND, or of NAME and LAST_NAME; not an exact match (PORTAL.md 7)."""
     fields = _visible_fields(call.webhook.scopes)
     wanted = _filter_of(call)
@@ -124,12 +124,12 @@ def _starts(found: str, wanted: PhpValue) -> bool:
     return is_empty(wanted) or not isinstance(wanted, str) or found.casefold().startswith(wanted.casefold())
 
 
-def current(call: Call) -> PhpValue:
+def current(call: MethodCall) -> PhpValue:
     """Return the caller as user.get would."""
     return _shown(call.caller, _visible_fields(call.webhook.scopes))
 
 
-def departments(call: Call) -> PhpValue:
+def departments(call: MethodCall) -> PhpValue:
     """List departments by ID, exact NAME, PARENT or UF_HEAD."""
     wanted = call.upper_params()
     rows: list[PhpValue] = []
@@ -152,7 +152,7 @@ def _texts(value: PhpValue) -> list[str]:
     return [str(item) for item in (as_list(value) if isinstance(value, list | dict) else [value])]
 
 
-def groups(call: Call) -> PhpValue:
+def groups(call: MethodCall) -> PhpValue:
     """List groups: administrators see all, others their own; unknown filter keys are dropped."""
     params = call.upper_params()
     wanted = {key.upper(): value for key, value in as_map(params.get("FILTER")).items()}
@@ -169,7 +169,7 @@ def groups(call: Call) -> PhpValue:
     return call.page([_group_shown(group) for group in found])
 
 
-def _sees_group(call: Call, group: Group) -> bool:
+def _sees_group(call: MethodCall, group: Group) -> bool:
     admin = call.caller.admin and truthy(call.params.get("IS_ADMIN", "Y"))
     return admin or call.caller.id == group.owner or call.caller.id in group.members
 
