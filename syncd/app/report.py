@@ -180,7 +180,7 @@ def _conflicts(prepared: Prepared | None) -> dict[str, str]:
 
 
 def _is_elsewhere(problem: Problem, places: Mapping[str, str]) -> bool:
-    """Say whether something else in the source than the entry of that uid was rejected: a second row with its uid."""
+    """Return True if not the entry of that uid was rejected but something else: a second row with its uid."""
     return problem.kind == "rejected" and problem.where != places.get(problem.key or "", problem.where)
 
 

@@ -1,4 +1,4 @@
-"""What it takes to take back one run, or everything a sync has made. Decisions only; `taking` carries them out.
+"""What it takes to take back one run, or everything a sync has made: decisions, which `cycle/takeback.py` carries out.
 
 the run ...            and now                          so
 ---------------------  -------------------------------  ---------------------------------------
@@ -66,7 +66,7 @@ def check_visible(plan: TakeBack, sync: str) -> None:
     """
     if plan.sought >= CHANGES_COUNT_FROM and 2 * plan.missing > plan.sought:
         raise GuardError(
-            f"{sync}: {plan.missing} of {plan.sought} events are not to be seen in the portal any more and would be"
+            f"{sync}: {plan.missing} of {plan.sought} events can no longer be seen in the portal and would be"
             " forgotten; nothing was sent, nothing is forgotten",
             "may the webhook's user still see these calendars? If people have deleted the events, run it with --force",
         )

@@ -85,7 +85,7 @@ def test_what_cannot_be_seen_is_not_forgotten_by_taking_it_back_unless_forced(tm
         run_inline(_remove(stage, event.id))
     taken, offers = take_back(stage, command)
     assert (taken.exit_code, offers, len(stage.names())) == (4, [], MANY - 20)
-    assert "20 of 24 events are not to be seen in the portal any more" in str(taken.error)
+    assert "20 of 24 events can no longer be seen in the portal" in str(taken.error)
     assert take_back(stage, command)[0].exit_code == 4  # and so again: the links are still there
     forced, _ = take_back(stage, command, force=True)
     assert (forced.exit_code, stage.names()) == (0, [])
