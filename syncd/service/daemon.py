@@ -11,13 +11,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 
 from syncd import events
 from syncd.clock import Clock
-from syncd.cycle.run import PassResult
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
+from syncd.model.fates import Fates
+from syncd.model.record import RunRecord
 from syncd.portal.client import Progress
 from syncd.service.notify import Notifier
 from syncd.service.schedule import LastRun, Schedule, SyncState, first_due, next_due
@@ -34,6 +36,25 @@ _WATCHDOG_SIGNS = 3
 """Signs of life per watchdog interval: systemd's advice is two, one more allows for a busy machine."""
 
 
+class EndedPass(Protocol):
+    """What the daemon needs to know of a pass that has ended."""
+
+    @property
+    def record(self) -> RunRecord:
+        """The run's record."""
+        ...
+
+    @property
+    def error(self) -> SyncdError | None:
+        """What ended it, if anything did."""
+        ...
+
+    @property
+    def fates(self) -> Fates:
+        """What became of the items."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduled:
     """One sync as the scheduler sees it: its schedule, its last pass, and how to run one.
@@ -46,7 +67,7 @@ class Scheduled:
     portal: str
     schedule: Schedule
     last_run: LastRun | None
-    run: Callable[[asyncio.Event], Awaitable[PassResult]]
+    run: Callable[[asyncio.Event], Awaitable[EndedPass]]
     progress: Callable[[], Progress]
 
 
@@ -58,7 +79,7 @@ class Ended:
     portal: str
     error: str
     refused: bool
-    result: PassResult | None
+    result: EndedPass | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -306,7 +327,7 @@ class Daemon:
             await self._clock.sleep(self._notifier.watchdog_s / _WATCHDOG_SIGNS)
 
 
-def _failure(result: PassResult) -> tuple[str, bool]:
+def _failure(result: EndedPass) -> tuple[str, bool]:
     """Return why a pass counts as failed, empty when it does not, and whether the portal refuses the caller.
 
     A pass fails when it ends in an error, or when the portal refused every change it tried. One that was asked to

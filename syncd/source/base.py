@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from syncd.model.entry import Snapshot, Window
 
 if TYPE_CHECKING:
-    from syncd.portal.client import Portal
+    from syncd.portal.people.directory import PageReader
 
 
 class FeedCache(Protocol):
@@ -120,7 +120,7 @@ class PortalBacked(Protocol):
         """The source's place in the config, for messages."""
         ...
 
-    def bind(self, portal: Portal, written: Callable[[], Awaitable[OwnEvents]]) -> None:
+    def bind(self, portal: PageReader, written: Callable[[], Awaitable[OwnEvents]]) -> None:
         """Give the source its portal, and a function that returns what syncd writes there at the time of the call.
 
         It is a call because the ledger changes between readings, and only a source that reads a portal needs it.

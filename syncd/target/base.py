@@ -12,10 +12,9 @@ import msgspec
 from syncd.model.entry import Entry, Problem, Window
 from syncd.model.item import Change, Item, Link, Place, PlaceKind
 from syncd.model.observation import Observation
-from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
-from syncd.portal.people.directory import Directory
+from syncd.portal.people.directory import Directory, PageReader
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +99,7 @@ class Target(Protocol):
         ...
 
     async def observe(
-        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
+        self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read what the portal holds of `links` and in the sections `places` within `window`."""
         ...

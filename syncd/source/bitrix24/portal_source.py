@@ -25,10 +25,9 @@ from syncd.errors import (
 )
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.item import Json, Place
-from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done
-from syncd.portal.people.directory import Directory, Section, read_directory, read_sections
+from syncd.portal.people.directory import Directory, PageReader, Section, read_directory, read_sections
 from syncd.source.base import OwnEvents, ReadContext, Source
 from syncd.source.bitrix24.event_reader import Culture, EventRow, Surroundings, read_row
 from syncd.source.field_values import clean
@@ -71,7 +70,7 @@ class Bitrix24Source:
     def __init__(self, options: Bitrix24Options, *, where: str) -> None:
         self._options = options
         self._where = where
-        self._portal: Portal | None = None
+        self._portal: PageReader | None = None
         self._written: Callable[[], Awaitable[OwnEvents]] | None = None
         self._last: Snapshot | None = None
 
@@ -85,7 +84,7 @@ class Bitrix24Source:
         """The source's place in the config, for messages."""
         return self._where
 
-    def bind(self, portal: Portal, written: Callable[[], Awaitable[OwnEvents]]) -> None:
+    def bind(self, portal: PageReader, written: Callable[[], Awaitable[OwnEvents]]) -> None:
         """Give the source its portal, and a function that returns what syncd writes there at the time of the call."""
         self._portal = portal
         self._written = written
@@ -179,7 +178,7 @@ class Bitrix24Source:
         return places, problems
 
     async def _rows(
-        self, portal: Portal, places: Sequence[tuple[Place, Section, str]], context: ReadContext
+        self, portal: PageReader, places: Sequence[tuple[Place, Section, str]], context: ReadContext
     ) -> tuple[list[tuple[EventRow, Place, Section, str]], list[str]]:
         """Return each event once, series as their masters, and reasons for what could not be read."""
         asked = [

@@ -21,10 +21,9 @@ from syncd.model.item import Change, Item, Key, Link, Place, PlaceKind
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
-from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
-from syncd.portal.people.directory import Directory
+from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.calendar import observe, portal_event
 from syncd.target.calendar.guests import NOBODY, GuestList, Guests, GuestSettings, notices
@@ -228,7 +227,7 @@ class CalendarTarget:
         return Command(method="calendar.section.add", params=params)
 
     async def observe(
-        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
+        self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read what the portal holds of `links` and in the sections `places` within `window`."""
         return await observe.observe(portal, links, places, window, self._comparison)

@@ -19,9 +19,9 @@ from syncd.model.entry import Window
 from syncd.model.item import Json, Link, Observed, Place
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
-from syncd.portal.client import Portal
 from syncd.portal.line.answers import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
+from syncd.portal.people.directory import PageReader
 from syncd.target.calendar.portal_event import EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
@@ -80,7 +80,7 @@ def comparison_of(sync: str) -> Comparison:
 
 
 async def observe(
-    portal: Portal,
+    portal: PageReader,
     links: Sequence[Link],
     places: Sequence[tuple[Place, int]],
     window: Window,

@@ -17,10 +17,9 @@ from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Place, PlaceK
 from syncd.model.observation import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
-from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import OWNER_TYPES, CrmCard, phone_word
-from syncd.portal.people.directory import Directory
+from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext
 from syncd.target.crm import activity_wire as wire
 from syncd.target.crm.cards import CardSettings, CardTarget, days, moments
@@ -156,7 +155,7 @@ class ActivityTarget(CardTarget):
         return ()
 
     async def observe(
-        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
+        self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read `links` and, when there are `places`, all activities of syncd within `window`."""
         return await wire.observe(portal, links, window if places else None, self._comparison)

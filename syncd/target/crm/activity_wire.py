@@ -19,10 +19,9 @@ from syncd.errors import PortalUnreachableError
 from syncd.model.entry import Window
 from syncd.model.item import PLACE_KINDS, Change, Fields, Json, Key, Link, Observed, Place
 from syncd.model.observation import Comparison, Observation
-from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.crm import OWNER_TYPES
-from syncd.portal.people.directory import Directory
+from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.crm.cards import bounds, to_send
 
 ADD, UPDATE, DELETE = "crm.activity.add", "crm.activity.update", "crm.activity.delete"
@@ -214,7 +213,9 @@ def comparison_of(sync: str) -> Comparison:
     )
 
 
-async def observe(portal: Portal, links: Sequence[Link], window: Window | None, comparison: Comparison) -> Observation:
+async def observe(
+    portal: PageReader, links: Sequence[Link], window: Window | None, comparison: Comparison
+) -> Observation:
     """Read all activities of syncd within `window` (None: only `links`), and by id every link that is not among them.
 
     Raises the client's errors; an activity counts as gone only when the portal says so.
@@ -238,7 +239,7 @@ def _listing(window: Window) -> dict[str, Json]:
 
 
 async def read_by_id(
-    portal: Portal, ids: Sequence[int], events: dict[int, Observed], read: Callable[[Json], Observed | None]
+    portal: PageReader, ids: Sequence[int], events: dict[int, Observed], read: Callable[[Json], Observed | None]
 ) -> frozenset[int]:
     """Ask for activities that a listing lacked, put those found into `events`, and return the ids that are gone."""
     gone: set[int] = set()

@@ -20,10 +20,9 @@ from syncd.model.item import PLACE_KINDS, Change, Fields, Item, Json, Key, Link,
 from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
-from syncd.portal.client import Portal
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import OWNER_TYPES, CrmCard
-from syncd.portal.people.directory import Directory
+from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext
 from syncd.target.calendar.observe import split_mark
 from syncd.target.crm.activity_wire import DELETE, LIST, read_by_id, stamp
@@ -192,7 +191,7 @@ class TodoTarget(CardTarget):
         return () if responsible in (before, directory.caller.id) else (responsible,)
 
     async def observe(
-        self, portal: Portal, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
+        self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read `links` and, of the cards in `places`, the to-dos with a deadline within `window`."""
         return await _observe(portal, links, [place for place, _ in places], window, self._comparison)
@@ -232,7 +231,7 @@ def _comparison_of(sync: str) -> Comparison:
 
 
 async def _observe(
-    portal: Portal, links: Sequence[Link], cards: Sequence[Place], window: Window, comparison: Comparison
+    portal: PageReader, links: Sequence[Link], cards: Sequence[Place], window: Window, comparison: Comparison
 ) -> Observation:
     events: dict[int, Observed] = {}
     for listing in _listings(cards, window):
