@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
-from syncd.service.alerts import Alerts
+from syncd.service.alerts import Alerts, _run
 from syncd.service.host import Runtime, Service, open_service
 from syncd.service.notify import Notifier
 from syncd.service.status import read_status
@@ -536,7 +537,7 @@ def test_a_second_daemon_on_the_same_state_is_refused(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with stage.running(SHIFTS):
-            with pytest.raises(StateLockedError):
+            with pytest.raises(StateLockedError, match=rf"is in use by another syncd \(pid {os.getpid()}\)"):
                 async with open_service(tmp_path / "syncd.toml", stage.runtime(), asyncio.Event()):
                     pass
 
@@ -636,3 +637,26 @@ def test_memory_and_file_descriptors_stay_flat_over_hundreds_of_passes(tmp_path:
     assert passes >= 235
     assert files_after == files
     assert objects_after - objects < 2_000
+
+
+async def test_the_program_of_alerts_gets_the_facts_and_nothing_secret_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCD_WEBHOOK", WEBHOOK)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    await _run(("/bin/sh", "-c", f"env > {tmp_path}/env"), {"SYNCD_TEXT": "stale"})
+    given = (tmp_path / "env").read_text()
+    assert "SYNCD_TEXT=stale\n" in given
+    assert "LANG=C.UTF-8\n" in given
+    assert "SYNCD_WEBHOOK" not in given
+
+
+async def test_a_program_of_alerts_that_does_not_end_is_killed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        "syncd.service.alerts._log",
+        SimpleNamespace(error=lambda event, **facts: said.append({"event": event, **facts})),
+    )
+    monkeypatch.setattr("syncd.service.alerts._COMMAND_TIMEOUT_S", 0.1)
+    await asyncio.wait_for(_run(("/bin/sleep", "60"), {}), 20)
+    assert said == [{"event": "alert.failed", "by": "/bin/sleep", "reason": "took longer than 0 s"}]

@@ -151,6 +151,31 @@ def test_hints_make_the_watcher_look_at_once_and_a_broken_one_falls_back_to_look
     assert 402 <= second <= 409
 
 
+def test_after_its_directory_was_replaced_the_watcher_listens_to_the_new_one(tmp_path: Path) -> None:
+    act(tmp_path, "write in/a.csv")
+    listened: list[int] = []
+
+    async def hints(places: Sequence[Path], deep: bool) -> AsyncIterator[object]:
+        listened.append(places[0].stat().st_ino)
+        await asyncio.Event().wait()
+        yield None
+
+    async def main() -> None:
+        clock = SimClock()
+        watcher = Watcher([watched(tmp_path, "in")], clock=clock, changed=lambda _: None, hints=hints)
+        running = asyncio.create_task(watcher.run())
+        await asyncio.sleep(100)
+        # Both exist for a moment, so that the file system cannot give the new directory the old one's inode.
+        (tmp_path / "in").rename(tmp_path / "old")
+        act(tmp_path, "write in/a.csv")
+        await asyncio.sleep(300)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    run_inline(main())
+    assert listened == [(tmp_path / name).stat().st_ino for name in ("old", "in")]
+
+
 async def test_the_operating_system_tells_of_a_change_within_two_seconds(tmp_path: Path) -> None:
     hints = system_hints()
     if hints is None:

@@ -92,6 +92,7 @@ async def test_icloud_names_its_homes_on_another_host_of_its_own_which_gets_the_
     assert _is_home(access, "https://p42-caldav.icloud.com:443/123/calendars/")
     assert not _is_home(access, "http://p42-caldav.icloud.com/123/calendars/")
     assert not _is_home(access, "https://p42-caldav.icloud.com.evil.example/")
+    assert not _is_home(access, "https://p07-caldav.icloud.com:8443/1/")
     assert not _is_home(Access(url="https://10.0.0.1/", shown="x", family=True), "https://9.0.0.1/")
     assert not _is_home(Access(url="https://a.co.uk/", shown="x", family=True), "https://b.co.uk/")
     assert not _is_home(Access(url="https://caldav.icloud.com/", shown="x"), "https://p42-caldav.icloud.com/")
