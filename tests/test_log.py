@@ -227,3 +227,22 @@ def test_lines_to_anywhere_else_carry_none(tmp_path: Path, monkeypatch: pytest.M
         configure("json", 1, stream)
         structlog.get_logger().error("portal.stopped")
     assert (tmp_path / "file").read_text().startswith("{")
+
+
+def test_a_secret_that_begins_with_another_one_is_hidden_whole() -> None:
+    for secrets in (("abcd", "abcd-efgh"), ("abcd-efgh", "abcd")):
+        cleaned = Scrubber(secrets).text("it is abcd-efgh, or abcd")
+        assert "efgh" not in cleaned
+        assert "abcd" not in cleaned
+
+
+def test_a_value_that_holds_itself_ends_as_text() -> None:
+    knot: list[object] = ["first"]
+    knot.append(knot)
+    cleaned: Any = Scrubber().value(knot)
+    depth = 0
+    while isinstance(cleaned, list):
+        assert cleaned[0] == "first"
+        cleaned, depth = cleaned[1], depth + 1
+    assert isinstance(cleaned, str)
+    assert depth == 8

@@ -198,7 +198,7 @@ def test_a_read_only_ledger_is_told_before_the_portal_is_asked(tmp_path: Path) -
     run_inline(stage.one_pass())
     (tmp_path / "state" / "syncd.db").chmod(0o400)
     asked = stage.transport.requests
-    with pytest.raises(StateError):
+    with pytest.raises(StateError, match=r"syncd\.db cannot be opened for this"):
         run_inline(stage.one_pass())
     assert stage.transport.requests == asked
 

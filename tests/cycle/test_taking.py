@@ -15,6 +15,7 @@ from syncd.model.item import Json
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from tests.cycle.test_pass import ROWS, SERIES, _series_stage, _take_out, staged
+from tests.cycle.test_series_refused import holds, refusing
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 LOOSE = SHIFTS.replace("removed_after = 1", 'removed_after = 1\nmax_removed = "100%"')
@@ -174,6 +175,18 @@ def test_a_purge_deletes_what_was_created_and_forgets_what_was_adopted(tmp_path:
     assert [name for name, _, _ in shown(stage)] == ["Dentist", "Early shift"]
     again = purged(stage)
     assert (again.record.commands, again.plan.changes if again.plan else None) == (0, ())
+
+
+def test_a_purge_releases_what_was_held_and_never_created(tmp_path: Path) -> None:
+    first, rest = ROWS.split("\n", 1)
+    stage = staged(tmp_path, rest)
+    run_inline(stage.one_pass())
+    refusing(stage, "calendar.event.add")
+    stage.write("shifts.csv", HEADER + f"{first}\n{rest}")
+    assert run_inline(stage.one_pass()).record.counts["held"] == 1
+    assert run_inline(holds(stage)) == 1
+    assert purged(stage).exit_code == 0
+    assert run_inline(holds(stage)) == 0
 
 
 def test_a_purge_tells_what_people_edited_and_passes_over_what_they_deleted(tmp_path: Path) -> None:

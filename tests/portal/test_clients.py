@@ -63,7 +63,7 @@ def test_what_is_named_is_told_by_its_form(text: str, is_phone: bool, kind: str,
 
 @pytest.mark.parametrize("text", ["", "none", "12 x", "  "])
 def test_what_is_neither_is_refused(text: str) -> None:
-    with pytest.raises(EntryError):
+    with pytest.raises(EntryError, match="is no phone, e-mail or id" if text.strip() else "no contact is named"):
         sought(text, "contact", is_phone=True)
 
 

@@ -111,7 +111,7 @@ async def test_a_second_process_is_told_who_holds_the_ledger(ledger: Ledger) -> 
 
 
 async def test_the_lock_goes_with_close_and_close_may_be_repeated(ledger: Ledger) -> None:
-    with pytest.raises(StateLockedError):
+    with pytest.raises(StateLockedError, match="is in use by another syncd"):
         await Ledger.open(ledger.path, now=1.0)
     await ledger.close()
     await ledger.close()
@@ -142,7 +142,7 @@ async def test_a_missing_file_reads_as_an_empty_ledger_and_is_not_made(tmp_path:
     reader = await Ledger.open_readonly(tmp_path / "none" / "syncd.db")
     assert await reader.of(SYNC).links() == ()
     assert await reader.of(SYNC).last_run() is None
-    with pytest.raises(StateError):
+    with pytest.raises(StateError, match="cannot be opened for this"):
         await reader.of(SYNC).hold([hold()])
     await reader.close()
     assert names(tmp_path) == []

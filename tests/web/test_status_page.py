@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from syncd.model.record import Tally
 from syncd.web.language import WORDS, duration, language_of, moment, number
 from syncd.web.status_page import page
-from tests.web.views import HOSTILE, NOW, sync, view, well
+from tests.web.views import HOSTILE, NOW, run, sync, view, well
 
 VOID = {"meta", "link"}
 
@@ -74,6 +75,15 @@ def test_everything_an_administrator_asks_for_is_there() -> None:
         "commands: 58,012", "every 15 min",
     ):  # fmt: skip
         assert said in text, said
+
+
+@pytest.mark.parametrize(("in_ledger", "of_last_run", "held"), [(2, 5, 5), (5, 2, 5), (3, 0, 3)])
+def test_held_are_those_of_the_ledger_or_of_the_last_pass_whichever_are_more(
+    in_ledger: int, of_last_run: int, held: int
+) -> None:
+    tally = Tally(entries=9, items=9, held=in_ledger, open_intents=0)
+    assert sync(tally=tally, runs=(run(60, counts={"held": of_last_run}),)).held == held
+    assert sync(tally=tally, runs=()).held == in_ledger
 
 
 def test_a_page_where_nothing_is_wrong_says_so() -> None:

@@ -175,7 +175,7 @@ async def test_the_server_says_how_long_to_wait_and_a_long_wait_is_not_waited() 
 
 async def test_a_refusal_is_not_tried_again() -> None:
     async with serving(web.Response(status=401)) as site:
-        with pytest.raises(SourceError):
+        with pytest.raises(SourceError, match=r"wants other credentials \(401\)"):
             await source(site.url).read(CONTEXT)
     assert len(site.requests) == 1
 
