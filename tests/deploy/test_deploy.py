@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import ConfigError, StateLockedError
+from syncd.portal.limits.pace import Limits
 from syncd.web.metrics import Metrics
 from tests.web.views import view
 
@@ -82,6 +83,20 @@ def test_every_metric_of_the_alert_rules_and_the_dashboard_is_exposed() -> None:
     assert named - known == set()
     assert "syncd_sync_stale" in named
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"]) == 10
+
+
+def test_the_alert_on_operating_time_can_be_reached_by_syncd_alone() -> None:
+    rules = (DEPLOY / "prometheus-alerts.yml").read_text()
+    found = re.search(r"alert: SyncdBudgetUsedUp\n(?: +#.*\n)*.*> (\d\.\d+)$", rules, re.MULTILINE)
+    assert found is not None
+    assert 0.5 < float(found[1]) < Limits().operating_share
+
+
+def test_the_documentation_of_the_units_is_installed_where_they_say() -> None:
+    for name in UNITS:
+        assert unit(name)["Unit"]["Documentation"] == "file:///opt/syncd/README.md"
+    for text in ((DEPLOY / "syncd.service").read_text(), (DEPLOY.parent / "README.md").read_text()):
+        assert "install -m 644 README.md /opt/syncd/" in text
 
 
 def test_the_container_runs_as_nobody_special_and_tells_its_health() -> None:
