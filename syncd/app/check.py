@@ -14,7 +14,8 @@ from syncd.cycle.read import Shaping, context_of, kept_entries, portal_zone, sha
 from syncd.cycle.sync import Sync, check_home
 from syncd.errors import EntryError, GuardError, SyncdError
 from syncd.model.entry import Problem, Snapshot
-from syncd.model.item import Item, Json, Place
+from syncd.model.item import Item, Place
+from syncd.model.json_values import Json
 from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError, rows_of

@@ -12,7 +12,8 @@ from math import isfinite
 from syncd.cycle.plan import Prepared
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
-from syncd.model.item import Change, Json
+from syncd.model.item import Change
+from syncd.model.json_values import Json
 from syncd.model.record import RunRecord
 from syncd.portal.client import MethodBudget
 

@@ -13,7 +13,8 @@ import orjson
 from syncd.app.documents import change_document
 from syncd.cycle.plan import Prepared
 from syncd.errors import ConfigError, GuardError
-from syncd.model.item import Change, Json
+from syncd.model.item import Change
+from syncd.model.json_values import Json
 
 _FORMAT = 1  # to be raised when digests change: an old file would match nothing and look like a changed plan
 _SHOWN = 3

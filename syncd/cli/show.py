@@ -15,7 +15,8 @@ from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
-from syncd.model.item import Change, Json, Place
+from syncd.model.item import Change, Place
+from syncd.model.json_values import Json
 from syncd.model.names import counted
 from syncd.model.record import RunRecord
 from syncd.portal.limits.forecast import Forecast

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from syncd.model.entry import Problem, Window
-from syncd.model.item import Change, Fields, Hold, Item, Json, Key, Link, Observed, Op, fingerprint
+from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op, fingerprint
+from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation, equal
 from syncd.model.order import rank, waiting_for
 from syncd.model.plan import Plan, Policy, Wanted

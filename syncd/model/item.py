@@ -16,9 +16,8 @@ import msgspec
 import orjson
 
 from syncd.model.bulk import bulk_dataclass
+from syncd.model.json_values import Fields, Json
 
-Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
-Fields = Mapping[str, Json]
 PlaceKind = Literal[
     "user", "group", "company_calendar",
     "meeting-contact", "meeting-company", "meeting-lead", "meeting-deal",

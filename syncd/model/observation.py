@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
-from syncd.model.item import Fields, Item, Json, Key, Link, Observed, canonical
+from syncd.model.item import Item, Key, Link, Observed, canonical
+from syncd.model.json_values import Fields, Json
 
 _FILTERED = re.compile(r"[\s*]+")
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from syncd.model.entry import Problem
-from syncd.model.item import Fields, Hold, Item, Key, Link, Op
+from syncd.model.item import Hold, Item, Key, Link, Op
+from syncd.model.json_values import Fields
 
 MAX_PROBLEMS = 1_000
 """How many problems of one run are kept in full; the others are only counted."""

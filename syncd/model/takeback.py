@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from syncd.errors import GuardError
 from syncd.model.guard import CHANGES_COUNT_FROM
-from syncd.model.item import Change, Fields, Item, Json, Key, Link
+from syncd.model.item import Change, Item, Key, Link
+from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Observation
 from syncd.model.order import rank
 from syncd.model.record import ChangeRecord

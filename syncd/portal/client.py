@@ -17,7 +17,7 @@ import structlog
 from syncd import events
 from syncd.clock import Clock
 from syncd.errors import PortalUnreachableError, StoppedError
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Job
 from syncd.portal.exchange.session import Channel, Journal, Line, Session, Traffic

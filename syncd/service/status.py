@@ -10,7 +10,8 @@ from syncd.app.wiring import limits_of
 from syncd.clock import Clock
 from syncd.config import Config
 from syncd.model.entry import Problem
-from syncd.model.item import Hold, Json
+from syncd.model.item import Hold
+from syncd.model.json_values import Json
 from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, remembered_operating
 from syncd.service.schedule import read_next_due

@@ -12,7 +12,8 @@ import msgspec
 import orjson
 
 from syncd.model.entry import Problem
-from syncd.model.item import Fields, Hold, Json, Key, Link, Place, PlaceKind, plain
+from syncd.model.item import Hold, Key, Link, Place, PlaceKind, plain
+from syncd.model.json_values import Fields, Json
 from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
 
 Row = Sequence[Any]

@@ -15,7 +15,7 @@ import msgspec
 import orjson
 
 from syncd.errors import StateError
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.state.codec import to_json
 from syncd.state.file import LedgerThread, reading, writing
 

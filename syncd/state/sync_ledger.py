@@ -12,7 +12,8 @@ from typing import Final
 
 from syncd import collector
 from syncd.errors import StateError
-from syncd.model.item import Hold, Json, Key, Link
+from syncd.model.item import Hold, Key, Link
+from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
 from syncd.state.codec import (
     CHANGE,

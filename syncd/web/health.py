@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.web.language import machine_stamp
 from syncd.web.views import View
 

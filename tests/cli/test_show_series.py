@@ -8,7 +8,8 @@ from io import StringIO
 from rich.console import Console
 
 from syncd.cli.show import change_table, line
-from syncd.model.item import Change, Item, Json, Key, Place
+from syncd.model.item import Change, Item, Key, Place
+from syncd.model.json_values import Json
 from syncd.portal.people.directory import Caller, Directory, User
 
 SAID = "weekly MO WE until 25 May 2026, 3 exceptions: 4 series, 1 event"

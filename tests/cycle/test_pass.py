@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import Settings
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline

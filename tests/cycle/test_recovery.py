@@ -15,7 +15,8 @@ from syncd.config import load_config
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import StateError
-from syncd.model.item import Hold, Item, Json
+from syncd.model.item import Hold, Item
+from syncd.model.json_values import Json
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from syncd.state import file

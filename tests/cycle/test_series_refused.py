@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from syncd.cycle.run import PassResult
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.portal.line.answers import RawAnswer
 from tests.cycle.browser import OWNER
 from tests.cycle.test_pass import ROWS, staged

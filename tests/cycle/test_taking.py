@@ -11,7 +11,7 @@ import pytest
 from syncd.app.wiring import App
 from syncd.cycle.sync import Sync
 from syncd.cycle.takeback import Offer, Taken, purge, undo
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from tests.cycle.test_pass import ROWS, SERIES, _series_stage, _take_out, staged

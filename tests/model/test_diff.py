@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from syncd.model.diff import ANY_FINGERPRINT, make_plan
 from syncd.model.entry import Window
-from syncd.model.item import Fields, Hold, Item, Key, Link, Observed, Place
+from syncd.model.item import Hold, Item, Key, Link, Observed, Place
+from syncd.model.json_values import Fields
 from syncd.model.observation import Comparison, Observation
 from syncd.model.plan import Plan, Policy, Wanted
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncd.model.item import Fields, Json
+from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, bare, recovery_mark
 from tests.model.test_diff import item, linked, observation, seen
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from syncd.model.item import Fields, Hold, Observed, Place
+from syncd.model.item import Hold, Observed, Place
+from syncd.model.json_values import Fields
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.record import (
     FIRST_RETRY_S,

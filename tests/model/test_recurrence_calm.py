@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.model.entry import Timed
-from syncd.model.recurrence.settled import settled
+from syncd.model.recurrence.compile import settled
 from syncd.model.recurrence.wall import clock_of, seconds
 from tests.model.generated import SERVERS, ZONES
 

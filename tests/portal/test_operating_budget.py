@@ -9,7 +9,7 @@ import math
 
 import pytest
 
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.portal.limits.operating import Call, OperatingBudget
 
 ADD = "calendar.event.add"

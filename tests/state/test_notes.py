@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from syncd.errors import StateError
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.state.file import transaction
 from syncd.state.ledger import Ledger
 from syncd.state.notes import Due, SyncNotes, Uids, Verified, drop_note, read_note, write_note

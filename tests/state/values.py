@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncd.model.item import Fields, Hold, Key, Link, Op, Place, fingerprint
+from syncd.model.item import Hold, Key, Link, Op, Place, fingerprint
+from syncd.model.json_values import Fields
 from syncd.model.record import Intent
 
 SYNC = "timetable"

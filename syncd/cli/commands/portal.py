@@ -12,7 +12,8 @@ from syncd.app.wiring import App, open_app
 from syncd.cli import show
 from syncd.cli.execute import config_path
 from syncd.errors import ConfigError
-from syncd.model.item import Json, Place
+from syncd.model.item import Place
+from syncd.model.json_values import Json
 from syncd.portal.client import Portal
 from syncd.portal.people.directory import Directory, read_directory, read_sections
 

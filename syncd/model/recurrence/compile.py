@@ -19,19 +19,49 @@ import msgspec
 
 from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Span, Timed, Window
 from syncd.model.recurrence import rfc
-from syncd.model.recurrence.candidates import native_rules
-from syncd.model.recurrence.carriers import Carried, by_weekday, carry
+from syncd.model.recurrence.carriers import Carried, by_weekday, carry, native_rules
 from syncd.model.recurrence.circumstances import Circumstances
 from syncd.model.recurrence.occurrences import Group, Occurrences, expand, last_day, start_of
 from syncd.model.recurrence.piece import Compiled, Piece
 from syncd.model.recurrence.portal import END_OF_TIME
 from syncd.model.recurrence.proof import shows
 from syncd.model.recurrence.rrule import Rule, RuleError, parse
-from syncd.model.recurrence.runs import Run, runs_of
-from syncd.model.recurrence.settled import settled
+from syncd.model.recurrence.runs import Run, is_hazardous, runs_of
 from syncd.model.recurrence.summary import summarise
-from syncd.model.recurrence.wall import DAY, WallClock, as_date, as_datetime, clock_of, day_seconds
+from syncd.model.recurrence.wall import DAY, WallClock, as_date, as_datetime, clock_of, day_seconds, seconds
 from syncd.model.rule import NativeRule
+
+_OTHER_ZONES = ("UTC", "Asia/Dubai", "Asia/Tokyo", "America/Phoenix")
+
+
+def settled(span: Span, server: WallClock) -> Span:
+    """Return the same moments, said in other zones where need be; whole days stay as they are.
+
+    The portal reads naive times in its own zone first and moves those that this zone skips (PORTAL.md 4.1). What would
+    end before it begins, because its own zone skips its start, keeps its length (RFC 5545 3.8.5.3).
+    """
+    if isinstance(span, AllDay):
+        return span
+    begin, end = clock_of(span.zone), clock_of(span.end_zone)
+    first, last = span.start.toordinal(), span.end.toordinal()
+    if begin.is_calm(first) and end.is_calm(last) and server.is_calm(first) and server.is_calm(last):
+        return span  # as nearly always
+    given = seconds(span.start), seconds(span.end)
+    unix = begin.unix(given[0]), end.unix(given[1])
+    if span.zone == span.end_zone and unix[1] <= unix[0]:  # it begins in an hour that the clock skips
+        unix = unix[0], unix[0] + given[1] - given[0]
+    walls, zones = (begin.wall(unix[0]), end.wall(unix[1])), (span.zone, span.end_zone)
+    if is_hazardous(server, *walls, is_all_day=False):
+        for other in _OTHER_ZONES:
+            clock = clock_of(other)
+            moved = clock.wall(unix[0]), clock.wall(unix[1])
+            if not is_hazardous(server, *moved, is_all_day=False):
+                walls, zones = moved, (other, other)
+                break
+    if walls == given:
+        return span
+    return Timed(start=as_datetime(walls[0]), end=as_datetime(walls[1]), zone=zones[0], end_zone=zones[1])
+
 
 MOST_PIECES = 2000
 HORIZON = timedelta(days=730)

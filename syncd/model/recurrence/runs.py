@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from syncd.model.entry import AllDay
-from syncd.model.recurrence.candidates import chunk_size
-from syncd.model.recurrence.carriers import Carried, Carrier
+from syncd.model.recurrence.carriers import Carried, Carrier, chunk_size
 from syncd.model.recurrence.occurrences import Group, Occurrences
 from syncd.model.recurrence.proof import Expected
 from syncd.model.recurrence.wall import DAY, WallClock

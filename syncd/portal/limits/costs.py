@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.portal.line.wire import CallTime
 
 _SLOWED = 1.5

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd.clock import Clock
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.portal.limits.operating import BUCKETS, COUNTED_FROM_S, MINUTE, minute_of
 from syncd.portal.limits.pace import Flying, Limits, Pace
 

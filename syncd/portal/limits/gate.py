@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from asyncio_throttle.throttler import Throttler
 
 from syncd.clock import Clock
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 
 _COLD_SHARE = 0.4
 _FIRST_PAUSE_S = 1.0

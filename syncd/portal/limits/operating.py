@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 
 BUCKETS = 10
 MINUTE = 60

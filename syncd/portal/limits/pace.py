@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.portal.limits.costs import CostModel, LaneControl, measured, stamped
 from syncd.portal.limits.operating import Call, OperatingBudget
 from syncd.portal.line.wire import CallTime, Done, Reply

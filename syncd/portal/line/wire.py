@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import orjson
 
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 
 Reach = Literal["command", "method", "rate", "portal"]
 """What a refusal applies to: this command, all commands of its method, the whole request, the caller."""

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from syncd.errors import EntryError
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 

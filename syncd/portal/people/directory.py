@@ -21,7 +21,8 @@ import structlog
 from syncd import events
 from syncd.errors import EntryError
 from syncd.model import zones
-from syncd.model.item import Json, Place
+from syncd.model.item import Place
+from syncd.model.json_values import Json
 from syncd.portal.line.answers import portal_error, rows_of
 from syncd.portal.line.wire import Command, Done, Refused
 from syncd.portal.people.crm import CrmLookup, Reader

@@ -20,7 +20,7 @@ from dateutil.rrule import rrulestr
 
 from syncd.model import zones
 from syncd.model.entry import AllDay, Details, Entry, Moment, Recurrence, Reminder, Span, Timed
-from syncd.model.item import Json
+from syncd.model.json_values import Json
 from syncd.portal.line.answers import rows_of
 from syncd.source.field_values import FIRST_YEAR, FIRST_YEAR_OF_SERIES, all_day_span, clean, timed_span
 

@@ -24,7 +24,8 @@ from syncd.errors import (
     SourceRefusedError,
 )
 from syncd.model.entry import Problem, Snapshot, Window
-from syncd.model.item import Json, Place
+from syncd.model.item import Place
+from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.directory import Directory, PageReader, Section, read_directory, read_sections

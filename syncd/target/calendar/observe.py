@@ -16,7 +16,8 @@ import msgspec
 
 from syncd.errors import PortalUnreachableError
 from syncd.model.entry import Window
-from syncd.model.item import Json, Link, Observed, Place
+from syncd.model.item import Link, Observed, Place
+from syncd.model.json_values import Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.portal.line.answers import rows_of

@@ -18,7 +18,8 @@ import msgspec
 from syncd.errors import EntryError
 from syncd.model import zones
 from syncd.model.entry import AllDay, Span
-from syncd.model.item import Change, Fields, Json
+from syncd.model.item import Change
+from syncd.model.json_values import Fields, Json
 from syncd.model.rule import NativeRule
 from syncd.portal.line.wire import Command
 from syncd.portal.people.directory import Directory

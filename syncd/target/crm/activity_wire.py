@@ -17,7 +17,8 @@ import msgspec
 
 from syncd.errors import PortalUnreachableError
 from syncd.model.entry import Window
-from syncd.model.item import PLACE_KINDS, Change, Fields, Json, Key, Link, Observed, Place
+from syncd.model.item import PLACE_KINDS, Change, Key, Link, Observed, Place
+from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.crm import OWNER_TYPES

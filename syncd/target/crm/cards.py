@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 from syncd.errors import EntryError
 from syncd.model import zones
 from syncd.model.entry import AllDay, Entry, Problem, Span, Window
-from syncd.model.item import PLACE_KINDS, Item, Json, Place
+from syncd.model.item import PLACE_KINDS, Item, Place
+from syncd.model.json_values import Json
 from syncd.model.recurrence import Piece
 from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template

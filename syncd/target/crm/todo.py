@@ -16,7 +16,8 @@ import msgspec
 
 from syncd.errors import EntryError
 from syncd.model.entry import AllDay, Details, Entry, Span, Window
-from syncd.model.item import PLACE_KINDS, Change, Fields, Item, Json, Key, Link, Observed, Place, PlaceKind
+from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Observed, Place, PlaceKind
+from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
