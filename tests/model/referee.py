@@ -11,7 +11,8 @@ import recurring_ical_events
 from icalendar import Calendar, Event, vRecur
 
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Recurrence, Span, Status, Timed
-from syncd.model.recurrence import Piece, portal
+from syncd.model.recurrence import Piece
+from syncd.model.recurrence import portal_arithmetic as portal
 from syncd.model.recurrence.wall import DAY, as_date, as_datetime, clock_of, day_seconds, seconds
 
 Shown = tuple[date, date] | tuple[datetime, datetime]

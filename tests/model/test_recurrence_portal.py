@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from syncd.model.recurrence import portal
+from syncd.model.recurrence import portal_arithmetic as portal
 from syncd.model.recurrence.wall import as_datetime, clock_of, seconds
 from syncd.model.rule import WEEKDAYS
 

@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from syncd.model.entry import AllDay, Entry, Span, Window
-from syncd.model.recurrence import Compiled, compile_entry, portal
+from syncd.model.recurrence import Compiled, compile_entry
+from syncd.model.recurrence import portal_arithmetic as portal
 from syncd.model.recurrence.wall import as_datetime, clock_of, day_seconds, seconds
 from tests.model.referee import days, differences, series, timed
 

@@ -23,7 +23,7 @@ from syncd.model.recurrence.carriers import Carried, by_weekday, carry, native_r
 from syncd.model.recurrence.circumstances import Circumstances
 from syncd.model.recurrence.occurrences import Group, Occurrences, expand, last_day, start_of
 from syncd.model.recurrence.piece import Compiled, Piece
-from syncd.model.recurrence.portal import END_OF_TIME
+from syncd.model.recurrence.portal_arithmetic import END_OF_TIME
 from syncd.model.recurrence.proof import shows
 from syncd.model.recurrence.rrule import Rule, RuleError, parse
 from syncd.model.recurrence.runs import Run, is_hazardous, runs_of

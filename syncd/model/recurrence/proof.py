@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from syncd.model.recurrence import portal
+from syncd.model.recurrence import portal_arithmetic as portal
 from syncd.model.recurrence.wall import DAY, WallClock, as_date, clock_of, day_seconds
 from syncd.model.rule import NativeRule
 
