@@ -568,6 +568,21 @@ def test_a_full_disk_fails_passes_and_the_daemon_recovers_when_there_is_room(
     assert "Late" in names
 
 
+@pytest.mark.parametrize(("keep_runs", "days"), [("1d", 1), ("30d", 2)])
+def test_the_service_forgets_runs_older_than_the_config_keeps(tmp_path: Path, keep_runs: str, days: int) -> None:
+    stage = scene(tmp_path)
+    config = f'keep_runs = "{keep_runs}"\n' + SHIFTS.replace("timezone", 'every = "6h"\ntimezone', 1)
+
+    async def main() -> list[float]:
+        async with stage.running(config) as (service, _):
+            await asyncio.sleep(2 * 86_400)
+            runs = await service.app.ledger.of("shifts").runs(100)
+            return [stage.clock.now() - run.started for run in runs]
+
+    # Runs come every six hours, so the oldest that is kept is younger than the limit by less than that.
+    assert (days - 0.25) * 86_400 < max(run_inline(main())) <= days * 86_400
+
+
 def test_two_syncs_into_the_same_new_section_make_it_once(tmp_path: Path) -> None:
     stage = scene(tmp_path)
     twin = SHIFTS.partition("[[sync]]")[2].replace('name = "shifts"', 'name = "twin"').replace("shifts.csv", "twin.csv")
