@@ -1,0 +1,25 @@
+"""The page for maintainers sends nobody to a file that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "syncd" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+
+def test_every_path_that_the_page_names_exists() -> None:
+    named = sorted(set(re.findall(r"`([a-z_]+/[a-z_/]+\.(?:py|md))", PAGE)))
+    assert len(named) > 40
+    assert [one for one in named if not (ROOT / "syncd" / one).is_file() and not (ROOT / one).is_file()] == []
+
+
+def test_every_function_that_the_page_names_with_its_file_exists() -> None:
+    named = sorted(set(re.findall(r"`([a-z_]+/[a-z_/]+\.py): ([A-Za-z_.]+)`", PAGE)))
+    assert len(named) > 10
+    for path, function in named:
+        below = ROOT / "syncd" / path
+        text = (below if below.is_file() else ROOT / path).read_text(encoding="utf-8")
+        name = re.escape(function.rpartition(".")[2])
+        assert re.search(rf"\b(?:def|class) {name}\b|^{name}\b", text, re.MULTILINE), f"{path}: {function}"
