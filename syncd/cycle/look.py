@@ -13,6 +13,8 @@ from syncd.model.observation import Observation
 
 EVERYTHING = Window(first=None, last=None)
 _GAP_DAYS = 62
+_LOOKS_PER_LISTING = 20
+"""So many looks by id cost the portal about as much as the listing of one month of a section."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,22 @@ async def observe_links(run: Pass, links: Sequence[Link]) -> Observation:
     return await observe(run, (), links, EVERYTHING)
 
 
+async def observe_touched(run: Pass, links: Sequence[Link]) -> Observation:
+    """Read the events of `links` before they are changed; what else stands there is not told.
+
+    The portal may have given an id to another event since it was last read, and it overwrites whatever has the id it
+    is told. By id, or by section and month where that is less work. Raises the client's errors.
+    """
+    listings = {(link.key.place, link.section_id, link.starts_on[:7]) for link in links}
+    if run.sync.target.on_cards or len(links) < _LOOKS_PER_LISTING * len(listings):
+        today = run.sync.today(run.clock.now())
+        seen = await run.sync.target.observe(run.portal, links, (), Window(first=today, last=today))
+    else:
+        seen = await observe_links(run, links)
+    ids = {link.remote_id for link in links}
+    return replace(seen, events={number: one for number, one in seen.events.items() if number in ids}, whole=False)
+
+
 async def read_back(run: Pass, keys: Iterable[Key], deleted: Sequence[Link] = ()) -> ReadBack:
     """Read the items of `keys` and compare them with what was sent; those of `deleted` must be gone.
 
@@ -52,11 +70,12 @@ async def read_back(run: Pass, keys: Iterable[Key], deleted: Sequence[Link] = ()
     wanted = set(keys)
     links = [link for link in await run.ledger.links() if link.key in wanted]
     seen = await observe_links(run, [*links, *deleted])
+    await run.ledger.learn_stamps(seen.stamps(links))
     wrong = dict.fromkeys(wanted - {link.key for link in links}, "it is not in the portal")
     for link in links:
         if (differs := seen.difference(link)) is not None:
             wrong[link.key] = differs
-    wrong |= {link.key: "it still stands in the portal" for link in deleted if link.remote_id not in seen.gone}
+    wrong |= {link.key: "it still stands in the portal" for link in deleted if not seen.lost(link)}
     return ReadBack(confirmed=frozenset((wanted | {link.key for link in deleted}) - set(wrong)), wrong=wrong)
 
 
@@ -80,6 +99,21 @@ async def without_siblings(run: Pass, observation: Observation, own: Iterable[Li
         if remote_id in ours or (remote_id not in theirs and not (coming and signature(seen) in coming))
     }
     return replace(observation, events=kept)
+
+
+async def lost_claims(run: Pass, observation: Observation) -> tuple[tuple[str, Link], ...]:
+    """Return the links, each with its sync's name, whose id another one of the events that were read has now.
+
+    Those of other syncs of the portal count too: what they claim in vain must not keep an event from being found.
+    """
+    on_cards = run.sync.target.on_cards
+    claims = await run.ledger_of_all.links_to(run.sync.siblings, tuple(observation.events), on_cards=on_cards)
+    return tuple((name, link) for name, link in claims if _seen_by(name, observation).foreign(link))
+
+
+def _seen_by(sync: str, observation: Observation) -> Observation:
+    """Return the observation as the sync of that name reads it: each has marks of its own."""
+    return replace(observation, comparison=replace(observation.comparison, sync=sync))
 
 
 def joined(one: Observation, other: Observation) -> Observation:

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 from syncd import collector
 from syncd.cycle.directories import directory_for
-from syncd.cycle.look import observe, without_siblings
+from syncd.cycle.look import observe, observe_touched, without_siblings
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.sync import Pass, check_home
 from syncd.model.diff import make_plan
@@ -31,7 +31,7 @@ class Prepared:
     order of place. `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids
     of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
-    to be created again, by key.
+    to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -52,6 +52,7 @@ class Prepared:
     observed: frozenset[int] | None = None
     confirmed: frozenset[Key] = frozenset()
     gone: Mapping[Key, int] = field(default_factory=dict)
+    stamps: Mapping[Key, str] = field(default_factory=dict)
 
     @property
     def sync(self) -> str:
@@ -122,8 +123,8 @@ async def preview(run: Pass, *, verify: bool) -> Prepared:
 async def prepare(run: Pass, *, verify: bool, keep: bool) -> Prepared:
     """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
 
-    With `verify` the portal's events are read, without it only those that are to be changed, where people's edits are
-    to be left. Raises SourceError when the source cannot be read at all, and the client's errors.
+    With `verify` the portal's events are read, without it only those that are to be changed. Raises SourceError
+    when the source cannot be read at all, and the client's errors.
     """
     sync, now = run.sync, run.clock.now()
     window = sync.window(now)
@@ -158,6 +159,7 @@ async def prepare(run: Pass, *, verify: bool, keep: bool) -> Prepared:
         observed=frozenset(observation.events) if observation is not None else None,
         confirmed=_confirmed(links, plan, observation) if observation is not None else frozenset(),
         gone=_gone(run, shaping, links, observation) if observation is not None else {},
+        stamps=observation.stamps(links) if observation is not None else {},
     )
 
 
@@ -183,9 +185,11 @@ async def _planned(
     )
     with collector.resting():
         plan = planned(observation=observation)
-    if observation is None and sync.policy.on_conflict != "source" and (touched := plan.touched):
-        # An edit that is to be left has to be seen before it is overwritten.
-        plan = planned(observation=await sync.target.observe(run.portal, touched, (), window))
+    if observation is None and (touched := plan.touched):
+        # An event is looked at before it is written to: another one may have its id, or an edit is to be left.
+        observation = await observe_touched(run, touched)
+        with collector.resting():
+            plan = planned(observation=observation)
     return plan, observation
 
 
@@ -200,7 +204,9 @@ def _gone(run: Pass, shaping: Shaping, links: Sequence[Link], observation: Obser
     if run.sync.policy.on_conflict != "source":
         return {}
     wanted = {item.key for item in shaping.wanted.items}
-    return {link.key: link.remote_id for link in links if link.remote_id in observation.gone and link.key in wanted}
+    doubled = observation.claimed_twice(links)
+    lost = (link for link in links if observation.lost(link) or link.key in doubled)
+    return {link.key: link.remote_id for link in lost if link.key in wanted}
 
 
 async def plan_again(run: Pass, prepared: Prepared) -> Plan:

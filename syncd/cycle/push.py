@@ -5,14 +5,14 @@ Every change goes intend -> send -> settle through the ledger; nothing reaches t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from syncd.cycle.directories import ensure_sections
 from syncd.cycle.sync import Pass
 from syncd.errors import EntryError
-from syncd.model.entry import Window
 from syncd.model.fates import Fate
-from syncd.model.item import Change, Hold, Key, Link, Place
+from syncd.model.item import Change, Hold, Key, Place
 from syncd.model.order import predecessors, waits_for
 from syncd.model.record import (
     REFUSED,
@@ -26,6 +26,7 @@ from syncd.model.record import (
     Written,
     next_hold,
 )
+from syncd.model.stamp import answered
 from syncd.portal.client import Job
 from syncd.portal.line.wire import DEPENDENCY, NOT_SENT, UNEXPECTED, Done, Refused, Reply, Unknown, created_id
 from syncd.portal.people.directory import Directory
@@ -38,15 +39,14 @@ async def push(
     changes: Sequence[Change],
     directory: Directory,
     *,
-    observed: Collection[int] | None,
+    observed: Collection[int],
     alone: bool = False,
 ) -> bool:
-    """Send `changes`; return True if something has to be planned again because it was not sent or has vanished.
+    """Send `changes`; return True if something has to be planned again because it was not sent.
 
     What no usable answer told is left open for `recover`, which every caller asks next.
-    With `alone` each change is a request of its own. `observed` are the ids of events that were read in this run, None
-    when the portal was not read: then updates are confirmed by looking, for one of a deleted event may look done.
-    Raises the client's errors and StateError.
+    With `alone` each change is a request of its own. `observed` are the ids of events that were read in this run: what
+    is to be updated or deleted was looked at before. Raises the client's errors and StateError.
     """
     changes = [change for change in changes if change.op != "adopt"]
     if not changes:
@@ -58,15 +58,18 @@ async def push(
     if run.stop.is_set():
         return False
     sendable = _sendable(run, changes, directory, troubled)
+    highest = 0
     if creates := [change.key for change, _, _ in sendable if change.op == "create"]:
         # What is not newer than this existed before the creates are sent: recovery must not take it for one of them.
-        highest = max((*await run.claimed(creates), *(observed or ())), default=0)
+        highest = max((*await run.claimed(creates), *observed), default=0)
         await run.ledger.note_floor(highest, run.clock.now())
     ids = await run.ledger.reserve_ids(len(sendable))
     journal = PushJournal(
         run,
         changes={job_id: change for job_id, (change, _, _) in zip(ids, sendable, strict=True)},
         section_ids={job_id: section_id for job_id, (_, section_id, _) in zip(ids, sendable, strict=True)},
+        caller=directory.caller.id,
+        floor=highest,
         holds={hold.key: hold for hold in await run.ledger.holds()},
     )
     jobs = [
@@ -84,13 +87,10 @@ async def push(
         await journal.save_budget()
     if run.stop.is_set():
         return False
-    vanished = False
-    if observed is None and run.sync.target.doubts_updates:
-        vanished = await _confirm_updates(run, [change for change, _, _ in sendable])
     if run.fates.refused:
         # The portal refused something that the kept directory says is possible.
         await run.portal_ledger.forget_directory()
-    return vanished or bool(run.fates.not_sent)
+    return bool(run.fates.not_sent)
 
 
 def _sendable(
@@ -146,12 +146,21 @@ class PushJournal:
     """
 
     def __init__(
-        self, run: Pass, *, changes: Mapping[int, Change], section_ids: Mapping[int, int], holds: Mapping[Key, Hold]
+        self,
+        run: Pass,
+        *,
+        changes: Mapping[int, Change],
+        section_ids: Mapping[int, int],
+        holds: Mapping[Key, Hold],
+        caller: int,
+        floor: int,
     ) -> None:
         self._run = run
+        self._caller = caller
         self._changes = changes
         self._section_ids = section_ids
         self._holds = holds
+        self._floor = floor
         self._intended: set[int] = set()
         self._saved_at = run.clock.monotonic()
 
@@ -176,8 +185,9 @@ class PushJournal:
         now = self._run.clock.now()
         settled: list[Settlement] = []
         late: list[int] = []
+        taken = await self._taken(outcomes)
         for job, answer in outcomes:
-            outcome = self._outcome(self._changes[job.id], answer, now)
+            outcome = self._outcome(self._changes[job.id], answer, now, taken)
             if job.id not in self._intended:
                 if outcome == Dropped():
                     continue
@@ -189,6 +199,28 @@ class PushJournal:
         await self._run.ledger.settle(self._run.run_id, settled)
         if self._run.clock.monotonic() - self._saved_at >= _BUDGET_SAVED_EVERY_S:
             await self.save_budget()
+
+    async def _taken(self, outcomes: Sequence[tuple[Job, Reply]]) -> Counter[int]:
+        """Return the ids that creates were answered with, counted with the links that there are to them already.
+
+        Where ids come that are no newer than what stood there before, the portal counts from an earlier state: it was
+        restored from a backup, or is another one.
+        """
+        answers = [answer for job, answer in outcomes if self._changes[job.id].op == "create"]
+        ids = [made for one in answers if isinstance(one, Done) and (made := created_id(one)) is not None]
+        taken = Counter(ids)
+        if not ids:
+            return taken
+        run = self._run
+        links = await run.ledger_of_all.links_to(run.sync.siblings, ids, on_cards=run.sync.target.on_cards)
+        taken.update(link.remote_id for _, link in links)
+        if min(ids) <= self._floor:
+            self._floor = 0
+            await run.ledger.forget_floor()
+            await run.forget_verified()
+            for name in run.sync.siblings:
+                await run.ledger_of_all.of(name).forget_verified()
+        return taken
 
     async def save_budget(self) -> None:
         """Write down how much of the portal's limits is used; raises StateError."""
@@ -222,7 +254,7 @@ class PushJournal:
             before=link.sent if link is not None else None,
         )
 
-    def _outcome(self, change: Change, answer: Reply, now: float) -> Outcome:
+    def _outcome(self, change: Change, answer: Reply, now: float, taken: Mapping[int, int]) -> Outcome:
         """Return what the ledger is to settle, and tell the run's fates."""
         match answer:
             case Unknown(reason=reason, ended=ended):
@@ -239,15 +271,22 @@ class PushJournal:
             case Refused():
                 return self._refused(change, self._run.sync.target.explain(change, answer), now)
             case Done():
-                return self._done(change, answer)
+                return self._done(change, answer, taken)
 
-    def _done(self, change: Change, answer: Done) -> Outcome:
-        """Return the outcome of a change that was made; the client has already checked that the answer says so."""
+    def _done(self, change: Change, answer: Done, taken: Mapping[int, int]) -> Outcome:
+        """Return the outcome of a change that was made; the client has already checked that the answer says so.
+
+        Not if it names an event that is linked already: one event cannot be two, so looking has to tell what was made.
+        """
         if change.op == "create":
             remote_id = created_id(answer)
             assert remote_id is not None
+            if taken[remote_id] > 1:
+                reason = f"the portal answered the create with {remote_id}, the id of an event that is linked already"
+                self._tell(change, Fate(kind="unknown", reason=reason, ended=True, where=where_of(change)))
+                return Unsettled(reason=reason, ended=True)
             self._tell(change, Fate(kind="created", remote_id=remote_id))
-            return Written(remote_id=remote_id, version=1)
+            return Written(remote_id=remote_id, version=1, stamp=self._stamp(change, answer))
         if change.op == "delete":
             self._tell(change, Fate(kind="deleted"))
             return Deleted()
@@ -256,6 +295,14 @@ class PushJournal:
         self._tell(change, Fate(kind="updated", remote_id=link.remote_id))
         seen = change.observed.version if change.observed is not None else link.version
         return Written(remote_id=link.remote_id, version=seen + 1 if seen is not None else None)
+
+    def _stamp(self, change: Change, answer: Done) -> str:
+        """Return when and by whom an event was made, as the answer to its create tells it."""
+        item, time = change.item, answer.time
+        if item is None or time is None:
+            return ""
+        offset_s = 0 if self._run.sync.target.on_cards else self._run.portal.server_offset_s or 0
+        return answered(time.start, time.finish, self._run.sync.target.creator(item, self._caller), offset_s)
 
     def _refused(self, change: Change, reason: str, now: float) -> Outcome:
         """Return the outcome of a refusal: a create is held, an update or delete has to be looked into.
@@ -276,33 +323,3 @@ class PushJournal:
 
     def _tell(self, change: Change, fate: Fate) -> None:
         self._run.fates.add(change.key, fate)
-
-
-async def _confirm_updates(run: Pass, sent: Sequence[Change]) -> bool:
-    """Look at updated events that were not read in this run, for an update of a deleted one may look done.
-
-    Returns True if some no longer exist and are to be created again (PORTAL.md 4.3).
-    """
-    settled = run.fates.settled
-    changes = {c.key: c for c in sent if c.op == "update" and c.key in settled}
-    updated = [change.link for change in changes.values() if change.link is not None]
-    if not updated:
-        return False
-    today = run.sync.today(run.clock.now())
-    seen = await run.sync.target.observe(run.portal, updated, (), Window(first=today, last=today))
-    gone: list[Link] = []
-    if run.sync.policy.on_conflict == "source":  # else the next verifying pass finds it, and decides
-        gone = [link for link in updated if link.remote_id in seen.gone]
-    if gone:
-        await run.forget_verified()
-    for link in gone:
-        run.fates.add(link.key, Fate(kind="vanished", remote_id=link.remote_id))
-    versions: dict[Key, int] = {}
-    for link in updated:
-        event, item = seen.events.get(link.remote_id), changes[link.key].item
-        if event is None or event.version is None or item is None:
-            continue
-        if not seen.comparison.differing(item.fields, event.fields):  # else a person was there in between
-            versions[link.key] = event.version
-    await run.ledger.relearn(versions)
-    return bool(gone)

@@ -11,14 +11,18 @@ import structlog
 
 from syncd import events
 from syncd.clock import sleep_or_stop
-from syncd.cycle.look import EVERYTHING, joined, observe
+from syncd.cycle.look import EVERYTHING, joined, lost_claims, observe
 from syncd.cycle.sync import Pass
+from syncd.model.entry import Window
 from syncd.model.item import Key, Link
 from syncd.model.observation import Observation
 from syncd.model.record import Dropped, Intent, Settlement
 from syncd.model.recover import findings, unlinked
+from syncd.state.codec import link_of_intent
 
 _log = structlog.get_logger()
+_CLOCKS_APART_S = 60.0
+"""How far the portal's clock may be from what is known of it."""
 
 
 async def recover(run: Pass) -> bool:
@@ -42,12 +46,12 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
     """Look for what became of `intents`, and write it down."""
     links = {link.key: link for link in await run.ledger.links()}
     observation = await _look(run, intents, links)
-    floor = (await run.ledger.notes()).floor
+    creates = [intent for intent in intents if intent.op == "create"]
     found = findings(
         intents,
         observation,
-        free=unlinked(observation, await run.claimed(intent.key for intent in intents), floor),
-        looked_at=frozenset(links[intent.key].remote_id for intent in intents if intent.key in links),
+        free=await _unlinked(run, creates, observation) if creates else {},
+        links=links,
         holds={hold.key: hold for hold in await run.ledger.holds()},
         now=run.clock.now(),
     )
@@ -57,6 +61,7 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
         await run.forget_verified()
     doubted = [one.intent.key for one in found if one.doubted]
     await run.ledger.doubt(doubted)
+    await run.ledger.learn_stamps(observation.stamps(links.values()))
     now = run.clock.now()
     settled = [Settlement(intent_id=one.intent.id, outcome=one.outcome, at=now) for one in found]
     await run.ledger.settle(run.run_id, settled)
@@ -75,6 +80,36 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
               updated=kinds.count("updated"), deleted=kinds.count("deleted"), planned_anew=again,
               refused=kinds.count("refused"))  # fmt: skip
     return again > 0
+
+
+async def _unlinked(run: Pass, creates: Sequence[Intent], observation: Observation) -> Mapping[str, Sequence[int]]:
+    """Return the events that `creates` may have made: no link claims them, or claims them in vain.
+
+    A link whose id the portal has given to another event shows that others may be lost as well, so its sync is to read
+    the portal.
+    """
+    claimed = await run.claimed(intent.key for intent in creates)
+    lost = await lost_claims(run, observation)
+    for name in {name for name, _ in lost}:
+        await run.ledger_of_all.of(name).forget_verified()
+    if any(name == run.name for name, _ in lost):
+        await run.forget_verified()
+    floor = (await run.ledger.notes()).floor
+    sent_at = float("inf")
+    if lost or await _counts_anew(run, creates[0], floor, observation):
+        wall_s = run.portal.skew_s + (0 if run.sync.target.on_cards else run.portal.server_offset_s or 0)
+        sent_at = min(intent.created_at for intent in creates) + wall_s - _CLOCKS_APART_S
+    return unlinked(observation, claimed - {link.remote_id for _, link in lost}, floor, sent_at)
+
+
+async def _counts_anew(run: Pass, like: Intent, floor: int, observation: Observation) -> bool:
+    """Return True if nothing has the highest id that was known: the portal may count from an earlier state again."""
+    if not floor or floor in observation.events:
+        return False
+    today = run.sync.today(run.clock.now())
+    highest = link_of_intent(like, floor, None, like.fields)
+    seen = await run.sync.target.observe(run.portal, [highest], (), Window(first=today, last=today))
+    return floor in seen.gone
 
 
 async def _wait_until_ended(run: Pass, intents: Sequence[Intent]) -> None:

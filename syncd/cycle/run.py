@@ -113,8 +113,9 @@ async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool
     """
     for key, remote_id in prepared.gone.items():
         run.fates.add(key, Fate(kind="vanished", remote_id=remote_id))
-    if prepared.verified:
-        # What was found and is not put right, because of a guard or a crash, has to be found again.
+    if prepared.verified or prepared.gone:
+        # What was found and is not put right, because of a guard or a crash, has to be found again. And where an event
+        # is gone unexpectedly, so may be others.
         await run.forget_verified()
     if options.approve is not None:
         options.approve(prepared)
@@ -137,12 +138,16 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
     await ledger.mark_absent(plan.absent, plan.present)
     if plan.versions:
         await ledger.relearn(plan.versions)
+    if prepared.stamps:
+        await ledger.learn_stamps(prepared.stamps)
+    await ledger.forget([link.key for link in plan.forgotten])
     adopted = [change.link for change in plan.changes if change.op == "adopt" and change.link is not None]
     if adopted:
         await ledger.adopt(run.run_id, adopted, now=now)
         for link in adopted:
             run.fates.add(link.key, Fate(kind="adopted", remote_id=link.remote_id))
-    if found := [change for change in plan.conflicts if change.link is not None]:  # the others are held already
+    # Those of updates without a link are held already.
+    if found := [change for change in plan.conflicts if change.link is not None or change.op == "create"]:
         await ledger.hold([_conflict_hold(change, now) for change in found])
     if plan.settled_holds:
         await ledger.release(plan.settled_holds)
@@ -153,7 +158,7 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
     plan = prepared.plan
     for number in range(_ROUNDS):
         last = number == _ROUNDS - 1
-        again = await push(run, plan.changes, prepared.directory, observed=prepared.observed, alone=last)
+        again = await push(run, plan.changes, prepared.directory, observed=prepared.observed or (), alone=last)
         if plan.changes and not run.stop.is_set():
             again = await recover(run) or again
         if run.stop.is_set():

@@ -136,8 +136,8 @@ async def _carry_out(run: Pass, decided: TakeBack, observed: frozenset[int], pla
         return "stopped"
     fates = run.fates
     left = again or await run.ledger.open_intents() or fates.refused or fates.unknown or fates.not_sent
-    # Something that was left has to be decided by a person or a later undo; adopted events are no such thing.
-    waits = any(not one.link.adopted for one in decided.left)
+    # Something that was left has to be decided by a person or a later undo; adopted and foreign events need nothing.
+    waits = any(one.ours and not one.link.adopted for one in decided.left)
     return "partial" if left or waits else "done"
 
 

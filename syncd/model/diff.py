@@ -20,13 +20,17 @@ from datetime import date
 from syncd.model.entry import Problem, Window
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op, fingerprint
 from syncd.model.json_values import Fields, Json
-from syncd.model.observation import Comparison, Observation, equal
+from syncd.model.observation import FOREIGN, Comparison, Observation, equal
 from syncd.model.order import rank, waiting_for
 from syncd.model.plan import Plan, Policy, Wanted
 
 ANY_FINGERPRINT = "*"
 """The fingerprint of a hold for a conflict: it stays whatever the source asks for."""
 
+_HIDDEN = (
+    "a private event that the webhook's user may not see stands there at that time; it may be this one, so it is not "
+    "made again: `syncd check` with a webhook of the calendar's owner or of the event's creator tells"
+)
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
@@ -45,6 +49,8 @@ class _Draft:
     present: set[Key] = field(default_factory=set)
     removed_uids: set[str] = field(default_factory=set)
     blocked: list[Change] = field(default_factory=list)
+    forgotten: list[Link] = field(default_factory=list)
+    doubled: Collection[Key] = ()
     waiting: Mapping[Key, str] = field(default_factory=dict)
     unchanged: int = 0
     held: int = 0
@@ -68,8 +74,9 @@ def make_plan(
     the order of items, links or holds.
     """
     linked = {link.key: link for link in links}
-    draft = _Draft(counted=counted)
-    adoptable = _Adoptable(linked.values(), observation) if observation and policy.adopt else None
+    draft = _Draft(counted=counted, doubled=observation.claimed_twice(linked.values()) if observation else ())
+    standing = _Standing(linked.values(), observation) if observation is not None and observation.whole else None
+    adoptable = standing if policy.adopt else None
     asked = {item.key for item in wanted.items}
     for item in sorted(_unsettled(wanted, linked, holds, observation, draft), key=lambda one: one.key):
         hold = holds.get(item.key)
@@ -79,9 +86,13 @@ def make_plan(
         ):
             continue
         if link is not None:
-            _keep(draft, item, link, policy, observation, hold)
+            _keep(draft, item, link, policy, observation, hold, adoptable)
         elif adoptable is not None and (found := adoptable.take(item)):
-            _adopt(draft, item, found, adoptable.comparison)
+            _adopt(draft, item, found, policy, adoptable.comparison)
+        elif standing is not None and (hidden := standing.take_hidden(item)):
+            change = Change(op="create", key=item.key, item=item, observed=hidden, reason=_HIDDEN)
+            _conflict(draft, change, item.where)
+            _block(draft, item, None, _HIDDEN)
         else:
             draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
@@ -105,17 +116,16 @@ def _unsettled(
 ) -> Iterable[Item]:
     """Return the items about which there is something to decide, and count the others as unchanged.
 
-    In an ordinary pass nearly all items are unchanged. They need neither sorting nor a decision, so this loop is all
-    that most of 100,000 items cost.
+    In an ordinary pass nearly all items are unchanged, and only the events of the others are read. They need neither
+    sorting nor a decision, so this loop is all that most of 100,000 items cost.
     """
-    if observation is not None:
-        return wanted.items
     left: list[Item] = []
     unchanged: list[Key] = []
     for item in wanted.items:
         key = item.key
         link = linked.get(key)
-        if link is not None and link.fingerprint == item.fingerprint and key not in holds:
+        same = link is not None and link.fingerprint == item.fingerprint and key not in holds
+        if same and (observation is None or not _looked_at(link, observation)):
             unchanged.append(key)  # as _keep would decide
         else:
             left.append(item)
@@ -146,7 +156,7 @@ def _waits(
 def _looked_at(link: Link | None, observation: Observation | None) -> bool:
     """Return True if the event of `link` was read; an item without a link counts as read in any reading."""
     if observation is None or link is None:
-        return observation is not None
+        return observation is not None and observation.whole
     return link.remote_id in observation.events or link.remote_id in observation.gone
 
 
@@ -171,15 +181,22 @@ def _still_waits(hold: Hold, now: float) -> bool:
 
 
 def _keep(
-    draft: _Draft, item: Item, link: Link, policy: Policy, observation: Observation | None, hold: Hold | None
+    draft: _Draft,
+    item: Item,
+    link: Link,
+    policy: Policy,
+    observation: Observation | None,
+    hold: Hold | None,
+    adoptable: _Standing | None,
 ) -> None:
     """Decide on an item that is linked already."""
     draft.present.add(item.key)
+    seen: Observed | None = None
     if observation is not None:
-        if link.remote_id in observation.gone:
-            _gone(draft, item, link, policy)
+        if observation.lost(link) or item.key in draft.doubled:
+            _gone(draft, item, link, policy, observation, adoptable)
             return
-        seen = observation.events.get(link.remote_id)
+        seen = observation.of(link)
         if seen is not None and seen.version is not None:
             # Only a VERSION that is not ours shows an edit: the portal rewrites texts without one (PORTAL.md 4.3).
             if seen.version != link.version and seen.damage:
@@ -201,21 +218,31 @@ def _keep(
     reason = "section changed" if link.section != item.section else "source changed"
     if not link.fingerprint:
         reason = "the outcome of its last update is not known"
-    draft.changes.append(_update(item, link, link.sent, reason))
+    draft.changes.append(replace(_update(item, link, link.sent, reason), observed=seen))
 
 
 def _edited_fields(link: Link, observation: Observation) -> tuple[str, ...]:
     """Return the fields of the event of `link` that a person changed since it was written, () for none."""
-    seen = observation.events.get(link.remote_id)
+    seen = observation.of(link)
     if seen is None or seen.version is None or seen.version == link.version:
         return ()
-    names = observation.comparison.differing(link.sent, seen.fields)
+    names = observation.comparison.edits(link.sent, seen)
     return (*names, "section") if seen.section_id != link.section_id else names
 
 
-def _gone(draft: _Draft, item: Item, link: Link, policy: Policy) -> None:
-    """Decide on a linked item that a person deleted in the portal."""
-    reason = "deleted in the portal"
+def _gone(
+    draft: _Draft,
+    item: Item,
+    link: Link,
+    policy: Policy,
+    observation: Observation,
+    adoptable: _Standing | None,
+) -> None:
+    """Decide on a linked item that a person deleted in the portal, or whose id another event has now."""
+    if adoptable is not None and (found := adoptable.take(item)):
+        _adopt(draft, item, found, policy, adoptable.comparison)  # who deleted it made it again
+        return
+    reason = FOREIGN if observation.foreign(link) or item.key in draft.doubled else "deleted in the portal"
     if policy.on_conflict == "source":
         # The dead link travels along, so that the journal can replace it in the same transaction.
         draft.changes.append(Change(op="create", key=item.key, item=item, link=link, reason=reason))
@@ -263,19 +290,34 @@ def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
     return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences)
 
 
-class _Adoptable:
-    """Events that no link claims, by recovery mark and by signature; each is given away once."""
+class _Standing:
+    """Events that no link claims, by recovery mark and by signature; each is given away once.
+
+    A damaged series is known by its mark only, and a masked event by its time.
+    """
 
     def __init__(self, links: Iterable[Link], observation: Observation) -> None:
-        claimed = {link.remote_id for link in links}
+        claimed = {link.remote_id for link in links if not observation.foreign(link)}
         self.comparison = observation.comparison
         self._by_name: dict[str, list[Observed]] = defaultdict(list)
+        self._hidden: dict[str, list[Observed]] = defaultdict(list)
         self._given: set[int] = set()
         for remote_id in sorted(observation.events, reverse=True):
             seen = observation.events[remote_id]
-            if remote_id not in claimed and not seen.damage:
-                for name in filter(None, (seen.mark, self.comparison.signature(seen))):
-                    self._by_name[name].append(seen)
+            if remote_id in claimed:
+                continue
+            if seen.masked:
+                self._hidden[self.comparison.slot(seen)].append(seen)
+                continue
+            for name in filter(None, (seen.mark, "" if seen.damage else self.comparison.signature(seen))):
+                self._by_name[name].append(seen)
+
+    def take_hidden(self, item: Item) -> Observed | None:
+        """Return a masked event that may be the private `item`, and never give it away again."""
+        if not self._hidden or not item.fields.get("private"):
+            return None
+        candidates = self._hidden.get(self.comparison.slot(item))
+        return candidates.pop() if candidates else None
 
     def take(self, item: Item) -> Observed | None:
         """Return an event that is `item` already, the oldest first, and never give it away again."""
@@ -291,7 +333,7 @@ class _Adoptable:
         return None
 
 
-def _adopt(draft: _Draft, item: Item, seen: Observed, comparison: Comparison) -> None:
+def _adopt(draft: _Draft, item: Item, seen: Observed, policy: Policy, comparison: Comparison) -> None:
     """Link an event that exists already, and update what differs; with our own mark on it, it was ours before."""
     names = comparison.differing(item.fields, seen.fields)
     sent = {**item.fields, **{name: seen.fields.get(name) for name in names}}
@@ -309,10 +351,13 @@ def _adopt(draft: _Draft, item: Item, seen: Observed, comparison: Comparison) ->
         ends_on=item.ends_on,
         start=item.start,
         adopted=not (seen.mark and seen.mark == comparison.mark(item)),
+        stamp=seen.stamp,
     )
     reason = "an identical event already exists"
     draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=seen, reason=reason))
-    if names:
+    if seen.damage:
+        _damaged(draft, item, link, seen, policy)
+    elif names:
         draft.changes.append(_update(item, link, sent, f"adopted, but differs in {', '.join(names)}"))
 
 
@@ -356,7 +401,15 @@ def _gone_from_source(
 
 
 def _delete(draft: _Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
-    """Delete the event of `link`, unless a person edited it and edits are to be kept; return True if it is deleted."""
+    """Delete the event of `link`, unless a person edited it and edits are to be kept; return True if it is deleted.
+
+    Where another event has its id there is nothing to delete: the link is forgotten.
+    """
+    if observation is not None and (link.key in draft.doubled or observation.foreign(link)):
+        draft.forgotten.append(link)
+        text = f"{reason}, but {FOREIGN}: that one is left alone"
+        draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=text))
+        return False
     if observation is not None and policy.on_conflict != "source" and _edited_fields(link, observation):
         reason = f"{reason}, but edited in the portal since"
         _conflict(draft, Change(op="delete", key=link.key, link=link, reason=reason), link.where)
@@ -423,6 +476,7 @@ def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
         present=frozenset(draft.present),
         versions=dict(draft.versions),
         waiting=draft.waiting,
+        forgotten=tuple(draft.forgotten),
         known_uids=len({key.uid for key in linked}),
         removed_uids=frozenset(draft.removed_uids),
         changed_uids=frozenset(changed),

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
 from syncd.model.item import Item, Key, Link, Observed, canonical
 from syncd.model.json_values import Fields, Json
+from syncd.model.stamp import agreement
 
 _FILTERED = re.compile(r"[\s*]+")
 
@@ -27,8 +29,9 @@ class Comparison:
     `defaults` names the fields that are compared, each with the value that stands for it where it is left out. Of these
     `texts` are equal when they differ in white space and entities only, `extended` are texts to which the portal may
     append something, `moments` are ISO dates with offsets, and those in `chosen` are the portal's own choice where
-    nothing was sent. Two items with equal `identity` fields look like the same one; () where looks prove nothing.
-    `mark_field` is the field that holds every item's recovery mark; without one it is made of `sync` and the key.
+    nothing was sent. Two items with equal `identity` fields, the title first, look like the same one; () where looks
+    prove nothing. Those in `maskable` cannot be seen on an event that is masked. `mark_field` is the field that holds
+    every item's recovery mark; without one it is made of `sync` and the key.
     """
 
     sync: str
@@ -38,21 +41,54 @@ class Comparison:
     moments: frozenset[str] = frozenset()
     chosen: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
+    maskable: frozenset[str] = frozenset()
     mark_field: str = ""
 
     def mark(self, item: Item) -> str:
         """Return the recovery mark that `item` bears in the portal, where the config asks for marks."""
         return str(item.fields[self.mark_field]) if self.mark_field else recovery_mark(self.sync, item.key)
 
+    def owns(self, link: Link, seen: Observed) -> bool:
+        """Return True if `seen`, which has the id of `link`, is the event that `link` was made for.
+
+        An id is no proof, nor is VERSION: a portal that was restored from a backup gives both out again. What proves it
+        is the mark, else who made the event and when. Where that is not known yet, or was read in another zone, the
+        event has to show what was sent, or a person may have changed either its title or its times.
+        """
+        if self.mark_field and (mark := link.sent.get(self.mark_field)):
+            return seen.mark == mark
+        match agreement(link.stamp, seen.stamp):
+            case "same":
+                return True
+            case "other":
+                return bool(seen.mark) and seen.mark == recovery_mark(self.sync, link.key)
+            case _:
+                return self._resembles(link, seen)
+
+    def _resembles(self, link: Link, seen: Observed) -> bool:
+        if seen.mark and seen.mark == recovery_mark(self.sync, link.key):
+            return True
+        names = self.identity or tuple(self.defaults)
+        changed = set(self.edits(link.sent, seen)).intersection(names)
+        titled = names[0] not in changed and not (seen.masked and names[0] in self.maskable)
+        return seen.place == link.key.place and (titled or changed <= {names[0]})
+
+    def slot(self, one: Item | Observed) -> str:
+        """Return what identifies an event by what a mask leaves of it: where and when it is; "" as for `signature`."""
+        return self._looks(one, tuple(name for name in self.identity if name not in self.maskable))
+
     def signature(self, one: Item | Observed) -> str:
         """Return what identifies an event by its looks, the same for an item and for the event it becomes.
 
         Return "" where looks prove nothing.
         """
-        if not self.identity:
+        return self._looks(one, self.identity)
+
+    def _looks(self, one: Item | Observed, names: Collection[str]) -> str:
+        if not names:
             return ""
         place = one.key.place if isinstance(one, Item) else one.place
-        shown = [self._shown(name, one.fields.get(name, self.defaults[name])) for name in self.identity]
+        shown = [self._shown(name, one.fields.get(name, self.defaults[name])) for name in names]
         return canonical([str(place), one.section_id or 0, shown]).decode("utf-8", "surrogatepass")
 
     def differing(self, sent: Fields, seen: Fields) -> tuple[str, ...]:
@@ -62,6 +98,11 @@ class Comparison:
             for name, default in sorted(self.defaults.items())
             if not self._same(name, sent.get(name, default), seen.get(name, default))
         )
+
+    def edits(self, sent: Fields, seen: Observed) -> tuple[str, ...]:
+        """Return the names of the fields in which the event `seen` differs from what was `sent`, as far as it shows."""
+        names = self.differing(sent, seen.fields)
+        return tuple(name for name in names if name not in self.maskable) if seen.masked else names
 
     def _same(self, name: str, sent: Json, seen: Json) -> bool:
         if sent == seen or (name in self.chosen and not sent):
@@ -106,27 +147,75 @@ def recovery_mark(sync: str, key: Key) -> str:
     return blake2b(f"{sync}\0{key}".encode(), digest_size=8).hexdigest()
 
 
+FOREIGN = "another event has its id in the portal now"
+"""What has become of an item whose id the portal has given to an event of somebody else."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What reading the portal found: events by remote id, and linked ids that are certainly gone."""
+    """What reading the portal found: events by remote id, and linked ids that are certainly gone.
+
+    Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
+    links were read, so that nothing is known of what else stands there.
+    """
 
     events: Mapping[int, Observed]
     gone: frozenset[int]
     comparison: Comparison
+    whole: bool = True
+
+    def of(self, link: Link) -> Observed | None:
+        """Return the event of `link`, None if it was not found or another event has its id."""
+        seen = self.events.get(link.remote_id)
+        return seen if seen is not None and self.comparison.owns(link, seen) else None
+
+    def foreign(self, link: Link) -> bool:
+        """Return True if an event that is not the one of `link` has its id."""
+        seen = self.events.get(link.remote_id)
+        return seen is not None and not self.comparison.owns(link, seen)
+
+    def lost(self, link: Link) -> bool:
+        """Return True if the event of `link` certainly exists no more."""
+        return link.remote_id in self.gone or self.foreign(link)
+
+    def stamps(self, links: Iterable[Link]) -> dict[Key, str]:
+        """Return the stamps that were read of the events of `links` and are not known yet."""
+        return {
+            link.key: seen.stamp
+            for link in links
+            if (seen := self.of(link)) is not None and seen.stamp and seen.stamp != link.stamp
+        }
+
+    def claimed_twice(self, links: Collection[Link]) -> frozenset[Key]:
+        """Return the keys of links whose event another one of `links` has a better claim to.
+
+        One event cannot show two items. It goes to the link that it looks like, of several to the first.
+        """
+        times = Counter(link.remote_id for link in links)
+        if len(times) == len(links):
+            return frozenset()
+        best: dict[int, Link] = {}
+        doubled = sorted((one for one in links if times[one.remote_id] > 1), key=lambda one: one.key)
+        for link in (one for one in doubled if self.of(one) is not None):
+            if link.remote_id not in best or (self.edited(best[link.remote_id]) and not self.edited(link)):
+                best[link.remote_id] = link
+        return frozenset(one.key for one in doubled if one.remote_id in best and best[one.remote_id] is not one)
 
     def edited(self, link: Link) -> tuple[str, ...]:
         """Return the names of the fields in which the event of `link` is not what was sent; () for one that is gone."""
-        event = self.events.get(link.remote_id)
+        event = self.of(link)
         if event is None:
             return ()
-        names = self.comparison.differing(link.sent, event.fields)
+        names = self.comparison.edits(link.sent, event)
         if event.damage:
             names = (*names, "occurrences")
         return (*names, "section") if event.section_id != link.section_id else names
 
     def difference(self, link: Link) -> str | None:
         """Return in words how the event of `link` differs from what was sent, None if it does not."""
-        if link.remote_id not in self.events:
+        if self.of(link) is None:
+            if self.foreign(link):
+                return FOREIGN
             return "it is gone from the portal" if link.remote_id in self.gone else "it could not be read back"
         names = self.edited(link)
         return f"reads back differently: {', '.join(names)}" if names else None

@@ -41,7 +41,8 @@ class Plan:
     `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
     are VERSIONs of events that are as they were sent. `conflicts` become holds that stay when the fingerprint changes;
     `settled_holds` are over. `waiting` tells for each item why its change waits: another one has to come first and
-    cannot be made now. The four uid fields count entries for the guard.
+    cannot be made now. `forgotten` are links that no item needs and whose id another event has. The four uid fields
+    count entries for the guard.
     """
 
     changes: tuple[Change, ...] = ()
@@ -54,6 +55,7 @@ class Plan:
     present: frozenset[Key] = frozenset()
     versions: Mapping[Key, int] = field(default_factory=dict)
     waiting: Mapping[Key, str] = field(default_factory=dict)
+    forgotten: tuple[Link, ...] = ()
     known_uids: int = 0
     removed_uids: frozenset[str] = frozenset()
     changed_uids: frozenset[str] = frozenset()

@@ -17,13 +17,15 @@ Values in, values out: the cycle reads the portal before and writes the ledger a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.model.fates import Fate
-from syncd.model.item import Hold, Key, Observed
+from syncd.model.item import Hold, Key, Link, Observed
 from syncd.model.observation import Observation
 from syncd.model.record import REFUSED, Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold
+from syncd.model.stamp import made_since
 
 _DROPPED = Fate(kind="dropped")
 
@@ -41,17 +43,23 @@ class Finding:
     doubted: bool = False
 
 
-def unlinked(observation: Observation, claimed: Collection[int], floor: int) -> dict[str, list[int]]:
-    """Return ids of events that no link claims, by mark and by signature, the newest last.
+def unlinked(
+    observation: Observation, claimed: Collection[int], floor: int, sent_at: float = math.inf
+) -> dict[str, list[int]]:
+    """Return ids of events that no link claims, by mark and by signature, the newest last; masked ones by their time.
 
-    The portal counts its events up, so an event whose id is not above `floor` existed before anything was sent.
+    The portal counts its events up, so an event whose id is not above `floor` existed before anything was sent. Only a
+    portal that was restored from a backup counts from an earlier state: there the mark tells, or that the event was
+    made at `sent_at` of the portal's wall clock or later.
     """
     free: dict[str, list[int]] = {}
-    for remote_id in sorted(observation.events):
-        if remote_id not in claimed and remote_id > floor:
-            seen = observation.events[remote_id]
-            for name in filter(None, (seen.mark, observation.comparison.signature(seen))):
-                free.setdefault(name, []).append(remote_id)
+    comparison = observation.comparison
+    for remote_id in sorted(set(observation.events) - set(claimed)):
+        seen = observation.events[remote_id]
+        looks = comparison.slot(seen) if seen.masked else comparison.signature(seen)
+        new = remote_id > floor or made_since(seen.stamp, sent_at)
+        for name in filter(None, (seen.mark, looks if new else "")):
+            free.setdefault(name, []).append(remote_id)
     return free
 
 
@@ -60,13 +68,13 @@ def findings(
     observation: Observation,
     *,
     free: Mapping[str, Sequence[int]],
-    looked_at: Collection[int],
+    links: Mapping[Key, Link],
     holds: Mapping[Key, Hold],
     now: float,
 ) -> tuple[Finding, ...]:
     """Return what became of `intents`, in their order; an event is taken for the create of one intent only.
 
-    `free` are the unlinked events (see `unlinked`), `looked_at` the ids of linked events that were read by id, `holds`
+    `free` are the unlinked events (see `unlinked`), `links` those of the sync, whose events were read by id, `holds`
     the present holds, whose retry times grow, and `now` is unix time.
     """
     left = {name: list(ids) for name, ids in free.items()}
@@ -78,7 +86,7 @@ def findings(
                 if one.fates[0].remote_id in ids:
                     ids.remove(one.fates[0].remote_id)
         else:
-            one = _changed(intent, observation, looked_at, holds.get(intent.key), now)
+            one = _changed(intent, observation, links.get(intent.key), holds.get(intent.key), now)
         found.append(one)
     return tuple(found)
 
@@ -89,25 +97,25 @@ def _created(intent: Intent, observation: Observation, free: Mapping[str, Sequen
         return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,))
     seen = observation.events[remote_id]
     created = Fate(kind="created", remote_id=remote_id)
-    if observation.comparison.differing(intent.fields, seen.fields):
+    if observation.comparison.edits(intent.fields, seen):
         # A person has edited it since, or it is the twin of another entry: it is ours, but has to be written again.
-        outcome = Written(remote_id=remote_id, version=None)
+        outcome = Written(remote_id=remote_id, version=None, stamp=seen.stamp)
         return Finding(intent=intent, outcome=outcome, fates=(created,), doubted=True)
     # A damaged one was touched by a person, and no update puts that right. Without a version the next reading sees the
     # damage as an edit, about which the policy decides.
     version = None if seen.damage else seen.version
-    return Finding(intent=intent, outcome=Written(remote_id=remote_id, version=version), fates=(created,))
+    outcome = Written(remote_id=remote_id, version=version, stamp=seen.stamp)
+    return Finding(intent=intent, outcome=outcome, fates=(created,))
 
 
-def _changed(
-    intent: Intent, observation: Observation, looked_at: Collection[int], hold: Hold | None, now: float
-) -> Finding:
-    """Return what became of an update or delete."""
-    there = intent.remote_id in looked_at and intent.remote_id not in observation.gone
-    if not there:
+def _changed(intent: Intent, observation: Observation, link: Link | None, hold: Hold | None, now: float) -> Finding:
+    """Return what became of an update or delete of the event of `link`."""
+    gone = link is not None and link.remote_id == intent.remote_id and observation.lost(link)
+    if gone and link is not None and intent.op == "update":  # it may show the update already
+        gone = observation.lost(replace(link, sent=intent.fields))
+    if link is None or link.remote_id != intent.remote_id or gone:
         if intent.op == "delete":
             return Finding(intent=intent, outcome=Deleted(), fates=(Fate(kind="deleted"),))
-        gone = intent.remote_id in observation.gone
         vanished = (Fate(kind="vanished", remote_id=intent.remote_id),) if gone else ()
         return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED, *vanished))
     if intent.note.startswith(REFUSED):
@@ -116,7 +124,8 @@ def _changed(
         fate = Fate(kind="refused", reason=reason, where=intent.where)
         return Finding(intent=intent, outcome=SetAside(hold=held), fates=(fate,))
     if intent.op == "update" and (seen := _shown(intent, observation)) is not None:
-        outcome = Written(remote_id=seen.remote_id, version=seen.version)
+        # As with a create: what a person took out of a series must be noticed after our own update, too.
+        outcome = Written(remote_id=seen.remote_id, version=None if seen.damage else seen.version, stamp=seen.stamp)
         return Finding(intent=intent, outcome=outcome, fates=(Fate(kind="updated", remote_id=seen.remote_id),))
     return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,), doubted=intent.op == "update")
 
@@ -129,8 +138,8 @@ def _shown(intent: Intent, observation: Observation) -> Observed | None:
     seen = observation.events.get(intent.remote_id) if intent.remote_id is not None else None
     if seen is None or intent.before is None or seen.section_id != intent.section_id:
         return None
-    differing = observation.comparison.differing
-    return seen if differing(intent.before, seen.fields) and not differing(intent.fields, seen.fields) else None
+    edits = observation.comparison.edits
+    return seen if edits(intent.before, seen) and not edits(intent.fields, seen) else None
 
 
 def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[int]]) -> int | None:
@@ -139,7 +148,9 @@ def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[i
     The newest, because ours came after everything that stood there. Of several that look alike, one that is the same
     in every field goes first.
     """
-    for name in (observation.comparison.mark(intent.item), observation.comparison.signature(intent.item)):
+    comparison = observation.comparison
+    looks = (comparison.signature(intent.item), comparison.slot(intent.item) if intent.fields.get("private") else "")
+    for name in (comparison.mark(intent.item), *looks):
         own = [one for one in reversed(free.get(name, ())) if observation.events[one].place == intent.key.place]
         same = [one for one in own if _untouched(intent, observation, one)]
         if own:
@@ -149,4 +160,4 @@ def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[i
 
 def _untouched(intent: Intent, observation: Observation, remote_id: int) -> bool:
     seen = observation.events[remote_id]
-    return not seen.damage and not observation.comparison.differing(intent.fields, seen.fields)
+    return not seen.damage and not observation.comparison.edits(intent.fields, seen)

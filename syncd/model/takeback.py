@@ -19,17 +19,18 @@ from syncd.errors import GuardError
 from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Item, Key, Link
 from syncd.model.json_values import Fields, Json
-from syncd.model.observation import Observation
+from syncd.model.observation import FOREIGN, Observation
 from syncd.model.order import rank
 from syncd.model.record import ChangeRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """Something that is not touched, and why."""
+    """Something that is not touched, and why; `ours` is False for an event that has nothing to do with the sync."""
 
     link: Link
     reason: str
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +97,15 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
 def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
     """Return how to delete all that was created, and forget the rest."""
     changes, forgotten, left, noted = [], [], [], []
+    doubled = seen.claimed_twice(links)
     for link in sorted(links, key=lambda one: one.key):
         if link.adopted:
             left.append(Left(link=link, reason="adopted, not created: it stays, and is forgotten"))
             forgotten.append(link)
-        elif link.remote_id in seen.gone:
+        elif seen.lost(link) or link.key in doubled:
             forgotten.append(link)
+            if link.remote_id not in seen.gone:
+                left.append(Left(link=link, reason=f"{FOREIGN}: that one stays, and the link is forgotten", ours=False))
         else:
             changes.append(Change(op="delete", key=link.key, link=link, reason="created by this sync"))
             if names := _edited_by_people(seen, link):
@@ -117,7 +121,7 @@ def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
 
 
 def _missing(links: Sequence[Link], seen: Observation) -> int:
-    return sum(link.remote_id in seen.gone for link in links)
+    return sum(seen.lost(link) for link in links)
 
 
 def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observation) -> _Verdict:
@@ -132,7 +136,7 @@ def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observati
     restored = adoption or (before if stood else None)
     if restored is not None and now.fingerprint == restored.fingerprint:
         return now if adoption is not None else None
-    if restored is None and now.remote_id in seen.gone:
+    if restored is None and seen.lost(now):
         return now
     if reason := _changed_since(now, after, restored, seen):
         return Left(link=now, reason=reason)
@@ -143,18 +147,18 @@ def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observat
     """Return who changed the event since the run left it as `after`, "" if nobody has."""
     if now.fingerprint not in (after.fingerprint, ""):
         return "changed by a later run; undo that one first"
-    if now.remote_id in seen.gone:
-        return "deleted in the portal since"
+    if seen.lost(now):
+        return FOREIGN if seen.foreign(now) else "deleted in the portal since"
     names = _edited_by_people(seen, now, restored)
     return f"edited in the portal since: {', '.join(names)}" if names else ""
 
 
 def _edited_by_people(seen: Observation, link: Link, restored: Link | None = None) -> tuple[str, ...]:
     """Return the fields people changed; what stands there may also be what an earlier attempt has restored."""
-    event = seen.events.get(link.remote_id)
+    event = seen.of(link)
     if event is None or (event.version == link.version and link.fingerprint):
         return ()
-    if restored is not None and not seen.comparison.differing(restored.sent, event.fields):
+    if restored is not None and not seen.comparison.edits(restored.sent, event):
         return ()
     return seen.edited(link)
 

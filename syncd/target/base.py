@@ -57,11 +57,6 @@ class Target(Protocol):
         ...
 
     @property
-    def doubts_updates(self) -> bool:
-        """True if an update of something deleted may look done, so that it has to be checked (PORTAL.md 4.3)."""
-        ...
-
-    @property
     def place_kinds(self) -> frozenset[PlaceKind]:
         """The kinds of place this target writes to; links to others were made by a target of another type."""
         ...
@@ -84,6 +79,10 @@ class Target(Protocol):
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change` in the section `section_id`."""
+        ...
+
+    def creator(self, item: Item, caller: int) -> int:
+        """Return the user whom the portal notes as the creator of `item` when `caller` makes it."""
         ...
 
     def explain(self, change: Change, refused: Refused) -> str:

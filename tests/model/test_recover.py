@@ -21,7 +21,7 @@ from syncd.model.record import (
     next_hold,
 )
 from syncd.model.recover import Finding, findings, unlinked
-from tests.model.test_diff import NOW, item, observation, seen
+from tests.model.test_diff import NOW, item, linked, observation, seen
 
 SENT: Fields = {"name": "Lesson", "start": "2026-12-01"}
 BEFORE: Fields = {"name": "Old lesson", "start": "2026-12-01"}
@@ -51,7 +51,7 @@ def found(
         [intent],
         seen_now,
         free=unlinked(seen_now, claimed, floor),
-        looked_at={100},
+        links={intent.key: replace(linked(item(intent.key.uid)), remote_id=100, sent=BEFORE)},
         holds={} if hold is None else {intent.key: hold},
         now=NOW,
     )
@@ -113,7 +113,7 @@ def test_an_event_of_another_place_is_not_ours() -> None:
 def test_twins_get_one_event_each() -> None:
     both = observation(seen(5, SENT), seen(6, SENT))
     one, other = findings(
-        [create("a", 1), create("b", 2)], both, free=unlinked(both, (), 0), looked_at=(), holds={}, now=NOW
+        [create("a", 1), create("b", 2)], both, free=unlinked(both, (), 0), links={}, holds={}, now=NOW
     )
     assert {one.outcome, other.outcome} == {Written(remote_id=5, version=1), Written(remote_id=6, version=1)}
 

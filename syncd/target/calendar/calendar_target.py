@@ -101,7 +101,6 @@ class CalendarTarget:
         return bool(self._settings.crm)
 
     on_cards = False
-    doubts_updates = True
     place_kinds: frozenset[PlaceKind] = frozenset({"user", "group", "company_calendar"})
 
     def limits(self) -> tuple[str, ...]:
@@ -201,6 +200,11 @@ class CalendarTarget:
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change` in the section `section_id`."""
         return portal_event.command(change, section_id, directory)
+
+    def creator(self, item: Item, caller: int) -> int:
+        """Return the caller, but for a meeting in a user's calendar its owner (PORTAL.md 4.2)."""
+        place = item.key.place
+        return place.owner if place.kind == "user" and item.fields.get("meeting") else caller
 
     def explain(self, change: Change, refused: Refused) -> str:
         """Return what the portal said, whose texts differ by language (PORTAL.md 4), and why it may have said so.

@@ -16,10 +16,11 @@ import msgspec
 
 from syncd.errors import PortalUnreachableError
 from syncd.model.entry import Window
-from syncd.model.item import Link, Observed, Place
+from syncd.model.item import PLACE_KINDS, Link, Observed, Place
 from syncd.model.json_values import Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
+from syncd.model.stamp import stamp_of, user_id
 from syncd.portal.line.answers import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.people.directory import PageReader
@@ -66,6 +67,11 @@ class _EventRow(msgspec.Struct, rename="upper"):
     version: int | str | None = None
     recurrence_id: Any = None
     parent_id: Any = None
+    cal_type: Any = None
+    owner_id: Any = None
+    date_create: Any = None
+    created_by: Any = None
+    is_accessible_to_user: Any = None
 
 
 def comparison_of(sync: str) -> Comparison:
@@ -77,6 +83,7 @@ def comparison_of(sync: str) -> Comparison:
         texts=frozenset({"name", "description", "location"}),
         chosen=frozenset({"color"}),
         identity=("name", "start", "end", "zone_from", "rule"),
+        maskable=frozenset({"name", "description", "location", "remind", "meeting"}),
     )
 
 
@@ -194,7 +201,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
     section_id = int(read.section_id or 0)
     return Observed(
         remote_id=int(read.id),
-        place=calendar,
+        place=_place(read, calendar),
         section_id=section_id,
         version=int(read.version) if read.version not in (None, "") else None,
         fields=to_fields(event),
@@ -202,7 +209,15 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         title=event.name,
         start=event.start,
         damage=_damage(read),
+        stamp=stamp_of(read.date_create, read.created_by),
+        masked=read.is_accessible_to_user is False,
     )
+
+
+def _place(read: _EventRow, asked: Place) -> Place:
+    """Return the calendar that an event says it stands in, `asked` if it says none that syncd writes to."""
+    kind = next((one for one in PLACE_KINDS if one == read.cal_type), None)
+    return asked if kind is None else Place(kind=kind, owner=user_id(read.owner_id))
 
 
 def _damage(read: _EventRow) -> str:

@@ -20,6 +20,7 @@ from syncd.model.entry import Window
 from syncd.model.item import PLACE_KINDS, Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
+from syncd.model.stamp import Stamp, user_id
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.crm import OWNER_TYPES
 from syncd.portal.people.directory import Directory, PageReader
@@ -36,7 +37,7 @@ _UNSEEN = frozenset({"communication", "completed", "bbcode", "origin"})
 _COLUMNS = (
     *("ID", "OWNER_ID", "OWNER_TYPE_ID", "TYPE_ID", "SUBJECT", "START_TIME", "END_TIME", "RESPONSIBLE_ID", "PRIORITY"),
     *("NOTIFY_TYPE", "NOTIFY_VALUE", "DESCRIPTION", "LOCATION", "COMPLETED", "LAST_UPDATED"),
-    *("ORIGINATOR_ID", "ORIGIN_ID"),
+    *("ORIGINATOR_ID", "ORIGIN_ID", "CREATED", "AUTHOR_ID"),
 )
 
 
@@ -195,6 +196,8 @@ class _Row(msgspec.Struct, rename="upper"):
     last_updated: str | None = None
     originator_id: str | None = None
     origin_id: str | None = None
+    created: str | None = None
+    author_id: int | str | None = None
 
 
 def comparison_of(sync: str) -> Comparison:
@@ -299,7 +302,14 @@ def read_activity(row: Json) -> Observed | None:
         mark=(read.origin_id or "") if ours else "",
         title=activity.subject,
         start=activity.start,
+        stamp=made(read.created, read.author_id),
     )
+
+
+def made(created: str | None, author: int | str | None) -> str:
+    """Return the stamp of an activity; the portal tells its moment in ISO 8601 (PORTAL.md 6.3)."""
+    at = stamp(created)
+    return str(Stamp(at=at, by=user_id(author))) if at else ""
 
 
 def stamp(text: str | None) -> int:

@@ -105,7 +105,6 @@ class CardTarget(ABC):
     wants_groups = False
     wants_crm = True
     on_cards = True
-    doubts_updates = False  # an update of what is missing is refused (PORTAL.md 6.4, 6.7)
 
     def __init__(self, settings: CardSettings, *, kind: str) -> None:
         self.cards = Cards(settings)
@@ -157,6 +156,10 @@ class CardTarget(ABC):
         """Return the place on a client's card."""
         wanted = f"{self._kind}-{client.type}"
         return Place(kind=next(one for one in PLACE_KINDS if one == wanted), owner=client.id)
+
+    def creator(self, item: Item, caller: int) -> int:
+        """Return the caller, who is the author of all that he makes."""
+        return caller
 
     def section_command(self, place: Place, name: str) -> Command:
         """Cards have no sections; raises ValueError."""

@@ -26,7 +26,7 @@ from syncd.portal.people.crm import OWNER_TYPES, CrmCard
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext
 from syncd.target.calendar.observe import split_mark
-from syncd.target.crm.activity_wire import DELETE, LIST, read_by_id, stamp
+from syncd.target.crm.activity_wire import DELETE, LIST, made, read_by_id, stamp
 from syncd.target.crm.cards import CardSettings, CardTarget, bounds, moments, to_send
 from syncd.target.fields import description_text, readable, title_text
 
@@ -36,7 +36,7 @@ _IDS_PER_LISTING = 50
 _UNSEEN = frozenset({"pings", "color", "mark"})
 _COLUMNS = (
     *("ID", "OWNER_ID", "OWNER_TYPE_ID", "PROVIDER_ID", "SUBJECT", "DEADLINE", "RESPONSIBLE_ID", "DESCRIPTION"),
-    "LAST_UPDATED",
+    *("LAST_UPDATED", "CREATED", "AUTHOR_ID"),
 )
 _MEANINGS: Mapping[str, str] = {
     "CAN_NOT_UPDATE_COMPLETED_TODO": "somebody has completed it; it is left as it is",
@@ -217,6 +217,8 @@ class _Row(msgspec.Struct, rename="upper"):
     responsible_id: int | str | None = None
     description: str | None = None
     last_updated: str | None = None
+    created: str | None = None
+    author_id: int | str | None = None
 
 
 def _comparison_of(sync: str) -> Comparison:
@@ -284,4 +286,5 @@ def _read(row: Json) -> Observed | None:
         mark=mark,
         title=todo.title,
         start=todo.deadline,
+        stamp=made(read.created, read.author_id),
     )
