@@ -71,12 +71,12 @@ def may_edit_calendar(tables: Tables, user: User, cal_type: str, owner_id: int) 
 
 def sees_details(tables: Tables, user: User, row: Event) -> bool:
     """Return True if a user sees more of an event than its time and title (PORTAL.md 4.5, masking)."""
-    # Creator, host, owner and attendees see a private event, too; administrators see all.
     if user.id in (row.created_by, row.host) or row.calendar == ("user", user.id) or user.id in row.attendees:
         return True
+    # Nobody else sees a private event of a person's calendar, not even an administrator.
+    if row.private and row.cal_type == "user":
+        return False
     section = tables.sections.get(row.section_id)
     if section is None:
         return user.admin
-    if row.private and not user.admin:
-        return False
     return level(tables, user, section) >= _LEVEL["view"]

@@ -110,6 +110,38 @@ def test_granted_access_shows_details_but_not_of_private_events() -> None:
     assert listed(caller) == []
 
 
+def test_an_administrator_does_not_see_another_person_s_private_event_either() -> None:
+    caller = portal()
+    caller.user = 2
+    private = caller.add(name="Private", description="secret", private_event="Y", ownerId=2, section=None)
+    caller.user = 1
+    row = caller.read(private)
+    assert (row["NAME"], row["IS_ACCESSIBLE_TO_USER"], row["PRIVATE_EVENT"]) == ("[busy]", False, "1")
+    assert {"VERSION", "DATE_CREATE", "CREATED_BY", "SECTION_ID", "DATE_FROM_FORMATTED"} <= set(row)
+    assert "DESCRIPTION" not in row
+
+
+@pytest.mark.parametrize("why", ["creator", "owner", "guest"])
+def test_creator_owner_and_guests_see_a_private_event(why: str) -> None:
+    caller = portal()
+    made = caller.add(name="Private", private_event="Y", ownerId=2, section=None)
+    row = caller.world.tables.event(made)
+    assert row is not None
+    row.created_by, row.host = (1 if why == "creator" else 5), 5
+    row.attendees = (1,) if why == "guest" else ()
+    caller.user = 2 if why == "owner" else 1
+    assert caller.read(made)["NAME"] == "Private"
+
+
+def test_privacy_means_nothing_in_a_calendar_that_belongs_to_nobody() -> None:
+    caller = portal()
+    made = caller.add(name="Private", private_event="Y", type="company_calendar", ownerId=0, section=None)
+    row = caller.world.tables.event(made)
+    assert row is not None
+    row.created_by, row.host = 5, 5
+    assert caller.read(made)["NAME"] == "Private"
+
+
 def test_extranet_callers_are_denied() -> None:
     world = company()
     users = tuple(msgspec.structs.replace(user, extranet=user.id == 2) for user in world.users)

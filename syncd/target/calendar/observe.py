@@ -30,6 +30,7 @@ GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
 _MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
 _NO_END_YEAR = 2038
+_MASKED = frozenset({"name", "description", "location", "remind", "meeting"})
 _MOST_MONTHS = 4_800
 
 
@@ -83,7 +84,7 @@ def comparison_of(sync: str) -> Comparison:
         texts=frozenset({"name", "description", "location"}),
         chosen=frozenset({"color"}),
         identity=("name", "start", "end", "zone_from", "rule"),
-        maskable=frozenset({"name", "description", "location", "remind", "meeting"}),
+        maskable=_MASKED,
     )
 
 
@@ -199,18 +200,19 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         mark=mark,
     )
     section_id = int(read.section_id or 0)
+    masked = read.is_accessible_to_user is False
     return Observed(
         remote_id=int(read.id),
         place=_place(read, calendar),
         section_id=section_id,
         version=int(read.version) if read.version not in (None, "") else None,
-        fields=to_fields(event),
+        fields={name: value for name, value in to_fields(event).items() if not (masked and name in _MASKED)},
         mark=mark,
         title=event.name,
         start=event.start,
         damage=_damage(read),
         stamp=stamp_of(read.date_create, read.created_by),
-        masked=read.is_accessible_to_user is False,
+        masked=masked,
     )
 
 
