@@ -118,7 +118,9 @@ def _seen_by(sync: str, observation: Observation) -> Observation:
 
 def joined(one: Observation, other: Observation) -> Observation:
     """Return what both found."""
-    return replace(one, events={**one.events, **other.events}, gone=one.gone | other.gone)
+    return replace(
+        one, events={**one.events, **other.events}, gone=one.gone | other.gone, alien=one.alien | other.alien
+    )
 
 
 def _touches(window: Window, link: Link) -> bool:

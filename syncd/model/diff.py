@@ -157,7 +157,7 @@ def _looked_at(link: Link | None, observation: Observation | None) -> bool:
     """Return True if the event of `link` was read; an item without a link counts as read in any reading."""
     if observation is None or link is None:
         return observation is not None and observation.whole
-    return link.remote_id in observation.events or link.remote_id in observation.gone
+    return link.remote_id in observation.events or observation.lost(link)
 
 
 def _moved_on(item: Item, link: Link | None) -> bool:
@@ -205,7 +205,8 @@ def _keep(
             if edited := _edited_fields(link, observation):
                 _edited(draft, item, link, seen, edited, policy)
                 return
-            if seen.version != link.version or link.same_updates:  # learning it also ends the count of equal updates
+            # Not of a masked one, whose hidden fields may be edited. It also ends the count of equal updates.
+            if not seen.masked and (seen.version != link.version or link.same_updates):
                 draft.versions[item.key] = seen.version
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
             draft.settled_holds.append(item.key)

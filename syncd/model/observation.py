@@ -155,6 +155,8 @@ FOREIGN = "another event has its id in the portal now"
 class Observation:
     """What reading the portal found: events by remote id, and linked ids that are certainly gone.
 
+    At linked ids that are `alien` something stands that syncd never makes.
+
     Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
     links were read, so that nothing is known of what else stands there.
     """
@@ -163,6 +165,7 @@ class Observation:
     gone: frozenset[int]
     comparison: Comparison
     whole: bool = True
+    alien: frozenset[int] = frozenset()
 
     def of(self, link: Link) -> Observed | None:
         """Return the event of `link`, None if it was not found or another event has its id."""
@@ -172,7 +175,7 @@ class Observation:
     def foreign(self, link: Link) -> bool:
         """Return True if an event that is not the one of `link` has its id."""
         seen = self.events.get(link.remote_id)
-        return seen is not None and not self.comparison.owns(link, seen)
+        return link.remote_id in self.alien if seen is None else not self.comparison.owns(link, seen)
 
     def lost(self, link: Link) -> bool:
         """Return True if the event of `link` certainly exists no more."""

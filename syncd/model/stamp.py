@@ -23,7 +23,8 @@ _ANSWERED_WITHIN_S = 5
 """How far the moment of an answer may be from what the portal writes down beside the event."""
 
 Agreement = Literal["same", "shifted", "other", "unknown"]
-"""How two stamps compare: `shifted` are whole quarters of an hour, as after a change of zones."""
+"""How two stamps compare. `shifted` are those that lie whole quarters of an hour apart, as after a change of zones, or
+name another creator where that was taken from an answer: the webhook may have changed hands unnoticed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +100,12 @@ def agreement(known: str, seen: str) -> Agreement:
     ours, theirs = Stamp.parse(known), Stamp.parse(seen)
     if ours is None or theirs is None:
         return "unknown"
-    if ours.by and theirs.by and ours.by != theirs.by:
+    certain = ours.read and theirs.read
+    same_user = not (ours.by and theirs.by) or ours.by == theirs.by
+    if certain and not same_user:
         return "other"
-    slack = 0 if ours.read and theirs.read else _ANSWERED_WITHIN_S
-    if abs(ours.at - theirs.at) <= slack:
+    slack = 0 if certain else _ANSWERED_WITHIN_S
+    if same_user and abs(ours.at - theirs.at) <= slack:
         return "same"
     moments = (theirs.at, _swapped(theirs.at))
     return "shifted" if any(_zones_apart(ours.at, one, slack) for one in moments) else "other"

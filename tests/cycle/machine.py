@@ -10,6 +10,7 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -28,9 +29,9 @@ from syncd.sandbox.faults import FaultLine, parse_fault
 from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.series.series import occurrences
-from syncd.sandbox.tables.database import Event
+from syncd.sandbox.tables.database import Event, Tables
 from syncd.state.file import LedgerThread
-from tests.support.sandbox import NOON, SHIFTS, SimClock, Stage, WorldTransport, run_inline
+from tests.support.sandbox import NOON, SHIFTS, WEBHOOK, SimClock, Stage, WorldTransport, run_inline
 
 PEOPLE = {
     user.email.partition("@")[0]: user.id
@@ -164,9 +165,10 @@ def mortal(life: Life) -> Iterator[None]:
 class Play:
     """A source, a portal with people at work in it, and processes that come and go."""
 
-    def __init__(self, folder: Path, *, marker: bool, passes: int) -> None:
+    def __init__(self, folder: Path, *, marker: bool, passes: int, private: bool = False) -> None:
         more = 'marker = "description"' if marker else ""
-        config = CONFIG.replace("{more}", more).replace("{passes}", str(passes))
+        config = CONFIG + ("[sync.fields]\nprivate = true\n" if private else "")
+        config = config.replace("{more}", more).replace("{passes}", str(passes))
         head, joint, first = config.partition("[[sync]]")
         second = first.replace('name = "shifts"', 'name = "extras"').replace("shifts.csv", "extras.csv")
         self.stage = Stage(folder, head + joint + first + joint + second)
@@ -179,6 +181,8 @@ class Play:
         self.rows: dict[str, dict[str, Row]] = {sync: {} for sync in SYNCS}
         self.foreign = {number: (event.version, event.name) for number, event in self.events().items()}
         self.orphans: set[int] = set()
+        self.kept: tuple[Tables, dict[int, tuple[int, str]], set[int]]
+        self.back_up()
         self.edits = 0
         self.last: PassResult | Taken | None = None
 
@@ -273,7 +277,48 @@ class Play:
         left = self.events()
         self.foreign = {number: what for number, what in self.foreign.items() if number in left}
 
+    def make_again(self, which: int) -> None:
+        """A person deletes one of ours and makes the same again; it is taken over, or stays theirs."""
+        own = [one for one in sorted(self.ours(), key=lambda one: one.id) if one.stored.rule is None]
+        if not own:
+            return
+        event = own[which % len(own)]
+        self.ask("calendar.event.delete", id=event.id)
+        wall = {"from": event.stored.date_from.isoformat(), "to": event.stored.date_to.isoformat()}
+        made = self.ask(
+            "calendar.event.add", type="user", ownerId=event.owner_id, name=event.name, section=event.section_id,
+            description=event.description, location=event.location, private_event="Y" if event.private else "N",
+            skip_time="N", timezone_from=event.stored.tz_from, timezone_to=event.stored.tz_to, **wall,
+        )  # fmt: skip
+        if isinstance(made, int):
+            self.orphans.add(made)
+
     # What the machine goes through.
+
+    def back_up(self) -> None:
+        """The portal makes a backup of itself."""
+        self.kept = (deepcopy(self.stage.world.tables), dict(self.foreign), set(self.orphans))
+
+    def restore(self) -> None:
+        """The portal goes back to its backup: what was made since is gone, its ids come again, the deleted is back."""
+        tables, foreign, orphans = self.kept
+        stood = {event.id for event in tables.all_events()}
+        self.stage.world.tables = deepcopy(tables)
+        self.foreign = dict(foreign)
+        self.orphans = orphans | (self.orphans & stood) | (stood - set(foreign) - self.linked())
+        self.stage.clock.advance(5_003)
+
+    def hand_over(self) -> None:
+        """Another administrator's webhook is put into the config, or the first one's again."""
+        tables = self.stage.world.tables
+        tables.users[2].admin = True
+        first = self.transport.webhook == WEBHOOK
+        self.transport.webhook = WEBHOOK.replace("/1/sandboxadmin/", "/2/sandboxstaff/") if first else WEBHOOK
+
+    def unmask(self) -> None:
+        """Let both administrators see every event."""
+        for event in self.stage.world.tables.all_events():
+            event.attendees = tuple({*event.attendees, 1, 2})
 
     def set_clock_back(self, seconds: float) -> None:
         self.stage.clock.advance(-seconds)
@@ -357,6 +402,7 @@ class Play:
 
     def check_converged(self) -> None:
         """Heal everything, let passes run, and see that each entry is there once and nothing else has changed."""
+        self.unmask()
         for done in range(9):
             codes = [self._passed(sync) for sync in SYNCS]
             if not any(codes) and done >= self.removed_after:

@@ -67,9 +67,14 @@ class Machine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.foreign = 0
 
-    @initialize(marker=st.booleans(), passes=st.sampled_from((1, 1, 2)), first=st.dictionaries(uids, rows, max_size=6))
-    def begin(self, marker: bool, passes: int, first: dict[str, Row]) -> None:
-        self.play = Play(Path(self.folder.name), marker=marker, passes=passes)
+    @initialize(
+        marker=st.booleans(),
+        passes=st.sampled_from((1, 1, 2)),
+        private=st.sampled_from((False, False, True)),
+        first=st.dictionaries(uids, rows, max_size=6),
+    )
+    def begin(self, marker: bool, passes: int, private: bool, first: dict[str, Row]) -> None:
+        self.play = Play(Path(self.folder.name), marker=marker, passes=passes, private=private)
         self.play.rows["shifts"] = dict(first)
 
     @rule(sync=syncs, uid=uids, row=rows)
@@ -97,6 +102,24 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 6))
     def person_deletes(self, which: int) -> None:
         self.play.delete(which)
+
+    @rule(which=st.integers(0, 6))
+    def person_makes_the_same_again(self, which: int) -> None:
+        self.play.make_again(which)
+
+    @rule()
+    def portal_is_backed_up(self) -> None:
+        self.play.back_up()
+
+    @rule(owner=st.sampled_from(sorted(PEOPLE.values())), foreign=st.integers(0, 8))
+    def portal_is_restored(self, owner: int, foreign: int) -> None:
+        self.play.restore()
+        for _ in range(foreign):
+            self.person_adds(owner)
+
+    @rule()
+    def webhook_changes_hands(self) -> None:
+        self.play.hand_over()
 
     @rule(owner=st.sampled_from(sorted(PEOPLE.values())))
     def person_adds(self, owner: int) -> None:

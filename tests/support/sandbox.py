@@ -85,13 +85,14 @@ class WorldTransport:
         self.world = world
         self.clock = clock
         self.requests = 0
+        self.webhook = WEBHOOK
         self.before: Callable[[], None] | None = None
 
     async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
         self.requests += 1
         if self.before is not None:
             self.before()
-        path = WEBHOOK.removeprefix("http://127.0.0.1:9") + method
+        path = self.webhook.removeprefix("http://127.0.0.1:9") + method
         request = PortalRequest(path=path, content_type="application/json", body=body)
         response = self.world.handle(self.clock.now(), request)
         await self.clock.sleep(min(response.duration_s, timeout_s))

@@ -66,8 +66,6 @@ class _EventRow(msgspec.Struct, rename="upper"):
     attendee_list: Any = None
     section_id: int | str | None = None
     version: int | str | None = None
-    recurrence_id: Any = None
-    parent_id: Any = None
     cal_type: Any = None
     owner_id: Any = None
     date_create: Any = None
@@ -120,7 +118,8 @@ async def observe(
             listed.pop(remote_id, None)
             gone.add(remote_id)
     events = {i: seen for i, (calendar, row) in listed.items() if (seen := read_event(calendar, row)) is not None}
-    return Observation(events=events, gone=frozenset(gone & set(calendars)), comparison=comparison)
+    parts = frozenset(i for i, (_, row) in listed.items() if i in calendars and i not in events and _is_part(row))
+    return Observation(events=events, gone=frozenset(gone & set(calendars)), comparison=comparison, alien=parts)
 
 
 def _result(reply: Reply) -> Json:
@@ -170,6 +169,14 @@ def _is_series(row: Json) -> bool:
     return isinstance(row, Mapping) and bool(row.get("RRULE"))
 
 
+def _is_part(row: Json) -> bool:
+    """Return True for a detached occurrence or an attendee's copy, which belongs to another event."""
+    if not isinstance(row, Mapping):
+        return False
+    master, parent = row.get("RECURRENCE_ID"), row.get("PARENT_ID")
+    return master not in (None, "", "0", 0) or str(parent or row.get("ID")) != str(row.get("ID"))
+
+
 def read_event(calendar: Place, row: Json) -> Observed | None:
     """Return one row of calendar.event.get or getbyid in our terms, None for a row that cannot be one of ours."""
     try:
@@ -177,8 +184,8 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         start, end = _formatted(read.date_from_formatted), _formatted(read.date_to_formatted)
     except (msgspec.ValidationError, ValueError):
         return None
-    if read.recurrence_id not in (None, "", "0", 0) or read.parent_id not in (None, "", read.id, str(read.id)):
-        return None  # a detached occurrence or an attendee's copy belongs to another event
+    if _is_part(row):
+        return None
     all_day = read.dt_skip_time == "Y"
     description, mark = split_mark(read.description or "")
     event = EventFields(

@@ -231,8 +231,8 @@ async def observe(
             if seen is not None and seen.mark:  # a filter may have been dropped (PORTAL.md 6.4)
                 events[seen.remote_id] = seen
     missing = sorted({link.remote_id for link in links} - set(events))
-    gone = await read_by_id(portal, missing, events, read_activity)
-    return Observation(events=events, gone=gone, comparison=comparison)
+    gone, alien = await read_by_id(portal, missing, events, read_activity)
+    return Observation(events=events, gone=gone, comparison=comparison, alien=alien)
 
 
 def _listing(window: Window) -> dict[str, Json]:
@@ -244,16 +244,27 @@ def _listing(window: Window) -> dict[str, Json]:
 
 async def read_by_id(
     portal: PageReader, ids: Sequence[int], events: dict[int, Observed], read: Callable[[Json], Observed | None]
-) -> frozenset[int]:
-    """Ask for activities that a listing lacked, put those found into `events`, and return the ids that are gone."""
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Ask for activities that a listing lacked, and put those found into `events`.
+
+    Returns the ids that are gone, and those that activities of another kind have, such as an e-mail.
+    """
     gone: set[int] = set()
+    alien: set[int] = set()
     replies = await portal.read_many([Command(method=GET, params={"id": one}) for one in ids])
     for remote_id, reply in zip(ids, replies, strict=True):
         if is_gone(reply):
             gone.add(remote_id)
         elif isinstance(reply, Done) and (seen := read(reply.result)) is not None:
             events[remote_id] = seen
-    return frozenset(gone)
+        elif isinstance(reply, Done) and _has_kind(reply.result):
+            alien.add(remote_id)
+    return frozenset(gone), frozenset(alien)
+
+
+def _has_kind(row: Json) -> bool:
+    """Return True if `row` says what kind of activity it is, and on what card."""
+    return isinstance(row, Mapping) and all(user_id(row.get(name)) for name in ("ID", "TYPE_ID", "OWNER_TYPE_ID"))
 
 
 def is_gone(reply: Reply) -> bool:

@@ -243,8 +243,8 @@ async def _observe(
             if seen is not None and seen.place in cards:  # a filter may have been dropped (PORTAL.md 6.4)
                 events[seen.remote_id] = seen
     missing = sorted({link.remote_id for link in links} - set(events))
-    gone = await read_by_id(portal, missing, events, _read)
-    return Observation(events=events, gone=gone, comparison=comparison)
+    gone, alien = await read_by_id(portal, missing, events, _read)
+    return Observation(events=events, gone=gone, comparison=comparison, alien=alien)
 
 
 def _listings(cards: Sequence[Place], window: Window) -> list[dict[str, Json]]:
