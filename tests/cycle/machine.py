@@ -182,6 +182,7 @@ class Play:
         self.foreign = {number: (event.version, event.name) for number, event in self.events().items()}
         self.orphans: set[int] = set()
         self.kept: tuple[Tables, dict[int, tuple[int, str]], set[int]]
+        self.stage.world.tables.users[2].admin = True  # so that there are two
         self.back_up()
         self.edits = 0
         self.last: PassResult | Taken | None = None
@@ -310,8 +311,6 @@ class Play:
 
     def hand_over(self) -> None:
         """Another administrator's webhook is put into the config, or the first one's again."""
-        tables = self.stage.world.tables
-        tables.users[2].admin = True
         first = self.transport.webhook == WEBHOOK
         self.transport.webhook = WEBHOOK.replace("/1/sandboxadmin/", "/2/sandboxstaff/") if first else WEBHOOK
 
