@@ -15,7 +15,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from syncd.clock import Clock, SystemClock
-from syncd.config import CardConfig, Config, PortalConfig, SyncConfig, TargetConfig, load_config
+from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig, load_config
 from syncd.cycle.sync import Pass, Sync
 from syncd.errors import ConfigError
 from syncd.model.guard import Guard
@@ -215,8 +215,7 @@ def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) 
             on_removed=sync.on_removed,
             removed_after=sync.removed_after,
             on_conflict=sync.on_conflict,
-            # Activities name their origin: ours are taken over whatever `adopt` says, or a lost state doubles them.
-            adopt=sync.adopt or (isinstance(sync.target, CardConfig) and sync.target.type == "activity"),
+            adopt=sync.adopt,
         ),
         guard=Guard(max_removed=sync.max_removed, max_changed=sync.max_changed),
         past=sync.past,

@@ -14,6 +14,7 @@ OnUnresolved = Literal["hold", "skip", "fallback"]
 CalendarKind = Literal["user", "group", "company"]
 ActivityKind = Literal["meeting", "call"]
 OwnerType = Literal["contact", "company", "lead", "deal"]
+Adopt = Literal["identical", "same-time"]
 Marker = Literal["none", "description"]
 Uids = Literal["source", "content"]
 OutsideGuests = Literal["drop", "list"]
@@ -124,7 +125,7 @@ class SyncTable(Table, frozen=True, kw_only=True):
     on_conflict: OnConflict = "source"
     max_removed: str | int = "20%"
     max_changed: str | int = "50%"
-    adopt: bool = True
+    adopt: Adopt | bool = "identical"
     marker: Marker = "none"
     uids: Uids = "source"
     fields: FieldsTable = FieldsTable()

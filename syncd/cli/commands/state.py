@@ -13,6 +13,7 @@ from syncd.cli import show
 from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
 from syncd.config import load_config
+from syncd.model.diff import ANY_FINGERPRINT
 from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.ledger import Ledger
 
@@ -79,7 +80,11 @@ async def retry(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Release held entries; the next pass tries them again."""
     async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
         for sync in app.syncs(arguments.names):
-            released = await app.ledger.of(sync.name).release(None)
+            ledger = app.ledger.of(sync.name)
+            if any(hold.fingerprint == ANY_FINGERPRINT for hold in await ledger.holds()):
+                # What waited for what stands in the portal is decided by looking there, never without.
+                await ledger.forget_verified()
+            released = await ledger.release(None)
             print(f"{sync.name}: {released} released")
     print("the next pass tries them again", file=sys.stderr)
     return 0

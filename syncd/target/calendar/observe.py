@@ -68,8 +68,11 @@ class _EventRow(msgspec.Struct, rename="upper"):
     parent_id: Any = None
 
 
-def comparison_of(sync: str) -> Comparison:
-    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark."""
+def comparison_of(sync: str, *, invites: bool = True) -> Comparison:
+    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark.
+
+    A sync that invites nobody leaves the guests of events that it takes over alone.
+    """
     plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
     return Comparison(
         sync=sync,
@@ -77,6 +80,7 @@ def comparison_of(sync: str) -> Comparison:
         texts=frozenset({"name", "description", "location"}),
         chosen=frozenset({"color"}),
         identity=("name", "start", "end", "zone_from", "rule"),
+        left=frozenset() if invites else frozenset({"meeting"}),
     )
 
 
