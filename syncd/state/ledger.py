@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from syncd.model.record import Intent, RunRecord
+from syncd.scrub import within
 from syncd.state.codec import INTENT, RUN, intent_of, run_of
 from syncd.state.file import (
     LedgerThread,
@@ -134,7 +135,7 @@ class Ledger:
     @writing
     def note_told_alerts(self, connection: sqlite3.Connection, told: Mapping[str, str], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        write_note(connection, ALERTS, TOLD, told, now)
+        write_note(connection, ALERTS, TOLD, within(told, self.thread.clean), now)
 
 
 def _marks(values: Collection[str]) -> str:
