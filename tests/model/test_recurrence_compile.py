@@ -201,6 +201,12 @@ class TestOverrides:
         assert piece.rule is not None
         assert piece.rule.until == date(2026, 1, 26)
 
+    def test_an_exdate_on_the_first_day_of_a_change_of_all_later_ones_takes_that_day_alone(self) -> None:
+        later = override(at(2026, 2, 2), timed(datetime(2026, 2, 3, 11), minutes=30), future=True)
+        result = proven(series(MONDAY, "FREQ=WEEKLY;COUNT=8", exdates=[at(2026, 2, 2)], overrides=[later]))
+        assert [(piece.id, piece.details.title) for piece in result.pieces] == [("", "Lesson"), ("20260209", "Moved")]
+        assert not result.problems
+
     def test_changes_after_this_and_future_name_the_original_starts(self) -> None:
         later = override(at(2026, 2, 2), timed(datetime(2026, 2, 2, 11)), future=True)
         one = override(at(2026, 3, 2), timed(datetime(2026, 3, 4, 8)), title="Once")
