@@ -19,7 +19,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.log import Format, Scrubber, configure
+from syncd.log import Format, configure
+from syncd.scrub import Scrubber
 
 CODE = "s3cr3tc0de"
 WEBHOOK = f"https://example.bitrix24.com/rest/1/{CODE}/"

@@ -99,7 +99,7 @@ def build_sync(
         on_conflict=sync.on_conflict,
         max_removed=_threshold(file, sync.max_removed, *path, "max_removed"),
         max_changed=_threshold(file, sync.max_changed, *path, "max_changed"),
-        adopt=sync.adopt,
+        adopt=sync.adopt if isinstance(sync.adopt, str) else "identical" if sync.adopt else False,
         marker=sync.marker,
         uids=sync.uids,
         source=_source(file, sync.source, base, (*path, "source"), portals),

@@ -23,6 +23,7 @@ from syncd.config.tables import (
     Tariff,
     Uids,
 )
+from syncd.model.adoption import Adopt
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
 from syncd.model.template import Template
@@ -182,7 +183,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     on_conflict: OnConflict
     max_removed: Threshold
     max_changed: Threshold
-    adopt: bool
+    adopt: Adopt
     marker: Marker
     uids: Uids
     source: SourceConfig

@@ -14,6 +14,7 @@ OnUnresolved = Literal["hold", "skip", "fallback"]
 CalendarKind = Literal["user", "group", "company"]
 ActivityKind = Literal["meeting", "call"]
 OwnerType = Literal["contact", "company", "lead", "deal"]
+Adopt = Literal["identical", "same-time"]
 Marker = Literal["none", "description"]
 Uids = Literal["source", "content"]
 OutsideGuests = Literal["drop", "list"]
@@ -124,7 +125,7 @@ class SyncTable(Table, frozen=True, kw_only=True):
     on_conflict: OnConflict = "source"
     max_removed: str | int = "20%"
     max_changed: str | int = "50%"
-    adopt: bool = True
+    adopt: Adopt | bool = "identical"
     marker: Marker = "none"
     uids: Uids = "source"
     fields: FieldsTable = FieldsTable()
@@ -175,9 +176,9 @@ _FILE_KEYS = ("type", "path", *_WEB_KEYS)
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", *_WEB_KEYS),
-    "csv": (*_FILE_KEYS, "encoding", "delimiter", "dates", "columns"),
+    "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", "default_duration", "columns"),
     "ics": (*_FILE_KEYS, "encoding"),
-    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "columns"),
+    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "default_duration", "columns"),
 }
 """The keys of built-in sources, known here so that an error can name the line; the sources check the values."""
 

@@ -206,14 +206,21 @@ class PushJournal:
         Where ids come that are no newer than what stood there before, the portal counts from an earlier state: it was
         restored from a backup, or is another one.
         """
-        answers = [answer for job, answer in outcomes if self._changes[job.id].op == "create"]
-        ids = [made for one in answers if isinstance(one, Done) and (made := created_id(one)) is not None]
+        made = {
+            self._changes[job.id].key: remote_id
+            for job, answer in outcomes
+            if self._changes[job.id].op == "create"
+            and isinstance(answer, Done)
+            and (remote_id := created_id(answer)) is not None
+        }
+        ids = list(made.values())
         taken = Counter(ids)
         if not ids:
             return taken
         run = self._run
         links = await run.ledger_of_all.links_to(run.sync.siblings, ids, on_cards=run.sync.target.on_cards)
-        taken.update(link.remote_id for _, link in links)
+        # The dead link that a create replaces may well have the same id.
+        taken.update(one.remote_id for name, one in links if name != run.name or made.get(one.key) != one.remote_id)
         if min(ids) <= self._floor:
             self._floor = 0
             await run.ledger.forget_floor()

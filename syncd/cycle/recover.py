@@ -50,7 +50,7 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
     found = findings(
         intents,
         observation,
-        free=await _unlinked(run, creates, observation) if creates else {},
+        free=await _unlinked(run, creates, observation, links) if creates else {},
         links=links,
         holds={hold.key: hold for hold in await run.ledger.holds()},
         now=run.clock.now(),
@@ -82,11 +82,13 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
     return again > 0
 
 
-async def _unlinked(run: Pass, creates: Sequence[Intent], observation: Observation) -> Mapping[str, Sequence[int]]:
+async def _unlinked(
+    run: Pass, creates: Sequence[Intent], observation: Observation, links: Mapping[Key, Link]
+) -> Mapping[str, Sequence[int]]:
     """Return the events that `creates` may have made: no link claims them, or claims them in vain.
 
-    A link whose id the portal has given to another event shows that others may be lost as well, so its sync is to read
-    the portal.
+    So do the links that the creates are to replace, whose events were found gone. A link whose id the portal has given
+    to another event shows that others may be lost as well, so its sync is to read the portal.
     """
     claimed = await run.claimed(intent.key for intent in creates)
     lost = await lost_claims(run, observation)
@@ -96,10 +98,12 @@ async def _unlinked(run: Pass, creates: Sequence[Intent], observation: Observati
         await run.forget_verified()
     floor = (await run.ledger.notes()).floor
     sent_at = float("inf")
-    if lost or await _counts_anew(run, creates[0], floor, observation):
+    dead = {link.remote_id for _, link in lost}
+    dead |= {links[intent.key].remote_id for intent in creates if intent.key in links}
+    if dead or await _counts_anew(run, creates[0], floor, observation):
         wall_s = run.portal.skew_s + (0 if run.sync.target.on_cards else run.portal.server_offset_s or 0)
         sent_at = min(intent.created_at for intent in creates) + wall_s - _CLOCKS_APART_S
-    return unlinked(observation, claimed - {link.remote_id for _, link in lost}, floor, sent_at)
+    return unlinked(observation, claimed - dead, floor, sent_at)
 
 
 async def _counts_anew(run: Pass, like: Intent, floor: int, observation: Observation) -> bool:

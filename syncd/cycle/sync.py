@@ -99,7 +99,6 @@ class Sync:
             window=self.window(now),
             today=self.today(now),
             cache=self.feeds,
-            moments=self.target.on_cards,
         )
 
 

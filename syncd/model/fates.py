@@ -94,13 +94,18 @@ class Fates:
 
     @property
     def vanished(self) -> Mapping[Key, int]:
-        """The ids of linked events that no longer exist and are to be created again, by item."""
-        return {
-            key: fate.remote_id
-            for key, fates in self._of.items()
-            for fate in fates
-            if fate.kind == "vanished" and fate.remote_id is not None
-        }
+        """The ids of linked events that no longer exist and are to be created again, by item.
+
+        What has been made again is not among them: a portal that was restored from a backup may give it the same id.
+        """
+        found: dict[Key, int] = {}
+        for key, fates in self._of.items():
+            for fate in fates:
+                if fate.kind == "vanished" and fate.remote_id is not None:
+                    found[key] = fate.remote_id
+                elif fate.kind in ("created", "adopted"):
+                    found.pop(key, None)
+        return found
 
     def unanswered(self, key: Key) -> Fate | None:
         """Return the last unknown fate of an item, None if every answer about it could be used."""

@@ -32,6 +32,7 @@ class Comparison:
     nothing was sent. Two items with equal `identity` fields, the title first, look like the same one; () where looks
     prove nothing. Those in `maskable` cannot be seen on an event that is masked. `mark_field` is the field that holds
     every item's recovery mark; without one it is made of `sync` and the key.
+    `left` are fields that stay as they are on an event taken over; their value then says "kept", and is not compared.
     """
 
     sync: str
@@ -43,6 +44,7 @@ class Comparison:
     identity: tuple[str, ...] = ()
     maskable: frozenset[str] = frozenset()
     mark_field: str = ""
+    left: frozenset[str] = frozenset()
 
     def mark(self, item: Item) -> str:
         """Return the recovery mark that `item` bears in the portal, where the config asks for marks."""
@@ -106,6 +108,8 @@ class Comparison:
 
     def _same(self, name: str, sent: Json, seen: Json) -> bool:
         if sent == seen or (name in self.chosen and not sent):
+            return True
+        if isinstance(sent, Mapping) and sent.get("kept") is True:
             return True
         ours, theirs = self._shown(name, sent), self._shown(name, seen)
         if sent and name in self.extended:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.errors import GuardError
+from syncd.model.adoption import is_kept
 from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Item, Key, Link
 from syncd.model.json_values import Fields, Json
@@ -200,7 +201,7 @@ def _item(link: Link) -> Item:
 
 def _invited(sent: Fields, owner: int) -> tuple[int, ...]:
     meeting = sent.get("meeting")
-    people = meeting.get("attendees") if isinstance(meeting, Mapping) else None
+    people = meeting.get("attendees") if isinstance(meeting, Mapping) and not is_kept(meeting) else None
     if not isinstance(people, list | tuple):
         return ()
     return tuple(one for one in people if isinstance(one, int) and one != owner)

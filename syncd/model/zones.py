@@ -103,6 +103,21 @@ def offsets(name: str, years: range = PROOF_YEARS) -> tuple[timedelta, ...]:
     return tuple(found)
 
 
+@cache
+def keeping(offset: timedelta, year: int) -> str | None:
+    """Return an accepted name with this offset from UTC in `year`: one that always keeps it, else all year, else ever.
+
+    None if there is none. Where only a zone with summer time has the offset (+10:30 of Lord Howe), it is that one.
+    """
+    if offset in _constant_places():
+        return _constant_places()[offset] if offset else "UTC"
+    years = range(year, year + 1)
+    names = sorted(accepted_names() - {"UTC"}, key=lambda name: (name.startswith("Antarctica/"), name))
+    # Tehran has had +03:30 all year only since 2022, which makes it no constant place.
+    having = [name for name in names if offset in offsets(name, years)]
+    return next((name for name in having if len(set(offsets(name, years))) == 1), next(iter(having), None))
+
+
 def agree(names: tuple[str, ...]) -> bool:
     """Return True if the zones show the same local time at every moment since 2021."""
     years = range(_RECENT[0].year, _RECENT[1].year)

@@ -37,16 +37,14 @@ class FeedCache(Protocol):
 class ReadContext:
     """What a source may know of the pass that it reads for; `cache`, if there is one, outlives the process.
 
-    `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes). With `moments` a time
-    without an end is a moment, not that whole day: what the entries become has a deadline rather than a length.
-    `window` and `today` are for sources that ask a server for a span of days; a file is always read whole.
+    `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes). `window` and `today` are
+    for sources that ask a server for a span of days; a file is always read whole.
     """
 
     zone: str | None
     window: Window
     today: date
     cache: FeedCache | None = None
-    moments: bool = False
 
 
 class Source(Protocol):

@@ -16,7 +16,7 @@ from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
 from syncd.source.table.headings import find_fields
-from syncd.source.table.when import find_order
+from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
 
 _SAMPLE_ROWS = 500
@@ -112,17 +112,10 @@ def _guess_table(
         for row in table
         if columns[name] < len(row)
     ]
-    order = find_order(dates, "auto")
-    doubts: list[str] = list(found.doubts)
-    said = "read from the dates"
-    if order == "auto" and any("/" in text for text in dates):
-        times = [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
-        # am and pm are written almost only where the month comes first.
-        order = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in times) else "dmy"
-        said = "a guess: the dates can be read both ways"
-        doubts.append(f'dates like {next(text for text in dates if "/" in text)!r} are taken as dates = "{order}"')
-    elif order == "auto":
-        said = "all dates say it themselves"
+    order, said, unsure = _date_order(
+        dates, [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
+    )
+    doubts = [*found.doubts, *unsure]
     # A title that occurs twice cannot name a column; its number can.
     twice = {title for title in header if list(header).count(title) > 1}
     shown = {field: header[at] if header[at] and header[at] not in twice else at + 1 for field, at in columns.items()}
@@ -136,3 +129,37 @@ def _guess_table(
             for field, at in columns.items()
         },
     )
+
+
+def _date_order(dates: Sequence[str], clocks: Sequence[str]) -> tuple[DateOrder, str, tuple[str, ...]]:
+    """Return the order of day and month to write, where it comes from, and what is to be checked."""
+    orders = find_orders(dates, "auto")
+    unknown = [text for text in dates if _could_be_two_days(text, orders)]
+    if unknown:
+        # am and pm are written almost only where the month comes first.
+        order: DateOrder = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in clocks) else "dmy"
+        return (
+            order,
+            "a guess: the dates can be read both ways",
+            (f'dates like {unknown[0]!r} are taken as dates = "{order}"',),
+        )
+    shown = set(orders.shown.values())
+    dotted = any(text.count(".") == 2 for text in dates)
+    if len(shown) == 1 and not orders.odd and not (dotted and shown == {"mdy"}):
+        return shown.pop(), "read from the dates", ()
+    return "auto", "all dates say it themselves", ()
+
+
+def _could_be_two_days(text: str, orders: DateOrders) -> bool:
+    try:
+        read_cell(text, orders)
+    except ValueError:
+        return _reads(text, "dmy") and _reads(text, "mdy")
+    return False
+
+
+def _reads(text: str, setting: DateOrder) -> bool:
+    try:
+        return read_cell(text, DateOrders(setting=setting)).day is not None
+    except ValueError:
+        return False

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from syncd.errors import StateError, StateLockedError
+from syncd.scrub import Clean
 from syncd.state.schema import STEPS, Step, apply, version_of
 
 P = ParamSpec("P")
@@ -64,7 +65,10 @@ class Lock:
 
 
 class LedgerThread:
-    """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads."""
+    """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads.
+
+    `clean` takes secrets out of what is kept of errors, which may quote a portal or a feed.
+    """
 
     def __init__(
         self, path: Path, connection: sqlite3.Connection, executor: ThreadPoolExecutor, lock: Lock | None
@@ -72,6 +76,7 @@ class LedgerThread:
         self.path = path
         self.connection = connection
         self.lock = lock
+        self.clean: Clean = str
         self._executor = executor
         self._closed = False
 

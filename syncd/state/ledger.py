@@ -15,6 +15,7 @@ from pathlib import Path
 
 from syncd.model.item import Link
 from syncd.model.record import Intent, RunRecord
+from syncd.scrub import within
 from syncd.state.codec import INTENT, KEY, LINK, RUN, intent_of, links_of, run_of, to_json
 from syncd.state.file import (
     LedgerThread,
@@ -147,7 +148,7 @@ class Ledger:
     @writing
     def note_told_alerts(self, connection: sqlite3.Connection, told: Mapping[str, str], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        write_note(connection, ALERTS, TOLD, told, now)
+        write_note(connection, ALERTS, TOLD, within(told, self.thread.clean), now)
 
 
 def _marks(values: Collection[str]) -> str:

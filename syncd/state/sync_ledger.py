@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -14,7 +15,8 @@ from syncd import collector
 from syncd.errors import StateError
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
-from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
+from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
+from syncd.scrub import Clean, within
 from syncd.state.codec import (
     CHANGE,
     HOLD,
@@ -140,7 +142,7 @@ class SyncLedger:
             row = connection.execute(_GET_INTENT, (settlement.intent_id,)).fetchone()
             if row is None:
                 raise ValueError(f"there is no open intent {settlement.intent_id}")
-            settle_one(connection, run_id, intent_of(row), settlement)
+            settle_one(connection, run_id, intent_of(row), _cleaned(settlement, self.thread.clean))
 
     @writing
     def adopt(self, connection: sqlite3.Connection, run_id: int, links: Sequence[Link], *, now: float) -> None:
@@ -208,7 +210,7 @@ class SyncLedger:
     @writing
     def hold(self, connection: sqlite3.Connection, holds: Sequence[Hold]) -> None:
         """Set items aside, in place of earlier holds of the same keys."""
-        put_holds(connection, self.name, holds)
+        put_holds(connection, self.name, [_cleaned_hold(hold, self.thread.clean) for hold in holds])
 
     @writing
     def release(self, connection: sqlite3.Connection, keys: Collection[Key] | None) -> int:
@@ -243,7 +245,7 @@ class SyncLedger:
         """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
         if record.id != run_id:
             raise ValueError(f"the record of run {record.id} cannot end run {run_id}")
-        if connection.execute(_SET_RUN, (*run_row(record), run_id)).rowcount == 0:
+        if connection.execute(_SET_RUN, (*run_row(within(record, self.thread.clean)), run_id)).rowcount == 0:
             raise ValueError(f"there is no run {run_id}")
 
     @reading
@@ -339,3 +341,18 @@ def _not_intended(connection: sqlite3.Connection, intent: Intent, error: sqlite3
     if connection.execute("SELECT 1 FROM intents WHERE id = ?", (intent.id,)).fetchone():
         return ValueError(f"the id {intent.id} is in use")
     return ValueError(f"cannot intend {intent.op} of {intent.key} in run {intent.run_id}: {error}")
+
+
+def _cleaned(settlement: Settlement, clean: Clean) -> Settlement:
+    """Return `settlement` without secrets in its reason; what was sent has to be kept as it is."""
+    match settlement.outcome:
+        case SetAside(hold=hold):
+            return replace(settlement, outcome=SetAside(hold=_cleaned_hold(hold, clean)))
+        case Unsettled(reason=reason) as unsettled:
+            return replace(settlement, outcome=replace(unsettled, reason=clean(reason)))
+        case _:
+            return settlement
+
+
+def _cleaned_hold(hold: Hold, clean: Clean) -> Hold:
+    return replace(hold, reason=clean(hold.reason))

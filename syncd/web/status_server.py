@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 
 from syncd.errors import SyncdError
+from syncd.scrub import Clean, printable
 from syncd.web.health import health_document
 from syncd.web.language import language_of
 from syncd.web.status_page import page
@@ -29,11 +31,14 @@ ReadView = Callable[[], Awaitable[View]]
 
 
 @asynccontextmanager
-async def serving(view: ReadView, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve while the body runs, which gets the port; raises OSError if the address cannot be used."""
+async def serving(view: ReadView, *, host: str, port: int, clean: Clean = printable) -> AsyncIterator[int]:
+    """Serve while the body runs, which gets the port; raises OSError if the address cannot be used.
+
+    What `view` returns is fit to be shown; `clean` makes the messages of errors so.
+    """
     # No access log, as monitors would fill it; no signals, which the command line handles; and a short wait at the end,
     # because a browser that keeps its connection open must not delay the stop of the service.
-    runner = web.AppRunner(make_app(view), access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    runner = web.AppRunner(make_app(view, clean), access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -43,7 +48,7 @@ async def serving(view: ReadView, *, host: str, port: int) -> AsyncIterator[int]
         await runner.cleanup()
 
 
-def make_app(view: ReadView) -> web.Application:
+def make_app(view: ReadView, clean: Clean = printable) -> web.Application:
     """Return the application that shows what `view` reads, which is called for every request."""
 
     async def show_page(request: web.Request) -> web.Response:
@@ -67,7 +72,7 @@ def make_app(view: ReadView) -> web.Application:
         return web.Response(text=SCRIPT, content_type="text/javascript")
 
     # There is no login, so the page has to be useless to an attacker: no scripts but its own, no forms, no body.
-    app = web.Application(middlewares=[_guarded], client_max_size=1024)
+    app = web.Application(middlewares=[_guarded(clean)], client_max_size=1024)
     app.router.add_get("/", show_page)
     app.router.add_get("/healthz", show_health)
     app.router.add_get("/metrics", show_metrics)
@@ -76,18 +81,20 @@ def make_app(view: ReadView) -> web.Application:
     return app
 
 
-@web.middleware
-async def _guarded(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Put the same strict headers on every response, errors included; a ledger that cannot be read is a 503."""
-    try:
-        response = await handler(request)
-    except web.HTTPException as refusal:
-        response = web.Response(status=refusal.status, text=f"{refusal.status} {refusal.reason}\n")
-        if allow := refusal.headers.get(hdrs.ALLOW):
-            response.headers[hdrs.ALLOW] = allow
-    except SyncdError as error:
-        response = web.Response(status=503, text=f"{error}\n")
-    response.headers.update(_HEADERS)
-    return response
+def _guarded(clean: Clean) -> Middleware:
+    """Return the middleware that puts the same strict headers on every response, errors included."""
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except web.HTTPException as refusal:
+            response = web.Response(status=refusal.status, text=f"{refusal.status} {refusal.reason}\n")
+            if allow := refusal.headers.get(hdrs.ALLOW):
+                response.headers[hdrs.ALLOW] = allow
+        except SyncdError as error:  # a ledger that cannot be read
+            response = web.Response(status=503, text=f"{clean(str(error))}\n")
+        response.headers.update(_HEADERS)
+        return response
+
+    return guarded

@@ -11,6 +11,8 @@ import pytest
 from syncd.cycle.plan import preview
 from syncd.model.item import Link
 from syncd.model.plan import Plan
+from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.settings import Settings
 from syncd.sandbox.tables.database import Event
 from syncd.sandbox.world import World
 from tests.cycle.test_pass import _edit, staged
@@ -158,6 +160,25 @@ def test_creates_that_are_answered_with_ids_of_lost_events_end_up_once(tmp_path:
     assert (len(shifts(stage)), len(shifts(stage, "New"))) == (MANY, 5)
     assert len({link.remote_id for link in links(stage)}) == MANY + 6
     assert run_inline(stage.one_pass(verify=True)).record.counts["unchanged"] == MANY + 6
+
+
+@pytest.mark.parametrize("marker", ["none", "description"])
+@pytest.mark.parametrize("fault", ["", "cut-after:method=calendar.event.add,times=1", "cut-before:times=1"])
+def test_what_is_made_again_may_get_the_id_it_had(tmp_path: Path, marker: str, fault: str) -> None:
+    config = ALL.replace("removed_after = 1", f'removed_after = 1\nmarker = "{marker}"')
+    stage = staged(tmp_path, rows(number=0), config)
+    empty = backup(stage)
+    run_inline(stage.one_pass())
+    stage.write("shifts.csv", HEADER + rows(number=2))
+    run_inline(stage.one_pass())
+    restore(stage, empty)
+    faults = (parse_fault(fault),) if fault else ()
+    stage.set_faults(Settings(integer_stamps=False, faults=faults))
+    result = run_inline(stage.one_pass(verify=True))
+    assert (result.exit_code, result.record.counts["created"]) == (0, 3)
+    assert [event.name for event in stage.world.events("user", 3)] == ["Base", "Shift 1", "Shift 2"]
+    assert run_inline(stage.one_pass()).record.counts["unchanged"] == 3
+    assert run_inline(stage.one_pass(verify=True)).record.counts["unchanged"] == 3
 
 
 def test_another_loopback_portal_under_the_same_address_loses_nothing(tmp_path: Path) -> None:

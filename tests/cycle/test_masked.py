@@ -91,7 +91,7 @@ def test_after_a_lost_ledger_nothing_is_made_again_on_sight_of_a_mask(tmp_path: 
     for _ in range(2):
         for verify in (True, False):
             result = run_inline(stage.one_pass(verify=verify))
-            assert (result.exit_code, result.record.counts["created"], result.record.counts["conflict"]) == (1, 0, 3)
+            assert (result.exit_code, result.record.counts["created"], result.record.counts["held"]) == (1, 0, 3)
             assert stage.names() == before
     first, *_ = run_inline(stage.one_pass(verify=True)).record.problems
     assert "a private event that the webhook's user may not see stands there at that time" in first.reason

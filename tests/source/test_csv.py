@@ -50,12 +50,30 @@ def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
         ("start,end", "2026-12-01 09:00,2026-12-01 10:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
         ("start,end", "2026-12-01 09:00,10:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
         ("start,end", "2026-12-01 09:00,2026-12-01 09:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
-        ("start,end", "2026-12-01 09:00,", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
-        ("start", "2026-12-01 09:00", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
+        ("start,end", "2026-12-01 09:00,", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end", "2026-12-01 09:00,NULL", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end", "2026-12-01,NaT", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
+        ("start,end", "2026-12-01 09:00,—", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end,all_day,timezone", "2026-12-01 09:00,-,нет,NULL", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start", "2026-12-01 09:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("date,start_time,end,end_time", "2026-12-01,9:00,2026-12-01,", timed("2026-12-01 09:00", "2026-12-01 09:00")),
         ("start,duration", "2026-12-01 23:00,90", timed("2026-12-01 23:00", "2026-12-02 00:30")),
         ("date,start_time,end_time", "2026-12-01,22:00,6:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),
         ("date,start_time,end_time", "2026-12-31,22:00,6:00", timed("2026-12-31 22:00", "2027-01-01 06:00")),
-        ("date,start_time,end_time", "2026-12-01,9:00,9:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("date,start_time,end_time", "2026-12-01,9:00,9:00", timed("2026-12-01 09:00", "2026-12-02 09:00")),
+        ("date,start_time,end_time", "2026-12-01,00:00,00:00", timed("2026-12-01 00:00", "2026-12-02 00:00")),
+        ("date,start_time", "2026-12-01,08:00-08:00", timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        ("start", "01.12.2026 8:00-8:00", timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        ("date,start_time", "2026-12-01,сутки", timed("2026-12-01 00:00", "2026-12-02 00:00")),
+        ("date,start_time,duration", "2026-12-01,8:00,сутки", timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        ("date,start_time,end_time", "2026-12-01,8:00,сутки", timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        ("date,start_time", "2026-12-01,с 8 до 20 МСК", timed("2026-12-01 08:00", "2026-12-01 20:00")),
+        ("start", "01.12.2026 11:00-12:00 UTC+5", timed("2026-12-01 09:00", "2026-12-01 10:00")),
+        ("date,start_time,end_time", "2026-12-01,2026-12-01 22:00,2026-12-01 06:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),  # noqa: E501 - one case, one line
+        ("date,start_time,end_time", "2026-12-01,2026-12-01 22:00,2026-12-02 06:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),  # noqa: E501 - likewise
+        ("date,start_time,end_time", "01.12.2026 0:00:00,01.01.0001 9:00:00,01.01.0001 10:30:00", timed("2026-12-01 09:00", "2026-12-01 10:30")),  # noqa: E501 - likewise
+        ("date,start_time,end_time", "2026-12-01,1899-12-30 09:00:00,1899-12-30 10:00:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),  # noqa: E501 - likewise
+        ("date,start_time", "01.12.2026 0:00:00,", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
         ("date,start_time,end_time", "2026-12-01,9:00,24:00", timed("2026-12-01 09:00", "2026-12-02 00:00")),
         ("date,start_time", "01.12.2026,08:30-09:15", timed("2026-12-01 08:30", "2026-12-01 09:15")),
         ("date,start_time", "01.12.2026,22:00-6:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),
@@ -64,7 +82,7 @@ def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
         ("date,start_time,end,end_time,all_day", "24.12.2026,12:00 AM,24.12.2026,12:00 AM,True", AllDay(first=date(2026, 12, 24), end=date(2026, 12, 25))),  # noqa: E501 - likewise
         ("date,end,all_day", "24.12.2026,26.12.2026,True", AllDay(first=date(2026, 12, 24), end=date(2026, 12, 27))),
         ("date,start_time,end,end_time", "2026-12-01,9:00,2026-12-03,8:00", timed("2026-12-01 09:00", "2026-12-03 08:00")),  # noqa: E501 - one case, one line
-        ("start,end,timezone", "2026-12-01 09:00,9:00,Russian Standard Time", timed("2026-12-01 09:00", "2026-12-01 09:00")),  # noqa: E501 - likewise
+        ("start,end,timezone", "2026-12-01 09:00,9:30,Russian Standard Time", timed("2026-12-01 09:00", "2026-12-01 09:30")),  # noqa: E501 - likewise
         ("start,end", "2026-12-01T06:00Z,2026-12-01T10:00+03:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
         ("start", "2026-12-01", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
         ("start,end", "2026-12-01,2026-12-03", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 4))),
@@ -99,6 +117,8 @@ def test_a_time_with_an_offset_needs_no_timezone() -> None:
         ("start,end", "2026-12-02,2026-12-01", "end is before start"),
         ("start,end", "2026-12-01 09:00,2026-12-02", "there is no end time"),
         ("start,end", "2026-12-01,10:00", "there is no start time"),
+        ("date,start_time", "2026-12-01,2026-12-02 9:00", "start_time holds another date than date"),
+        ("date,start_time,end_time", "2026-12-02,9:00,2026-12-01 10:00", "end_time holds another date"),
         ("start,all_day", "2026-12-01,no", "there is no start time"),
         ("start,all_day", "2026-12-01,maybe", "all_day 'maybe' is neither yes nor no"),
         ("start", "9:00", "start has a time but no date"),

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from math import isfinite
 
 from syncd.app import documents
-from syncd.app.wiring import App, open_app
+from syncd.app.wiring import App
 from syncd.cli import show
-from syncd.cli.execute import config_path
+from syncd.cli.execute import opened
 from syncd.errors import ConfigError
 from syncd.model.item import Place
 from syncd.model.json_values import Json
@@ -20,7 +20,7 @@ from syncd.portal.people.directory import Directory, read_directory, read_sectio
 
 async def portal(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """List owners, sections or limits of one portal."""
-    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:
+    async with opened(arguments, readonly=True) as app:
         client = _chosen(app, arguments.portal)
         match arguments.what:
             case "limits":

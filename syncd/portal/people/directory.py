@@ -10,7 +10,7 @@ import html
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -381,8 +381,8 @@ def _section(row: Json) -> Section:
 def server_zone(directory: Directory) -> str:
     """Return the server's zone as configured, else the best guess: the portal never names it (PORTAL.md 1.2, 6.3).
 
-    The guess is the first zone with the server's present offset: the caller's, the one most users live in, a likely
-    one, and finally a zone that always has that offset.
+    The guess is the first zone with the server's present offset, to the second: the caller's, the one most users live
+    in, a likely one, and finally a zone that keeps that offset.
     """
     if directory.server_zone:
         return directory.server_zone
@@ -390,12 +390,8 @@ def server_zone(directory: Directory) -> str:
     for zone in (caller_zone(directory), *(zone for zone, _ in lived_in.most_common()), *_LIKELY):
         if zone and offset_s(zone, directory.read_at) == directory.server_offset_s:
             return zone
-    # In the names of Etc zones, and only there, a plus means west of Greenwich.
-    hours = round(directory.server_offset_s / 3600)
-    try:
-        return zones.canonical(f"Etc/GMT{-hours:+d}" if hours else "UTC")
-    except LookupError:
-        return "UTC"
+    year = datetime.fromtimestamp(directory.read_at, UTC).year
+    return zones.keeping(timedelta(seconds=directory.server_offset_s), year) or "UTC"
 
 
 def caller_zone(directory: Directory) -> str:

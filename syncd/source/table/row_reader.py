@@ -1,41 +1,22 @@
-"""The rows of a table to entries. A row that cannot be used is rejected alone, with its line and the reason.
-
-times in the row                      the entry
-none, or all_day says yes             whole days, the last one included: 1 to 3 May is three days
-start with a time, no end             that whole day; a moment (zero length) if all_day says no, or with `moments`
-end as a time without a date, or the  that day; if it is earlier than the start: the next day (a night shift)
-second of two times in the start
-all_day says yes, end at 0:00         the days before that midnight, as Outlook writes them
-end with its date, or a duration      as written; an end before its start is rejected
-"""
+"""The rows of a table to entries. A row that cannot be used is rejected alone, with its line and the reason."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from operator import itemgetter
 from typing import TypeVar
 
 from syncd.errors import SourceError
-from syncd.model import zones
-from syncd.model.entry import AllDay, Details, Entry, Recurrence, Span, Timed
-from syncd.source.field_values import (
-    after,
-    all_day_span,
-    clean,
-    damaged,
-    digest,
-    dropped,
-    in_zone,
-    read_rule,
-    timed_span,
-)
+from syncd.model.entry import Details, Entry, Recurrence, Span
+from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
 from syncd.source.files import Part
 from syncd.source.options import nearest
 from syncd.source.table import cell_values
 from syncd.source.table.columns import FIELDS, ColumnMap
-from syncd.source.table.when import CellTime, DateOrder, find_order, read_cell
+from syncd.source.table.spans import SpanReader, strict
+from syncd.source.table.when import DateOrder, DateOrders, find_orders
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
@@ -45,9 +26,9 @@ _DETAILS = (
     *("categories", "attendees", "reminders", "private"),
 )
 _CONTACTS = ("contact_phone", "contact_email")
-_EMPTY = CellTime()
-_DAY = timedelta(days=1)
 Value = TypeVar("Value")
+HEADER_WITHIN = 50
+"""How many rows are searched for the titles."""
 Row = tuple[int, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts."""
 
@@ -57,13 +38,13 @@ class TableOptions:
     """How a table is read.
 
     `columns` maps fields to titles or numbers, `dates` orders day and month, `zone` is the IANA zone of times without
-    one (None: there is none). With `moments` a time without an end is a moment.
+    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end.
     """
 
     columns: ColumnMap
     dates: DateOrder
     zone: str | None
-    moments: bool
+    no_end: timedelta = timedelta(0)
 
 
 def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOptions) -> Part:
@@ -76,11 +57,16 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
     days = [positions[field] for field in ("start", "date", "end") if field in positions]
     # Each text once: in a timetable the different dates are a fraction of the rows.
     texts = {cells[at] for _, cells in rows for at in days if at < len(cells)}
-    order = find_order(map(clean, texts), options.dates)
+    orders = find_orders(map(clean, texts), options.dates)
     reader = RowReader(
-        name=name, header=titles, positions=positions, order=order, zone=options.zone, moments=options.moments
+        name=name, header=titles, positions=positions, orders=orders, zone=options.zone, no_end=options.no_end
     )
-    return reader.part(rows)
+    part = reader.part(rows)
+    for odd in orders.odd:
+        line = next(line for line, cells in rows if any(at < len(cells) and clean(cells[at]) == odd for at in days))
+        reason = f"{odd!r} has day and month in the other order than the other dates of the file; it is read by itself"
+        part.warn(f"{name}:{line}", reason)
+    return part
 
 
 def find_columns(columns: ColumnMap, header: Sequence[str], *, where: str) -> dict[str, int]:
@@ -96,6 +82,19 @@ def count_found(columns: ColumnMap, header: Sequence[str]) -> int:
     """Return how many mapped titles a row has, to tell the header from other rows and other delimiters."""
     folded = {fold(title) for title in header}
     return sum(isinstance(column, str) and fold(column) in folded for column in columns.values())
+
+
+def find_header(rows: Sequence[Sequence[str]], columns: ColumnMap) -> int:
+    """Return which of the first rows has most mapped titles, the first of equals."""
+    # A header further down is named by `header`; searching a whole file would take rows for titles.
+    wanted = sum(isinstance(column, str) for column in columns.values())
+    best, most = 0, 0
+    for at, cells in enumerate(rows[:HEADER_WITHIN]):
+        if (found := count_found(columns, cells)) > most:
+            best, most = at, found
+        if most == wanted:
+            break
+    return best
 
 
 def fold(title: str) -> str:
@@ -130,9 +129,9 @@ class RowReader:
         name: str,
         header: Sequence[str],
         positions: Mapping[str, int],
-        order: DateOrder,
+        orders: DateOrders,
         zone: str | None,
-        moments: bool = False,
+        no_end: timedelta = timedelta(0),
     ) -> None:
         self._name = name
         self._titles = tuple(title or str(at) for at, title in enumerate(header, 1))
@@ -143,13 +142,10 @@ class RowReader:
         self._details_of = itemgetter(*(self._at[field] for field in _DETAILS))
         self._times_of = itemgetter(*(self._at[field] for field in _SPAN))
         self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
-        self._order = order
-        self._zone = zone
-        self._moments = moments
+        self._span_reader = SpanReader(at=self._at, mapped=self._mapped, orders=orders, zone=zone, no_end=no_end)
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
-        # In a timetable the same dates and times come again and again; each is read once.
-        self._read: dict[str, CellTime] = {}
+        # In a timetable many rows are at the same time; each span is made once.
         self._spans: dict[tuple[str, ...], Span] = {}
         self._warned: set[tuple[str, str]] = set()
 
@@ -207,7 +203,7 @@ class RowReader:
             return ""
         title, owner = values[self._at["title"]], values[self._at["owner"]]
         try:
-            start = self._start(values)
+            start = self._span_reader.start(values)
         except ValueError:
             return ""
         named = title and start.day and not damaged(title + owner)
@@ -244,7 +240,7 @@ class RowReader:
         times: tuple[str, ...] = self._times_of(values)
         span = self._spans.get(times)
         if span is None:
-            span = self._spans[times] = self._span(values)
+            span = self._spans[times] = self._span_reader.span(values)
         recurrence = Recurrence(rules=(read_rule(rule),)) if rule else None
         return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
 
@@ -255,7 +251,7 @@ class RowReader:
             columns += tuple((field, values[at]) for field, at in self._contacts)
         description, location, owner, status, priority, color, url, *others = self._details_of(values)
         categories, attendees, alarms, private = others
-        is_private = self._strict("private", private, cell_values.truth) if private else None
+        is_private = strict("private", private, cell_values.truth) if private else None
         return Details(
             title=title,
             description=description,
@@ -268,91 +264,9 @@ class RowReader:
             url=url,
             categories=cell_values.items(categories) if categories else (),
             attendees=cell_values.items(attendees) if attendees else (),
-            reminders=self._strict("reminders", alarms, cell_values.reminders) if alarms else None,
+            reminders=strict("reminders", alarms, cell_values.reminders) if alarms else None,
             columns=columns,
         )
-
-    def _span(self, values: list[str]) -> Span:
-        """Return the span by the table at the top of this file."""
-        start, end = self._start(values), self._end(values)
-        if start.until is not None:
-            if end != _EMPTY or values[self._at["duration"]]:
-                raise ValueError("start holds two times, and there is an end besides")
-            end = CellTime(time=start.until)
-        if start.day is None:
-            raise ValueError("there is no start" if "start" in self._mapped else "there is no date")
-        text = values[self._at["duration"]]
-        length = self._strict("duration", text, cell_values.duration) if text else None
-        all_day = values[self._at["all_day"]]
-        says_all_day = self._strict("all_day", all_day, cell_values.truth) if all_day else None
-        no_times = start.time is None and end.time is None
-        is_moment = self._moments and start.time is not None
-        no_end = end.day is None and end.time is None and length is None and not is_moment
-        # An explicit all_day wins over the times in the row: Outlook exports whole days with times of 0:00.
-        if says_all_day or (says_all_day is None and (no_times or no_end)):
-            return _whole_days(start.day, _last_day(start.day, end), length)
-        if start.time is None:
-            raise ValueError("there is no start time")
-        return self._timed(start, end, length, values[self._at["timezone"]])
-
-    def _start(self, values: list[str]) -> CellTime:
-        if "start" in self._mapped:
-            start = self._moment("start", values)
-            if start.day is None and start.time is not None:
-                raise ValueError("start has a time but no date")
-            return start
-        start, clock = self._moment("date", values), self._moment("start_time", values)
-        if start.time is not None and clock.time is not None:
-            raise ValueError("both date and start_time hold a time")
-        if clock.day is not None:
-            raise ValueError("start_time holds a date")
-        return start if clock.time is None else replace(clock, day=start.day)
-
-    def _end(self, values: list[str]) -> CellTime:
-        end, clock = self._moment("end", values), self._moment("end_time", values)
-        if clock.day is not None or (clock.time is not None and end.time is not None):
-            raise ValueError("end_time holds a date" if clock.day is not None else "both end and end_time hold a time")
-        if end.until is not None or clock.until is not None:
-            raise ValueError("end holds two times")
-        return end if clock.time is None else replace(clock, day=end.day)
-
-    def _moment(self, field: str, values: list[str]) -> CellTime:
-        text = values[self._at[field]]
-        if not text:
-            return _EMPTY
-        found = self._read.get(text)
-        if found is None:
-            try:
-                found = self._read[text] = read_cell(text, self._order)
-            except ValueError as error:
-                raise _named(field, text, error) from None
-        return found
-
-    def _timed(self, start: CellTime, end: CellTime, length: timedelta | None, zone_cell: str) -> Timed:
-        zone = self._zone if self._zone and not zone_cell else _row_zone(zone_cell, start)
-        begin = start.wall()
-        if start.offset is not None:
-            begin = in_zone(begin, start.offset, zone)
-        if length is not None:
-            return timed_span(begin, after(begin, length, zone), zone, zone)
-        if end.time is None:
-            if end.day is not None:
-                raise ValueError("there is no end time")
-            return timed_span(begin, begin, zone, zone)
-        finish = replace(end, day=end.day or start.day).wall()
-        if end.offset is not None:
-            finish = in_zone(finish, end.offset, zone)
-        # A night shift: the end has no date, so it is the first such time after the start.
-        if end.day is None and finish < begin:
-            finish += _DAY
-        return timed_span(begin, finish, zone, zone)
-
-    def _strict(self, field: str, text: str, read: Callable[[str], Value]) -> Value:
-        """Read a cell that decides what people see; raises ValueError naming the field."""
-        try:
-            return read(text)
-        except ValueError as error:
-            raise _named(field, text, error) from None
 
     def _lenient(self, field: str, text: str, read: Callable[[str], Value], where: str, part: Part) -> Value | None:
         """Read a cell that may hold any word; one that is not known gives one warning and counts as empty."""
@@ -364,47 +278,3 @@ class RowReader:
                 self._warned.add((field, text))
                 part.warn(where, f"{field} {text!r} {error}; it is taken as empty")
             return None
-
-
-def _named(field: str, text: str, error: ValueError) -> ValueError:
-    """Return the error with the field and the cell's text, if it does not quote that already."""
-    reason = str(error)
-    if reason.startswith("is "):
-        return ValueError(f"{field} {text!r} {reason}")
-    return ValueError(f"{field}: {reason}" if text in reason else f"{field} {text!r}: {reason}")
-
-
-def _row_zone(text: str, start: CellTime) -> str:
-    """Return the zone that a row gives, by its name or by the offset of its start; raises ValueError without one."""
-    if text:
-        zone = zones.resolve(text)
-        if zone is None:
-            raise ValueError(f"timezone {text!r} is not known (write a name like Europe/Moscow)")
-        return zone
-    if start.offset is None:
-        raise ValueError('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
-    # An offset is not a zone: only a zone that keeps it all year can stand for it without shifting a series.
-    minutes = int(start.offset.total_seconds()) // 60
-    text = f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
-    zone = zones.resolve(text)
-    if zone is None:
-        raise ValueError(f"no time zone keeps {text} all year (set timezone in [[sync]])")
-    return zone
-
-
-def _last_day(first: date, end: CellTime) -> date | None:
-    """Return the last of whole days; an end at midnight means that its day has not begun."""
-    midnight = end.time == timedelta(0)
-    return end.day - _DAY if midnight and end.day is not None and end.day > first else end.day
-
-
-def _whole_days(first: date, last: date | None, length: timedelta | None) -> AllDay:
-    """Return the days from `first` to `last`, which is inclusive as people write it, or for a number of days."""
-    if length is not None:
-        if length % _DAY or not length:
-            raise ValueError("there is no start time, and the duration is not in whole days")
-        return all_day_span(first, first + length)
-    last = last or first
-    if last < first:
-        raise ValueError(f"end is before start ({last} is before {first})")
-    return all_day_span(first, last + _DAY)

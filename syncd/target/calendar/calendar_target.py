@@ -83,9 +83,9 @@ class CalendarTarget:
     def __init__(self, settings: CalendarSettings) -> None:
         self._settings = settings
         self._compiler = CompilerMemory()
-        self._comparison = observe.comparison_of(settings.sync)
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
+        self._comparison = observe.comparison_of(settings.sync, invites=not self._guests.invites_nobody)
         self._owners = Remembered(self._find_named)
         self._fallbacks = Remembered(self._find)
         self._section_ids = Remembered(self._section_id)

@@ -73,8 +73,11 @@ class _EventRow(msgspec.Struct, rename="upper"):
     is_accessible_to_user: Any = None
 
 
-def comparison_of(sync: str) -> Comparison:
-    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark."""
+def comparison_of(sync: str, *, invites: bool = True) -> Comparison:
+    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark.
+
+    A sync that invites nobody leaves the guests of events that it takes over alone.
+    """
     plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
     return Comparison(
         sync=sync,
@@ -83,6 +86,7 @@ def comparison_of(sync: str) -> Comparison:
         chosen=frozenset({"color"}),
         identity=("name", "start", "end", "zone_from", "rule"),
         maskable=_MASKED,
+        left=frozenset() if invites else frozenset({"meeting"}),
     )
 
 
