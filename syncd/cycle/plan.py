@@ -138,6 +138,7 @@ async def prepare(run: Pass, *, verify: bool, keep: bool) -> Prepared:
         read, shaping, renamed = shape_recognised(sync, read, context_of(sync, directory, now), links, held)
     snapshot = believed(read.snapshot, links, window=window, removed_after=sync.policy.removed_after)
     plan, observation = await _planned(run, shaping, links, held, verify=verify)
+    looked_at = observation.about(links) if observation is not None else ()
     problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems)
     if not snapshot.complete:
         reason = f"{snapshot.incomplete_because}; nothing is deleted"
@@ -157,9 +158,9 @@ async def prepare(run: Pass, *, verify: bool, keep: bool) -> Prepared:
         wanted=shaping.wanted.items,
         links=links,
         observed=frozenset(observation.events) if observation is not None else None,
-        confirmed=_confirmed(links, plan, observation) if observation is not None else frozenset(),
-        gone=_gone(run, shaping, links, observation) if observation is not None else {},
-        stamps=observation.stamps(links) if observation is not None else {},
+        confirmed=_confirmed(looked_at, plan, observation) if observation is not None else frozenset(),
+        gone=_gone(run, shaping, looked_at, observation) if observation is not None else {},
+        stamps=observation.stamps(looked_at) if observation is not None else {},
     )
 
 

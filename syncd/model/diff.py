@@ -73,7 +73,8 @@ def make_plan(
     the order of items, links or holds.
     """
     linked = {link.key: link for link in links}
-    draft = _Draft(counted=counted, doubled=observation.claimed_twice(linked.values()) if observation else ())
+    doubled = observation.claimed_twice(observation.about(linked.values())) if observation else ()
+    draft = _Draft(counted=counted, doubled=doubled)
     whole = observation is not None and observation.whole
     adoptable = Adoptable(linked.values(), observation, policy.adopt) if observation and whole else None
     asked = {item.key for item in wanted.items}

@@ -185,6 +185,11 @@ class Observation:
         """Return True if the event of `link` certainly exists no more."""
         return link.remote_id in self.gone or self.foreign(link)
 
+    def about(self, links: Iterable[Link]) -> tuple[Link, ...]:
+        """Return those of `links` of whose events something was found out: of 100,000 an ordinary pass reads a few."""
+        known = self.events.keys() | self.gone | self.alien
+        return tuple(link for link in links if link.remote_id in known)
+
     def stamps(self, links: Iterable[Link]) -> dict[Key, str]:
         """Return the stamps that were read of the events of `links` and are not known yet."""
         return {

@@ -62,15 +62,16 @@ location = "Place"
 Row = tuple[str, str, datetime, datetime, str, str]
 
 
-def rows(count: int, changed: str) -> list[Row]:
-    """Return shifts of the coming 300 days, with the title of one of them `changed`."""
+def rows(count: int, *, more: bool) -> list[Row]:
+    """Return shifts of the coming 300 days, and one `more`: a changed one would have to be looked at in a portal."""
     today = date.today()  # noqa: DTZ011 - the command that is measured takes the day from the system's clock, too
     first = datetime(today.year, today.month, today.day, 6)
     made = []
-    for n in range(count):
+    for n in range(count + more):
         begin = first + timedelta(days=n % 300, minutes=15 * (n % 41))
-        title = f"Shift {n}{changed if n == 7 else ''}"
-        made.append((f"S{n}", title, begin, begin + timedelta(hours=8), f"p{n % PEOPLE}@x.example", f"Hall {n % 40}"))
+        made.append(
+            (f"S{n}", f"Shift {n}", begin, begin + timedelta(hours=8), f"p{n % PEOPLE}@x.example", f"Hall {n % 40}")
+        )
     return made
 
 
@@ -197,8 +198,8 @@ def measure(kind: str, count: int, folder: Path, *, profile: bool) -> None:
     asyncio.run(passes(config))
 
 
-def write(kind: str, count: int, folder: Path, *, changed: str) -> None:
-    (folder / f"bench.{kind}").write_bytes(FORMATS[kind](rows(count, changed)))
+def write(kind: str, count: int, folder: Path, *, more: bool) -> None:
+    (folder / f"bench.{kind}").write_bytes(FORMATS[kind](rows(count, more=more)))
 
 
 def make(kind: str, count: int, folder: Path) -> None:
@@ -207,7 +208,7 @@ def make(kind: str, count: int, folder: Path) -> None:
     owner = "{organizer}" if kind == "ics" else "{owner}"
     columns = "" if kind == "ics" else COLUMNS
     config.write_text(CONFIG.format(kind=kind, columns=columns, owner=owner), encoding="utf-8")
-    write(kind, count, folder, changed="")
+    write(kind, count, folder, more=False)
     asyncio.run(fill(config))
 
 
@@ -219,7 +220,7 @@ def main() -> None:
     if folder is not None and "--fill" in sys.argv:
         make(kind, count, folder)
     elif folder is not None and "--change" in sys.argv:
-        write(kind, count, folder, changed=" (moved)")
+        write(kind, count, folder, more=True)
     else:
         with tempfile.TemporaryDirectory() as name:
             measure(kind, count, folder or Path(name), profile="--profile" in sys.argv)
