@@ -229,6 +229,7 @@ def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) 
         zone=sync.timezone,
         siblings=_siblings(config.syncs, sync),
         portal_zone=config.portal(sync.portal).server_timezone,
+        country=sync.country,
         feeds=feeds,
     )
 

@@ -167,7 +167,7 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[[sync]]`; `where` names file, line and sync for messages."""
+    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it."""
 
     name: str
     where: str
@@ -175,6 +175,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     when: WhenConfig
     verify_every: timedelta
     timezone: str | None
+    country: str
     past: timedelta
     future: timedelta
     window_given: bool

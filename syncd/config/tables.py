@@ -119,6 +119,7 @@ class SyncTable(Table, frozen=True, kw_only=True):
     stale_after: str | None = None
     verify_every: str = "6h"
     timezone: str | None = None
+    country: str | None = None
     window: WindowTable = WindowTable()
     on_removed: OnRemoved = "keep"
     removed_after: int = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -74,8 +74,12 @@ class Target(Protocol):
         """Return the places these entries go to; entries whose owner is not found are skipped."""
         ...
 
-    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
-        """Return the clients of the CRM that must be looked up for these entries."""
+    def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
+        """Return the names of owners that no one person has, each with why, in the order of the entries."""
+        ...
+
+    def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
+        """Return the clients of the CRM that must be looked up for these entries; `directory` tells their country."""
         ...
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:

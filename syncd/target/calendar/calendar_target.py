@@ -110,9 +110,21 @@ class CalendarTarget:
             return ()
         return ("the portal adds a to-do to the card of everything an event is linked to (crm)",)
 
-    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
+    def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
+        """Return the names of owners whose calendar is not found, each with why."""
+        found: dict[str, str] = {}
+        owner = self._settings.owner
+        for entry in entries if owner is not None else ():
+            name = owner.render(entry, entry.details, entry.span).strip() if owner is not None else ""
+            try:
+                self._owners.get(name, directory)
+            except EntryError as error:
+                found.setdefault(name, error.message)
+        return found
+
+    def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return the clients that events are linked to."""
-        return clients_sought(self._settings.crm, entries)
+        return clients_sought(self._settings.crm, entries, directory)
 
     def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the calendars these entries go to; entries whose owner is not found are skipped."""
