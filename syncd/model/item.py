@@ -131,7 +131,8 @@ class Link:
     `version` is the portal's VERSION expected after our own last write, None when it is not known (PORTAL.md 4.3).
     `sent` is what was sent last, `fingerprint` its hash. `absent_passes` counts complete snapshots in a row that
     lacked the entry. `same_updates` counts updates in a row that sent exactly the same fields. `adopted` marks a link
-    to an event that syncd did not create.
+    to an event that syncd did not create. `stamp` tells when and by whom the event was made, "" where that is not known
+    yet (`model/stamp.py`).
     """
 
     key: Key
@@ -149,6 +150,7 @@ class Link:
     absent_passes: int = 0
     same_updates: int = 0
     adopted: bool = False
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +175,9 @@ class Observed:
     """What the portal holds now, as far as syncd may know it.
 
     `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any.
-    `damage` says what a person did to it that no update can put right.
+    `damage` says what a person did to it that no update can put right. `stamp` tells when and by whom it was made, ""
+    where the portal does not say. `masked` is True for an event of which the caller may see no more than when it is
+    (PORTAL.md 4.5).
     """
 
     remote_id: int
@@ -185,6 +189,8 @@ class Observed:
     title: str = ""
     start: str = ""
     damage: str = ""
+    stamp: str = ""
+    masked: bool = False
 
 
 Op = Literal["create", "update", "delete", "adopt"]

@@ -13,9 +13,10 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from syncd.model.item import Link
 from syncd.model.record import Intent, RunRecord
 from syncd.scrub import within
-from syncd.state.codec import INTENT, RUN, intent_of, run_of
+from syncd.state.codec import INTENT, KEY, LINK, RUN, intent_of, links_of, run_of, to_json
 from syncd.state.file import (
     LedgerThread,
     Lock,
@@ -107,6 +108,18 @@ class Ledger:
             (*names, on_cards),
         )
         return frozenset(one for (one,) in rows)
+
+    @reading
+    def links_to(
+        self, connection: sqlite3.Connection, names: Collection[str], ids: Collection[int], *, on_cards: bool
+    ) -> tuple[tuple[str, Link], ...]:
+        """Return the links of the syncs `names` to the events or activities `ids`, each with the name of its sync."""
+        rows = connection.execute(
+            f"SELECT sync, {LINK} FROM links WHERE remote_id IN (SELECT value FROM json_each(?))"  # noqa: S608
+            f" AND sync IN ({_marks(names)}) AND (instr(calendar, '-') > 0) = ? ORDER BY sync, {KEY}",
+            (to_json(list(ids)).decode(), *names, on_cards),
+        ).fetchall()
+        return tuple(zip((row[0] for row in rows), links_of(row[1:] for row in rows), strict=True))
 
     @reading
     def open_creates(

@@ -82,6 +82,12 @@ STEPS: Final[tuple[Step, ...]] = (
         "CREATE TABLE counters (name TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID",
         "INSERT INTO counters (name, next) VALUES ('intent', 1)",
     ),
+    (
+        # When and by whom a linked event was made; of older links that is learnt when they are next read.
+        "ALTER TABLE links ADD COLUMN stamp TEXT NOT NULL DEFAULT ''",
+        # An id that is linked already must be noticed when a create is answered with it.
+        "CREATE INDEX links_of_event ON links (remote_id)",
+    ),
 )
 """Step number n (from 0) turns schema version n into n + 1; a new file goes through all of them."""
 

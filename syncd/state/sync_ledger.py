@@ -180,6 +180,14 @@ class SyncLedger:
         )
 
     @writing
+    def learn_stamps(self, connection: sqlite3.Connection, stamps: Mapping[Key, str]) -> None:
+        """Note when and by whom the events of links were made, as the portal tells it."""
+        connection.executemany(
+            f"UPDATE links SET stamp = ? WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            ((stamp, *key_row(self.name, key)) for key, stamp in stamps.items()),
+        )
+
+    @writing
     def mark_absent(self, connection: sqlite3.Connection, absent: Collection[Key], present: Collection[Key]) -> None:
         """Count one more complete snapshot without the `absent` keys; start again at 0 for the `present` ones."""
         # Nearly always nothing has been absent, and then the present keys need not be looked up.
