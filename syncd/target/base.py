@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from syncd.model.entry import Entry, Problem, Window
-from syncd.model.item import Change, Item, Link, Place, PlaceKind
+from syncd.model.item import Change, Item, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
@@ -94,8 +94,11 @@ class Target(Protocol):
         """Return why `change` was refused, and what to do about it."""
         ...
 
-    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
-        """Return the users who may get a notice of `change` at unix time `now`, in ascending order (PORTAL.md 4.10)."""
+    def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
+        """Return the users who get a notice of `change` at unix time `now`, in ascending order (PORTAL.md 4.10).
+
+        `seen` is what stands in the portal before; without it they are all who may get one.
+        """
         ...
 
     def section_command(self, place: Place, name: str) -> Command:

@@ -17,7 +17,7 @@ from syncd.errors import EntryError
 from syncd.model.colors import color_of
 from syncd.model.entry import Details, Entry, Problem, Span, Window
 from syncd.model.filter import Condition
-from syncd.model.item import Change, Item, Key, Link, Place, PlaceKind
+from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
@@ -26,7 +26,8 @@ from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.calendar import observe, portal_event
-from syncd.target.calendar.guests import NOBODY, GuestList, Guests, GuestSettings, notices
+from syncd.target.calendar.guests import NOBODY, GuestList, Guests, GuestSettings
+from syncd.target.calendar.notices import told
 from syncd.target.calendar.portal_event import Accessibility, EventFields, Times, days_of, times_of, to_fields
 from syncd.target.fields import (
     Aliases,
@@ -185,7 +186,6 @@ class CalendarTarget:
                 starts_on=times.starts_on,
                 ends_on=times.ends_on if last is times.last else _iso(last),
                 start=times.shown,
-                invites=guests.invited,
                 summary=compiled.summary,
             )
             items.append(main)
@@ -229,9 +229,9 @@ class CalendarTarget:
             f"{said} (the portal asks whether user {host}, the host, may write to {calendar}; see host in the config)"
         )
 
-    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
-        """Return the guests who may be told of `change`; the webhook's user is told of nothing it does itself."""
-        return tuple(user for user in notices(change, now) if user != directory.caller.id)
+    def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
+        """Return who is told of `change`: guests, but neither the host nor the event's creator."""
+        return told(change, directory, now, comparison=self._comparison, seen=seen)
 
     def section_command(self, calendar: Place, name: str) -> Command:
         """Return the call that creates a section (PORTAL.md 5)."""

@@ -62,6 +62,7 @@ class _EventRow(msgspec.Struct, rename="upper"):
     is_meeting: Any = None
     meeting_host: Any = None
     attendee_list: Any = None
+    created_by: Any = None
     section_id: int | str | None = None
     version: int | str | None = None
     recurrence_id: Any = None
@@ -206,6 +207,8 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         title=event.name,
         start=event.start,
         damage=_damage(read),
+        creator=_number(read.created_by) or 0,
+        answers=_answers(read) if event.meeting is not None else {},
     )
 
 
@@ -269,7 +272,14 @@ def _remind(value: Json) -> tuple[int, ...]:
 def _meeting(read: _EventRow) -> Meeting | None:
     if read.is_meeting not in (True, "1", 1):
         return None
-    people = [one.get("id") for one in rows_of(read.attendee_list) if isinstance(one, Mapping)]
-    ids = sorted(int(one) for one in people if isinstance(one, int | str) and str(one).isdecimal())
-    host = str(read.meeting_host or 0)
-    return Meeting(attendees=tuple(ids), host=int(host) if host.isdecimal() else 0)
+    return Meeting(attendees=tuple(sorted(_answers(read))), host=_number(read.meeting_host) or 0)
+
+
+def _answers(read: _EventRow) -> dict[int, str]:
+    """Return who is among the guests, each with the answer given."""
+    people = [one for one in rows_of(read.attendee_list) if isinstance(one, Mapping)]
+    return {user: str(one.get("status") or "") for one in people if (user := _number(one.get("id"))) is not None}
+
+
+def _number(value: Json) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None

@@ -13,7 +13,7 @@ from typing import Literal
 
 from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry, Window
-from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Place, PlaceKind
+from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
@@ -149,7 +149,7 @@ class ActivityTarget(CardTarget):
         """Return what the portal said, and what to do about it."""
         return wire.explain(change, refused)
 
-    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
+    def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
         """Return (): the portal sends no notice of a meeting or call."""
         return ()
 
