@@ -15,7 +15,7 @@ from syncd.cycle.sync import Pass, check_home
 from syncd.model.diff import make_plan
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
-from syncd.model.item import Hold, Item, Key, Link, Observed
+from syncd.model.item import Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation
 from syncd.model.plan import Plan
 from syncd.portal.limits.forecast import Forecast
@@ -68,7 +68,7 @@ class Prepared:
     @cached_property
     def forecast(self) -> Forecast:
         """What sending the changes would take, under the portal's limits as they are when this is first asked for."""
-        target, changes = self.run.sync.target, self.plan.changes
+        target, changes = self.run.sync.target, (*self.plan.changes, *self.remade)
         methods = Counter(target.command(one, 0, self.directory).method for one in changes if one.op != "adopt")
         return self.run.portal.forecast(methods)
 
@@ -80,7 +80,16 @@ class Prepared:
         for one in self.plan.changes:
             seen = self.meetings.get(one.link.remote_id) if one.link is not None else None
             found.update(target.notices(one, self.directory, self.now, seen))
+        for one in self.remade:
+            found.update(target.notices(one, self.directory, self.now, None))
         return found
+
+    @cached_property
+    def remade(self) -> tuple[Change, ...]:
+        """The creates that follow deletes of what is wanted: this pass plans them once the deletes are done."""
+        deleted = {change.key for change in self.plan.changes if change.op == "delete"}
+        again = (item for item in self.wanted if item.key in deleted) if deleted else ()
+        return tuple(Change(op="create", key=item.key, item=item, reason="made again") for item in again)
 
     @property
     def notices(self) -> int:
@@ -90,7 +99,7 @@ class Prepared:
     @property
     def new_sections(self) -> int:
         """How many sections would be created."""
-        items = (change.item for change in self.plan.changes if change.item is not None)
+        items = (change.item for change in (*self.plan.changes, *self.remade) if change.item is not None)
         return len({(item.key.place, item.section) for item in items if item.section_id is None})
 
     @property

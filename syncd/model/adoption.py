@@ -44,6 +44,16 @@ class Lookalike:
     seen: Observed
     differs: tuple[str, ...]
 
+    @property
+    def reason(self) -> str:
+        """Why the item waits, and the ways out."""
+        seen = self.seen
+        return (
+            f"looks like «{seen.title}» ({seen.start}, id {seen.remote_id}), which syncd did not make and which differs"
+            f" in {', '.join(self.differs)}; not taken over, and nothing is made beside it. Change or delete that one,"
+            ' or set adopt = "same-time" to take it over, or adopt = false to have another made'
+        )
+
 
 class Adoptable:
     """Events that no link claims, by recovery mark and by signature; each is given away once."""

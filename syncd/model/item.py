@@ -74,7 +74,8 @@ class Item:
 
     `section` is the section's name or id as the config puts it; `section_id` is None while the section has yet to be
     created. `starts_on` and `ends_on` are ISO dates (`ends_on` inclusive, None = without end) and place the item
-    against the window. `summary` tells what a series became.
+    against the window. `summary` tells what a series became. `fixed` is True where no update can move its event to
+    another section (PORTAL.md 4.3).
     """
 
     key: Key
@@ -87,6 +88,7 @@ class Item:
     ends_on: str | None
     start: str
     summary: str = ""
+    fixed: bool = False
 
     @property
     def fingerprint(self) -> str:

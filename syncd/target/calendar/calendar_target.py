@@ -187,6 +187,9 @@ class CalendarTarget:
                 ends_on=times.ends_on if last is times.last else _iso(last),
                 start=times.shown,
                 summary=compiled.summary,
+                fixed=event.meeting is not None
+                and calendar.kind == "user"
+                and calendar.owner != context.directory.caller.id,
             )
             items.append(main)
             if guests.copies:
