@@ -194,11 +194,15 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole config; `warnings` are what `syncd check` reports and a pass ignores."""
+    """A whole config; `warnings` are what `syncd check` reports and a pass ignores.
+
+    With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are.
+    """
 
     path: Path
     state: Path
     keep_runs: timedelta
+    raw_reports: bool = False
     portals: tuple[PortalConfig, ...]
     syncs: tuple[SyncConfig, ...]
     warnings: tuple[str, ...] = ()

@@ -153,6 +153,7 @@ class ConfigTable(Table, frozen=True, kw_only=True):
 
     state: str | None = None
     keep_runs: str = "90d"
+    raw_reports: bool = False
     include: list[str] = []
     http: HttpTable | None = None
     alerts: AlertsTable | None = None
