@@ -74,10 +74,9 @@ def _fit_text(text: Text) -> Text:
     base = str(text.style)
     edges = sorted({edge for span in text.spans for edge in (span.start, span.end)} - {0, len(text)})
     pieces = text.divide(edges) if edges else (text,)
-    fit = [
-        (shown(piece.plain), " ".join([base, *(str(span.style) for span in piece.spans)]).strip()) for piece in pieces
-    ]
-    return Text.assemble(*fit)
+    styles = [" ".join([base, *(str(span.style) for span in piece.spans)]).strip() for piece in pieces]
+    styled = Text.assemble(*((shown(piece.plain), style) for piece, style in zip(pieces, styles, strict=True)))
+    return styled if styled.plain == fit else Text(fit, style=text.style)  # a secret may reach over two styles
 
 
 def document(value: Json) -> None:
