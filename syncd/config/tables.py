@@ -174,7 +174,7 @@ _WEB_KEYS = (
     *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout"),
 )
-_FILE_KEYS = ("type", "path", *_WEB_KEYS)
+_FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", *_WEB_KEYS),

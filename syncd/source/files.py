@@ -103,10 +103,11 @@ class FileBytes:
 
 
 class FileSource:
-    """A source of the files that a path means."""
+    """A source of the files that a path means; links that lead out of their folder are followed with `follow_links`."""
 
-    def __init__(self, *, path: str, base: Path, suffix: str, assembly: Assembly) -> None:
+    def __init__(self, *, path: str, base: Path, suffix: str, assembly: Assembly, follow_links: bool = False) -> None:
         self._path = path
+        self._follow_links = follow_links
         self._base = base
         self._suffix = suffix
         self._assembly = assembly
@@ -133,6 +134,17 @@ class FileSource:
             place, below = place.parent, below + 1
         return (place, below > 1) if below else (place.parent, False)
 
+    def _home(self, name: str) -> Path:
+        """Return the directory that the file `name`, as `locate` found it, must not leave."""
+        place = self._base / self._path
+        if name == self._path:
+            return place.parent
+        if Path(name).parent == Path(self._path):
+            return place
+        while has_magic(str(place)):
+            place = place.parent
+        return place
+
     async def read(self, context: ReadContext) -> Snapshot:
         """Read all files now; the same bytes as last time give the same snapshot without parsing.
 
@@ -145,7 +157,7 @@ class FileSource:
         unread: list[tuple[str, SourceError]] = []
         for name in locate(self._path, self._base, self._suffix):
             try:
-                found.append(read_file(name, self._base))
+                found.append(read_file(name, self._base, None if self._follow_links else self._home(name)))
             except SourceError as error:
                 unread.append((name, error))
         return self._assembly.snapshot(found, unread, context)
@@ -175,14 +187,20 @@ def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read_file(name: str, base: Path) -> FileBytes:
-    """Return the file's bytes; raises SourceError naming the file and the remedy if it cannot be read."""
+def read_file(name: str, base: Path, folder: Path | None = None) -> FileBytes:
+    """Return the file's bytes; raises SourceError naming the file and the remedy if it cannot be read.
+
+    It must really stand in `folder` or below, None for anywhere: whoever may put files there could otherwise have any
+    file of this machine read, and messages quote what is read.
+    """
     path = base / name
     content, settled = b"", False
     try:
         for _ in range(2):  # a program that saves a file is usually done by the second try
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
+                if folder is not None and not _stands_in(folder, path, before, name):
+                    continue
                 content = file.read()
             after = path.stat()
             # The inode too: a file that is replaced by rename may have the same size and time.
@@ -195,6 +213,20 @@ def read_file(name: str, base: Path) -> FileBytes:
         raise SourceError(f"{name}: {error.strerror or error}", remedy) from error
     unsettled = "" if settled else f"{name} was being written while it was read"
     return FileBytes(name=name, content=content, unsettled=unsettled)
+
+
+def _stands_in(folder: Path, path: Path, opened: os.stat_result, name: str) -> bool:
+    """Return True if the file that was `opened` is the one that stands at `path`, in `folder` or below.
+
+    False: it was replaced in between. Raises SourceError for a link that leads out of the folder.
+    """
+    real = path.resolve()
+    if not real.is_relative_to(folder.resolve()):
+        remedy = "if only you can write there, follow_links = true in [sync.source] allows it"
+        raise SourceError(f"{name} is a link that leads out of its folder", remedy)
+    # What was opened is compared, not its name, which may mean another file from one moment to the next.
+    here = os.stat(real)  # noqa: PTH116 - tests let somebody write whenever Path.stat looks
+    return (opened.st_dev, opened.st_ino) == (here.st_dev, here.st_ino)
 
 
 class Assembly:
