@@ -150,11 +150,15 @@ class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[http]`: where the status page listens; `public` if other machines can reach it."""
+    """`[http]`: where the status page listens; `public` if other machines can reach it.
+
+    `names` are the names, in small letters, that it may be asked for under besides the machine's own.
+    """
 
     host: str
     port: int
     public: bool
+    names: tuple[str, ...] = ()
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -137,6 +137,7 @@ class HttpTable(Table, frozen=True, kw_only=True):
     """`[http]`."""
 
     listen: str
+    hosts: list[str] = []
 
 
 class AlertsTable(Table, frozen=True, kw_only=True):
