@@ -100,6 +100,7 @@ class Sync:
             window=self.window(now),
             today=self.today(now),
             cache=self.feeds,
+            filter=self.filter,
         )
 
 

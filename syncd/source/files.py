@@ -236,7 +236,7 @@ class Assembly:
 
     def circumstances(self, context: ReadContext) -> str:
         """Return everything apart from the bytes that the entries depend on."""
-        return repr((self._settings, context.zone, context.today.year))
+        return repr((self._settings, context.zone, context.filter, context.today.year))
 
     def snapshot(
         self, found: Sequence[FileBytes], unread: Sequence[tuple[str, SourceError]], context: ReadContext

@@ -92,7 +92,9 @@ class CsvFormat:
             rows.pop()
         line, cells = rows.pop(0)
         no_end = length(options.default_duration, where="default_duration")
-        table = TableOptions(columns=options.columns, dates=options.dates, zone=zone, no_end=no_end)
+        table = TableOptions(
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
+        )
         part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
         part.assumed = assumption(content, options.encoding, codec, name=name)
         for line, reason in broken:

@@ -116,7 +116,9 @@ class XlsxFormat:
         )
         rows = [(line, row) for line, row in texts if any(row)]
         no_end = length(options.default_duration, where="default_duration")
-        table = TableOptions(columns=options.columns, dates=options.dates, zone=zone, no_end=no_end)
+        table = TableOptions(
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
+        )
         part = read_table(name, (at + 1, header), rows, table)
         if headings:
             first = min(headings) + 1
