@@ -52,7 +52,7 @@ def open_caldav(options: Mapping[str, object], base: Path, *, where: str, clock:
     try:
         import lxml.etree  # noqa: F401, PLC0415 - an extra; a missing one is reported when the config is checked
     except ImportError:
-        raise ConfigError(f"{where}: CalDAV needs lxml", "pip install 'syncd[caldav]'") from None
+        raise ConfigError(f"{where}: CalDAV needs lxml", "pip install lxml, into the same environment") from None
     return CaldavSource(access=replace(access, family=True), patterns=chosen.calendars, clock=clock)
 
 
