@@ -321,7 +321,7 @@ class RowReader:
         span = self._spans.get(times)
         if span is None:
             span = self._spans[times] = self._span_reader.span(values)
-        recurrence = Recurrence(rules=(read_rule(rule),)) if rule else None
+        recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None
         return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
 
     def _details(self, title: str, values: list[str], where: str, part: Part) -> Details:
