@@ -18,7 +18,7 @@ from typing import Protocol
 
 from syncd import collector
 from syncd.errors import SourceError
-from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import ReadContext
 from syncd.source.encodings import find_encoding, is_wide, says_itself
 from syncd.source.field_values import CONTROLS
@@ -35,7 +35,9 @@ class Part:
     """What one file holds, while it is being put together.
 
     `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted;
-    `assumed` is what was taken for granted, because the file does not say it.
+    `assumed` is what was taken for granted, because the file does not say it. `sequences` are the versions of the
+    entries, in their order, if the format has any, and `loose` changed occurrences by the uid of a series that is not
+    in the file.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -43,6 +45,13 @@ class Part:
     rejected: set[str] = field(default_factory=set)
     incomplete: str = ""
     assumed: str = ""
+    sequences: list[int] = field(default_factory=list)
+    loose: dict[str, tuple[Override, ...]] = field(default_factory=dict)
+
+    def add(self, entry: Entry, sequence: int) -> None:
+        """Add an entry of a format with versions."""
+        self.entries.append(entry)
+        self.sequences.append(sequence)
 
     def reject(self, where: str, uid: str, reason: str, title: str = "") -> None:
         """Note that the thing at `where` cannot be used. Without a uid the part becomes incomplete.
