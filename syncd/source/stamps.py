@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 _STAMP = re.compile(
-    r"(\d{4})(-?)(\d\d)\2(\d\d)(?:[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?)?",
+    r"(\d{4})(-?)(\d\d)\2(\d\d)(?:Z|[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?)?",
     re.IGNORECASE | re.ASCII,
 )
 _UTC = timedelta(0)

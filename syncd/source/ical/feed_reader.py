@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -38,10 +39,14 @@ class FeedReader:
 
     `known` are the results of the reading before, `kept` those of this one. `parsed` is the number of groups that were
     not known. `zones` are shared by all files: calendar servers give thousands of files with the same definitions.
+    `meanings` are what the config says of names of zones; they never change between the readings of a source.
     """
 
-    def __init__(self, *, known: Cache, zones: ZoneCache | None = None) -> None:
+    def __init__(
+        self, *, known: Cache, zones: ZoneCache | None = None, meanings: Mapping[str, str] | None = None
+    ) -> None:
         self._known = known
+        self._meanings = meanings or {}
         self._known_zones = zones or {}
         self.kept: Cache = {}
         self.zones: ZoneCache = {}
@@ -115,7 +120,7 @@ class FeedReader:
                 for prop in zone.all("TZID"):
                     definitions.setdefault(prop.text, zone)
                     definitions.setdefault(prop.value, zone)
-            found = FeedZones(definitions=definitions, floating=floating, year=year)
+            found = FeedZones(definitions=definitions, floating=floating, year=year, meanings=self._meanings)
         self.zones[key] = found
         return found
 
