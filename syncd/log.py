@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Format = Literal["auto", "console", "json"]
 
+_MOST_A_MINUTE: Final = 20
+_MINUTE_S: Final = 60.0
 _RANKS: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 """The journal's priorities by the names of levels (man sd-daemon)."""
 
@@ -113,6 +115,31 @@ def _structlog() -> ModuleType:
     return structlog
 
 
+class _Bounded(logging.Filter):
+    """Keeps libraries from filling the disk: of each logger's warnings and errors a few a minute, and then how many.
+
+    An event loop out of descriptors, for one, logs a traceback for each connection that it cannot accept. Details that
+    somebody asked for are not counted. Time is the records' own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True if `record` may be written; it then tells of those that were left out before it."""
+        if record.levelno < logging.WARNING:
+            return True
+        since, seen = self._seen.get(record.name, (record.created, 0))
+        if not 0 <= record.created - since < _MINUTE_S:  # also after the clock was set back
+            if seen > _MOST_A_MINUTE:
+                record.msg = f"{record.getMessage()} ({seen - _MOST_A_MINUTE} more of {record.name} were left out)"
+                record.args = ()
+            since, seen = record.created, 0
+        self._seen[record.name] = since, seen + 1
+        return seen < _MOST_A_MINUTE
+
+
 def _level(verbosity: int) -> int:
     if verbosity < 0:
         return logging.ERROR
@@ -124,6 +151,7 @@ def _take_over_libraries(shared: list[Processor], finish: list[Processor], verbo
     from structlog.stdlib import ProcessorFormatter, add_logger_name  # noqa: PLC0415 - see configure
 
     handler = logging.StreamHandler(stream)
+    handler.addFilter(_Bounded())
     handler.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=[add_logger_name, *shared],

@@ -133,6 +133,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def escaped_json(document: str) -> str:
+    """Return the JSON text `document` with the same meaning and only `printable` characters."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+
+
 def within(value: T, clean: Clean) -> T:
     """Return `value` with every text in it cleaned: in dataclasses, mappings, lists and tuples, at any depth.
 

@@ -85,6 +85,7 @@ def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
         path=path,
         state=_state(main.file, table.state, path.absolute().parent, environ),
         keep_runs=main.file.parsed(parse_duration, table.keep_runs, "keep_runs"),
+        raw_reports=table.raw_reports,
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),

@@ -46,6 +46,22 @@ class Lookalike:
     seen: Observed
     differs: tuple[str, ...]
 
+    @property
+    def reason(self) -> str:
+        """Why the item waits, and the ways out."""
+        seen = self.seen
+        if seen.masked:
+            return (
+                f"a private event that the webhook's user may not see stands there at that time (id {seen.remote_id});"
+                " it may be this one, so nothing is made beside it. Use the webhook of somebody who may see it: who"
+                " made it, the calendar's owner, or a guest"
+            )
+        return (
+            f"looks like «{seen.title}» ({seen.start}, id {seen.remote_id}), which syncd did not make and which differs"
+            f" in {', '.join(self.differs)}; not taken over, and nothing is made beside it. Change or delete that one,"
+            ' or set adopt = "same-time" to take it over, or adopt = false to have another made'
+        )
+
 
 class Adoptable:
     """Events that no link claims, by recovery mark and by signature; each is given away once."""

@@ -22,6 +22,7 @@ from syncd.model.adoption import Adoptable, Lookalike, Taken, is_kept, keeping, 
 from syncd.model.entry import Problem, Window
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
+from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
 from syncd.model.observation import FOREIGN, Comparison, Observation, equal
 from syncd.model.order import rank, waiting_for
 from syncd.model.plan import Plan, Policy, Wanted
@@ -212,7 +213,10 @@ def _keep(
                 draft.versions[item.key] = seen.version
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
             draft.settled_holds.append(item.key)
-    item = _as_linked(item, link)
+    placed = _placed(draft, _as_linked(item, link), link)
+    if placed is None:
+        return
+    item = placed
     if link.fingerprint == item.fingerprint:
         draft.unchanged += item.key not in draft.counted
         refused = hold is not None and hold.fingerprint != ANY_FINGERPRINT
@@ -267,12 +271,18 @@ def _damaged(draft: _Draft, item: Item, link: Link, seen: Observed, policy: Poli
 def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy) -> None:
     """Decide on a linked item that a person edited in the portal."""
     reason = f"edited in the portal: {', '.join(edited)}"
-    item = _as_linked(item, link)
+    placed = _placed(draft, _as_linked(item, link), link) if policy.on_conflict == "source" else item
+    if placed is None:
+        return
+    item = placed
     change = replace(_update(item, link, {**link.sent, **seen.fields}, reason), observed=seen)
-    if policy.on_conflict == "source" and (link.same_updates < SAME_UPDATES_LIMIT or _moved_on(item, link)):
+    if policy.on_conflict == "source" and edited == ("section",) and item.fixed and not _moved_on(item, link):
+        reason = MOVED_BY_HAND
+        change = replace(change, reason=reason)
+    elif policy.on_conflict == "source" and (link.same_updates < SAME_UPDATES_LIMIT or _moved_on(item, link)):
         draft.changes.append(change)
         return
-    if policy.on_conflict == "source":
+    elif policy.on_conflict == "source":
         reason = f"{reason}; corrected {link.same_updates} times in a row and edited again each time, so it is left"
         change = replace(change, reason=reason)
     _conflict(draft, change, item.where)
@@ -300,6 +310,18 @@ def _as_linked(item: Item, link: Link) -> Item:
     return item if link.fingerprint == item.fingerprint else keeping(item, link)
 
 
+def _placed(draft: _Draft, item: Item, link: Link) -> Item | None:
+    """Return `item` in the section where its event can be, None if the event is deleted to be made again elsewhere."""
+    if not is_stuck(item, link):
+        return item
+    if (change := remade(item, link)) is not None:
+        draft.changes.append(change)
+        return None
+    item, warning = staying(item, link)
+    draft.problems.append(warning)
+    return item
+
+
 def _new(
     draft: _Draft,
     item: Item,
@@ -323,19 +345,8 @@ def _new(
 
 def _told_apart(draft: _Draft, item: Item, found: Lookalike) -> None:
     """Leave an event that only looks like `item`, and make nothing beside it: a person says which is right."""
-    seen = found.seen
-    reason = (
-        f"looks like «{seen.title}» ({seen.start}, id {seen.remote_id}), which syncd did not make and which differs in"
-        f" {', '.join(found.differs)}; not taken over, and nothing is made beside it. Change or delete that one, or set"
-        ' adopt = "same-time" to take it over, or adopt = false to have another made'
-    )
-    if seen.masked:
-        reason = (
-            f"a private event that the webhook's user may not see stands there at that time (id {seen.remote_id}); it"
-            " may be this one, so nothing is made beside it. Use the webhook of somebody who may see it: who made it,"
-            " the calendar's owner, or a guest"
-        )
-    draft.lookalikes.append(Change(op="create", key=item.key, item=item, observed=seen, reason=reason))
+    reason = found.reason
+    draft.lookalikes.append(Change(op="create", key=item.key, item=item, observed=found.seen, reason=reason))
     _held(draft, item, reason)
 
 

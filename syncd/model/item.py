@@ -74,7 +74,8 @@ class Item:
 
     `section` is the section's name or id as the config puts it; `section_id` is None while the section has yet to be
     created. `starts_on` and `ends_on` are ISO dates (`ends_on` inclusive, None = without end) and place the item
-    against the window. `invites` are the portal users who would get a notice. `summary` tells what a series became.
+    against the window. `summary` tells what a series became. `fixed` is True where no update can move its event to
+    another section (PORTAL.md 4.3).
     """
 
     key: Key
@@ -86,8 +87,8 @@ class Item:
     starts_on: str
     ends_on: str | None
     start: str
-    invites: tuple[int, ...] = ()
     summary: str = ""
+    fixed: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -176,8 +177,9 @@ class Observed:
 
     `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any.
     `damage` says what a person did to it that no update can put right. `stamp` tells when and by whom it was made, ""
-    where the portal does not say. `masked` is True for an event of which the caller may see no more than when it is
-    (PORTAL.md 4.5).
+    where the portal does not say; `creator` is that user alone, 0 if it is not known, and `answers` tells what each
+    guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event of which the caller may see
+    no more than when it is (PORTAL.md 4.5).
     """
 
     remote_id: int
@@ -191,6 +193,8 @@ class Observed:
     damage: str = ""
     stamp: str = ""
     masked: bool = False
+    creator: int = 0
+    answers: Mapping[int, str] = field(default_factory=dict)
 
 
 Op = Literal["create", "update", "delete", "adopt"]

@@ -68,11 +68,11 @@ def stamp_of(date_create: object, created_by: object) -> str:
         at = datetime(year, month, day, hour, int(found["minute"]), int(found["second"]), tzinfo=UTC)
     except ValueError:
         return ""
-    return str(Stamp(at=int(at.timestamp()), by=user_id(created_by)))
+    return str(Stamp(at=int(at.timestamp()), by=whole_number(created_by)))
 
 
-def user_id(value: object) -> int:
-    """Return a user's id as the portal writes it, 0 if it is none."""
+def whole_number(value: object) -> int:
+    """Return an id as the portal writes it, 0 if it is none."""
     text = str(value)
     return int(text) if isinstance(value, int | str) and text.isascii() and text.isdecimal() else 0
 

@@ -86,8 +86,23 @@ def same(one: str, other: str) -> bool:
 @cache
 def accepted_names() -> frozenset[str]:
     """Return the names the portal takes as they are: zone.tab's and "UTC"."""
+    return frozenset({"UTC", *_countries()})
+
+
+def country_of(zone: str) -> str:
+    """Return the ISO 3166 code of the country of a name in zone.tab, "" for any other, such as "UTC"."""
+    return _countries().get(zone, "")
+
+
+def countries() -> frozenset[str]:
+    """Return the ISO 3166 codes of the countries that have a zone."""
+    return frozenset(_countries().values())
+
+
+@cache
+def _countries() -> dict[str, str]:
     rows = (line.split("\t") for line in _table("zone.tab") if line and not line.startswith("#"))
-    return frozenset({"UTC"} | {row[2] for row in rows})
+    return {row[2]: row[0] for row in rows}
 
 
 @cache

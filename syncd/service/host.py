@@ -146,7 +146,7 @@ class Service:
         app = self.app
         syncs = make_syncs(config, writable=True, clock=app.clock)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
-        page = await self._open_page(config) if config.http != app.config.http else None
+        page = await self._open_page(config) if _listens(config) != _listens(app.config) else None
         # Passes whose client is about to be closed have to end first; all others go on through the reload.
         await self.daemon.drain(app.leaving(config))
         await app.take_over(config, syncs)
@@ -324,10 +324,19 @@ class Service:
             _log.warning(events.PAGE_PUBLIC, host=config.http.host, port=config.http.port)
         return closing
 
+    def _page_names(self) -> tuple[str, ...]:
+        """Return the names under which the page may be asked for by the config in force."""
+        return self.config.http.names if self.config.http is not None else ()
+
     async def _close_page(self) -> None:
         if self._page is not None:
             await self._page.aclose()
             self._page = None
+
+
+def _listens(config: Config) -> tuple[str, int] | None:
+    """Return the address of the status page. Whatever else changes in [http] needs no new socket."""
+    return (config.http.host, config.http.port) if config.http is not None else None
 
 
 def _require_syncs(config: Config) -> None:

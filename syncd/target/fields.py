@@ -15,7 +15,7 @@ from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry, Span
 from syncd.model.markup import is_html, to_bbcode
 from syncd.model.template import Template, cut
-from syncd.portal.people.crm import Sought, sought
+from syncd.portal.people.crm import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory
 
 
@@ -210,14 +210,16 @@ def _clean(value: str) -> str:
 _OTHER_TYPES = re.compile(r"T[0-9a-f]{1,8}_[1-9]\d*\Z")
 
 
-def clients_sought(templates: tuple[Template, ...], entries: Iterable[Entry]) -> frozenset[Sought]:
+def clients_sought(
+    templates: tuple[Template, ...], entries: Iterable[Entry], directory: Directory
+) -> frozenset[Sought]:
     """Return the clients whose ids the `templates` need; what names no client is skipped."""
     found: set[Sought] = set()
     asking = [template for template in templates if template.constant is None]
     for entry in entries if asking else ():
         for text in _client_texts(asking, entry):
             try:
-                found.add(sought(text, "contact"))
+                found.add(sought(text, "contact", country=directory.home_country))
             except EntryError:
                 continue
     return frozenset(found)
@@ -235,10 +237,14 @@ def crm_links(
     found = [template.constant for template in templates if template.constant]
     for text in _client_texts([template for template in templates if template.constant is None], entry):
         try:
-            found.append(text if _OTHER_TYPES.match(text) else directory.clients.client(sought(text, "contact")).code)
+            found.append(text if _OTHER_TYPES.match(text) else _contact(text, directory).code)
         except EntryError as error:
             warnings.append(f"not linked to the CRM: {error.message}")
     return tuple(dict.fromkeys(found))
+
+
+def _contact(text: str, directory: Directory) -> CrmCard:
+    return directory.clients.client(sought(text, "contact", country=directory.home_country))
 
 
 def _client_texts(templates: Iterable[Template], entry: Entry) -> Iterator[str]:

@@ -15,6 +15,7 @@ from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from syncd.sandbox.tables.database import Event
 from syncd.sandbox.world import World
+from syncd.state.sums import learn_sum, sum_all
 from tests.cycle.test_pass import _edit, staged
 from tests.cycle.test_taking import purged, undone
 from tests.support.restoring import ask, backup, person_adds, restore
@@ -224,12 +225,20 @@ def test_an_event_that_a_person_moved_to_another_section_stays_ours(tmp_path: Pa
     assert (back.id, back.section_id) == (event.id, stage.world.tables.event(event.id - 1).section_id)  # type: ignore[union-attr]
 
 
-def forget_stamps(stage: Stage) -> None:
-    """Make the ledger one of a version that knew no stamps."""
+def rewrite(stage: Stage, *statements: str) -> None:
+    """Change the ledger as if syncd had written it so."""
     connection = sqlite3.connect(stage.folder / "state" / "syncd.db")
-    connection.execute("UPDATE links SET stamp = ''")
+    learn_sum(connection)
+    for statement in statements:
+        connection.execute(statement)
+    sum_all(connection)
     connection.commit()
     connection.close()
+
+
+def forget_stamps(stage: Stage) -> None:
+    """Make the ledger one of a version that knew no stamps."""
+    rewrite(stage, "UPDATE links SET stamp = ''")
 
 
 def test_an_older_ledger_learns_whose_events_are_at_the_first_look(tmp_path: Path) -> None:
@@ -254,11 +263,12 @@ def test_an_older_ledger_does_not_take_people_s_events_for_ours_after_a_restore(
 def test_two_links_to_one_event_end_as_two_events(tmp_path: Path) -> None:
     stage = staged(tmp_path, rows(number=2), ALL)
     run_inline(stage.one_pass())
-    connection = sqlite3.connect(stage.folder / "state" / "syncd.db")
-    connection.execute("UPDATE links SET remote_id = (SELECT remote_id FROM links WHERE uid = '1') WHERE uid = '2'")
-    connection.execute("UPDATE links SET stamp = (SELECT stamp FROM links WHERE uid = '1') WHERE uid = '2'")
-    connection.commit()
-    connection.close()
+    of_the_first = "(SELECT {0} FROM links WHERE uid = '1')"
+    rewrite(
+        stage,
+        f"UPDATE links SET remote_id = {of_the_first.format('remote_id')} WHERE uid = '2'",
+        f"UPDATE links SET stamp = {of_the_first.format('stamp')} WHERE uid = '2'",
+    )
     (second,) = (event for event in shifts(stage) if event.name == "Shift 2")
     ask(stage, "calendar.event.delete", id=second.id)
     result = run_inline(stage.one_pass(verify=True))

@@ -32,7 +32,7 @@ async def init(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     start = await make_start(arguments.source, arguments.webhook, folder=folder, clock=SystemClock())
     if out is None:
         reveal(start.text.rstrip("\n"))  # with the webhook, which the config is nothing without
-        _show(Console(stderr=True, highlight=False), start)
+        _show(show.console(stderr=True), start)
         return 0
     _write(out, start.text)
     console = show.console()

@@ -13,6 +13,7 @@ from syncd.app import report
 from syncd.app.wiring import App
 from syncd.cli import progress, show
 from syncd.cli.execute import opened, worst
+from syncd.cli.outlet import certain
 from syncd.cli.question import agreed
 from syncd.cycle.look import read_back
 from syncd.cycle.plan import Prepared
@@ -43,7 +44,7 @@ async def migrate(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 out.print(_STOPPED)
                 break
     if arguments.report:
-        report.write(arguments.report, results)
+        report.write(arguments.report, results, clean=certain, raw=app.config.raw_reports)
     return worst(codes)
 
 

@@ -9,6 +9,7 @@ from syncd.app import documents, pinned, report
 from syncd.app.wiring import App
 from syncd.cli import progress, show
 from syncd.cli.execute import opened, worst
+from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import GuardError, SyncdError
@@ -27,7 +28,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 failures[chosen.name] = error
         guarded = {one.sync: _guard_note(app, one) for one in plans}
     if arguments.out:
-        pinned.write(arguments.out, plans)
+        pinned.write(arguments.out, plans, clean=certain)
     codes = [*map(_plan_code, plans), *(error.exit_code for error in failures.values())]
     if arguments.json:
         show.document(documents.plan_document(plans, failures))
@@ -83,7 +84,7 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             if stop.is_set():
                 break
     if arguments.report:
-        report.write(arguments.report, results)
+        report.write(arguments.report, results, clean=certain, raw=app.config.raw_reports)
     if arguments.json:
         show.document(documents.runs_document(one.record for one in results))
     return worst(one.exit_code for one in results)

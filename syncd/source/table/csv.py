@@ -16,7 +16,7 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError
 from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
-from syncd.source.files import Part, decode
+from syncd.source.files import Part, assumption, decode
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import read_options
 from syncd.source.table.columns import ColumnMap, check_mapping, length
@@ -77,7 +77,7 @@ class CsvFormat:
         zone = sync_zone(context.zone)
         if not content.strip():
             return Part(incomplete=f"{name} is empty, without even a header")
-        text = decode(content, options.encoding, name=name, kind="CSV")
+        text, codec = decode(content, options.encoding, name=name, kind="CSV")
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
         rows, broken, open_at = records(text, delimiter, names_it)
         above = _header_at(rows, options)
@@ -92,8 +92,11 @@ class CsvFormat:
             rows.pop()
         line, cells = rows.pop(0)
         no_end = length(options.default_duration, where="default_duration")
-        table = TableOptions(columns=options.columns, dates=options.dates, zone=zone, no_end=no_end)
+        table = TableOptions(
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
+        )
         part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
+        part.assumed = assumption(content, options.encoding, codec, name=name)
         for line, reason in broken:
             # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
             part.reject(f"{name}:{line}", "", reason)

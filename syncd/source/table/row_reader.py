@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,8 @@ from typing import TypeVar
 
 from syncd.errors import SourceError
 from syncd.model.entry import Details, Entry, Recurrence, Span
+from syncd.model.filter import NO_FILTER, Filter
+from syncd.model.names import Value as Known
 from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
 from syncd.source.files import Part
 from syncd.source.options import nearest
@@ -29,6 +32,23 @@ _CONTACTS = ("contact_phone", "contact_email")
 Value = TypeVar("Value")
 HEADER_WITHIN = 50
 """How many rows are searched for the titles."""
+_LISTS = frozenset({"categories", "attendees"})
+_SAID = frozenset({"uid", "title", "description", "location", "owner", "status", "priority", "color", "url"})
+"""Fields that an entry has whether they are mapped or not."""
+_ERROR = re.compile(
+    r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!)"
+    r"|#(?:ССЫЛКА!|Н/Д|ЗНАЧ!|ИМЯ\?|ДЕЛ/0!|ПУСТО!|ЧИСЛО!|ПЕРЕНОС!|BEZUG!|NV|WERT!|ZAHL!)|#{3,}|Err:\d{3}",
+    re.IGNORECASE,
+)
+"""Errors of Excel in English, Russian and German, of LibreOffice, and what a column too narrow for it is saved as."""
+_NOTE = re.compile(
+    r"(?:итого|всего|total|subtotal|grand total|составил|утвердил|утвержда|согласова|проверил|подготовил|подпись)"
+    r"|(?:примечани|исполнитель:|ответственный:|руководитель:|директор:|дата печати)"
+    r"|(?:prepared by|approved by|signature|printed)|.*_{3}",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Totals and signatures, as they stand below a table in whatever column comes first."""
+_NOTES_SHOWN, _NOTE_CHARS = 3, 40
 Row = tuple[int, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts."""
 
@@ -38,13 +58,15 @@ class TableOptions:
     """How a table is read.
 
     `columns` maps fields to titles or numbers, `dates` orders day and month, `zone` is the IANA zone of times without
-    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end.
+    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end; `filter` leaves out
+    rows that are no entries.
     """
 
     columns: ColumnMap
     dates: DateOrder
     zone: str | None
     no_end: timedelta = timedelta(0)
+    filter: Filter = NO_FILTER
 
 
 def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOptions) -> Part:
@@ -58,9 +80,7 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
     # Each text once: in a timetable the different dates are a fraction of the rows.
     texts = {cells[at] for _, cells in rows for at in days if at < len(cells)}
     orders = find_orders(map(clean, texts), options.dates)
-    reader = RowReader(
-        name=name, header=titles, positions=positions, orders=orders, zone=options.zone, no_end=options.no_end
-    )
+    reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     part = reader.part(rows)
     for odd in orders.odd:
         line = next(line for line, cells in rows if any(at < len(cells) and clean(cells[at]) == odd for at in days))
@@ -97,6 +117,15 @@ def find_header(rows: Sequence[Sequence[str]], columns: ColumnMap) -> int:
     return best
 
 
+def is_note(text: str) -> bool:
+    """Return True if a text is one that stands below a table: a total or a signature."""
+    return _NOTE.match(text) is not None
+
+
+def _is_error(text: str) -> bool:
+    return _ERROR.fullmatch(text) is not None
+
+
 def fold(title: str) -> str:
     """Return a title without case and blanks."""
     return "".join(title.split()).casefold()
@@ -118,10 +147,7 @@ def _position(field: str, column: str | int, header: Sequence[str], folded: Sequ
 
 
 class RowReader:
-    """Turns the rows under one header into entries.
-
-    `positions` are the mapped fields' 0-based columns, `zone` the IANA zone of times without one (None: there is none).
-    """
+    """Turns the rows under one header into entries; `positions` are the mapped fields' 0-based columns."""
 
     def __init__(
         self,
@@ -130,8 +156,7 @@ class RowReader:
         header: Sequence[str],
         positions: Mapping[str, int],
         orders: DateOrders,
-        zone: str | None,
-        no_end: timedelta = timedelta(0),
+        options: TableOptions,
     ) -> None:
         self._name = name
         self._titles = tuple(title or str(at) for at, title in enumerate(header, 1))
@@ -139,10 +164,15 @@ class RowReader:
         # mapped: no field of a row needs a test of whether its column exists.
         self._at = dict.fromkeys(FIELDS, -1) | dict(positions)
         self._mapped = frozenset(positions)
+        self._mapped_at = tuple(sorted(set(positions.values())))
         self._details_of = itemgetter(*(self._at[field] for field in _DETAILS))
         self._times_of = itemgetter(*(self._at[field] for field in _SPAN))
         self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
-        self._span_reader = SpanReader(at=self._at, mapped=self._mapped, orders=orders, zone=zone, no_end=no_end)
+        self._span_reader = SpanReader(
+            at=self._at, mapped=self._mapped, orders=orders, zone=options.zone, no_end=options.no_end
+        )
+        self._filter = options.filter
+        self._notes: list[tuple[int, str]] = []
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         # In a timetable many rows are at the same time; each span is made once.
@@ -163,12 +193,14 @@ class RowReader:
             values.extend([""] * (width - len(values) + 1))
             overflows = len(cells) > width and self._overflows(cells)
             broken = not text.isprintable() and damaged(text)
-            uid = self._uid(values, cells, overflows=overflows, broken=broken)
+            failed = self._failed(values) if "#" in text or "Err:" in text else ""
+            uid = self._uid(values, cells, overflows=overflows, broken=broken, failed=failed)
             try:
-                self._check_row(cells, overflows=overflows, broken=broken)
+                self._check_row(cells, overflows=overflows, broken=broken, failed=failed)
                 entry = self._entry(uid, line, values, part)
             except ValueError as error:
-                part.reject(f"{self._name}:{line}", uid, str(error), self._title(values, overflows=overflows))
+                if not self._is_no_entry(line, uid, values, overflows=overflows):
+                    part.reject(f"{self._name}:{line}", uid, str(error), self._title(values, overflows=overflows))
                 continue
             first = lines.setdefault(entry.uid, line)
             if first != line:
@@ -179,7 +211,51 @@ class RowReader:
             part.entries.append(entry)
             if not text.isprintable():
                 self._warn_of_controls(cells, entry, part)
+        self._tell_of_notes(part)
         return part
+
+    def _tell_of_notes(self, part: Part) -> None:
+        if self._notes:
+            lines = ", ".join(f"{line} ({note})" for line, note in self._notes[:_NOTES_SHOWN])
+            more = f" and {len(self._notes) - _NOTES_SHOWN} more" if len(self._notes) > _NOTES_SHOWN else ""
+            reason = f"rows with nothing but a title or a note are no entries: {lines}{more}"
+            part.warn(f"{self._name}:{self._notes[0][0]}", reason)
+
+    def _failed(self, values: list[str]) -> str:
+        """Return the title of the first mapped column that holds an error of a spreadsheet, with the error; or ""."""
+        for at in self._mapped_at:
+            if _is_error(values[at]):
+                return f"column {self._titles[at]!r} holds the error {values[at]}"
+        return ""
+
+    def _is_no_entry(self, line: int, uid: str, values: list[str], *, overflows: bool) -> bool:
+        """Return True if a row that cannot be used is none: outside the filter, or a title or a note alone.
+
+        Totals and signatures stand below many tables. They are no entries that are lost, so the table is complete.
+        """
+        if overflows:
+            return False
+        if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
+            return True
+        filled = [at for at in self._mapped_at if values[at]]
+        if len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]])):
+            self._notes.append((line, values[filled[0]][:_NOTE_CHARS]))
+            return True
+        return False
+
+    def _known(self, name: str, uid: str, values: list[str]) -> Known | None:
+        """Return what a name of the filter stands for in a row that is no entry, None if that cannot be told."""
+        if name in _LISTS:
+            return cell_values.items(values[self._at[name]])
+        if name in _SAID:
+            return uid if name == "uid" else values[self._at[name]]
+        if name in FIELDS and name in self._mapped:
+            return values[self._at[name]]
+        titles = [title.strip().casefold() for title in self._titles]
+        for wanted, known in ((name, list(self._titles)), (name.casefold(), titles)):
+            if wanted in known:
+                return values[known.index(wanted)]
+        return None
 
     def _overflows(self, cells: Sequence[str]) -> bool:
         """Return True if the row is cut into too many cells, as by a delimiter in a text without quotes."""
@@ -189,7 +265,7 @@ class RowReader:
         # Some programs end every row with a delimiter; the empty cells that all rows have are no sign of a stray one.
         return extra > self._spare or any(cell.strip() for cell in cells[-extra:])
 
-    def _uid(self, values: list[str], cells: Sequence[str], *, overflows: bool, broken: bool) -> str:
+    def _uid(self, values: list[str], cells: Sequence[str], *, overflows: bool, broken: bool, failed: str) -> str:
         """Return the row's uid, or "" if the row does not say enough to name it.
 
         Without a uid column, or with nothing in it, owner, title and start name the row.
@@ -198,8 +274,10 @@ class RowReader:
         if overflows:
             return values[0] if at == 0 else ""  # cells behind a stray delimiter are not in their own columns
         if values[at]:
-            return "" if broken and damaged(values[at]) else values[at]
-        if at >= len(cells):
+            unsure = (broken and damaged(values[at])) or (failed and _is_error(values[at]))
+            return "" if unsure else values[at]
+        # An error in any cell might stand for the owner or the title.
+        if at >= len(cells) or failed:
             return ""
         title, owner = values[self._at["title"]], values[self._at["owner"]]
         try:
@@ -209,7 +287,7 @@ class RowReader:
         named = title and start.day and not damaged(title + owner)
         return "row-" + digest(owner, title, str(start.day), str(start.time or "")) if named else ""
 
-    def _check_row(self, cells: Sequence[str], *, overflows: bool, broken: bool) -> None:
+    def _check_row(self, cells: Sequence[str], *, overflows: bool, broken: bool, failed: str) -> None:
         width = len(self._titles)
         if len(cells) < self._least:
             raise ValueError(f"the row has only {len(cells)} of {width} cells")
@@ -218,6 +296,8 @@ class RowReader:
             raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
         if broken:
             raise ValueError("the row has bytes that are not text in this encoding (set encoding, or save it again)")
+        if failed:
+            raise ValueError(f"{failed} (correct the formula)")
 
     def _title(self, values: list[str], *, overflows: bool) -> str:
         """Return the title of a row that cannot be used, "" if it has none or another cell stands in its place."""
@@ -241,7 +321,7 @@ class RowReader:
         span = self._spans.get(times)
         if span is None:
             span = self._spans[times] = self._span_reader.span(values)
-        recurrence = Recurrence(rules=(read_rule(rule),)) if rule else None
+        recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None
         return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
 
     def _details(self, title: str, values: list[str], where: str, part: Part) -> Details:

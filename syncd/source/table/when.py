@@ -52,9 +52,9 @@ _LONE, _MANY = 1, 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellTime:
-    """What a cell says: a day, a time of day (from 0 to 24 hours, to 48 without a day), or both; `offset` from UTC if it is given.
+    """What a cell says: a day, a time of day (to 24 hours, to 48 without a day), or both.
 
-    `until` is the second time of a range.
+    `offset` is that from UTC if it is given, `until` is the second time of a range.
     """
 
     day: date | None = None

@@ -20,7 +20,7 @@ from syncd.model.entry import Window
 from syncd.model.item import PLACE_KINDS, Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
-from syncd.model.stamp import Stamp, user_id
+from syncd.model.stamp import Stamp, whole_number
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.crm import OWNER_TYPES
 from syncd.portal.people.directory import Directory, PageReader
@@ -264,7 +264,7 @@ async def read_by_id(
 
 def _has_kind(row: Json) -> bool:
     """Return True if `row` says what kind of activity it is, and on what card."""
-    return isinstance(row, Mapping) and all(user_id(row.get(name)) for name in ("ID", "TYPE_ID", "OWNER_TYPE_ID"))
+    return isinstance(row, Mapping) and all(whole_number(row.get(name)) for name in ("ID", "TYPE_ID", "OWNER_TYPE_ID"))
 
 
 def is_gone(reply: Reply) -> bool:
@@ -273,10 +273,10 @@ def is_gone(reply: Reply) -> bool:
     Raises PortalUnreachableError if it is no answer at all: absence has to be proved.
     """
     match reply:
-        case Done(result=result):
-            return not result
-        case Refused(description=description):
-            return "denied" not in description.casefold()
+        case Done():
+            return False
+        case Refused(code="" | "NOT_FOUND", description=description) if "denied" not in description.casefold():
+            return True
         case _:
             raise PortalUnreachableError(f"activities could not be read: {reply}", "the next pass tries again")
 
@@ -320,7 +320,7 @@ def read_activity(row: Json) -> Observed | None:
 def made(created: str | None, author: int | str | None) -> str:
     """Return the stamp of an activity; the portal tells its moment in ISO 8601 (PORTAL.md 6.3)."""
     at = stamp(created)
-    return str(Stamp(at=at, by=user_id(author))) if at else ""
+    return str(Stamp(at=at, by=whole_number(author))) if at else ""
 
 
 def stamp(text: str | None) -> int:
