@@ -97,13 +97,14 @@ async def ensure_sections(
         {(c.key.place, c.item.section) for c in changes if c.item is not None and c.item.section_id is None}
     )
     troubled: dict[Place, str] = {}
-    missing = [one for one in needed if not _exists(directory, *one, troubled)]
+    # What the directory says may be old; only what is read now can trouble.
+    missing = [one for one in needed if not _exists(directory, *one, {})]
     if missing:
         # Whoever made one since the directory was read, or was killed while making it, made it for us too.
         await _await_earlier(run)
         directory = await _read_again(run, directory, missing)
     for _ in range(_TRIES):
-        missing = [one for one in needed if one[0] not in troubled and not _exists(directory, *one, troubled)]
+        missing = [one for one in needed if not _exists(directory, *one, troubled) and one[0] not in troubled]
         if not missing or run.stop.is_set():
             break
         outcomes = await _create(run, missing)
@@ -174,12 +175,16 @@ async def _await_earlier(run: Pass) -> None:
 async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple[Place, str]]) -> Directory:
     """Return `directory` with the sections of the places in `missing` as they are now, and keep it."""
     places = sorted({place for place, _ in missing})
-    directory = directory.with_sections(await read_sections(run.portal, places))
+    # What was known before goes: a place that cannot be read now has sections that nobody knows.
+    directory = directory.without_sections(places).with_sections(await read_sections(run.portal, places))
     await store(run, directory)
     return directory
 
 
 def _exists(directory: Directory, place: Place, name: str, troubled: dict[Place, str]) -> bool:
+    if not directory.knows(place):
+        troubled[place] = f"the sections of {place} could not be read, so none is created"
+        return False
     try:
         return directory.section(place, name) is not None
     except EntryError as error:

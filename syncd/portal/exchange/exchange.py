@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from syncd.portal.exchange.queue import Idle, Job, Queue, Send, Wait, Waiting
 from syncd.portal.limits.pace import ENVELOPE, Executed, Flying, Pace
 from syncd.portal.line.answers import Answer
+from syncd.portal.line.shapes import fault_in
 from syncd.portal.line.wire import (
     DEPENDENCY,
     NOT_SENT,
@@ -352,7 +353,8 @@ class Exchange:
         settled: list[tuple[Job, Reply]] = []
         back: list[Waiting] = []
         blocked: set[str] = set()
-        for waiting, reply in zip(flight.waiting, answer.replies, strict=True):
+        for waiting, said in zip(flight.waiting, answer.replies, strict=True):
+            reply = self._judged(waiting.job, said)
             match reply:
                 case Refused(reach="rate") | Refused(reach="method", transient=True):
                     if reply.reach == "method":
@@ -412,13 +414,22 @@ class Exchange:
         if self._faults >= self._patience and self.stopped is None:
             self.stopped = why
 
-    def _settle(self, job: Job, reply: Reply) -> Settled:
-        """Settle a job, and with it those that wait for it if it was not done.
+    def _judged(self, job: Job, reply: Reply) -> Reply:
+        """Return what an answer is taken for: the one place that judges whether it is believed.
 
-        The one place that judges whether an answer is believed: a sentence in place of a result is a refusal.
+        A sentence in place of a result is a refusal (PORTAL.md 4.3), and a reading of another shape is none.
         """
-        if isinstance(reply, Done) and not believed(job.command, reply):
-            reply = Refused(code=UNEXPECTED, description=str(reply.result)[:_SHOWN])
+        if not isinstance(reply, Done):
+            return reply
+        if self._reading:
+            fault = fault_in(job.command.method, reply.result) or reply.doubt
+            return Unknown(reason=f"{job.command.method}: {fault}"[:_SHOWN], ended=True) if fault else reply
+        if believed(job.command, reply):
+            return reply
+        return Refused(code=UNEXPECTED, description=str(reply.result)[:_SHOWN])
+
+    def _settle(self, job: Job, reply: Reply) -> Settled:
+        """Settle a job, and with it those that wait for it if it was not done."""
         settled: list[tuple[Job, Reply]] = []
         pending: list[tuple[Job, Reply]] = [(job, reply)]
         while pending:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from syncd.errors import EntryError
+from syncd.errors import EntryError, PortalUnreachableError
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
@@ -279,7 +279,7 @@ def _result(method: str, reply: Reply) -> Json:
         case Refused():
             raise CommandRefusedError(method, reply)
         case _:
-            raise CommandRefusedError(method, Refused(code="", description=f"no usable answer: {reply.reason}"))
+            raise PortalUnreachableError(f"clients could not be looked up: {reply.reason}", "the next pass tries again")
 
 
 async def _read(portal: Reader, codes: Collection[str], known: dict[str, CrmCard]) -> None:

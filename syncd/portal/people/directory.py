@@ -19,12 +19,12 @@ import msgspec
 import structlog
 
 from syncd import events
-from syncd.errors import EntryError
+from syncd.errors import EntryError, PortalUnreachableError
 from syncd.model import zones
 from syncd.model.item import Place
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import portal_error, rows_of
-from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from syncd.portal.people.crm import CrmLookup, Reader
 
 T = TypeVar("T")
@@ -196,6 +196,11 @@ class Directory:
         """Return this directory with the sections of more calendars."""
         return replace(self, sections={**self.sections, **read})
 
+    def without_sections(self, calendars: Iterable[Place]) -> Directory:
+        """Return this directory without what it knows of the sections of `calendars`."""
+        names = {str(calendar) for calendar in calendars}
+        return replace(self, sections={name: own for name, own in self.sections.items() if name not in names})
+
     @cached_property
     def _users_by_word(self) -> Mapping[str, Sequence[User]]:
         words: dict[str, list[User]] = defaultdict(list)
@@ -337,6 +342,8 @@ async def _read_caller(portal: PageReader) -> Caller:
     replies = await portal.read_many([Command(method="profile", params={}), Command(method="user.current", params={})])
     caller, zone, admin = 0, "", False
     for reply in replies:
+        if isinstance(reply, Unknown):
+            raise PortalUnreachableError(f"the webhook's user could not be read: {reply.reason}", "try again later")
         if isinstance(reply, Done) and isinstance(reply.result, Mapping):
             row = reply.result
             caller = _int(row.get("ID")) or caller
