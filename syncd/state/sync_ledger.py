@@ -10,8 +10,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+import msgspec
+
 from syncd import collector
 from syncd.errors import StateError
+from syncd.model.elapsed import ClockNote
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
@@ -35,7 +38,19 @@ from syncd.state.codec import (
     run_row,
 )
 from syncd.state.file import LedgerThread, reading, writing
-from syncd.state.notes import DUE, FLOOR, HOME, UIDS, VERIFIED, SyncNotes, Uids, drop_note, read_notes, write_note
+from syncd.state.notes import (
+    CLOCKS,
+    DUE,
+    FLOOR,
+    HOME,
+    UIDS,
+    VERIFIED,
+    SyncNotes,
+    Uids,
+    drop_note,
+    read_notes,
+    write_note,
+)
 from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
 
 MOST_RUNS: Final = 20_000
@@ -295,6 +310,11 @@ class SyncLedger:
         """Note what is known of the source's uids."""
         value: Json = {"names": uids.names, "doubted": sorted(uids.doubted)}
         write_note(connection, self._scope, UIDS, value, now)
+
+    @writing
+    def note_clocks(self, connection: sqlite3.Connection, clocks: Sequence[ClockNote], now: float) -> None:
+        """Note by which clocks it can be told how long ago open intents were sent."""
+        write_note(connection, self._scope, CLOCKS, msgspec.to_builtins(clocks), now)
 
     @writing
     def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:

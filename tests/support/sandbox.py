@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from syncd.app.wiring import App, limits_of, open_app
-from syncd.clock import Clock
+from syncd.clock import Clock, Uptime
 from syncd.config import PortalConfig
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
@@ -56,6 +56,8 @@ class SimClock:
 
     start: float = NOON
     offset_s: float = 0.0
+    boot: str = "first"
+    _jumped_s: float = 0.0
     _loop: asyncio.AbstractEventLoop | None = None
     _last: float = 0.0
 
@@ -73,9 +75,17 @@ class SimClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
 
+    def uptime(self) -> Uptime:
+        return Uptime(self.boot, self.monotonic() + self.offset_s - self._jumped_s)
+
     def advance(self, seconds: float) -> None:
-        """Let calendar time pass at once, as between two runs of the program."""
+        """Let time pass at once, as between two runs of the program."""
         self.offset_s += seconds
+
+    def set(self, seconds: float) -> None:
+        """Set the calendar that far ahead (or back); no time passes."""
+        self.offset_s += seconds
+        self._jumped_s += seconds
 
 
 class WorldTransport:
