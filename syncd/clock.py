@@ -37,6 +37,10 @@ class Clock(Protocol):
         """Return how long the machine has been running, for what outlives this process."""
         ...
 
+    def booted_at(self) -> float:
+        """Return in unix time when the machine started; it moves when the clock is set."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass; zero or less yields once."""
         ...
@@ -58,6 +62,11 @@ class SystemClock:
         if not hasattr(time, "CLOCK_BOOTTIME"):
             return Uptime("", 0.0)
         return Uptime(_boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME))
+
+    def booted_at(self) -> float:
+        """Return in unix time when the machine started; it moves when the clock is set."""
+        # Unlike the monotonic clock this one goes on while the machine sleeps, which is no new start.
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass; zero or less yields once."""

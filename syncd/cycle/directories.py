@@ -33,7 +33,8 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     """Return a directory that holds the owners of `entries` and their sections.
 
     `fresh` reads it from the portal; otherwise the kept one serves until `verify_every` has passed, or until somebody
-    is missing in it and it is a quarter of an hour old. `keep` writes it to the ledger. Raises the client's errors.
+    is missing in it and it is a quarter of an hour old. Clients who were not found are asked for again each time.
+    `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
     known = await _kept(run)
@@ -50,14 +51,15 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     if known is not None:  # what other syncs of the portal have read stays until they read it again
         kept = kept.with_sections({**known.sections, **kept.sections})
     directory = replace(kept, server_zone=run.sync.portal_zone or "")
-    if keep and directory != known:
+    if keep and replace(directory, country="") != known:
         await store(run, directory)
     return directory
 
 
 async def store(run: Pass, directory: Directory) -> None:
-    """Keep `directory` for the next passes."""
-    await run.portal_ledger.note_directory(run.portal.origin, msgspec.to_builtins(directory), run.clock.now())
+    """Keep `directory` for the next passes of all syncs of its portal, so without what this one chose."""
+    kept = msgspec.to_builtins(replace(directory, country=""))
+    await run.portal_ledger.note_directory(run.portal.origin, kept, run.clock.now())
 
 
 async def _kept(run: Pass) -> Directory | None:
@@ -76,8 +78,9 @@ def _serves(run: Pass, directory: Directory, now: float) -> bool:
 
 async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory) -> Directory:
     """Return `directory` with the clients and sections of `entries` that it lacks."""
-    target = run.sync.target
-    sought = [one for one in target.sought(entries) if not directory.clients.knows(one)]
+    target, directory = run.sync.target, replace(directory, country=run.sync.country)
+    # Who was not found, or twice, may have been added or merged since: then the entry need not wait for a verify.
+    sought = [one for one in target.sought(entries, directory) if not directory.clients.has_one(one)]
     if sought:
         directory = directory.with_clients(await read_clients(run.portal, sought))
     needed = target.places(entries, directory)

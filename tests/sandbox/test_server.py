@@ -44,6 +44,9 @@ class StoppedClock:
     def uptime(self) -> Uptime:
         return Uptime("only", self.at)
 
+    def booted_at(self) -> float:
+        return 0.0
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.at += seconds

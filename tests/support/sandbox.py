@@ -58,6 +58,7 @@ class SimClock:
     offset_s: float = 0.0
     boot: str = "first"
     _jumped_s: float = 0.0
+    booted: float = NOON
     _loop: asyncio.AbstractEventLoop | None = None
     _last: float = 0.0
 
@@ -71,6 +72,9 @@ class SimClock:
             self._loop = loop
         self._last = loop.time()
         return self._last
+
+    def booted_at(self) -> float:
+        return self.booted + self._jumped_s
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
@@ -86,6 +90,12 @@ class SimClock:
         """Set the calendar that far ahead (or back); no time passes."""
         self.offset_s += seconds
         self._jumped_s += seconds
+
+    def restarted(self, *, after_s: float) -> None:
+        """Let the machine start again after some time."""
+        self.offset_s += after_s
+        self.booted += after_s
+        self.boot += "'"
 
 
 class WorldTransport:
@@ -147,12 +157,12 @@ class Stage:
         self.transport.world = self.world
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[tuple[dict[str, Sync], App]]:
-        """Open ledger and client as one run of the program does."""
+    async def opened(self, *, readonly: bool = False) -> AsyncIterator[tuple[dict[str, Sync], App]]:
+        """Open ledger and client as one run of the program does; `readonly` as one that only looks."""
         config_path = self.write("syncd.toml", self.config)
         async with open_app(
             config_path,
-            readonly=False,
+            readonly=readonly,
             learn_secret=lambda _secret: None,
             clock=self.clock,
             environ={"STATE_DIRECTORY": str(self.folder / "state")},

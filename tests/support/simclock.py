@@ -58,6 +58,9 @@ class VirtualClock:
     def uptime(self) -> Uptime:
         return Uptime("only", self.monotonic())
 
+    def booted_at(self) -> float:
+        return EPOCH
+
     async def sleep(self, seconds: float) -> None:
         self.slept += 1
         await asyncio.sleep(max(0.0, seconds))

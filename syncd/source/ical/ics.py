@@ -10,26 +10,48 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from syncd.clock import Clock
+from syncd.errors import ConfigError
+from syncd.model import zones
 from syncd.source.base import ReadContext, Source
+from syncd.source.encodings import is_wide
 from syncd.source.field_values import sync_zone
-from syncd.source.files import Part, decode, find_encoding
+from syncd.source.files import Part, assumption, decode
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.split import plain_lines, unfold
+from syncd.source.ical.vtimezone import plain_name
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import read_options
 
 
 class IcsOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Keys of `[sync.source]` with type = "ics"."""
+    """Keys of `[sync.source]` with type = "ics"; `zones` gives names of time zones in the feed a meaning."""
 
     type: Literal["ics"]
+    zones: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def open_ics(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
     """Return a source of iCalendar files; raises ConfigError beginning with `where`."""
     chosen = read_options(IcsOptions, options, where=where)
-    return open_files(chosen, base, where=where, file_format=IcsFormat(chosen.encoding), clock=clock)
+    file_format = IcsFormat(chosen.encoding, read_meanings(chosen.zones, where=where))
+    return open_files(chosen, base, where=where, file_format=file_format, clock=clock)
+
+
+def read_meanings(given: Mapping[str, str], *, where: str) -> dict[str, str]:
+    """Return the IANA zones of `[sync.source.zones]` by name as names are compared (`plain_name`).
+
+    Raises ConfigError, beginning with `where`, for what is not a time zone.
+    """
+    meanings = {}
+    for name, meaning in given.items():
+        zone = zones.resolve(meaning)
+        if zone is None:
+            raise ConfigError(f"{where}: zones: {name!r} = {meaning!r} is not a time zone", "write e.g. Europe/Berlin")
+        meanings[plain_name(name)] = zone
+    return meanings
 
 
 class IcsFormat:
@@ -42,9 +64,10 @@ class IcsFormat:
     suffix = ".ics"
     by_file = False
 
-    def __init__(self, encoding: str) -> None:
+    def __init__(self, encoding: str, meanings: Mapping[str, str] | None = None) -> None:
         self._encoding = encoding
-        self._reader = FeedReader(known={})
+        self._meanings = meanings or {}
+        self._reader = FeedReader(known={}, meanings=self._meanings)
 
     @property
     def parsed(self) -> int:
@@ -54,7 +77,7 @@ class IcsFormat:
     def begin(self) -> None:
         """Start a reading of all files."""
         # Only the results of the last reading are kept: entries that have left the feed must not fill the memory.
-        self._reader = FeedReader(known=self._reader.kept, zones=self._reader.zones)
+        self._reader = FeedReader(known=self._reader.kept, zones=self._reader.zones, meanings=self._meanings)
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the file holds; raises SourceError if it is not iCalendar, ConfigError for an unknown zone."""
@@ -73,17 +96,22 @@ def parse_ics(
     if not content.strip():
         return Part(incomplete=f"{name} is empty, without even a VCALENDAR")
     # The splitter looks for ASCII words in bytes, so the encoding has to contain ASCII.
-    stream, codec = _narrow(name, content, encoding)
-    return (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=floating, year=year)
+    stream, codec, assumed = _narrow(name, content, encoding)
+    part = (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=floating, year=year)
+    part.assumed = assumed
+    return part
 
 
-def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str]:
-    """Return the stream in an encoding that contains ASCII, and its name; raises SourceError if it is not text."""
-    codec = find_encoding(content) if encoding == "auto" else codecs.lookup(encoding).name
-    if codec.startswith(("utf-16", "utf-32")):
-        return decode(content, encoding, name=name, kind="iCalendar").encode(), "utf-8"
+def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str, str]:
+    """Return the stream in an encoding that contains ASCII, its name, and what was assumed about it.
+
+    Raises SourceError if it is not text.
+    """
+    wide = is_wide(content) if encoding == "auto" else codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+    if wide:
+        text, codec = decode(content, encoding, name=name, kind="iCalendar")
+        return text.encode(), "utf-8", assumption(content, encoding, codec, name=name)
     content = plain_lines(content.removeprefix(codecs.BOM_UTF8))
     unfolded = unfold(content)  # a fold may part the bytes of one character
-    decode(unfolded, encoding, name=name, kind="iCalendar")
-    codec = find_encoding(unfolded) if encoding == "auto" else codec
-    return content, codec
+    _, codec = decode(unfolded, encoding, name=name, kind="iCalendar")
+    return content, codec, assumption(unfolded, encoding, codec, name=name)

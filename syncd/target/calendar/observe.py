@@ -62,14 +62,18 @@ class _EventRow(msgspec.Struct, rename="upper"):
     is_meeting: Any = None
     meeting_host: Any = None
     attendee_list: Any = None
+    created_by: Any = None
     section_id: Any = None
     version: Any = None
     recurrence_id: Any = None
     parent_id: Any = None
 
 
-def comparison_of(sync: str) -> Comparison:
-    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark."""
+def comparison_of(sync: str, *, invites: bool = True) -> Comparison:
+    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark.
+
+    A sync that invites nobody leaves the guests of events that it takes over alone.
+    """
     plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
     return Comparison(
         sync=sync,
@@ -77,6 +81,7 @@ def comparison_of(sync: str) -> Comparison:
         texts=frozenset({"name", "description", "location"}),
         chosen=frozenset({"color"}),
         identity=("name", "start", "end", "zone_from", "rule"),
+        left=frozenset() if invites else frozenset({"meeting"}),
     )
 
 
@@ -219,6 +224,8 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         title=event.name,
         start=event.start,
         damage=_damage(read),
+        creator=_number(read.created_by) or 0,
+        answers=_answers(read) if event.meeting is not None else {},
     )
 
 
@@ -287,7 +294,14 @@ def _remind(value: Json) -> tuple[int, ...]:
 def _meeting(read: _EventRow) -> Meeting | None:
     if read.is_meeting not in (True, "1", 1):
         return None
-    people = [one.get("id") for one in rows_of(read.attendee_list) if isinstance(one, Mapping)]
-    ids = sorted(int(one) for one in people if isinstance(one, int | str) and str(one).isdecimal())
-    host = str(read.meeting_host or 0)
-    return Meeting(attendees=tuple(ids), host=int(host) if host.isdecimal() else 0)
+    return Meeting(attendees=tuple(sorted(_answers(read))), host=_number(read.meeting_host) or 0)
+
+
+def _answers(read: _EventRow) -> dict[int, str]:
+    """Return who is among the guests, each with the answer given."""
+    people = [one for one in rows_of(read.attendee_list) if isinstance(one, Mapping)]
+    return {user: str(one.get("status") or "") for one in people if (user := _number(one.get("id"))) is not None}
+
+
+def _number(value: Json) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None

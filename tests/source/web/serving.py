@@ -37,6 +37,9 @@ class QuickClock:
     def uptime(self) -> Uptime:
         return Uptime("only", self.monotonic())
 
+    def booted_at(self) -> float:
+        return 0.0
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
