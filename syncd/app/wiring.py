@@ -249,8 +249,13 @@ def _siblings(syncs: Iterable[SyncConfig], sync: SyncConfig) -> tuple[str, ...]:
 
 
 def limits_of(config: PortalConfig) -> Limits:
-    """Return the limits of a portal: the tariff's, with what the config sets."""
-    return replace(Limits.tariff(config.tariff), **config.limits.given())  # type: ignore[arg-type]
+    """Return the limits of a portal: the tariff's, with what the config sets.
+
+    A time-out that it does not set grows with the time a batch may take.
+    """
+    usual = Limits.tariff(config.tariff)
+    timeout = max(usual.timeout, config.limits.longest_batch_s)
+    return replace(usual, **{"timeout": timeout, **config.limits.given()})  # type: ignore[arg-type]
 
 
 async def _written_in(config: Config, portal: str, ledger: Ledger) -> OwnEvents:

@@ -72,7 +72,14 @@ def _limits(file: ConfigFile, table: LimitsTable, path: KeyPath) -> LimitsConfig
         raise file.error((*path, "operating_share"), "must be at most 1, which is all of the limit")
     if given.get("batch_size", 0) > _MOST_PER_BATCH:
         raise file.error((*path, "batch_size"), f"must be at most {_MOST_PER_BATCH}: the portal refuses longer batches")
-    return LimitsConfig(**given)
+    limits = LimitsConfig(**given)
+    if limits.timeout is not None and limits.timeout < limits.longest_batch_s:
+        raise file.error(
+            (*path, "timeout"),
+            f"must be at least lanes * batch_seconds, which is {limits.longest_batch_s:g}, not {limits.timeout:g}:"
+            " a request that still waits at the portal would be taken for lost",
+        )
+    return limits
 
 
 def build_sync(

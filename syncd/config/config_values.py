@@ -28,6 +28,9 @@ from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
 from syncd.model.template import Template
 
+LANES, BATCH_SECONDS = 3, 20.0
+"""What every tariff has where the config sets nothing else."""
+
 
 class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What `[portals.X.limits]` sets: requests, requests per second, seconds, a share; None means the tariff's."""
@@ -40,6 +43,13 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
     batch_seconds: float | None = None
     lanes: int | None = None
     timeout: float | None = None
+    settle: float | None = None
+
+    @property
+    def longest_batch_s(self) -> float:
+        """How long a batch may take: a server with one worker carries out the lanes one after the other."""
+        lanes = LANES if self.lanes is None else self.lanes
+        return lanes * (BATCH_SECONDS if self.batch_seconds is None else self.batch_seconds)
 
     def given(self) -> Mapping[str, int | float]:
         """Return the limits that the config sets, by name."""

@@ -36,6 +36,7 @@ class LimitsTable(Table, frozen=True, kw_only=True):
     batch_seconds: Number | None = None
     lanes: int | None = None
     timeout: Number | None = None
+    settle: Number | None = None
 
 
 class PortalTable(Table, frozen=True, kw_only=True):

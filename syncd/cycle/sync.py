@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +16,7 @@ import structlog
 from syncd import events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, GuardError, SourceError, SyncdError
+from syncd.model.elapsed import ClockNote, Moment
 from syncd.model.entry import Problem, Window
 from syncd.model.fates import Fates
 from syncd.model.filter import Filter
@@ -227,6 +228,15 @@ async def close(
     if isinstance(error, SourceError):
         _log.warning(events.SOURCE_UNREADABLE, sync=run.name, reason=error.message)
     return record
+
+
+async def moment_for(portal: Portal, clocks: Sequence[ClockNote]) -> Moment:
+    """Return this moment by the clocks that are needed to tell how long ago something was; raises the client's errors.
+
+    The portal is asked only if this machine was started anew since.
+    """
+    boot = portal.moment().boot
+    return portal.moment() if boot and all(one.boot == boot for one in clocks) else await portal.asked_moment()
 
 
 async def check_home(run: Pass) -> bool:

@@ -3,6 +3,7 @@
             the event ...                                   so
     ------  ----------------------------------------------  ----------------------------------------------------------
     create  is found by mark or signature, unlinked         linked; written again if a person has edited it since
+            is not found, its request may come late         stays open until a second look
             is not found, and was not clearly refused       dropped: the next plan decides
             is not found, and the answer was no id          held
     update  no longer exists                                dropped: the next plan creates it again
@@ -90,6 +91,11 @@ def findings(
             one = _changed(intent, observation, links.get(intent.key), holds.get(intent.key), now)
         found.append(one)
     return tuple(found)
+
+
+def may_come_late(found: Finding) -> bool:
+    """Return True for a create that was not found and that nobody answered: it may wait in the portal's queue still."""
+    return found.intent.op == "create" and found.intent.state != "ended" and isinstance(found.outcome, Dropped)
 
 
 def _created(

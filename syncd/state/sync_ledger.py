@@ -11,8 +11,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+import msgspec
+
 from syncd import collector
 from syncd.errors import StateError
+from syncd.model.elapsed import ClockNote
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
@@ -38,6 +41,7 @@ from syncd.state.codec import (
 )
 from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import (
+    CLOCKS,
     DUE,
     FLOOR,
     HOME,
@@ -334,6 +338,11 @@ class SyncLedger:
         """Note what is known of the source's uids."""
         value: Json = {"names": uids.names, "doubted": sorted(uids.doubted)}
         write_note(connection, self._scope, UIDS, value, now)
+
+    @writing
+    def note_clocks(self, connection: sqlite3.Connection, clocks: Sequence[ClockNote], now: float) -> None:
+        """Note by which clocks it can be told how long ago open intents were sent."""
+        write_note(connection, self._scope, CLOCKS, msgspec.to_builtins(clocks), now)
 
     @writing
     def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:

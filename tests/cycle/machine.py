@@ -32,7 +32,8 @@ from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.series.series import occurrences
 from syncd.sandbox.tables.database import Event, Tables
 from syncd.state.file import LedgerThread
-from tests.support.sandbox import NOON, SHIFTS, WEBHOOK, SimClock, Stage, WorldTransport, run_inline
+from tests.support.mutation import MutatingTransport, Mutation
+from tests.support.sandbox import NOON, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
 
 PEOPLE = {
     user.email.partition("@")[0]: user.id
@@ -99,8 +100,8 @@ class Row:
         return Counter(rrulestr(self.said, dtstart=self.start).between(low, high, inc=True))
 
 
-class DyingTransport(WorldTransport):
-    """A transport that dies with its process."""
+class DyingTransport(MutatingTransport):
+    """A transport that dies with its process; what it brings may be wrong."""
 
     life: Life
 
@@ -330,9 +331,12 @@ class Play:
         for event in self.stage.world.tables.all_events():
             event.attendees = tuple({*event.attendees, 1, 2})
 
-    def set_clock_back(self, seconds: float) -> None:
-        self.stage.clock.advance(-seconds)
-        self.portal.ahead_s += seconds
+    def set_clock(self, seconds: float) -> None:
+        self.stage.clock.set(seconds)
+        self.portal.ahead_s -= seconds
+
+    def start_machine_anew(self) -> None:
+        self.stage.clock.boot += "'"
 
     def arm(self, *faults: str, waf: bool | None = None) -> None:
         world = self.stage.world
@@ -352,11 +356,14 @@ class Play:
         force: bool,
         faults: tuple[str, ...] = (),
         kill: Kill | None = None,
+        mutation: Mutation | None = None,
     ) -> None:
         """Run the program once; it may die on the way."""
+        self.transport.mutation = mutation
         lines = "".join(row.line(uid) for uid, row in sorted(self.rows[sync].items()))
         self.stage.write(f"{sync}.csv", HEADER + lines)
         self._live(lambda: self._pass(sync, PassOptions(verify=verify, force=force)), faults, kill)
+        self.transport.mutation = None
 
     def broken_pass(self, sync: str, text: str) -> None:
         """Run the program while its source is no schedule; it must not take that for an empty one."""
