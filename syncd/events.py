@@ -22,6 +22,17 @@ PASS_BACKED_OFF: Final = "pass.backed_off"
 SOURCE_UNREADABLE: Final = "source.unreadable"
 """A pass ended because its source could not be read (warning). `sync` `reason`"""
 
+# The ledger.
+
+LEDGER_DOUBTED: Final = "ledger.doubted"
+"""The state may be older than the portal, so the next pass of each sync reads the portal before it creates anything
+(warning if the file was put back or replaced; info after a crash or a new start of the machine). `path` `reason`
+"""
+CLOCK_MOVED: Final = "clock.moved"
+"""The clock was set or the machine put back while syncd ran, so each sync reads its portal (info)."""
+LOG_SET_ASIDE: Final = "log.set_aside"
+"""The -wal beside the state belonged to a newer file and was renamed to `kept` (warning). `path` `kept`"""
+
 # Steps of a pass.
 
 SECTIONS_CREATED: Final = "sections.created"

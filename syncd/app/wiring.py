@@ -14,6 +14,9 @@ from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
+import structlog
+
+from syncd import events
 from syncd.clock import Clock, SystemClock
 from syncd.config import CardConfig, Config, PortalConfig, SyncConfig, TargetConfig, load_config
 from syncd.cycle.sync import Pass, Sync
@@ -29,6 +32,8 @@ from syncd.source.base import FeedCache, OwnEvents, PortalBacked
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
 from syncd.target.make import make_target
+
+_log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -178,9 +183,14 @@ async def open_app(
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
     syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
-        ledger = await Ledger.open_readonly(config.state)
+        ledger = await Ledger.open_readonly(config.state, booted_at=clock.booted_at())
     else:
-        ledger = await Ledger.open(config.state, now=clock.now(), keep_runs=config.keep_runs)
+        ledger = await Ledger.open(
+            config.state, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()
+        )
+    if ledger.doubt is not None:
+        log = _log.warning if ledger.doubt.replaced else _log.info
+        log(events.LEDGER_DOUBTED, path=str(ledger.path), reason=ledger.doubt.reason)
     app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
     try:
         await app.take_over(config, syncs)

@@ -171,12 +171,17 @@ async def _planned(
     if verify:
         observation = await observe(run, shaping.wanted.items, links, window)
         observation = await without_siblings(run, observation, links)
+    policy = sync.policy
+    if observation is not None and run.notes.restored is not None and not policy.adopt:
+        # What was made after the ledger's backup is known no more, but it is ours: it is taken back even where nothing
+        # else is taken over. The portal counts its ids up, so it lies above all that the backup knew.
+        policy, observation = replace(policy, adopt=True), _newer(observation, links, run.notes.restored)
     planned = partial(
         make_plan,
         shaping.wanted,
         links,
         {hold.key: hold for hold in held},
-        policy=sync.policy,
+        policy=policy,
         window=window,
         now=now,
         counted=run.fates.remote_ids,
@@ -187,6 +192,13 @@ async def _planned(
         # An edit that is to be left has to be seen before it is overwritten.
         plan = planned(observation=await sync.target.observe(run.portal, touched, (), window))
     return plan, observation
+
+
+def _newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:
+    """Return the observation without unlinked events that are not newer than the id `known`."""
+    own = {link.remote_id for link in links}
+    kept = {one: seen for one, seen in observation.events.items() if one > known or one in own}
+    return replace(observation, events=kept)
 
 
 def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> frozenset[Key]:

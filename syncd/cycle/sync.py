@@ -175,6 +175,8 @@ class Begun:
 async def begin(run: Pass) -> Begun:
     """Write down that a run of the sync begins, and read the notes on it; raises StateError."""
     now = run.clock.now()
+    if await run.ledger_of_all.notice(run.clock.booted_at()):
+        _log.info(events.CLOCK_MOVED)
     run.run_id = await run.ledger.begin_run(now)
     run.notes = await run.ledger.notes()
     return Begun(started=now, monotonic=run.clock.monotonic(), before=run.portal.usage())

@@ -13,12 +13,13 @@ import os
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from syncd.errors import StateError, StateLockedError
+from syncd.state.echo import Doubt, Echo, echo_of, read_echo, wal_is_foreign, write_echo
 from syncd.state.schema import STEPS, Step, apply, version_of
 
 P = ParamSpec("P")
@@ -26,6 +27,12 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S: Final = 10.0
 """How long to wait for a program that holds the file for a moment (a backup, an sqlite3 shell)."""
+_LOG_BYTES: Final = 4 * 1024 * 1024
+"""How large the write-ahead log grows before its pages are copied into the file: what SQLite itself does by default."""
+_GENERATION: Final = "SELECT next FROM counters WHERE name = 'generation'"
+_NEXT_GENERATION: Final = (
+    "INSERT INTO counters (name, next) VALUES ('generation', 1) ON CONFLICT (name) DO UPDATE SET next = next + 1"
+)
 
 
 class Lock:
@@ -64,14 +71,27 @@ class Lock:
 
 
 class LedgerThread:
-    """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads."""
+    """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads.
+
+    `doubt` says why what it notes of the portal may be older than the portal, None if it need not be doubted.
+    `booted_at` is the unix time at which the machine started.
+    """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, executor: ThreadPoolExecutor, lock: Lock | None
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        executor: ThreadPoolExecutor,
+        lock: Lock | None,
+        *,
+        doubt: Doubt | None = None,
+        booted_at: float = 0.0,
     ) -> None:
         self.path = path
         self.connection = connection
         self.lock = lock
+        self.doubt = doubt
+        self.booted_at = booted_at
         self._executor = executor
         self._closed = False
 
@@ -84,7 +104,12 @@ class LedgerThread:
         def job() -> T:
             # Outside the transaction, as it is the commit that fails when the disk is full.
             with translated(self.path), transaction(self.connection) if writes else nullcontext():
-                return work()
+                result = work()
+            if writes and _log_bytes(self.path) > _LOG_BYTES:
+                # What was to be written is on disk already. A full disk must not say otherwise: the log grows a bit.
+                with suppress(sqlite3.Error, OSError):
+                    checkpoint(self.path, self.connection, self.booted_at)
+            return result
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, job)
 
@@ -99,7 +124,14 @@ class LedgerThread:
     def _close(self) -> None:
         try:
             with translated(self.path):
+                echo = None
+                if self.lock is not None:
+                    with suppress(sqlite3.Error, OSError):  # a full disk: the next start finds no clean end, and looks
+                        echo = checkpoint(self.path, self.connection, self.booted_at)
                 self.connection.close()
+                if echo is not None:
+                    with suppress(OSError):
+                        write_echo(self.path, echo_of(self.path, echo.generation, self.booted_at, clean=True))
         finally:
             if self.lock is not None:
                 self.lock.release()
@@ -154,6 +186,8 @@ def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
             version = version_of(connection, str(path), newest=len(steps))
             # WAL lets `syncd status` and `syncd plan` read while a pass writes.
             connection.execute("PRAGMA journal_mode = WAL")
+            # `checkpoint` does it, because the echo has to know how old the file is without its log.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
             # The weaker NORMAL does not sync a commit in WAL mode: after a power cut an intent could be missing whose
             # create was sent, and the next pass would create the event twice.
             connection.execute("PRAGMA synchronous = FULL")
@@ -187,6 +221,51 @@ def open_for_reading(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
                 apply(connection, steps, version)
             connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def checkpoint(path: Path, connection: sqlite3.Connection, booted_at: float) -> Echo | None:
+    """Copy the log of the ledger at `path` into the file, and leave its echo; for the holder of the lock.
+
+    Returns None if a reader keeps some of the log from being copied. Raises sqlite3.Error and OSError.
+    """
+    with transaction(connection):
+        connection.execute(_NEXT_GENERATION)
+        (generation,) = connection.execute(_GENERATION).fetchone()
+    busy, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if busy or pages != copied:
+        return None
+    echo = echo_of(path, generation, booted_at, clean=False)
+    write_echo(path, echo)
+    return echo
+
+
+def generation_of(connection: sqlite3.Connection) -> int:
+    """Return how often the ledger was started and checkpointed, 0 for one that no syncd with an echo has used."""
+    row = connection.execute(_GENERATION).fetchone()
+    return row[0] if row is not None else 0
+
+
+def foreign_log(path: Path) -> bool:
+    """Return True if the -wal beside the ledger at `path` was written for a newer file than this one.
+
+    SQLite cannot tell, and would write pages of that one into this.
+    """
+    echo = read_echo(path)
+    if echo is None or not _log_bytes(path) or not path.exists() or not path.stat().st_size:
+        return False
+    try:
+        alone = _connect_uri(path, "immutable=1")  # so that SQLite does not look at the log
+        with closing(alone):
+            return wal_is_foreign(echo, generation_of(alone))
+    except sqlite3.Error:
+        return False  # a checkpoint that ended halfway leaves a file that only its own log makes whole
+
+
+def _log_bytes(path: Path) -> int:
+    try:
+        return Path(f"{path}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 @contextmanager
@@ -272,6 +351,8 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
 
 
 def _open_existing(path: Path) -> sqlite3.Connection:
+    if foreign_log(path):
+        return _connect_uri(path, "immutable=1")
     connection = _connect_uri(path, "mode=ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()

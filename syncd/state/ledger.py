@@ -15,17 +15,10 @@ from pathlib import Path
 
 from syncd.model.record import Intent, RunRecord
 from syncd.state.codec import INTENT, RUN, intent_of, run_of
-from syncd.state.file import (
-    LedgerThread,
-    Lock,
-    open_for_reading,
-    open_for_writing,
-    reading,
-    transaction,
-    translated,
-    writing,
-)
-from syncd.state.notes import ALERTS, TOLD, PortalLedger, read_note, write_note
+from syncd.state.echo import Doubt, clock_moved
+from syncd.state.file import LedgerThread, reading, writing
+from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
+from syncd.state.opening import open_locked, open_readonly
 from syncd.state.sync_ledger import SyncLedger
 
 
@@ -42,31 +35,37 @@ class Ledger:
     * Links and holds come ordered by key, intents by id, runs newest first, changes as they were settled.
     * StateError is raised when the store cannot be read or written, ValueError for a call that cannot be right.
 
-    `keep_runs` is how long finished runs are kept, None for ever; `begin_run` forgets the older ones.
+    `keep_runs` is how long finished runs are kept, None for ever; `begin_run` forgets the older ones. `doubt` says why
+    the store may be older than the portal, where it was put back or its last user did not end in order: then nothing
+    counts as verified, so that the next pass of each sync reads the portal.
     """
 
     def __init__(self, thread: LedgerThread, keep_runs: timedelta | None = None) -> None:
         self.thread = thread
         self.path = thread.path
         self.readonly = thread.lock is None
+        self.doubt: Doubt | None = thread.doubt
         self.keep_runs = keep_runs
 
     @classmethod
-    async def open(cls, path: Path, *, now: float, keep_runs: timedelta | None = None) -> Ledger:
+    async def open(
+        cls, path: Path, *, now: float, keep_runs: timedelta | None = None, booted_at: float = 0.0
+    ) -> Ledger:
         """Open the ledger at `path` for this process alone, making the file and its directory where missing.
 
-        Runs that a crash left unfinished are ended at unix time `now`. Raises StateLockedError when another process
-        has it, StateError when it is damaged, foreign, made by a newer syncd, or not writable.
+        Runs that a crash left unfinished are ended at unix time `now`; the machine started at `booted_at`. Raises
+        StateLockedError when another process has it, StateError when it is damaged, foreign, made by a newer syncd, or
+        not writable.
         """
-        return cls(await _started(partial(_open, path, now)), keep_runs)
+        return cls(await _started(partial(open_locked, path, now, booted_at)), keep_runs)
 
     @classmethod
-    async def open_readonly(cls, path: Path) -> Ledger:
+    async def open_readonly(cls, path: Path, *, booted_at: float = 0.0) -> Ledger:
         """Open the ledger at `path` for looking only, also while another process works with it.
 
         A missing file reads as an empty ledger. Raises StateError like `open`; writing raises it too.
         """
-        return cls(await _started(partial(_open_readonly, path)))
+        return cls(await _started(partial(open_readonly, path, booted_at)))
 
     async def close(self) -> None:
         """Finish the work that has begun, close the file and release it; a second call does nothing."""
@@ -80,6 +79,21 @@ class Ledger:
     def of_portal(self, name: str) -> PortalLedger:
         """Return what the ledger remembers of the portal that the config calls `name`."""
         return PortalLedger(self.thread, name)
+
+    async def notice(self, booted_at: float) -> bool:
+        """Have every sync read the portal if the machine seems to have started at another time than before.
+
+        Then it was put back to an earlier state while this process ran in it, or its clock was set. Returns True if so.
+        """
+        if not clock_moved(self.thread.booted_at, booted_at):
+            return False
+        self.thread.booted_at = booted_at
+        await self._forget_all_verified()
+        return True
+
+    @writing
+    def _forget_all_verified(self, connection: sqlite3.Connection) -> None:
+        forget_all_verified(connection)
 
     @reading
     def linked_syncs(self, connection: sqlite3.Connection) -> tuple[str, ...]:
@@ -149,31 +163,3 @@ async def _started(make: Callable[[ThreadPoolExecutor], LedgerThread]) -> Ledger
     except BaseException:
         executor.shutdown(wait=False)
         raise
-
-
-def _open(path: Path, now: float, executor: ThreadPoolExecutor) -> LedgerThread:
-    with translated(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        real = path.resolve()  # a symbolic link and its file must share one lock
-    lock = Lock(real)
-    try:
-        connection = open_for_writing(real)
-        try:
-            with translated(real), transaction(connection):
-                # The lock is held, so no pass can be running.
-                connection.execute(
-                    "UPDATE runs SET state = 'failed', finished = ?, error = 'syncd ended in the middle of this pass'"
-                    " WHERE state = 'running'",
-                    (now,),
-                )
-        except BaseException:
-            connection.close()
-            raise
-    except BaseException:
-        lock.release()
-        raise
-    return LedgerThread(real, connection, executor, lock)
-
-
-def _open_readonly(path: Path, executor: ThreadPoolExecutor) -> LedgerThread:
-    return LedgerThread(path, open_for_reading(path), executor, None)

@@ -22,6 +22,7 @@ from syncd.state.file import LedgerThread, reading, writing
 VERIFIED = "verified"
 HOME = "portal"
 FLOOR = "highest id before creating"
+RESTORED = "highest id when put back"
 UIDS = "uids"
 DUE = "due"
 ALERTS = "alerts"
@@ -61,11 +62,16 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncNotes:
-    """All notes on one sync: `home` is the portal it has written to, `floor` the highest id before its last creates."""
+    """All notes on one sync: `home` is the portal it has written to, `floor` the highest id before its last creates.
+
+    `restored` is the highest id that the ledger knew when it was put back to an earlier state, None once the portal has
+    been read since.
+    """
 
     verified: Verified | None = None
     home: str | None = None
     floor: int = 0
+    restored: int | None = None
     uids: Uids = field(default_factory=Uids)
     due: Due | None = None
 
@@ -76,6 +82,7 @@ def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
     found = {name: (orjson.loads(value), at) for name, value, at in rows}
     verified, due = found.get(VERIFIED), found.get(DUE)
     home, floor = found.get(HOME, (None, 0))[0], found.get(FLOOR, (0, 0))[0]
+    restored = found.get(RESTORED, (None, 0))[0]
     try:
         uids = msgspec.convert(found[UIDS][0], Uids) if UIDS in found else Uids()
     except msgspec.ValidationError as error:
@@ -87,6 +94,7 @@ def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
         verified=Verified(portal=str(verified[0]), at=verified[1]) if verified is not None else None,
         home=str(home) if home is not None else None,
         floor=floor if isinstance(floor, int) else 0,
+        restored=restored if isinstance(restored, int) else None,
         uids=uids,
         due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
     )
@@ -106,6 +114,20 @@ def read_note(connection: sqlite3.Connection, scope: str, name: str) -> tuple[Js
 def drop_note(connection: sqlite3.Connection, scope: str, name: str) -> None:
     """Remove what is kept under `scope` and `name`, if anything; in the caller's transaction."""
     connection.execute("DELETE FROM notes WHERE scope = ? AND name = ?", (scope, name))
+
+
+def forget_all_verified(connection: sqlite3.Connection) -> None:
+    """Have the next pass of every sync read its portal; in the caller's transaction."""
+    connection.execute("DELETE FROM notes WHERE name = ?", (VERIFIED,))
+
+
+def note_restored(connection: sqlite3.Connection, now: float) -> None:
+    """Note of every sync with links up to which id it knows its portal, because the ledger was put back.
+
+    In the caller's transaction.
+    """
+    for sync, highest in connection.execute("SELECT sync, max(remote_id) FROM links GROUP BY sync").fetchall():
+        write_note(connection, f"sync/{sync}", RESTORED, highest, now)
 
 
 class PortalLedger:

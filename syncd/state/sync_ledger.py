@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -35,7 +36,19 @@ from syncd.state.codec import (
     run_row,
 )
 from syncd.state.file import LedgerThread, reading, writing
-from syncd.state.notes import DUE, FLOOR, HOME, UIDS, VERIFIED, SyncNotes, Uids, drop_note, read_notes, write_note
+from syncd.state.notes import (
+    DUE,
+    FLOOR,
+    HOME,
+    RESTORED,
+    UIDS,
+    VERIFIED,
+    SyncNotes,
+    Uids,
+    drop_note,
+    read_notes,
+    write_note,
+)
 from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
 
 MOST_RUNS: Final = 20_000
@@ -263,12 +276,16 @@ class SyncLedger:
     @reading
     def notes(self, connection: sqlite3.Connection) -> SyncNotes:
         """Return all notes on the sync."""
-        return read_notes(connection, self.name)
+        found = read_notes(connection, self.name)
+        if self.thread.lock is None and self.thread.doubt is not None:  # whoever may write has dropped it in the file
+            return replace(found, verified=None)
+        return found
 
     @writing
     def note_verified(self, connection: sqlite3.Connection, portal: str, now: float) -> None:
         """Note that what the portal at the origin `portal` holds has been read and put right."""
         write_note(connection, self._scope, VERIFIED, portal, now)
+        drop_note(connection, self._scope, RESTORED)
 
     @writing
     def forget_verified(self, connection: sqlite3.Connection) -> None:

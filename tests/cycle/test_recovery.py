@@ -175,7 +175,7 @@ def test_a_full_disk_at_any_write_sends_nothing_that_is_not_written_down(
             raise Full("database or disk is full")
         return transaction(connection)
 
-    for room in ("file", "ledger"):
+    for room in ("file", "opening"):
         monkeypatch.setattr(f"syncd.state.{room}.transaction", filling)
     try:
         result: PassResult | StateError = run_inline(stage.one_pass())

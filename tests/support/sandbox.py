@@ -56,6 +56,7 @@ class SimClock:
 
     start: float = NOON
     offset_s: float = 0.0
+    booted: float = NOON
     _loop: asyncio.AbstractEventLoop | None = None
     _last: float = 0.0
 
@@ -70,12 +71,20 @@ class SimClock:
         self._last = loop.time()
         return self._last
 
+    def booted_at(self) -> float:
+        return self.booted
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
 
     def advance(self, seconds: float) -> None:
         """Let calendar time pass at once, as between two runs of the program."""
         self.offset_s += seconds
+
+    def restarted(self, *, after_s: float) -> None:
+        """Let the machine start again after some time."""
+        self.offset_s += after_s
+        self.booted += after_s
 
 
 class WorldTransport:
