@@ -16,7 +16,7 @@ from typing import TextIO, cast
 from syncd.errors import SyncdError
 
 INTERRUPTED = 130
-_WORST_FIRST = (130, 3, 2, 4, 5, 1)  # README, "Exit codes"
+_WORST_FIRST = (130, 3, 2, 7, 4, 5, 1)  # README, "Exit codes"
 _SECOND_SIGNAL_NOTE = "stopping after the batches in flight; once more to stop at once"
 
 

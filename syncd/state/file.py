@@ -18,9 +18,10 @@ from functools import update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from syncd.errors import StateError, StateLockedError
+from syncd.errors import StateLockedError
 from syncd.state.echo import Doubt, Echo, echo_of, read_echo, wal_is_foreign, write_echo
 from syncd.state.schema import STEPS, Step, apply, version_of
+from syncd.state.trouble import damaged, translated, unusable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class Lock:
         try:
             self._fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._fd, 0)
@@ -63,7 +64,7 @@ class Lock:
             ) from None
         except OSError as error:
             os.close(self._fd)
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
 
     def release(self) -> None:
         """Release the lock, so that another process can take it."""
@@ -282,60 +283,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Raise the errors of SQLite and of the system about `path` as StateError with a remedy."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _told(path, error) from error
-    except OSError as error:
-        raise _unusable(path, error) from error
-
-
-def _told(path: Path, error: sqlite3.Error) -> StateError:
-    name: str = getattr(error, "sqlite_errorname", "") or ""  # absent when the module itself complains
-    match name.removeprefix("SQLITE_").partition("_")[0]:
-        case "CORRUPT" | "NOTADB":
-            return _damaged(path, str(error))
-        case "FULL":
-            return StateError(
-                f"no room left to write {path}", "make room on that disk; nothing is lost, syncd goes on where it was"
-            )
-        case "READONLY" | "CANTOPEN" | "PERM" | "AUTH":
-            return StateError(
-                f"{path} cannot be opened for this: {error}",
-                "let syncd's user read and write it and its directory, or set `state` in the config to another path",
-            )
-        case "BUSY" | "LOCKED":
-            return StateError(
-                f"{path} is held by another program: {error}", "close whatever has the file open for writing"
-            )
-        case "IOERR":
-            return StateError(f"{path} cannot be read or written: {error}", "check the disk it lies on")
-        case _:
-            return StateError(f"{path} cannot be used: {error}")
-
-
-def _unusable(path: Path, error: OSError) -> StateError:
-    return StateError(
-        f"{path} cannot be used: {error.strerror or error}",
-        "let syncd's user read and write it and its directory, or set `state` in the config to another path",
-    )
-
-
-def _damaged(path: Path, detail: str) -> StateError:
-    return StateError(
-        f"{path} is damaged: {detail}",
-        f"restore a backup of it, or move {path} and {path}-wal away and start again: with `adopt = true` "
-        "syncd takes over the events it made before",
-    )
-
-
 def _quick_check(connection: sqlite3.Connection, path: Path) -> None:
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        raise _damaged(path, str(verdict).splitlines()[-1])
+        raise damaged(path, str(verdict).splitlines()[-1])
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:

@@ -20,9 +20,9 @@ from syncd.state.file import (
     open_for_reading,
     open_for_writing,
     transaction,
-    translated,
 )
 from syncd.state.notes import forget_all_verified, note_restored
+from syncd.state.trouble import translated
 
 _log = structlog.get_logger()
 
