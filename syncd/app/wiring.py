@@ -183,7 +183,7 @@ async def open_app(
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
     syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
-        ledger = await Ledger.open_readonly(config.state, booted_at=clock.booted_at())
+        ledger = await Ledger.open_readonly(config.state, booted_at=clock.booted_at(), thorough=True)
     else:
         ledger = await Ledger.open(
             config.state, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()

@@ -18,6 +18,7 @@ from syncd.errors import StateError
 from syncd.model.json_values import Json
 from syncd.state.codec import to_json
 from syncd.state.file import LedgerThread, reading, writing
+from syncd.state.sums import SUMMED_NOTE, checked, summed
 
 VERIFIED = "verified"
 HOME = "portal"
@@ -30,6 +31,7 @@ TOLD = "told"
 _DIRECTORY = "directory"
 _BUDGET = "budget"
 _UNDER_WAY = "sections under way"
+_GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +80,8 @@ class SyncNotes:
 
 def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
     """Return the notes on `sync`; raises StateError if what is known of its uids cannot be read."""
-    rows = connection.execute("SELECT name, value, at FROM notes WHERE scope = ?", (f"sync/{sync}",))
-    found = {name: (orjson.loads(value), at) for name, value, at in rows}
+    rows = map(checked, connection.execute(f"{_GET} WHERE scope = ?", (f"sync/{sync}",)))
+    found = {name: (orjson.loads(value), at) for _, name, value, at in rows}
     verified, due = found.get(VERIFIED), found.get(DUE)
     home, floor = found.get(HOME, (None, 0))[0], found.get(FLOOR, (0, 0))[0]
     restored = found.get(RESTORED, (None, 0))[0]
@@ -102,13 +104,17 @@ def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
 
 def write_note(connection: sqlite3.Connection, scope: str, name: str, value: Json, now: float) -> None:
     """Keep `value` under `scope` and `name`, in place of an earlier one; in the caller's transaction."""
-    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", (scope, name, to_json(value), now))
+    row = summed((scope, name, to_json(value), float(now)))
+    connection.execute(f"INSERT OR REPLACE INTO notes ({SUMMED_NOTE}, sum) VALUES (?, ?, ?, ?, ?)", row)  # noqa: S608
 
 
 def read_note(connection: sqlite3.Connection, scope: str, name: str) -> tuple[Json, float] | None:
     """Return the value kept under `scope` and `name` and when it was written, None if there is none."""
-    row = connection.execute("SELECT value, at FROM notes WHERE scope = ? AND name = ?", (scope, name)).fetchone()
-    return None if row is None else (orjson.loads(row[0]), row[1])
+    row = connection.execute(f"{_GET} WHERE scope = ? AND name = ?", (scope, name)).fetchone()
+    if row is None:
+        return None
+    *_, value, at = checked(row)
+    return orjson.loads(value), at
 
 
 def drop_note(connection: sqlite3.Connection, scope: str, name: str) -> None:

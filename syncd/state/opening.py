@@ -10,10 +10,12 @@ import structlog
 from msgspec.structs import replace
 
 from syncd import events
+from syncd.state.codec import RUN
 from syncd.state.echo import Doubt, Echo, doubt_of, echo_of, read_echo
 from syncd.state.file import (
     LedgerThread,
     Lock,
+    check_structure,
     checkpoint,
     foreign_log,
     generation_of,
@@ -22,9 +24,12 @@ from syncd.state.file import (
     transaction,
 )
 from syncd.state.notes import forget_all_verified, note_restored
+from syncd.state.sums import check_all, setting
 from syncd.state.trouble import translated
 
 _log = structlog.get_logger()
+_ENDED = setting(RUN, state="'failed'", finished="?1", error="'syncd ended in the middle of this pass'")
+_END_RUNS = f"UPDATE runs SET {_ENDED} WHERE state = 'running'"  # noqa: S608 - constants of this room
 
 
 def open_locked(path: Path, now: float, booted_at: float, executor: ThreadPoolExecutor) -> LedgerThread:
@@ -40,12 +45,16 @@ def open_locked(path: Path, now: float, booted_at: float, executor: ThreadPoolEx
         raise
 
 
-def open_readonly(path: Path, booted_at: float, executor: ThreadPoolExecutor) -> LedgerThread:
+def open_readonly(path: Path, booted_at: float, thorough: bool, executor: ThreadPoolExecutor) -> LedgerThread:
     """Open the ledger at `path` for looking only, as `Ledger.open_readonly` says."""
     with translated(path):
         before = _seen(path, booted_at)
     connection = open_for_reading(path)
     doubt = _doubt(path, connection, before)
+    if doubt is not None and (doubt.replaced or thorough):
+        with translated(path):
+            check_structure(connection)
+            check_all(connection)
     if doubt is not None and not doubt.replaced:
         doubt = None  # who only reads cannot tell a process that works with it now from one that has crashed
     return LedgerThread(path, connection, executor, None, doubt=doubt, booted_at=booted_at)
@@ -60,6 +69,8 @@ def _opened(path: Path, now: float, booted_at: float, executor: ThreadPoolExecut
     try:
         doubt = _doubt(path, connection, before)
         with translated(path):
+            if doubt is not None:
+                check_all(connection)  # who changed the file may have changed a row
             with transaction(connection):
                 _begin(connection, now, doubt)
             checkpoint(path, connection, booted_at)
@@ -71,11 +82,7 @@ def _opened(path: Path, now: float, booted_at: float, executor: ThreadPoolExecut
 
 def _begin(connection: sqlite3.Connection, now: float, doubt: Doubt | None) -> None:
     # The lock is held, so no pass can be running.
-    connection.execute(
-        "UPDATE runs SET state = 'failed', finished = ?, error = 'syncd ended in the middle of this pass'"
-        " WHERE state = 'running'",
-        (now,),
-    )
+    connection.execute(_END_RUNS, (float(now),))
     if doubt is not None:
         # In the file, so that it holds until the portal has been read, however often syncd starts before.
         forget_all_verified(connection)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from syncd.errors import StateError, StateUnavailableError
 
 _ROOM: Final = "make room on that disk; nothing is lost, syncd goes on where it was"
@@ -34,6 +36,9 @@ _PASSING_IN_SYSTEM: Final = (
     errno.ESTALE,
 )
 
+_OF_DAMAGE: Final = ("decode", "user-defined function", "no such table", "no such column", "no such index")
+"""What errors without a telling name say of a file whose schema is known: text that is none, and what is missing."""
+
 
 class DamagedError(sqlite3.DatabaseError):
     """A row is not what was written; for SQLite it may still be sound."""
@@ -50,6 +55,15 @@ def translated(path: Path) -> Iterator[None]:
         raise _told(path, error) from error
     except OSError as error:
         raise unusable(path, error) from error
+
+
+@contextmanager
+def decoded(path: Path) -> Iterator[None]:
+    """Raise what decoding a row of the ledger at `path` says against it as StateError: it is not what was written."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, msgspec.MsgspecError) as error:
+        raise damaged(path, f"a row of it cannot be read: {error}") from error
 
 
 def damaged(path: Path, detail: str) -> StateError:
@@ -77,11 +91,6 @@ def _told(path: Path, error: sqlite3.Error) -> StateError:
         return StateUnavailableError(said.format(path=path, error=error), remedy)
     if kind in ("PERM", "AUTH"):
         return StateError(f"{path} cannot be opened for this: {error}", _RIGHTS)
-    if kind in ("CORRUPT", "NOTADB", "FORMAT", "MISMATCH") or "decode" in str(error) or _lacks_a_table(error):
+    if kind in ("CORRUPT", "NOTADB", "FORMAT", "MISMATCH") or any(sign in str(error) for sign in _OF_DAMAGE):
         return damaged(path, str(error))
     return StateError(f"{path} cannot be used: {error}", "`syncd state check` tells whether it is damaged")
-
-
-def _lacks_a_table(error: sqlite3.Error) -> bool:
-    """Return True if a table or column is missing, which the schema's version says is there."""
-    return str(error).startswith(("no such table", "no such column", "no such index"))

@@ -146,12 +146,12 @@ class Stage:
         self.transport.world = self.world
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[tuple[dict[str, Sync], App]]:
-        """Open ledger and client as one run of the program does."""
+    async def opened(self, *, readonly: bool = False) -> AsyncIterator[tuple[dict[str, Sync], App]]:
+        """Open ledger and client as one run of the program does; `readonly` as one that only looks."""
         config_path = self.write("syncd.toml", self.config)
         async with open_app(
             config_path,
-            readonly=False,
+            readonly=readonly,
             learn_secret=lambda _secret: None,
             clock=self.clock,
             environ={"STATE_DIRECTORY": str(self.folder / "state")},
