@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syncd.app.wiring import App
@@ -100,6 +100,9 @@ def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
     kept = kept_entries(sync, snapshot)
     problems = (*snapshot.problems, *kept.problems)
     detail = f"{sync.source.describe()}: {counted(len(kept.entries), 'entry', 'entries')}"
+    if snapshot.assumed:
+        more = len(snapshot.assumed) - _SHOWN
+        detail += f"; {', '.join(snapshot.assumed[:_SHOWN])}" + (f", and {more} more" if more > 0 else "")
     yield Check(name=name, ok=True, detail=detail)
     if problems:
         ok = all(problem.kind == "warning" for problem in problems)  # entries with a warning are synced
@@ -194,8 +197,10 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         yield Check(name=f"guard {sync.name}", ok=False, detail=error.message, remedy=error.remedy)
         return
     kept = kept_entries(sync, snapshot)
+    directory = replace(directory, country=sync.country)
     try:
-        directory = directory.with_clients(await read_clients(portal, sync.target.sought(kept.entries)))
+        wanted = sync.target.sought(kept.entries, directory)
+        directory = directory.with_clients(await read_clients(portal, wanted))
     except SyncdError as error:
         yield Check(name=f"clients {sync.name}", ok=False, detail=error.message,
                     remedy="give the webhook the permission crm, and its user the right to read the CRM")  # fmt: skip

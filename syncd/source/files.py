@@ -7,7 +7,6 @@ Nothing is repaired or guessed: a file that changes while it is read is read onc
 from __future__ import annotations
 
 import asyncio
-import codecs
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,21 +20,13 @@ from syncd import collector
 from syncd.errors import SourceError
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.source.base import ReadContext
-from syncd.source.field_values import CONTROLS, SURROGATES
+from syncd.source.encodings import find_encoding, is_wide, says_itself
+from syncd.source.field_values import CONTROLS
 
-_BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_NARROW = frozenset({"utf-8", "cp1251"})
 _ZEROED = "\x00" * 4
 """No text has this many: the file is binary, or a crash left a block of it unwritten."""
 _BINARY_SHARE = 0.03
 """A file with a NUL and more control characters than this is not text: UTF-16 read as bytes has far more."""
-_AROUND_BYTES = 50_000
-"""How much text on either side of the first byte that is not UTF-8 tells damage from another encoding."""
 _MARKUP = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|\?xml)\b", re.IGNORECASE)
 
 
@@ -43,13 +34,15 @@ _MARKUP = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|\?xml)\b", re.IGNOR
 class Part:
     """What one file holds, while it is being put together.
 
-    `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted.
+    `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted;
+    `assumed` is what was taken for granted, because the file does not say it.
     """
 
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     rejected: set[str] = field(default_factory=set)
     incomplete: str = ""
+    assumed: str = ""
 
     def reject(self, where: str, uid: str, reason: str, title: str = "") -> None:
         """Note that the thing at `where` cannot be used. Without a uid the part becomes incomplete.
@@ -103,10 +96,11 @@ class FileBytes:
 
 
 class FileSource:
-    """A source of the files that a path means."""
+    """A source of the files that a path means; links that lead out of their folder are followed with `follow_links`."""
 
-    def __init__(self, *, path: str, base: Path, suffix: str, assembly: Assembly) -> None:
+    def __init__(self, *, path: str, base: Path, suffix: str, assembly: Assembly, follow_links: bool = False) -> None:
         self._path = path
+        self._follow_links = follow_links
         self._base = base
         self._suffix = suffix
         self._assembly = assembly
@@ -133,6 +127,17 @@ class FileSource:
             place, below = place.parent, below + 1
         return (place, below > 1) if below else (place.parent, False)
 
+    def _home(self, name: str) -> Path:
+        """Return the directory that the file `name`, as `locate` found it, must not leave."""
+        place = self._base / self._path
+        if name == self._path:
+            return place.parent
+        if Path(name).parent == Path(self._path):
+            return place
+        while has_magic(str(place)):
+            place = place.parent
+        return place
+
     async def read(self, context: ReadContext) -> Snapshot:
         """Read all files now; the same bytes as last time give the same snapshot without parsing.
 
@@ -145,7 +150,7 @@ class FileSource:
         unread: list[tuple[str, SourceError]] = []
         for name in locate(self._path, self._base, self._suffix):
             try:
-                found.append(read_file(name, self._base))
+                found.append(read_file(name, self._base, None if self._follow_links else self._home(name)))
             except SourceError as error:
                 unread.append((name, error))
         return self._assembly.snapshot(found, unread, context)
@@ -175,14 +180,20 @@ def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read_file(name: str, base: Path) -> FileBytes:
-    """Return the file's bytes; raises SourceError naming the file and the remedy if it cannot be read."""
+def read_file(name: str, base: Path, folder: Path | None = None) -> FileBytes:
+    """Return the file's bytes; raises SourceError naming the file and the remedy if it cannot be read.
+
+    It must really stand in `folder` or below, None for anywhere: whoever may put files there could otherwise have any
+    file of this machine read, and messages quote what is read.
+    """
     path = base / name
     content, settled = b"", False
     try:
         for _ in range(2):  # a program that saves a file is usually done by the second try
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
+                if folder is not None and not _stands_in(folder, path, before, name):
+                    continue
                 content = file.read()
             after = path.stat()
             # The inode too: a file that is replaced by rename may have the same size and time.
@@ -195,6 +206,20 @@ def read_file(name: str, base: Path) -> FileBytes:
         raise SourceError(f"{name}: {error.strerror or error}", remedy) from error
     unsettled = "" if settled else f"{name} was being written while it was read"
     return FileBytes(name=name, content=content, unsettled=unsettled)
+
+
+def _stands_in(folder: Path, path: Path, opened: os.stat_result, name: str) -> bool:
+    """Return True if the file that was `opened` is the one that stands at `path`, in `folder` or below.
+
+    False: it was replaced in between. Raises SourceError for a link that leads out of the folder.
+    """
+    real = path.resolve()
+    if not real.is_relative_to(folder.resolve()):
+        remedy = "if only you can write there, follow_links = true in [sync.source] allows it"
+        raise SourceError(f"{name} is a link that leads out of its folder", remedy)
+    # What was opened is compared, not its name, which may mean another file from one moment to the next.
+    here = os.stat(real)  # noqa: PTH116 - tests let somebody write whenever Path.stat looks
+    return (opened.st_dev, opened.st_ino) == (here.st_dev, here.st_ino)
 
 
 class Assembly:
@@ -211,7 +236,7 @@ class Assembly:
 
     def circumstances(self, context: ReadContext) -> str:
         """Return everything apart from the bytes that the entries depend on."""
-        return repr((self._settings, context.zone, context.moments, context.today.year))
+        return repr((self._settings, context.zone, context.filter, context.today.year))
 
     def snapshot(
         self, found: Sequence[FileBytes], unread: Sequence[tuple[str, SourceError]], context: ReadContext
@@ -269,7 +294,7 @@ class Assembly:
         return parts
 
 
-def join(parts: Iterable[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
+def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
     """Return the snapshot of several files, entries in their order.
 
     `errors` are files that could not be used, by name. A uid belongs to the file that has it first; a second entry with
@@ -279,6 +304,7 @@ def join(parts: Iterable[Part], errors: Mapping[str, SourceError], marker: str) 
     problems: list[Problem] = []
     rejected: set[str] = set()
     because = [str(error) for error in errors.values()]
+    assumed = tuple(part.assumed for part in parts if part.assumed)
     for part in parts:
         for entry in part.entries:
             seen = first.setdefault(entry.uid, entry)
@@ -299,66 +325,48 @@ def join(parts: Iterable[Part], errors: Mapping[str, SourceError], marker: str) 
         # A uid that is rejected in one file and good in another is there.
         rejected_uids=frozenset(rejected - first.keys()),
         changed_marker=marker,
+        assumed=assumed,
     )
 
 
-def decode(content: bytes, encoding: str, *, name: str, kind: str) -> str:
-    """Return the text of a file that should hold `kind` ("CSV"); line ends stay as they are.
+def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str, str]:
+    """Return the text of a file that should hold `kind` ("CSV"), and its encoding; line ends stay as they are.
 
-    "auto" takes the encoding of the byte order mark, else UTF-8, else Windows-1251. Text that is UTF-8 except for a few
-    bytes stays UTF-8 with those bytes as surrogates (PEP 383), so that only the entries around them are rejected (see
-    `field_values.damaged`). Raises SourceError for bytes that are not text, for a page of HTML, and if the configured
-    encoding does not fit.
+    "auto" finds the encoding (see encodings.py). Then text that has a few bytes of no character keeps those as
+    surrogates (PEP 383), so that only the entries around them are rejected (see `field_values.damaged`). Raises
+    SourceError for bytes that are not text, for a page of HTML, for an encoding that cannot be told, and if the
+    configured one does not fit.
     """
-    codec = find_encoding(content) if encoding == "auto" else encoding
-    errors = "surrogateescape" if encoding == "auto" and codec in _NARROW else "strict"
+    if encoding == "auto" and b"\x00" in content and not is_wide(content):
+        _refuse_binary(content.decode("latin-1"), name, kind)  # words of a binary file would mean nothing
+    codec = find_encoding(content, name=name) if encoding == "auto" else encoding
+    # A wide encoding has no surrogates to escape to: there a bad byte shifts all that follow.
+    errors = "surrogateescape" if encoding == "auto" and not codec.startswith(("utf-16", "utf-32")) else "strict"
     try:
-        # A wide encoding has no surrogates to escape to: there a bad byte shifts all that follow.
         text = content.decode(codec, errors).removeprefix("\ufeff")
     except UnicodeError as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
         line = content.count(b"\n", 0, start) + 1
         message = f"{name}:{line}: byte {start} is not {codec}"
         raise SourceError(message, "correct encoding, or save the file again") from None
+    _refuse_binary(text, name, kind)
+    if _MARKUP.match(text):
+        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
+    return text, codec
+
+
+def _refuse_binary(text: str, name: str, kind: str) -> None:
     if "\x00" in text and (
         _ZEROED in text or len(CONTROLS.findall(text)) - text.count("\r") > _BINARY_SHARE * len(text)
     ):
-        remedy = f"export it as {kind}; UTF-16 without a mark needs encoding"
-        raise SourceError(f"{name} is a binary file, not {kind}, or was only half written", remedy)
-    if _MARKUP.match(text):
-        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
-    return text
+        raise SourceError(f"{name} is a binary file, not {kind}, or was only half written", f"export it as {kind}")
 
 
-def find_encoding(content: bytes) -> str:
-    """Return the encoding of the bytes: that of their mark, or UTF-8 if all or nearly all fit, or Windows-1251."""
-    for mark, encoding in _BOMS:
-        if content.startswith(mark):
-            return encoding
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        around = content[max(0, error.start - _AROUND_BYTES) : error.start + _AROUND_BYTES]
-    else:
-        return "utf-8"
-    text = around.decode("utf-8", "surrogateescape")
-    bad = len(SURROGATES.findall(text))
-    good = sum(char > "\x7f" for char in text) - bad
-    # Cyrillic in Windows-1251 is hardly ever valid UTF-8, so damaged UTF-8 has more good letters than bad bytes.
-    return "utf-8" if good > bad else "cp1251"
+def assumption(content: bytes, encoding: str, codec: str, *, name: str) -> str:
+    """Return what was assumed of a file read in `codec`; "" if the config or the bytes say it themselves."""
+    return "" if encoding != "auto" or says_itself(content) else f"{name} is taken to be {codec}"
 
 
 def looks_like_markup(content: bytes) -> bool:
     """Return True if the bytes begin like a page of HTML or XML, which a binary file never does."""
     return _MARKUP.match(content[:200].decode("latin-1").removeprefix("ï»¿")) is not None
-
-
-def known_encoding(encoding: str) -> bool:
-    """Return True if `encoding` is "auto" or a text codec that Python has."""
-    if encoding == "auto":
-        return True
-    try:
-        "".encode(encoding)
-    except (LookupError, ValueError):
-        return False
-    return True

@@ -10,17 +10,19 @@ from dataclasses import dataclass, field
 
 from syncd.errors import SourceError
 from syncd.model import zones
+from syncd.source.encodings import is_wide
 from syncd.source.field_values import clean
-from syncd.source.files import decode, find_encoding, looks_like_markup
+from syncd.source.files import assumption, decode, looks_like_markup
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
 from syncd.source.table.headings import find_fields
-from syncd.source.table.when import find_order
+from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
 
 _SAMPLE_ROWS = 500
 _CLOCKS = ("start", "start_time", "end", "end_time")
+_BY_WORDS = "the file does not say it, but its words read right so"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
@@ -49,31 +51,35 @@ def guess(name: str, content: bytes) -> Guess:
         return _guess_workbook(name, content)
     if looks_like_markup(content):
         raise SourceError(f"{name} is an HTML page", "a login or error page may have been saved instead")
-    head = plain_lines(content[:4096]).lstrip(b"\xef\xbb\xbf \t\n").upper()
+    # iCalendar is cut up as bytes, which UTF-16 hides from it.
+    plain = decode(content, "auto", name=name, kind="text")[0].encode() if is_wide(content) else content
+    head = plain_lines(plain[:4096]).lstrip(b"\xef\xbb\xbf \t\n").upper()
     if head.startswith(b"BEGIN:VCALENDAR") or b"\nBEGIN:VEVENT" in head:
-        return _guess_calendar(content)
+        return _guess_calendar(name, content, plain)
     return _guess_text(name, content)
 
 
-def _guess_calendar(content: bytes) -> Guess:
-    feed = split(content)
+def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
+    """Return what a calendar says; `plain` is its content in an encoding that contains ASCII."""
+    _, codec = decode(content, "auto", name=name, kind="iCalendar")
+    assumed = assumption(content, "auto", codec, name=name)
     zone = ""
-    for calendar in feed.calendars:
+    for calendar in split(plain).calendars:
         head = read_component("BEGIN:VCALENDAR\n" + calendar.head.decode("utf-8", "replace") + "\nEND:VCALENDAR")
         zone = zone or zones.resolve(head.text("X-WR-TIMEZONE").strip()) or ""
-    return Guess(type="ics", zone=zone)
+    return Guess(type="ics", zone=zone, keys=(("encoding", codec, _BY_WORDS),) if assumed else ())
 
 
 def _guess_text(name: str, content: bytes) -> Guess:
-    encoding = find_encoding(content)
-    text = decode(content, "auto", name=name, kind="CSV")
+    text, encoding = decode(content, "auto", name=name, kind="CSV")
     delimiter, skip = delimiter_of(text, "auto", {})
     rows, _, _ = records(text, delimiter, skip)
     if not rows:
         raise SourceError(f"{name} has no rows", "give a file with a row of titles and at least one event")
     header = [clean(cell) for cell in rows[0][1]]
     table = [[clean(cell) for cell in cells] for _, cells in rows[1 : _SAMPLE_ROWS + 1]]
-    keys = (("encoding", encoding, "found"), ("delimiter", delimiter, "found"))
+    said = _BY_WORDS if assumption(content, "auto", encoding, name=name) else "found"
+    keys = (("encoding", encoding, said), ("delimiter", delimiter, "found"))
     return _guess_table(name, "csv", keys, header, table)
 
 
@@ -112,17 +118,10 @@ def _guess_table(
         for row in table
         if columns[name] < len(row)
     ]
-    order = find_order(dates, "auto")
-    doubts: list[str] = list(found.doubts)
-    said = "read from the dates"
-    if order == "auto" and any("/" in text for text in dates):
-        times = [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
-        # am and pm are written almost only where the month comes first.
-        order = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in times) else "dmy"
-        said = "a guess: the dates can be read both ways"
-        doubts.append(f'dates like {next(text for text in dates if "/" in text)!r} are taken as dates = "{order}"')
-    elif order == "auto":
-        said = "all dates say it themselves"
+    order, said, unsure = _date_order(
+        dates, [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
+    )
+    doubts = [*found.doubts, *unsure]
     # A title that occurs twice cannot name a column; its number can.
     twice = {title for title in header if list(header).count(title) > 1}
     shown = {field: header[at] if header[at] and header[at] not in twice else at + 1 for field, at in columns.items()}
@@ -136,3 +135,37 @@ def _guess_table(
             for field, at in columns.items()
         },
     )
+
+
+def _date_order(dates: Sequence[str], clocks: Sequence[str]) -> tuple[DateOrder, str, tuple[str, ...]]:
+    """Return the order of day and month to write, where it comes from, and what is to be checked."""
+    orders = find_orders(dates, "auto")
+    unknown = [text for text in dates if _could_be_two_days(text, orders)]
+    if unknown:
+        # am and pm are written almost only where the month comes first.
+        order: DateOrder = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in clocks) else "dmy"
+        return (
+            order,
+            "a guess: the dates can be read both ways",
+            (f'dates like {unknown[0]!r} are taken as dates = "{order}"',),
+        )
+    shown = set(orders.shown.values())
+    dotted = any(text.count(".") == 2 for text in dates)
+    if len(shown) == 1 and not orders.odd and not (dotted and shown == {"mdy"}):
+        return shown.pop(), "read from the dates", ()
+    return "auto", "all dates say it themselves", ()
+
+
+def _could_be_two_days(text: str, orders: DateOrders) -> bool:
+    try:
+        read_cell(text, orders)
+    except ValueError:
+        return _reads(text, "dmy") and _reads(text, "mdy")
+    return False
+
+
+def _reads(text: str, setting: DateOrder) -> bool:
+    try:
+        return read_cell(text, DateOrders(setting=setting)).day is not None
+    except ValueError:
+        return False

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from syncd.errors import StateLockedError
+from syncd.scrub import Clean
 from syncd.state.echo import Doubt, Echo, echo_of, read_echo, wal_is_foreign, write_echo
 from syncd.state.schema import STEPS, Step, apply, version_of
 from syncd.state.sums import learn_sum
@@ -75,6 +76,7 @@ class Lock:
 class LedgerThread:
     """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads.
 
+    `clean` takes secrets out of what is kept of errors, which may quote a portal or a feed.
     `doubt` says why what it notes of the portal may be older than the portal, None if it need not be doubted.
     `booted_at` is the unix time at which the machine started.
     """
@@ -92,6 +94,7 @@ class LedgerThread:
         self.path = path
         self.connection = connection
         self.lock = lock
+        self.clean: Clean = str
         self.doubt = doubt
         self.booted_at = booted_at
         self._executor = executor

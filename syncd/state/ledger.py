@@ -13,8 +13,10 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from syncd.model.item import Link
 from syncd.model.record import Intent, RunRecord
-from syncd.state.codec import INTENT, RUN, intent_of, run_of
+from syncd.scrub import within
+from syncd.state.codec import INTENT, KEY, LINK, RUN, intent_of, links_of, run_of, to_json
 from syncd.state.echo import Doubt, clock_moved
 from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
@@ -124,6 +126,18 @@ class Ledger:
         return frozenset(one for (one,) in rows)
 
     @reading
+    def links_to(
+        self, connection: sqlite3.Connection, names: Collection[str], ids: Collection[int], *, on_cards: bool
+    ) -> tuple[tuple[str, Link], ...]:
+        """Return the links of the syncs `names` to the events or activities `ids`, each with the name of its sync."""
+        rows = connection.execute(
+            f"SELECT sync, {LINK} FROM links WHERE remote_id IN (SELECT value FROM json_each(?))"  # noqa: S608
+            f" AND sync IN ({_marks(names)}) AND (instr(calendar, '-') > 0) = ? ORDER BY sync, {KEY}",
+            (to_json(list(ids)).decode(), *names, on_cards),
+        ).fetchall()
+        return tuple(zip((row[0] for row in rows), links_of(row[1:] for row in rows), strict=True))
+
+    @reading
     def open_creates(
         self, connection: sqlite3.Connection, names: Collection[str], *, on_cards: bool
     ) -> tuple[Intent, ...]:
@@ -150,7 +164,7 @@ class Ledger:
     @writing
     def note_told_alerts(self, connection: sqlite3.Connection, told: Mapping[str, str], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        write_note(connection, ALERTS, TOLD, told, now)
+        write_note(connection, ALERTS, TOLD, within(told, self.thread.clean), now)
 
 
 def _marks(values: Collection[str]) -> str:

@@ -84,6 +84,12 @@ STEPS: Final[tuple[Step, ...]] = (
         "INSERT INTO counters (name, next) VALUES ('intent', 1)",
     ),
     (
+        # When and by whom a linked event was made; of older links that is learnt when they are next read.
+        "ALTER TABLE links ADD COLUMN stamp TEXT NOT NULL DEFAULT ''",
+        # An id that is linked already must be noticed when a create is answered with it.
+        "CREATE INDEX links_of_event ON links (remote_id)",
+    ),
+    (
         "ALTER TABLE links ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE intents ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE holds ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",

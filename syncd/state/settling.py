@@ -104,10 +104,11 @@ def _settle_written(
         raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
     # A create replaces the link to an event that no longer exists, which a take-back could not restore.
     before = link_for(connection, intent.sync, intent.key) if intent.op == "update" else None
-    after = link_of_intent(intent, written.remote_id, written.version, intent.fields)
+    after = link_of_intent(intent, written.remote_id, written.version, intent.fields, written.stamp)
     if before is not None:
         same_updates = before.same_updates + 1 if before.fingerprint == after.fingerprint else 0
-        after = replace(after, same_updates=same_updates, adopted=before.adopted)
+        stamp = written.stamp or before.stamp
+        after = replace(after, same_updates=same_updates, adopted=before.adopted, stamp=stamp)
     put_link(connection, intent.sync, after, op=intent.op, before=before, runs=runs, at=at)
 
 

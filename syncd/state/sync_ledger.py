@@ -15,7 +15,8 @@ from syncd import collector
 from syncd.errors import StateError
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
-from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
+from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
+from syncd.scrub import Clean, within
 from syncd.state.codec import (
     CHANGE,
     HOLD,
@@ -69,6 +70,7 @@ _GET_INTENT: Final = f"SELECT {INTENT}, sum FROM intents WHERE id = ?"  # noqa: 
 _SEND_AGAIN: Final = f"UPDATE intents SET {setting(INTENT, created_at='?1')} WHERE id = ?2"  # noqa: S608
 _DOUBT: Final = f"UPDATE links SET {setting(SUMMED_LINK, fingerprint=_EMPTY)} WHERE {IS_KEY}"  # noqa: S608
 _RELEARN: Final = f"UPDATE links SET {setting(SUMMED_LINK, version='?1', same_updates='0')} WHERE {IS_KEY}"  # noqa: S608
+_STAMP: Final = f"UPDATE links SET {setting(SUMMED_LINK, stamp='?1')} WHERE {IS_KEY}"  # noqa: S608
 _PRESENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='0')} WHERE {IS_KEY}"  # noqa: S608
 _ABSENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='absent_passes + 1')} WHERE {IS_KEY}"  # noqa: S608
 _RELEASE: Final = f"UPDATE links SET {setting(SUMMED_LINK, same_updates='0')} WHERE"  # noqa: S608
@@ -162,7 +164,7 @@ class SyncLedger:
             row = connection.execute(_GET_INTENT, (settlement.intent_id,)).fetchone()
             if row is None:
                 raise ValueError(f"there is no open intent {settlement.intent_id}")
-            settle_one(connection, run_id, intent_of(checked(row)), settlement)
+            settle_one(connection, run_id, intent_of(checked(row)), _cleaned(settlement, self.thread.clean))
 
     @writing
     def adopt(self, connection: sqlite3.Connection, run_id: int, links: Sequence[Link], *, now: float) -> None:
@@ -200,6 +202,14 @@ class SyncLedger:
         )
 
     @writing
+    def learn_stamps(self, connection: sqlite3.Connection, stamps: Mapping[Key, str]) -> None:
+        """Note when and by whom the events of links were made, as the portal tells it."""
+        connection.executemany(
+            _STAMP,
+            ((stamp, *key_row(self.name, key)) for key, stamp in stamps.items()),
+        )
+
+    @writing
     def mark_absent(self, connection: sqlite3.Connection, absent: Collection[Key], present: Collection[Key]) -> None:
         """Count one more complete snapshot without the `absent` keys; start again at 0 for the `present` ones."""
         # Nearly always nothing has been absent, and then the present keys need not be looked up.
@@ -222,7 +232,7 @@ class SyncLedger:
     @writing
     def hold(self, connection: sqlite3.Connection, holds: Sequence[Hold]) -> None:
         """Set items aside, in place of earlier holds of the same keys."""
-        put_holds(connection, self.name, holds)
+        put_holds(connection, self.name, [_cleaned_hold(hold, self.thread.clean) for hold in holds])
 
     @writing
     def release(self, connection: sqlite3.Connection, keys: Collection[Key] | None) -> int:
@@ -259,7 +269,7 @@ class SyncLedger:
         """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
         if record.id != run_id:
             raise ValueError(f"the record of run {record.id} cannot end run {run_id}")
-        if connection.execute(_SET_RUN, (*summed(run_row(record)), run_id)).rowcount == 0:
+        if connection.execute(_SET_RUN, (*summed(run_row(within(record, self.thread.clean))), run_id)).rowcount == 0:
             raise ValueError(f"there is no run {run_id}")
 
     @reading
@@ -359,3 +369,18 @@ def _not_intended(connection: sqlite3.Connection, intent: Intent, error: sqlite3
     if connection.execute("SELECT 1 FROM intents WHERE id = ?", (intent.id,)).fetchone():
         return ValueError(f"the id {intent.id} is in use")
     return ValueError(f"cannot intend {intent.op} of {intent.key} in run {intent.run_id}: {error}")
+
+
+def _cleaned(settlement: Settlement, clean: Clean) -> Settlement:
+    """Return `settlement` without secrets in its reason; what was sent has to be kept as it is."""
+    match settlement.outcome:
+        case SetAside(hold=hold):
+            return replace(settlement, outcome=SetAside(hold=_cleaned_hold(hold, clean)))
+        case Unsettled(reason=reason) as unsettled:
+            return replace(settlement, outcome=replace(unsettled, reason=clean(reason)))
+        case _:
+            return settlement
+
+
+def _cleaned_hold(hold: Hold, clean: Clean) -> Hold:
+    return replace(hold, reason=clean(hold.reason))

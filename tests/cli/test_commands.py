@@ -50,6 +50,15 @@ def test_a_check_tells_warnings_of_the_source_and_fails_for_rejected_entries_onl
     assert "shifts.csv:2: there is no title" in entries["detail"]
 
 
+def test_a_check_says_which_encoding_was_assumed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "shifts.csv"
+    path.write_bytes(path.read_text(encoding="utf-8").replace("Early", "Frühdienst Müller").encode("cp1252"))
+    code, checked = document(capsys, "check", "--offline", "--json")
+    (source,) = [one for one in checked["checks"] if one["name"] == "source shifts"]
+    assert (code, source["ok"]) == (0, True)
+    assert source["detail"].endswith("; shifts.csv is taken to be cp1252")
+
+
 def test_a_first_sync_from_check_to_silence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, checked = document(capsys, "check", "--json")
     assert (code, checked["ok"]) == (0, True)
@@ -235,6 +244,27 @@ def test_portal_lists_what_the_config_needs(folder: Path, capsys: pytest.Capture
     assert "Анна Петрова" in run(capsys, "portal", "owners")[1]
     assert "writable" in run(capsys, "portal", "sections", "--calendar", "group")[1]
     assert "batches of 50" in run(capsys, "portal", "limits")[1]
+
+
+def test_owners_that_nobody_is_called_are_printed_as_an_owners_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "knows every owner" in run(capsys, "portal", "owners", "--unresolved", "shifts")[1]
+    edit(folder, "anna.petrova@school.example", '"Smith, J."')
+    code, out, _ = run(capsys, "portal", "owners", "--unresolved", "shifts")
+    assert code == 0
+    assert [line for line in out.splitlines() if "Smith" in line][-1] == '#"Smith, J.",'
+    assert "no user 'Smith, J.' in the portal" in out
+    _, said = document(capsys, "portal", "owners", "--unresolved", "shifts", "--json")
+    assert [one["name"] for one in said["unresolved"]] == ["Smith, J."]
+    assert run(capsys, "portal", "limits", "--unresolved", "shifts")[0] == 2
+    lines = [line.lstrip("#") + "3" if line.startswith('#"') else line for line in out.splitlines()]
+    (folder / "owners.csv").write_text("\n".join(lines), "utf-8")
+    config = folder / "syncd.toml"
+    config.write_text(
+        config.read_text("utf-8").replace("[sync.target]", '[sync.target]\nowners_file = "owners.csv"'), "utf-8"
+    )
+    assert "knows every owner" in run(capsys, "portal", "owners", "--unresolved", "shifts")[1]
 
 
 def test_version_names_the_libraries_that_matter(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.source.table import cell_values
-from syncd.source.table.when import CellTime, DateOrder, read_cell
+from syncd.source.table.when import CellTime, DateOrders, read_cell
 
 _WORDS: Mapping[str, tuple[str, str]] = {
     "uid": (
@@ -120,6 +120,7 @@ _FIELD_OF = {
     heading: field for field, (single, phrases) in _WORDS.items() for heading in (*single.split(), *phrases.split("|"))
 }
 _TIMES = ("start", "date", "start_time", "end", "end_time")
+_DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy"), DateOrders(setting="mdy")
 _MOSTLY = 0.8
 """Share of a column's cells that must fit; tables hold notes such as "cancelled" in any column."""
 
@@ -285,10 +286,9 @@ def _share(content: Sequence[str], holds: Callable[[str], bool]) -> float:
 
 
 def _moment(text: str) -> CellTime | None:
-    orders: tuple[DateOrder, ...] = ("dmy", "mdy")
-    for order in orders:
+    for orders in (_DAY_FIRST, _MONTH_FIRST):
         try:
-            return read_cell(text, order)
+            return read_cell(text, orders)
         except ValueError:
             continue
     return None
