@@ -18,10 +18,11 @@ from typing import Protocol
 
 from syncd import collector
 from syncd.errors import SourceError
-from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import ReadContext
 from syncd.source.encodings import find_encoding, is_wide, says_itself
 from syncd.source.field_values import CONTROLS
+from syncd.source.versions import Versions
 
 _ZEROED = "\x00" * 4
 """No text has this many: the file is binary, or a crash left a block of it unwritten."""
@@ -35,7 +36,9 @@ class Part:
     """What one file holds, while it is being put together.
 
     `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted;
-    `assumed` is what was taken for granted, because the file does not say it.
+    `assumed` is what was taken for granted, because the file does not say it. `sequences` are the versions of the
+    entries, in their order, if the format has any, and `loose` changed occurrences by the uid of a series that is not
+    in the file.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -43,6 +46,13 @@ class Part:
     rejected: set[str] = field(default_factory=set)
     incomplete: str = ""
     assumed: str = ""
+    sequences: list[int] = field(default_factory=list)
+    loose: dict[str, tuple[Override, ...]] = field(default_factory=dict)
+
+    def add(self, entry: Entry, sequence: int) -> None:
+        """Add an entry of a format with versions."""
+        self.entries.append(entry)
+        self.sequences.append(sequence)
 
     def reject(self, where: str, uid: str, reason: str, title: str = "") -> None:
         """Note that the thing at `where` cannot be used. Without a uid the part becomes incomplete.
@@ -297,33 +307,31 @@ class Assembly:
 def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
     """Return the snapshot of several files, entries in their order.
 
-    `errors` are files that could not be used, by name. A uid belongs to the file that has it first; a second entry with
-    it is rejected with a reason that names both places.
+    `errors` are files that could not be used, by name. Where two files have the same uid, `Versions` decides.
     """
-    first: dict[str, Entry] = {}
     problems: list[Problem] = []
+    versions = Versions(problems=problems)
     rejected: set[str] = set()
     because = [str(error) for error in errors.values()]
     assumed = tuple(part.assumed for part in parts if part.assumed)
     for part in parts:
-        for entry in part.entries:
-            seen = first.setdefault(entry.uid, entry)
-            if seen is not entry:
-                reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
-                title = entry.details.title
-                problems.append(Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid, title=title))
+        if part.sequences:
+            for entry, sequence in zip(part.entries, part.sequences, strict=True):
+                versions.add_version(entry, sequence, part.loose.get(entry.uid, ()))
+        else:
+            versions.add(part.entries)
         problems.extend(part.problems)
         rejected |= part.rejected
         if part.incomplete:
             because.append(part.incomplete)
     problems.extend(Problem(where=name, kind="incomplete", reason=str(error)) for name, error in errors.items())
     return Snapshot(
-        entries=tuple(first.values()),
+        entries=tuple(versions.entries.values()),
         problems=tuple(problems),
         complete=not because,
         incomplete_because="; ".join(because[:3]) + (f"; and {len(because) - 3} more" if len(because) > 3 else ""),
         # A uid that is rejected in one file and good in another is there.
-        rejected_uids=frozenset(rejected - first.keys()),
+        rejected_uids=frozenset(rejected - versions.entries.keys()),
         changed_marker=marker,
         assumed=assumed,
     )

@@ -70,7 +70,6 @@ _GET_INTENT: Final = f"SELECT {INTENT}, sum FROM intents WHERE id = ?"  # noqa: 
 _SEND_AGAIN: Final = f"UPDATE intents SET {setting(INTENT, created_at='?1')} WHERE id = ?2"  # noqa: S608
 _DOUBT: Final = f"UPDATE links SET {setting(SUMMED_LINK, fingerprint=_EMPTY)} WHERE {IS_KEY}"  # noqa: S608
 _RELEARN: Final = f"UPDATE links SET {setting(SUMMED_LINK, version='?1', same_updates='0')} WHERE {IS_KEY}"  # noqa: S608
-_STAMP: Final = f"UPDATE links SET {setting(SUMMED_LINK, stamp='?1')} WHERE {IS_KEY}"  # noqa: S608
 _PRESENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='0')} WHERE {IS_KEY}"  # noqa: S608
 _ABSENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='absent_passes + 1')} WHERE {IS_KEY}"  # noqa: S608
 _RELEASE: Final = f"UPDATE links SET {setting(SUMMED_LINK, same_updates='0')} WHERE"  # noqa: S608
@@ -205,7 +204,7 @@ class SyncLedger:
     def learn_stamps(self, connection: sqlite3.Connection, stamps: Mapping[Key, str]) -> None:
         """Note when and by whom the events of links were made, as the portal tells it."""
         connection.executemany(
-            _STAMP,
+            f"UPDATE links SET stamp = ? WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
             ((stamp, *key_row(self.name, key)) for key, stamp in stamps.items()),
         )
 
@@ -269,7 +268,8 @@ class SyncLedger:
         """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
         if record.id != run_id:
             raise ValueError(f"the record of run {record.id} cannot end run {run_id}")
-        if connection.execute(_SET_RUN, (*summed(run_row(within(record, self.thread.clean))), run_id)).rowcount == 0:
+        cleaned = within(record, self.thread.clean)
+        if connection.execute(_SET_RUN, (*summed(run_row(cleaned)), run_id)).rowcount == 0:
             raise ValueError(f"there is no run {run_id}")
 
     @reading

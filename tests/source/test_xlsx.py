@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Span
-from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
 from syncd.source.files import Part
 from syncd.source.table.xlsx import XlsxFormat, XlsxOptions
@@ -220,9 +217,3 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_whatever_it_says_of_itse
     monkeypatch.setattr("syncd.source.table.xlsx._LARGEST_BYTES", 1_000_000)
     with pytest.raises(SourceError, match="would unpack to more than 1000000 bytes"):
         parse(bomb(declared))
-
-
-def test_without_calamine_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(ConfigError, match=r"^the sync: Excel files need python-calamine .pip install 'syncd\[xlsx\]'"):
-        open_source({"type": "xlsx", "path": "a.xlsx", "columns": COLUMNS}, Path(), where="the sync")

@@ -117,6 +117,11 @@ def find_header(rows: Sequence[Sequence[str]], columns: ColumnMap) -> int:
     return best
 
 
+def is_note(text: str) -> bool:
+    """Return True if a text is one that stands below a table: a total or a signature."""
+    return _NOTE.match(text) is not None
+
+
 def _is_error(text: str) -> bool:
     return _ERROR.fullmatch(text) is not None
 
@@ -233,7 +238,7 @@ class RowReader:
         if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
             return True
         filled = [at for at in self._mapped_at if values[at]]
-        if len(filled) == 1 and (filled[0] == self._at["title"] or _NOTE.match(values[filled[0]])):
+        if len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]])):
             self._notes.append((line, values[filled[0]][:_NOTE_CHARS]))
             return True
         return False
@@ -316,7 +321,7 @@ class RowReader:
         span = self._spans.get(times)
         if span is None:
             span = self._spans[times] = self._span_reader.span(values)
-        recurrence = Recurrence(rules=(read_rule(rule),)) if rule else None
+        recurrence = Recurrence(rules=(plain,)) if rule and (plain := read_rule(rule)) else None
         return Entry(uid=uid, where=where, details=details, span=span, recurrence=recurrence)
 
     def _details(self, title: str, values: list[str], where: str, part: Part) -> Details:

@@ -12,7 +12,17 @@ import zlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetMetadata,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
@@ -26,9 +36,6 @@ from syncd.source.table.columns import check_mapping, length
 from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, read_table
 from syncd.source.table.sheet_xml import SheetXml
 from syncd.source.table.when import DateOrder
-
-if TYPE_CHECKING:
-    from python_calamine import CalamineSheet
 
 _LARGEST_BYTES = 1_000_000_000
 _STEP_BYTES, _PACKED_STEP_BYTES = 1 << 20, 1 << 16
@@ -61,7 +68,7 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
-    """Return a source of Excel files; raises ConfigError beginning with `where`, also without python-calamine."""
+    """Return a source of Excel files; raises ConfigError beginning with `where`."""
     chosen = read_options(XlsxOptions, options, where=where)
     check_mapping(chosen.columns, where=where)
     length(chosen.default_duration, where=where)
@@ -69,11 +76,6 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: C
         raise ConfigError(f"{where}: sheet = {chosen.sheet} is no sheet", "a name, or a number from 1")
     if chosen.header is not None and chosen.header < 1:
         raise ConfigError(f"{where}: header = {chosen.header} is no row", "a number from 1")
-    try:
-        import python_calamine  # noqa: F401, PLC0415 - an extra; a missing one is reported when the config is checked
-    except ImportError:
-        raise ConfigError(f"{where}: Excel files need python-calamine", "pip install 'syncd[xlsx]'") from None
-
     return open_files(chosen, base, where=where, file_format=XlsxFormat(chosen), clock=clock)
 
 
@@ -149,8 +151,6 @@ def _cells(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[l
 
 def _sheet(name: str, content: bytes, options: XlsxOptions) -> CalamineSheet:
     """Return the sheet to read; raises SourceError for a file that is not a workbook or lacks the sheet."""
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # noqa: PLC0415 - an extra, see open_xlsx
-
     if looks_like_markup(content):
         raise SourceError(f"{name} is HTML or XML, not an Excel file", "save it as .xlsx in Excel")
     _refuse_bomb(name, content)
@@ -179,11 +179,9 @@ def _choose(name: str, names: Sequence[str], first: int, wanted: str | int | Non
     raise SourceError(f"{name} has no sheet {wanted!r}", nearest(wanted, names))
 
 
-def _first_visible(sheets: Sequence[object]) -> int:
+def _first_visible(sheets: Sequence[SheetMetadata]) -> int:
     for number, sheet in enumerate(sheets):
-        # Enumerations of the extra are compared by name, so that this file can be imported without it.
-        visible = str(getattr(sheet, "visible", "")).endswith("Visible")
-        if visible and str(getattr(sheet, "typ", "")).endswith("WorkSheet"):
+        if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet:
             return number
     return 0
 
