@@ -70,6 +70,7 @@ _GET_INTENT: Final = f"SELECT {INTENT}, sum FROM intents WHERE id = ?"  # noqa: 
 _SEND_AGAIN: Final = f"UPDATE intents SET {setting(INTENT, created_at='?1')} WHERE id = ?2"  # noqa: S608
 _DOUBT: Final = f"UPDATE links SET {setting(SUMMED_LINK, fingerprint=_EMPTY)} WHERE {IS_KEY}"  # noqa: S608
 _RELEARN: Final = f"UPDATE links SET {setting(SUMMED_LINK, version='?1', same_updates='0')} WHERE {IS_KEY}"  # noqa: S608
+_STAMP: Final = f"UPDATE links SET {setting(SUMMED_LINK, stamp='?1')} WHERE {IS_KEY}"  # noqa: S608
 _PRESENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='0')} WHERE {IS_KEY}"  # noqa: S608
 _ABSENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='absent_passes + 1')} WHERE {IS_KEY}"  # noqa: S608
 _RELEASE: Final = f"UPDATE links SET {setting(SUMMED_LINK, same_updates='0')} WHERE"  # noqa: S608
@@ -204,7 +205,7 @@ class SyncLedger:
     def learn_stamps(self, connection: sqlite3.Connection, stamps: Mapping[Key, str]) -> None:
         """Note when and by whom the events of links were made, as the portal tells it."""
         connection.executemany(
-            f"UPDATE links SET stamp = ? WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            _STAMP,
             ((stamp, *key_row(self.name, key)) for key, stamp in stamps.items()),
         )
 
