@@ -75,6 +75,7 @@ _COMMANDS = {
     "retry": ("state", "retry"),
     "run": ("daemon", "run_daemon"),
     "sandbox": ("sandbox", "sandbox"),
+    "state": ("state_file", "state"),
     "status": ("state", "status"),
     "sync": ("passes", "sync"),
     "undo": ("takeback", "undo"),
