@@ -100,6 +100,9 @@ def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
     kept = kept_entries(sync, snapshot)
     problems = (*snapshot.problems, *kept.problems)
     detail = f"{sync.source.describe()}: {counted(len(kept.entries), 'entry', 'entries')}"
+    if snapshot.assumed:
+        more = len(snapshot.assumed) - _SHOWN
+        detail += f"; {', '.join(snapshot.assumed[:_SHOWN])}" + (f", and {more} more" if more > 0 else "")
     yield Check(name=name, ok=True, detail=detail)
     if problems:
         ok = all(problem.kind == "warning" for problem in problems)  # entries with a warning are synced

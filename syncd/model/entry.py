@@ -161,7 +161,7 @@ class Snapshot:
 
     `complete` is true only when absence may be trusted; otherwise `incomplete_because` says why not. `rejected_uids`
     are entries that stand in the source but could not be used: they are not absent. `changed_marker` is an opaque
-    token that differs whenever the bytes read differ.
+    token that differs whenever the bytes read differ. `assumed` says what was taken for granted, such as an encoding.
     """
 
     # Without repr: asyncio in debug mode shows the results of futures, and 100,000 entries take seconds.
@@ -171,6 +171,7 @@ class Snapshot:
     incomplete_because: str = ""
     rejected_uids: frozenset[str] = field(default_factory=frozenset)
     changed_marker: str = ""
+    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

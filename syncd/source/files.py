@@ -7,7 +7,6 @@ Nothing is repaired or guessed: a file that changes while it is read is read onc
 from __future__ import annotations
 
 import asyncio
-import codecs
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,21 +20,13 @@ from syncd import collector
 from syncd.errors import SourceError
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.source.base import ReadContext
-from syncd.source.field_values import CONTROLS, SURROGATES
+from syncd.source.encodings import find_encoding, is_wide, says_itself
+from syncd.source.field_values import CONTROLS
 
-_BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_NARROW = frozenset({"utf-8", "cp1251"})
 _ZEROED = "\x00" * 4
 """No text has this many: the file is binary, or a crash left a block of it unwritten."""
 _BINARY_SHARE = 0.03
 """A file with a NUL and more control characters than this is not text: UTF-16 read as bytes has far more."""
-_AROUND_BYTES = 50_000
-"""How much text on either side of the first byte that is not UTF-8 tells damage from another encoding."""
 _MARKUP = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|\?xml)\b", re.IGNORECASE)
 
 
@@ -43,13 +34,15 @@ _MARKUP = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|\?xml)\b", re.IGNOR
 class Part:
     """What one file holds, while it is being put together.
 
-    `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted.
+    `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted;
+    `assumed` is what was taken for granted, because the file does not say it.
     """
 
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     rejected: set[str] = field(default_factory=set)
     incomplete: str = ""
+    assumed: str = ""
 
     def reject(self, where: str, uid: str, reason: str, title: str = "") -> None:
         """Note that the thing at `where` cannot be used. Without a uid the part becomes incomplete.
@@ -269,7 +262,7 @@ class Assembly:
         return parts
 
 
-def join(parts: Iterable[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
+def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
     """Return the snapshot of several files, entries in their order.
 
     `errors` are files that could not be used, by name. A uid belongs to the file that has it first; a second entry with
@@ -279,6 +272,7 @@ def join(parts: Iterable[Part], errors: Mapping[str, SourceError], marker: str) 
     problems: list[Problem] = []
     rejected: set[str] = set()
     because = [str(error) for error in errors.values()]
+    assumed = tuple(part.assumed for part in parts if part.assumed)
     for part in parts:
         for entry in part.entries:
             seen = first.setdefault(entry.uid, entry)
@@ -299,66 +293,48 @@ def join(parts: Iterable[Part], errors: Mapping[str, SourceError], marker: str) 
         # A uid that is rejected in one file and good in another is there.
         rejected_uids=frozenset(rejected - first.keys()),
         changed_marker=marker,
+        assumed=assumed,
     )
 
 
-def decode(content: bytes, encoding: str, *, name: str, kind: str) -> str:
-    """Return the text of a file that should hold `kind` ("CSV"); line ends stay as they are.
+def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str, str]:
+    """Return the text of a file that should hold `kind` ("CSV"), and its encoding; line ends stay as they are.
 
-    "auto" takes the encoding of the byte order mark, else UTF-8, else Windows-1251. Text that is UTF-8 except for a few
-    bytes stays UTF-8 with those bytes as surrogates (PEP 383), so that only the entries around them are rejected (see
-    `field_values.damaged`). Raises SourceError for bytes that are not text, for a page of HTML, and if the configured
-    encoding does not fit.
+    "auto" finds the encoding (see encodings.py). Then text that has a few bytes of no character keeps those as
+    surrogates (PEP 383), so that only the entries around them are rejected (see `field_values.damaged`). Raises
+    SourceError for bytes that are not text, for a page of HTML, for an encoding that cannot be told, and if the
+    configured one does not fit.
     """
-    codec = find_encoding(content) if encoding == "auto" else encoding
-    errors = "surrogateescape" if encoding == "auto" and codec in _NARROW else "strict"
+    if encoding == "auto" and b"\x00" in content and not is_wide(content):
+        _refuse_binary(content.decode("latin-1"), name, kind)  # words of a binary file would mean nothing
+    codec = find_encoding(content, name=name) if encoding == "auto" else encoding
+    # A wide encoding has no surrogates to escape to: there a bad byte shifts all that follow.
+    errors = "surrogateescape" if encoding == "auto" and not codec.startswith(("utf-16", "utf-32")) else "strict"
     try:
-        # A wide encoding has no surrogates to escape to: there a bad byte shifts all that follow.
         text = content.decode(codec, errors).removeprefix("\ufeff")
     except UnicodeError as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
         line = content.count(b"\n", 0, start) + 1
         message = f"{name}:{line}: byte {start} is not {codec}"
         raise SourceError(message, "correct encoding, or save the file again") from None
+    _refuse_binary(text, name, kind)
+    if _MARKUP.match(text):
+        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
+    return text, codec
+
+
+def _refuse_binary(text: str, name: str, kind: str) -> None:
     if "\x00" in text and (
         _ZEROED in text or len(CONTROLS.findall(text)) - text.count("\r") > _BINARY_SHARE * len(text)
     ):
-        remedy = f"export it as {kind}; UTF-16 without a mark needs encoding"
-        raise SourceError(f"{name} is a binary file, not {kind}, or was only half written", remedy)
-    if _MARKUP.match(text):
-        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
-    return text
+        raise SourceError(f"{name} is a binary file, not {kind}, or was only half written", f"export it as {kind}")
 
 
-def find_encoding(content: bytes) -> str:
-    """Return the encoding of the bytes: that of their mark, or UTF-8 if all or nearly all fit, or Windows-1251."""
-    for mark, encoding in _BOMS:
-        if content.startswith(mark):
-            return encoding
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        around = content[max(0, error.start - _AROUND_BYTES) : error.start + _AROUND_BYTES]
-    else:
-        return "utf-8"
-    text = around.decode("utf-8", "surrogateescape")
-    bad = len(SURROGATES.findall(text))
-    good = sum(char > "\x7f" for char in text) - bad
-    # Cyrillic in Windows-1251 is hardly ever valid UTF-8, so damaged UTF-8 has more good letters than bad bytes.
-    return "utf-8" if good > bad else "cp1251"
+def assumption(content: bytes, encoding: str, codec: str, *, name: str) -> str:
+    """Return what was assumed of a file read in `codec`; "" if the config or the bytes say it themselves."""
+    return "" if encoding != "auto" or says_itself(content) else f"{name} is taken to be {codec}"
 
 
 def looks_like_markup(content: bytes) -> bool:
     """Return True if the bytes begin like a page of HTML or XML, which a binary file never does."""
     return _MARKUP.match(content[:200].decode("latin-1").removeprefix("ï»¿")) is not None
-
-
-def known_encoding(encoding: str) -> bool:
-    """Return True if `encoding` is "auto" or a text codec that Python has."""
-    if encoding == "auto":
-        return True
-    try:
-        "".encode(encoding)
-    except (LookupError, ValueError):
-        return False
-    return True

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from syncd.errors import SourceError
 from syncd.model import zones
+from syncd.source.encodings import is_wide
 from syncd.source.field_values import clean
-from syncd.source.files import decode, find_encoding, looks_like_markup
+from syncd.source.files import assumption, decode, looks_like_markup
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
@@ -21,6 +22,7 @@ from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
 
 _SAMPLE_ROWS = 500
 _CLOCKS = ("start", "start_time", "end", "end_time")
+_BY_WORDS = "the file does not say it, but its words read right so"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
@@ -49,31 +51,35 @@ def guess(name: str, content: bytes) -> Guess:
         return _guess_workbook(name, content)
     if looks_like_markup(content):
         raise SourceError(f"{name} is an HTML page", "a login or error page may have been saved instead")
-    head = plain_lines(content[:4096]).lstrip(b"\xef\xbb\xbf \t\n").upper()
+    # iCalendar is cut up as bytes, which UTF-16 hides from it.
+    plain = decode(content, "auto", name=name, kind="text")[0].encode() if is_wide(content) else content
+    head = plain_lines(plain[:4096]).lstrip(b"\xef\xbb\xbf \t\n").upper()
     if head.startswith(b"BEGIN:VCALENDAR") or b"\nBEGIN:VEVENT" in head:
-        return _guess_calendar(content)
+        return _guess_calendar(name, content, plain)
     return _guess_text(name, content)
 
 
-def _guess_calendar(content: bytes) -> Guess:
-    feed = split(content)
+def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
+    """Return what a calendar says; `plain` is its content in an encoding that contains ASCII."""
+    _, codec = decode(content, "auto", name=name, kind="iCalendar")
+    assumed = assumption(content, "auto", codec, name=name)
     zone = ""
-    for calendar in feed.calendars:
+    for calendar in split(plain).calendars:
         head = read_component("BEGIN:VCALENDAR\n" + calendar.head.decode("utf-8", "replace") + "\nEND:VCALENDAR")
         zone = zone or zones.resolve(head.text("X-WR-TIMEZONE").strip()) or ""
-    return Guess(type="ics", zone=zone)
+    return Guess(type="ics", zone=zone, keys=(("encoding", codec, _BY_WORDS),) if assumed else ())
 
 
 def _guess_text(name: str, content: bytes) -> Guess:
-    encoding = find_encoding(content)
-    text = decode(content, "auto", name=name, kind="CSV")
+    text, encoding = decode(content, "auto", name=name, kind="CSV")
     delimiter, skip = delimiter_of(text, "auto", {})
     rows, _, _ = records(text, delimiter, skip)
     if not rows:
         raise SourceError(f"{name} has no rows", "give a file with a row of titles and at least one event")
     header = [clean(cell) for cell in rows[0][1]]
     table = [[clean(cell) for cell in cells] for _, cells in rows[1 : _SAMPLE_ROWS + 1]]
-    keys = (("encoding", encoding, "found"), ("delimiter", delimiter, "found"))
+    said = _BY_WORDS if assumption(content, "auto", encoding, name=name) else "found"
+    keys = (("encoding", encoding, said), ("delimiter", delimiter, "found"))
     return _guess_table(name, "csv", keys, header, table)
 
 

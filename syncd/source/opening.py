@@ -9,7 +9,8 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import ConfigError
 from syncd.source.base import Source
-from syncd.source.files import Assembly, FileFormat, FileSource, known_encoding
+from syncd.source.encodings import known_encoding
+from syncd.source.files import Assembly, FileFormat, FileSource
 from syncd.source.web.access import WEB_KEYS, WebOptions, is_given, read_access
 
 

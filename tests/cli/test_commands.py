@@ -50,6 +50,15 @@ def test_a_check_tells_warnings_of_the_source_and_fails_for_rejected_entries_onl
     assert "shifts.csv:2: there is no title" in entries["detail"]
 
 
+def test_a_check_says_which_encoding_was_assumed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "shifts.csv"
+    path.write_bytes(path.read_text(encoding="utf-8").replace("Early", "Frühdienst Müller").encode("cp1252"))
+    code, checked = document(capsys, "check", "--offline", "--json")
+    (source,) = [one for one in checked["checks"] if one["name"] == "source shifts"]
+    assert (code, source["ok"]) == (0, True)
+    assert source["detail"].endswith("; shifts.csv is taken to be cp1252")
+
+
 def test_a_first_sync_from_check_to_silence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, checked = document(capsys, "check", "--json")
     assert (code, checked["ok"]) == (0, True)

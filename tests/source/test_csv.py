@@ -188,7 +188,7 @@ def test_an_unknown_status_is_warned_of_once_and_taken_as_empty() -> None:
     assert [(problem.kind, problem.where) for problem in part.problems] == [("warning", "t.csv:2")]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1251"])
 def test_the_encoding_is_found(encoding: str) -> None:
     (entry,) = parse((HEADER + "\n1,Урок № 3 — ё,2026-12-01,\n").encode(encoding)).entries
     assert entry.details.title == "Урок № 3 — ё"
@@ -354,11 +354,11 @@ ROWS = HEADER + "\n" + "".join(f"{n},Смена,2026-12-01,\n" for n in range(20
 
 @pytest.mark.parametrize(
     "content",
-    [ROWS.encode("utf-16-le"), ROWS.encode("utf-16-be"), ROWS.encode() + b"\x00" * 512, bytes(range(256)) * 40],
-    ids=["utf-16-le", "utf-16-be", "a tail of zeros", "binary"],
+    [ROWS.encode("utf-16-le")[:-1], ROWS.encode() + b"\x00" * 512, bytes(range(256)) * 40],
+    ids=["half a character", "a tail of zeros", "binary"],
 )
 def test_a_file_that_is_no_text_or_half_written_is_refused_whole(content: bytes) -> None:
-    with pytest.raises(SourceError, match=r"binary file, not CSV, or was only half written .*UTF-16 without a mark"):
+    with pytest.raises(SourceError, match=r"binary file, not CSV, or was only half written .*export it as CSV"):
         parse(content)
 
 

@@ -78,6 +78,22 @@ def test_encoding_delimiter_and_date_order_are_found() -> None:
     assert found.doubts == ()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Title;Date\nPrüfung Müller;01.12.2026\n".encode("cp1252"),
+        calendar(event("DTSTART:20261201T090000", "SUMMARY:Prüfung Müller")).decode().encode("cp1252"),
+    ],
+)
+def test_an_encoding_that_the_file_does_not_say_is_written_down_with_how_it_was_found(content: bytes) -> None:
+    assert ("encoding", "cp1252", "the file does not say it, but its words read right so") in guess("a", content).keys
+
+
+def test_a_calendar_in_utf_16_is_told_from_a_table() -> None:
+    content = calendar(event("DTSTART:20261201T090000")).decode()
+    assert [guess("a", content.encode(one)).type for one in ("utf-16", "utf-16-le", "utf-16-be")] == ["ics"] * 3
+
+
 @pytest.mark.parametrize(("time", "order"), [("9:00", "dmy"), ("9:00 AM", "mdy")])
 def test_an_order_of_dates_that_nobody_can_know_is_a_doubt(time: str, order: str) -> None:
     found = guess("a.csv", f"Title,Date,Time\nX,01/12/2026,{time}\n".encode())

@@ -158,7 +158,7 @@ def test_a_line_that_is_not_icalendar_is_left_out_with_a_warning() -> None:
     assert part.problems[0].kind == "warning"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1251"])
 def test_the_encoding_is_found(encoding: str) -> None:
     content = calendar(event(NIGHT, "SUMMARY:Урок № 3 — ё")).decode().encode(encoding)
     assert parse(content).entries[0].details.title == "Урок № 3 — ё"

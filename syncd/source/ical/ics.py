@@ -12,8 +12,9 @@ from typing import Literal
 
 from syncd.clock import Clock
 from syncd.source.base import ReadContext, Source
+from syncd.source.encodings import is_wide
 from syncd.source.field_values import sync_zone
-from syncd.source.files import Part, decode, find_encoding
+from syncd.source.files import Part, assumption, decode
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.split import plain_lines, unfold
 from syncd.source.opening import TextOptions, open_files
@@ -73,17 +74,22 @@ def parse_ics(
     if not content.strip():
         return Part(incomplete=f"{name} is empty, without even a VCALENDAR")
     # The splitter looks for ASCII words in bytes, so the encoding has to contain ASCII.
-    stream, codec = _narrow(name, content, encoding)
-    return (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=floating, year=year)
+    stream, codec, assumed = _narrow(name, content, encoding)
+    part = (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=floating, year=year)
+    part.assumed = assumed
+    return part
 
 
-def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str]:
-    """Return the stream in an encoding that contains ASCII, and its name; raises SourceError if it is not text."""
-    codec = find_encoding(content) if encoding == "auto" else codecs.lookup(encoding).name
-    if codec.startswith(("utf-16", "utf-32")):
-        return decode(content, encoding, name=name, kind="iCalendar").encode(), "utf-8"
+def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str, str]:
+    """Return the stream in an encoding that contains ASCII, its name, and what was assumed about it.
+
+    Raises SourceError if it is not text.
+    """
+    wide = is_wide(content) if encoding == "auto" else codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+    if wide:
+        text, codec = decode(content, encoding, name=name, kind="iCalendar")
+        return text.encode(), "utf-8", assumption(content, encoding, codec, name=name)
     content = plain_lines(content.removeprefix(codecs.BOM_UTF8))
     unfolded = unfold(content)  # a fold may part the bytes of one character
-    decode(unfolded, encoding, name=name, kind="iCalendar")
-    codec = find_encoding(unfolded) if encoding == "auto" else codec
-    return content, codec
+    _, codec = decode(unfolded, encoding, name=name, kind="iCalendar")
+    return content, codec, assumption(unfolded, encoding, codec, name=name)

@@ -15,7 +15,7 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError
 from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
-from syncd.source.files import Part, decode
+from syncd.source.files import Part, assumption, decode
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import read_options
 from syncd.source.table.columns import ColumnMap, check_mapping
@@ -69,7 +69,7 @@ class CsvFormat:
         zone = sync_zone(context.zone)
         if not content.strip():
             return Part(incomplete=f"{name} is empty, without even a header")
-        text = decode(content, options.encoding, name=name, kind="CSV")
+        text, codec = decode(content, options.encoding, name=name, kind="CSV")
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
         rows, broken, open_at = records(text, delimiter, names_it)
         if not rows:
@@ -81,6 +81,7 @@ class CsvFormat:
         line, cells = rows.pop(0)
         table = TableOptions(columns=options.columns, dates=options.dates, zone=zone, moments=context.moments)
         part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
+        part.assumed = assumption(content, options.encoding, codec, name=name)
         for line, reason in broken:
             # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
             part.reject(f"{name}:{line}", "", reason)

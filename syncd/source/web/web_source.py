@@ -21,7 +21,8 @@ from syncd.clock import Clock
 from syncd.errors import SourceError
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, ReadContext
-from syncd.source.files import Assembly, FileBytes, find_encoding
+from syncd.source.encodings import find_encoding, is_told_apart, is_wide, says_itself
+from syncd.source.files import Assembly, FileBytes
 from syncd.source.web.access import Access
 from syncd.source.web.web_client import WebAnswer, WebClient, came_from, refusal
 
@@ -102,7 +103,7 @@ class WebSource:
         _refuse_page(answer, came_from(answer, self._access), self._kind)
         body = await asyncio.to_thread(_plain, answer.body, self._access)
         if self._charset_counts:
-            body = await asyncio.to_thread(_in_utf8, body, answer.headers.get("content-type", ""))
+            body = await asyncio.to_thread(_in_utf8, body, answer.headers.get("content-type", ""), self._access.shown)
         snapshot = await self._parsed(context, under, body)
         if snapshot.complete:
             # Only a complete feed is kept; otherwise a 304 would confirm a broken one.
@@ -176,24 +177,25 @@ def _refuse_page(answer: WebAnswer, name: str, kind: str) -> None:
         raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been sent instead")
 
 
-def _in_utf8(body: bytes, content_type: str) -> bytes:
-    """Return the body in UTF-8 if the server names another encoding, it fits, and the bytes are not UTF-8 already.
+def _in_utf8(body: bytes, content_type: str, name: str) -> bytes:
+    """Return the body in UTF-8 if the server names another encoding, it fits, and the bytes do not say otherwise.
 
-    Many servers name a wrong charset, most often a default of theirs, for files that are UTF-8.
+    Many servers name a wrong charset, most often a default of theirs, for files that are in another encoding.
     """
     message = Message()
     message["Content-Type"] = content_type
     charset = message.get_content_charset()
-    if not charset or find_encoding(body) not in ("utf-8", "cp1251"):
+    if not charset or says_itself(body) or is_wide(body):
         return body
     try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        try:
-            return body.decode(charset).encode()
-        except (LookupError, UnicodeError):
+        if is_told_apart(charset) and find_encoding(body, name=name) != charset:
             return body
-    return body
+    except SourceError:
+        pass  # what cannot be told from the bytes is believed
+    try:
+        return body.decode(charset).encode()
+    except (LookupError, UnicodeError):
+        return body
 
 
 def _plain(body: bytes, access: Access) -> bytes:

@@ -244,6 +244,10 @@ async def test_the_charset_of_the_header_counts_for_what_is_not_utf_8() -> None:
     for body, charset, title in ((german, "iso-8859-1", "Übung für Anfänger"), (russian, "koi8-r", "Урок физики")):
         async with serving(ok(body, Content_Type=f"text/calendar; charset={charset}")) as site:
             assert (await source(site.url).read(CONTEXT)).entries[1].details.title == title
+    # A charset that the server gives to all its files is no evidence against the words of this one.
+    usual = OTHER.replace(b"SUMMARY:Two", "SUMMARY:Урок физики".encode("cp1251"))
+    async with serving(ok(usual, Content_Type="text/calendar; charset=iso-8859-1")) as site:
+        assert (await source(site.url).read(CONTEXT)).entries[1].details.title == "Урок физики"
     utf8 = OTHER.replace(b"SUMMARY:Two", "SUMMARY:Урок".encode())
     async with serving(ok(utf8, Content_Type="text/calendar; charset=iso-8859-1")) as site:
         assert (await source(site.url).read(CONTEXT)).entries[1].details.title == "Урок"

@@ -1,0 +1,181 @@
+"""Which encoding bytes are in: a mark, UTF-16 by its zeros, UTF-8, or the one whose words read best.
+
+Nothing is guessed where two encodings read differently and about as well: that is an error that shows both readings.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from syncd.errors import SourceError
+from syncd.source.alphabets import likeness
+from syncd.source.field_values import SURROGATES
+
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_PRIOR = {
+    "cp1251": 2.0,
+    "cp1252": 1.0,
+    "cp1250": 0.5,
+    "koi8-r": 0.0,
+    "cp866": 0.0,
+    "mac-cyrillic": -1.0,
+    "iso8859-5": -2.0,
+    "koi8-u": -1.0,
+    "iso8859-2": -1.0,
+    "cp852": -1.0,
+    "cp850": -0.9,
+    "mac-roman": -2.0,
+    "cp1253": -4.0,
+    "cp1254": -2.0,
+    "cp1255": -4.0,
+    "cp1257": -2.0,
+}
+"""How much more an encoding is to be expected than others, before a word is read: a logarithm."""
+_SURE = 3.0
+"""A reading 20 times as likely as every other is taken."""
+_RAREST, _SLACK = -3.7, -15.0
+"""Letters that are rarer than that on average belong to no language of alphabets.py; a few of them say little."""
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_SAMPLE_BYTES, _SAMPLE_WORDS = 200_000, 2_000
+_SHOWN = 30
+_AROUND_BYTES = 50_000
+"""How much text on either side of the first byte that is not UTF-8 tells damage from another encoding."""
+_WIDE_BYTES = 4_096
+_WIDE_HIGHS = frozenset({0x00, 0x01, 0x02, 0x03, 0x04, 0x20, 0x21})
+"""The high byte of what is written in Europe: Latin, Greek, Cyrillic, punctuation, and the sign for number."""
+_WIDE_SHARE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    encoding: str
+    likeness: float
+    words: tuple[str, ...]
+
+
+def find_encoding(content: bytes, *, name: str) -> str:
+    """Return the encoding of a file's bytes: that of their mark, UTF-8 if nearly all fit, or the one that reads best.
+
+    Raises SourceError, naming the file, the likeliest encodings and the key, where several read about as well.
+    """
+    if wide := _wide(content):
+        return wide
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        first = error.start
+    else:
+        return "utf-8"
+    around = content[max(0, first - _AROUND_BYTES) : first + _AROUND_BYTES]
+    text = around.decode("utf-8", "surrogateescape")
+    bad = len(SURROGATES.findall(text))
+    good = sum(char > "\x7f" for char in text) - bad
+    # One-byte text is hardly ever valid UTF-8, so damaged UTF-8 has more good letters than bad bytes.
+    return "utf-8" if good > bad else _narrow(content, first, name)
+
+
+def is_wide(content: bytes) -> bool:
+    """Return True for UTF-16 and UTF-32, with a mark or without."""
+    return _wide(content) != ""
+
+
+def says_itself(content: bytes) -> bool:
+    """Return True if the bytes say themselves what they are: by a mark, or because they are UTF-8."""
+    if any(content.startswith(mark) for mark, _ in _BOMS):
+        return True
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def known_encoding(encoding: str) -> bool:
+    """Return True if `encoding` is "auto" or a text codec that Python has."""
+    if encoding == "auto":
+        return True
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def is_told_apart(encoding: str) -> bool:
+    """Return True if texts in `encoding` are recognised, so that one which surely reads otherwise is not in it."""
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError:
+        return False
+    return name in ("ascii", "utf-8", "iso8859-1") or any(codecs.lookup(one).name == name for one in _PRIOR)
+
+
+def _wide(content: bytes) -> str:
+    """Return the encoding of a mark, UTF-16 in which every other byte is one of a few, or "" for all other bytes."""
+    for mark, encoding in _BOMS:
+        if content.startswith(mark):
+            return encoding
+    sample = content[:_WIDE_BYTES]
+    if b"\x00" not in sample or len(content) % 2:
+        return ""
+    for at, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        highs, lows = sample[at::2], sample[1 - at :: 2]
+        # A block of zeros, as a crash leaves, has them on both sides.
+        few = sum(byte in _WIDE_HIGHS for byte in highs) >= _WIDE_SHARE * len(highs)
+        if few and sum(byte > 0x08 for byte in lows) >= _WIDE_SHARE * len(lows):
+            return encoding
+    return ""
+
+
+def _narrow(content: bytes, first: int, name: str) -> str:
+    """Return the one-byte encoding in which the words read best; `first` is where the first byte beyond ASCII is."""
+    readings = _readings(content, first)
+    best = readings[0]
+    # Encodings that read every word alike are no rivals: which of them is named makes no difference.
+    rivals = [one for one in readings[1:] if one.words != best.words]
+    beyond = sum(char > "\x7f" for word in best.words for char in word)
+    plausible = best.likeness >= _RAREST * beyond + _SLACK
+    lead = best.likeness - rivals[0].likeness if rivals else _SURE
+    if plausible and lead >= _SURE:
+        return best.encoding
+    advised = _advised(content, first)
+    if plausible and advised == codecs.lookup(best.encoding).name:
+        return best.encoding
+    raise _unsure(name, best, rivals, advised)
+
+
+def _readings(content: bytes, first: int) -> list[_Reading]:
+    """Return the words beyond ASCII as each encoding reads them, the likeliest first."""
+    sample = content[max(0, first - 100) : first + _SAMPLE_BYTES]
+    # A word that stands in every row says no more than one that stands there once.
+    words = list(dict.fromkeys(_WORD.findall(sample)))[:_SAMPLE_WORDS]
+    found = []
+    for encoding, prior in _PRIOR.items():
+        read = tuple(word.decode(encoding, "surrogateescape") for word in words)
+        found.append(_Reading(encoding=encoding, likeness=prior + likeness(read), words=read))
+    return sorted(found, key=lambda one: -one.likeness)
+
+
+def _advised(content: bytes, first: int) -> str:
+    """Return what charset-normalizer takes the bytes for, "" if it does not know."""
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - few files need it, and it takes a while to import
+
+    best = from_bytes(content[max(0, first - 1_000) : first + _SAMPLE_BYTES]).best()
+    return codecs.lookup(best.encoding).name if best is not None else ""
+
+
+def _unsure(name: str, best: _Reading, rivals: list[_Reading], advised: str) -> SourceError:
+    shown = [best, *rivals[:1]]
+    at = next((at for at in range(len(best.words)) if len({one.words[at] for one in shown}) == len(shown)), 0)
+    said = [f"{one.encoding} reads {one.words[at][:_SHOWN]!r}" for one in shown]
+    if advised and advised not in {codecs.lookup(one.encoding).name for one in shown}:
+        said.append(f"or it is {advised}")
+    remedy = f'set encoding in [sync.source], such as encoding = "{best.encoding}", or save the file as UTF-8'
+    return SourceError(f"{name} is not UTF-8, and its encoding cannot be told: {', '.join(said)}", remedy)
