@@ -25,7 +25,7 @@ from syncd.source.files import Assembly, FileBytes, join
 from syncd.source.ical.ics import IcsFormat
 from syncd.source.options import nearest, read_options
 from syncd.source.web.access import Access, WebOptions, read_access
-from syncd.source.web.web_client import WebClient
+from syncd.source.web.web_client import Digests, WebClient
 
 if TYPE_CHECKING:
     from syncd.source.caldav.collection import Known
@@ -60,6 +60,7 @@ class CaldavSource:
         self._access = access
         self._patterns = patterns
         self._clock = clock
+        self._digests: Digests = {}
         self._assembly = Assembly(IcsFormat("utf-8"), settings=repr(patterns))
         self._places: tuple[tuple[str, str], ...] = ()
         self._known: dict[str, Known] | None = None
@@ -82,7 +83,7 @@ class CaldavSource:
         known = self._known
         if known is None:
             known = await asyncio.to_thread(_load, context.cache, self._cache_name)
-        async with WebClient(self._access, self._clock) as client:
+        async with WebClient(self._access, self._clock, self._digests) as client:
             server = Server(self._access, client)
             found = await (server.listed(self._places) if self._places else server.discover())
             self._places = found.places

@@ -69,8 +69,9 @@ class Access:
     """An address and what is needed to read it. `shown` names it in messages; `tls` is None for the usual trust.
 
     `tls_elsewhere` is for other servers, which never get the client certificate. `user` distinguishes two accesses to
-    one address. With `family`, servers of the same registered domain count as the server itself, over https only:
-    CalDAV providers spread the calendars of an account over several hosts.
+    one address; `login` is user name and password, for servers that want proof of the password and not itself. With
+    `family`, servers of the same registered domain count as the server itself, over https only: CalDAV providers spread
+    the calendars of an account over several hosts.
     """
 
     url: str = field(repr=False)
@@ -81,6 +82,7 @@ class Access:
     max_bytes: int = 100_000_000
     timeout_s: float = 60.0
     user: str = field(default="", repr=False)
+    login: tuple[str, str] | None = field(default=None, repr=False)
     family: bool = False
 
 
@@ -126,6 +128,7 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
         max_bytes=options.max_bytes,
         timeout_s=_timeout(options.timeout, where),
         user=user or ("token" if "token" in secrets else ""),
+        login=(user, password) if user else None,
     )
 
 

@@ -7,6 +7,7 @@ message contains an address.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from syncd.source.web.error import WebError
 
 if TYPE_CHECKING:
     import aiohttp
+    from multidict import CIMultiDictProxy
 
 _CHUNK_BYTES = 262_144
 _CONNECT_TIMEOUT_S = 20.0
@@ -30,6 +32,10 @@ _LONGEST_S = 900.0
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
+_SCHEME = re.compile(r"(?:^|,\s*)([A-Za-z][A-Za-z0-9-]*)(?=\s+[A-Za-z0-9]|\s*(?:,|$))")
+"""A way to log in in WWW-Authenticate; its parameters have an equals sign directly behind their names."""
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_KNOWN_SCHEMES = frozenset({"basic", "digest", "bearer"})
 _TRIES = 3
 _WAIT_S = 2.0
 _LONGEST_WAIT_S = 30.0
@@ -45,16 +51,25 @@ class WebAnswer:
     url: str = field(repr=False)
 
 
+Origin = tuple[str, str, int]
+"""Scheme, host and port."""
+Digests = dict[Origin, "aiohttp.DigestAuthMiddleware"]
+"""How to log in to the servers that want Digest."""
+
+
 class WebClient:
     """Connections to one server for the time of one reading; an async context manager.
 
-    aiohttp is imported by the first of them, because a daemon should be ready before that.
+    `digests` are those learned by the readings before, and take what this one learns: a server that wants Digest would
+    otherwise refuse two requests of every reading. aiohttp is imported by the first client, because a daemon should be
+    ready before that.
     """
 
-    def __init__(self, access: Access, clock: Clock) -> None:
+    def __init__(self, access: Access, clock: Clock, digests: Digests | None = None) -> None:
         self._access = access
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+        self._digests: Digests = digests if digests is not None else {}
 
     async def __aenter__(self) -> Self:
         import aiohttp  # noqa: PLC0415 - see the class
@@ -123,16 +138,17 @@ class WebClient:
         home = _is_home(self._access, url)
         tls = self._access.tls if home else self._access.tls_elsewhere
         own = self._access.headers if home else {}
+        digest = self._digests.get(_origin(url)) if home else None
         name = shown(url)
         begun = False
         try:
             async with self._session.request(
-                method, url, headers={**headers, **own}, data=body, allow_redirects=False, ssl=tls or True
-            ) as response:
+                method, url, headers={**headers, **own}, data=body, allow_redirects=False, ssl=tls or True,
+                middlewares=(digest,) if digest is not None else (),
+            ) as response:  # fmt: skip
                 begun = True
                 content = await self._read(response, name)
-                got = {key.lower(): value for key, value in response.headers.items()}
-                return WebAnswer(status=response.status, headers=got, body=content, url=url)
+                answer = WebAnswer(status=response.status, headers=_joined(response.headers), body=content, url=url)
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError, ssl.SSLError) as error:
             request = Request(
                 name=name,
@@ -141,6 +157,10 @@ class WebClient:
                 timeout_s=self._access.timeout_s,
             )
             raise failure(error, request, begun=begun) from None
+        if digest is None and home and self._access.login is not None and wants_digest(answer):
+            self._digests[_origin(url)] = aiohttp.DigestAuthMiddleware(*self._access.login)
+            return await self._send(method, url, headers, body)
+        return answer
 
     async def _read(self, response: aiohttp.ClientResponse, name: str) -> bytes:
         parts: list[bytes] = []
@@ -157,12 +177,34 @@ class WebClient:
         return b"".join(parts)
 
 
+def _joined(headers: CIMultiDictProxy[str]) -> dict[str, str]:
+    """Return headers by lower-case name; several of one name are one list, as RFC 9110, 5.3 has it."""
+    return {name.lower(): ", ".join(headers.getall(name)) for name in headers}
+
+
+def wants_digest(answer: WebAnswer) -> bool:
+    """Return True if the server wants proof of the password by RFC 7616, as Baikal does by default."""
+    return answer.status == 401 and "digest" in _schemes(answer)
+
+
+def _schemes(answer: WebAnswer) -> tuple[str, ...]:
+    """Return the ways to log in that a 401 offers, in lower case."""
+    challenges = _QUOTED.sub('""', answer.headers.get("www-authenticate", ""))
+    return tuple(found.lower() for found in _SCHEME.findall(challenges))
+
+
 def refusal(answer: WebAnswer, name: str) -> WebError:
     """Return the error that stands for an answer with an unwanted status."""
     status = answer.status
     match status:
         case _ if status in _REDIRECTS:
             text, remedy = f"redirects, but does not say where to ({status})", "check url"
+        case 401 if (offered := _schemes(answer)) and not {*offered} & _KNOWN_SCHEMES:
+            said = ", ".join(name.capitalize() for name in offered)
+            text, remedy = (
+                f"wants a login by {said} (401)",
+                "let it take Basic, Digest or a token, or use another account",
+            )
         case 401:
             text, remedy = "wants other credentials (401)", "check username and password, or token"
         case 403:
@@ -213,7 +255,7 @@ def _target(url: str, location: str) -> str:
     return target
 
 
-def _origin(url: str) -> tuple[str, str, int]:
+def _origin(url: str) -> Origin:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 

@@ -24,7 +24,7 @@ from syncd.source.base import FeedCache, ReadContext
 from syncd.source.encodings import find_encoding, is_told_apart, is_wide, says_itself
 from syncd.source.files import Assembly, FileBytes
 from syncd.source.web.access import Access
-from syncd.source.web.web_client import WebAnswer, WebClient, came_from, refusal
+from syncd.source.web.web_client import Digests, WebAnswer, WebClient, came_from, refusal
 
 _GZIP = b"\x1f\x8b"
 _STEP_BYTES = 1 << 20
@@ -59,6 +59,7 @@ class WebSource:
         self._access = access
         self._assembly = assembly
         self._clock = clock
+        self._digests: Digests = {}
         self._cache_name = f"{kind}{blake2b(repr((access.url, access.user)).encode(), digest_size=16).hexdigest()}"
         self._good: Snapshot | None = None
         self._good_under = ""
@@ -88,7 +89,7 @@ class WebSource:
 
     async def _fetch(self, context: ReadContext, under: str) -> Snapshot:
         conditions: Mapping[str, str] = self._kept.conditions if self._kept is not None else {}
-        async with WebClient(self._access, self._clock) as client:
+        async with WebClient(self._access, self._clock, self._digests) as client:
             answer = await client.ask("GET", self._access.url, headers=conditions)
             if answer.status == 304 and conditions:
                 if self._good is not None and self._good_under == under:
