@@ -19,7 +19,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
-from syncd.model.entry import Snapshot
+from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.source.files import Assembly, FileBytes, join
 from syncd.source.ical.ics import IcsFormat
@@ -29,8 +29,11 @@ from syncd.source.web.web_client import Digests, WebClient
 
 if TYPE_CHECKING:
     from syncd.source.caldav.collection import Known
-    from syncd.source.caldav.dav_server import Collection, Server
+    from syncd.source.caldav.dav_server import Collection, FoundCalendars, Server
 
+_MOST_CALENDARS = 1_000
+"""Each takes at least one request; a home with more is that of a whole organisation, or of a server gone mad."""
+_BROKE_XML = "it holds characters that XML forbids, so it was fetched by itself; correct or remove them"
 _MARGIN = timedelta(days=2)
 _UNBOUNDED = (date(1970, 1, 2), date(2037, 12, 30))
 
@@ -61,7 +64,8 @@ class CaldavSource:
         self._patterns = patterns
         self._clock = clock
         self._digests: Digests = {}
-        self._assembly = Assembly(IcsFormat("utf-8"), settings=repr(patterns))
+        # XML is always read into UTF-8, but what is fetched by itself comes in the bytes that a program stored.
+        self._assembly = Assembly(IcsFormat("auto"), settings=repr(patterns))
         self._places: tuple[tuple[str, str], ...] = ()
         self._known: dict[str, Known] | None = None
         named = repr((access.url, access.user, patterns)).encode()
@@ -87,20 +91,33 @@ class CaldavSource:
             server = Server(self._access, client)
             found = await (server.listed(self._places) if self._places else server.discover())
             self._places = found.places
-            chosen, unmatched = self._chosen(found.calendars)
+            chosen, unmatched = self._chosen(found)
             now, unread = await self._up_to_date(server, chosen, known, context)
+        kept, unlisted = self._unlisted(found, known)
+        now |= {calendar.url: known[calendar.url] for calendar in kept}
         # Written only after a change, as it is the content of the whole account.
         if now != known and context.cache is not None:
             await asyncio.to_thread(_save, context.cache, self._cache_name, now)
         self._known = now
-        return await asyncio.to_thread(self._snapshot, chosen, now, [*unmatched, *unread], context)
+        failures = [*unmatched, *unlisted, *unread]
+        return await asyncio.to_thread(self._snapshot, [*chosen, *kept], now, failures, context)
 
-    def _chosen(self, calendars: tuple[Collection, ...]) -> tuple[list[Collection], list[tuple[str, SourceError]]]:
+    def _chosen(self, found: FoundCalendars) -> tuple[list[Collection], list[tuple[str, SourceError]]]:
         """Return the calendars that match, and an error for each pattern without any; raises one if none match."""
-        if not self._patterns:
-            if not calendars:
+        if not found.calendars and found.unread:
+            raise found.unread[0][1]
+        if self._patterns:
+            chosen, unmatched = self._matching(found.calendars)
+        else:
+            chosen, unmatched = list(found.calendars), []
+            if not chosen:
                 raise SourceError(f"{self._access.shown} has no calendar for this account", "check url and username")
-            return list(calendars), []
+        if len(chosen) > _MOST_CALENDARS:
+            text = f"{self._access.shown} has {len(chosen)} calendars to read, more than {_MOST_CALENDARS}"
+            raise SourceError(text, "name those that are meant with calendars in [sync.source]")
+        return chosen, unmatched
+
+    def _matching(self, calendars: tuple[Collection, ...]) -> tuple[list[Collection], list[tuple[str, SourceError]]]:
         names = [(calendar, calendar.name, _slug(calendar)) for calendar in calendars]
         unmatched = []
         chosen: dict[str, Collection] = {}
@@ -114,6 +131,24 @@ class CaldavSource:
         if not chosen:
             raise unmatched[0][1]
         return [one for one in calendars if one.url in chosen], unmatched
+
+    def _unlisted(
+        self, found: FoundCalendars, known: Mapping[str, Known]
+    ) -> tuple[list[Collection], list[tuple[str, SourceError]]]:
+        """Return the calendars that the server withholds now and gave before, and an error for each it withholds.
+
+        One that was never seen may be a calendar too, whose entries an earlier process brought over; so it counts
+        unless all calendars are named and there.
+        """
+        names = {name for one in found.calendars for name in (one.name.casefold(), _slug(one).casefold())}
+        if self._patterns and all(pattern.casefold() in names for pattern in self._patterns):
+            return [], []
+        kept = [calendar for calendar, _ in found.unread if calendar.url in known]
+        failures = [
+            (one.name, SourceError(f"calendar {one.name!r}: {error.message}", error.remedy))
+            for one, error in found.unread
+        ]
+        return kept, failures
 
     async def _up_to_date(
         self, server: Server, chosen: list[Collection], known: Mapping[str, Known], context: ReadContext
@@ -158,13 +193,20 @@ class CaldavSource:
         # Without any resource there is nothing to parse, but the failures have to be reported.
         if not found and unread:
             return join((), dict(unread), repr([str(error) for _, error in unread]))
-        return self._assembly.snapshot(found, unread, context)
+        snapshot = self._assembly.snapshot(found, unread, context)
+        broke = [
+            Problem(where=f"{calendar.name}/{name.rpartition('/')[2]}", kind="warning", reason=_BROKE_XML)
+            for calendar in chosen
+            for name, resource in sorted(known[calendar.url].resources.items())
+            if resource.broke_xml
+        ]
+        return replace(snapshot, problems=(*snapshot.problems, *broke)) if broke else snapshot
 
 
 def _slug(calendar: Collection) -> str:
-    from syncd.source.caldav.dav import name_of  # noqa: PLC0415 - needs lxml, an extra
+    from syncd.source.caldav.dav_server import slug  # noqa: PLC0415 - needs lxml, an extra
 
-    return name_of(calendar.url, "").rstrip("/").rpartition("/")[2]
+    return slug(calendar.url)
 
 
 def _matches(pattern: str, name: str) -> bool:

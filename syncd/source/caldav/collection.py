@@ -3,8 +3,10 @@
 the server                                     the request
 has the same token or ctag as before           none
 supports sync-collection                       what has changed since the token; everything if it rejects the token
-does not support it                            all etags, compared with those known
+gives more than can be used with the data      the same without the data
+does not support it, or refuses it             all etags, compared with those known
 answers with a change but without its data     the data, many at a time; one by one if that returns none
+answers with what XML cannot carry             that one by itself
 """
 
 from __future__ import annotations
@@ -17,19 +19,26 @@ import msgspec
 from syncd.errors import SourceError
 from syncd.source.caldav import dav
 from syncd.source.caldav.dav_server import Collection, RefusedError, Server
-from syncd.source.web.error import WebError
+from syncd.source.web.error import UnusableError, WebError
 from syncd.source.web.web_client import refusal
 
 _AT_ONCE = 50
 _MOST_PAGES = 1000
+_NOT_SUPPORTED = frozenset({400, 403, 405, 415, 501, 507})
+"""How servers refuse a report that they do not offer, or not for so much (507, Yandex)."""
+_SHOWN_CHARS = 60
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored object: its href as the server wrote it, its etag and its iCalendar text."""
+    """One stored object: its href as the server wrote it, its etag and its iCalendar text.
+
+    `broke_xml` is True for one that the server's XML could not carry.
+    """
 
     href: str
     etag: str
     data: bytes
+    broke_xml: bool = False
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,32 +74,31 @@ async def update_calendar(server: Server, calendar: Collection, known: Known, *,
             # Servers drop old tokens; without one they return everything.
             if dav.INVALID_TOKEN in error.conditions and known.token:
                 return await _by_token(server, calendar, msgspec.structs.replace(known, token=""))
-            if error.status not in (400, 403, 405, 415, 501):
+            if error.status not in _NOT_SUPPORTED:
                 raise
+        except UnusableError:
+            pass
     return await _by_etags(server, calendar, known, start=start, end=end)
 
 
 async def _by_token(server: Server, calendar: Collection, known: Known) -> Update:
+    try:
+        return await _changes(server, calendar, known, with_data=True)
+    except UnusableError:
+        # One large or broken object among many; without the data the answer is short, and each is fetched on its own.
+        return await _changes(server, calendar, known, with_data=False)
+
+
+async def _changes(server: Server, calendar: Collection, known: Known, *, with_data: bool) -> Update:
     """Ask for changes, page after page if the server truncates its answers (RFC 6578, 3.6)."""
-    everything = not known.token
-    resources = {} if everything else dict(known.resources)
-    wanted: dict[str, str] = {}
-    update = Update(known)
+    reading = _Reading(server, calendar, known, {} if not known.token else dict(known.resources))
     token = known.token
     for _ in range(_MOST_PAGES):
-        found = await server.changes(calendar, token)
+        found = await server.changes(calendar, token, with_data=with_data)
         cut_short = False
         for response in found.responses:
-            name = dav.name_of(calendar.url, response.href)
-            if _is_itself(calendar, name):
+            if not reading.take(response):
                 cut_short = cut_short or response.status == 507 or dav.TOO_MANY in response.errors
-            elif response.status in (404, 410):
-                resources.pop(name, None)
-                wanted.pop(name, None)
-            elif response.status >= 400:
-                _unreadable(update, known, resources, name, response)
-            else:
-                _take(known, resources, wanted, name, response)
         if not found.token:
             raise WebError(
                 f"calendar {calendar.name!r}: the server reports changes without a sync-token", "tell its makers"
@@ -100,125 +108,157 @@ async def _by_token(server: Server, calendar: Collection, known: Known) -> Updat
             token = found.token
             break
         token = found.token
-    update.fetched = sum(1 for name, one in resources.items() if known.resources.get(name) != one)
-    await _fetch(server, calendar, update, known, resources, wanted)
-    kept_token = "" if update.unread else token  # with the new token the server would not report the unread ones again
-    update.known = Known(token=kept_token, ctag=calendar.ctag, resources=resources)
-    return update
+    reading.fetched = sum(1 for name, one in reading.resources.items() if known.resources.get(name) != one)
+    await reading.fetch()
+    return reading.update(token)
 
 
 async def _by_etags(server: Server, calendar: Collection, known: Known, *, start: str, end: str) -> Update:
-    found = await server.etags(calendar, start, end)
-    resources: dict[str, Resource] = {}
-    wanted: dict[str, str] = {}
-    update = Update(known)
+    found, whole = await server.etags(calendar, start, end)
+    reading = _Reading(server, calendar, known, {})
     for response in found.responses:
-        name = dav.name_of(calendar.url, response.href)
         kind = response.properties.get(dav.RESOURCE_TYPE)
-        if _is_itself(calendar, name) or response.status in (404, 410) or (kind is not None and kind.elements):
-            continue
-        if response.status >= 400:
-            _unreadable(update, known, resources, name, response)
-        else:
-            _take(known, resources, wanted, name, response)
-    await _fetch(server, calendar, update, known, resources, wanted)
-    update.known = Known(ctag="" if update.unread else calendar.ctag, resources=resources)
-    return update
+        if kind is None or not kind.elements:
+            reading.take(response)
+    await reading.fetch()
+    # The token is older than the list, so what changes meanwhile is told by the next one. A list of some days is out of
+    # date when the days have moved on, which no token tells.
+    return reading.update(calendar.token if whole else "", ctag=calendar.ctag if whole else "")
 
 
-def _take(
-    known: Known, resources: dict[str, Resource], wanted: dict[str, str], name: str, response: dav.Response
-) -> None:
-    """Add a resource that came with its data or has not changed to `resources`, any other to `wanted`."""
-    etag, data = response.text(dav.ETAG), response.text(dav.DATA)
-    before = known.resources.get(name)
-    if data:
-        resources[name] = Resource(href=response.href, etag=etag, data=data.encode())
-        wanted.pop(name, None)
-    elif before is not None and etag and before.etag == etag:
-        resources[name] = before
-    else:
-        wanted[name] = response.href
+class _Reading:
+    """A calendar while it is read: `resources` as they are now, `wanted` the hrefs of those whose data has to come."""
 
+    def __init__(self, server: Server, calendar: Collection, known: Known, resources: dict[str, Resource]) -> None:
+        self._server = server
+        self._calendar = calendar
+        self._known = known
+        self._wanted: dict[str, str] = {}
+        self._mended: dict[str, Resource] = {}
+        self._unread: list[tuple[str, SourceError]] = []
+        self.resources = resources
+        self.fetched = 0
 
-async def _fetch(
-    server: Server,
-    calendar: Collection,
-    update: Update,
-    known: Known,
-    resources: dict[str, Resource],
-    wanted: dict[str, str],
-) -> None:
-    """Add the data of wanted resources to `resources`; one that cannot be read keeps its old data and is reported."""
-    for batch in _batches(list(wanted)):
-        missing = dict.fromkeys(batch)
+    def take(self, response: dav.Response) -> bool:
+        """Take what a list says of one resource; return False if it is about the calendar itself."""
         try:
-            found = await server.contents(calendar, [wanted[name] for name in batch])
+            name = dav.name_of(self._server.address(self._calendar.url, response.href), "")
+        except WebError as error:
+            self._unread.append((ascii(response.href[:_SHOWN_CHARS]), error))
+            return True
+        if name.rstrip("/") == dav.name_of(self._calendar.url, "").rstrip("/"):
+            return False
+        if response.status in (404, 410):
+            self._forget(name)
+        elif response.status >= 400:
+            self._unreadable(name, response.status)
+        elif not self._has_data(name, response, response.href) and not self._is_unchanged(name, response):
+            self._wanted[name] = response.href
+        return True
+
+    async def fetch(self) -> None:
+        """Get the data of wanted resources; one that cannot be read keeps its old data and is reported."""
+        for names in _batches(list(self._wanted)):
+            missing = dict.fromkeys(names)
+            for response in await self._asked(names):
+                name = dav.name_of(self._calendar.url, response.href)
+                if name in missing and self._has_come(name, response):
+                    del missing[name]
+            # Some servers leave resources out of a multiget; each is then fetched by itself.
+            for name in missing:
+                await self._fetch_one(name, self._wanted[name])
+
+    def update(self, token: str, *, ctag: str | None = None) -> Update:
+        """Return what is known now. With the new token the server would not tell of what could not be read again."""
+        ctag = self._calendar.ctag if ctag is None else ctag
+        known = Known(resources=self.resources) if self._unread else Known(
+            token=token, ctag=ctag, resources=self.resources
+        )  # fmt: skip
+        return Update(known, self._unread, self.fetched)
+
+    async def _asked(self, names: Sequence[str]) -> tuple[dav.Response, ...]:
+        try:
+            found = await self._server.contents(self._calendar, [self._wanted[name] for name in names])
+        except UnusableError:
+            return ()
         except RefusedError as error:
-            if error.status not in (400, 403, 405, 415, 501):
+            if error.status not in _NOT_SUPPORTED:
                 raise
-            found = dav.Multistatus(responses=())
-        for response in found.responses:
-            name = dav.name_of(calendar.url, response.href)
-            if name not in missing:
-                continue
-            data = response.text(dav.DATA)
-            if response.status in (404, 410):
-                resources.pop(name, None)
-            elif response.status >= 400:
-                _unreadable(update, known, resources, name, response)
-            elif data:
-                etag = response.text(dav.ETAG)
-                resources[name] = Resource(href=wanted[name], etag=etag, data=data.encode())
-                update.fetched += 1
-            else:
-                continue
-            del missing[name]
-        # Some servers leave resources out of a multiget; each is then fetched by itself.
-        for name in missing:
-            await _fetch_one(server, calendar, update, known, resources, name, wanted[name])
+            return ()
+        # An href that is no address is of no resource that was asked for.
+        return tuple(one for one in found.responses if self._server.is_address(self._calendar.url, one.href))
 
+    def _has_come(self, name: str, response: dav.Response) -> bool:
+        """Take one answer of a multiget; return False if the resource has to be fetched by itself."""
+        if response.status in (404, 410):
+            self._forget(name)
+        elif response.status >= 400:
+            self._unreadable(name, response.status)
+        elif self._has_data(name, response, self._wanted[name]):
+            self.fetched += 1
+        else:
+            return False
+        return True
 
-async def _fetch_one(
-    server: Server,
-    calendar: Collection,
-    update: Update,
-    known: Known,
-    resources: dict[str, Resource],
-    name: str,
-    href: str,
-) -> None:
-    answer = await server.content(calendar, href)
-    if answer.status == 200:
-        resources[name] = Resource(href=href, etag=answer.headers.get("etag", ""), data=answer.body)
-        update.fetched += 1
-    elif answer.status in (404, 410):
-        resources.pop(name, None)
-    else:
-        _keep_old(known, resources, name)
-        update.unread.append((_short(name), refusal(answer, _short(name))))
+    def _has_data(self, name: str, response: dav.Response, href: str) -> bool:
+        """Take a resource's data if it came whole."""
+        found = response.properties.get(dav.DATA)
+        if found is None or not found.text:
+            return False
+        one = Resource(href=href, etag=response.text(dav.ETAG), data=found.text.encode(), broke_xml=found.mended)
+        if found.mended:
+            self._mended[name] = one
+            return False
+        self.resources[name] = one
+        self._wanted.pop(name, None)
+        return True
 
+    def _is_unchanged(self, name: str, response: dav.Response) -> bool:
+        before, etag = self._known.resources.get(name), response.text(dav.ETAG)
+        if before is None or not etag or before.etag != etag:
+            return False
+        self.resources[name] = before
+        return True
 
-def _unreadable(
-    update: Update, known: Known, resources: dict[str, Resource], name: str, response: dav.Response
-) -> None:
-    _keep_old(known, resources, name)
-    text = f"{_short(name)}: the server answers {response.status} for it"
-    update.unread.append((_short(name), SourceError(text, "let this account read it, or ask whoever runs the server")))
+    async def _fetch_one(self, name: str, href: str) -> None:
+        mended = self._mended.get(name)
+        try:
+            answer = await self._server.content(self._calendar, href)
+        except UnusableError as error:
+            self._keep_old(name, error)
+            return
+        if answer.status == 200:
+            # The list's etag, where there is one: not every server names it again with the content.
+            etag = answer.headers.get("etag", "") or (mended.etag if mended is not None else "")
+            self.resources[name] = Resource(
+                href=href, etag=etag, data=answer.body, broke_xml=mended is not None
+            )  # fmt: skip
+            self.fetched += 1
+        elif mended is not None:
+            self.resources[name] = mended
+            self.fetched += 1
+        elif answer.status in (404, 410):
+            self._forget(name)
+        else:
+            self._keep_old(name, refusal(answer, _short(name)))
 
+    def _unreadable(self, name: str, status: int) -> None:
+        text = f"{_short(name)}: the server answers {status} for it"
+        self._keep_old(name, SourceError(text, "let this account read it, or ask whoever runs the server"))
 
-def _keep_old(known: Known, resources: dict[str, Resource], name: str) -> None:
-    if name in known.resources:
-        resources[name] = known.resources[name]
+    def _keep_old(self, name: str, error: SourceError) -> None:
+        if name in self._known.resources:
+            self.resources[name] = self._known.resources[name]
+        self._unread.append((_short(name), error))
+
+    def _forget(self, name: str) -> None:
+        self.resources.pop(name, None)
+        self._wanted.pop(name, None)
 
 
 def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
     for at in range(0, len(names), _AT_ONCE):
         yield names[at : at + _AT_ONCE]
-
-
-def _is_itself(calendar: Collection, name: str) -> bool:
-    return name.rstrip("/") == dav.name_of(calendar.url, "").rstrip("/")
 
 
 def _short(name: str) -> str:

@@ -1,11 +1,14 @@
 """The XML of WebDAV: bodies of requests, and multistatus answers to values. Pure; entities and network are off.
 
-Each resource and each property has a status of its own; the 207 of the answer says nothing by itself.
+Each resource and each property has a status of its own; the 207 of the answer says nothing by itself. One stored object
+with a character that XML forbids must not hide all others, so an answer that is not well-formed is mended where that is
+possible, and what was mended is marked.
 """
 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urljoin, urlsplit
@@ -14,6 +17,11 @@ from lxml import etree
 
 DAV, CAL, CS = "DAV:", "urn:ietf:params:xml:ns:caldav", "http://calendarserver.org/ns/"
 _PREFIXES = {"D": DAV, "C": CAL, "S": CS}
+_HEAD_CHARS = 65_536
+_ROOT = re.compile(r"<(?:[\w.-]+:)?multistatus[\s/>]")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What is no Char of XML 1.0."""
+_REFERENCE = re.compile(r"<!\[CDATA\[.*?\]\]>|&(?:(#[xX][0-9a-fA-F]+|#[0-9]+|amp|lt|gt|quot|apos);)?", re.DOTALL)
 _STATUS = re.compile(r"HTTP/[\d.]+\s+(\d{3})")
 
 RESOURCE_TYPE = f"{{{DAV}}}resourcetype"
@@ -34,25 +42,31 @@ TOO_MANY = f"{{{DAV}}}number-of-matches-within-limits"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DavProperty:
-    """A property's text, the names of all elements in it, the hrefs in it, and the `name` attributes of components."""
+    """A property's text, the names of all elements in it, the hrefs in it, and the `name` attributes of components.
+
+    With `mended` the text lacks something that XML could not carry; U+FFFD stands in its place.
+    """
 
     text: str
     elements: frozenset[str]
     hrefs: tuple[str, ...]
     names: frozenset[str]
+    mended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """One resource of a multistatus; `href` is as the server wrote it, `properties` are those found.
 
-    `status` is the resource's own (0 if it has none), `errors` are the elements of its error.
+    `status` is the resource's own (0 if it has none), `errors` are the elements of its error. `refused` are properties
+    that the server has and does not give, with the status of each.
     """
 
     href: str
     status: int = 0
     properties: Mapping[str, DavProperty] = field(default_factory=dict)
     errors: frozenset[str] = frozenset()
+    refused: Mapping[str, int] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """Return a property's text, or "" if it was not found."""
@@ -70,11 +84,31 @@ class Multistatus:
 
 def read_multistatus(body: bytes) -> Multistatus:
     """Return the body of a 207 as values; raises ValueError if it is not a multistatus."""
-    root = _root(body)
+    try:
+        root, mended = _root(body), False
+    except ValueError:
+        root, mended = _root(mend(body), huge=True), True
     if root.tag != f"{{{DAV}}}multistatus":
         raise ValueError("the answer is not a multistatus")
-    responses = tuple(_response(one) for one in root.findall(f"{{{DAV}}}response"))
+    responses = tuple(_response(one, mended) for one in root.findall(f"{{{DAV}}}response"))
     return Multistatus(responses=responses, token=(root.findtext(SYNC_TOKEN) or "").strip())
+
+
+def mend(body: bytes) -> bytes:
+    """Return the body without what stands around its XML, such as notices of PHP; U+FFFD stands for what XML forbids.
+
+    Raises ValueError if there is no multistatus in it, and for a document type, with which a small text could unfold
+    into a large one.
+    """
+    text = body.decode("utf-16" if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8", "replace")
+    root = _ROOT.search(text, 0, _HEAD_CHARS)
+    if root is None:
+        raise ValueError("the answer is not XML")
+    if "<!DOCTYPE" in text[: root.start()].upper():
+        raise ValueError("the answer has a document type, which WebDAV knows none of")
+    end = text.rfind("multistatus>") + len("multistatus>")
+    text = _FORBIDDEN.sub("\ufffd", text[root.start() : end if end > root.start() else None])
+    return _REFERENCE.sub(_referred, text).encode()
 
 
 def read_errors(body: bytes) -> frozenset[str]:
@@ -93,12 +127,12 @@ def propfind(*properties: str) -> bytes:
     return _bytes(root)
 
 
-def sync_collection(token: str) -> bytes:
+def sync_collection(token: str, *, with_data: bool) -> bytes:
     """Return the body of a sync-collection report (RFC 6578, 3.2): what has changed since `token` ("": everything)."""
     root = _element(SYNC_REPORT)
     etree.SubElement(root, SYNC_TOKEN).text = token
     etree.SubElement(root, f"{{{DAV}}}sync-level").text = "1"
-    _ask_for(root, (ETAG, DATA))
+    _ask_for(root, (ETAG, DATA) if with_data else (ETAG,))
     return _bytes(root)
 
 
@@ -128,9 +162,10 @@ def name_of(base: str, href: str) -> str:
     return unquote(urlsplit(urljoin(base, href)).path)
 
 
-def _root(body: bytes) -> etree._Element:
-    # A server must not be able to read files or open connections through its answers.
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+def _root(body: bytes, *, huge: bool = False) -> etree._Element:
+    # A server must not be able to read files or open connections through its answers. `huge` lifts the limits on the
+    # length of a text, which attachments pass, and those on entities; it is for bodies without a document type only.
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=huge)
     try:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError):
@@ -140,31 +175,49 @@ def _root(body: bytes) -> etree._Element:
     return root
 
 
-def _response(element: etree._Element) -> Response:
+def _referred(found: re.Match[str]) -> str:
+    """Return a reference as it may stand in XML: one to a forbidden character is marked, a bare ampersand is text."""
+    said = found[1]
+    if found[0].startswith("<") or (said and not said.startswith("#")):
+        return found[0]
+    if not said:
+        return "&amp;"
+    try:
+        number = int(said[2:], 16) if said[1] in "xX" else int(said[1:])
+        return "\ufffd" if _FORBIDDEN.fullmatch(chr(number)) else found[0]
+    except (ValueError, OverflowError):
+        return "\ufffd"
+
+
+def _response(element: etree._Element, mended: bool) -> Response:
     properties: dict[str, DavProperty] = {}
+    refused: dict[str, int] = {}
     for stat in element.findall(f"{{{DAV}}}propstat"):
-        # A property that was not found comes in a propstat of its own with 404.
-        if _status(stat) in (0, 200):
-            for holder in stat.findall(f"{{{DAV}}}prop"):
-                for one in holder:
-                    # Comments and processing instructions have functions as tags.
-                    if isinstance(one.tag, str):
-                        properties[one.tag] = _property(one)
+        status = _status(stat)
+        # "*" leaves out comments and processing instructions.
+        held = [one for holder in stat.findall(f"{{{DAV}}}prop") for one in holder.iterchildren("*")]
+        if status in (0, 200):
+            properties |= {one.tag: _property(one, mended) for one in held}
+        elif status not in (404, 410):  # a property that was not found comes in a propstat of its own with 404
+            refused |= {one.tag: status for one in held}
     error = element.find(f"{{{DAV}}}error")
     return Response(
         href=(element.findtext(f"{{{DAV}}}href") or "").strip(),
         status=_status(element),
         properties=properties,
         errors=_names(error) if error is not None else frozenset(),
+        refused=refused,
     )
 
 
-def _property(element: etree._Element) -> DavProperty:
+def _property(element: etree._Element, mended: bool) -> DavProperty:
+    text = "".join(map(str, element.itertext())).strip()
     return DavProperty(
-        text="".join(map(str, element.itertext())).strip(),
+        text=text,
         elements=_names(element),
         hrefs=tuple(text for one in element.iter(f"{{{DAV}}}href") if (text := (one.text or "").strip())),
         names=frozenset(str(one.get("name", "")).upper() for one in element.iter(f"{{{CAL}}}comp")),
+        mended=mended and "\ufffd" in text,
     )
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from syncd.source.caldav import dav
 from syncd.source.web.access import Access, shown
-from syncd.source.web.error import WebError
+from syncd.source.web.error import UnusableError, WebError
 from syncd.source.web.web_client import WebAnswer, WebClient, refusal
 
 _XML = "application/xml; charset=utf-8"
 _ABOUT_CALENDARS = (
     dav.RESOURCE_TYPE, dav.DISPLAY_NAME, dav.CTAG, dav.SYNC_TOKEN, dav.COMPONENTS, dav.REPORTS,
 )  # fmt: skip
+_SHOWN_CHARS = 60
+_LARGE_BYTES = 100_000
 _WELL_KNOWN = "/.well-known/caldav"
 
 
@@ -44,10 +47,12 @@ class Collection:
 class FoundCalendars:
     """The calendars of an account, and the places to list them next time, each with the Depth of the request.
 
-    The depth is 1 for a home of calendars and 0 for a calendar itself.
+    The depth is 1 for a home of calendars and 0 for a calendar itself. `unread` are members of which the server says an
+    error: each may be a calendar.
     """
 
     calendars: tuple[Collection, ...]
+    unread: tuple[tuple[Collection, WebError], ...] = ()
     places: tuple[tuple[str, str], ...] = field(repr=False)
 
 
@@ -68,9 +73,9 @@ class Server:
             return await self.listed(((url, "0"),))
         homes = about.homes
         if not homes and about.principal:
-            url, about = await self._about(urljoin(url, about.principal))
+            url, about = await self._about(self.address(url, about.principal))
             homes = about.homes
-        places = tuple((urljoin(url, href), "1") for href in homes) or ((url, "1"),)
+        places = tuple((self.address(url, href), "1") for href in homes) or ((url, "1"),)
         return await self.listed(places)
 
     async def _enter(self) -> tuple[str, _About]:
@@ -92,30 +97,70 @@ class Server:
     async def listed(self, places: Sequence[tuple[str, str]]) -> FoundCalendars:
         """Return the calendars at places that were found before; raises WebError."""
         calendars: dict[str, Collection] = {}
+        unread: list[tuple[Collection, WebError]] = []
         for place, depth in places:
             answer, found = await self._multistatus("PROPFIND", place, dav.propfind(*_ABOUT_CALENDARS), depth=depth)
             for response in found.responses:
-                calendar = _calendar(answer.url, response)
-                if calendar is not None:
+                try:
+                    url = self.address(answer.url, response.href)
+                except WebError as error:
+                    unread.append((Collection(url="", name=ascii(response.href[:_SHOWN_CHARS])), error))
+                    continue
+                if status := _failed(response):
+                    unread.append((_unknown(url), _no_answer(status)))
+                elif (calendar := _calendar(url, response)) is not None:
                     calendars.setdefault(dav.name_of(calendar.url, ""), calendar)
-        return FoundCalendars(calendars=tuple(calendars.values()), places=tuple(places))
+        return FoundCalendars(calendars=tuple(calendars.values()), unread=tuple(unread), places=tuple(places))
 
-    async def changes(self, calendar: Collection, token: str) -> dav.Multistatus:
-        """Return what has changed since `token`, everything for ""; raises RefusedError."""
-        return (await self._multistatus("REPORT", calendar.url, dav.sync_collection(token), depth="0"))[1]
+    def address(self, base: str, href: str) -> str:
+        """Return the address that an href means; raises WebError for what is none, and for one on another server.
 
-    async def etags(self, calendar: Collection, start: str, end: str) -> dav.Multistatus:
-        """Return the etags of all events, or of those between two UTC stamps if all are too many for the server."""
+        A server behind a proxy may name itself by another scheme or port, so its own name always means `base`'s.
+        """
+        remedy = "ask whoever runs the server"
         try:
-            return (await self._multistatus("REPORT", calendar.url, dav.query(), depth="1"))[1]
+            own, parts = urlsplit(base), urlsplit(urljoin(base, href))
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise WebError(f"{shown(base)} names an address that is none", remedy) from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise WebError(f"{shown(base)} names an address that is none", remedy)
+        if host == own.hostname:
+            return urlunsplit((own.scheme, own.netloc, parts.path or "/", parts.query, ""))
+        url = urlunsplit(parts)
+        if parts.username is not None or not self._client.trusts(url):
+            text = f"{shown(base)} names an address on another server, {host[:_SHOWN_CHARS]!a}, which is not asked"
+            raise WebError(text, "give that server's own address as url if it is right")
+        return url
+
+    def is_address(self, base: str, href: str) -> bool:
+        """Return True if an href means an address that may be asked."""
+        try:
+            return bool(self.address(base, href))
+        except WebError:
+            return False
+
+    async def changes(self, calendar: Collection, token: str, *, with_data: bool) -> dav.Multistatus:
+        """Return what has changed since `token`, everything for ""; raises RefusedError."""
+        body = dav.sync_collection(token, with_data=with_data)
+        return (await self._multistatus("REPORT", calendar.url, body, depth="0"))[1]
+
+    async def etags(self, calendar: Collection, start: str, end: str) -> tuple[dav.Multistatus, bool]:
+        """Return the etags of all events and True.
+
+        If all are too many for the server, return those between two UTC stamps and False.
+        """
+        try:
+            return (await self._multistatus("REPORT", calendar.url, dav.query(), depth="1"))[1], True
         except RefusedError as error:
             if dav.TOO_MANY in error.conditions or error.status == 507:
-                return (await self._multistatus("REPORT", calendar.url, dav.query(start, end), depth="1"))[1]
+                body = dav.query(start, end)
+                return (await self._multistatus("REPORT", calendar.url, body, depth="1"))[1], False
             if error.status in (401, 404, 410):
                 raise
         # A server that knows no calendar-query still lists its resources.
         body = dav.propfind(dav.ETAG, dav.RESOURCE_TYPE)
-        return (await self._multistatus("PROPFIND", calendar.url, body, depth="1"))[1]
+        return (await self._multistatus("PROPFIND", calendar.url, body, depth="1"))[1], True
 
     async def contents(self, calendar: Collection, hrefs: Iterable[str]) -> dav.Multistatus:
         """Return etag and data of resources; raises WebError."""
@@ -123,7 +168,7 @@ class Server:
 
     async def content(self, calendar: Collection, href: str) -> WebAnswer:
         """Return the answer for one resource, of any status."""
-        return await self._client.ask("GET", urljoin(calendar.url, href))
+        return await self._client.ask("GET", self.address(calendar.url, href))
 
     async def _about(self, url: str) -> tuple[str, _About]:
         body = dav.propfind(dav.RESOURCE_TYPE, dav.PRINCIPAL, dav.HOME_SET)
@@ -152,9 +197,12 @@ class Server:
                 raise WebError(f"{name} answers, but not as a CalDAV server", "check url", status=answer.status)
             raise RefusedError(refusal(answer, name), dav.read_errors(answer.body))
         try:
+            # A large answer takes seconds, in which the rest of the daemon would stand still.
+            if len(answer.body) > _LARGE_BYTES:
+                return answer, await asyncio.to_thread(dav.read_multistatus, answer.body)
             return answer, dav.read_multistatus(answer.body)
         except ValueError as error:
-            raise WebError(f"{name}: {error}", "check url, or ask whoever runs the server") from None
+            raise UnusableError(f"{name}: {error}", "check url, or ask whoever runs the server") from None
 
 
 @dataclass(slots=True)
@@ -164,24 +212,53 @@ class _About:
     homes: tuple[str, ...] = ()
 
 
-def _calendar(base: str, response: dav.Response) -> Collection | None:
+def _calendar(url: str, response: dav.Response) -> Collection | None:
     """Return the calendar that a response describes, None if it is not a calendar of events."""
     kind = response.properties.get(dav.RESOURCE_TYPE)
     holds = response.properties.get(dav.COMPONENTS)
     is_calendar = kind is not None and dav.CALENDAR in kind.elements
     if not is_calendar or (holds is not None and holds.names and "VEVENT" not in holds.names):
         return None
-    url = urljoin(base, response.href)
     reports = response.properties.get(dav.REPORTS)
     token = response.text(dav.SYNC_TOKEN)
-    name = response.text(dav.DISPLAY_NAME) or dav.name_of(url, "").rstrip("/").rpartition("/")[2]
     return Collection(
-        url=url if url.endswith("/") else url + "/",
-        name=name,
+        url=_with_slash(url),
+        name=response.text(dav.DISPLAY_NAME) or slug(url),
         token=token,
         ctag=response.text(dav.CTAG),
         syncs=bool(token) or (reports is not None and dav.SYNC_REPORT in reports.elements),
     )
+
+
+def slug(url: str) -> str:
+    """Return the last part of a calendar's address, which is its name for some people."""
+    return dav.name_of(url, "").rstrip("/").rpartition("/")[2]
+
+
+def _failed(response: dav.Response) -> int:
+    """Return the status with which the server withholds what something is, 0 if it says so."""
+    if response.status in (404, 410):
+        return 0
+    if response.status >= 400:
+        return response.status
+    name = response.refused.get(dav.DISPLAY_NAME, 0)
+    # Without its name a calendar would seem to be another one; a name that may not be seen is as good as none.
+    return response.refused.get(dav.RESOURCE_TYPE, 0) or (name if name >= 500 else 0)
+
+
+def _unknown(url: str) -> Collection:
+    return Collection(url=_with_slash(url), name=slug(url))
+
+
+def _no_answer(status: int) -> WebError:
+    remedy = (
+        "let this account read it, or name those to be read with calendars" if status < 500 else "it may work again"
+    )
+    return WebError(f"the server answers {status} for it", remedy, status=status)
+
+
+def _with_slash(url: str) -> str:
+    return url if url.endswith("/") else url + "/"
 
 
 def _beside(url: str, path: str) -> str:

@@ -18,3 +18,7 @@ class WebError(SourceError):
         self.transient = transient
         self.status = status
         self.wait_s = wait_s
+
+
+class UnusableError(WebError):
+    """A whole answer that cannot be used, too large or not what its kind asks for; asking for less may help."""

@@ -19,7 +19,7 @@ from syncd import __version__
 from syncd.clock import Clock
 from syncd.net import is_loopback, same_owner
 from syncd.source.web.access import Access, shown
-from syncd.source.web.error import WebError
+from syncd.source.web.error import UnusableError, WebError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -115,6 +115,10 @@ class WebClient:
             await self._clock.sleep(wait_s)
         raise AssertionError("unreachable: the last try returns or raises")
 
+    def trusts(self, url: str) -> bool:
+        """Return True if credentials may be sent to `url`: it is on the configured server, or of its family."""
+        return _is_home(self._access, url)
+
     async def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> WebAnswer:
         # Redirects are followed here and not by aiohttp, which would send our headers along.
         for _ in range(_MOST_REDIRECTS + 1):
@@ -172,7 +176,7 @@ class WebClient:
             if size > self._access.max_bytes:
                 response.close()
                 text = f"{name} sent more than {self._access.max_bytes} bytes"
-                raise WebError(text, "raise max_bytes in [sync.source] if that is right")
+                raise UnusableError(text, "raise max_bytes in [sync.source] if that is right")
             parts.append(chunk)
         return b"".join(parts)
 
