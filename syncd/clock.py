@@ -21,6 +21,10 @@ class Clock(Protocol):
         """Return seconds that never go back, for measuring durations."""
         ...
 
+    def booted_at(self) -> float:
+        """Return in unix time when the machine started; it moves when the clock is set."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass; zero or less yields once."""
         ...
@@ -36,6 +40,11 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds that never go back, for measuring durations."""
         return time.monotonic()
+
+    def booted_at(self) -> float:
+        """Return in unix time when the machine started; it moves when the clock is set."""
+        # Unlike the monotonic clock this one goes on while the machine sleeps, which is no new start.
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass; zero or less yields once."""

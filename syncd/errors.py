@@ -79,6 +79,15 @@ class StateLockedError(SyncdError):
 
 
 class StateError(SyncdError):
-    """The ledger cannot be read or written: disk full, read-only, corrupt, made by a newer syncd."""
+    """The ledger is of no use as it is: damaged, made by a newer syncd or another program, or under a wrong path."""
 
     exit_code = 2
+
+
+class StateUnavailableError(StateError):
+    """The ledger cannot be read or written for now: disk full or read-only, or held by another program.
+
+    The same call works once that is over. Nothing is lost meanwhile, and systemd may start the service again.
+    """
+
+    exit_code = 7

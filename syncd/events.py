@@ -22,6 +22,17 @@ PASS_BACKED_OFF: Final = "pass.backed_off"
 SOURCE_UNREADABLE: Final = "source.unreadable"
 """A pass ended because its source could not be read (warning). `sync` `reason`"""
 
+# The ledger.
+
+LEDGER_DOUBTED: Final = "ledger.doubted"
+"""The state may be older than the portal, so the next pass of each sync reads the portal before it creates anything
+(warning if the file was put back or replaced; info after a crash or a new start of the machine). `path` `reason`
+"""
+CLOCK_MOVED: Final = "clock.moved"
+"""The clock was set or the machine put back while syncd ran, so each sync reads its portal (info)."""
+LOG_SET_ASIDE: Final = "log.set_aside"
+"""The -wal beside the state belonged to a newer file and was renamed to `kept` (warning). `path` `kept`"""
+
 # Steps of a pass.
 
 SECTIONS_CREATED: Final = "sections.created"
@@ -82,9 +93,15 @@ CONFIG_REFUSED: Final = "config.refused"
 """A changed config has a mistake; the old one stays in force (error). `reason`"""
 PAGE_PUBLIC: Final = "page.public"
 """The status page, which has no login, can be reached from other machines (warning). `host` `port`"""
+PAGE_CROWDED: Final = "page.crowded"
+"""More connections to the status page than the `most` it takes at once (at most once a minute, warning). `cut_off`"""
+REQUEST_MALFORMED: Final = "request.malformed"
+"""Something that is no HTTP came to the status page. `reason`"""
 ALERT_RAISED: Final = "alert.raised"
 """Something is wrong, and people are told (error). `what` `text`"""
 ALERT_RESOLVED: Final = "alert.resolved"
 """What an alert was raised for is over (warning). `what`"""
+ALERT_SAID: Final = "alert.said"
+"""The program of the alerts printed something, of which this is the end. `by` `text`"""
 ALERT_FAILED: Final = "alert.failed"
 """An alert could not be sent (error). `reason`, and of a message or a program `by` `to` `remedy`"""

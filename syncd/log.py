@@ -9,125 +9,33 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
-from collections.abc import Iterable, Mapping
-from datetime import date
-from pathlib import PurePath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
-from urllib.parse import quote, quote_plus
+
+from syncd.scrub import Scrubber
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 Format = Literal["auto", "console", "json"]
 
-_HIDDEN: Final = "***"
-_SLASH: Final = r"(?:/|\\/|\\u002[fF]|%2[fF]|%252[fF])"  # as it is, in JSON, in a URL, in a URL within a URL
-_WEBHOOK: Final = re.compile(rf"({_SLASH}rest{_SLASH}\d+{_SLASH})[A-Za-z0-9_-]+", re.IGNORECASE)
-_LOGIN: Final = re.compile(r"(://)[^/\s@'\"]+@")
-_PAIR: Final = re.compile(
-    r"""((?:auth|authorization|cookie|passwd|password|secret|token)\\?['"]?\s*[:=]\s*)"""
-    r"""(?:\\?"[^"]*"?|\\?'[^']*'?|(?:Basic\s|Bearer\s)?[^\s&,;'"}]+)""",
-    re.IGNORECASE,
-)
-_SECRET_NAME: Final = re.compile(r"password|passwd|secret|token|authorization|cookie|webhook|credential", re.IGNORECASE)
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_SHORTEST_SECRET: Final = 4
+_MOST_A_MINUTE: Final = 20
+_MINUTE_S: Final = 60.0
 _RANKS: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 """The journal's priorities by the names of levels (man sd-daemon)."""
 
-_DEEPEST: Final = 8
 
-
-class Scrubber:
-    """Removes secrets from texts and nested values: those that were `add`ed, and what looks like one."""
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: tuple[str, ...] = ()
-        for secret in secrets:
-            self.add(secret)
-
-    def add(self, secret: str) -> None:
-        """Hide `secret` from now on, also percent-encoded; of a webhook's address its code as well.
-
-        Secrets shorter than four characters are not hidden: they occur in ordinary words.
-        """
-        secret = secret.strip()
-        parts = {secret}
-        if _WEBHOOK.search(secret):
-            parts.add(secret.rstrip("/").rpartition("/")[2])
-        wanted = {form for part in parts for form in (part, quote(part, safe=""), quote_plus(part), quote(part))}
-        kept = {form for form in wanted if len(form) >= _SHORTEST_SECRET}
-        # Longest first, or a secret within another one would leave the rest of that visible.
-        self._secrets = tuple(sorted({*self._secrets, *kept}, key=len, reverse=True))
-
-    def text(self, text: str) -> str:
-        """Return `text` without secrets."""
-        return _PAIR.sub(rf"\g<1>{_HIDDEN}", self._certain(text))
-
-    def _certain(self, text: str) -> str:
-        """Hide what is certainly a secret. Unlike `text` this never breaks JSON around it."""
-        for secret in self._secrets:
-            text = text.replace(secret, _HIDDEN)
-        text = _WEBHOOK.sub(rf"\g<1>{_HIDDEN}", text)
-        return _LOGIN.sub(rf"\g<1>{_HIDDEN}@", text)
-
-    def value(self, value: object, depth: int = 0) -> object:
-        """Return `value` without secrets, and without control characters that could forge lines or colours.
-
-        Mappings and sequences keep their shape, numbers stay numbers, anything else becomes text. So does
-        what is nested more than eight levels deep, so that a cycle ends.
-        """
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        if depth < _DEEPEST:
-            match value:
-                case Mapping():
-                    return {self._plain(key): self._named(str(key), each, depth + 1) for key, each in value.items()}
-                case list() | tuple():
-                    return [self.value(each, depth + 1) for each in value]
-                case set() | frozenset():
-                    return sorted(str(self.value(each, depth + 1)) for each in value)
-        return self._plain(value)
-
-    def _named(self, name: str, value: object, depth: int) -> object:
-        if value and _SECRET_NAME.search(name) and isinstance(value, str | bytes):
-            return _HIDDEN
-        return self.value(value, depth)
-
-    def _plain(self, value: object) -> str:
-        match value:
-            case str():
-                text = value
-            case bytes():
-                text = value.decode("utf-8", "backslashreplace")
-            case date() | PurePath():
-                text = str(value)
-            case BaseException():
-                text = f"{type(value).__name__}: {value}"
-            case _:
-                text = repr(value)
-        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), self.text(text))
-
-    def fields(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        """Clean the fields of one log event (a structlog processor)."""
-        return {key: self._named(key, value, 0) for key, value in event.items()}
-
-    def line(self, _logger: WrappedLogger, _method: str, line: Any) -> str:  # noqa: ANN401 - a renderer's, so a str
-        """Clean one finished line (the last structlog processor)."""
-        return self._certain(line)
-
-
-def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
+def configure(form: Format, verbosity: int, stream: TextIO, scrubber: Scrubber | None = None) -> Scrubber:
     """Send log lines to `stream` and return the scrubber, to which the caller adds the secrets it learns.
+
+    It is a new one unless the caller has one already, which cleans other outlets of the process too.
 
     `form` "auto" means console on a terminal, else JSON, one object per line. `verbosity` below 0 gives errors only, 0
     warnings, 1 information, 2 details, and 3 what libraries log as well; their lines pass the same processors.
     """
     structlog = _structlog()
-    scrubber = Scrubber()
+    scrubber = scrubber or Scrubber()
     console = form == "console" or (form == "auto" and stream.isatty())
     render: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
     if console:
@@ -136,16 +44,16 @@ def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
             exception_formatter=structlog.dev.plain_traceback,
         )
     # Fields first, while they have names, then the finished line: a secret may also stand in an exception's text.
-    finish: list[Processor] = [render, scrubber.line]
+    finish: list[Processor] = [render, _cleaned(scrubber)]
     if _is_journal(stream):
-        finish = [_ranked(render), scrubber.line]
+        finish = [_ranked(render), _cleaned(scrubber)]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        scrubber.fields,
+        _clean_fields(scrubber),
     ]
     structlog.configure(
         processors=[*shared, *finish],
@@ -155,6 +63,24 @@ def configure(form: Format, verbosity: int, stream: TextIO) -> Scrubber:
     )
     _take_over_libraries(shared, finish, verbosity, stream)
     return scrubber
+
+
+def _clean_fields(scrubber: Scrubber) -> Processor:
+    """Return the processor that cleans the fields of one log event."""
+
+    def clean(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: scrubber.named(key, value) for key, value in event.items()}
+
+    return clean
+
+
+def _cleaned(scrubber: Scrubber) -> Processor:
+    """Return the processor that cleans one finished line, the last of all."""
+
+    def clean(_logger: WrappedLogger, _method: str, line: Any) -> str:  # noqa: ANN401 - a renderer's, so a str
+        return scrubber.finished(line)
+
+    return clean
 
 
 def _is_journal(stream: TextIO) -> bool:
@@ -189,6 +115,31 @@ def _structlog() -> ModuleType:
     return structlog
 
 
+class _Bounded(logging.Filter):
+    """Keeps libraries from filling the disk: of each logger's warnings and errors a few a minute, and then how many.
+
+    An event loop out of descriptors, for one, logs a traceback for each connection that it cannot accept. Details that
+    somebody asked for are not counted. Time is the records' own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True if `record` may be written; it then tells of those that were left out before it."""
+        if record.levelno < logging.WARNING:
+            return True
+        since, seen = self._seen.get(record.name, (record.created, 0))
+        if not 0 <= record.created - since < _MINUTE_S:  # also after the clock was set back
+            if seen > _MOST_A_MINUTE:
+                record.msg = f"{record.getMessage()} ({seen - _MOST_A_MINUTE} more of {record.name} were left out)"
+                record.args = ()
+            since, seen = record.created, 0
+        self._seen[record.name] = since, seen + 1
+        return seen < _MOST_A_MINUTE
+
+
 def _level(verbosity: int) -> int:
     if verbosity < 0:
         return logging.ERROR
@@ -200,6 +151,7 @@ def _take_over_libraries(shared: list[Processor], finish: list[Processor], verbo
     from structlog.stdlib import ProcessorFormatter, add_logger_name  # noqa: PLC0415 - see configure
 
     handler = logging.StreamHandler(stream)
+    handler.addFilter(_Bounded())
     handler.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=[add_logger_name, *shared],

@@ -8,8 +8,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+_CLOUD_PORTAL = re.compile(r"[a-z0-9-]+\.(?P<domain>bitrix24\.[a-z.]+)")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _WEBHOOK_PATH = re.compile(r"(?P<before>(?:/[A-Za-z0-9_.~-]+)*/rest/\d+)/(?P<code>[A-Za-z0-9_-]+)/?")
 
 
@@ -64,27 +71,51 @@ def is_loopback(host: str) -> bool:
 def same_owner(host: str, other: str) -> bool:
     """Return True if two hosts belong to whoever registered the one: `a.example.com` and `example.com` do.
 
-    Used to decide whether a secret may follow a redirect, so it says no where it cannot tell: an IP address has an
-    owner of its own.
+    Used to decide whether a secret may follow a redirect, so it says no where it cannot tell: a bare address has an
+    owner of its own, and so has each name below a public suffix such as `co.uk` or `github.io` (publicsuffix.org).
     """
     if host == other:
         return True
-    if _is_ip(host) or _is_ip(other):
-        return False
-    return _registered_domain(host) == _registered_domain(other)
+    registered = _registered_domain(host)
+    return registered is not None and registered == _registered_domain(other)
 
 
-def _is_ip(host: str) -> bool:
+def is_renaming(host: str, other: str) -> bool:
+    """Return True if the vendor's cloud may have renamed the portal `host` to `other` (PORTAL.md 1.1).
+
+    Only the name below the vendor's own domain changes, as from `old.bitrix24.de` to `new.bitrix24.de`.
+    """
+    names = [_CLOUD_PORTAL.fullmatch(_plain(one)) for one in (host, other)]
+    domains = [name["domain"] for name in names if name is not None]
+    # Whether `bitrix24.com.br` is one registration is for the list to say: `com.br` could have been anybody's.
+    return len(domains) == 2 and domains[0] == domains[1] == _registered_domain(host)
+
+
+def is_bare_address(host: str) -> bool:
+    """Return True for an IP address as any resolver takes it: `10.0.0.5`, `10.5`, `0xa.0.0.5`, `::1`.
+
+    A name never ends in a number (URL Standard, "ends in a number checker").
+    """
+    return ":" in host or _NUMBER.fullmatch(_plain(host).rpartition(".")[2]) is not None
+
+
+def _plain(host: str) -> str:
+    return host.lower().removesuffix(".")
+
+
+def _registered_domain(host: str) -> str | None:
+    """Return the part of a name that somebody registers, None for an address and a public suffix itself."""
+    if is_bare_address(host):
+        return None
     try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+        name = _plain(host).encode("idna").decode("ascii")  # the list tells names apart by how they travel
+    except UnicodeError:
+        return None
+    return _suffixes().privatesuffix(name)
 
 
-def _registered_domain(host: str) -> str:
-    """Return the part of a name that somebody registers: two labels, three below co.uk, com.br and the like."""
-    labels = host.lower().rstrip(".").split(".")
-    # A short label below a country's code is nearly always the registry's own; a list of them would be out of date.
-    below_country = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
-    return ".".join(labels[-3:] if below_country else labels[-2:])
+@cache
+def _suffixes() -> PublicSuffixList:
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - reads a list of 300 kB, and few need it
+
+    return PublicSuffixList()

@@ -19,7 +19,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.log import Format, Scrubber, configure
+from syncd.log import Format, configure
+from syncd.scrub import Scrubber
 
 CODE = "s3cr3tc0de"
 WEBHOOK = f"https://example.bitrix24.com/rest/1/{CODE}/"
@@ -246,3 +247,25 @@ def test_a_value_that_holds_itself_ends_as_text() -> None:
         cleaned, depth = cleaned[1], depth + 1
     assert isinstance(cleaned, str)
     assert depth == 8
+
+
+def test_a_library_that_logs_without_end_gets_a_few_lines_a_minute_and_a_count() -> None:
+    stream = io.StringIO()
+    configure("json", 1, stream)
+
+    def flood(number: int, at: float, level: int = logging.ERROR) -> list[Any]:
+        before = len(stream.getvalue())
+        for _ in range(number):
+            record = logging.LogRecord("asyncio", level, __file__, 1, "no %s", ("descriptors",), None)
+            record.created = at
+            logging.getLogger("asyncio").handle(record)
+        return [json.loads(line)["event"] for line in stream.getvalue()[before:].splitlines()]
+
+    assert flood(5000, 1000.0) == ["no descriptors"] * 20
+    assert flood(10, 1059.0) == []
+    assert flood(2, 1060.0) == ["no descriptors (4990 more of asyncio were left out)", "no descriptors"]
+    assert len(flood(50, 900.0)) == 20  # the clock was set back
+    logging.getLogger("aiohttp").error("another one")
+    assert "another one" in stream.getvalue()
+    configure("json", 3, stream)
+    assert len(flood(50, 2000.0, logging.DEBUG)) == 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.net import is_loopback, same_owner, webhook_address
+from syncd.net import is_loopback, is_renaming, same_owner, webhook_address
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,15 @@ from syncd.net import is_loopback, same_owner, webhook_address
         ("Example.COM.", "www.example.com", True), ("example.com", "example.org", False),
         ("10.0.0.1", "10.0.0.1", True), ("10.0.0.1", "99.9.0.1", False),
         ("::1", "::1", True), ("::1", "fe80::1", False),
-        ("localhost", "localhost", True),
+        ("localhost", "localhost", True), ("localhost", "evil.localhost", False),
+        ("10.0.0.5", "9.9.0.5", False), ("10.0.0.5.", "9.9.0.5.", False), ("10.0.5", "9.0.5", False),
+        ("0x0a.0.0.5", "0x0b.0.0.5", False), ("10.0.0.0x5", "9.9.0.0x5", False),
+        ("firm.github.io", "evil.github.io", False), ("www.firm.github.io", "firm.github.io", True),
+        ("firm.co.uk", "evil.co.uk", False), ("a.firm.co.uk", "b.firm.co.uk", True), ("co.uk", "evil.co.uk", False),
+        ("firm.spb.ru", "evil.spb.ru", False), ("firm.s3.amazonaws.com", "evil.s3.amazonaws.com", False),
+        ("бюро.рф", "календарь.бюро.рф", True), ("xn--90ae5b.xn--p1ai", "a.бюро.рф", False),
+        ("cal.school.lan", "dav.school.lan", True), ("cal.lan", "dav.lan", False), ("a..b", "b", False),
+        ("caldav.icloud.com", "p42-caldav.icloud.com", True), ("", "example.com", False),
     ],
 )  # fmt: skip
 def test_a_secret_follows_only_to_the_same_registered_domain_and_never_to_another_ip(
@@ -23,6 +31,21 @@ def test_a_secret_follows_only_to_the_same_registered_domain_and_never_to_anothe
 ) -> None:
     assert same_owner(host, other) is same
     assert same_owner(other, host) is same
+
+
+@pytest.mark.parametrize(
+    ("host", "other", "renamed"),
+    [
+        ("old.bitrix24.de", "new.bitrix24.de", True), ("old.bitrix24.com.br", "new.bitrix24.com.br", True),
+        ("old.bitrix24.de", "new.bitrix24.ru", False), ("old.bitrix24.de", "a.new.bitrix24.de", False),
+        ("old.bitrix24.de", "bitrix24.de", False), ("old.bitrix24.de", "new.evil.de", False),
+        ("portal.firm.com", "other.firm.com", False), ("10.0.0.5", "10.0.0.5", False),
+        ("a.bitrix24.x.evil.com", "b.bitrix24.x.evil.com", False),
+    ],
+)  # fmt: skip
+def test_only_the_vendor_s_cloud_renames_a_portal(host: str, other: str, renamed: bool) -> None:
+    assert is_renaming(host, other) is renamed
+    assert is_renaming(other, host) is renamed
 
 
 @pytest.mark.parametrize(

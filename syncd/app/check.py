@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syncd.app.wiring import App
@@ -197,8 +197,10 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         yield Check(name=f"guard {sync.name}", ok=False, detail=error.message, remedy=error.remedy)
         return
     kept = kept_entries(sync, snapshot)
+    directory = replace(directory, country=sync.country)
     try:
-        directory = directory.with_clients(await read_clients(portal, sync.target.sought(kept.entries)))
+        wanted = sync.target.sought(kept.entries, directory)
+        directory = directory.with_clients(await read_clients(portal, wanted))
     except SyncdError as error:
         yield Check(name=f"clients {sync.name}", ok=False, detail=error.message,
                     remedy="give the webhook the permission crm, and its user the right to read the CRM")  # fmt: skip

@@ -31,11 +31,25 @@ class FirstConfig:
     caller: int | None
     people: tuple[str, ...]
     groups: tuple[str, ...]
+    has_crm: bool = True
 
     @property
     def has_owner(self) -> bool:
         """Whether the schedule says whose its entries are."""
-        return self.guess is not None and any(field == "owner" for field, _, _ in self.guess.columns)
+        return bool(self.owner)
+
+    @property
+    def owner(self) -> str:
+        """The name that stands for the owner in a template, "" if the schedule says nothing of owners."""
+        if self.guess is None:
+            return ""
+        return self.guess.owner or next((field for field, _, _ in self.guess.columns if field == "owner"), "")
+
+    @property
+    def client(self) -> str:
+        """The field that says which client an entry is about, "" if there is none or the webhook may not read them."""
+        fields = [field for field, _, _ in self.guess.columns] if self.guess is not None else []
+        return next((field for field in ("contact_phone", "contact_email") if field in fields and self.has_crm), "")
 
 
 def compose(first: FirstConfig) -> str:
@@ -93,20 +107,28 @@ def _source(first: FirstConfig) -> Iterator[str]:
 
 def _target(first: FirstConfig) -> Iterator[str]:
     yield "[sync.target]"
-    yield _key("calendar", first.calendar, "user, group or company")
-    if first.has_owner:
-        yield _key("owner", "{owner}", "found by id, e-mail, XML_ID or full name")
+    if first.client:
+        yield _key("type", "activity", "a guess: appointments with clients, who have phones or e-mails")
+        yield _key("activity", "meeting", 'or "call"')
+        yield _key("contact", f"{{{first.client}}}", "on whose card in the CRM it stands")
+        if first.has_owner:
+            yield _key("responsible", f"{{{first.owner}}}", "found by id, e-mail, XML_ID or full name")
     else:
-        said = "the webhook's owner; or whose calendar it is" if first.caller else "a stand-in: whose calendar it is"
-        yield _key("owner", first.caller or 1, said)
-    yield _key("section", first.name, "the calendar there, created when missing")
-    # "skip" where owners are unknown: with "hold" every pass of a first try would end with exit code 1.
-    if not first.unresolved:
-        yield _key("on_unresolved", "hold", 'or "skip": owner not found')
-    else:
-        yield _key("on_unresolved", "skip", 'entries of unknown owners are left out; "hold" to be told')
+        yield _key("calendar", first.calendar, "user, group or company")
+        if first.has_owner:
+            yield _key("owner", f"{{{first.owner}}}", "found by id, e-mail, XML_ID or full name")
+        else:
+            said = (
+                "the webhook's owner; or whose calendar it is" if first.caller else "a stand-in: whose calendar it is"
+            )
+            yield _key("owner", first.caller or 1, said)
+        yield _key("section", first.name, "the calendar there, created when missing")
+    yield _key("on_unresolved", "hold", 'owner not found: its entries wait and are listed; or "skip"')
+    if first.unresolved:
         yield "# The portal does not know these; say who is meant:"
-        yield from (f"# owners = {{ {_text(name)} = 12 }}" for name in first.unresolved[:_PEOPLE_SHOWN])
+        # One table on one line, so that the config stays valid when the comment sign is taken away.
+        names = ", ".join(f"{_text(name)} = 12" for name in first.unresolved[:_PEOPLE_SHOWN])
+        yield f"# owners = {{ {names} }}"
     yield from _listed("People in the portal", first.people)
     yield from _listed("Groups in the portal", first.groups)
 

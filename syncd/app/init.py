@@ -55,7 +55,7 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
     """
     address = _checked(webhook) if webhook is not None else None
     found = await _look(source, clock) if source is not None else None
-    directory = await _ask(address, clock) if address is not None else None
+    directory, may_crm = await _ask(address, clock) if address is not None else (None, True)
     owners = found.samples.get("owner", ()) if found is not None else ()
     zone, zone_said = _zone(found, directory)
     first = FirstConfig(
@@ -67,11 +67,12 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
         zone_said=zone_said,
         calendar=_calendar(owners, directory),
         unresolved=_unresolved(owners, directory),
+        has_crm=may_crm,
         caller=directory.caller.id if directory is not None else None,
-        people=tuple(f"{user.full_name} <{user.email}> = {user.id}" for user in directory.users if user.active)
+        people=tuple(f"{user.id}: {user.full_name} <{user.email}>" for user in directory.users if user.active)
         if directory is not None
         else (),
-        groups=tuple(f"{group.name} = {group.id}" for group in directory.groups) if directory is not None else (),
+        groups=tuple(f"{group.id}: {group.name}" for group in directory.groups) if directory is not None else (),
     )
     text = compose(first)
     config = _proved(text, folder)
@@ -123,12 +124,14 @@ async def _portal(webhook: str, clock: Clock) -> AsyncIterator[Portal]:
         yield portal
 
 
-async def _ask(webhook: str, clock: Clock) -> Directory:
+async def _ask(webhook: str, clock: Clock) -> tuple[Directory, bool]:
+    """Return whom the portal knows, and whether the webhook may read the CRM."""
     async with _portal(webhook, clock) as portal:
         scopes = await portal.read("scope", {})
         # Groups are asked for only if the webhook may: a refusal would end the command for something optional.
-        groups = isinstance(scopes, list) and bool({"sonet_group", "sonet"} & set(map(str, scopes)))
-        return await read_directory(portal, now=clock.now(), groups=groups)
+        may = frozenset(map(str, scopes)) if isinstance(scopes, list) else frozenset()
+        directory = await read_directory(portal, now=clock.now(), groups=bool({"sonet_group", "sonet"} & may))
+        return directory, "crm" in may
 
 
 def _placed(source: str | None, folder: Path) -> str | None:
@@ -202,8 +205,13 @@ def _doubts(first: FirstConfig) -> tuple[str, ...]:
         doubts.append("webhook is a stand-in: replace it with your portal's")
     if first.unresolved:
         named = ", ".join(first.unresolved[:5]) + (" …" if len(first.unresolved) > 5 else "")
-        doubts.append(f"the portal knows no owner called {named}: their entries are left out until owners names them")
-    if not first.has_owner:
+        doubts.append(f"the portal knows no owner called {named}: their entries wait until owners names them")
+    if first.client:
+        doubts.append(
+            f'{first.client} is mapped, so the entries become meetings on the cards of clients (type = "activity"); '
+            'if they belong into calendars, write calendar = "user", owner and section instead'
+        )
+    if not first.has_owner and not first.client:
         doubts.append("the schedule names no owners: all entries go into the calendar of the owner in [sync.target]")
     return tuple(doubts)
 

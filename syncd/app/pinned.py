@@ -15,6 +15,7 @@ from syncd.cycle.plan import Prepared
 from syncd.errors import ConfigError, GuardError
 from syncd.model.item import Change
 from syncd.model.json_values import Json
+from syncd.scrub import Clean, within
 
 _FORMAT = 1  # to be raised when digests change: an old file would match nothing and look like a changed plan
 _SHOWN = 3
@@ -59,14 +60,17 @@ class Pins:
             )
 
 
-def write(path: Path, plans: Iterable[Prepared]) -> None:
-    """Pin `plans` in the file `path`; raises ConfigError if it cannot be written."""
+def write(path: Path, plans: Iterable[Prepared], *, clean: Clean = str) -> None:
+    """Pin `plans` in the file `path`; raises ConfigError if it cannot be written.
+
+    `clean` takes secrets out of what is only for people to read.
+    """
     pinned = _PinnedFile(
         format=_FORMAT,
         plans=[
             _PinnedPlan(
                 sync=one.sync,
-                changes=[change_document(change) for change in one.plan.changes],
+                changes=[within(change_document(change), clean) for change in one.plan.changes],
                 digests=[_digest(change) for change in one.plan.changes],
             )
             for one in plans

@@ -17,10 +17,13 @@ from syncd.cycle.run import PassResult
 from syncd.errors import ConfigError
 from syncd.model.entry import Problem
 from syncd.model.item import PLACE_KINDS, Change, Key
+from syncd.scrub import Clean, printable
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
 _ITEM_PART = re.compile(rf"\|(?:{'|'.join(PLACE_KINDS)})/\d+(?:\|.*)?\Z", re.DOTALL)
 """What an item's key has after the entry's uid."""
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+"""How a formula begins. Spaces before it do not help, and neither do the wide forms of the signs."""
 _ACTIONS = ("create", "update", "delete", "adopt")
 
 
@@ -72,16 +75,28 @@ def check(path: Path) -> None:
         raise ConfigError(f"cannot write the report to {path}: {error.strerror}") from error
 
 
-def write(path: Path, results: Iterable[PassResult]) -> None:
-    """Write the report of `results` to `path`; raises ConfigError when that is not possible."""
+def write(path: Path, results: Iterable[PassResult], *, clean: Clean = str, raw: bool = False) -> None:
+    """Write the report of `results` to `path`; raises ConfigError when that is not possible.
+
+    `clean` takes secrets out of the texts. Unless `raw`, cells that a spreadsheet would take for a formula begin with
+    an apostrophe, and characters that act on a terminal are escaped.
+    """
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(HEADER)
             for result in results:
-                writer.writerows(rows(result))
+                writer.writerows([_cell(clean(cell), raw=raw) for cell in row] for row in rows(result))
     except OSError as error:
         raise ConfigError(f"cannot write the report to {path}: {error.strerror}") from error
+
+
+def _cell(text: str, *, raw: bool) -> str:
+    """Return `text` as a spreadsheet shows it: a title such as "=HYPERLINK(...)" comes from whoever wrote the feed."""
+    if raw:
+        return text
+    text = printable(text)
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def rows(result: PassResult) -> Iterator[tuple[str, ...]]:

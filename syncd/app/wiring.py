@@ -14,8 +14,11 @@ from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
+import structlog
+
+from syncd import events
 from syncd.clock import Clock, SystemClock
-from syncd.config import CardConfig, Config, PortalConfig, SyncConfig, TargetConfig, load_config
+from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig, load_config
 from syncd.cycle.sync import Pass, Sync
 from syncd.errors import ConfigError
 from syncd.model.guard import Guard
@@ -24,11 +27,14 @@ from syncd.model.plan import Policy
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
+from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, OwnEvents, PortalBacked
 from syncd.source.web.cache import DirectoryCache
 from syncd.state.ledger import Ledger
 from syncd.target.make import make_target
+
+_log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -37,7 +43,7 @@ async def make_portal(
 ) -> AsyncIterator[Portal]:
     """Open the client of one portal, with what the ledger remembers of its operating budget."""
     webhook = config.webhook.reveal()
-    learn_secret(webhook)
+    learn_secret(webhook)  # again in its full form
     async with Portal(
         name=config.name,
         credential=Webhook(address=webhook),
@@ -167,20 +173,27 @@ async def open_app(
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
     connect: Connect = make_portal,
+    clean: Clean = str,
 ) -> AsyncIterator[App]:
     """Load the config at `path`, open the ledger and one client per portal; close them at the end.
 
-    `learn_secret` hears of every secret, so that the log can hide it. Raises ConfigError, StateError and, unless
-    `readonly`, StateLockedError.
+    `learn_secret` hears of every secret, so that `clean` can take it out of what the ledger keeps of errors. Raises
+    ConfigError, StateError and, unless `readonly`, StateLockedError.
     """
     clock = clock or SystemClock()
-    config = load_config(path, os.environ if environ is None else environ)
+    config = load_config(path, os.environ if environ is None else environ, learn_secret)
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
     syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
-        ledger = await Ledger.open_readonly(config.state)
+        ledger = await Ledger.open_readonly(config.state, booted_at=clock.booted_at(), thorough=True)
     else:
-        ledger = await Ledger.open(config.state, now=clock.now(), keep_runs=config.keep_runs)
+        ledger = await Ledger.open(
+            config.state, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()
+        )
+    ledger.thread.clean = clean
+    if ledger.doubt is not None:
+        log = _log.warning if ledger.doubt.replaced else _log.info
+        log(events.LEDGER_DOUBTED, path=str(ledger.path), reason=ledger.doubt.reason)
     app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
     try:
         await app.take_over(config, syncs)
@@ -215,8 +228,7 @@ def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) 
             on_removed=sync.on_removed,
             removed_after=sync.removed_after,
             on_conflict=sync.on_conflict,
-            # Activities name their origin: ours are taken over whatever `adopt` says, or a lost state doubles them.
-            adopt=sync.adopt or (isinstance(sync.target, CardConfig) and sync.target.type == "activity"),
+            adopt=sync.adopt,
         ),
         guard=Guard(max_removed=sync.max_removed, max_changed=sync.max_changed),
         past=sync.past,
@@ -227,6 +239,7 @@ def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) 
         zone=sync.timezone,
         siblings=_siblings(config.syncs, sync),
         portal_zone=config.portal(sync.portal).server_timezone,
+        country=sync.country,
         feeds=feeds,
     )
 

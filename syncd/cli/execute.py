@@ -9,24 +9,30 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
+from syncd.cli.outlet import certain, shown
 from syncd.errors import SyncdError
+from syncd.scrub import Scrubber
+
+if TYPE_CHECKING:
+    from syncd.app.wiring import App
 
 INTERRUPTED = 130
-_WORST_FIRST = (130, 3, 2, 4, 5, 1)  # README, "Exit codes"
+_WORST_FIRST = (130, 3, 2, 7, 4, 5, 1)  # README, "Exit codes"
 _SECOND_SIGNAL_NOTE = "stopping after the batches in flight; once more to stop at once"
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command that `arguments` name and return its exit code."""
+def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
+    """Run the command that `arguments` name and return its exit code; `scrubber` cleans what it lets out."""
     from syncd import log
 
     # A command shows its result; of the daemon the log is all there is to see, so it says more.
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
-    arguments.learn_secret = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr())).add
+    arguments.scrubber = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr()), scrubber)
     try:
         return asyncio.run(_with_signals(_command(arguments.command), arguments))
     except SyncdError as error:
@@ -115,12 +121,24 @@ def config_path(arguments: argparse.Namespace) -> Path:
     return find_config(arguments.config, os.environ, Path.cwd())
 
 
+def opened(
+    arguments: argparse.Namespace, *, readonly: bool, path: Path | None = None
+) -> AbstractAsyncContextManager[App]:
+    """Open what the config asks for, as `open_app` does; the config is the command line's unless `path` names one."""
+    from syncd.app.wiring import open_app
+
+    scrubber: Scrubber = arguments.scrubber
+    return open_app(
+        path or config_path(arguments), readonly=readonly, learn_secret=scrubber.add, clean=scrubber.certain
+    )
+
+
 def _print_error(error: SyncdError, *, as_json: bool) -> None:
     if as_json:
         import orjson
 
-        document = {"error": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
+        document = {"error": certain(error.message), "remedy": certain(error.remedy), "exit_code": error.exit_code}
         print(orjson.dumps(document).decode())
-    print(f"syncd: {error.message}", file=sys.stderr)
+    print(f"syncd: {shown(error.message)}", file=sys.stderr)
     if error.remedy:
-        print(f"       {error.remedy}", file=sys.stderr)
+        print(f"       {shown(error.remedy)}", file=sys.stderr)

@@ -65,6 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     portal.add_argument("--calendar", choices=("user", "group", "company"), default="user",
                         help="whose calendars `sections` lists (default: user)")  # fmt: skip
     portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
+    portal.add_argument("--unresolved", metavar="SYNC",
+                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
     _json(portal)
 
     _add_sandbox(commands)

@@ -1,9 +1,14 @@
-"""Tables for people: coloured on a terminal, otherwise plain. Text from feeds is never taken for rich's markup."""
+"""Tables for people: coloured on a terminal, otherwise plain. Text from feeds is never taken for rich's markup.
+
+Nor does it act on the terminal: whatever is printed here is made fit to be shown (`outlet.shown`) before it is laid
+out, because a secret that is folded into two lines could not be recognised any more.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 from rich.console import Console
@@ -11,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from syncd.cli.outlet import certain, shown
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import SyncdError
@@ -21,6 +27,7 @@ from syncd.model.names import counted
 from syncd.model.record import RunRecord
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
+from syncd.scrub import escaped_json, within
 
 _SHOWN_CHANGES = 40
 _SHOWN_PROBLEMS = 30
@@ -34,16 +41,47 @@ _ROOMY = 76
 _DEEPER = 4
 
 
-def console() -> Console:
-    """Return the console for results: stdout, wide enough for a table if it is no terminal."""
-    if sys.stdout.isatty():
-        return Console(highlight=False)  # rich would colour numbers and paths within the texts of a feed
-    return Console(highlight=False, width=_PLAIN_WIDTH, no_color=True)
+class Results(Console):
+    """Prints only what is fit to be shown. Cells of tables have to be made so by whoever makes the table."""
+
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - as rich has it
+        """Print `objects` as `Console.print` does."""
+        super().print(*(_fit(one) for one in objects), **options)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the console for results: stdout, wide enough for a table if it is no terminal; or stderr."""
+    if stderr or sys.stdout.isatty():
+        return Results(stderr=stderr, highlight=False)  # rich would colour numbers and paths within texts of a feed
+    return Results(highlight=False, width=_PLAIN_WIDTH, no_color=True)
+
+
+def _fit(one: object) -> object:
+    match one:
+        case str():
+            return shown(one)
+        case Text():
+            return _fit_text(one)
+        case _:
+            return one
+
+
+def _fit_text(text: Text) -> Text:
+    """Return `text` fit to be shown, with the styles it has."""
+    fit = shown(text.plain)
+    if fit == text.plain:
+        return text
+    base = str(text.style)
+    edges = sorted({edge for span in text.spans for edge in (span.start, span.end)} - {0, len(text)})
+    pieces = text.divide(edges) if edges else (text,)
+    styles = [" ".join([base, *(str(span.style) for span in piece.spans)]).strip() for piece in pieces]
+    styled = Text.assemble(*((shown(piece.plain), style) for piece, style in zip(pieces, styles, strict=True)))
+    return styled if styled.plain == fit else Text(fit, style=text.style)  # a secret may reach over two styles
 
 
 def document(value: Json) -> None:
     """Print the JSON document of a command, the only thing on stdout then."""
-    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    print(escaped_json(orjson.dumps(within(value, certain), option=orjson.OPT_INDENT_2).decode()))
 
 
 def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> None:
@@ -122,25 +160,26 @@ def _change(change: Change, series: str, directory: Directory | None) -> tuple[T
     holder = change.item or change.link
     assert holder is not None
     style = _STYLES[change.op]
-    title = Text(holder.title)
+    title = Text(shown(holder.title))
     for name, (before, after) in sorted(change.fields.items()):
-        title.append(f"\n{name}: {_short(before)} → {_short(after)}", style="dim")
+        title.append(shown(f"\n{name}: {_short(before)} → {_short(after)}"), style="dim")
     if series:
-        title.append(f"\n{series}", style="dim")
+        title.append(shown(f"\n{series}"), style="dim")
     calendar = directory.holder(change.key.place) if directory is not None else ""
     calendar = calendar or str(change.key.place)
     return (
         Text(_SIGNS[change.op], style=style),
         Text(holder.start.replace("T", " ")[:16]),
         title,
-        Text(f"{calendar} · {holder.section}" if holder.section else calendar),
-        Text(holder.where),
-        Text(change.reason, style="dim"),
+        Text(shown(f"{calendar} · {holder.section}" if holder.section else calendar)),
+        Text(shown(holder.where)),
+        Text(shown(change.reason), style="dim"),
     )
 
 
 def _short(value: Json) -> str:
     text = "nothing" if value in (None, "", [], ()) else _rule(value) if isinstance(value, Mapping) else str(value)
+    text = shown(text)  # before it is cut: half a secret could not be recognised
     return text if len(text) <= 60 else text[:59] + "…"
 
 
@@ -158,7 +197,7 @@ def line(out: Console, text: Text | str, style: str = "") -> None:
     if not out.is_terminal:
         out.print(text, style=style, markup=False, soft_wrap=True)
         return
-    said = Text(text) if isinstance(text, str) else text
+    said = Text(shown(text)) if isinstance(text, str) else _fit_text(text)
     margin = len(said.plain) - len(said.plain.lstrip(" "))
     whole = Text.assemble(said[margin:], style=style) if style else said[margin:]
     if margin + whole.cell_len <= out.width:
@@ -213,7 +252,7 @@ def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) ->
     for title in titles:
         table.add_column(title, overflow="fold")
     for line in lines:
-        table.add_row(*(Text(cell) for cell in line))
+        table.add_row(*(Text(shown(cell)) for cell in line))
     out.print(table)
 
 

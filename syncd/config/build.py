@@ -33,6 +33,7 @@ from syncd.config.tables import (
 from syncd.config.toml_lines import KeyPath
 from syncd.model.filter import Filter, compile_condition
 from syncd.model.guard import Threshold
+from syncd.model.zones import countries
 
 _NAME = re.compile(r"[a-z0-9-]+")
 _MOST_PER_BATCH = 50
@@ -91,6 +92,7 @@ def build_sync(
         when=build_when(file, sync, table, path),
         verify_every=file.period(sync.verify_every, *path, "verify_every"),
         timezone=_timezone(file, sync.timezone, *path, "timezone"),
+        country=_country(file, sync.country, *path, "country"),
         past=file.parsed(parse_duration, sync.window.past, *path, "window", "past"),
         future=file.parsed(parse_duration, sync.window.future, *path, "window", "future"),
         window_given="window" in table,  # a migration takes all days unless the config limits them
@@ -99,7 +101,7 @@ def build_sync(
         on_conflict=sync.on_conflict,
         max_removed=_threshold(file, sync.max_removed, *path, "max_removed"),
         max_changed=_threshold(file, sync.max_changed, *path, "max_changed"),
-        adopt=sync.adopt,
+        adopt=sync.adopt if isinstance(sync.adopt, str) else "identical" if sync.adopt else False,
         marker=sync.marker,
         uids=sync.uids,
         source=_source(file, sync.source, base, (*path, "source"), portals),
@@ -123,6 +125,12 @@ def _timezone(file: ConfigFile, name: str | None, *path: str | int) -> str | Non
         remedy = did_you_mean(name, sorted(available_timezones())) or 'take a name like "Europe/Moscow"'
         raise file.error(path, f'must be an IANA time zone, not "{name}"', remedy) from None
     return name
+
+
+def _country(file: ConfigFile, code: str | None, *path: str | int) -> str:
+    if code is not None and code not in countries():
+        raise file.error(path, f'must be the code of a country in capitals, not "{code}"', 'for example "RU" or "KZ"')
+    return code or ""
 
 
 def _source(

@@ -18,6 +18,7 @@ from syncd.config.toml_lines import KeyPath
 from syncd.net import is_loopback
 
 _CHAT = re.compile(r"chat[1-9]\d*|sg[1-9]\d*|[1-9]\d*")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _CRON_FIELDS = 5
 _LONGEST_SETTLE = timedelta(hours=1)
 
@@ -70,7 +71,14 @@ def build_http(file: ConfigFile, table: HttpTable | None) -> HttpConfig | None:
         raise file.error(path, f'is no address: "{table.listen}"', remedy) from None
     if parts.netloc != table.listen or "@" in table.listen or not host or port is None:
         raise file.error(path, f'must be HOST:PORT, not "{table.listen}"', remedy)
-    return HttpConfig(host=host, port=port, public=not is_loopback(host))
+    names = tuple(_host_name(file, name, number) for number, name in enumerate(table.hosts))
+    return HttpConfig(host=host, port=port, public=not is_loopback(host), names=names)
+
+
+def _host_name(file: ConfigFile, name: str, number: int) -> str:
+    if not _HOST_NAME.fullmatch(name):
+        raise file.error(("http", "hosts", number), f'must be a bare name, as in "status.example.com", not "{name}"')
+    return name.lower()
 
 
 def build_alerts(file: ConfigFile, table: AlertsTable | None, portals: Sequence[str]) -> AlertsConfig | None:

@@ -176,11 +176,13 @@ def _options(hint: object) -> tuple[Any, ...]:
 
 
 def _choices(kind: type[Table], path: KeyPath) -> tuple[str, ...]:
-    """Return the texts allowed at `path` in a `kind`, () where any text is."""
+    """Return the texts allowed at `path` in a `kind`, () where any text is; with true and false where they are too."""
     hint: Any = kind
     for step in path:
         table = inner_table(hint)
         if table is None or not isinstance(step, str):
             return ()
         hint = get_type_hints(table)[step]
-    return tuple(str(word) for option in _options(hint) if get_origin(option) is Literal for word in get_args(option))
+    options = _options(hint)
+    words = tuple(str(word) for option in options if get_origin(option) is Literal for word in get_args(option))
+    return (*words, "true", "false") if words and bool in options else words

@@ -23,6 +23,7 @@ from syncd.config.tables import (
     Tariff,
     Uids,
 )
+from syncd.model.adoption import Adopt
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
 from syncd.model.template import Template
@@ -149,11 +150,15 @@ class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[http]`: where the status page listens; `public` if other machines can reach it."""
+    """`[http]`: where the status page listens; `public` if other machines can reach it.
+
+    `names` are the names, in small letters, that it may be asked for under besides the machine's own.
+    """
 
     host: str
     port: int
     public: bool
+    names: tuple[str, ...] = ()
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +171,7 @@ class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[[sync]]`; `where` names file, line and sync for messages."""
+    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it."""
 
     name: str
     where: str
@@ -174,6 +179,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     when: WhenConfig
     verify_every: timedelta
     timezone: str | None
+    country: str
     past: timedelta
     future: timedelta
     window_given: bool
@@ -182,7 +188,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     on_conflict: OnConflict
     max_removed: Threshold
     max_changed: Threshold
-    adopt: bool
+    adopt: Adopt
     marker: Marker
     uids: Uids
     source: SourceConfig
@@ -192,11 +198,15 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole config; `warnings` are what `syncd check` reports and a pass ignores."""
+    """A whole config; `warnings` are what `syncd check` reports and a pass ignores.
+
+    With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are.
+    """
 
     path: Path
     state: Path
     keep_runs: timedelta
+    raw_reports: bool = False
     portals: tuple[PortalConfig, ...]
     syncs: tuple[SyncConfig, ...]
     warnings: tuple[str, ...] = ()

@@ -6,9 +6,10 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from syncd.config.build import build_portal, build_sync
@@ -17,6 +18,7 @@ from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import Config, PortalConfig, SyncConfig
 from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
+from syncd.config.learn import Learn, learn_document, learn_environment
 from syncd.config.secrets import readable_by_others
 from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable
 from syncd.errors import ConfigError
@@ -26,6 +28,12 @@ T = TypeVar("T", ConfigTable, IncludedTable)
 _TOML_PLACE = re.compile(
     r"(?P<said>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
+
+
+class _Learner(Protocol):
+    """Learns the secrets of one file of the config; relative files in it start at `base`."""
+
+    def __call__(self, document: Mapping[str, object], *, base: Path) -> None: ...
 
 
 def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
@@ -51,13 +59,16 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
     )
 
 
-def load_config(path: Path, environ: Mapping[str, str]) -> Config:
+def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None) -> Config:
     """Return the config in the file `path` and the files it includes, with secrets read from where it says.
 
-    Raises ConfigError, naming file, line and key, for anything that cannot be used.
+    `learn_secret` is told every secret before it is used. Raises ConfigError, naming file, line and key, for anything
+    that cannot be used.
     """
-    main, table = _file(path, ConfigTable)
-    parts = (main, *_included(main, table.include))
+    learn_environment(environ, learn_secret)
+    learner = partial(learn_document, environ=environ, learn=learn_secret)
+    main, table = _file(path, ConfigTable, learner)
+    parts = (main, *_included(main, table.include, learner))
     warnings: list[str] = []
     portals = _portals(parts, environ, warnings)
     names = [portal.name for portal in portals]
@@ -74,6 +85,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
         path=path,
         state=_state(main.file, table.state, path.absolute().parent, environ),
         keep_runs=main.file.parsed(parse_duration, table.keep_runs, "keep_runs"),
+        raw_reports=table.raw_reports,
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
@@ -94,15 +106,16 @@ class _Part:
     sync: Sequence[Mapping[str, Any]]
 
 
-def _file(path: Path, kind: type[T]) -> tuple[_Part, T]:
+def _file(path: Path, kind: type[T], learner: _Learner) -> tuple[_Part, T]:
     text = _read(path)
     document = _parse(path, text)
+    learner(document, base=path.absolute().parent)
     file = ConfigFile(path, text)
     table = file.convert(document, kind)
     return _Part(file=file, portals=table.portals, sync=table.sync), table
 
 
-def _included(main: _Part, patterns: Sequence[str]) -> tuple[_Part, ...]:
+def _included(main: _Part, patterns: Sequence[str], learner: _Learner) -> tuple[_Part, ...]:
     """Return the files that `include` names, sorted by name within each pattern.
 
     A pattern may match nothing, as an empty conf.d does; a name without wildcards must exist.
@@ -116,7 +129,7 @@ def _included(main: _Part, patterns: Sequence[str]) -> tuple[_Part, ...]:
         if not has_magic(pattern) and not place.is_file():
             raise main.file.error(("include", index), f"names {place}, which is no file", 'as in "conf.d/*.toml"')
         found.update(dict.fromkeys(sorted(Path(name) for name in glob(str(place)))))  # noqa: PTH207 - Path.glob takes no absolute pattern
-    return tuple(_file(path, IncludedTable)[0] for path in found if path.is_file())
+    return tuple(_file(path, IncludedTable, learner)[0] for path in found if path.is_file())
 
 
 def _read(path: Path) -> str:

@@ -5,6 +5,7 @@ No message here repeats what was read, as a secret may stand where another value
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_secret(
         case "_env":
             text = _from_environment(value, environ)
         case "_file":
-            file = base / Path(value).expanduser()
+            file = base / _expanded(value)
             text = _from_file(file)
         case _:
             file = _credential_file(value, environ)
@@ -72,31 +73,51 @@ def read_secret(
     return key, Secret(text.strip()), file  # editors end a file with a newline
 
 
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("begins with ~ and a user who has no home") from None
+
+
 def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
     text = environ.get(variable)
     if text is None:
-        raise ValueError(f"names the environment variable {variable}, which is not set")
+        # Not which one: the secret itself is easily written here by mistake.
+        raise ValueError("names an environment variable that is not set: give the variable's name, not the secret")
     return text
 
 
 def _from_file(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"names {file}, which cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"names {file}, which is not a text in UTF-8") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it is no path"
+        raise ValueError(f"names {_known(file)}, which cannot be read: {reason}") from None
+
+
+def _known(file: Path) -> str:
+    """Return the path of a file that exists, else how far it exists: the rest may be the secret itself."""
+    for place in (file, *file.parents):
+        try:
+            if os.path.lexists(place):
+                return str(place) if place == file else f"a file in {place} that is not there"
+        except ValueError:
+            continue
+    return "a file"
 
 
 def _credential_file(name: str, environ: Mapping[str, str]) -> Path:
     directory = environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise ValueError(
-            f"names the systemd credential {name}, but $CREDENTIALS_DIRECTORY is not set:"
+            "names a systemd credential, but $CREDENTIALS_DIRECTORY is not set:"
             " it works in a service with LoadCredential= only"
         )
     if Path(name).name != name:  # systemd allows no paths, and ".." would lead out of the directory
-        raise ValueError(f"must be the name of a credential, not a path: {name}")
+        raise ValueError("must be the name of a credential, not a path")
     return Path(directory) / name
 
 

@@ -14,6 +14,7 @@ OnUnresolved = Literal["hold", "skip", "fallback"]
 CalendarKind = Literal["user", "group", "company"]
 ActivityKind = Literal["meeting", "call"]
 OwnerType = Literal["contact", "company", "lead", "deal"]
+Adopt = Literal["identical", "same-time"]
 Marker = Literal["none", "description"]
 Uids = Literal["source", "content"]
 OutsideGuests = Literal["drop", "list"]
@@ -118,13 +119,14 @@ class SyncTable(Table, frozen=True, kw_only=True):
     stale_after: str | None = None
     verify_every: str = "6h"
     timezone: str | None = None
+    country: str | None = None
     window: WindowTable = WindowTable()
     on_removed: OnRemoved = "keep"
     removed_after: int = 2
     on_conflict: OnConflict = "source"
     max_removed: str | int = "20%"
     max_changed: str | int = "50%"
-    adopt: bool = True
+    adopt: Adopt | bool = "identical"
     marker: Marker = "none"
     uids: Uids = "source"
     fields: FieldsTable = FieldsTable()
@@ -135,6 +137,7 @@ class HttpTable(Table, frozen=True, kw_only=True):
     """`[http]`."""
 
     listen: str
+    hosts: list[str] = []
 
 
 class AlertsTable(Table, frozen=True, kw_only=True):
@@ -151,6 +154,7 @@ class ConfigTable(Table, frozen=True, kw_only=True):
 
     state: str | None = None
     keep_runs: str = "90d"
+    raw_reports: bool = False
     include: list[str] = []
     http: HttpTable | None = None
     alerts: AlertsTable | None = None
@@ -171,13 +175,13 @@ _WEB_KEYS = (
     *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout"),
 )
-_FILE_KEYS = ("type", "path", *_WEB_KEYS)
+_FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
-    "caldav": ("type", "calendars", *_WEB_KEYS),
-    "csv": (*_FILE_KEYS, "encoding", "delimiter", "dates", "columns"),
-    "ics": (*_FILE_KEYS, "encoding"),
-    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "columns"),
+    "caldav": ("type", "calendars", "zones", *_WEB_KEYS),
+    "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", "default_duration", "columns"),
+    "ics": (*_FILE_KEYS, "encoding", "zones"),
+    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "default_duration", "columns"),
 }
 """The keys of built-in sources, known here so that an error can name the line; the sources check the values."""
 

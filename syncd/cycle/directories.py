@@ -32,7 +32,8 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     """Return a directory that holds the owners of `entries` and their sections.
 
     `fresh` reads it from the portal; otherwise the kept one serves until `verify_every` has passed, or until somebody
-    is missing in it and it is a quarter of an hour old. `keep` writes it to the ledger. Raises the client's errors.
+    is missing in it and it is a quarter of an hour old. Clients who were not found are asked for again each time.
+    `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
     known = await _kept(run)
@@ -49,14 +50,15 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     if known is not None:  # what other syncs of the portal have read stays until they read it again
         kept = kept.with_sections({**known.sections, **kept.sections})
     directory = replace(kept, server_zone=run.sync.portal_zone or "")
-    if keep and directory != known:
+    if keep and replace(directory, country="") != known:
         await store(run, directory)
     return directory
 
 
 async def store(run: Pass, directory: Directory) -> None:
-    """Keep `directory` for the next passes."""
-    await run.portal_ledger.note_directory(run.portal.origin, msgspec.to_builtins(directory), run.clock.now())
+    """Keep `directory` for the next passes of all syncs of its portal, so without what this one chose."""
+    kept = msgspec.to_builtins(replace(directory, country=""))
+    await run.portal_ledger.note_directory(run.portal.origin, kept, run.clock.now())
 
 
 async def _kept(run: Pass) -> Directory | None:
@@ -75,8 +77,9 @@ def _serves(run: Pass, directory: Directory, now: float) -> bool:
 
 async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory) -> Directory:
     """Return `directory` with the clients and sections of `entries` that it lacks."""
-    target = run.sync.target
-    sought = [one for one in target.sought(entries) if not directory.clients.knows(one)]
+    target, directory = run.sync.target, replace(directory, country=run.sync.country)
+    # Who was not found, or twice, may have been added or merged since: then the entry need not wait for a verify.
+    sought = [one for one in target.sought(entries, directory) if not directory.clients.has_one(one)]
     if sought:
         directory = directory.with_clients(await read_clients(run.portal, sought))
     needed = target.places(entries, directory)
@@ -97,13 +100,14 @@ async def ensure_sections(
         {(c.key.place, c.item.section) for c in changes if c.item is not None and c.item.section_id is None}
     )
     troubled: dict[Place, str] = {}
-    missing = [one for one in needed if not _exists(directory, *one, troubled)]
+    # What the directory says may be old; only what is read now can trouble.
+    missing = [one for one in needed if not _exists(directory, *one, {})]
     if missing:
         # Whoever made one since the directory was read, or was killed while making it, made it for us too.
         await _await_earlier(run)
         directory = await _read_again(run, directory, missing)
     for _ in range(_TRIES):
-        missing = [one for one in needed if one[0] not in troubled and not _exists(directory, *one, troubled)]
+        missing = [one for one in needed if not _exists(directory, *one, troubled) and one[0] not in troubled]
         if not missing or run.stop.is_set():
             break
         outcomes = await _create(run, missing)
@@ -174,12 +178,16 @@ async def _await_earlier(run: Pass) -> None:
 async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple[Place, str]]) -> Directory:
     """Return `directory` with the sections of the places in `missing` as they are now, and keep it."""
     places = sorted({place for place, _ in missing})
-    directory = directory.with_sections(await read_sections(run.portal, places))
+    # What was known before goes: a place that cannot be read now has sections that nobody knows.
+    directory = directory.without_sections(places).with_sections(await read_sections(run.portal, places))
     await store(run, directory)
     return directory
 
 
 def _exists(directory: Directory, place: Place, name: str, troubled: dict[Place, str]) -> bool:
+    if not directory.knows(place):
+        troubled[place] = f"the sections of {place} could not be read, so none is created"
+        return False
     try:
         return directory.section(place, name) is not None
     except EntryError as error:

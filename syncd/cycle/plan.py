@@ -13,9 +13,9 @@ from syncd.cycle.look import observe, without_siblings
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.sync import Pass, check_home
 from syncd.model.diff import make_plan
-from syncd.model.entry import Problem, Snapshot
+from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
-from syncd.model.item import Hold, Item, Key, Link
+from syncd.model.item import Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation
 from syncd.model.plan import Plan
 from syncd.portal.limits.forecast import Forecast
@@ -31,7 +31,8 @@ class Prepared:
     order of place. `wanted` are the items the source asks for, `links` what was linked before. `observed` are the ids
     of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
-    to be created again, by key.
+    to be created again, by key. `meetings` are the events with guests that are to be changed, by id: what people have
+    answered decides who is told.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -52,6 +53,7 @@ class Prepared:
     observed: frozenset[int] | None = None
     confirmed: frozenset[Key] = frozenset()
     gone: Mapping[Key, int] = field(default_factory=dict)
+    meetings: Mapping[int, Observed] = field(default_factory=dict)
 
     @property
     def sync(self) -> str:
@@ -66,25 +68,38 @@ class Prepared:
     @cached_property
     def forecast(self) -> Forecast:
         """What sending the changes would take, under the portal's limits as they are when this is first asked for."""
-        target, changes = self.run.sync.target, self.plan.changes
+        target, changes = self.run.sync.target, (*self.plan.changes, *self.remade)
         methods = Counter(target.command(one, 0, self.directory).method for one in changes if one.op != "adopt")
         return self.run.portal.forecast(methods)
 
     @cached_property
     def notified(self) -> Mapping[int, int]:
-        """How many notices people may get, by user id (PORTAL.md 4.10)."""
+        """How many notices people get, by user id (PORTAL.md 4.10)."""
         target = self.run.sync.target
-        return Counter(user for one in self.plan.changes for user in target.notices(one, self.directory, self.now))
+        found: Counter[int] = Counter()
+        for one in self.plan.changes:
+            seen = self.meetings.get(one.link.remote_id) if one.link is not None else None
+            found.update(target.notices(one, self.directory, self.now, seen))
+        for one in self.remade:
+            found.update(target.notices(one, self.directory, self.now, None))
+        return found
+
+    @cached_property
+    def remade(self) -> tuple[Change, ...]:
+        """The creates that follow deletes of what is wanted: this pass plans them once the deletes are done."""
+        deleted = {change.key for change in self.plan.changes if change.op == "delete"}
+        again = (item for item in self.wanted if item.key in deleted) if deleted else ()
+        return tuple(Change(op="create", key=item.key, item=item, reason="made again") for item in again)
 
     @property
     def notices(self) -> int:
-        """How many notices people may get."""
+        """How many notices people get."""
         return sum(self.notified.values())
 
     @property
     def new_sections(self) -> int:
         """How many sections would be created."""
-        items = (change.item for change in self.plan.changes if change.item is not None)
+        items = (change.item for change in (*self.plan.changes, *self.remade) if change.item is not None)
         return len({(item.key.place, item.section) for item in items if item.section_id is None})
 
     @property
@@ -158,6 +173,7 @@ async def prepare(run: Pass, *, verify: bool, keep: bool) -> Prepared:
         observed=frozenset(observation.events) if observation is not None else None,
         confirmed=_confirmed(links, plan, observation) if observation is not None else frozenset(),
         gone=_gone(run, shaping, links, observation) if observation is not None else {},
+        meetings=await _meetings(run, plan, observation, window),
     )
 
 
@@ -171,12 +187,17 @@ async def _planned(
     if verify:
         observation = await observe(run, shaping.wanted.items, links, window)
         observation = await without_siblings(run, observation, links)
+    policy = sync.policy
+    if observation is not None and run.notes.restored is not None and not policy.adopt:
+        # What was made after the ledger's backup is known no more, but it is ours: it is taken back even where nothing
+        # else is taken over. The portal counts its ids up, so it lies above all that the backup knew.
+        policy, observation = replace(policy, adopt="identical"), _newer(observation, links, run.notes.restored)
     planned = partial(
         make_plan,
         shaping.wanted,
         links,
         {hold.key: hold for hold in held},
-        policy=sync.policy,
+        policy=policy,
         window=window,
         now=now,
         counted=run.fates.remote_ids,
@@ -187,6 +208,23 @@ async def _planned(
         # An edit that is to be left has to be seen before it is overwritten.
         plan = planned(observation=await sync.target.observe(run.portal, touched, (), window))
     return plan, observation
+
+
+async def _meetings(run: Pass, plan: Plan, observation: Observation | None, window: Window) -> dict[int, Observed]:
+    """Return the events with guests that `plan` changes, by id; those that were not read for it are read now."""
+    with_guests = [link for link in plan.touched if link.sent.get("meeting")]
+    known = observation.events if observation is not None else {}
+    found = {link.remote_id: known[link.remote_id] for link in with_guests if link.remote_id in known}
+    if unread := [link for link in with_guests if link.remote_id not in found]:
+        found |= (await run.sync.target.observe(run.portal, unread, (), window)).events
+    return found
+
+
+def _newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:
+    """Return the observation without unlinked events that are not newer than the id `known`."""
+    own = {link.remote_id for link in links}
+    kept = {one: seen for one, seen in observation.events.items() if one > known or one in own}
+    return replace(observation, events=kept)
 
 
 def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> frozenset[Key]:

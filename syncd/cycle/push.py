@@ -235,7 +235,7 @@ class PushJournal:
                 said = answer.description or "refused without a reason"
                 if change.op == "create":
                     said = f"unexpected answer to a create: {answer.description}"
-                return self._refused(change, said, now)
+                return self._refused(change, said, now, certain=False)
             case Refused():
                 return self._refused(change, self._run.sync.target.explain(change, answer), now)
             case Done():
@@ -257,13 +257,14 @@ class PushJournal:
         seen = change.observed.version if change.observed is not None else link.version
         return Written(remote_id=link.remote_id, version=seen + 1 if seen is not None else None)
 
-    def _refused(self, change: Change, reason: str, now: float) -> Outcome:
+    def _refused(self, change: Change, reason: str, now: float, *, certain: bool = True) -> Outcome:
         """Return the outcome of a refusal: a create is held, an update or delete has to be looked into.
 
-        Such a refusal may mean that the event is gone (PORTAL.md 4.3, 4.4).
+        Such a refusal may mean that the event is gone (PORTAL.md 4.3, 4.4). A create is looked for unless it is
+        `certain` that the portal refused it.
         """
         where = where_of(change)
-        if change.op != "create":
+        if change.op != "create" or not certain:
             self._tell(change, Fate(kind="doubtful", reason=reason, where=where))
             return Unsettled(reason=REFUSED + reason, ended=True)
         self._tell(change, Fate(kind="refused", reason=reason, where=where))

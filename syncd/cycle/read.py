@@ -14,11 +14,14 @@ from syncd.cycle.sync import Pass, Sync
 from syncd.errors import EntryError
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.model.item import Hold, Item, Link
+from syncd.model.moved_rows import moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.state.notes import Uids
 from syncd.target.base import ShapeContext
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,14 +147,28 @@ def shape_recognised(
         doubted=doubted,
         dropped=lambda: _as_if_confirmed(sync, read.kept.entries, shaping, context),
     )
-    fresh = {known: uid for uid, known in found.names.items()}
-    uids = Uids(names={**read.uids.names, **fresh}, doubted=found.uncertain)
-    if not found.names and not found.uncertain:
+    moved = _moved(snapshot, shaping, links, found, context)
+    names = {**found.names, **{uid: link.key.uid for uid, (_, link) in moved.items()}}
+    fresh = {known: uid for uid, known in names.items()}
+    uncertain = found.uncertain.difference(fresh)
+    uids = Uids(names={**read.uids.names, **fresh}, doubted=uncertain)
+    if not names and not uncertain:
         return replace(read, uids=uids), shaping, ()
-    snapshot, kept = _under(snapshot, read.kept, found.names)
-    snapshot = replace(snapshot, rejected_uids=snapshot.rejected_uids | found.uncertain)
+    snapshot, kept = _under(snapshot, read.kept, names)
+    snapshot = replace(snapshot, rejected_uids=snapshot.rejected_uids | uncertain)
     again = Named(snapshot=snapshot, kept=kept, uids=uids)
-    return again, shape_all(sync, snapshot, kept, context), tuple(_told(sync, found))
+    return again, shape_all(sync, snapshot, kept, context), (*_told(sync, found), *_told_moves(sync, moved))
+
+
+def _moved(
+    snapshot: Snapshot, shaping: Shaping, links: Sequence[Link], found: Recognised, context: ShapeContext
+) -> Mapping[str, tuple[Item, Link]]:
+    """Return the rows without an id that moved, by uid."""
+    if not snapshot.complete or found.whole:
+        return {}
+    present = {*(entry.uid for entry in snapshot.entries), *snapshot.rejected_uids, *found.names.values()}
+    items = (item for item in shaping.wanted.items if item.key.uid not in found.names)
+    return moved_rows(items, links, present=present, today=context.today)
 
 
 async def remember(run: Pass, uids: Uids) -> None:
@@ -182,6 +199,21 @@ def _as_if_confirmed(sync: Sync, entries: Iterable[Entry], shaping: Shaping, con
         if entry.uid not in made and entry.details.status == "CANCELLED":
             details = replace(entry.details, status="CONFIRMED")
             yield from sync.target.shape(replace(entry, details=details), context).items
+
+
+def _told_moves(sync: Sync, moved: Mapping[str, tuple[Item, Link]]) -> Iterator[Problem]:
+    """Yield one line about the rows without an id that were recognised although they moved."""
+    if moved:
+        pairs = list(moved.values())
+        shown = ", ".join(
+            f"«{item.title}» {link.start} to {item.start} ({item.where})" for item, link in pairs[:_SHOWN]
+        )
+        more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+        reason = (
+            f"rows without an id were recognised by owner and title although their start changed, so their events move:"
+            f" {shown}{more}; give the rows an id (uid in [sync.source.columns]) to have this certain"
+        )
+        yield Problem(where=sync.source.describe(), kind="warning", reason=reason)
 
 
 def _told(sync: Sync, found: Recognised) -> Iterator[Problem]:

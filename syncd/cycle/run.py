@@ -142,7 +142,8 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
         await ledger.adopt(run.run_id, adopted, now=now)
         for link in adopted:
             run.fates.add(link.key, Fate(kind="adopted", remote_id=link.remote_id))
-    if found := [change for change in plan.conflicts if change.link is not None]:  # the others are held already
+    linked = [change for change in plan.conflicts if change.link is not None]  # the others are held already
+    if found := [*linked, *plan.lookalikes]:
         await ledger.hold([_conflict_hold(change, now) for change in found])
     if plan.settled_holds:
         await ledger.release(plan.settled_holds)
@@ -219,7 +220,7 @@ def _planned_counts(prepared: Prepared) -> Mapping[str, int]:
 
 
 def _conflict_hold(change: Change, now: float) -> Hold:
-    """Return the hold of a conflict, which waits for a person or for another source, not for a time."""
+    """Return the hold of a conflict or look-alike, which waits for a person or another source, not for a time."""
     holder = change.item or change.link
     assert holder is not None
     return Hold(

@@ -40,10 +40,10 @@ class Sync:
     """One [[sync]] of the config, made ready.
 
     `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
-    portal, this one included. `portal_zone` is the server's own zone where the config names it. `feeds` keeps what
-    the source fetched for the next process, `shaped` what its entries became for the next pass. `window_given` is True
-    if the config names the window, `everything` if all days count instead. `uids` says what names entries: the source,
-    or their content.
+    portal, this one included. `portal_zone` is the server's own zone where the config names it, `country` the country
+    of phones without one. `feeds` keeps what the source fetched for the next process, `shaped` what its entries became
+    for the next pass. `window_given` is True if the config names the window, `everything` if all days count instead.
+    `uids` says what names entries: the source, or their content.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Sync:
     zone: str | None
     siblings: tuple[str, ...]
     portal_zone: str | None = None
+    country: str = ""
     feeds: FeedCache | None = None
     window_given: bool = True
     uids: Literal["source", "content"] = "source"
@@ -99,7 +100,7 @@ class Sync:
             window=self.window(now),
             today=self.today(now),
             cache=self.feeds,
-            moments=self.target.on_cards,
+            filter=self.filter,
         )
 
 
@@ -175,6 +176,8 @@ class Begun:
 async def begin(run: Pass) -> Begun:
     """Write down that a run of the sync begins, and read the notes on it; raises StateError."""
     now = run.clock.now()
+    if await run.ledger_of_all.notice(run.clock.booted_at()):
+        _log.info(events.CLOCK_MOVED)
     run.run_id = await run.ledger.begin_run(now)
     run.notes = await run.ledger.notes()
     return Begun(started=now, monotonic=run.clock.monotonic(), before=run.portal.usage())

@@ -144,5 +144,6 @@ async def _carry_out(run: Pass, decided: TakeBack, observed: frozenset[int], pla
 async def _offer(run: Pass, plan: TakeBack) -> Offer:
     directory = await directory_for(run, (), fresh=False, keep=True)
     methods = Counter(run.sync.target.command(change, 0, directory).method for change in plan.changes)
-    invited = sum(len(change.item.invites) for change in plan.changes if change.item is not None)
-    return Offer(plan=plan, forecast=run.portal.forecast(methods), notices=invited, directory=directory)
+    now = run.clock.now()
+    told = sum(len(run.sync.target.notices(change, directory, now, change.observed)) for change in plan.changes)
+    return Offer(plan=plan, forecast=run.portal.forecast(methods), notices=told, directory=directory)

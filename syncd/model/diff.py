@@ -5,27 +5,30 @@
   ordinary    same fingerprint: nothing  create                    entry still there: delete the stale piece
               else: update                                         entry gone: `on_removed`, `removed_after`
   verified    + edited or deleted by a   adopt an identical event  as above
-              person: `on_conflict`      that stands unlinked
+              person: `on_conflict`      that stands unlinked; one
+                                         that only looks like it
+                                         is told, and waited for
 
 It takes values and returns a plan; it never asks the portal, the clock or the ledger.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from syncd.model.adoption import Adoptable, Lookalike, Taken, is_kept, keeping, link_of
 from syncd.model.entry import Problem, Window
-from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op, fingerprint
+from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
+from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
 from syncd.model.observation import Comparison, Observation, equal
 from syncd.model.order import rank, waiting_for
 from syncd.model.plan import Plan, Policy, Wanted
 
 ANY_FINGERPRINT = "*"
-"""The fingerprint of a hold for a conflict: it stays whatever the source asks for."""
+"""The fingerprint of a hold for a conflict or a look-alike: it stays whatever the source asks for."""
 
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
@@ -39,6 +42,7 @@ class _Draft:
     changes: list[Change] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     conflicts: list[Change] = field(default_factory=list)
+    lookalikes: list[Change] = field(default_factory=list)
     settled_holds: list[Key] = field(default_factory=list)
     versions: dict[Key, int] = field(default_factory=dict)
     absent: set[Key] = field(default_factory=set)
@@ -69,7 +73,7 @@ def make_plan(
     """
     linked = {link.key: link for link in links}
     draft = _Draft(counted=counted)
-    adoptable = _Adoptable(linked.values(), observation) if observation and policy.adopt else None
+    adoptable = Adoptable(linked.values(), observation, policy.adopt) if observation else None
     asked = {item.key for item in wanted.items}
     for item in sorted(_unsettled(wanted, linked, holds, observation, draft), key=lambda one: one.key):
         hold = holds.get(item.key)
@@ -80,10 +84,9 @@ def make_plan(
             continue
         if link is not None:
             _keep(draft, item, link, policy, observation, hold)
-        elif adoptable is not None and (found := adoptable.take(item)):
-            _adopt(draft, item, found, adoptable.comparison)
         else:
-            draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
+            found = adoptable.find(item) if adoptable is not None else None
+            _new(draft, item, found, observation, hold)
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
     _drop_unwanted(draft, wanted, set(linked) - asked, linked, policy, window, observation)
     _withhold_refused_deletes(draft, holds, waiting)
@@ -132,15 +135,22 @@ def _waits(
         # A conflict lasts until the event is read again, or until the source changes where the source wins.
         if looked or (policy.on_conflict == "source" and _moved_on(item, link)):
             return False
-        draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
-        _block(draft, item, link, hold.reason)
+        if link is None:
+            _held(draft, item, hold.reason)
+        else:
+            draft.conflicts.append(Change(op="update", key=item.key, item=item, reason=hold.reason))
+            _block(draft, item, link, hold.reason)
         return True
     if hold.fingerprint != item.fingerprint or not _still_waits(hold, now):
         return False
-    draft.held += 1
-    _block(draft, item, link, hold.reason)
-    draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=hold.reason))
+    _held(draft, item, hold.reason, link)
     return True
+
+
+def _held(draft: _Draft, item: Item, reason: str, link: Link | None = None) -> None:
+    draft.held += 1
+    _block(draft, item, link, reason)
+    draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=reason))
 
 
 def _looked_at(link: Link | None, observation: Observation | None) -> bool:
@@ -192,6 +202,10 @@ def _keep(
                 draft.versions[item.key] = seen.version
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
             draft.settled_holds.append(item.key)
+    placed = _placed(draft, _as_linked(item, link), link)
+    if placed is None:
+        return
+    item = placed
     if link.fingerprint == item.fingerprint:
         draft.unchanged += item.key not in draft.counted
         refused = hold is not None and hold.fingerprint != ANY_FINGERPRINT
@@ -236,11 +250,18 @@ def _damaged(draft: _Draft, item: Item, link: Link, seen: Observed, policy: Poli
 def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy) -> None:
     """Decide on a linked item that a person edited in the portal."""
     reason = f"edited in the portal: {', '.join(edited)}"
+    placed = _placed(draft, _as_linked(item, link), link) if policy.on_conflict == "source" else item
+    if placed is None:
+        return
+    item = placed
     change = replace(_update(item, link, {**link.sent, **seen.fields}, reason), observed=seen)
-    if policy.on_conflict == "source" and (link.same_updates < SAME_UPDATES_LIMIT or _moved_on(item, link)):
+    if policy.on_conflict == "source" and edited == ("section",) and item.fixed and not _moved_on(item, link):
+        reason = MOVED_BY_HAND
+        change = replace(change, reason=reason)
+    elif policy.on_conflict == "source" and (link.same_updates < SAME_UPDATES_LIMIT or _moved_on(item, link)):
         draft.changes.append(change)
         return
-    if policy.on_conflict == "source":
+    elif policy.on_conflict == "source":
         reason = f"{reason}; corrected {link.same_updates} times in a row and edited again each time, so it is left"
         change = replace(change, reason=reason)
     _conflict(draft, change, item.where)
@@ -256,64 +277,64 @@ def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
     differences: dict[str, tuple[Json, Json]] = {
         name: (before.get(name), item.fields.get(name))
         for name in sorted(set(before) | set(item.fields))
-        if not equal(before.get(name), item.fields.get(name))
+        if not (equal(before.get(name), item.fields.get(name)) or is_kept(item.fields.get(name)))
     }
     if link.section != item.section:
         differences["section"] = (link.section, item.section)
     return Change(op="update", key=item.key, item=item, link=link, reason=reason, fields=differences)
 
 
-class _Adoptable:
-    """Events that no link claims, by recovery mark and by signature; each is given away once."""
+def _as_linked(item: Item, link: Link) -> Item:
+    """Return `item` as its event is to be: what people have of their own on an event taken over stays."""
+    return item if link.fingerprint == item.fingerprint else keeping(item, link)
 
-    def __init__(self, links: Iterable[Link], observation: Observation) -> None:
-        claimed = {link.remote_id for link in links}
-        self.comparison = observation.comparison
-        self._by_name: dict[str, list[Observed]] = defaultdict(list)
-        self._given: set[int] = set()
-        for remote_id in sorted(observation.events, reverse=True):
-            seen = observation.events[remote_id]
-            if remote_id not in claimed and not seen.damage:
-                for name in filter(None, (seen.mark, self.comparison.signature(seen))):
-                    self._by_name[name].append(seen)
 
-    def take(self, item: Item) -> Observed | None:
-        """Return an event that is `item` already, the oldest first, and never give it away again."""
-        if item.section_id is None:  # its section has yet to be created, so nothing can be in it
-            return None
-        for name in (self.comparison.mark(item), self.comparison.signature(item)):
-            candidates = self._by_name.get(name, [])
-            while candidates:
-                seen = candidates.pop()
-                if seen.remote_id not in self._given and seen.place == item.key.place:
-                    self._given.add(seen.remote_id)
-                    return seen
+def _placed(draft: _Draft, item: Item, link: Link) -> Item | None:
+    """Return `item` in the section where its event can be, None if the event is deleted to be made again elsewhere."""
+    if not is_stuck(item, link):
+        return item
+    if (change := remade(item, link)) is not None:
+        draft.changes.append(change)
         return None
+    item, warning = staying(item, link)
+    draft.problems.append(warning)
+    return item
 
 
-def _adopt(draft: _Draft, item: Item, seen: Observed, comparison: Comparison) -> None:
+def _new(
+    draft: _Draft, item: Item, found: Taken | Lookalike | None, observation: Observation | None, hold: Hold | None
+) -> None:
+    """Decide on an item without a link, for which `found` stands in the portal already."""
+    if isinstance(found, Lookalike):
+        _told_apart(draft, item, found)
+        return
+    if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
+        draft.settled_holds.append(item.key)
+    if found is None:
+        draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
+    else:
+        assert observation is not None
+        _adopt(draft, item, found, observation.comparison)
+
+
+def _told_apart(draft: _Draft, item: Item, found: Lookalike) -> None:
+    """Leave an event that only looks like `item`, and make nothing beside it: a person says which is right."""
+    reason = found.reason
+    draft.lookalikes.append(Change(op="create", key=item.key, item=item, observed=found.seen, reason=reason))
+    _held(draft, item, reason)
+
+
+def _adopt(draft: _Draft, item: Item, found: Taken, comparison: Comparison) -> None:
     """Link an event that exists already, and update what differs; with our own mark on it, it was ours before."""
-    names = comparison.differing(item.fields, seen.fields)
-    sent = {**item.fields, **{name: seen.fields.get(name) for name in names}}
-    link = Link(
-        key=item.key,
-        remote_id=seen.remote_id,
-        section=item.section,
-        section_id=seen.section_id,
-        fingerprint=fingerprint(sent, item.section),
-        sent=sent,
-        version=seen.version,
-        title=item.title,
-        where=item.where,
-        starts_on=item.starts_on,
-        ends_on=item.ends_on,
-        start=item.start,
-        adopted=not (seen.mark and seen.mark == comparison.mark(item)),
-    )
-    reason = "an identical event already exists"
-    draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=seen, reason=reason))
+    link, names = link_of(item, found, comparison)
+    reason = "bears the mark of this entry" if found.ours else "an identical event already exists"
+    if names and not found.ours:
+        reason = f"an event at this time already exists, which differs in {', '.join(names)}"
+    draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=found.seen, reason=reason))
     if names:
-        draft.changes.append(_update(item, link, sent, f"adopted, but differs in {', '.join(names)}"))
+        draft.changes.append(
+            _update(_as_linked(item, link), link, link.sent, f"adopted, but differs in {', '.join(names)}")
+        )
 
 
 def _drop_unwanted(
@@ -418,6 +439,7 @@ def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
         unchanged=draft.unchanged,
         held=draft.held,
         conflicts=tuple(sorted(draft.conflicts, key=lambda c: c.key)),
+        lookalikes=tuple(sorted(draft.lookalikes, key=lambda c: c.key)),
         settled_holds=tuple(draft.settled_holds),
         absent=frozenset(draft.absent),
         present=frozenset(draft.present),

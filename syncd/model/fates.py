@@ -3,7 +3,8 @@
     created updated deleted adopted     the portal confirmed it, or looking found it done
     refused                             the portal said no, or what it depends on cannot be made: held
     unknown                             no usable answer; looking has to tell
-    doubtful                            a refused update or delete: the event may be gone, looking has to tell
+    doubtful                            a refused update or delete, whose event may be gone, or a create that was
+                                        answered with something else than an id: looking has to tell
     dropped                             looking found that it was not done: the next plan decides
     not_sent                            it never left: a stop, an unreachable portal, a change that it follows failed
     vanished                            the linked event no longer exists, and is to be created again

@@ -9,12 +9,13 @@ are not trusted, so only their first 10,000 characters are searched.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from syncd.errors import ConfigError
 from syncd.model.entry import Entry
-from syncd.model.names import as_text, lookup
+from syncd.model.names import Value, as_text, lookup
 
 SEARCHED_LENGTH = 10_000
 
@@ -37,7 +38,10 @@ class Condition:
 
     def holds(self, entry: Entry) -> bool:
         """Return True if `entry` meets the condition; raises EntryError if it has no field or column of that name."""
-        value = lookup(self.name, entry, entry.details, entry.span)
+        return self.holds_for(lookup(self.name, entry, entry.details, entry.span))
+
+    def holds_for(self, value: Value) -> bool:
+        """Return True if what the name stands for meets the condition."""
         texts = (value or ("",)) if isinstance(value, tuple) else (as_text(value),)
         return any(self._matches(text) for text in texts) != self.operator.startswith("!")
 
@@ -64,6 +68,23 @@ class Filter:
         return all(condition.holds(entry) for condition in self.include) and not any(
             condition.holds(entry) for condition in self.exclude
         )
+
+    def leaves_out(self, known: Callable[[str], Value | None]) -> bool:
+        """Return True if a row that is no entry is certainly outside: an exclude holds, or an include does not.
+
+        `known` returns what a name stands for in it, None if that cannot be told; such a condition says nothing.
+        """
+        values = {name: known(name) for name in self.names}
+        return any(
+            condition.holds_for(value) == leaves_out
+            for conditions, leaves_out in ((self.exclude, True), (self.include, False))
+            for condition in conditions
+            if (value := values[condition.name]) is not None
+        )
+
+
+NO_FILTER = Filter()
+"""Lets every entry pass."""
 
 
 def compile_condition(text: str, *, where: str) -> Condition:

@@ -74,7 +74,8 @@ class Item:
 
     `section` is the section's name or id as the config puts it; `section_id` is None while the section has yet to be
     created. `starts_on` and `ends_on` are ISO dates (`ends_on` inclusive, None = without end) and place the item
-    against the window. `invites` are the portal users who would get a notice. `summary` tells what a series became.
+    against the window. `summary` tells what a series became. `fixed` is True where no update can move its event to
+    another section (PORTAL.md 4.3).
     """
 
     key: Key
@@ -86,8 +87,8 @@ class Item:
     starts_on: str
     ends_on: str | None
     start: str
-    invites: tuple[int, ...] = ()
     summary: str = ""
+    fixed: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -131,7 +132,8 @@ class Link:
     `version` is the portal's VERSION expected after our own last write, None when it is not known (PORTAL.md 4.3).
     `sent` is what was sent last, `fingerprint` its hash. `absent_passes` counts complete snapshots in a row that
     lacked the entry. `same_updates` counts updates in a row that sent exactly the same fields. `adopted` marks a link
-    to an event that syncd did not create.
+    to an event that syncd did not create. `stamp` tells when and by whom the event was made, "" where that is not known
+    yet (`model/stamp.py`).
     """
 
     key: Key
@@ -149,6 +151,7 @@ class Link:
     absent_passes: int = 0
     same_updates: int = 0
     adopted: bool = False
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +176,10 @@ class Observed:
     """What the portal holds now, as far as syncd may know it.
 
     `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any.
-    `damage` says what a person did to it that no update can put right.
+    `damage` says what a person did to it that no update can put right. `stamp` tells when and by whom it was made, ""
+    where the portal does not say; `creator` is that user alone, 0 if it is not known, and `answers` tells what each
+    guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event of which the caller may see
+    no more than when it is (PORTAL.md 4.5).
     """
 
     remote_id: int
@@ -185,6 +191,10 @@ class Observed:
     title: str = ""
     start: str = ""
     damage: str = ""
+    stamp: str = ""
+    masked: bool = False
+    creator: int = 0
+    answers: Mapping[int, str] = field(default_factory=dict)
 
 
 Op = Literal["create", "update", "delete", "adopt"]

@@ -29,6 +29,7 @@ class Comparison:
     append something, `moments` are ISO dates with offsets, and those in `chosen` are the portal's own choice where
     nothing was sent. Two items with equal `identity` fields look like the same one; () where looks prove nothing.
     `mark_field` is the field that holds every item's recovery mark; without one it is made of `sync` and the key.
+    `left` are fields that stay as they are on an event taken over; their value then says "kept", and is not compared.
     """
 
     sync: str
@@ -39,6 +40,7 @@ class Comparison:
     chosen: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
     mark_field: str = ""
+    left: frozenset[str] = frozenset()
 
     def mark(self, item: Item) -> str:
         """Return the recovery mark that `item` bears in the portal, where the config asks for marks."""
@@ -65,6 +67,8 @@ class Comparison:
 
     def _same(self, name: str, sent: Json, seen: Json) -> bool:
         if sent == seen or (name in self.chosen and not sent):
+            return True
+        if isinstance(sent, Mapping) and sent.get("kept") is True:
             return True
         ours, theirs = self._shown(name, sent), self._shown(name, seen)
         if sent and name in self.extended:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from syncd.model.adoption import Adopt
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Key, Link
 
@@ -17,7 +18,7 @@ class Policy:
     on_removed: Literal["keep", "delete"] = "keep"
     removed_after: int = 2
     on_conflict: Literal["source", "portal", "report"] = "source"
-    adopt: bool = True
+    adopt: Adopt = "identical"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +40,9 @@ class Plan:
     """Sorted changes, problems and counts of one pass, and what the ledger should note without the portal.
 
     `absent` and `present` are linked keys for the absence counter (empty when the snapshot is incomplete); `versions`
-    are VERSIONs of events that are as they were sent. `conflicts` become holds that stay when the fingerprint changes;
-    `settled_holds` are over. `waiting` tells for each item why its change waits: another one has to come first and
-    cannot be made now. The four uid fields count entries for the guard.
+    are VERSIONs of events that are as they were sent. `conflicts` become holds that stay when the fingerprint changes,
+    and so do `lookalikes`, for which nothing is made; `settled_holds` are over. `waiting` tells for each item why its
+    change waits: another one has to come first and cannot be made now. The four uid fields count entries for the guard.
     """
 
     changes: tuple[Change, ...] = ()
@@ -49,6 +50,7 @@ class Plan:
     unchanged: int = 0
     held: int = 0
     conflicts: tuple[Change, ...] = ()
+    lookalikes: tuple[Change, ...] = ()
     settled_holds: tuple[Key, ...] = ()
     absent: frozenset[Key] = frozenset()
     present: frozenset[Key] = frozenset()

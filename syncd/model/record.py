@@ -76,10 +76,14 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """The portal holds the intent's fields as `remote_id`; `version` is its VERSION where known (PORTAL.md 4.3)."""
+    """The portal holds the intent's fields as `remote_id`.
+
+    `version` is its VERSION where known (PORTAL.md 4.3); `stamp` tells when and by whom it was made, "" for no news.
+    """
 
     remote_id: int
     version: int | None
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

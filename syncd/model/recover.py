@@ -3,7 +3,8 @@
             the event ...                                   so
     ------  ----------------------------------------------  ----------------------------------------------------------
     create  is found by mark or signature, unlinked         linked; written again if a person has edited it since
-            is not found                                    dropped: the next plan decides
+            is not found, and was not clearly refused       dropped: the next plan decides
+            is not found, and the answer was no id          held
     update  no longer exists                                dropped: the next plan creates it again
             shows what was sent, and did not before         done
             exists, and the portal refused the update       held
@@ -73,7 +74,7 @@ def findings(
     found: list[Finding] = []
     for intent in intents:
         if intent.op == "create":
-            one = _created(intent, observation, left)
+            one = _created(intent, observation, left, holds.get(intent.key), now)
             for ids in left.values():
                 if one.fates[0].remote_id in ids:
                     ids.remove(one.fates[0].remote_id)
@@ -83,9 +84,13 @@ def findings(
     return tuple(found)
 
 
-def _created(intent: Intent, observation: Observation, free: Mapping[str, Sequence[int]]) -> Finding:
+def _created(
+    intent: Intent, observation: Observation, free: Mapping[str, Sequence[int]], hold: Hold | None, now: float
+) -> Finding:
     remote_id = _own(intent, observation, free)
     if remote_id is None:
+        if intent.note.startswith(REFUSED):
+            return _held(intent, hold, now)
         return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,))
     seen = observation.events[remote_id]
     created = Fate(kind="created", remote_id=remote_id)
@@ -111,14 +116,19 @@ def _changed(
         vanished = (Fate(kind="vanished", remote_id=intent.remote_id),) if gone else ()
         return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED, *vanished))
     if intent.note.startswith(REFUSED):
-        reason = intent.note.removeprefix(REFUSED)
-        held = next_hold(intent.key, reason, intent.fingerprint, hold, now, title=intent.title, where=intent.where)
-        fate = Fate(kind="refused", reason=reason, where=intent.where)
-        return Finding(intent=intent, outcome=SetAside(hold=held), fates=(fate,))
+        return _held(intent, hold, now)
     if intent.op == "update" and (seen := _shown(intent, observation)) is not None:
         outcome = Written(remote_id=seen.remote_id, version=seen.version)
         return Finding(intent=intent, outcome=outcome, fates=(Fate(kind="updated", remote_id=seen.remote_id),))
     return Finding(intent=intent, outcome=Dropped(), fates=(_DROPPED,), doubted=intent.op == "update")
+
+
+def _held(intent: Intent, hold: Hold | None, now: float) -> Finding:
+    """Return the finding of a change that the portal refused and that it has not carried out."""
+    reason = intent.note.removeprefix(REFUSED)
+    held = next_hold(intent.key, reason, intent.fingerprint, hold, now, title=intent.title, where=intent.where)
+    fate = Fate(kind="refused", reason=reason, where=intent.where)
+    return Finding(intent=intent, outcome=SetAside(hold=held), fates=(fate,))
 
 
 def _shown(intent: Intent, observation: Observation) -> Observed | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from syncd.errors import GuardError
 from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Item, Key, Link
-from syncd.model.json_values import Fields, Json
+from syncd.model.json_values import Json
 from syncd.model.observation import Observation
 from syncd.model.order import rank
 from syncd.model.record import ChangeRecord
@@ -190,13 +190,4 @@ def _item(link: Link) -> Item:
         starts_on=link.starts_on,
         ends_on=link.ends_on,
         start=link.start,
-        invites=_invited(link.sent, link.key.place.owner),
     )
-
-
-def _invited(sent: Fields, owner: int) -> tuple[int, ...]:
-    meeting = sent.get("meeting")
-    people = meeting.get("attendees") if isinstance(meeting, Mapping) else None
-    if not isinstance(people, list | tuple):
-        return ()
-    return tuple(one for one in people if isinstance(one, int) and one != owner)

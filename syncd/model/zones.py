@@ -86,8 +86,23 @@ def same(one: str, other: str) -> bool:
 @cache
 def accepted_names() -> frozenset[str]:
     """Return the names the portal takes as they are: zone.tab's and "UTC"."""
+    return frozenset({"UTC", *_countries()})
+
+
+def country_of(zone: str) -> str:
+    """Return the ISO 3166 code of the country of a name in zone.tab, "" for any other, such as "UTC"."""
+    return _countries().get(zone, "")
+
+
+def countries() -> frozenset[str]:
+    """Return the ISO 3166 codes of the countries that have a zone."""
+    return frozenset(_countries().values())
+
+
+@cache
+def _countries() -> dict[str, str]:
     rows = (line.split("\t") for line in _table("zone.tab") if line and not line.startswith("#"))
-    return frozenset({"UTC"} | {row[2] for row in rows})
+    return {row[2]: row[0] for row in rows}
 
 
 @cache
@@ -101,6 +116,21 @@ def offsets(name: str, years: range = PROOF_YEARS) -> tuple[timedelta, ...]:
         found.append(at.astimezone(zone).utcoffset() or timedelta(0))
         at += timedelta(hours=84)
     return tuple(found)
+
+
+@cache
+def keeping(offset: timedelta, year: int) -> str | None:
+    """Return an accepted name with this offset from UTC in `year`: one that always keeps it, else all year, else ever.
+
+    None if there is none. Where only a zone with summer time has the offset (+10:30 of Lord Howe), it is that one.
+    """
+    if offset in _constant_places():
+        return _constant_places()[offset] if offset else "UTC"
+    years = range(year, year + 1)
+    names = sorted(accepted_names() - {"UTC"}, key=lambda name: (name.startswith("Antarctica/"), name))
+    # Tehran has had +03:30 all year only since 2022, which makes it no constant place.
+    having = [name for name in names if offset in offsets(name, years)]
+    return next((name for name in having if len(set(offsets(name, years))) == 1), next(iter(having), None))
 
 
 def agree(names: tuple[str, ...]) -> bool:

@@ -39,6 +39,7 @@ _READING_PATIENCE = 4
 _PAGE = 50
 _OFFERED_AT_ONCE = 500
 _MOST_PAGES = 4000
+_PAGING_TRIES = 3
 
 log = structlog.get_logger()
 
@@ -207,13 +208,22 @@ class Portal:
         Pages after the first are read in batches if the portal gives the total. A page past the end is never asked
         for, because the portal answers it with the first page (PORTAL.md 6.9). Raises like `read`.
         """
-        first = await self._read_one(Command(method=method, params=params))
+        for _ in range(_PAGING_TRIES):
+            rows, total = await self._pages(method, params)
+            if rows.seen >= total:
+                return rows.all()
+        raise PortalUnreachableError(f"{method} gave {rows.seen} of {total} rows", "the next pass tries again")
+
+    async def _pages(self, method: str, params: Mapping[str, Json]) -> tuple[_Rows, int]:
+        """Read page after page; return the rows and how many the portal says there are, 0 if it does not."""
+        last = await self._read_one(Command(method=method, params=params))
         rows = _Rows()
-        rows.add(first.result)
-        start, asked = first.next, 0
-        page = max(1, start - _int(params.get("start"))) if start is not None else _PAGE
+        rows.add(last.result)
+        first, asked = _int(params.get("start")), 0
+        start = _following(last, first)
+        page = max(1, last.next - first) if last.next is not None else _PAGE
         while start is not None:
-            starts = range(start, max(first.total or 0, start + 1), page)
+            starts = range(start, max(last.total or 0, start + 1), page)
             asked += len(starts)
             if asked > _MOST_PAGES:
                 raise PortalUnreachableError(f"{self.origin}: {method} has no last page")
@@ -222,13 +232,13 @@ class Portal:
             for reply in await self.read_many(commands):
                 last = _must(method, reply)
                 new = rows.add(last.result)
-            start = last.next
+            start = _following(last, starts[-1])
+            if new == 0 and (last.next is None or last.next <= starts[-1]):
+                # Rows were deleted meanwhile, or nobody said which page is the last: this one lay past the end.
+                break
             if start is not None and start <= starts[-1]:
-                if new == 0:
-                    # Rows were deleted meanwhile, so the last page lay past the end and was the first one again.
-                    break
                 raise PortalUnreachableError(f"{self.origin}: the pages of {method} go in circles")
-        return rows.all()
+        return rows, last.total or 0
 
     async def push(
         self, jobs: Sequence[Job], journal: Journal, stop: asyncio.Event, *, alone: bool = False
@@ -339,13 +349,16 @@ class _Rows:
     """Rows of several pages, each id once: rows move to another page while pages are read."""
 
     def __init__(self) -> None:
+        self.seen = 0
+        """Rows that came, those that came again included."""
         self._rows: list[Json] = []
         self._seen: set[str] = set()
 
     def add(self, result: Json) -> int:
         """Add the rows of one page; return how many are new."""
-        before = len(self._rows)
-        for row in rows_of(result):
+        before, page = len(self._rows), rows_of(result)
+        self.seen += len(page)
+        for row in page:
             mark = row.get("ID", row.get("id")) if isinstance(row, Mapping) else None
             if isinstance(mark, (str, int)):
                 if str(mark) in self._seen:
@@ -361,6 +374,18 @@ class _Rows:
 
 def _int(value: Json) -> int:
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _following(page: Done, start: int) -> int | None:
+    """Return where the page after this one begins, None for the last.
+
+    A full page whose answer names neither a next one nor the total is not taken for the last: only looking tells.
+    """
+    if page.next is not None or len(rows_of(page.result)) < _PAGE:
+        return page.next
+    if page.total is not None and page.total <= start + _PAGE:
+        return None
+    return start + _PAGE
 
 
 def _must(method: str, reply: Reply) -> Done:

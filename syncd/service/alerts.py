@@ -10,7 +10,8 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from tempfile import TemporaryFile
+from typing import IO, Literal
 
 import structlog
 
@@ -20,11 +21,14 @@ from syncd.config import AlertsConfig
 from syncd.errors import SyncdError
 from syncd.portal.client import Job, Portal
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
+from syncd.scrub import Clean, printable, within
 from syncd.state.ledger import Ledger
 
 _log = structlog.get_logger()
 _COMMAND_TIMEOUT_S = 30.0
 _LONGEST_TEXT = 1000
+_LONGEST_OUTPUT = 4000
+"""How much of an alert program's output is logged, in bytes."""
 _LINE_BREAK = re.compile("#br#", re.IGNORECASE)
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 _REMEDIES: Mapping[str, str] = {
@@ -37,11 +41,15 @@ AlertState = Literal["firing", "resolved"]
 
 
 class Alerts:
-    """Remembers in the ledger which troubles were told, and tells what has begun and what is over since."""
+    """Remembers in the ledger which troubles were told, and tells what has begun and what is over since.
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    `clean` makes texts fit to be shown: they go to people and to another program.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock, *, clean: Clean = printable) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._clean = clean
 
     async def update(
         self, troubles: Mapping[str, str], config: AlertsConfig | None, portals: Mapping[str, Portal]
@@ -51,7 +59,7 @@ class Alerts:
         Raises StateError if that cannot be remembered; then nobody is told either, or they would be told again and
         again.
         """
-        told = await self._ledger.told_alerts()
+        told, troubles = await self._ledger.told_alerts(), within(troubles, self._clean)
         begun = {name: text for name, text in troubles.items() if name not in told}
         over = sorted(name for name in told if name not in troubles)
         if not begun and not over:
@@ -168,24 +176,39 @@ def _made(outcome: Reply | SyncdError) -> bool | None:
 
 
 async def _run(command: Sequence[str], facts: Mapping[str, str]) -> None:
-    """Run the program with `facts` in its environment; its output goes to the log of the service.
+    """Run the program with `facts` in its environment; the end of its output goes to the log of the service.
 
-    Of the service's own environment it gets only a few harmless variables, as the rest may hold a webhook.
+    Of the service's own environment it gets only a few harmless variables, as the rest may hold a webhook. Its output
+    is not passed on as it is: a program that fails likes to print the address it was given.
     """
     kept = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command, env={**kept, **facts}, stdin=asyncio.subprocess.DEVNULL
-        )
-    except OSError as error:
-        _log.error(events.ALERT_FAILED, by=command[0], reason=error.strerror or str(error))
-        return
+    with TemporaryFile() as output:  # a file and no pipe: what the program leaves running may hold on to it
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, env={**kept, **facts}, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        except OSError as error:
+            _log.error(events.ALERT_FAILED, by=command[0], reason=error.strerror or str(error))
+            return
+        await _end(command[0], process)
+        if said := _tail(output):
+            _log.info(events.ALERT_SAID, by=command[0], text=said)
+
+
+def _tail(output: IO[bytes]) -> str:
+    """Return the last lines of what a program has printed."""
+    output.seek(max(0, output.seek(0, os.SEEK_END) - _LONGEST_OUTPUT))
+    return output.read(_LONGEST_OUTPUT).decode("utf-8", "backslashreplace").strip()
+
+
+async def _end(program: str, process: asyncio.subprocess.Process) -> None:
+    """Wait for the end of an alert's program, and log it if it fails or takes too long."""
     try:
         code = await asyncio.wait_for(process.wait(), _COMMAND_TIMEOUT_S)
     except TimeoutError:
         process.kill()  # or it would hold up every later alert
         await process.wait()
-        _log.error(events.ALERT_FAILED, by=command[0], reason=f"took longer than {_COMMAND_TIMEOUT_S:.0f} s")
+        _log.error(events.ALERT_FAILED, by=program, reason=f"took longer than {_COMMAND_TIMEOUT_S:.0f} s")
         return
     if code:
-        _log.error(events.ALERT_FAILED, by=command[0], reason=f"ended with code {code}")
+        _log.error(events.ALERT_FAILED, by=program, reason=f"ended with code {code}")

@@ -21,6 +21,7 @@ from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, SyncdError
 from syncd.portal.client import Portal
+from syncd.scrub import Scrubber, within
 from syncd.service.alerts import Alerts
 from syncd.service.daemon import Daemon, Ended, Scheduled
 from syncd.service.notify import Notifier
@@ -36,12 +37,15 @@ _ALERTS_EVERY_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What the process gives the service; tests replace them. `connect` opens the client of a portal."""
+    """What the process gives the service; tests replace them. `connect` opens the client of a portal.
+
+    `scrubber` hears of every secret and cleans what the service lets out.
+    """
 
     clock: Clock
     notifier: Notifier
     environ: Mapping[str, str]
-    learn_secret: Callable[[str], None]
+    scrubber: Scrubber
     random: Callable[[], float] = SystemRandom().random
     hints: Hints | None = None
     connect: Connect = make_portal
@@ -53,10 +57,11 @@ async def open_service(path: Path, runtime: Runtime, stop: asyncio.Event) -> Asy
     async with open_app(
         path,
         readonly=False,
-        learn_secret=runtime.learn_secret,
+        learn_secret=runtime.scrubber.add,
         clock=runtime.clock,
         environ=runtime.environ,
         connect=runtime.connect,
+        clean=runtime.scrubber.certain,
     ) as app:
         service = Service(app, runtime, stop)
         try:
@@ -66,13 +71,13 @@ async def open_service(path: Path, runtime: Runtime, stop: asyncio.Event) -> Asy
             await service.close()
 
 
-def real_runtime(environ: Mapping[str, str], pid: int, learn_secret: Callable[[str], None]) -> Runtime:
+def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber) -> Runtime:
     """Return what a real process gives the service."""
     return Runtime(
         clock=SystemClock(),
-        notifier=Notifier.from_environ(environ, pid),
+        notifier=Notifier.from_environ(environ, pid, clean=scrubber.shown),
         environ=environ,
-        learn_secret=learn_secret,
+        scrubber=scrubber,
         hints=system_hints(),
     )
 
@@ -95,7 +100,7 @@ class Service:
         )
         self.app = app
         self._runtime = runtime
-        self._alerts = Alerts(app.ledger, runtime.clock)
+        self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
         self._overview = Overview(app.ledger, runtime.clock.now(), __version__)
         self._page: AsyncExitStack | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -141,7 +146,7 @@ class Service:
         app = self.app
         syncs = make_syncs(config, writable=True, clock=app.clock)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
-        page = await self._open_page(config) if config.http != app.config.http else None
+        page = await self._open_page(config) if _listens(config) != _listens(app.config) else None
         # Passes whose client is about to be closed have to end first; all others go on through the reload.
         await self.daemon.drain(app.leaving(config))
         await app.take_over(config, syncs)
@@ -179,7 +184,7 @@ class Service:
         notifier.send(READY="1", STATUS=self.daemon.status())
 
     def _read_again(self) -> Config:
-        config = load_config(self.config.path, self._runtime.environ)
+        config = load_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
         _require_syncs(config)
         if config.state != self.config.state:
             # The passes under way hold the ledger of the old state, and the lock on it.
@@ -187,7 +192,7 @@ class Service:
         return config
 
     async def view(self) -> View:
-        """Return how everything stands now; raises StateError if the ledger cannot be read."""
+        """Return how everything stands now, fit to be shown; raises StateError if the ledger cannot be read."""
         state = ServiceState(
             config=self.config,
             config_refused=self.config_refused,
@@ -197,7 +202,8 @@ class Service:
             portals=self.portals,
             totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
         )
-        return await self._overview.view(state, self._runtime.clock.now())
+        view = await self._overview.view(state, self._runtime.clock.now())
+        return within(view, self._runtime.scrubber.shown)
 
     async def update_alerts(self) -> None:
         """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
@@ -305,7 +311,9 @@ class Service:
 
         closing = AsyncExitStack()
         try:
-            await closing.enter_async_context(serving(self.view, host=config.http.host, port=config.http.port))
+            await closing.enter_async_context(
+                serving(self.view, host=config.http.host, port=config.http.port, clean=self._runtime.scrubber.shown)
+            )
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigError(
@@ -316,10 +324,19 @@ class Service:
             _log.warning(events.PAGE_PUBLIC, host=config.http.host, port=config.http.port)
         return closing
 
+    def _page_names(self) -> tuple[str, ...]:
+        """Return the names under which the page may be asked for by the config in force."""
+        return self.config.http.names if self.config.http is not None else ()
+
     async def _close_page(self) -> None:
         if self._page is not None:
             await self._page.aclose()
             self._page = None
+
+
+def _listens(config: Config) -> tuple[str, int] | None:
+    """Return the address of the status page. Whatever else changes in [http] needs no new socket."""
+    return (config.http.host, config.http.port) if config.http is not None else None
 
 
 def _require_syncs(config: Config) -> None:

@@ -6,19 +6,23 @@ import contextlib
 import socket
 from collections.abc import Mapping
 
+from syncd.scrub import Clean, printable
+
 
 class Notifier:
     """Sends READY, STATUS, WATCHDOG and STOPPING to the service manager (man sd_notify).
 
-    `watchdog_s` is how often the manager expects a sign of life, None if it expects none.
+    `watchdog_s` is how often the manager expects a sign of life, None if it expects none. `clean` makes texts fit to be
+    shown: `systemctl status` prints them to everybody.
     """
 
-    def __init__(self, address: str | None, watchdog_s: float | None = None) -> None:
+    def __init__(self, address: str | None, watchdog_s: float | None = None, *, clean: Clean = printable) -> None:
         self._address = address
+        self._clean = clean
         self.watchdog_s = watchdog_s
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str], pid: int) -> Notifier:
+    def from_environ(cls, environ: Mapping[str, str], pid: int, *, clean: Clean = printable) -> Notifier:
         """Return the notifier that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` describe.
 
         A `WATCHDOG_PID` other than `pid` means another process: the variables are inherited by children.
@@ -26,13 +30,13 @@ class Notifier:
         usec = environ.get("WATCHDOG_USEC", "")
         meant_for_us = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
         watchdog_s = int(usec) / 1e6 if usec.isdecimal() and int(usec) > 0 and meant_for_us else None
-        return cls(environ.get("NOTIFY_SOCKET") or None, watchdog_s)
+        return cls(environ.get("NOTIFY_SOCKET") or None, watchdog_s, clean=clean)
 
     def send(self, **facts: str) -> None:
         """Send `facts` as KEY=value lines; a manager that does not listen is no error."""
         if self._address is None:
             return
-        message = "\n".join(f"{key}={value.replace(chr(10), ' ')}" for key, value in facts.items())
+        message = "\n".join(f"{key}={self._clean(value).replace(chr(10), ' ')}" for key, value in facts.items())
         # systemd writes an abstract socket with a leading "@", the kernel wants a NUL there (man 7 unix).
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         # The socket is opened for every message, because a manager that restarts may replace it, and never waited

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from syncd.model.entry import Snapshot, Window
+from syncd.model.filter import NO_FILTER, Filter
 
 if TYPE_CHECKING:
     from syncd.portal.people.directory import PageReader
@@ -37,16 +38,16 @@ class FeedCache(Protocol):
 class ReadContext:
     """What a source may know of the pass that it reads for; `cache`, if there is one, outlives the process.
 
-    `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes). With `moments` a time
-    without an end is a moment, not that whole day: what the entries become has a deadline rather than a length.
-    `window` and `today` are for sources that ask a server for a span of days; a file is always read whole.
+    `zone` is the sync's `timezone` for times without one (any spelling `zones.resolve` takes). `window` and `today` are
+    for sources that ask a server for a span of days; a file is always read whole. `filter` is the sync's. The
+    pass applies it to entries; a source needs it only to leave out what is no entry, such as the totals below a table.
     """
 
     zone: str | None
     window: Window
     today: date
     cache: FeedCache | None = None
-    moments: bool = False
+    filter: Filter = NO_FILTER
 
 
 class Source(Protocol):

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from syncd.errors import ConfigError
 from syncd.model import zones
 from syncd.model.entry import AllDay, Timed
+from syncd.source.rule_text import plain_rule
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 """C0 without tab and newline, and DEL."""
@@ -166,12 +167,16 @@ def instant(wall: datetime, zone: str) -> datetime:
         raise ValueError(f"the year {wall.year} is outside {FIRST_YEAR} to {LAST_YEAR}") from None
 
 
-def read_rule(text: str) -> str:
-    """Return an RRULE in upper case, without blanks and the property's name; raises ValueError if it is not one."""
+def read_rule(text: str, *, day: int = 31) -> str:
+    """Return an RRULE as `rule_text.plain_rule` writes it, "" if the text is empty; raises ValueError if it is not one.
+
+    `day` is the day of the month on which the series begins, the last one where it is not known.
+    """
     from icalendar import vRecur  # noqa: PLC0415 - slow to import, and many schedules have no rule
 
-    # Sheets break a rule over lines, and some exports put the name of the property before it.
-    rule = "".join(text.split()).upper().removeprefix("RRULE:").strip(";")
+    rule = plain_rule(text, day=day)
+    if not rule:
+        return ""
     pieces = [piece.partition("=") for piece in rule.split(";")]
     names = [name for name, _, _ in pieces]
     # Which of two equal parts is meant cannot be known.

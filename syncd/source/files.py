@@ -18,10 +18,11 @@ from typing import Protocol
 
 from syncd import collector
 from syncd.errors import SourceError
-from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import ReadContext
 from syncd.source.encodings import find_encoding, is_wide, says_itself
 from syncd.source.field_values import CONTROLS
+from syncd.source.versions import Versions
 
 _ZEROED = "\x00" * 4
 """No text has this many: the file is binary, or a crash left a block of it unwritten."""
@@ -35,7 +36,9 @@ class Part:
     """What one file holds, while it is being put together.
 
     `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted;
-    `assumed` is what was taken for granted, because the file does not say it.
+    `assumed` is what was taken for granted, because the file does not say it. `sequences` are the versions of the
+    entries, in their order, if the format has any, and `loose` changed occurrences by the uid of a series that is not
+    in the file.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -43,6 +46,13 @@ class Part:
     rejected: set[str] = field(default_factory=set)
     incomplete: str = ""
     assumed: str = ""
+    sequences: list[int] = field(default_factory=list)
+    loose: dict[str, tuple[Override, ...]] = field(default_factory=dict)
+
+    def add(self, entry: Entry, sequence: int) -> None:
+        """Add an entry of a format with versions."""
+        self.entries.append(entry)
+        self.sequences.append(sequence)
 
     def reject(self, where: str, uid: str, reason: str, title: str = "") -> None:
         """Note that the thing at `where` cannot be used. Without a uid the part becomes incomplete.
@@ -96,10 +106,11 @@ class FileBytes:
 
 
 class FileSource:
-    """A source of the files that a path means."""
+    """A source of the files that a path means; links that lead out of their folder are followed with `follow_links`."""
 
-    def __init__(self, *, path: str, base: Path, suffix: str, assembly: Assembly) -> None:
+    def __init__(self, *, path: str, base: Path, suffix: str, assembly: Assembly, follow_links: bool = False) -> None:
         self._path = path
+        self._follow_links = follow_links
         self._base = base
         self._suffix = suffix
         self._assembly = assembly
@@ -126,6 +137,17 @@ class FileSource:
             place, below = place.parent, below + 1
         return (place, below > 1) if below else (place.parent, False)
 
+    def _home(self, name: str) -> Path:
+        """Return the directory that the file `name`, as `locate` found it, must not leave."""
+        place = self._base / self._path
+        if name == self._path:
+            return place.parent
+        if Path(name).parent == Path(self._path):
+            return place
+        while has_magic(str(place)):
+            place = place.parent
+        return place
+
     async def read(self, context: ReadContext) -> Snapshot:
         """Read all files now; the same bytes as last time give the same snapshot without parsing.
 
@@ -138,7 +160,7 @@ class FileSource:
         unread: list[tuple[str, SourceError]] = []
         for name in locate(self._path, self._base, self._suffix):
             try:
-                found.append(read_file(name, self._base))
+                found.append(read_file(name, self._base, None if self._follow_links else self._home(name)))
             except SourceError as error:
                 unread.append((name, error))
         return self._assembly.snapshot(found, unread, context)
@@ -168,14 +190,20 @@ def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read_file(name: str, base: Path) -> FileBytes:
-    """Return the file's bytes; raises SourceError naming the file and the remedy if it cannot be read."""
+def read_file(name: str, base: Path, folder: Path | None = None) -> FileBytes:
+    """Return the file's bytes; raises SourceError naming the file and the remedy if it cannot be read.
+
+    It must really stand in `folder` or below, None for anywhere: whoever may put files there could otherwise have any
+    file of this machine read, and messages quote what is read.
+    """
     path = base / name
     content, settled = b"", False
     try:
         for _ in range(2):  # a program that saves a file is usually done by the second try
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
+                if folder is not None and not _stands_in(folder, path, before, name):
+                    continue
                 content = file.read()
             after = path.stat()
             # The inode too: a file that is replaced by rename may have the same size and time.
@@ -188,6 +216,20 @@ def read_file(name: str, base: Path) -> FileBytes:
         raise SourceError(f"{name}: {error.strerror or error}", remedy) from error
     unsettled = "" if settled else f"{name} was being written while it was read"
     return FileBytes(name=name, content=content, unsettled=unsettled)
+
+
+def _stands_in(folder: Path, path: Path, opened: os.stat_result, name: str) -> bool:
+    """Return True if the file that was `opened` is the one that stands at `path`, in `folder` or below.
+
+    False: it was replaced in between. Raises SourceError for a link that leads out of the folder.
+    """
+    real = path.resolve()
+    if not real.is_relative_to(folder.resolve()):
+        remedy = "if only you can write there, follow_links = true in [sync.source] allows it"
+        raise SourceError(f"{name} is a link that leads out of its folder", remedy)
+    # What was opened is compared, not its name, which may mean another file from one moment to the next.
+    here = os.stat(real)  # noqa: PTH116 - tests let somebody write whenever Path.stat looks
+    return (opened.st_dev, opened.st_ino) == (here.st_dev, here.st_ino)
 
 
 class Assembly:
@@ -204,7 +246,7 @@ class Assembly:
 
     def circumstances(self, context: ReadContext) -> str:
         """Return everything apart from the bytes that the entries depend on."""
-        return repr((self._settings, context.zone, context.moments, context.today.year))
+        return repr((self._settings, context.zone, context.filter, context.today.year))
 
     def snapshot(
         self, found: Sequence[FileBytes], unread: Sequence[tuple[str, SourceError]], context: ReadContext
@@ -265,33 +307,31 @@ class Assembly:
 def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
     """Return the snapshot of several files, entries in their order.
 
-    `errors` are files that could not be used, by name. A uid belongs to the file that has it first; a second entry with
-    it is rejected with a reason that names both places.
+    `errors` are files that could not be used, by name. Where two files have the same uid, `Versions` decides.
     """
-    first: dict[str, Entry] = {}
     problems: list[Problem] = []
+    versions = Versions(problems=problems)
     rejected: set[str] = set()
     because = [str(error) for error in errors.values()]
     assumed = tuple(part.assumed for part in parts if part.assumed)
     for part in parts:
-        for entry in part.entries:
-            seen = first.setdefault(entry.uid, entry)
-            if seen is not entry:
-                reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
-                title = entry.details.title
-                problems.append(Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid, title=title))
+        if part.sequences:
+            for entry, sequence in zip(part.entries, part.sequences, strict=True):
+                versions.add_version(entry, sequence, part.loose.get(entry.uid, ()))
+        else:
+            versions.add(part.entries)
         problems.extend(part.problems)
         rejected |= part.rejected
         if part.incomplete:
             because.append(part.incomplete)
     problems.extend(Problem(where=name, kind="incomplete", reason=str(error)) for name, error in errors.items())
     return Snapshot(
-        entries=tuple(first.values()),
+        entries=tuple(versions.entries.values()),
         problems=tuple(problems),
         complete=not because,
         incomplete_because="; ".join(because[:3]) + (f"; and {len(because) - 3} more" if len(because) > 3 else ""),
         # A uid that is rejected in one file and good in another is there.
-        rejected_uids=frozenset(rejected - first.keys()),
+        rejected_uids=frozenset(rejected - versions.entries.keys()),
         changed_marker=marker,
         assumed=assumed,
     )

@@ -5,6 +5,7 @@ A source never guesses: it reads what the config says, or refuses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,11 +17,16 @@ from syncd.source.files import assumption, decode, looks_like_markup
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
-from syncd.source.table.headings import find_fields
-from syncd.source.table.when import find_order
+from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_time_alone
+from syncd.source.table.row_reader import HEADER_WITHIN, is_note
+from syncd.source.table.spans import is_nothing
+from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
 
 _SAMPLE_ROWS = 500
+_OWNER = re.compile(rb"\n(X-[A-Z-]*OWNER[A-Z-]*)(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE)
+Found = tuple[str, str | int, str]
+"""A key, its value, and a note on where it comes from."""
 _CLOCKS = ("start", "start_time", "end", "end_time")
 _BY_WORDS = "the file does not say it, but its words read right so"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
@@ -31,14 +37,15 @@ class Guess:
     """What a schedule seems to be.
 
     `keys` are those of `[sync.source]` and `columns` those of its columns, each with a note on where the value comes
-    from. `zone` is the feed's own, if it names one; `doubts` are what a person should check; `samples` are the texts
-    in each column.
+    from. `zone` is the feed's own, if it names one, `owner` its property that says whose an event is. `doubts` are what
+    a person should check; `samples` are the texts in each column.
     """
 
     type: str
-    keys: tuple[tuple[str, str | int, str], ...] = ()
-    columns: tuple[tuple[str, str | int, str], ...] = ()
+    keys: tuple[Found, ...] = ()
+    columns: tuple[Found, ...] = ()
     zone: str = ""
+    owner: str = ""
     doubts: tuple[str, ...] = ()
     samples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -64,47 +71,83 @@ def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
     _, codec = decode(content, "auto", name=name, kind="iCalendar")
     assumed = assumption(content, "auto", codec, name=name)
     zone = ""
-    for calendar in split(plain).calendars:
+    feed = split(plain)
+    for calendar in feed.calendars:
         head = read_component("BEGIN:VCALENDAR\n" + calendar.head.decode("utf-8", "replace") + "\nEND:VCALENDAR")
         zone = zone or zones.resolve(head.text("X-WR-TIMEZONE").strip()) or ""
-    return Guess(type="ics", zone=zone, keys=(("encoding", codec, _BY_WORDS),) if assumed else ())
+    said = (("encoding", codec, _BY_WORDS),) if assumed else ()
+    owned = [
+        (found[1].decode().upper(), found[2].decode("utf-8", "replace").strip())
+        for calendar in feed.calendars
+        for event in calendar.events[:_SAMPLE_ROWS]
+        if (found := event.search(_OWNER)) is not None
+    ]
+    if not owned:
+        return Guess(type="ics", zone=zone, keys=said)
+    # The feed says whose an event is in a property of its own; a template takes it like a column.
+    first = owned[0][0]
+    owners = tuple(dict.fromkeys(owner for title, owner in owned if title == first and owner))
+    return Guess(type="ics", zone=zone, owner=first, samples={"owner": owners}, keys=said)
 
 
 def _guess_text(name: str, content: bytes) -> Guess:
     text, encoding = decode(content, "auto", name=name, kind="CSV")
     delimiter, skip = delimiter_of(text, "auto", {})
-    rows, _, _ = records(text, delimiter, skip)
+    numbered, _, _ = records(text, delimiter, skip)
+    rows = [[clean(cell) for cell in cells] for _, cells in numbered[: _SAMPLE_ROWS + HEADER_WITHIN]]
     if not rows:
         raise SourceError(f"{name} has no rows", "give a file with a row of titles and at least one event")
-    header = [clean(cell) for cell in rows[0][1]]
-    table = [[clean(cell) for cell in cells] for _, cells in rows[1 : _SAMPLE_ROWS + 1]]
+    at = _header_of(rows) or 0
     said = _BY_WORDS if assumption(content, "auto", encoding, name=name) else "found"
-    keys = (("encoding", encoding, said), ("delimiter", delimiter, "found"))
-    return _guess_table(name, "csv", keys, header, table)
+    keys: tuple[Found, ...] = (("encoding", encoding, said), ("delimiter", delimiter, "found"))
+    if at:
+        keys = (*keys, ("header", numbered[at][0], "the line with the titles"))
+    return _guess_table(name, "csv", keys, rows[at], rows[at + 1 :])
 
 
 def _guess_workbook(name: str, content: bytes) -> Guess:
-    sheet, rows = rows_of_first_sheet(name, content, XlsxOptions(type="xlsx", path=name, columns={}))
-    likely = [at for at, row in enumerate(rows[:50]) if sum(1 for cell in row if cell) > 1]
-    if not likely:
+    sheet, texts = rows_of_first_sheet(name, content, XlsxOptions(type="xlsx", path=name, columns={}))
+    rows = [[clean(cell) for cell in row] for row in texts[: _SAMPLE_ROWS + HEADER_WITHIN]]
+    at = _header_of(rows)
+    if at is None:
         raise SourceError(f"{name} has no table on sheet {sheet!r}", "give a file with a row of titles")
-    # Sheets often begin with a title and a date; the header is the row whose columns are recognised best.
-    at = max(likely, key=lambda row: (len(find_fields(rows[row], rows[row + 1 : row + 20]).columns), -row))
-    header = [clean(cell) for cell in rows[at]]
+    header = list(rows[at])
     while header and not header[-1]:
         header.pop()
-    table = [[clean(cell) for cell in row] for row in rows[at + 1 : at + 1 + _SAMPLE_ROWS] if any(row)]
-    keys = (("sheet", sheet, "the first visible"), ("header", at + 1, "the row with the titles"))
-    return _guess_table(name, "xlsx", keys, header, table)
+    keys: tuple[Found, ...] = (("sheet", sheet, "the first visible"), ("header", at + 1, "the row with the titles"))
+    return _guess_table(name, "xlsx", keys, header, rows[at + 1 :])
+
+
+def _header_of(rows: Sequence[Sequence[str]]) -> int | None:
+    """Return the row of the titles: tables often begin with a title and a date, so the one that is recognised best."""
+    likely = [at for at, row in enumerate(rows[:HEADER_WITHIN]) if len(row) > 1 and any(row)]
+
+    def merit(at: int) -> tuple[int, int, int]:
+        found = find_fields(rows[at], rows[at + 1 : at + 20])
+        # What the cells below look like says little of the row: it is the same for a title above the table.
+        return sum(found.reasons[field].startswith(BY_TITLE) for field in found.columns), len(found.columns), -at
+
+    return max(likely, key=merit) if likely else None
+
+
+def _entries_of(table: Sequence[Sequence[str]], width: int) -> list[Sequence[str]]:
+    """Return the rows that may be entries: without empty ones, and the totals and signatures below a table."""
+
+    def may_be(row: Sequence[str]) -> bool:
+        filled = [cell for cell in row if cell]
+        return bool(filled) and not is_note(filled[0]) and (len(filled) > 1 or width == 1)
+
+    return [row for row in table if may_be(row)]
 
 
 def _guess_table(
     name: str,
     kind: str,
-    keys: tuple[tuple[str, str | int, str], ...],
+    keys: tuple[Found, ...],
     header: Sequence[str],
     table: Sequence[Sequence[str]],
 ) -> Guess:
+    table = _entries_of(table, len(header))
     found = find_fields(header, table)
     columns = found.columns
     if "title" not in columns or not {"start", "date"} & columns.keys():
@@ -118,23 +161,16 @@ def _guess_table(
         for row in table
         if columns[name] < len(row)
     ]
-    order = find_order(dates, "auto")
-    doubts: list[str] = list(found.doubts)
-    said = "read from the dates"
-    if order == "auto" and any("/" in text for text in dates):
-        times = [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
-        # am and pm are written almost only where the month comes first.
-        order = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in times) else "dmy"
-        said = "a guess: the dates can be read both ways"
-        doubts.append(f'dates like {next(text for text in dates if "/" in text)!r} are taken as dates = "{order}"')
-    elif order == "auto":
-        said = "all dates say it themselves"
+    order, said, unsure = _date_order(
+        dates, [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
+    )
+    doubts = [*found.doubts, *unsure]
     # A title that occurs twice cannot name a column; its number can.
     twice = {title for title in header if list(header).count(title) > 1}
     shown = {field: header[at] if header[at] and header[at] not in twice else at + 1 for field, at in columns.items()}
     return Guess(
         type=kind,
-        keys=(*keys, ("dates", order, said)),
+        keys=(*keys, ("dates", order, said), *_no_end(found, table)),
         columns=tuple((field, column, found.reasons[field]) for field, column in shown.items()),
         doubts=tuple(doubts),
         samples={
@@ -142,3 +178,50 @@ def _guess_table(
             for field, at in columns.items()
         },
     )
+
+
+def _no_end(found: FoundFields, table: Sequence[Sequence[str]]) -> tuple[Found, ...]:
+    """Return a length for entries that have a start time and no end, if there are such."""
+    columns = found.columns
+    start = columns.get("start_time", columns.get("start", -1))
+    ends = [columns[name] for name in ("end", "end_time", "duration") if name in columns]
+    for row in table:
+        text = row[start] if 0 <= start < len(row) else ""
+        has_end = any(at < len(row) and not is_nothing(row[at]) for at in ends)
+        if not has_end and is_time_alone(text):
+            return (("default_duration", "1h", "a guess: how long what has a start time and no end lasts"),)
+    return ()
+
+
+def _date_order(dates: Sequence[str], clocks: Sequence[str]) -> tuple[DateOrder, str, tuple[str, ...]]:
+    """Return the order of day and month to write, where it comes from, and what is to be checked."""
+    orders = find_orders(dates, "auto")
+    unknown = [text for text in dates if _could_be_two_days(text, orders)]
+    if unknown:
+        # am and pm are written almost only where the month comes first.
+        order: DateOrder = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in clocks) else "dmy"
+        return (
+            order,
+            "a guess: the dates can be read both ways",
+            (f'dates like {unknown[0]!r} are taken as dates = "{order}"',),
+        )
+    shown = set(orders.shown.values())
+    dotted = any(text.count(".") == 2 for text in dates)
+    if len(shown) == 1 and not orders.odd and not (dotted and shown == {"mdy"}):
+        return shown.pop(), "read from the dates", ()
+    return "auto", "all dates say it themselves", ()
+
+
+def _could_be_two_days(text: str, orders: DateOrders) -> bool:
+    try:
+        read_cell(text, orders)
+    except ValueError:
+        return _reads(text, "dmy") and _reads(text, "mdy")
+    return False
+
+
+def _reads(text: str, setting: DateOrder) -> bool:
+    try:
+        return read_cell(text, DateOrders(setting=setting)).day is not None
+    except ValueError:
+        return False

@@ -15,10 +15,14 @@ from syncd.source.web.access import WEB_KEYS, WebOptions, is_given, read_access
 
 
 class FileOptions(WebOptions, frozen=True, kw_only=True):
-    """Keys of every source that reads files: `path` is a file, a glob or a directory; or url as in WebOptions."""
+    """Keys of every source that reads files: `path` is a file, a glob or a directory; or url as in WebOptions.
+
+    With `follow_links`, files may be links to anywhere.
+    """
 
     type: str
     path: str | None = None
+    follow_links: bool = False
 
 
 class TextOptions(FileOptions, frozen=True, kw_only=True):
@@ -27,7 +31,7 @@ class TextOptions(FileOptions, frozen=True, kw_only=True):
     encoding: str = "auto"
 
 
-_NOT_READ_BY = frozenset({*WEB_KEYS, "path"})
+_NOT_READ_BY = frozenset({*WEB_KEYS, "path", "follow_links"})
 """Keys that do not change what the same bytes are read as."""
 _NOTHING_GIVEN = FileOptions(type="")
 
@@ -42,6 +46,8 @@ def open_files(options: FileOptions, base: Path, *, where: str, file_format: Fil
     if is_given(options):
         if options.path is not None:
             raise ConfigError(f"{where}: path and url exclude each other", "keep one of them")
+        if options.follow_links:
+            raise ConfigError(f"{where}: follow_links goes with path, and here is a url", "remove follow_links")
         from syncd.source.web.web_source import WebSource  # noqa: PLC0415 - files need none of it
 
         access = read_access(options, base, where=where)
@@ -57,4 +63,10 @@ def open_files(options: FileOptions, base: Path, *, where: str, file_format: Fil
         # A key with its default value cannot be told from one that is not given, and does no harm.
         if getattr(options, key) != getattr(_NOTHING_GIVEN, key):
             raise ConfigError(f"{where}: {key} goes with url, and here is a path", f"remove {key}")
-    return FileSource(path=options.path, base=base, suffix=file_format.suffix, assembly=assembly)
+    return FileSource(
+        path=options.path,
+        base=base,
+        suffix=file_format.suffix,
+        assembly=assembly,
+        follow_links=options.follow_links,
+    )

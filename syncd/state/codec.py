@@ -22,7 +22,7 @@ KEY: Final = "uid, calendar, owner, piece"
 IS_KEY: Final = "sync = ? AND uid = ? AND calendar = ? AND owner = ? AND piece = ?"
 LINK: Final = (
     f"{KEY}, remote_id, section, section_id, fingerprint, sent, version, title, place, starts_on, ends_on, start, "
-    "absent_passes, same_updates, adopted"
+    "absent_passes, same_updates, adopted, stamp"
 )
 HOLD: Final = f"{KEY}, reason, fingerprint, attempts, since, retry_at, title, place"
 INTENT: Final = (
@@ -104,6 +104,7 @@ def link_row(sync: str, link: Link) -> Row:
         link.absent_passes,
         link.same_updates,
         int(link.adopted),
+        link.stamp,
     )
 
 
@@ -113,7 +114,7 @@ def links_of(rows: Iterable[Row]) -> Iterator[Link]:
     # All columns of LINK are unpacked at once: slicing would build several tuples for each of a hundred thousand rows.
     for (
         uid, kind, owner, piece, remote_id, section, section_id, fingerprint, sent, version, title, place, first, last,
-        start, absent, same, adopted,
+        start, absent, same, adopted, stamp,
     ) in rows:  # fmt: skip
         calendar = calendars.get((kind, owner))
         if calendar is None:
@@ -134,6 +135,7 @@ def links_of(rows: Iterable[Row]) -> Iterator[Link]:
             absent_passes=absent,
             same_updates=same,
             adopted=bool(adopted),
+            stamp=stamp,
         )
 
 
@@ -149,8 +151,8 @@ def hold_row(sync: str, hold: Hold) -> Row:
         hold.reason,
         hold.fingerprint,
         hold.attempts,
-        hold.since,
-        hold.retry_at,
+        float(hold.since),
+        float(hold.retry_at),
         hold.title,
         hold.where,
     )
@@ -190,7 +192,7 @@ def intent_row(intent: Intent) -> Row:
         intent.starts_on,
         intent.ends_on,
         intent.start,
-        intent.created_at,
+        float(intent.created_at),
         None if intent.before is None else to_json(intent.before),
         intent.state,
         intent.note,
@@ -225,7 +227,7 @@ def intent_of(row: Row) -> Intent:
     )
 
 
-def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fields) -> Link:
+def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fields, stamp: str = "") -> Link:
     """Return the link that results from carrying out `intent` on `remote_id`, with the counts of a new one."""
     return Link(
         key=intent.key,
@@ -241,6 +243,7 @@ def link_of_intent(intent: Intent, remote_id: int, version: int | None, sent: Fi
         ends_on=intent.ends_on,
         start=intent.start,
         adopted=intent.op == "adopt",
+        stamp=stamp,
     )
 
 
@@ -259,6 +262,7 @@ def unpacked(text: bytes | None) -> Link | None:
         return None
     row = orjson.loads(text)
     row[8] = orjson.dumps(row[8])
+    row += [""] * (LINK.count(",") + 1 - len(row))  # records of earlier versions know no stamp
     return link_of(row)
 
 
@@ -283,14 +287,14 @@ def run_row(run: RunRecord) -> Row:
     """Return `run` as the columns of `RUN`, with at most MAX_PROBLEMS of its problems."""
     return (
         run.sync,
-        run.started,
-        run.finished,
+        float(run.started),
+        float(run.finished) if run.finished is not None else None,
         run.state,
         to_json(run.counts),
         run.requests,
         run.commands,
-        run.waited_s,
-        run.seconds,
+        float(run.waited_s),
+        float(run.seconds),
         msgspec.json.encode(run.problems[:MAX_PROBLEMS]),
         max(run.problem_count, len(run.problems)),
         run.error,

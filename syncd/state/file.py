@@ -13,19 +13,29 @@ import os
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from syncd.errors import StateError, StateLockedError
+from syncd.errors import StateLockedError
+from syncd.scrub import Clean
+from syncd.state.echo import Doubt, Echo, echo_of, read_echo, wal_is_foreign, write_echo
 from syncd.state.schema import STEPS, Step, apply, version_of
+from syncd.state.sums import learn_sum
+from syncd.state.trouble import DamagedError, decoded, translated, unusable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S: Final = 10.0
 """How long to wait for a program that holds the file for a moment (a backup, an sqlite3 shell)."""
+_LOG_BYTES: Final = 4 * 1024 * 1024
+"""How large the write-ahead log grows before its pages are copied into the file: what SQLite itself does by default."""
+_GENERATION: Final = "SELECT next FROM counters WHERE name = 'generation'"
+_NEXT_GENERATION: Final = (
+    "INSERT INTO counters (name, next) VALUES ('generation', 1) ON CONFLICT (name) DO UPDATE SET next = next + 1"
+)
 
 
 class Lock:
@@ -42,7 +52,7 @@ class Lock:
         try:
             self._fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._fd, 0)
@@ -56,7 +66,7 @@ class Lock:
             ) from None
         except OSError as error:
             os.close(self._fd)
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
 
     def release(self) -> None:
         """Release the lock, so that another process can take it."""
@@ -64,14 +74,29 @@ class Lock:
 
 
 class LedgerThread:
-    """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads."""
+    """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads.
+
+    `clean` takes secrets out of what is kept of errors, which may quote a portal or a feed.
+    `doubt` says why what it notes of the portal may be older than the portal, None if it need not be doubted.
+    `booted_at` is the unix time at which the machine started.
+    """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, executor: ThreadPoolExecutor, lock: Lock | None
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        executor: ThreadPoolExecutor,
+        lock: Lock | None,
+        *,
+        doubt: Doubt | None = None,
+        booted_at: float = 0.0,
     ) -> None:
         self.path = path
         self.connection = connection
         self.lock = lock
+        self.clean: Clean = str
+        self.doubt = doubt
+        self.booted_at = booted_at
         self._executor = executor
         self._closed = False
 
@@ -83,8 +108,13 @@ class LedgerThread:
 
         def job() -> T:
             # Outside the transaction, as it is the commit that fails when the disk is full.
-            with translated(self.path), transaction(self.connection) if writes else nullcontext():
-                return work()
+            with translated(self.path), transaction(self.connection) if writes else decoded(self.path):
+                result = work()
+            if writes and _log_bytes(self.path) > _LOG_BYTES:
+                # What was to be written is on disk already. A full disk must not say otherwise: the log grows a bit.
+                with suppress(sqlite3.Error, OSError):
+                    checkpoint(self.path, self.connection, self.booted_at)
+            return result
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, job)
 
@@ -99,7 +129,14 @@ class LedgerThread:
     def _close(self) -> None:
         try:
             with translated(self.path):
+                echo = None
+                if self.lock is not None:
+                    with suppress(sqlite3.Error, OSError):  # a full disk: the next start finds no clean end, and looks
+                        echo = checkpoint(self.path, self.connection, self.booted_at)
                 self.connection.close()
+                if echo is not None:
+                    with suppress(OSError):
+                        write_echo(self.path, echo_of(self.path, echo.generation, self.booted_at, clean=True))
         finally:
             if self.lock is not None:
                 self.lock.release()
@@ -154,14 +191,17 @@ def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
             version = version_of(connection, str(path), newest=len(steps))
             # WAL lets `syncd status` and `syncd plan` read while a pass writes.
             connection.execute("PRAGMA journal_mode = WAL")
+            # `checkpoint` does it, because the echo has to know how old the file is without its log.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
             # The weaker NORMAL does not sync a commit in WAL mode: after a power cut an intent could be missing whose
             # create was sent, and the next pass would create the event twice.
             connection.execute("PRAGMA synchronous = FULL")
             # Off by default; with it a run takes its changes along, and stays while an intent refers to it.
             connection.execute("PRAGMA foreign_keys = ON")
-            # Here, so that damage is found before anything is sent, not when its outcome must be written down. The full
-            # integrity_check also compares every index with its table, which takes too long for each start.
-            _quick_check(connection, path)
+            learn_sum(connection)
+            # Here, so that damage is found before anything is sent, not when its outcome must be written down.
+            if version:
+                check_structure(connection)
             if version < len(steps):
                 if version:
                     _copy(connection, Path(f"{path}.v{version}.bak"))
@@ -185,8 +225,54 @@ def open_for_reading(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
                 connection.close()
                 connection = copy
                 apply(connection, steps, version)
+            learn_sum(connection)
             connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def checkpoint(path: Path, connection: sqlite3.Connection, booted_at: float) -> Echo | None:
+    """Copy the log of the ledger at `path` into the file, and leave its echo; for the holder of the lock.
+
+    Returns None if a reader keeps some of the log from being copied. Raises sqlite3.Error and OSError.
+    """
+    with transaction(connection):
+        connection.execute(_NEXT_GENERATION)
+        (generation,) = connection.execute(_GENERATION).fetchone()
+    busy, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if busy or pages != copied:
+        return None
+    echo = echo_of(path, generation, booted_at, clean=False)
+    write_echo(path, echo)
+    return echo
+
+
+def generation_of(connection: sqlite3.Connection) -> int:
+    """Return how often the ledger was started and checkpointed, 0 for one that no syncd with an echo has used."""
+    row = connection.execute(_GENERATION).fetchone()
+    return row[0] if row is not None else 0
+
+
+def foreign_log(path: Path) -> bool:
+    """Return True if the -wal beside the ledger at `path` was written for a newer file than this one.
+
+    SQLite cannot tell, and would write pages of that one into this.
+    """
+    echo = read_echo(path)
+    if echo is None or not _log_bytes(path) or not path.exists() or not path.stat().st_size:
+        return False
+    try:
+        alone = _connect_uri(path, "immutable=1")  # so that SQLite does not look at the log
+        with closing(alone):
+            return wal_is_foreign(echo, generation_of(alone))
+    except sqlite3.Error:
+        return False  # a checkpoint that ended halfway leaves a file that only its own log makes whole
+
+
+def _log_bytes(path: Path) -> int:
+    try:
+        return Path(f"{path}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 @contextmanager
@@ -203,60 +289,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Raise the errors of SQLite and of the system about `path` as StateError with a remedy."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _told(path, error) from error
-    except OSError as error:
-        raise _unusable(path, error) from error
+def check_structure(connection: sqlite3.Connection) -> None:
+    """Raise DamagedError if the pages do not fit together; takes a second for a gigabyte.
 
-
-def _told(path: Path, error: sqlite3.Error) -> StateError:
-    name: str = getattr(error, "sqlite_errorname", "") or ""  # absent when the module itself complains
-    match name.removeprefix("SQLITE_").partition("_")[0]:
-        case "CORRUPT" | "NOTADB":
-            return _damaged(path, str(error))
-        case "FULL":
-            return StateError(
-                f"no room left to write {path}", "make room on that disk; nothing is lost, syncd goes on where it was"
-            )
-        case "READONLY" | "CANTOPEN" | "PERM" | "AUTH":
-            return StateError(
-                f"{path} cannot be opened for this: {error}",
-                "let syncd's user read and write it and its directory, or set `state` in the config to another path",
-            )
-        case "BUSY" | "LOCKED":
-            return StateError(
-                f"{path} is held by another program: {error}", "close whatever has the file open for writing"
-            )
-        case "IOERR":
-            return StateError(f"{path} cannot be read or written: {error}", "check the disk it lies on")
-        case _:
-            return StateError(f"{path} cannot be used: {error}")
-
-
-def _unusable(path: Path, error: OSError) -> StateError:
-    return StateError(
-        f"{path} cannot be used: {error.strerror or error}",
-        "let syncd's user read and write it and its directory, or set `state` in the config to another path",
-    )
-
-
-def _damaged(path: Path, detail: str) -> StateError:
-    return StateError(
-        f"{path} is damaged: {detail}",
-        f"restore a backup of it, or move {path} and {path}-wal away and start again: with `adopt = true` "
-        "syncd takes over the events it made before",
-    )
-
-
-def _quick_check(connection: sqlite3.Connection, path: Path) -> None:
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise _damaged(path, str(verdict).splitlines()[-1])
+    An index is compared with its table only where it finds what was linked: a row that its index does not show would
+    be created again.
+    """
+    for check in ("quick_check(1)", "integrity_check(links)", "integrity_check(intents)", "integrity_check(notes)"):
+        (verdict,) = connection.execute(f"PRAGMA {check}").fetchone()
+        if verdict != "ok":
+            raise DamagedError(str(verdict).splitlines()[-1])
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
@@ -272,6 +314,8 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
 
 
 def _open_existing(path: Path) -> sqlite3.Connection:
+    if foreign_log(path):
+        return _connect_uri(path, "immutable=1")
     connection = _connect_uri(path, "mode=ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()

@@ -13,19 +13,15 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from syncd.model.item import Link
 from syncd.model.record import Intent, RunRecord
-from syncd.state.codec import INTENT, RUN, intent_of, run_of
-from syncd.state.file import (
-    LedgerThread,
-    Lock,
-    open_for_reading,
-    open_for_writing,
-    reading,
-    transaction,
-    translated,
-    writing,
-)
-from syncd.state.notes import ALERTS, TOLD, PortalLedger, read_note, write_note
+from syncd.scrub import within
+from syncd.state.codec import INTENT, KEY, LINK, RUN, intent_of, links_of, run_of, to_json
+from syncd.state.echo import Doubt, clock_moved
+from syncd.state.file import LedgerThread, reading, writing
+from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
+from syncd.state.opening import open_locked, open_readonly
+from syncd.state.sums import checked, checked_numbered
 from syncd.state.sync_ledger import SyncLedger
 
 
@@ -42,31 +38,38 @@ class Ledger:
     * Links and holds come ordered by key, intents by id, runs newest first, changes as they were settled.
     * StateError is raised when the store cannot be read or written, ValueError for a call that cannot be right.
 
-    `keep_runs` is how long finished runs are kept, None for ever; `begin_run` forgets the older ones.
+    `keep_runs` is how long finished runs are kept, None for ever; `begin_run` forgets the older ones. `doubt` says why
+    the store may be older than the portal, where it was put back or its last user did not end in order: then nothing
+    counts as verified, so that the next pass of each sync reads the portal.
     """
 
     def __init__(self, thread: LedgerThread, keep_runs: timedelta | None = None) -> None:
         self.thread = thread
         self.path = thread.path
         self.readonly = thread.lock is None
+        self.doubt: Doubt | None = thread.doubt
         self.keep_runs = keep_runs
 
     @classmethod
-    async def open(cls, path: Path, *, now: float, keep_runs: timedelta | None = None) -> Ledger:
+    async def open(
+        cls, path: Path, *, now: float, keep_runs: timedelta | None = None, booted_at: float = 0.0
+    ) -> Ledger:
         """Open the ledger at `path` for this process alone, making the file and its directory where missing.
 
-        Runs that a crash left unfinished are ended at unix time `now`. Raises StateLockedError when another process
-        has it, StateError when it is damaged, foreign, made by a newer syncd, or not writable.
+        Runs that a crash left unfinished are ended at unix time `now`; the machine started at `booted_at`. Raises
+        StateLockedError when another process has it, StateError when it is damaged, foreign, made by a newer syncd, or
+        not writable.
         """
-        return cls(await _started(partial(_open, path, now)), keep_runs)
+        return cls(await _started(partial(open_locked, path, now, booted_at)), keep_runs)
 
     @classmethod
-    async def open_readonly(cls, path: Path) -> Ledger:
+    async def open_readonly(cls, path: Path, *, booted_at: float = 0.0, thorough: bool = False) -> Ledger:
         """Open the ledger at `path` for looking only, also while another process works with it.
 
-        A missing file reads as an empty ledger. Raises StateError like `open`; writing raises it too.
+        A missing file reads as an empty ledger. `thorough` has every row checked also beside a process that works with
+        it, which takes half a second for 100,000 links. Raises StateError like `open`; writing raises it too.
         """
-        return cls(await _started(partial(_open_readonly, path)))
+        return cls(await _started(partial(open_readonly, path, booted_at, thorough)))
 
     async def close(self) -> None:
         """Finish the work that has begun, close the file and release it; a second call does nothing."""
@@ -80,6 +83,21 @@ class Ledger:
     def of_portal(self, name: str) -> PortalLedger:
         """Return what the ledger remembers of the portal that the config calls `name`."""
         return PortalLedger(self.thread, name)
+
+    async def notice(self, booted_at: float) -> bool:
+        """Have every sync read the portal if the machine seems to have started at another time than before.
+
+        Then it was put back to an earlier state while this process ran in it, or its clock was set. Returns True if so.
+        """
+        if not clock_moved(self.thread.booted_at, booted_at):
+            return False
+        self.thread.booted_at = booted_at
+        await self._forget_all_verified()
+        return True
+
+    @writing
+    def _forget_all_verified(self, connection: sqlite3.Connection) -> None:
+        forget_all_verified(connection)
 
     @reading
     def linked_syncs(self, connection: sqlite3.Connection) -> tuple[str, ...]:
@@ -108,21 +126,33 @@ class Ledger:
         return frozenset(one for (one,) in rows)
 
     @reading
+    def links_to(
+        self, connection: sqlite3.Connection, names: Collection[str], ids: Collection[int], *, on_cards: bool
+    ) -> tuple[tuple[str, Link], ...]:
+        """Return the links of the syncs `names` to the events or activities `ids`, each with the name of its sync."""
+        rows = connection.execute(
+            f"SELECT sync, {LINK} FROM links WHERE remote_id IN (SELECT value FROM json_each(?))"  # noqa: S608
+            f" AND sync IN ({_marks(names)}) AND (instr(calendar, '-') > 0) = ? ORDER BY sync, {KEY}",
+            (to_json(list(ids)).decode(), *names, on_cards),
+        ).fetchall()
+        return tuple(zip((row[0] for row in rows), links_of(row[1:] for row in rows), strict=True))
+
+    @reading
     def open_creates(
         self, connection: sqlite3.Connection, names: Collection[str], *, on_cards: bool
     ) -> tuple[Intent, ...]:
         """Return the creates of the syncs `names` whose outcome is not known, as `linked_ids` tells them apart."""
         rows = connection.execute(
-            f"SELECT {INTENT} FROM intents WHERE sync IN ({_marks(names)}) AND op = 'create' ORDER BY id",  # noqa: S608
+            f"SELECT {INTENT}, sum FROM intents WHERE sync IN ({_marks(names)}) AND op = 'create' ORDER BY id",  # noqa: S608
             tuple(names),
         )
-        return tuple(one for one in map(intent_of, rows) if one.key.place.on_card == on_cards)
+        return tuple(one for one in map(intent_of, map(checked, rows)) if one.key.place.on_card == on_cards)
 
     @reading
     def run(self, connection: sqlite3.Connection, run_id: int) -> RunRecord | None:
         """Return the record of `run_id`, None if there is none (any more)."""
-        row = connection.execute(f"SELECT id, {RUN} FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
-        return None if row is None else run_of(row)
+        row = connection.execute(f"SELECT id, {RUN}, sum FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
+        return None if row is None else run_of(checked_numbered(row))
 
     @reading
     def told_alerts(self, connection: sqlite3.Connection) -> dict[str, str]:
@@ -134,7 +164,7 @@ class Ledger:
     @writing
     def note_told_alerts(self, connection: sqlite3.Connection, told: Mapping[str, str], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        write_note(connection, ALERTS, TOLD, told, now)
+        write_note(connection, ALERTS, TOLD, within(told, self.thread.clean), now)
 
 
 def _marks(values: Collection[str]) -> str:
@@ -149,31 +179,3 @@ async def _started(make: Callable[[ThreadPoolExecutor], LedgerThread]) -> Ledger
     except BaseException:
         executor.shutdown(wait=False)
         raise
-
-
-def _open(path: Path, now: float, executor: ThreadPoolExecutor) -> LedgerThread:
-    with translated(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        real = path.resolve()  # a symbolic link and its file must share one lock
-    lock = Lock(real)
-    try:
-        connection = open_for_writing(real)
-        try:
-            with translated(real), transaction(connection):
-                # The lock is held, so no pass can be running.
-                connection.execute(
-                    "UPDATE runs SET state = 'failed', finished = ?, error = 'syncd ended in the middle of this pass'"
-                    " WHERE state = 'running'",
-                    (now,),
-                )
-        except BaseException:
-            connection.close()
-            raise
-    except BaseException:
-        lock.release()
-        raise
-    return LedgerThread(real, connection, executor, lock)
-
-
-def _open_readonly(path: Path, executor: ThreadPoolExecutor) -> LedgerThread:
-    return LedgerThread(path, open_for_reading(path), executor, None)

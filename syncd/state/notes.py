@@ -18,10 +18,12 @@ from syncd.errors import StateError
 from syncd.model.json_values import Json
 from syncd.state.codec import to_json
 from syncd.state.file import LedgerThread, reading, writing
+from syncd.state.sums import SUMMED_NOTE, checked, summed
 
 VERIFIED = "verified"
 HOME = "portal"
 FLOOR = "highest id before creating"
+RESTORED = "highest id when put back"
 UIDS = "uids"
 DUE = "due"
 ALERTS = "alerts"
@@ -29,6 +31,7 @@ TOLD = "told"
 _DIRECTORY = "directory"
 _BUDGET = "budget"
 _UNDER_WAY = "sections under way"
+_GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +64,27 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncNotes:
-    """All notes on one sync: `home` is the portal it has written to, `floor` the highest id before its last creates."""
+    """All notes on one sync: `home` is the portal it has written to, `floor` the highest id before its last creates.
+
+    `restored` is the highest id that the ledger knew when it was put back to an earlier state, None once the portal has
+    been read since.
+    """
 
     verified: Verified | None = None
     home: str | None = None
     floor: int = 0
+    restored: int | None = None
     uids: Uids = field(default_factory=Uids)
     due: Due | None = None
 
 
 def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
     """Return the notes on `sync`; raises StateError if what is known of its uids cannot be read."""
-    rows = connection.execute("SELECT name, value, at FROM notes WHERE scope = ?", (f"sync/{sync}",))
-    found = {name: (orjson.loads(value), at) for name, value, at in rows}
+    rows = map(checked, connection.execute(f"{_GET} WHERE scope = ?", (f"sync/{sync}",)))
+    found = {name: (orjson.loads(value), at) for _, name, value, at in rows}
     verified, due = found.get(VERIFIED), found.get(DUE)
     home, floor = found.get(HOME, (None, 0))[0], found.get(FLOOR, (0, 0))[0]
+    restored = found.get(RESTORED, (None, 0))[0]
     try:
         uids = msgspec.convert(found[UIDS][0], Uids) if UIDS in found else Uids()
     except msgspec.ValidationError as error:
@@ -87,6 +96,7 @@ def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
         verified=Verified(portal=str(verified[0]), at=verified[1]) if verified is not None else None,
         home=str(home) if home is not None else None,
         floor=floor if isinstance(floor, int) else 0,
+        restored=restored if isinstance(restored, int) else None,
         uids=uids,
         due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
     )
@@ -94,18 +104,36 @@ def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
 
 def write_note(connection: sqlite3.Connection, scope: str, name: str, value: Json, now: float) -> None:
     """Keep `value` under `scope` and `name`, in place of an earlier one; in the caller's transaction."""
-    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", (scope, name, to_json(value), now))
+    row = summed((scope, name, to_json(value), float(now)))
+    connection.execute(f"INSERT OR REPLACE INTO notes ({SUMMED_NOTE}, sum) VALUES (?, ?, ?, ?, ?)", row)  # noqa: S608
 
 
 def read_note(connection: sqlite3.Connection, scope: str, name: str) -> tuple[Json, float] | None:
     """Return the value kept under `scope` and `name` and when it was written, None if there is none."""
-    row = connection.execute("SELECT value, at FROM notes WHERE scope = ? AND name = ?", (scope, name)).fetchone()
-    return None if row is None else (orjson.loads(row[0]), row[1])
+    row = connection.execute(f"{_GET} WHERE scope = ? AND name = ?", (scope, name)).fetchone()
+    if row is None:
+        return None
+    *_, value, at = checked(row)
+    return orjson.loads(value), at
 
 
 def drop_note(connection: sqlite3.Connection, scope: str, name: str) -> None:
     """Remove what is kept under `scope` and `name`, if anything; in the caller's transaction."""
     connection.execute("DELETE FROM notes WHERE scope = ? AND name = ?", (scope, name))
+
+
+def forget_all_verified(connection: sqlite3.Connection) -> None:
+    """Have the next pass of every sync read its portal; in the caller's transaction."""
+    connection.execute("DELETE FROM notes WHERE name = ?", (VERIFIED,))
+
+
+def note_restored(connection: sqlite3.Connection, now: float) -> None:
+    """Note of every sync with links up to which id it knows its portal, because the ledger was put back.
+
+    In the caller's transaction.
+    """
+    for sync, highest in connection.execute("SELECT sync, max(remote_id) FROM links GROUP BY sync").fetchall():
+        write_note(connection, f"sync/{sync}", RESTORED, highest, now)
 
 
 class PortalLedger:

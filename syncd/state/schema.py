@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from syncd.errors import StateError
+from syncd.state.sums import learn_sum, sum_all
 
 APPLICATION_ID: Final = 0x73796E63
 """Written into the file's header ("sync"), so that another program's database is not mistaken for a ledger."""
@@ -82,6 +83,20 @@ STEPS: Final[tuple[Step, ...]] = (
         "CREATE TABLE counters (name TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID",
         "INSERT INTO counters (name, next) VALUES ('intent', 1)",
     ),
+    (
+        # When and by whom a linked event was made; of older links that is learnt when they are next read.
+        "ALTER TABLE links ADD COLUMN stamp TEXT NOT NULL DEFAULT ''",
+        # An id that is linked already must be noticed when a create is answered with it.
+        "CREATE INDEX links_of_event ON links (remote_id)",
+    ),
+    (
+        "ALTER TABLE links ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE intents ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE holds ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE notes ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE runs ADD COLUMN sum INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE changes ADD COLUMN sum INTEGER",
+    ),
 )
 """Step number n (from 0) turns schema version n into n + 1; a new file goes through all of them."""
 
@@ -109,10 +124,12 @@ def version_of(connection: sqlite3.Connection, shown: str, *, newest: int) -> in
 
 def apply(connection: sqlite3.Connection, steps: Sequence[Step], version: int) -> None:
     """Carry out the `steps` from schema `version` on, all in one transaction; on an error nothing has changed."""
+    learn_sum(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in (statement for step in steps[version:] for statement in step):
             connection.execute(statement)
+        sum_all(connection)  # also where a step changed what the sums cover
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(steps)}")
         connection.execute("COMMIT")

@@ -10,8 +10,8 @@ from typing import Final, assert_never
 from syncd.model.item import Hold, Key, Link, Op
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.state.codec import (
-    CHANGE,
     HOLD,
+    INTENT,
     IS_KEY,
     LINK,
     hold_row,
@@ -22,19 +22,22 @@ from syncd.state.codec import (
     marks,
     packed,
 )
+from syncd.state.sums import SUMMED_CHANGE, SUMMED_LINK, checked, setting, summed
 
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
-_PUT_LINK: Final = f"INSERT OR REPLACE INTO links (sync, {LINK}) VALUES ({marks(LINK, more=1)})"  # noqa: S608
-_PUT_HOLD: Final = f"INSERT OR REPLACE INTO holds (sync, {HOLD}) VALUES ({marks(HOLD, more=1)})"  # noqa: S608
-_PUT_CHANGE: Final = f"INSERT INTO changes ({CHANGE}, settled_in) VALUES (NULL, {marks(CHANGE)})"  # noqa: S608
-_GET_LINK: Final = f"SELECT {LINK} FROM links WHERE {IS_KEY}"  # noqa: S608
+_PUT_LINK: Final = f"INSERT OR REPLACE INTO links (sync, {LINK}, sum) VALUES ({marks(LINK, more=2)})"  # noqa: S608
+_PUT_HOLD: Final = f"INSERT OR REPLACE INTO holds (sync, {HOLD}, sum) VALUES ({marks(HOLD, more=2)})"  # noqa: S608
+_PUT_CHANGE: Final = f"INSERT INTO changes ({SUMMED_CHANGE}, sum, settled_in) VALUES ({marks(SUMMED_CHANGE, more=2)})"  # noqa: S608
+_GET_LINK: Final = f"SELECT {SUMMED_LINK}, sum FROM links WHERE {IS_KEY}"  # noqa: S608
+_SET_STATE: Final = f"UPDATE intents SET {setting(INTENT, state='?1', note='?2')} WHERE id = ?3"  # noqa: S608
 _DROP_LINK: Final = f"DELETE FROM links WHERE {IS_KEY}"  # noqa: S608
 _DROP_HOLD: Final = f"DELETE FROM holds WHERE {IS_KEY}"  # noqa: S608
 
 
 def link_for(connection: sqlite3.Connection, sync: str, key: Key) -> Link | None:
     """Return the link of `key`, if there is one."""
-    return link_of(connection.execute(_GET_LINK, key_row(sync, key)).fetchone())
+    row = connection.execute(_GET_LINK, key_row(sync, key)).fetchone()
+    return None if row is None else link_of(checked(row)[1:])
 
 
 def drop_links(connection: sqlite3.Connection, sync: str, keys: Iterable[Key]) -> None:
@@ -49,7 +52,7 @@ def drop_holds(connection: sqlite3.Connection, sync: str, keys: Iterable[Key]) -
 
 def put_holds(connection: sqlite3.Connection, sync: str, wanted: Iterable[Hold]) -> None:
     """Write the `wanted` holds, in place of others of the same keys."""
-    connection.executemany(_PUT_HOLD, (hold_row(sync, each) for each in wanted))
+    connection.executemany(_PUT_HOLD, (summed(hold_row(sync, each)) for each in wanted))
 
 
 def put_link(
@@ -63,7 +66,7 @@ def put_link(
     at: float,
 ) -> None:
     """Write `link` and the record of the change; `runs` are the run that sent it and the run that found out."""
-    connection.execute(_PUT_LINK, link_row(sync, link))
+    connection.execute(_PUT_LINK, summed(link_row(sync, link)))
     drop_holds(connection, sync, (link.key,))
     _record(connection, sync, op=op, before=before, after=link, runs=runs, at=at)
 
@@ -87,7 +90,7 @@ def settle_one(connection: sqlite3.Connection, run_id: int, intent: Intent, sett
             pass
         case Unsettled(reason=reason, ended=ended):
             state = "ended" if ended else "unknown"
-            connection.execute("UPDATE intents SET state = ?, note = ? WHERE id = ?", (state, reason, intent.id))
+            connection.execute(_SET_STATE, (state, reason, intent.id))
             return
         case _ as never:
             assert_never(never)
@@ -101,10 +104,11 @@ def _settle_written(
         raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
     # A create replaces the link to an event that no longer exists, which a take-back could not restore.
     before = link_for(connection, intent.sync, intent.key) if intent.op == "update" else None
-    after = link_of_intent(intent, written.remote_id, written.version, intent.fields)
+    after = link_of_intent(intent, written.remote_id, written.version, intent.fields, written.stamp)
     if before is not None:
         same_updates = before.same_updates + 1 if before.fingerprint == after.fingerprint else 0
-        after = replace(after, same_updates=same_updates, adopted=before.adopted)
+        stamp = written.stamp or before.stamp
+        after = replace(after, same_updates=same_updates, adopted=before.adopted, stamp=stamp)
     put_link(connection, intent.sync, after, op=intent.op, before=before, runs=runs, at=at)
 
 
@@ -137,5 +141,5 @@ def _record(
         raise ValueError("a change has a before or an after")
     sent_in, settled_in = runs
     _, *key = key_row(sync, link.key)
-    row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(after), at, settled_in)
-    connection.execute(_PUT_CHANGE, row)
+    row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(after), float(at))
+    connection.execute(_PUT_CHANGE, (*summed(row), settled_in))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -14,7 +15,8 @@ from syncd import collector
 from syncd.errors import StateError
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
-from syncd.model.record import ChangeRecord, Intent, RunRecord, Settlement, Tally
+from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
+from syncd.scrub import Clean, within
 from syncd.state.codec import (
     CHANGE,
     HOLD,
@@ -35,25 +37,46 @@ from syncd.state.codec import (
     run_row,
 )
 from syncd.state.file import LedgerThread, reading, writing
-from syncd.state.notes import DUE, FLOOR, HOME, UIDS, VERIFIED, SyncNotes, Uids, drop_note, read_notes, write_note
+from syncd.state.notes import (
+    DUE,
+    FLOOR,
+    HOME,
+    RESTORED,
+    UIDS,
+    VERIFIED,
+    SyncNotes,
+    Uids,
+    drop_note,
+    read_notes,
+    write_note,
+)
 from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
+from syncd.state.sums import SUMMED_LINK, checked, checked_numbered, setting, summed
 
 MOST_RUNS: Final = 20_000
 MOST_CHANGES: Final = 500_000
 """How much is kept at most, however recent: about half a gigabyte of change records."""
 
+_EMPTY: Final = "''"
+
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
-_GET_HOLDS: Final = f"SELECT {HOLD} FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
+_GET_HOLDS: Final = f"SELECT sync, {HOLD}, sum FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_ABSENT: Final = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
 _NEXT_ID: Final = "SELECT next FROM counters WHERE name = 'intent'"
-_PUT_INTENT: Final = f"INSERT INTO intents ({INTENT}) VALUES ({marks(INTENT)})"  # noqa: S608
-_GET_INTENTS: Final = f"SELECT {INTENT} FROM intents WHERE sync = ? ORDER BY id"  # noqa: S608
-_GET_INTENT: Final = f"SELECT {INTENT} FROM intents WHERE id = ?"  # noqa: S608
-_GET_CHANGES: Final = f"SELECT {CHANGE} FROM changes WHERE run_id = ? ORDER BY id"  # noqa: S608
-_PUT_RUN: Final = f"INSERT INTO runs ({RUN}) VALUES ({marks(RUN)})"  # noqa: S608
-_SET_RUN: Final = f"UPDATE runs SET ({RUN}) = ({marks(RUN)}) WHERE id = ?"  # noqa: S608
-_GET_RUNS: Final = f"SELECT id, {RUN} FROM runs WHERE sync = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+_PUT_INTENT: Final = f"INSERT INTO intents ({INTENT}, sum) VALUES ({marks(INTENT, more=1)})"  # noqa: S608
+_GET_INTENTS: Final = f"SELECT {INTENT}, sum FROM intents WHERE sync = ? ORDER BY id"  # noqa: S608
+_GET_INTENT: Final = f"SELECT {INTENT}, sum FROM intents WHERE id = ?"  # noqa: S608
+_SEND_AGAIN: Final = f"UPDATE intents SET {setting(INTENT, created_at='?1')} WHERE id = ?2"  # noqa: S608
+_DOUBT: Final = f"UPDATE links SET {setting(SUMMED_LINK, fingerprint=_EMPTY)} WHERE {IS_KEY}"  # noqa: S608
+_RELEARN: Final = f"UPDATE links SET {setting(SUMMED_LINK, version='?1', same_updates='0')} WHERE {IS_KEY}"  # noqa: S608
+_PRESENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='0')} WHERE {IS_KEY}"  # noqa: S608
+_ABSENT: Final = f"UPDATE links SET {setting(SUMMED_LINK, absent_passes='absent_passes + 1')} WHERE {IS_KEY}"  # noqa: S608
+_RELEASE: Final = f"UPDATE links SET {setting(SUMMED_LINK, same_updates='0')} WHERE"  # noqa: S608
+_GET_CHANGES: Final = f"SELECT {CHANGE}, sum FROM changes WHERE run_id = ? ORDER BY id"  # noqa: S608
+_PUT_RUN: Final = f"INSERT INTO runs ({RUN}, sum) VALUES ({marks(RUN, more=1)})"  # noqa: S608
+_SET_RUN: Final = f"UPDATE runs SET ({RUN}, sum) = ({marks(RUN, more=1)}) WHERE id = ?"  # noqa: S608
+_GET_RUNS: Final = f"SELECT id, {RUN}, sum FROM runs WHERE sync = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
 
 
 class SyncLedger:
@@ -77,7 +100,7 @@ class SyncLedger:
     @reading
     def holds(self, connection: sqlite3.Connection) -> tuple[Hold, ...]:
         """Return the holds of the sync, ordered by key."""
-        return tuple(hold_of(row) for row in connection.execute(_GET_HOLDS, (self.name,)))
+        return tuple(hold_of(checked(row)[1:]) for row in connection.execute(_GET_HOLDS, (self.name,)))
 
     @reading
     def tally(self, connection: sqlite3.Connection) -> Tally:
@@ -113,7 +136,7 @@ class SyncLedger:
             if not 0 < intent.id < free:
                 raise ValueError(f"the id {intent.id} was not reserved")
             try:
-                connection.execute(_PUT_INTENT, intent_row(intent))
+                connection.execute(_PUT_INTENT, summed(intent_row(intent)))
             except sqlite3.IntegrityError as error:
                 raise _not_intended(connection, intent, error) from error
 
@@ -121,13 +144,13 @@ class SyncLedger:
     def sent_again(self, connection: sqlite3.Connection, ids: Sequence[int], *, now: float) -> None:
         """Note that open intents are sent once more at unix time `now`; raises ValueError for an id not open."""
         for one in ids:
-            if not connection.execute("UPDATE intents SET created_at = ? WHERE id = ?", (now, one)).rowcount:
+            if not connection.execute(_SEND_AGAIN, (float(now), one)).rowcount:
                 raise ValueError(f"there is no open intent {one}")
 
     @reading
     def open_intents(self, connection: sqlite3.Connection) -> tuple[Intent, ...]:
         """Return the intents that are not settled for good (left by a crash, or unknown), ordered by id."""
-        return tuple(intent_of(row) for row in connection.execute(_GET_INTENTS, (self.name,)))
+        return tuple(intent_of(checked(row)) for row in connection.execute(_GET_INTENTS, (self.name,)))
 
     @writing
     def settle(self, connection: sqlite3.Connection, run_id: int, settlements: Sequence[Settlement]) -> None:
@@ -140,7 +163,7 @@ class SyncLedger:
             row = connection.execute(_GET_INTENT, (settlement.intent_id,)).fetchone()
             if row is None:
                 raise ValueError(f"there is no open intent {settlement.intent_id}")
-            settle_one(connection, run_id, intent_of(row), settlement)
+            settle_one(connection, run_id, intent_of(checked(row)), _cleaned(settlement, self.thread.clean))
 
     @writing
     def adopt(self, connection: sqlite3.Connection, run_id: int, links: Sequence[Link], *, now: float) -> None:
@@ -162,7 +185,7 @@ class SyncLedger:
         Keys without a link are passed over, here and in the methods below.
         """
         connection.executemany(
-            f"UPDATE links SET fingerprint = '' WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            _DOUBT,
             (key_row(self.name, key) for key in keys),
         )
 
@@ -173,8 +196,16 @@ class SyncLedger:
         Whoever edited them has stopped, so the count of same updates starts again.
         """
         connection.executemany(
-            f"UPDATE links SET version = ?, same_updates = 0 WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            _RELEARN,
             ((version, *key_row(self.name, key)) for key, version in versions.items()),
+        )
+
+    @writing
+    def learn_stamps(self, connection: sqlite3.Connection, stamps: Mapping[Key, str]) -> None:
+        """Note when and by whom the events of links were made, as the portal tells it."""
+        connection.executemany(
+            f"UPDATE links SET stamp = ? WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            ((stamp, *key_row(self.name, key)) for key, stamp in stamps.items()),
         )
 
     @writing
@@ -184,11 +215,11 @@ class SyncLedger:
         counted = {key_of(row) for row in connection.execute(_GET_ABSENT, (self.name,))}
         back = counted.intersection(present) if counted else set()
         connection.executemany(
-            f"UPDATE links SET absent_passes = 0 WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            _PRESENT,
             (key_row(self.name, key) for key in back),
         )
         connection.executemany(
-            f"UPDATE links SET absent_passes = absent_passes + 1 WHERE {IS_KEY}",  # noqa: S608 - likewise
+            _ABSENT,
             (key_row(self.name, key) for key in absent),
         )
 
@@ -200,7 +231,7 @@ class SyncLedger:
     @writing
     def hold(self, connection: sqlite3.Connection, holds: Sequence[Hold]) -> None:
         """Set items aside, in place of earlier holds of the same keys."""
-        put_holds(connection, self.name, holds)
+        put_holds(connection, self.name, [_cleaned_hold(hold, self.thread.clean) for hold in holds])
 
     @writing
     def release(self, connection: sqlite3.Connection, keys: Collection[Key] | None) -> int:
@@ -209,10 +240,10 @@ class SyncLedger:
         Events that were left as people edited them, again and again, are updated by the next pass.
         """
         if keys is None:
-            connection.execute("UPDATE links SET same_updates = 0 WHERE sync = ? AND same_updates > 0", (self.name,))
+            connection.execute(f"{_RELEASE} sync = ? AND same_updates > 0", (self.name,))
             return connection.execute("DELETE FROM holds WHERE sync = ?", (self.name,)).rowcount
         connection.executemany(
-            f"UPDATE links SET same_updates = 0 WHERE {IS_KEY}",  # noqa: S608 - a constant of this room
+            f"{_RELEASE} {IS_KEY}",
             (key_row(self.name, key) for key in keys),
         )
         return drop_holds(connection, self.name, keys)
@@ -225,7 +256,9 @@ class SyncLedger:
         """
         if (kept := self._keep_runs()) is not None:
             prune(connection, started - kept.total_seconds())
-        number = connection.execute(_PUT_RUN, run_row(RunRecord(id=0, sync=self.name, started=started))).lastrowid
+        number = connection.execute(
+            _PUT_RUN, summed(run_row(RunRecord(id=0, sync=self.name, started=started)))
+        ).lastrowid
         if number is None:
             raise sqlite3.DatabaseError("the run got no number")
         return number
@@ -235,13 +268,14 @@ class SyncLedger:
         """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
         if record.id != run_id:
             raise ValueError(f"the record of run {record.id} cannot end run {run_id}")
-        if connection.execute(_SET_RUN, (*run_row(record), run_id)).rowcount == 0:
+        cleaned = within(record, self.thread.clean)
+        if connection.execute(_SET_RUN, (*summed(run_row(cleaned)), run_id)).rowcount == 0:
             raise ValueError(f"there is no run {run_id}")
 
     @reading
     def runs(self, connection: sqlite3.Connection, limit: int) -> tuple[RunRecord, ...]:
         """Return the last `limit` runs, the newest first."""
-        return tuple(run_of(row) for row in connection.execute(_GET_RUNS, (self.name, limit)))
+        return tuple(run_of(checked_numbered(row)) for row in connection.execute(_GET_RUNS, (self.name, limit)))
 
     async def last_run(self) -> RunRecord | None:
         """Return the newest run, which may be running still; None before the first."""
@@ -258,17 +292,21 @@ class SyncLedger:
     @reading
     def changes(self, connection: sqlite3.Connection, run_id: int) -> tuple[ChangeRecord, ...]:
         """Return what run `run_id` did, in the order in which it was settled, with the links before and after."""
-        return tuple(change_of(row) for row in connection.execute(_GET_CHANGES, (run_id,)))
+        return tuple(change_of(checked_numbered(row)) for row in connection.execute(_GET_CHANGES, (run_id,)))
 
     @reading
     def notes(self, connection: sqlite3.Connection) -> SyncNotes:
         """Return all notes on the sync."""
-        return read_notes(connection, self.name)
+        found = read_notes(connection, self.name)
+        if self.thread.lock is None and self.thread.doubt is not None:  # whoever may write has dropped it in the file
+            return replace(found, verified=None)
+        return found
 
     @writing
     def note_verified(self, connection: sqlite3.Connection, portal: str, now: float) -> None:
         """Note that what the portal at the origin `portal` holds has been read and put right."""
         write_note(connection, self._scope, VERIFIED, portal, now)
+        drop_note(connection, self._scope, RESTORED)
 
     @writing
     def forget_verified(self, connection: sqlite3.Connection) -> None:
@@ -331,3 +369,18 @@ def _not_intended(connection: sqlite3.Connection, intent: Intent, error: sqlite3
     if connection.execute("SELECT 1 FROM intents WHERE id = ?", (intent.id,)).fetchone():
         return ValueError(f"the id {intent.id} is in use")
     return ValueError(f"cannot intend {intent.op} of {intent.key} in run {intent.run_id}: {error}")
+
+
+def _cleaned(settlement: Settlement, clean: Clean) -> Settlement:
+    """Return `settlement` without secrets in its reason; what was sent has to be kept as it is."""
+    match settlement.outcome:
+        case SetAside(hold=hold):
+            return replace(settlement, outcome=SetAside(hold=_cleaned_hold(hold, clean)))
+        case Unsettled(reason=reason) as unsettled:
+            return replace(settlement, outcome=replace(unsettled, reason=clean(reason)))
+        case _:
+            return settlement
+
+
+def _cleaned_hold(hold: Hold, clean: Clean) -> Hold:
+    return replace(hold, reason=clean(hold.reason))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from syncd.model.entry import Entry, Problem, Window
-from syncd.model.item import Change, Item, Link, Place, PlaceKind
+from syncd.model.item import Change, Item, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
@@ -74,8 +74,12 @@ class Target(Protocol):
         """Return the places these entries go to; entries whose owner is not found are skipped."""
         ...
 
-    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
-        """Return the clients of the CRM that must be looked up for these entries."""
+    def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
+        """Return the names of owners that no one person has, each with why, in the order of the entries."""
+        ...
+
+    def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
+        """Return the clients of the CRM that must be looked up for these entries; `directory` tells their country."""
         ...
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
@@ -90,8 +94,11 @@ class Target(Protocol):
         """Return why `change` was refused, and what to do about it."""
         ...
 
-    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
-        """Return the users who may get a notice of `change` at unix time `now`, in ascending order (PORTAL.md 4.10)."""
+    def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
+        """Return the users who get a notice of `change` at unix time `now`, in ascending order (PORTAL.md 4.10).
+
+        `seen` is what stands in the portal before; without it they are all who may get one.
+        """
         ...
 
     def section_command(self, place: Place, name: str) -> Command:

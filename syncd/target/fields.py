@@ -15,7 +15,7 @@ from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry, Span
 from syncd.model.markup import is_html, to_bbcode
 from syncd.model.template import Template, cut
-from syncd.portal.people.crm import Sought, sought
+from syncd.portal.people.crm import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory
 
 
@@ -119,15 +119,19 @@ _LONGEST_WORD = 200
 _ELLIPSIS = "…"
 # A location that reads like this books a room (PORTAL.md 4.2).
 _ROOM = re.compile(r"\s*(?:calendar|ecmr)_\d", re.IGNORECASE)
+# What PHP's trim() takes away (PORTAL.md 4.2): not the no-break space, nor the ideographic one.
+_TRIMMED = " \t\n\r\0\x0b"
+_LINE_END = re.compile(r"[ \t]*[\r\n\x0b\x0c\x85\u2028\u2029]\s*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def title_text(value: str, warnings: list[str]) -> str:
-    """Return a title of one line and at most 255 characters, cut at a word.
+    """Return a title of one line and at most 255 characters, cut at a word; blanks within it stay as they are.
 
-    Raises EntryError for a blank title and for "0", which the portal takes for a missing one (PORTAL.md 4.2).
+    Those at its ends go without a word, because the portal drops them and they cannot be seen. Raises EntryError for a
+    blank title and for "0", which the portal takes for a missing one (PORTAL.md 4.2).
     """
-    clean = " ".join(_clean(value).split())
+    clean = _one_line("title", value, warnings)
     if not clean:
         raise EntryError("the title is blank", "give it a title, or set name in [sync.fields]")
     if clean == "0":
@@ -142,13 +146,26 @@ def location_text(value: str, warnings: list[str]) -> str:
     """Return a place that is only text; one that would book a room is put in brackets."""
     if not value:
         return ""
-    clean = " ".join(_clean(value).split())
+    clean = _one_line("location", value, warnings)
     if _ROOM.match(clean):
         warnings.append(f"the location {clean!r} would book a room of the portal; it is written in brackets")
         clean = f"({clean})"
     if len(clean) > NAME_LIMIT:
         warnings.append(f"the location has {len(clean)} characters, the portal holds {NAME_LIMIT}; it is cut")
         clean = cut(clean, NAME_LIMIT)
+    return clean
+
+
+def _one_line(name: str, value: str, warnings: list[str]) -> str:
+    """Return a text without line ends, control characters and the blanks at its ends."""
+    if value.isprintable():  # the common case, and much cheaper to find out; of blanks it holds spaces only
+        return value.strip()
+    trimmed = value.strip(_TRIMMED)
+    clean = _clean(_LINE_END.sub(" ", trimmed)).strip(_TRIMMED)
+    if not clean.strip():  # other blanks alone would get through, and look like no text at all
+        return ""
+    if _LINE_END.search(trimmed):
+        warnings.append(f"the {name} has several lines, the portal shows one; they are joined by blanks")
     return clean
 
 
@@ -193,14 +210,16 @@ def _clean(value: str) -> str:
 _OTHER_TYPES = re.compile(r"T[0-9a-f]{1,8}_[1-9]\d*\Z")
 
 
-def clients_sought(templates: tuple[Template, ...], entries: Iterable[Entry]) -> frozenset[Sought]:
+def clients_sought(
+    templates: tuple[Template, ...], entries: Iterable[Entry], directory: Directory
+) -> frozenset[Sought]:
     """Return the clients whose ids the `templates` need; what names no client is skipped."""
     found: set[Sought] = set()
     asking = [template for template in templates if template.constant is None]
     for entry in entries if asking else ():
         for text in _client_texts(asking, entry):
             try:
-                found.add(sought(text, "contact"))
+                found.add(sought(text, "contact", country=directory.home_country))
             except EntryError:
                 continue
     return frozenset(found)
@@ -218,10 +237,14 @@ def crm_links(
     found = [template.constant for template in templates if template.constant]
     for text in _client_texts([template for template in templates if template.constant is None], entry):
         try:
-            found.append(text if _OTHER_TYPES.match(text) else directory.clients.client(sought(text, "contact")).code)
+            found.append(text if _OTHER_TYPES.match(text) else _contact(text, directory).code)
         except EntryError as error:
             warnings.append(f"not linked to the CRM: {error.message}")
     return tuple(dict.fromkeys(found))
+
+
+def _contact(text: str, directory: Directory) -> CrmCard:
+    return directory.clients.client(sought(text, "contact", country=directory.home_country))
 
 
 def _client_texts(templates: Iterable[Template], entry: Entry) -> Iterator[str]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 
+import structlog
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler, Middleware
 
+from syncd import events
 from syncd.errors import SyncdError
+from syncd.scrub import Clean, printable
+from syncd.web.door import Door, Limits, is_ours
 from syncd.web.health import health_document
 from syncd.web.language import language_of
 from syncd.web.status_page import page
 from syncd.web.style import SCRIPT, STYLE
 from syncd.web.views import View
 
+_log = structlog.get_logger()
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:;"
@@ -25,26 +34,64 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_IDLE_S = 15.0
+_FOREIGN_NAME = "this name is not in hosts of [http] in syncd's config"
 ReadView = Callable[[], Awaitable[View]]
 
 
 @asynccontextmanager
-async def serving(view: ReadView, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve while the body runs, which gets the port; raises OSError if the address cannot be used."""
+async def serving(
+    view: ReadView,
+    *,
+    host: str,
+    port: int,
+    clean: Clean = printable,
+    names: Callable[[], Collection[str]] = tuple,
+    limits: Limits | None = None,
+) -> AsyncIterator[int]:
+    """Serve while the body runs, which gets the port; raises OSError if the address cannot be used.
+
+    What `view` returns is fit to be shown; `clean` makes the messages of errors so. `names` are the names of this
+    machine that requests may be for, beside its addresses and the name it gives itself.
+    """
     # No access log, as monitors would fill it; no signals, which the command line handles; and a short wait at the end,
     # because a browser that keeps its connection open must not delay the stop of the service.
-    runner = web.AppRunner(make_app(view), access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    runner = web.AppRunner(
+        make_app(view, clean, lambda: (host, *names())), access_log=None, handle_signals=False, shutdown_timeout=2.0,
+        logger=_RequestLog("syncd.web"), keepalive_timeout=_IDLE_S, lingering_time=1.0,
+    )  # fmt: skip
     await runner.setup()
+    assert runner.server is not None
+    door = Door(runner.server, limits or Limits())
+    listening = None
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        yield runner.addresses[0][1]
+        listening = await asyncio.get_running_loop().create_server(door, host, port)
+        yield listening.sockets[0].getsockname()[1]
     finally:
+        if listening is not None:
+            listening.close()
         await runner.cleanup()
+        door.close()
 
 
-def make_app(view: ReadView) -> web.Application:
-    """Return the application that shows what `view` reads, which is called for every request."""
+class _RequestLog(logging.Logger):
+    """What the HTTP server logs. A request that is no HTTP is the client's mistake and worth a detail at most."""
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Pass on what is an error of ours."""
+        error = record.exc_info[1] if record.exc_info else None
+        ours = logging.getLogger(self.name)
+        if isinstance(error, HttpProcessingError):
+            _log.debug(events.REQUEST_MALFORMED, reason=error.message)
+        elif ours.isEnabledFor(record.levelno):
+            ours.handle(record)
+
+
+def make_app(view: ReadView, clean: Clean, names: Callable[[], Collection[str]]) -> web.Application:
+    """Return the application that shows what `view` reads, which is called for every request.
+
+    `names` are the names that requests may be for.
+    """
 
     async def show_page(request: web.Request) -> web.Response:
         language = language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
@@ -67,7 +114,7 @@ def make_app(view: ReadView) -> web.Application:
         return web.Response(text=SCRIPT, content_type="text/javascript")
 
     # There is no login, so the page has to be useless to an attacker: no scripts but its own, no forms, no body.
-    app = web.Application(middlewares=[_guarded], client_max_size=1024)
+    app = web.Application(middlewares=[_guarded(clean, names)], client_max_size=1024)
     app.router.add_get("/", show_page)
     app.router.add_get("/healthz", show_health)
     app.router.add_get("/metrics", show_metrics)
@@ -76,18 +123,27 @@ def make_app(view: ReadView) -> web.Application:
     return app
 
 
-@web.middleware
-async def _guarded(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Put the same strict headers on every response, errors included; a ledger that cannot be read is a 503."""
-    try:
-        response = await handler(request)
-    except web.HTTPException as refusal:
-        response = web.Response(status=refusal.status, text=f"{refusal.status} {refusal.reason}\n")
-        if allow := refusal.headers.get(hdrs.ALLOW):
-            response.headers[hdrs.ALLOW] = allow
-    except SyncdError as error:
-        response = web.Response(status=503, text=f"{error}\n")
-    response.headers.update(_HEADERS)
-    return response
+class _ForeignNameError(web.HTTPMisdirectedRequest):
+    """The request is for a name that is not this machine's."""
+
+
+def _guarded(clean: Clean, names: Callable[[], Collection[str]]) -> Middleware:
+    """Return the middleware that puts the same strict headers on every response, errors included."""
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if not is_ours(request.headers.get(hdrs.HOST), names()):
+                raise _ForeignNameError
+            response = await handler(request)
+        except web.HTTPException as refusal:
+            reason = _FOREIGN_NAME if isinstance(refusal, _ForeignNameError) else refusal.reason
+            response = web.Response(status=refusal.status, text=f"{refusal.status} {reason}\n")
+            if allow := refusal.headers.get(hdrs.ALLOW):
+                response.headers[hdrs.ALLOW] = allow
+        except SyncdError as error:  # a ledger that cannot be read
+            response = web.Response(status=503, text=f"{clean(str(error))}\n")
+        response.headers.update(_HEADERS)
+        return response
+
+    return guarded

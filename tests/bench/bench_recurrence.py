@@ -1,4 +1,4 @@
-"""Measures the processor time of compiling and proving series; run with `python -m tests.bench.bench_recurrence`."""
+"""Measures series: what compiling costs, and what they become; `python -m tests.bench.bench_recurrence`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from datetime import date, datetime, timedelta
 from syncd.model.entry import Entry, Moment, Window
 from syncd.model.recurrence import CompilerMemory, compile_entry
 from tests.model.referee import days, override, series, timed
+from tests.model.test_recurrence_fewest import FAMILIES, generated, items_and_bound
 
 WINDOW_FIRST, WINDOW_LAST = date(2026, 1, 1), date(2027, 12, 31)
 WINDOW = Window(first=WINDOW_FIRST, last=WINDOW_LAST)
 TODAY = date(2026, 2, 1)
 NUMBER = 1000
+FEW = 20
 
 
 def weekly(rng: random.Random) -> Entry:
@@ -69,6 +71,14 @@ def again() -> None:
         print(f"{name:<34}{time.process_time() - began:>9.3f}{memory.compiled - before:>11}")
 
 
+def fewest() -> None:
+    """Print the items that series become beside the runs of equal gaps that their occurrences fall into."""
+    print(f"\n{f'{FEW} series each, Moscow':<34}{'items':>9}{'runs':>11}{'ratio':>9}")
+    for family in FAMILIES:
+        items, bound = items_and_bound(generated(family, FEW, random.Random(7)), "Europe/Moscow")
+        print(f"{family:<34}{items:>9}{bound:>11}{items / bound:>9.2f}")
+
+
 def main() -> None:
     """Print a table: kind of series, portal zone, milliseconds for each, and pieces for each."""
     kinds: tuple[Callable[[random.Random], Entry], ...] = (
@@ -93,6 +103,7 @@ def main() -> None:
             numbers = f"{each * 1000:>9.3f}{pieces / len(entries):>13.1f}{each * NUMBER:>12.1f}"
             print(f"{kind.__name__:<18}{zone:<16}{numbers}")
     again()
+    fewest()
 
 
 if __name__ == "__main__":

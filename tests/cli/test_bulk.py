@@ -95,6 +95,27 @@ def test_a_sync_reports_as_verified_only_what_it_has_read(folder: Path, capsys: 
     assert told() == {("unchanged", "yes")}
 
 
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", " =1", "＝1")
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_report_has_no_formulas_from_a_feed_unless_its_cells_are_wanted_as_they_are(
+    folder: Path, capsys: pytest.CaptureFixture[str], raw: bool
+) -> None:
+    config = folder / "syncd.toml"
+    config.write_text(f"raw_reports = {'true' if raw else 'false'}\n{config.read_text()}")
+    with (folder / "shifts.csv").open("a", encoding="utf-8") as file:
+        for number, title in enumerate((*FORMULAS, "exe.\u202egpj"), 10):
+            file.write(f"-{number},{title},2026-12-01 08:00,2026-12-01 09:00,anna.petrova@school.example\n")
+    run(capsys, "sync", "--report", "report.csv")
+    written = {row["key"].lstrip("'"): (row["key"], row["title"]) for row in report(folder)}
+    for number, title in enumerate((*FORMULAS, "exe.\u202egpj"), 10):
+        safe = "exe.\\u202egpj" if title.startswith("exe") else f"'{title.strip()}"
+        expected = (f"-{number}", title.strip()) if raw else (f"'-{number}", safe)
+        assert written[f"-{number}"] == expected
+    run(capsys, "purge", "shifts", "--yes")
+
+
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_sent(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

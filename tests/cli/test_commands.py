@@ -246,6 +246,27 @@ def test_portal_lists_what_the_config_needs(folder: Path, capsys: pytest.Capture
     assert "batches of 50" in run(capsys, "portal", "limits")[1]
 
 
+def test_owners_that_nobody_is_called_are_printed_as_an_owners_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "knows every owner" in run(capsys, "portal", "owners", "--unresolved", "shifts")[1]
+    edit(folder, "anna.petrova@school.example", '"Smith, J."')
+    code, out, _ = run(capsys, "portal", "owners", "--unresolved", "shifts")
+    assert code == 0
+    assert [line for line in out.splitlines() if "Smith" in line][-1] == '#"Smith, J.",'
+    assert "no user 'Smith, J.' in the portal" in out
+    _, said = document(capsys, "portal", "owners", "--unresolved", "shifts", "--json")
+    assert [one["name"] for one in said["unresolved"]] == ["Smith, J."]
+    assert run(capsys, "portal", "limits", "--unresolved", "shifts")[0] == 2
+    lines = [line.lstrip("#") + "3" if line.startswith('#"') else line for line in out.splitlines()]
+    (folder / "owners.csv").write_text("\n".join(lines), "utf-8")
+    config = folder / "syncd.toml"
+    config.write_text(
+        config.read_text("utf-8").replace("[sync.target]", '[sync.target]\nowners_file = "owners.csv"'), "utf-8"
+    )
+    assert "knows every owner" in run(capsys, "portal", "owners", "--unresolved", "shifts")[1]
+
+
 def test_version_names_the_libraries_that_matter(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "version")
     assert code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -39,13 +40,24 @@ def test_a_schedule_and_a_portal_give_a_config_that_check_and_sync_take(tmp_path
     assert syncd(tmp_path, "sync").returncode == 0
 
 
-def test_owners_the_portal_does_not_know_are_told_and_do_not_stop_the_check(tmp_path: Path, webhook: str) -> None:
+def uncommented(text: str) -> str:
+    """Return the config with the comment sign taken from every key."""
+    return re.sub(r"(?m)^# ?(?=\[|[\w\"-]+ = )", "", text)
+
+
+def test_owners_the_portal_does_not_know_are_told_and_wait(tmp_path: Path, webhook: str) -> None:
     (tmp_path / "shifts.csv").write_text(SHIFTS.format("nobody@example.com"))
     done = syncd(tmp_path, "init", "--source", "shifts.csv", "--webhook", webhook, "-o", "syncd.toml")
     assert "knows no owner called nobody@example.com" in " ".join(done.stdout.split())
-    assert '# owners = { "nobody@example.com" = 12 }' in (tmp_path / "syncd.toml").read_text()
-    (tmp_path / "syncd.toml").write_text(f'state = "syncd.db"\n{(tmp_path / "syncd.toml").read_text()}')
-    assert syncd(tmp_path, "check").returncode == 0
+    text = (tmp_path / "syncd.toml").read_text()
+    assert '# owners = { "nobody@example.com" = 12 }' in text
+    assert tomllib.loads(text)["sync"][0]["target"]["on_unresolved"] == "hold"
+    whole = tomllib.loads(uncommented(text))
+    assert whole["sync"][0]["target"]["owners"] == {"nobody@example.com": 12}
+    (tmp_path / "syncd.toml").write_text(f'state = "syncd.db"\n{text}')
+    checked = syncd(tmp_path, "check")
+    assert "nobody@example.com" in checked.stdout
+    assert syncd(tmp_path, "sync").returncode == 1
 
 
 def test_without_a_portal_the_config_goes_to_stdout_and_the_entries_to_stderr(tmp_path: Path) -> None:
@@ -59,6 +71,26 @@ def test_without_a_portal_the_config_goes_to_stdout_and_the_entries_to_stderr(tm
     (tmp_path / "syncd.toml").write_text(f'state = "syncd.db"\n{done.stdout}')
     (tmp_path / "syncd.toml").chmod(0o600)
     assert syncd(tmp_path, "check", "--offline").returncode == 0
+
+
+def test_appointments_with_phones_become_meetings_on_cards(tmp_path: Path, webhook: str) -> None:
+    (tmp_path / "visits.csv").write_text(
+        f"№ записи;Дата;Время;Услуга;E-mail;Телефон\nA1;01.12.2026;9:00;X;{KNOWN};12345\n"
+    )
+    done = syncd(tmp_path, "init", "--source", "visits.csv", "--webhook", webhook, "-o", "syncd.toml")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "syncd.toml").read_text()
+    target = tomllib.loads(text)["sync"][0]["target"]
+    assert (target["type"], target["contact"], target["responsible"]) == ("activity", "{contact_phone}", "{owner}")
+    assert "they belong into calendars" in " ".join(done.stdout.split())
+    tomllib.loads(uncommented(text))
+
+
+def test_the_owner_that_a_feed_names_is_the_owner(tmp_path: Path) -> None:
+    (tmp_path / "team.ics").write_bytes(calendar(event("DTSTART:20261201T090000Z", "SUMMARY:A", f"X-OWNER:{KNOWN}")))
+    done = syncd(tmp_path, "init", "--source", "team.ics")
+    assert tomllib.loads(done.stdout)["sync"][0]["target"]["owner"] == "{X-OWNER}"
+    assert tomllib.loads(uncommented(done.stdout))["sync"][0]["fields"]["remind"] == []
 
 
 def test_times_put_into_this_machines_zone_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,15 @@ def test_where_the_status_page_listens(tmp_path: Path, listen: str, host: str, p
     assert (http.host, http.port, http.public) == (host, port, public)
 
 
+def test_the_page_may_be_asked_for_under_further_names(tmp_path: Path) -> None:
+    http = load(tmp_path, PORTAL, '[http]\nlisten = "127.0.0.1:8787"\nhosts = ["Status.example.com", "box"]\n').http
+    assert http is not None
+    assert http.names == ("status.example.com", "box")
+    for name in ("", "https://status.example.com", "a:80", "*.example.com", "a b", "."):
+        message = refused(tmp_path, PORTAL, f'[http]\nlisten = "127.0.0.1:8787"\nhosts = ["a", "{name}"]\n')
+        assert message.startswith("/syncd.toml:5: http.hosts must be a bare name"), message
+
+
 @pytest.mark.parametrize(
     "listen",
     ["", "8787", ":8787", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:x", "http://127.0.0.1:80", "a:1/x", "u@a:1"],

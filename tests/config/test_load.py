@@ -39,7 +39,7 @@ def test_what_is_left_out_gets_the_documented_default(write: Write) -> None:
     assert (sync.past, sync.future) == (timedelta(days=30), timedelta(days=365))
     assert (sync.on_removed, sync.removed_after, sync.on_conflict) == ("keep", 2, "source")
     assert (sync.max_removed, sync.max_changed) == (Threshold.parse("20%"), Threshold.parse("50%"))
-    assert (sync.adopt, sync.marker) == (True, "none")
+    assert (sync.adopt, sync.marker) == ("identical", "none")
     assert isinstance(sync.target, TargetConfig)
     assert (sync.target.calendar, sync.target.section, sync.target.on_unresolved) == ("user", "timetable", "hold")
     assert [each.text for each in (sync.fields.name, sync.fields.description, sync.fields.location)] == [

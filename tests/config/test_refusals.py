@@ -115,7 +115,12 @@ def test_mistakes_of_the_file_and_its_portals(write: Callable[[str], Path], text
         ("max_removed = -1", "sync.max_removed must be a number from 0"),
         ("max_changed = 0.5", "sync.max_changed must be a whole number or text in quotes, not a number"),
         ('max_changed = "120%"', "sync.max_changed must be a number from 0, or a percentage"),
-        ('adopt = "yes"', "sync.adopt must be true or false, not text in quotes"),
+        ('adopt = "yes"', 'sync.adopt must be one of identical, same-time, true, false, not "yes"'),
+        (
+            'adopt = "same time"',
+            'sync.adopt must be one of identical, same-time, true, false, not "same time" (did you',
+        ),
+        ("adopt = 1", "sync.adopt must be true or false or text in quotes, not a whole number"),
         ('marker = "title"', "sync.marker must be one of none, description"),
         ('portal = "mian"', 'sync.portal names "mian", but there is no [portals.mian] (did you mean "main"?)'),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from syncd.config import Config, Secret, load_config
 from syncd.errors import ConfigError
+from syncd.scrub import Scrubber
 
 Write = Callable[[str], Path]
 CODE = "s3cr3tc0de"
@@ -79,17 +81,17 @@ def test_files_that_everybody_can_read_are_warned_of(write: Write, secret_file: 
         ),
         (
             'webhook_env = "NONE"',
-            "FILE:2: portals.main.webhook_env names the environment variable NONE, which is not set",
+            "FILE:2: portals.main.webhook_env names an environment variable that is not set: give",
         ),
         ('webhook_env = "EMPTY"', "FILE:2: portals.main.webhook_env leads to an empty secret"),
         (
             'webhook_file = "none"',
-            "FILE:2: portals.main.webhook_file names DIR/none, which cannot be read: No such file",
+            "FILE:2: portals.main.webhook_file names a file in DIR that is not there, which cannot be read: No such",
         ),
         ('webhook_file = "binary"', "FILE:2: portals.main.webhook_file names DIR/binary, which is not a text in UTF-8"),
         (
             'webhook_credential = "x"',
-            "FILE:2: portals.main.webhook_credential names the systemd credential x, but $CRED",
+            "FILE:2: portals.main.webhook_credential names a systemd credential, but $CRED",
         ),
     ],
 )
@@ -102,6 +104,59 @@ def test_a_webhook_that_cannot_be_found_is_told_with_its_key(write: Write, lines
 def test_a_credential_is_a_name_in_systemds_directory(write: Write, tmp_path: Path) -> None:
     path = write('[portals.main]\nwebhook_credential = "../webhook"\n')
     assert "must be the name of a credential, not a path" in refusal(path, CREDENTIALS_DIRECTORY=str(tmp_path))
+
+
+@pytest.mark.parametrize("key", ["webhook", "webhook_file", "webhook_env", "webhook_credential"])
+@pytest.mark.parametrize("value", [ADDRESS, ADDRESS + "x/" * 200, CODE, f"~{CODE}", f"a\\u0000{CODE}", f"../{CODE}"])
+def test_a_secret_written_where_its_file_or_variable_is_named_is_learned_and_not_repeated(
+    write: Write, tmp_path: Path, key: str, value: str
+) -> None:
+    path = write(f'[portals.main]\n{key} = "{value}"\n')
+    learned: list[str] = []
+    for environ in ({"HOME": "/h"}, {"HOME": "/h", "CREDENTIALS_DIRECTORY": str(tmp_path)}):
+        try:
+            load_config(path, environ, learned.append)
+        except ConfigError as error:
+            assert CODE not in str(error)
+            assert f"FILE:2: portals.main.{key} " in str(error).replace(str(path), "FILE")
+        else:
+            assert (key, value) == ("webhook", ADDRESS)
+    told = f"told: {value}" + (f" and {CODE}" if value.startswith("https") or value == CODE else "")
+    assert CODE not in Scrubber(learned).certain(told.replace("\\u0000", "\0"))
+
+
+def test_what_every_key_leads_to_is_learned_before_the_config_is_checked(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-a-file-1\n")
+    path = write(
+        """
+        state = 5
+        [alerts]
+        command = ["/bin/curl", "-u", "ops:curl-pass-2", "-H", "Authorization: Bearer head-3", "https://h.example/s/Th00kCode99xy"]
+        [portals.main]
+        webhook_env = "HOOK"
+        [[sync]]
+        [sync.source]
+        type = "ics"
+        url = "https://ann:url-pass-4@cal.example/private/c0deInThePath1/basic.ics?key=in-query-5"
+        token_file = "token"
+        headers = { X-Api-Key = "header-6" }
+        [[sync]]
+        source = { type = "plugin", api_key = "plugin-7", username = "ann", password_env = "PW", region = "north-west" }
+        """.replace("        ", "")
+    )
+    learned: list[str] = []
+    environ = {"HOOK": ADDRESS, "PW": "from-env-8", "HTTPS_PROXY": "http://me:proxy-9@proxy:3128"}
+    with pytest.raises(ConfigError, match="state must be text"):
+        load_config(path, environ, learned.append)
+    scrubber = Scrubber(learned)
+    for secret in (
+        CODE, "from-a-file-1", "curl-pass-2", "head-3", "Th00kCode99xy", "url-pass-4", "c0deInThePath1", "in-query-5",
+        "header-6", "plugin-7", "from-env-8", "proxy-9", b64encode(b"ann:from-env-8").decode(),
+        b64encode(b"me:proxy-9").decode(), b64encode(b"ann:url-pass-4").decode(),
+    ):  # fmt: skip
+        assert scrubber.certain(f"<{secret}>") == "<***>"
+    for plain in ("ann", "north-west", "plugin", "cal.example", "basic.ics", "/bin/curl", "proxy:3128"):
+        assert scrubber.certain(plain) == plain
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -348,3 +349,27 @@ def test_a_long_description_is_cut_to_what_the_card_holds_and_told_of(tmp_path: 
     assert (told.kind, told.where) == ("warning", "visits.csv:2")
     stored = next(one.description for one in activities(stage) if one.subject == "First visit")
     assert 59_900 < len(stored.encode()) <= 60_000
+
+
+def add_contact(stage: Stage, number: int, phone: str) -> None:
+    tables = stage.world.tables
+    (some,) = [one for one in tables.crm_rows.of_type(3) if one.id == 1]
+    tables.crm_rows.elements[3, number] = replace(some, id=number, name="New", phones=(phone,), emails=())
+
+
+def test_a_client_added_to_the_crm_is_found_by_the_next_pass(tmp_path: Path) -> None:
+    stage = staged(tmp_path, ROWS + "4,8 (495) 777-66-55,2026-12-09 10:00,30,Fourth visit,,Room 4,\n")
+    assert run_inline(stage.one_pass("visits")).record.counts["held"] == 1
+    add_contact(stage, 77, "495 777 66 55")
+    stage.clock.advance(60)
+    result = run_inline(stage.one_pass("visits"))
+    assert (result.exit_code, result.record.counts["created"], result.record.counts["held"]) == (0, 1, 0)
+    assert [one.owner_id for one in activities(stage) if one.subject == "Fourth visit"] == [77]
+
+
+def test_the_syncs_country_says_where_phones_without_a_code_belong(tmp_path: Path) -> None:
+    rows = "1,030 123456,2026-12-01 10:00,30,Visit,anna.petrova@school.example,Room 4,\n"
+    stage = staged(tmp_path, rows, VISITS.replace('name = "visits"', 'name = "visits"\ncountry = "DE"'))
+    add_contact(stage, 77, "+49 30 123456")
+    assert run_inline(stage.one_pass("visits")).exit_code == 0
+    assert [one.owner_id for one in activities(stage)] == [77]

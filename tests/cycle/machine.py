@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
@@ -21,7 +22,7 @@ from dateutil.rrule import rrulestr
 
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.takeback import Offer, Taken, purge, undo
-from syncd.model.item import Link
+from syncd.model.item import Hold, Link
 from syncd.model.observation import bare
 from syncd.portal.line.answers import RawAnswer
 from syncd.sandbox.faults import FaultLine, parse_fault
@@ -45,6 +46,7 @@ CONFIG = SHIFTS.replace('location = "Place"', 'location = "Place"\nrrule = "Rule
 )
 SYNCS = ("shifts", "extras")
 """Two syncs of one portal that write into the same sections."""
+_LOOKALIKE = re.compile(r"looks like .* id (\d+)\), which syncd did not make")
 
 
 class Killed(BaseException):
@@ -273,6 +275,15 @@ class Play:
         left = self.events()
         self.foreign = {number: what for number, what in self.foreign.items() if number in left}
 
+    def settle_lookalikes(self) -> None:
+        """A person reads which old events keep entries waiting, and deletes them; none may be a foreign one."""
+        for sync in SYNCS:
+            for hold in run_inline(self._holds(sync)):
+                if named := _LOOKALIKE.match(hold.reason):
+                    number = int(named[1])
+                    assert number in self.orphans, "an entry waits for an event that does not look like it"
+                    self.ask("calendar.event.delete", id=number)
+
     # What the machine goes through.
 
     def set_clock_back(self, seconds: float) -> None:
@@ -361,6 +372,7 @@ class Play:
             codes = [self._passed(sync) for sync in SYNCS]
             if not any(codes) and done >= self.removed_after:
                 break
+            self.settle_lookalikes()
             self.stage.clock.advance(25 * 3600)
         assert not any(codes), self.last
         self.stage.clock.advance(600)
@@ -416,6 +428,10 @@ class Play:
     async def _links(self, sync: str) -> tuple[Link, ...]:
         async with self.stage.opened() as (_, app):
             return await app.ledger.of(sync).links()
+
+    async def _holds(self, sync: str) -> tuple[Hold, ...]:
+        async with self.stage.opened() as (_, app):
+            return await app.ledger.of(sync).holds()
 
 
 async def _agreed(_offer: Offer) -> bool:

@@ -38,7 +38,7 @@ def test_a_full_disk_ends_the_pass_with_the_remedy_and_more_room_lets_it_go_on(t
         result = run_inline(stage.one_pass())
         assert result.error is not None
         raise result.error
-    assert getattr(caught.value, "exit_code", None) == 2
+    assert getattr(caught.value, "exit_code", None) == 7
     sent = len(stage.names())
     assert sent < ENTRIES
     assert _mount("-o", "remount,size=64m", str(disk))
@@ -56,7 +56,7 @@ def test_a_disk_that_became_read_only_sends_nothing_and_says_so(tmp_path: Path, 
         result = run_inline(stage.one_pass())
         assert result.error is not None
         raise result.error
-    assert getattr(caught.value, "exit_code", None) == 2
+    assert getattr(caught.value, "exit_code", None) == 7
     assert stage.transport.requests == requests
     assert _mount("-o", "remount,rw", str(disk))
     run_until_done(stage)

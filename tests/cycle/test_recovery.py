@@ -175,7 +175,7 @@ def test_a_full_disk_at_any_write_sends_nothing_that_is_not_written_down(
             raise Full("database or disk is full")
         return transaction(connection)
 
-    for room in ("file", "ledger"):
+    for room in ("file", "opening"):
         monkeypatch.setattr(f"syncd.state.{room}.transaction", filling)
     try:
         result: PassResult | StateError = run_inline(stage.one_pass())
@@ -183,7 +183,7 @@ def test_a_full_disk_at_any_write_sends_nothing_that_is_not_written_down(
         result = error
     told = result.error if isinstance(result, PassResult) else result
     assert isinstance(told, StateError)
-    assert (told.exit_code, "no room left" in told.message) == (2, True)
+    assert (told.exit_code, "no room left" in told.message) == (7, True)
     monkeypatch.undo()
     linked = {link.remote_id for link in run_inline(_links(stage))}
     intended = run_inline(_intended(stage))

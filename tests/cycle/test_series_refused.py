@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -114,18 +115,18 @@ def test_an_entry_stays_where_it_was_while_its_new_place_refuses_it(tmp_path: Pa
 
 
 def test_a_series_goes_when_only_a_part_of_what_takes_its_place_is_refused(tmp_path: Path) -> None:
-    """What the portal cannot repeat becomes single events; one that is refused does not keep the old series."""
+    """The first Mondays become several series; one of them that is refused does not keep the old series."""
     edited = begun(tmp_path, WHOLE)
     (before,) = edited.stage.world.events("user", OWNER)
-    singles = text(LESSON, "FREQ=MONTHLY;BYDAY=-1FR")
-    refusing(edited.stage, "calendar.event.add").concerns = lambda one: "2026-03-27" in unquote(one)
-    edited.stage.write("team.ics", singles)
+    mondays = text(LESSON, "FREQ=MONTHLY;BYDAY=1MO", without=(date(2026, 1, 5),))
+    refusing(edited.stage, "calendar.event.add").concerns = lambda one: "2026-04-06" in unquote(one)
+    edited.stage.write("team.ics", mondays)
     result = run_inline(edited.stage.one_pass("series"))
     assert (result.exit_code, result.record.counts["deleted"], result.record.counts["held"]) == (1, 1, 1)
     assert before.id not in {event.id for event in edited.stage.world.events("user", OWNER)}
     edited.stage.transport.method = "nothing"  # type: ignore[attr-defined]
     edited.stage.clock.advance(3600)
-    assert edited.brought(singles) == {"created": 1, "updated": 0, "deleted": 0}
+    assert edited.brought(mondays) == {"created": 1, "updated": 0, "deleted": 0}
 
 
 async def holds(stage: Stage) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.errors import ConfigError, StateLockedError
+from syncd.errors import ConfigError, StateLockedError, StateUnavailableError
 from syncd.portal.limits.pace import Limits
 from syncd.web.metrics import Metrics
 from tests.web.views import view
@@ -38,6 +38,7 @@ def test_the_daemon_is_not_restarted_where_that_mends_nothing() -> None:
     assert service["RestartPreventExitStatus"].split() == [
         str(ConfigError.exit_code), str(StateLockedError.exit_code)
     ]  # fmt: skip
+    assert str(StateUnavailableError.exit_code) not in service["RestartPreventExitStatus"].split()
     assert (service["Type"], service["Restart"]) == ("notify", "on-failure")
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert int(service["TimeoutStopSec"]) > 75  # the longest request may have to end first

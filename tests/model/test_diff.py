@@ -225,6 +225,59 @@ def test_nothing_is_adopted_when_adopt_is_off() -> None:
     assert ops(plan) == [("create", "a")]
 
 
+def test_our_own_mark_counts_also_when_adopt_is_off() -> None:
+    marked = replace(seen(50, item("a").fields), mark=COMPARISON.mark(item("a")))
+    assert ops(plan_for(item("a"), policy=Policy(adopt=False), observed=observation(marked))) == [("adopt", "a")]
+
+
+NOTED = Comparison(sync="s", defaults={"name": "", "start": "", "note": ""}, identity=("name", "start"))
+
+
+def noted(remote_id: int, note: str) -> Observed:
+    return seen(remote_id, {**item("a").fields, "note": note})
+
+
+def with_note(uid: str, note: str = "ours") -> Item:
+    return replace(item(uid), fields={**item(uid).fields, "note": note})
+
+
+def looking(*events: Observed) -> Observation:
+    return replace(observation(*events), comparison=NOTED)
+
+
+def test_what_would_lose_something_of_its_own_is_left_and_its_twin_waits() -> None:
+    plan = plan_for(with_note("a"), observed=looking(noted(50, "theirs")))
+    assert (ops(plan), plan.held, [one.key.uid for one in plan.lookalikes]) == ([], 1, ["a"])
+    assert "differs in note" in plan.problems[0].reason
+    waits = held(with_note("a"), fingerprint=ANY_FINGERPRINT, retry_at=float("inf"))
+    for changed in (with_note("a"), with_note("a", "another")):
+        later = plan_for(changed, holds={waits.key: waits})
+        assert (ops(later), later.held, later.conflicts, later.settled_holds) == ([], 1, (), ())
+    over = plan_for(with_note("a"), holds={waits.key: waits}, observed=looking())
+    assert (ops(over), over.held, over.settled_holds) == ([("create", "a")], 0, (waits.key,))
+
+
+def test_the_event_that_loses_nothing_goes_before_older_ones_that_would() -> None:
+    plan = plan_for(with_note("a"), observed=looking(noted(50, "theirs"), noted(51, ""), noted(52, "ours")))
+    assert plan.changes[0].link is not None
+    assert plan.changes[0].link.remote_id == 51
+    both = plan_for(with_note("a"), with_note("b"), observed=looking(noted(50, "theirs"), noted(51, "")))
+    assert (ops(both), both.held) == ([("adopt", "a"), ("update", "a")], 1)
+
+
+def test_with_same_time_what_differs_is_put_right() -> None:
+    policy = Policy(adopt="same-time")
+    plan = plan_for(with_note("a"), policy=policy, observed=looking(noted(50, "theirs")))
+    assert ops(plan) == [("adopt", "a"), ("update", "a")]
+    assert plan.changes[1].fields == {"note": ("theirs", "ours")}
+
+
+def test_thousands_of_twins_are_shared_out_quickly() -> None:
+    several = [with_note(f"{number:05}") for number in range(3_000)]
+    plan = plan_for(*several, observed=looking(*(noted(number, "theirs") for number in range(1, 3_001))))
+    assert plan.held == 3_000
+
+
 def test_an_event_of_another_link_is_never_adopted() -> None:
     other = linked(item("b"), remote_id=50)
     plan = plan_for(item("a"), item("b"), links=(other,), observed=observation(seen(50, item("a").fields)))
@@ -505,8 +558,8 @@ def test_what_is_damaged_or_elsewhere_or_has_no_section_yet_is_not_adopted() -> 
     mark = COMPARISON.mark(item("a"))
     damaged = replace(seen(50, item("a").fields), damage="one occurrence taken out")
     elsewhere = replace(seen(50, item("a").fields), place=Place(kind="user", owner=6), mark=mark)
-    for one in (damaged, elsewhere):
-        assert ops(plan_for(item("a"), observed=observation(one))) == [("create", "a")]
+    assert ops(plan_for(item("a"), observed=observation(elsewhere))) == [("create", "a")]
+    assert ops(plan_for(item("a"), observed=observation(damaged))) == []  # and no twin is made of it
     marked = replace(seen(50, item("a").fields), mark=mark)
     assert ops(plan_for(item("a", section_id=None), observed=observation(marked))) == [("create", "a")]
     assert ops(plan_for(item("a"), observed=observation(marked))) == [("adopt", "a")]

@@ -81,13 +81,64 @@ def test_quarters_become_one_series() -> None:
     assert (piece.rule.freq, piece.rule.interval) == ("MONTHLY", 3)
 
 
-@pytest.mark.parametrize("rule", ["FREQ=MONTHLY;BYDAY=2TU", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"])
-def test_what_the_portal_cannot_repeat_becomes_single_events_named_by_their_day(rule: str) -> None:
+@pytest.mark.parametrize(
+    ("rule", "names"),
+    [
+        ("FREQ=MONTHLY;BYDAY=2TU", "20260105T0900  20260414 20260714 20261013"),
+        (
+            "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+            "20260105T0900  20260331 20260529 20260731 20260930 20261231",
+        ),
+    ],
+)
+def test_what_the_portal_cannot_repeat_becomes_stretches_of_equal_steps_named_by_their_first_day(
+    rule: str, names: str
+) -> None:
     result = proven(series(MONDAY, rule))
-    assert len(result.pieces) == 13
-    assert all(piece.rule is None for piece in result.pieces)
-    assert result.pieces[0].id == ""
-    assert all(piece.id == f"{piece.span.start:%Y%m%d}" for piece in result.pieces[1:] if isinstance(piece.span, Timed))
+    assert ids(result) == names.split(" ")
+    assert [piece.rule is None for piece in result.pieces] == [True, *[False] * (len(result.pieces) - 1)]
+
+
+def test_an_exception_in_a_stretch_of_equal_steps_changes_no_other() -> None:
+    whole = proven(series(MONDAY, "FREQ=MONTHLY;BYDAY=2TU"))
+    cut = proven(series(MONDAY, "FREQ=MONTHLY;BYDAY=2TU", exdates=[at(2026, 5, 12)]))
+    kept = [piece for piece in whole.pieces if piece.id != "20260414"]
+    assert [piece for piece in cut.pieces if piece in whole.pieces] == kept
+    assert set(ids(cut)) - set(ids(whole)) == {"20260609"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "weekdays"),
+    [
+        ("FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS=2", ("WE",)),
+        ("FREQ=WEEKLY;BYDAY=MO,WE,SU;BYSETPOS=1;WKST=SU", ("SU",)),
+        ("FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS=1,-1", ("MO", "FR")),
+    ],
+)
+def test_a_position_among_the_weekdays_of_a_week_is_those_weekdays(rule: str, weekdays: tuple[str, ...]) -> None:
+    (piece,) = [piece for piece in proven(series(MONDAY, rule)).pieces if piece.rule is not None]
+    assert piece.rule is not None
+    assert (piece.rule.freq, piece.rule.byday, piece.rule.until) == ("WEEKLY", weekdays, None)
+
+
+def test_the_fifth_of_all_weekdays_of_a_month_is_its_fifth_day() -> None:
+    (piece,) = proven(series(MONDAY, "FREQ=MONTHLY;BYDAY=SU,MO,TU,WE,TH,FR,SA;BYSETPOS=5")).pieces
+    assert piece.rule is not None
+    assert piece.rule.freq == "MONTHLY"
+
+
+def test_a_day_counted_from_the_end_leaves_the_others_one_series() -> None:
+    result = proven(series(timed(datetime(2026, 1, 15, 9)), "FREQ=MONTHLY;BYMONTHDAY=15,-1"))
+    assert next(piece.rule.freq for piece in result.pieces if piece.rule is not None) == "MONTHLY"
+    assert len(result.pieces) < 8
+
+
+def test_rdates_with_equal_steps_make_a_series() -> None:
+    rdates = [timed(datetime(2026, 1, 5, 9) + timedelta(weeks=week)) for week in range(1, 30)]
+    (piece,) = proven(series(MONDAY, rdates=rdates)).pieces
+    assert piece.rule is not None
+    del rdates[9]
+    assert ids(proven(series(MONDAY, rdates=rdates))) == ["", "20260323T0900"]
 
 
 def test_rdates_join_the_series_and_keep_their_own_length() -> None:
@@ -109,6 +160,13 @@ def test_a_start_that_its_own_rule_does_not_hit_counts_as_an_occurrence() -> Non
 
 def test_two_rules_do_not_show_their_common_days_twice() -> None:
     proven(series(MONDAY, "FREQ=WEEKLY;COUNT=8", "FREQ=MONTHLY;BYMONTHDAY=5,12;COUNT=6"))
+
+
+def last_until(result: Compiled) -> tuple[str, date | None]:
+    """Return the name of the last piece, a series, and the last day of its rule."""
+    last = result.pieces[-1]
+    assert last.rule is not None
+    return last.id, last.rule.until
 
 
 class TestOverrides:
@@ -142,6 +200,12 @@ class TestOverrides:
         (piece,) = compiled(series(MONDAY, "FREQ=WEEKLY", overrides=[gone])).pieces
         assert piece.rule is not None
         assert piece.rule.until == date(2026, 1, 26)
+
+    def test_an_exdate_on_the_first_day_of_a_change_of_all_later_ones_takes_that_day_alone(self) -> None:
+        later = override(at(2026, 2, 2), timed(datetime(2026, 2, 3, 11), minutes=30), future=True)
+        result = proven(series(MONDAY, "FREQ=WEEKLY;COUNT=8", exdates=[at(2026, 2, 2)], overrides=[later]))
+        assert [(piece.id, piece.details.title) for piece in result.pieces] == [("", "Lesson"), ("20260209", "Moved")]
+        assert not result.problems
 
     def test_changes_after_this_and_future_name_the_original_starts(self) -> None:
         later = override(at(2026, 2, 2), timed(datetime(2026, 2, 2, 11)), future=True)
@@ -221,20 +285,20 @@ class TestDoubtfulInput:
         assert compiled(series(MONDAY, "FREQ=WEEKLY;COUNT=3", exdates=exdates)).pieces == ()
 
     def test_too_many_pieces_are_refused_with_the_number(self) -> None:
-        rdates = [timed(datetime(2026, 1, 5, 9) + timedelta(hours=5 * number)) for number in range(MOST_PIECES + 1)]
+        rdates = [timed(datetime(2026, 1, 5, 9) + timedelta(minutes=301 * number)) for number in range(MOST_PIECES + 1)]
         (problem,) = compiled(series(MONDAY, rdates=rdates), OPEN).problems
         assert problem.kind == "rejected"
         assert f"{MOST_PIECES + 1} portal events" in problem.reason
 
     def test_an_endless_series_of_single_events_ends_two_years_from_today_in_an_open_window(self) -> None:
         result = compiled(series(MONDAY, "FREQ=MONTHLY;BYDAY=-1FR"), OPEN)
-        assert result.pieces[-1].id == "20280225"
+        assert last_until(result) == ("20271231", date(2028, 2, 25))
         assert "until 2028-02-29" in result.problems[0].reason
 
     @pytest.mark.parametrize("year", [2060, 9999])
     def test_a_window_decades_long_counts_as_open(self, year: int) -> None:
         result = compiled(series(MONDAY, "FREQ=MONTHLY;BYDAY=-1FR"), Window(first=None, last=date(year, 12, 31)))
-        assert result.pieces[-1].id == "20280225"
+        assert last_until(result) == ("20271231", date(2028, 2, 25))
         (piece,) = compiled(series(MONDAY, "FREQ=DAILY"), Window(first=None, last=date(year, 12, 31))).pieces
         assert piece.rule is not None
 
@@ -248,7 +312,7 @@ class TestDoubtfulInput:
 
     def test_a_finite_series_of_single_events_needs_no_horizon(self) -> None:
         result = compiled(series(MONDAY, "FREQ=MONTHLY;BYDAY=-1FR;COUNT=60"), OPEN)
-        assert (len(result.pieces), result.problems) == (61, ())
+        assert (len(result.pieces), last_until(result)[1], result.problems) == (22, date(2030, 12, 27), ())
 
 
 class TestTime:

@@ -94,23 +94,24 @@ def test_daily_events_longer_than_their_step_lose_the_last_one() -> None:
     assert compiled(series(span, "FREQ=DAILY;COUNT=5")).pieces
 
 
-def test_the_31st_rolls_over_so_it_becomes_single_events() -> None:
+def test_the_31st_rolls_over_so_it_becomes_stretches_of_equal_steps() -> None:
     span = timed(datetime(2026, 1, 31, 9), zone=MOSCOW)
     monthly = {"FREQ": "MONTHLY", "INTERVAL": 1}
     assert shown(span, monthly, date(2026, 1, 1), date(2026, 5, 20)) == ["01-31", "03-01", "03-31", "05-01"]
     pieces = compiled(series(span, "FREQ=MONTHLY")).pieces
-    assert [piece.id for piece in pieces] == [
-        "", "20260331", "20260531", "20260731", "20260831", "20261031", "20261231"
+    assert [(piece.id, piece.rule and (piece.rule.freq, piece.rule.interval)) for piece in pieces] == [
+        ("", ("MONTHLY", 2)), ("20260831", ("MONTHLY", 2)),
     ]  # fmt: skip
-    assert all(piece.rule is None for piece in pieces)
 
 
-def test_29_february_becomes_single_events() -> None:
+def test_29_february_becomes_a_series_of_every_fourth_year() -> None:
     span = days(date(2024, 2, 29))
     assert shown(span, {"FREQ": "YEARLY", "INTERVAL": 1}, date(2025, 2, 1), date(2025, 3, 31)) == ["03-01"]
     window = Window(first=date(2024, 1, 1), last=date(2032, 12, 31))
     pieces = compiled(series(span, "FREQ=YEARLY"), window).pieces
-    assert [(piece.id, piece.rule) for piece in pieces] == [("", None), ("20280229", None), ("20320229", None)]
+    (piece,) = pieces
+    assert piece.rule is not None
+    assert (piece.id, piece.rule.freq, piece.rule.interval) == ("", "YEARLY", 4)
 
 
 def test_a_fortnightly_series_on_two_days_depends_on_the_window_so_it_becomes_two() -> None:

@@ -18,6 +18,9 @@ from tests.support.simclock import EPOCH
 
 ADD, UPDATE, DELETE = "calendar.event.add", "calendar.event.update", "calendar.event.delete"
 
+SHAPED = {"profile": {"ID": "1"}, "user.current": {"ID": "1"}, "calendar.event.get": [], "calendar.section.get": []}
+"""The least that reading methods answer with; any other method answers 1."""
+
 Fault = str | None
 Cost = Callable[[str], float]
 
@@ -76,7 +79,7 @@ class FakePortal:
         self.methods_at: list[tuple[float, str]] = []
         self.on_execute: Callable[[str, dict[str, str]], None] = lambda method, params: None
         self.refuse: Callable[[str, dict[str, str]], dict[str, str] | None] = lambda method, params: None
-        self.results: Callable[[str, dict[str, str]], Any] = lambda method, params: 1
+        self.results: Callable[[str, dict[str, str]], Any] = lambda method, params: SHAPED.get(method, 1)
         self.closed = False
         self._work: set[asyncio.Task[RawAnswer]] = set()
 

@@ -112,7 +112,6 @@ def test_a_failed_batch_that_may_have_run_is_unknown(code: str, status: int) -> 
         ({"error": 100, "error_description": "missing"}, ("command", False)),
         ({"error": "ERROR_BATCH_LENGTH_EXCEEDED"}, ("command", True)),
         ("boom", ("command", False)),
-        ([], ("command", False)),
     ],
 )
 def test_a_refused_command_is_classed_by_its_code(error: Any, expected: tuple[str, bool]) -> None:

@@ -107,6 +107,9 @@ NONSENSE: dict[str, Spoil] = {
     "hours ahead": shifted(5),
     "hours behind": shifted(-7.5),
     "counter stands still": always(operating=3.0),
+    "huge": always(operating=1e308, operating_reset_at=1e308, start=1e308, finish=1e308, duration=1e308),
+    "huge counters": always(operating=1e308, operating_reset_at=10**30),
+    "all negative": always(operating=-1e9, operating_reset_at=-1, start=-1, finish=-1, duration=-1),
     "a finish before the start": always(start=1_790_000_500.5, finish=1_790_000_400.5),
 }
 
@@ -143,6 +146,20 @@ def test_counters_that_go_wild_from_answer_to_answer_cost_time_but_no_job() -> N
     assert summary.done == 400
     assert set(world.uids.values()) == {1}
     assert world.requests < 400
+
+
+def test_stamps_that_leap_for_one_answer_starve_nothing() -> None:
+    rng = random.Random(5)
+
+    def spoil(stamps: dict[str, Any]) -> None:
+        if rng.random() < 0.2:
+            leap = rng.choice((-1, 1)) * rng.choice((4_000, 90_000, 40_000_000))
+            stamps.update({name: stamps[name] + leap for name in ("start", "finish", "operating_reset_at")})
+
+    summary, world, _ = push(lambda: SpoiledPortal(spoil), 2_500)
+    assert summary.done == 2_500
+    assert set(world.uids.values()) == {1}
+    assert summary.seconds < 3 * 600 + 400
 
 
 def test_a_429_among_successes_sends_again_only_what_was_refused() -> None:

@@ -15,7 +15,8 @@ from syncd.errors import EntryError
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
-from syncd.portal.people.crm import CrmLookup, Sought, phone_word, read_clients, sought
+from syncd.portal.people.crm import CrmLookup, Sought, read_clients, sought
+from syncd.portal.people.phones import phones_in
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.seed.world_schema import SeedElement
 from syncd.sandbox.settings import Settings
@@ -24,24 +25,38 @@ from tests.support.sandbox import WEBHOOK, SimClock, WorldTransport, run_inline
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
+    ("text", "country", "numbers"),
     [
-        ("+7 (916) 111-22-33", "79161112233"),
-        ("8 916 111 22 33", "79161112233"),
-        ("007 916 111 22 33", "79161112233"),
-        ("+8 916 111 22 33", "89161112233"),
-        ("+371 29-123-456", "37129123456"),
-        ("+7 495 123-45-67 доб. 12", "74951234567"),
-        ("+1 555 123 4567 ext 9", "15551234567"),
-        ("+1 555 123 4567#9", "15551234567"),
-        ("112", "112"),
-        ("12", ""),
-        ("call me", ""),
-        ("", ""),
+        ("+7 (916) 111-22-33", "", "79161112233"),
+        ("8 916 111 22 33", "", "79161112233"),
+        ("8 916 111 22 33", "RU", "79161112233"),
+        ("(495) 123-45-67", "RU", "74951234567"),
+        ("9161112233", "RU", "79161112233"),
+        ("87011234567", "KZ", "77011234567"),
+        ("030 123456", "DE", "4930123456"),
+        ("00371 29123456", "RU", "37129123456"),
+        ("007 916 111 22 33", "RU", "79161112233"),
+        ("+8 916 111 22 33", "RU", "89161112233"),
+        ("+371 29-123-456", "RU", "37129123456"),
+        ("+44 (0)20 7946 0958", "", "442079460958"),
+        ("+7 495 123-45-67 доб. 12", "", "74951234567;12"),
+        ("8 (495) 123-45-67 (доб. 12)", "RU", "74951234567;12"),
+        ("8 (495) 123-45-67 вн. 12", "RU", "74951234567;12"),
+        ("+1 555 123 4567 ext 9", "", "15551234567;9"),
+        ("+1 555 123 4567#9", "", "15551234567;9"),
+        ("8 916 111-22-33, 8 495 123 45 67", "RU", "79161112233 74951234567"),
+        ("89161112233/89161112234", "RU", "79161112233 79161112234"),
+        ("+79161112233; +79161112233", "RU", "79161112233"),
+        ("моб. 8-916-111-22-33 (мама)", "RU", "79161112233"),
+        ("123-45-67", "RU", "1234567"),
+        ("112", "RU", "112"),
+        ("12", "RU", ""),
+        ("call me", "RU", ""),
+        ("", "", ""),
     ],
 )
-def test_a_phone_is_its_digits_with_the_countrys_code(text: str, word: str) -> None:
-    assert phone_word(text) == word
+def test_phones_are_digits_with_the_countrys_code_and_the_extension(text: str, country: str, numbers: str) -> None:
+    assert " ".join(map(str, phones_in(text, country))) == numbers
 
 
 @pytest.mark.parametrize(
@@ -75,8 +90,10 @@ def test_a_deal_is_found_by_its_id_only() -> None:
 
 @given(st.text(max_size=40))
 def test_no_text_breaks_the_reading_of_a_phone(text: str) -> None:
-    word = phone_word(text)
-    assert word == "" or (word.isdigit() and len(word) >= 3)
+    for country in ("", "RU", "DE"):
+        for phone in phones_in(text, country):
+            assert phone.number.isdigit()
+            assert len(phone.number) >= 3
 
 
 def looked_up(elements: tuple[SeedElement, ...], wanted: list[Sought]) -> tuple[CrmLookup, World]:
@@ -127,6 +144,41 @@ def test_a_spelling_only_the_portal_understands_is_asked_for_alone(monkeypatch: 
     clients, world = looked_up(elements, wanted)
     assert [clients.client(one).id for one in wanted] == [1, 2]
     assert world.traffic.commands["crm.duplicate.findbycomm"] == 2
+
+
+def russian(text: str) -> Sought:
+    return sought(text, "contact", country="RU")
+
+
+@pytest.mark.parametrize("stored", ["+7 (495) 123-45-67", "8 495 1234567", "(495) 123-45-67", "74951234567"])
+@pytest.mark.parametrize("text", ["84951234567", "495 123 45 67", "+7 495 123-45-67", "+79160000000, 8 (495) 1234567"])
+def test_a_client_is_found_however_source_and_card_write_the_number(stored: str, text: str) -> None:
+    elements = (
+        SeedElement(type="contact", id=5, name="Anna", phones=(stored,)),
+        *contacts(3, lambda n: f"+7916000000{n}"),
+    )
+    clients, _ = looked_up(elements, [russian(text)])
+    assert clients.client(russian(text)).id == 5
+
+
+def test_an_extension_tells_people_at_one_number_apart() -> None:
+    switchboard = "+7 495 123-45-67"
+    phones = {1: switchboard, 2: f"{switchboard} доб. 12", 3: f"{switchboard} доб. 13"}
+    elements = tuple(SeedElement(type="contact", id=n, name=f"N{n}", phones=(phone,)) for n, phone in phones.items())
+    wanted = [russian(f"8 (495) 123-45-67 {extension}") for extension in ("", "доб. 12", "(доб.13)", "доб. 99")]
+    clients, _ = looked_up(elements, wanted)
+    assert [clients.client(one).id for one in wanted] == [1, 2, 3, 1]
+    clients, _ = looked_up(elements[1:], wanted)
+    with pytest.raises(EntryError, match=r"2 contacts have .*: contact 2 N2, contact 3 N3"):
+        clients.client(wanted[0])
+    with pytest.raises(EntryError, match="no contact with"):
+        clients.client(wanted[3])
+
+
+def test_two_numbers_of_two_clients_name_both() -> None:
+    clients, _ = looked_up(contacts(2, lambda n: f"+7916000000{n}"), [russian("89160000001, 89160000002")])
+    with pytest.raises(EntryError, match=r"2 contacts have .*: contact 1 N1, contact 2 N2"):
+        clients.client(russian("89160000001, 89160000002"))
 
 
 def test_a_deal_brings_its_contact_along() -> None:

@@ -90,6 +90,38 @@ def test_commands_refused_for_operating_time_wait_and_only_those() -> None:
     assert [job.id for job in again.jobs] == [1]
 
 
+LACKING = Refused(code="ERROR_METHOD_NOT_FOUND", description="Method not found!", reach="method")
+
+
+def test_a_method_the_portal_lacks_is_asked_for_once_and_all_its_jobs_are_refused() -> None:
+    exchange, _ = exchange_of(Limits(batch_size=2))
+    follower = Job(id=90, command=Command(method=ADD, params={}), repeatable=False, after=(20,))
+    exchange.offer(jobs_of(ADD, 8) + jobs_of(UPDATE, 1, first=20) + [follower])
+    exchange.offer(jobs_of(ADD, 2, first=30), single=True)
+    first = sent(exchange.next(0))
+    assert [job.id for job in first.jobs] == [0, 1]
+    answer = Answer(replies=(all_done(first, 1.0).replies[0], LACKING), time=None)
+    settled = exchange.answered(first.ticket, 1.0, answer)
+    refused = sorted(job.id for job, reply in settled if reply == LACKING)
+    assert refused == [1, 2, 3, 4, 5, 6, 7, 30, 31, 90]
+    assert [reply for _, reply in exchange.offer(jobs_of(ADD, 1, first=99))] == [LACKING]
+    later = sent(exchange.next(1.0))
+    assert [job.id for job in later.jobs] == [20], "other methods go on"
+    assert exchange.answered(later.ticket, 2.0, all_done(later, 2.0))[0][0].id == 20
+    assert exchange.next(2.0) == Idle()
+
+
+def test_what_was_lost_before_stays_unknown_when_its_method_turns_out_to_be_lacking() -> None:
+    exchange, _ = exchange_of(Limits(batch_size=2))
+    exchange.offer(jobs_of(UPDATE, 6))
+    known = sent(exchange.next(0))
+    exchange.answered(known.ticket, 1.0, all_done(known, 1.0))
+    lost, refused = sent(exchange.next(1.0)), sent(exchange.next(1.0))
+    assert exchange.answered(lost.ticket, 2.0, failed(lost, Unknown(reason="cut"))) == ()
+    settled = {job.id: reply for job, reply in exchange.answered(refused.ticket, 2.0, Answer(replies=(LACKING,) * 2))}
+    assert settled == {2: Unknown(reason="cut"), 3: Unknown(reason="cut"), 4: LACKING, 5: LACKING}
+
+
 def test_a_refusal_for_the_rate_puts_everything_back_and_leaves_one_lane() -> None:
     exchange, pace = exchange_of()
     exchange.offer(jobs_of(ADD, 5))

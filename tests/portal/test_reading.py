@@ -186,8 +186,11 @@ def test_rows_that_go_away_between_pages_end_the_reading_quietly() -> None:
 def test_rows_that_php_wrote_as_an_object_are_rows() -> None:
     async def main() -> None:
         world = FakePortal()
-        world.results = lambda method, params: {"result": {"1": {"ID": "5"}, "3": {"ID": "6"}}}
-        assert await portal_of(world).read_pages("sonet_group.get", {}) == ({"ID": "5"}, {"ID": "6"})
+        world.results = lambda method, params: {
+            "result": {"1": {"ID": "5", "NAME": "A"}, "3": {"ID": "6", "NAME": "B"}}
+        }
+        rows = await portal_of(world).read_pages("sonet_group.get", {})
+        assert rows == ({"ID": "5", "NAME": "A"}, {"ID": "6", "NAME": "B"})
 
     run_virtual(main())
 
@@ -200,7 +203,7 @@ def test_pages_that_go_in_circles_or_never_end_are_an_error(nexts: list[int]) ->
         class Circling(Pages):
             def page(self, start: int) -> dict[str, Any]:
                 at = next(asked, None)
-                return {"result": [{"ID": str(start)}], "total": 10**9 if len(nexts) == 1 else 60, "next": at}
+                return {"result": [{"ID": str(start + 1)}], "total": 10**9 if len(nexts) == 1 else 60, "next": at}
 
         with pytest.raises(PortalUnreachableError, match=r"circles|last page"):
             await portal_of(paged(Circling(1))).read_pages("user.get", {})

@@ -209,6 +209,25 @@ async def test_only_the_same_service_over_https_gets_the_request_again(
     await transport.close()
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("10.0.0.5", "99.9.0.5"), ("10.0.0.5", "10.0.0.5:8443"), ("firm.github.io", "evil.github.io"),
+        ("portal.firm.com", "other.firm.com"), ("old.bitrix24.com", "new.bitrix24.com:8443"),
+    ],
+)  # fmt: skip
+async def test_no_redirect_but_a_renaming_by_the_vendor_gets_the_webhook(
+    responses: aioresponses, first: str, second: str
+) -> None:
+    path = "/rest/1/topsecretcode/"
+    responses.post(f"https://{first}{path}profile", status=302, headers={"Location": f"https://{second}{path}profile"})
+    responses.post(f"https://{second}{path}profile", payload={"result": 2})
+    transport = AiohttpTransport(Webhook(address=f"https://{first}{path}"))
+    assert (await transport.post("profile", b"{}", 5)).status == 302
+    assert {url.host for _, url in responses.requests} == {first}
+    await transport.close()
+
+
 async def test_national_domains_need_three_labels_in_common(responses: aioresponses) -> None:
     first = "https://old.bitrix24.com.br/rest/1/topsecretcode/profile"
     responses.post(first, status=302, headers={"Location": "https://evil.com.br/rest/1/topsecretcode/profile"})

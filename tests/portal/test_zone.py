@@ -51,3 +51,16 @@ def test_a_likely_zone_is_guessed_the_same_in_both_seasons(server: str, at: date
 def test_an_offset_of_no_likely_zone_is_taken_as_lasting() -> None:
     offset = ZoneInfo(server_zone(directory("Asia/Kamchatka", WINTER, "Europe/Moscow")))
     assert {at.astimezone(offset).strftime("%z") for at in (WINTER, SUMMER)} == {"+1200"}
+
+
+@pytest.mark.parametrize(
+    ("server", "offset"),
+    [("Asia/Tehran", "+0330"), ("Asia/Kathmandu", "+0545"), ("Australia/Darwin", "+0930"), ("Asia/Yangon", "+0630")],
+)
+def test_a_zone_is_guessed_to_the_minute(server: str, offset: str) -> None:
+    guess = ZoneInfo(server_zone(directory(server, WINTER, "Europe/Moscow")))
+    assert {at.astimezone(guess).strftime("%z") for at in (WINTER, SUMMER)} == {offset}
+
+
+def test_an_offset_that_only_zones_with_summer_time_have_is_theirs() -> None:
+    assert server_zone(directory("America/St_Johns", WINTER, "Europe/Moscow")) == "America/St_Johns"

@@ -40,6 +40,9 @@ class StoppedClock:
     def monotonic(self) -> float:
         return self.at
 
+    def booted_at(self) -> float:
+        return 0.0
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.at += seconds

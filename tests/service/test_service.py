@@ -25,6 +25,7 @@ from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
+from syncd.scrub import Scrubber
 from syncd.service.alerts import Alerts, _run
 from syncd.service.host import Runtime, Service, open_service
 from syncd.service.notify import Notifier
@@ -55,7 +56,7 @@ class Scene(Stage):
     def runtime(self) -> Runtime:
         return Runtime(
             clock=self.clock, notifier=Notifier(self.address), environ={"HOME": str(self.folder)},
-            learn_secret=lambda _: None, random=lambda: 0.0, connect=self.connect,
+            scrubber=Scrubber(), random=lambda: 0.0, connect=self.connect,
         )  # fmt: skip
 
     @asynccontextmanager

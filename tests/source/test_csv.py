@@ -3,6 +3,7 @@ import io
 import re
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import AllDay, Recurrence, Reminder, Timed
+from syncd.model.filter import Filter, compile_condition
+from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
 from syncd.source.files import Part
 from syncd.source.table.csv import CsvFormat, CsvOptions, find_delimiter
@@ -50,12 +53,30 @@ def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
         ("start,end", "2026-12-01 09:00,2026-12-01 10:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
         ("start,end", "2026-12-01 09:00,10:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
         ("start,end", "2026-12-01 09:00,2026-12-01 09:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
-        ("start,end", "2026-12-01 09:00,", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
-        ("start", "2026-12-01 09:00", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
+        ("start,end", "2026-12-01 09:00,", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end", "2026-12-01 09:00,NULL", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end", "2026-12-01,NaT", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
+        ("start,end", "2026-12-01 09:00,—", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start,end,all_day,timezone", "2026-12-01 09:00,-,нет,NULL", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("start", "2026-12-01 09:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("date,start_time,end,end_time", "2026-12-01,9:00,2026-12-01,", timed("2026-12-01 09:00", "2026-12-01 09:00")),
         ("start,duration", "2026-12-01 23:00,90", timed("2026-12-01 23:00", "2026-12-02 00:30")),
         ("date,start_time,end_time", "2026-12-01,22:00,6:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),
         ("date,start_time,end_time", "2026-12-31,22:00,6:00", timed("2026-12-31 22:00", "2027-01-01 06:00")),
-        ("date,start_time,end_time", "2026-12-01,9:00,9:00", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("date,start_time,end_time", "2026-12-01,9:00,9:00", timed("2026-12-01 09:00", "2026-12-02 09:00")),
+        ("date,start_time,end_time", "2026-12-01,00:00,00:00", timed("2026-12-01 00:00", "2026-12-02 00:00")),
+        ("date,start_time", "2026-12-01,08:00-08:00", timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        ("start", "01.12.2026 8:00-8:00", timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        ("date,start_time", "2026-12-01,сутки", timed("2026-12-01 00:00", "2026-12-02 00:00")),
+        ("date,start_time,duration", "2026-12-01,8:00,сутки", timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        ("date,start_time,end_time", "2026-12-01,8:00,сутки", timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        ("date,start_time", "2026-12-01,с 8 до 20 МСК", timed("2026-12-01 08:00", "2026-12-01 20:00")),
+        ("start", "01.12.2026 11:00-12:00 UTC+5", timed("2026-12-01 09:00", "2026-12-01 10:00")),
+        ("date,start_time,end_time", "2026-12-01,2026-12-01 22:00,2026-12-01 06:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),  # noqa: E501 - one case, one line
+        ("date,start_time,end_time", "2026-12-01,2026-12-01 22:00,2026-12-02 06:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),  # noqa: E501 - likewise
+        ("date,start_time,end_time", "01.12.2026 0:00:00,01.01.0001 9:00:00,01.01.0001 10:30:00", timed("2026-12-01 09:00", "2026-12-01 10:30")),  # noqa: E501 - likewise
+        ("date,start_time,end_time", "2026-12-01,1899-12-30 09:00:00,1899-12-30 10:00:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),  # noqa: E501 - likewise
+        ("date,start_time", "01.12.2026 0:00:00,", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
         ("date,start_time,end_time", "2026-12-01,9:00,24:00", timed("2026-12-01 09:00", "2026-12-02 00:00")),
         ("date,start_time", "01.12.2026,08:30-09:15", timed("2026-12-01 08:30", "2026-12-01 09:15")),
         ("date,start_time", "01.12.2026,22:00-6:00", timed("2026-12-01 22:00", "2026-12-02 06:00")),
@@ -64,7 +85,7 @@ def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
         ("date,start_time,end,end_time,all_day", "24.12.2026,12:00 AM,24.12.2026,12:00 AM,True", AllDay(first=date(2026, 12, 24), end=date(2026, 12, 25))),  # noqa: E501 - likewise
         ("date,end,all_day", "24.12.2026,26.12.2026,True", AllDay(first=date(2026, 12, 24), end=date(2026, 12, 27))),
         ("date,start_time,end,end_time", "2026-12-01,9:00,2026-12-03,8:00", timed("2026-12-01 09:00", "2026-12-03 08:00")),  # noqa: E501 - one case, one line
-        ("start,end,timezone", "2026-12-01 09:00,9:00,Russian Standard Time", timed("2026-12-01 09:00", "2026-12-01 09:00")),  # noqa: E501 - likewise
+        ("start,end,timezone", "2026-12-01 09:00,9:30,Russian Standard Time", timed("2026-12-01 09:00", "2026-12-01 09:30")),  # noqa: E501 - likewise
         ("start,end", "2026-12-01T06:00Z,2026-12-01T10:00+03:00", timed("2026-12-01 09:00", "2026-12-01 10:00")),
         ("start", "2026-12-01", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
         ("start,end", "2026-12-01,2026-12-03", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 4))),
@@ -99,6 +120,8 @@ def test_a_time_with_an_offset_needs_no_timezone() -> None:
         ("start,end", "2026-12-02,2026-12-01", "end is before start"),
         ("start,end", "2026-12-01 09:00,2026-12-02", "there is no end time"),
         ("start,end", "2026-12-01,10:00", "there is no start time"),
+        ("date,start_time", "2026-12-01,2026-12-02 9:00", "start_time holds another date than date"),
+        ("date,start_time,end_time", "2026-12-02,9:00,2026-12-01 10:00", "end_time holds another date"),
         ("start,all_day", "2026-12-01,no", "there is no start time"),
         ("start,all_day", "2026-12-01,maybe", "all_day 'maybe' is neither yes nor no"),
         ("start", "9:00", "start has a time but no date"),
@@ -403,3 +426,177 @@ def test_no_bytes_at_all_crash_the_parser(content: bytes) -> None:
     except SourceError:
         return
     assert all(problem.reason for problem in part.problems)
+
+
+SEMICOLONS = "ID;Title;Start;End\n"
+
+
+def told(part: Part) -> list[tuple[str, str]]:
+    return [(problem.kind, problem.where) for problem in part.problems]
+
+
+@pytest.mark.parametrize(
+    ("row", "uid", "names"),
+    [
+        ("2;T;#N/A;", "2", "column 'Start' holds the error #N/A"),
+        ("2;T;2026-12-01 09:00;#REF!", "2", "column 'End' holds the error #REF!"),
+        ("2;#ИМЯ?;2026-12-01;", "2", "column 'Title' holds the error #ИМЯ?"),
+        ("2;T;########;", "2", "column 'Start' holds the error ########"),
+        ("2;T;2026-12-01;Err:502", "2", "column 'End' holds the error Err:502"),
+        ("#Н/Д;T;2026-12-01;", None, "column 'ID' holds the error #Н/Д"),
+    ],
+)
+def test_an_error_of_a_spreadsheet_is_one_of_its_row(row: str, uid: str | None, names: str) -> None:
+    part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")
+    assert [entry.uid for entry in part.entries] == ["1"]
+    (problem,) = part.problems
+    assert (problem.where, problem.kind, problem.key) == ("t.csv:3", "rejected", uid)
+    assert names in problem.reason
+    assert bool(part.incomplete) == (uid is None)
+
+
+def test_an_error_outside_the_mapped_columns_and_a_hash_in_a_text_cost_nothing() -> None:
+    part = parse("ID;Title;Start;End;Pay\n1;Room #5;2026-12-01;;#DIV/0!\n")
+    assert [(entry.details.title, dict(entry.details.columns)["Pay"]) for entry in part.entries] == [
+        ("Room #5", "#DIV/0!")
+    ]
+
+
+UNTITLED: dict[str, str | int] = {"title": "Title", "start": "Start", "end": "End"}
+
+
+@pytest.mark.parametrize("row", ["Итого;;", "Составил: ____;;", "Итого;;", "Перерыв;;"])
+def test_a_row_with_nothing_but_a_title_is_no_entry_and_told_in_one_line(row: str) -> None:
+    part = parse(f"Title;Start;End\nT;2026-12-01;\n{row}\nSigned: ___;;\n", columns=UNTITLED)
+    assert len(part.entries) == 1
+    assert told(part) == [("warning", "t.csv:3")]
+    assert part.problems[0].reason.endswith(f"3 ({row.strip(';')}), 4 (Signed: ___)")
+    assert not part.incomplete
+
+
+@pytest.mark.parametrize("row", ["Итого часов;;;", "Составил: Иванова", ";;____________;"])
+def test_totals_and_signatures_in_other_columns_are_no_entries_either(row: str) -> None:
+    part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")
+    assert (told(part), part.incomplete) == ([("warning", "t.csv:3")], "")
+
+
+@pytest.mark.parametrize(
+    ("row", "is_known"), [("7;;;", True), ("7;T;;", True), (";T;;2026-12-01", False), (";;2026-12-01;", False)]
+)
+def test_a_row_that_has_lost_its_start_or_title_is_still_rejected(row: str, is_known: bool) -> None:
+    part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")
+    assert told(part) == [("rejected", "t.csv:3")]
+    assert bool(part.incomplete) != is_known
+
+
+def filtered(text: str, *, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> Part:
+    made = Filter(
+        include=tuple(compile_condition(one, where="t") for one in include),
+        exclude=tuple(compile_condition(one, where="t") for one in exclude),
+    )
+    chosen = CsvOptions(type="csv", path="t.csv", columns=UNTITLED | {"categories": "Kind"})
+    return CsvFormat(chosen).parse("t.csv", text.encode(), replace(CONTEXT, filter=made))
+
+
+TOTALS = "Title;Start;End;Kind;Hours\nT;2026-12-01;;a;8\nИтого за день;2026;;b, c;8\nX;soon;;a;8\n"
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "lines"),
+    [
+        ((), (), ["t.csv:3", "t.csv:4"]),
+        ((), ("title ~ (?i)^итого",), ["t.csv:4"]),
+        ((), ("categories = C",), ["t.csv:4"]),
+        ((), ("Hours = 8",), []),
+        ((), ("hours = 8",), []),
+        ((), ("start = soon",), ["t.csv:3"]),
+        (("categories = a",), (), ["t.csv:4"]),
+        ((), ("location ~ .",), ["t.csv:3", "t.csv:4"]),
+        ((), ("No such column = x", "all_day = no"), ["t.csv:3", "t.csv:4"]),
+    ],
+)
+def test_the_filter_works_on_rows_before_they_are_judged(
+    include: tuple[str, ...], exclude: tuple[str, ...], lines: list[str]
+) -> None:
+    part = filtered(TOTALS, include=include, exclude=exclude)
+    assert [problem.where for problem in part.problems] == lines
+    assert bool(part.incomplete) == bool(lines)
+    assert [entry.details.title for entry in part.entries] == ["T"]
+
+
+ABOVE = "График смен на декабрь\n\nОтдел; склад\n"
+
+
+def test_titles_above_the_header_are_passed_over_whatever_their_delimiters() -> None:
+    for above in (ABOVE, "График смен, декабрь;;;\n", "a,b,c,d,e\n" * 3, 'Plan "A" of shifts\n'):
+        part = parse(above + SEMICOLONS + "1;a,b;2026-12-01;\n")
+        assert [(entry.uid, entry.where) for entry in part.entries] == [("1", f"t.csv:{above.count(chr(10)) + 2}")]
+        assert (part.problems, part.incomplete) == ([], "")
+
+
+def test_the_header_is_on_the_line_that_the_config_names() -> None:
+    text = SEMICOLONS + "ID;Title;Start;End\n1;T;2026-12-01;\n"
+    assert [problem.where for problem in parse(text).problems] == ["t.csv:2"]
+    assert parse(text, header=2).problems == []
+    assert "no header" in parse(text, header=9).incomplete
+    numbers: dict[str, str | int] = {"uid": 1, "title": 2, "start": 3}
+    assert [entry.uid for entry in parse("Plan\n\n" + text, columns=numbers, header=4).entries] == ["1"]
+
+
+def test_a_start_without_an_end_lasts_as_long_as_the_config_says() -> None:
+    rows = HEADER + "\n1,T,2026-12-01 09:00,\n2,T,2026-12-01,\n3,T,2026-12-01 09:00,10:00\n"
+    spans = [entry.span for entry in parse(rows, default_duration="90m").entries]
+    assert spans == [
+        timed("2026-12-01 09:00", "2026-12-01 10:30"),
+        AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2)),
+        timed("2026-12-01 09:00", "2026-12-01 10:00"),
+    ]
+
+
+def test_a_length_that_is_none_and_a_line_that_is_none_are_config_errors(tmp_path: Path) -> None:
+    options: dict[str, object] = {"type": "csv", "path": "a.csv", "columns": COLUMNS}
+    for key, wrong, says in (
+        ("default_duration", "soon", "the sync: default_duration must be a duration"),
+        ("header", 0, "the sync: header = 0 is no line"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            open_source(options | {key: wrong}, tmp_path, where="the sync")
+
+
+FORMS = ("%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M", "%d-%b-%y %H:%M", "%Y%m%dT%H%M%S", "%d/%m/%Y %H:%M", "%m-%d-%Y %H:%M")
+DAYS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31))
+ODD = (
+    "12/31/2026 09:00", "31/12/2026 09:00", "12-31-2026", "31-12-2026 9:00", "13/31/2026", "99.99.9999", "#REF!",
+    "soon", "05-Dec-26", "46357.375", "Итого", "", "2026-12-07 09:00:00+00",
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(DAYS, st.sampled_from(FORMS)), min_size=1, max_size=8),
+    st.sampled_from(ODD),
+    st.integers(0, 8),
+)  # fmt: skip
+def test_one_odd_row_never_moves_the_others(rows: list[tuple[datetime, str]], odd: str, at: int) -> None:
+    lines = [f"{number};T;{moment.strftime(form)};" for number, (moment, form) in enumerate(rows)]
+    before = {entry.uid: entry.span for entry in parse(SEMICOLONS + "\n".join(lines) + "\n").entries}
+    with_odd = [*lines[:at], f"odd;T;{odd};", *lines[at:]]
+    part = parse(SEMICOLONS + "\n".join(with_odd) + "\n")
+    after = {entry.uid: entry.span for entry in part.entries}
+    # What stood right stands where it was, or is rejected and so kept, with a line; nothing is moved or lost.
+    for uid, span in before.items():
+        assert after.get(uid, span) == span
+        assert uid in after or uid in part.rejected
+    assert {"odd", *map(str, range(len(rows)))} == after.keys() | part.rejected
+
+
+@settings(max_examples=200, deadline=None)
+@given(DAYS, st.sampled_from([*FORMS[:4], "%d/%m/%Y %H:%M"]))
+def test_what_can_be_one_moment_only_is_read_as_that_moment(moment: datetime, form: str) -> None:
+    moment = moment.replace(second=0, microsecond=0)
+    part = parse(f"{SEMICOLONS}1;T;{moment.strftime(form)};\n")
+    if "/" in form and moment.day <= 12 and moment.day != moment.month:
+        assert 'set dates = "dmy" or "mdy"' in part.problems[0].reason
+        return
+    (entry,) = part.entries
+    assert entry.span == timed(moment.isoformat(" "), moment.isoformat(" "))

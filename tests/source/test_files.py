@@ -158,3 +158,63 @@ def test_of_many_files_only_those_that_changed_are_parsed_again() -> None:
     assert read_all(a=b"1", b=b"3", c=b"bad") == ["b", "c"]
     assert read_all(a=b"1", b=b"3", c=b"4", d=b"1") == ["c", "d"]
     assert read_all(replace(CONTEXT, zone="Asia/Omsk"), a=b"1", b=b"3") == ["a", "b"]
+
+
+def linked(base: Path) -> None:
+    """Put links into a folder: two that stay in it, and some that lead to a secret outside."""
+    touch(base, "secret/webhook.csv", "in/real.csv", "in/sub/deep.csv", "in-house/x.csv")
+    base.joinpath("secret/webhook.csv").write_text("https://b24.example/rest/1/s3cr3tc0de/\n")
+    links = {
+        "same.csv": "real.csv", "deeper.csv": "sub/deep.csv", "out.csv": "../secret/webhook.csv",
+        "absolute.csv": str(base / "secret/webhook.csv"), "twice.csv": "out.csv", "folder": "../secret",
+        "beside.csv": "../in-house/x.csv",
+    }  # fmt: skip
+    for name, target in links.items():
+        (base / "in" / name).symlink_to(target)
+
+
+STAYING = ("real.csv", "same.csv", "deeper.csv", "sub/deep.csv")
+LEAVING = ("out.csv", "absolute.csv", "twice.csv", "folder/webhook.csv", "beside.csv")
+
+
+def test_a_link_is_followed_within_its_folder_only(tmp_path: Path) -> None:
+    linked(tmp_path)
+    (tmp_path / "door").symlink_to("in")  # the folder itself may be one: the config names it
+    for folder in ("in", "door"):
+        for name in STAYING:
+            assert read_file(f"{folder}/{name}", tmp_path, tmp_path / folder).content == b"x"
+        for name in LEAVING:
+            with pytest.raises(SourceError, match=r"is a link that leads out of its folder.*follow_links") as caught:
+                read_file(f"{folder}/{name}", tmp_path, tmp_path / folder)
+            assert "s3cr3t" not in str(caught.value)
+            assert read_file(f"{folder}/{name}", tmp_path).content
+
+
+@pytest.mark.parametrize("path", ["in/out.csv", "in/folder/*.csv", "in/o*.csv", "in/*/w*.csv"])
+async def test_no_way_of_naming_files_leads_out_unless_the_config_allows_it(tmp_path: Path, path: str) -> None:
+    linked(tmp_path)
+    options = {"type": "csv", "path": path, "columns": {"title": "T", "start": "S"}}
+    with pytest.raises(SourceError) as caught:
+        await open_source(options, tmp_path, where="x").read(CONTEXT)
+    outside = path == "in/folder/*.csv"  # a folder that the config names itself
+    assert ("leads out" in str(caught.value)) != outside
+    with pytest.raises(SourceError, match="column"):
+        await open_source({**options, "follow_links": True}, tmp_path, where="x").read(CONTEXT)
+
+
+def test_a_file_that_is_exchanged_for_a_link_while_it_is_opened_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked(tmp_path)
+    resolve = Path.resolve
+
+    def exchanging(path: Path, strict: bool = False) -> Path:
+        if path.is_symlink():  # opened as a link, put right before it is looked at
+            path.unlink()
+            path.write_bytes(b"harmless")
+        return resolve(path, strict)
+
+    monkeypatch.setattr(Path, "resolve", exchanging)
+    found = read_file("in/out.csv", tmp_path, tmp_path / "in")
+    assert b"s3cr3t" not in found.content
+    assert found.content == b"harmless"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime
 
 import pytest
 
 from syncd.errors import SourceError
+from syncd.source.conformance import CONTEXT
 from syncd.source.guess import Guess, guess
+from syncd.source.table.columns import check_mapping
+from syncd.source.table.csv import CsvFormat, CsvOptions
 from syncd.source.table.headings import find_fields
 from tests.source.calendars import calendar, event
 from tests.source.workbooks import workbook
@@ -105,7 +109,7 @@ def test_a_workbook_is_told_with_its_header_row() -> None:
     nine = datetime(2026, 12, 1, 9)
     found = guess("a.xlsx", workbook(("Plan",), ("Shift", "Start", "Who"), ("A", nine, "me"), name="Now"))
     assert found.type == "xlsx"
-    assert keys(found) == {"sheet": "Now", "header": 2, "dates": "auto"}
+    assert keys(found) == {"sheet": "Now", "header": 2, "dates": "auto", "default_duration": "1h"}
     assert {field for field, _, _ in found.columns} == {"title", "start", "owner"}
 
 
@@ -127,3 +131,86 @@ def test_a_calendar_is_told_with_its_zone() -> None:
 def test_what_is_no_schedule_is_told(content: bytes, says: str) -> None:
     with pytest.raises(SourceError, match=says):
         guess("a.csv", content)
+
+
+DAYS, CLOCKS = ("01.12.2026", "02.12.2026", "13.12.2026"), ("9:00", "10:30", "8:00")
+STAMPS, RANGES = tuple(f"{day} 9:00" for day in DAYS), ("с 8 до 20", "сутки", "9:00-10:00")
+LATER = tuple(f"{day} 11:00" for day in DAYS)
+STARTS = ("Начало", "Start", "Дата", "Date", "Дата начала", "Start date", "Дата и время", "Время", "Time",
+          "Время начала", "Время работы", "When", "Смена")  # fmt: skip
+ENDS = ("Конец", "End", "Окончание", "Дата окончания", "End date", "Время окончания", "End time", "по", "Длительность")
+
+
+@pytest.mark.parametrize("one", STARTS)
+def test_headings_of_dates_and_times_give_a_readable_table_in_any_combination(one: str) -> None:
+    firsts, seconds = (DAYS, STAMPS, CLOCKS, RANGES), (DAYS, LATER, CLOCKS, RANGES, ("",) * 3)
+    for other, first, second in itertools.product((*STARTS, *ENDS), firsts, seconds):
+        table = [(f"n{at}", "Урок", *cells) for at, cells in enumerate(zip(first, second, strict=True))]
+        found = find_fields(("Код", "Предмет", one, other), table)
+        if not {"start", "date"} & found.columns.keys():
+            assert not {first, second} & {DAYS, STAMPS, LATER}
+            continue
+        if not table[0][found.columns.get("start", found.columns.get("date", 0))]:
+            continue  # the column of starts is empty, and none of its rows can be read
+        mapping: dict[str, str | int] = {field: at + 1 for field, at in found.columns.items()}
+        check_mapping(mapping, where="the guess")
+        text = "\n".join(",".join(row) for row in (("Код", "Предмет", one, other), *table))
+        chosen = CsvOptions(type="csv", path="t.csv", columns=mapping)
+        part = CsvFormat(chosen).parse("t.csv", text.encode(), CONTEXT)
+        assert [problem.reason for problem in part.problems] == [], (first[0], second[0], found.columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Номер записи;Дата приема;Время приема;Ф.И.О. сотрудника;Услуга\n17;01.12.2026;9:00;Петрова А. И.;Осмотр\n",
+         {"uid": "Номер записи", "title": "Услуга", "date": "Дата приема", "start_time": "Время приема",
+          "owner": "Ф.И.О. сотрудника"}),
+        ("Дата;Сотрудник;Смена\n01.12.2026;Петрова;с 8 до 20\n02.12.2026;Иванов;сутки\n",
+         {"title": "Смена", "date": "Дата", "start_time": "Смена", "owner": "Сотрудник"}),
+        ("Дата;Сотрудник;Время\n01.12.2026;Петрова;с 8 до 20\n02.12.2026;Иванов;сутки\n",
+         {"title": "Сотрудник", "date": "Дата", "start_time": "Время", "owner": "Сотрудник"}),
+        ("Дата;Тема;Куратор\n01.12.2026;A;+7 (916) 123-45-67\n02.12.2026;B;89161234568\n",
+         {"title": "Тема", "start": "Дата", "contact_phone": "Куратор"}),
+        ("№ записи;Дата;Клиент;Тел.\nA1;01.12.2026;Петров;123\nB2;02.12.2026;Иванов;124\n",
+         {"uid": "№ записи", "title": "Клиент", "start": "Дата", "contact_phone": "Тел."}),
+        ("Дата;Событие\n01.12.2026;A\n02.12.2026;B\nСоставил: Иванова;\n;Итого\n",
+         {"title": "Событие", "start": "Дата"}),
+    ],
+)  # fmt: skip
+def test_headings_of_everyday_plans_are_known(text: str, expected: dict[str, str | int]) -> None:
+    assert columns(text) == expected
+
+
+@pytest.mark.parametrize("above", ["График на декабрь\n", "График на декабрь;;;\n;;;\n", "Отдел;склад\n\n"])
+def test_the_header_is_found_below_the_title_of_a_table(above: str) -> None:
+    rows = "".join(f"a{at};{at:02}.12.2026;Смена {at};a@b.c\n" for at in range(1, 20))
+    found = guess("a.csv", f"{above}ID;Дата;Событие;Почта\n{rows}".encode())
+    assert keys(found)["header"] == above.count("\n") + 1
+    assert keys(found)["delimiter"] == ";"
+    assert [field for field, _, _ in found.columns] == ["uid", "title", "start", "owner"]
+
+
+def test_real_dates_beside_a_signature_are_still_dates() -> None:
+    rows = [(datetime(2026, 12, day, 9), datetime(2026, 12, day, 10), "Смена") for day in (1, 2)]
+    found = guess("a.xlsx", workbook(("Начало", "Конец", "Событие"), *rows, ("Составил:", None, "Иванова")))
+    assert {field for field, _, _ in found.columns} == {"title", "start", "end"}
+
+
+def test_a_length_is_proposed_where_a_time_has_no_end_and_marked_as_a_guess() -> None:
+    found = guess("a.csv", b"Title,Start,End\nX,2026-12-01 09:00,2026-12-01 10:00\nY,2026-12-01 09:00,-\n")
+    (said,) = (said for name, value, said in found.keys if (name, value) == ("default_duration", "1h"))
+    assert said.startswith("a guess")
+    for text in ("Title,Start,End\nX,2026-12-01 09:00,2026-12-01 10:00\n", "Title,Start\nX,2026-12-01\n"):
+        assert "default_duration" not in keys(guess("a.csv", text.encode()))
+
+
+def test_an_order_shown_by_slashes_is_not_written_for_dotted_dates() -> None:
+    assert keys(guess("a.csv", b"Title,Date\nX,12/31/2026\nY,05.12.2026\n"))["dates"] == "auto"
+    assert keys(guess("a.csv", b"Title,Date\nX,12/31/2026\nY,1/2/2026\n"))["dates"] == "mdy"
+
+
+def test_a_feed_that_says_whose_its_events_are_is_told_with_its_owners() -> None:
+    events = [event(f"UID:{at}", "DTSTART:20261201T090000Z", f"X-OWNER:{who}@b.c") for at, who in enumerate("aba")]
+    found = guess("a.ics", calendar(*events))
+    assert (found.owner, found.samples) == ("X-OWNER", {"owner": ("a@b.c", "b@b.c")})

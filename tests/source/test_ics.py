@@ -41,7 +41,7 @@ def test_an_event_becomes_the_span_it_says(lines: str, span: Span) -> None:
         ("SUMMARY:x", "there is no DTSTART"),
         ("DTSTART:20260231T090000", "there is no day 2026-02-31"),
         ("DTSTART:20261201T250000", "there is no time 25:00"),
-        ("DTSTART:2026-12-01T09:00:00", "is not a date or time"),
+        ("DTSTART:01.12.2026", "is not a date or time"),
         ("DTSTART:20261201T090000\nDTEND:20261201T080000", "end is before start"),
         ("DTSTART;VALUE=DATE:20261202\nDTEND;VALUE=DATE:20261201", "end is before start"),
         ("DTSTART:20261201T090000\nDTEND;VALUE=DATE:20261202", "DTSTART has a time and DTEND has none"),
@@ -105,15 +105,14 @@ def test_a_tzid_is_found_by_its_name_or_by_its_definition(tzid: str, definition:
 @pytest.mark.parametrize(
     "definition",
     [
-        FIXED.format("Ours", "+0117", "+0117"),
         "TZID:Ours",
         "TZID:Ours\nBEGIN:STANDARD\nDTSTART:never\nEND:STANDARD",
         SUMMER.format("Ours").replace("FREQ=YEARLY", "FREQ=SECONDLY"),
     ],
 )
-def test_a_definition_that_is_no_known_zone_is_refused_and_never_read_as_local_time(definition: str) -> None:
+def test_a_definition_that_defines_nothing_is_refused_and_never_read_as_local_time(definition: str) -> None:
     reason = refusal("DTSTART;TZID=Ours:20261201T090000", zones=(definition,))
-    assert "its VTIMEZONE matches no known zone" in reason
+    assert "its VTIMEZONE cannot be read" in reason
 
 
 def test_one_feeds_definition_means_nothing_to_the_next() -> None:

@@ -13,7 +13,7 @@ from syncd.source.files import Part
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.ics import parse_ics
 from syncd.source.ical.split import split
-from syncd.source.ical.vtimezone import _late
+from syncd.source.ical.zone_definition import _late
 from tests.source.calendars import FIXED, NIGHT, SUMMER, calendar, event, one, parse, timed
 
 
@@ -48,16 +48,47 @@ def test_several_overrides_without_their_series_are_a_series_of_just_these_days(
     assert [(found.at.wall.day, found.details.title) for found in entry.overrides] == [(2, "a"), (9, "b")]
 
 
-def test_a_broken_override_rejects_its_whole_series_and_nothing_else() -> None:
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ("DTSTART:20261232T120000", "there is no day 2026-12-32; only the occurrence of 2026-12-02 09:00 is left out"),
+        ("SUMMARY:no start", "there is no DTSTART; only the occurrence of 2026-12-02 09:00 is left out"),
+        ("DTSTART:20261202T120000\nBEGIN:VALARM", "BEGIN:VALARM in it has no counterpart; only the occurrence of"),
+        ("DTSTART;TZID=Moon/Base:20261202T120000", "'Moon/Base' is not known"),
+        ("DTSTART:99991231T000000\nDTEND:99991231T010000", "the year 9999 is outside"),
+    ],
+)
+def test_a_broken_override_costs_its_occurrence_and_nothing_else(broken: str, says: str) -> None:
     part = parse(
         calendar(
             event("DTSTART:20261201T090000", "RRULE:FREQ=DAILY"),
-            event("RECURRENCE-ID:20261202T090000", "DTSTART:20261232T120000"),
+            event("RECURRENCE-ID:20261202T090000", broken),
             event("DTSTART:20261201T090000", uid="other"),
         )
     )
-    assert [entry.uid for entry in part.entries] == ["other"]
-    assert [(problem.where, problem.key) for problem in part.problems] == [("t.ics:8", "u")]
+    assert [entry.uid for entry in part.entries] == ["u", "other"]
+    (lost,) = part.entries[0].overrides
+    assert (lost.at.wall, lost.details.status) == (datetime(2026, 12, 2, 9), "CANCELLED")
+    assert [(problem.where, problem.key, problem.kind) for problem in part.problems] == [("t.ics:8", "u", "rejected")]
+    assert says in part.problems[0].reason
+    assert (part.rejected, part.incomplete) == (set(), "")
+
+
+def test_an_override_that_names_no_occurrence_that_can_be_read_leaves_its_series_as_it_is() -> None:
+    broken = event("RECURRENCE-ID:tomorrow", "DTSTART:20261202T120000")
+    part = parse(calendar(event("DTSTART:20261201T090000", "RRULE:FREQ=DAILY"), broken))
+    assert [(entry.uid, entry.overrides) for entry in part.entries] == [("u", ())]
+    assert "which occurrence it changes is not known" in part.problems[0].reason
+
+
+def test_a_series_that_cannot_be_read_is_rejected_with_its_overrides() -> None:
+    override = event("RECURRENCE-ID:20261202T090000", "DTSTART:20261202T120000")
+    part = parse(calendar(override, event("DTSTART:20261301T090000", "RRULE:FREQ=DAILY")))
+    assert part.entries == []
+    assert [(one.where, one.kind, one.key) for one in part.problems] == [
+        ("t.ics:8", "rejected", "u"),
+        ("t.ics:3", "warning", "u"),
+    ]
     assert part.rejected == {"u"}
 
 

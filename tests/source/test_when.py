@@ -5,10 +5,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.source.table.cell_values import duration, items, priority, reminders, status, truth
-from syncd.source.table.when import CellTime, DateOrder, find_order, read_cell
+from syncd.source.table.when import CellTime, DateOrder, DateOrders, find_orders
+from syncd.source.table.when import read_cell as read_with
 
 DAY = date(2026, 12, 31)
 NINE = timedelta(hours=9)
+
+
+def read_cell(text: str, order: DateOrder = "auto") -> CellTime:
+    return read_with(text, DateOrders(setting=order))
+
+
+def shown(*texts: str, setting: DateOrder = "auto") -> dict[str, str]:
+    return dict(find_orders(texts, setting).shown)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +46,19 @@ NINE = timedelta(hours=9)
         ("23:59:59", "auto", None, timedelta(hours=23, minutes=59, seconds=59)),
         ("12:30 pm", "auto", None, timedelta(hours=12, minutes=30)),
         ("24:00", "auto", None, timedelta(hours=24)),
+        ("12/31/2026", "auto", DAY, None),
+        ("31-12-2026", "auto", DAY, None),
+        ("20261231T0900", "auto", DAY, NINE),
+        ("20261231T090000.000", "auto", DAY, NINE),
+        ("20261231 09:00", "auto", DAY, NINE),
+        ("20261231090000", "auto", DAY, NINE),
+        ("31-Dec-26", "auto", DAY, None),
+        ("31-дек-2026 09:00", "auto", DAY, NINE),
+        ("31.дек.26", "auto", DAY, None),
+        ("чт 31-дек-26 9:00", "auto", DAY, NINE),
+        ("Dec-31-2026", "auto", DAY, None),
+        ("2026-Dec-31", "auto", DAY, None),
+        ("31DEC2026", "auto", DAY, None),
         ("31 декабря 2026", "auto", DAY, None),
         ("31 декабря 2026 г.", "iso", DAY, None),
         ("31 дек. 2026 г., 9:00", "auto", DAY, NINE),
@@ -61,10 +83,26 @@ def test_dates_are_read_as_people_write_them(
 
 
 @pytest.mark.parametrize(
-    ("text", "offset"), [("Z", 0), ("+03:00", 180), ("+0300", 180), ("+14:00", 840), ("-05:30", -330), (" +03:00", 180)]
-)
+    ("text", "offset"),
+    [
+        ("Z", 0), ("+03:00", 180), ("+0300", 180), ("+14:00", 840), ("-05:30", -330), (" +03:00", 180), ("+00", 0),
+        ("+03", 180), ("-05", -300), (".000Z", 0), (".123+03:00", 180), (" MSK", 180), (" МСК", 180), (" (MSK)", 180),
+        (" МСК+2", 300), (" UTC", 0), (" UTC+3", 180), (" GMT+0530", 330), (" UTC-03:30", -210), (" CET", 60),
+        (" EST", -300), ("+03:00[Europe/Moscow]", 180), (" Europe/Berlin", 60), (" America/New_York", -300),
+    ],
+)  # fmt: skip
 def test_an_offset_is_kept(text: str, offset: int) -> None:
-    assert read_cell("2026-12-31T09:00:00" + text, "auto").offset == timedelta(minutes=offset)
+    found = read_cell("2026-12-31T09:00:00" + text)
+    assert (found.wall(), found.offset) == (datetime(2026, 12, 31, 9), timedelta(minutes=offset))
+
+
+@pytest.mark.parametrize(
+    "stamp", ["20261231T0900Z", "20261231T090000Z", "20261231T090000.000Z", "20261231T120000+0300"]
+)
+def test_stamps_of_calendars_are_read_in_a_table(stamp: str) -> None:
+    found = read_cell(stamp)
+    assert found.offset is not None
+    assert found.wall() - found.offset == datetime(2026, 12, 31, 9)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +123,16 @@ def test_an_offset_is_kept(text: str, offset: int) -> None:
         ("31.12.2026 08:30-09:15", "8:30", "9:15"),
         ("31.12.2026 9:00-10:00", "9:00", "10:00"),
         ("2026-12-31 08:30-09:15", "8:30", "9:15"),
+        ("с 8 до 20", "8:00", "20:00"),
+        ("c 8:30 по 20.00", "8:30", "20:00"),
+        ("с 8-00 до 20-00", "8:00", "20:00"),
+        ("с 9 ч до 18 ч", "9:00", "18:00"),
+        ("8:00 до 20:00", "8:00", "20:00"),
+        ("from 8 am to 5 pm", "8:00", "17:00"),
+        ("31.12.2026 с 8 до 20", "8:00", "20:00"),
+        ("сутки", "0:00", "24:00"),
+        ("Круглосуточно", "0:00", "24:00"),
+        ("31.12.2026 сутки", "0:00", "24:00"),
         ("2026-12-31 09:00 - 10:00", "9:00", "10:00"),
     ],
 )
@@ -138,7 +186,17 @@ def test_a_dash_that_could_be_either_is_refused_with_both_ways_to_write_it() -> 
         ("131.12.2026", "auto", "'131.12.2026' is not a date"),
         ("2026-12-31 13:00 pm", "auto", "13 o'clock pm"),
         ("2026-12-31 +03:00", "auto", "is not a time"),
-        ("46387", "auto", "is not a date"),
+        ("46387", "auto", "is not a date but a day as Excel numbers it, 2026-12-31 "),
+        ("46387.375", "auto", "a day as Excel numbers it, 2026-12-31 09:00"),
+        ("46387,375", "auto", "a day as Excel numbers it, 2026-12-31 09:00"),
+        ("0.375", "auto", "is not a time but a part of a day as Excel counts it, 09:00"),
+        ("770112345678", "auto", "is not a date"),
+        ("9:00-10", "auto", "could be two times or one with an offset"),
+        ("8-20", "auto", "is not a time"),
+        ("2026-12-31 09:00 CST", "auto", "is not a time"),
+        ("2026-12-31 09:00 Moon/Base", "auto", "is not a time"),
+        ("31 дек", "auto", "has no year"),
+        ("Dec 31", "auto", "has no year"),
         ("31.12.202", "auto", "is not a date"),
         ("завтра", "auto", "'завтра' is not a date"),
     ],
@@ -148,19 +206,29 @@ def test_what_is_no_date_or_could_be_two_is_refused(text: str, order: DateOrder,
         read_cell(text, order)
 
 
-def test_one_date_that_allows_one_order_decides_for_the_file() -> None:
-    assert find_order(["1/2/2026", "12/31/2026 9:00"], "auto") == "mdy"
-    assert find_order(["1/2/2026", "31/12/2026"], "auto") == "dmy"
-    assert find_order(["12/31/2026", "31/12/2026"], "auto") == "auto"
-    assert find_order(["1/2/2026", "31.12.2026", "2026-12-31"], "auto") == "auto"
-    assert find_order(["31/12/2026"], "mdy") == "mdy"
-    assert find_order(["13/1/2026"], "auto") == "dmy"
-    assert find_order(["1/13/2026"], "auto") == "mdy"
-    assert find_order(["12/12/2026"], "auto") == "auto"
+def test_one_date_that_allows_one_order_decides_for_those_with_its_mark() -> None:
+    assert shown("1/2/2026", "12/31/2026 9:00") == {"/": "mdy"}
+    assert shown("1/2/2026", "31/12/2026") == {"/": "dmy"}
+    assert shown("1-2-2026", "12-31-2026", "31/12/2026") == {"-": "mdy", "/": "dmy"}
+    assert shown("1/2/2026", "31.12.2026", "2026-12-31") == {}
+    assert shown("13/1/2026") == {"/": "dmy"}
+    assert shown("Thu 1/13/2026") == {"/": "mdy"}
+    assert shown("12/12/2026") == {}
+    assert find_orders(["31/12/2026"], "mdy") == DateOrders(setting="mdy")
 
 
-def test_only_a_day_and_a_month_of_two_digits_decide() -> None:
-    assert find_order(["131/12/2026", "2026-12-31"], "auto") == "auto"
+def test_only_a_day_of_the_calendar_decides() -> None:
+    assert shown("131/12/2026", "2026-12-31", "45/12/2026", "12/45/2026", "13/31/2026", "30/02/2026") == {}
+    assert shown("31/12/2026", "13/31/2026") == {"/": "dmy"}
+
+
+def test_where_both_orders_are_shown_each_date_says_its_own_unless_one_stands_alone() -> None:
+    assert shown("12/31/2026", "31/12/2026", "30/12/2026") == {}
+    orders = find_orders(["12/31/2026", "31/12/2026", "30/12/2026", "29/12/2026"], "auto")
+    assert (orders.shown, orders.odd) == ({"/": "dmy"}, ("12/31/2026",))
+    assert read_with("12/31/2026", orders).day == DAY
+    assert read_with("5/12/2026", orders).day == date(2026, 12, 5)
+    assert read_with("05.12.2026", find_orders(["12/31/2026"], "auto")).day == date(2026, 12, 5)
 
 
 def test_a_day_and_a_time_together_are_a_wall_clock_and_neither_alone_is() -> None:

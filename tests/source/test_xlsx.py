@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Span
-from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
 from syncd.source.files import Part
 from syncd.source.table.xlsx import XlsxFormat, XlsxOptions
 from tests.source.calendars import days, timed
-from tests.source.workbooks import Cell, Formula, workbook, workbook_of
+from tests.source.workbooks import Cell, Failed, Formula, Shown, workbook, workbook_of
 
 HEADER = ("ID", "Shift", "Start", "End", "E-mail")
 COLUMNS: dict[str, str | int] = {"uid": "ID", "title": "Shift", "start": "Start", "end": "End", "owner": "E-mail"}
@@ -61,6 +58,64 @@ def test_times_of_day_and_lengths_have_columns_of_their_own() -> None:
     assert entry.span == timed("2026-12-01 09:30", "2026-12-02 11:30")
     midnight = one("Shift", date(2026, 12, 1), time(0), time(1, 30), columns=columns, header=("T", "D", "From", "For"))
     assert midnight.span == timed("2026-12-01 00:00", "2026-12-01 01:30")
+
+
+TIMES: dict[str, str | int] = {"title": "T", "date": "D", "start_time": "From", "end_time": "To"}
+FIRST, SECOND = date(2026, 12, 1), date(2026, 12, 2)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "span"),
+    [
+        (time(16), timedelta(days=1), timed("2026-12-01 16:00", "2026-12-02 00:00")),
+        (time(16), Shown(1.0, "hh:mm"), timed("2026-12-01 16:00", "2026-12-02 00:00")),
+        (time(0), Shown(1.0, "hh:mm"), timed("2026-12-01 00:00", "2026-12-02 00:00")),
+        (time(22), Shown(1.25, "hh:mm"), timed("2026-12-01 22:00", "2026-12-02 06:00")),
+        (time(8), time(8), timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        (datetime(2026, 12, 1, 9), datetime(2026, 12, 1, 10), timed("2026-12-01 09:00", "2026-12-01 10:00")),
+        (datetime(2026, 12, 1, 22), datetime(2026, 12, 2, 6), timed("2026-12-01 22:00", "2026-12-02 06:00")),
+        (datetime(2026, 12, 1, 9), SECOND, timed("2026-12-01 09:00", "2026-12-02 00:00")),
+        (time(9), None, timed("2026-12-01 09:00", "2026-12-01 09:00")),
+    ],
+)
+def test_times_of_day_may_be_a_whole_day_or_carry_their_date(start: Cell, end: Cell, span: Span) -> None:
+    (entry,) = parse(workbook(("T", "D", "From", "To"), ("Shift", FIRST, start, end)), TIMES).entries
+    assert entry.span == span
+
+
+def test_from_midnight_to_midnight_beside_times_is_a_span_where_the_cells_show_a_time() -> None:
+    midnights = (Shown(46357.0, "dd.mm.yyyy hh:mm"), Shown(46358.0, "dd.mm.yyyy hh:mm"))
+    rows = (("1", "Timed", NINE, TEN, ""), ("2", "Duty", *midnights, ""), ("3", "Leave", FIRST, SECOND, ""))
+    timed_one, duty, leave = parse(workbook(HEADER, *rows)).entries
+    assert timed_one.span == timed("2026-12-01 09:00", "2026-12-01 10:20")
+    assert duty.span == timed("2026-12-01 00:00", "2026-12-02 00:00")
+    assert leave.span == days("2026-12-01", "2026-12-03")
+    # Without rows that have times, a date is a day however it is shown.
+    assert parse(workbook(HEADER, rows[1])).entries[0].span == days("2026-12-01", "2026-12-03")
+
+
+def test_an_error_cell_is_one_of_its_row_and_no_empty_cell() -> None:
+    bad = (("1", "S", NINE, Failed("#REF!"), ""), ("2", "S", Failed("#N/A"), TEN, ""))
+    part = parse(workbook(HEADER, *bad, ("3", "S", NINE, TEN, "")))
+    assert [entry.uid for entry in part.entries] == ["3"]
+    assert [(problem.where, problem.key) for problem in part.problems] == [("a.xlsx:2", "1"), ("a.xlsx:3", "2")]
+    assert "column 'End' holds the error #REF!" in part.problems[0].reason
+    assert "column 'Start' holds the error #N/A" in part.problems[1].reason
+    merged = parse(workbook(HEADER, ("1", Failed("#N/A"), NINE, TEN, ""), ("2", None, NINE, TEN, ""), merged=["B2:B3"]))
+    assert merged.rejected == {"1", "2"}
+
+
+def test_errors_are_found_on_the_sheet_that_is_read_only() -> None:
+    good, bad = (HEADER, ("1", "S", NINE, TEN, "")), (HEADER, ("1", "S", Failed("#N/A"), TEN, ""))
+    content = workbook_of({"Good & old": good, "Bad": bad})
+    assert parse(content, sheet="Good & old").problems == []
+    assert len(parse(content, sheet="Bad").problems) == 1
+
+
+def test_a_number_that_excel_shows_as_a_date_is_named_as_one() -> None:
+    part = parse(workbook(HEADER, ("1", "S", 46357.375, TEN, ""), ("2", "S", 46357, None, "")))
+    assert ["2026-12-01 09:00" in part.problems[0].reason, "2026-12-01 " in part.problems[1].reason] == [True, True]
+    assert "format the column as a date" in part.problems[0].reason
 
 
 def test_numbers_and_truths_are_what_a_person_would_type() -> None:
@@ -162,9 +217,3 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_whatever_it_says_of_itse
     monkeypatch.setattr("syncd.source.table.xlsx._LARGEST_BYTES", 1_000_000)
     with pytest.raises(SourceError, match="would unpack to more than 1000000 bytes"):
         parse(bomb(declared))
-
-
-def test_without_calamine_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(ConfigError, match=r"^the sync: Excel files need python-calamine .pip install 'syncd\[xlsx\]'"):
-        open_source({"type": "xlsx", "path": "a.xlsx", "columns": COLUMNS}, Path(), where="the sync")

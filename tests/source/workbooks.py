@@ -10,13 +10,29 @@ from xml.sax.saxutils import escape
 
 _EPOCH = datetime(1899, 12, 30)
 _STYLES = {date: 1, datetime: 2, time: 3, timedelta: 4}
-_FORMATS = ("yyyy-mm-dd", "yyyy-mm-dd hh:mm", "hh:mm", "[h]:mm")
+_FORMATS = ("yyyy-mm-dd", "yyyy-mm-dd hh:mm", "hh:mm", "[h]:mm", "dd.mm.yyyy hh:mm")
 _MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 
-Cell = str | int | float | bool | date | datetime | time | timedelta | None
+
+class Shown:
+    """A number that Excel shows in one of the formats above."""
+
+    def __init__(self, number: float, code: str) -> None:
+        self.number = number
+        self.code = code
+
+
+class Failed:
+    """A cell with an error, such as #REF!."""
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+
+
+Cell = str | int | float | bool | date | datetime | time | timedelta | Shown | Failed | None
 Row = Sequence[Cell]
 
 
@@ -93,6 +109,10 @@ def _cell(place: str, cell: Cell | Formula) -> str:
     match cell:
         case None:
             return ""
+        case Shown():
+            return f'<c r="{place}" s="{_FORMATS.index(cell.code) + 1}">{formula}<v>{cell.number!r}</v></c>'
+        case Failed():
+            return f'<c r="{place}" t="e">{formula}<v>{escape(cell.error)}</v></c>'
         case bool():
             return f'<c r="{place}" t="b">{formula}<v>{int(cell)}</v></c>'
         case str() if formula:

@@ -226,7 +226,7 @@ async def test_the_first_released_schema_opens_and_reads_back(tmp_path: Path) ->
     path = tmp_path / "syncd.db"
     first_schema(path)
     ledger = await Ledger.open(path, now=1.0)
-    assert [each.remote_id for each in await ledger.of(SYNC).links()] == [812]
+    assert [(each.remote_id, each.stamp) for each in await ledger.of(SYNC).links()] == [(812, "")]
     assert [each.reason for each in await ledger.of(SYNC).holds()] == ["r"]
     assert [each.key.uid for each in await ledger.of(SYNC).open_intents()] == ["c"]
     assert [each.remote_id for each in await ledger.of(SYNC).changes(1)] == [812]
@@ -246,10 +246,10 @@ def test_an_upgrade_keeps_a_copy_of_the_file_as_it_was(tmp_path: Path) -> None:
     assert connection.execute("SELECT extra FROM links").fetchall() == [("new",)]
     assert connection.execute("PRAGMA user_version").fetchone() == (len(NEXT),)
     connection.close()
-    copy = tmp_path / f"syncd.db.v{len(STEPS)}.bak"
+    copy = tmp_path / "syncd.db.v1.bak"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     old = sqlite3.connect(copy)
-    assert old.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
+    assert old.execute("PRAGMA user_version").fetchone() == (1,)
     assert old.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     assert old.execute("SELECT count(*) FROM notes").fetchone() == (1,)
     old.close()

@@ -8,6 +8,7 @@ from syncd.model.json_values import Json
 from syncd.state.file import transaction
 from syncd.state.ledger import Ledger
 from syncd.state.notes import Due, SyncNotes, Uids, Verified, drop_note, read_note, write_note
+from syncd.state.sums import summed
 from tests.state.values import OTHER, SYNC
 
 PORTAL = "https://one.example"
@@ -15,8 +16,8 @@ PORTAL = "https://one.example"
 
 async def stored(ledger: Ledger, scope: str, name: str, value: Json, at: float = 5.0) -> None:
     """Put a note into the table by hand, as an earlier version of syncd would have left it there."""
-    row = (scope, name, orjson.dumps(value), at)
-    await ledger.thread.do(lambda: ledger.thread.connection.execute("INSERT INTO notes VALUES (?, ?, ?, ?)", row))
+    row = summed((scope, name, orjson.dumps(value), at))
+    await ledger.thread.do(lambda: ledger.thread.connection.execute("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", row))
 
 
 async def test_notes_are_replaced_read_with_their_time_and_dropped(ledger: Ledger) -> None:

@@ -56,6 +56,7 @@ class SimClock:
 
     start: float = NOON
     offset_s: float = 0.0
+    booted: float = NOON
     _loop: asyncio.AbstractEventLoop | None = None
     _last: float = 0.0
 
@@ -70,12 +71,20 @@ class SimClock:
         self._last = loop.time()
         return self._last
 
+    def booted_at(self) -> float:
+        return self.booted
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
 
     def advance(self, seconds: float) -> None:
         """Let calendar time pass at once, as between two runs of the program."""
         self.offset_s += seconds
+
+    def restarted(self, *, after_s: float) -> None:
+        """Let the machine start again after some time."""
+        self.offset_s += after_s
+        self.booted += after_s
 
 
 class WorldTransport:
@@ -137,12 +146,12 @@ class Stage:
         self.transport.world = self.world
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[tuple[dict[str, Sync], App]]:
-        """Open ledger and client as one run of the program does."""
+    async def opened(self, *, readonly: bool = False) -> AsyncIterator[tuple[dict[str, Sync], App]]:
+        """Open ledger and client as one run of the program does; `readonly` as one that only looks."""
         config_path = self.write("syncd.toml", self.config)
         async with open_app(
             config_path,
-            readonly=False,
+            readonly=readonly,
             learn_secret=lambda _secret: None,
             clock=self.clock,
             environ={"STATE_DIRECTORY": str(self.folder / "state")},

@@ -53,6 +53,9 @@ class VirtualClock:
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def booted_at(self) -> float:
+        return EPOCH
+
     async def sleep(self, seconds: float) -> None:
         self.slept += 1
         await asyncio.sleep(max(0.0, seconds))

@@ -11,7 +11,7 @@ from syncd.target import fields
 from syncd.target.fields import description_text, location_text, title_text
 
 
-@pytest.mark.parametrize("title", ["", "   ", "\t\n", "\x00", "0", " 0 "])
+@pytest.mark.parametrize("title", ["", "   ", "\t\n", "\x00", "0", " 0 ", "\u00a0", "\u3000 \u2003"])
 def test_a_title_the_portal_takes_for_none_is_rejected(title: str) -> None:
     with pytest.raises(EntryError, match="title"):
         title_text(title, [])
@@ -23,6 +23,20 @@ def test_a_title_of_600_characters_is_cut_at_a_word_with_a_warning() -> None:
     assert len(cut) <= 255
     assert cut.endswith("lesson…")
     assert "699 characters" in warnings[0]
+
+
+@pytest.mark.parametrize("text", ["Room  3", "Café\u00a0!", "会議\u3000室", "a\tb", "\u00a0Lesson\u3000", "x \u2003 y"])
+def test_blanks_within_titles_and_places_are_sent_as_they_are(text: str) -> None:
+    warnings: list[str] = []
+    assert (title_text(f" {text}\n", warnings), location_text(f"\t{text} ", warnings)) == (text, text)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n \n ", "\u2028"])
+def test_a_title_of_several_lines_becomes_one_with_a_line_about_it(end: str) -> None:
+    warnings: list[str] = []
+    assert title_text(f"Lesson{end}Room 3", warnings) == "Lesson Room 3"
+    assert warnings == ["the title has several lines, the portal shows one; they are joined by blanks"]
 
 
 @pytest.mark.parametrize("place", ["calendar_5", "ECMR_12 floor", " Calendar_7", "ecmr_1"])

@@ -9,16 +9,15 @@ from rich.console import Console
 from rich.text import Text
 
 from syncd.app.check import Check, check_all, check_document
-from syncd.app.wiring import open_app
 from syncd.cli import show
-from syncd.cli.execute import config_path, worst
+from syncd.cli.execute import opened, worst
 
 
 async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Print everything that would stop a sync; the exit code is 0 only if nothing does."""
     found: list[Check] = []
     out = show.console()
-    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:
+    async with opened(arguments, readonly=True) as app:
         async for one in check_all(app, offline=arguments.offline):
             found.append(one)
             if not arguments.json:

@@ -14,9 +14,10 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.padding import Padding
 
-from syncd.app.wiring import App, open_app
+from syncd.app.wiring import App
 from syncd.cli import progress, show
 from syncd.cli.commands.sandbox import serve
+from syncd.cli.execute import opened
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
@@ -43,7 +44,7 @@ async def demo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     try:
         with TemporaryDirectory(prefix="syncd-demo-") as folder:
             config = _write(Path(folder), running)
-            async with open_app(config, readonly=False, learn_secret=arguments.learn_secret) as app:
+            async with opened(arguments, readonly=False, path=config) as app:
                 code = await _passes(out, app, stop)
         if code:
             return code

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from syncd.app.init import Start, make_start
 from syncd.cli import show
+from syncd.cli.outlet import reveal
 from syncd.clock import SystemClock
 from syncd.errors import ConfigError
 from syncd.model.entry import AllDay, Entry, Snapshot
@@ -27,12 +27,12 @@ async def init(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """
     out: Path | None = arguments.out
     if arguments.webhook:
-        arguments.learn_secret(arguments.webhook)
+        arguments.scrubber.add(arguments.webhook)
     folder = _folder(out)
     start = await make_start(arguments.source, arguments.webhook, folder=folder, clock=SystemClock())
     if out is None:
-        sys.stdout.write(start.text)
-        _show(Console(stderr=True, highlight=False), start)
+        reveal(start.text.rstrip("\n"))  # with the webhook, which the config is nothing without
+        _show(show.console(stderr=True), start)
         return 0
     _write(out, start.text)
     console = show.console()

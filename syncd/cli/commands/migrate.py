@@ -10,9 +10,10 @@ from dataclasses import replace
 from rich.console import Console
 
 from syncd.app import report
-from syncd.app.wiring import App, open_app
+from syncd.app.wiring import App
 from syncd.cli import progress, show
-from syncd.cli.execute import config_path, worst
+from syncd.cli.execute import opened, worst
+from syncd.cli.outlet import certain
 from syncd.cli.question import agreed
 from syncd.cycle.look import read_back
 from syncd.cycle.plan import Prepared
@@ -30,7 +31,7 @@ async def migrate(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         report.check(arguments.report)
     results: list[PassResult] = []
     codes: list[int] = []
-    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
+    async with opened(arguments, readonly=False) as app:
         for sync in app.syncs(arguments.names):
             result = await _pass(out, app, sync.unbounded(), ask=not arguments.yes, stop=stop)
             code = result.exit_code
@@ -43,7 +44,7 @@ async def migrate(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 out.print(_STOPPED)
                 break
     if arguments.report:
-        report.write(arguments.report, results)
+        report.write(arguments.report, results, clean=certain, raw=app.config.raw_reports)
     return worst(codes)
 
 

@@ -6,9 +6,10 @@ import argparse
 import asyncio
 
 from syncd.app import documents, pinned, report
-from syncd.app.wiring import App, open_app
+from syncd.app.wiring import App
 from syncd.cli import progress, show
-from syncd.cli.execute import config_path, worst
+from syncd.cli.execute import opened, worst
+from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import GuardError, SyncdError
@@ -19,7 +20,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     out = show.console()
     plans: list[Prepared] = []
     failures: dict[str, SyncdError] = {}
-    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:
+    async with opened(arguments, readonly=True) as app:
         for chosen in app.syncs(arguments.names):
             try:
                 plans.append(await preview(app.open_pass(chosen, stop), verify=arguments.verify))
@@ -27,7 +28,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 failures[chosen.name] = error
         guarded = {one.sync: _guard_note(app, one) for one in plans}
     if arguments.out:
-        pinned.write(arguments.out, plans)
+        pinned.write(arguments.out, plans, clean=certain)
     codes = [*map(_plan_code, plans), *(error.exit_code for error in failures.values())]
     if arguments.json:
         show.document(documents.plan_document(plans, failures))
@@ -65,7 +66,7 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     pins = pinned.read(arguments.plan) if arguments.plan else None
     if arguments.report:
         report.check(arguments.report)  # before anything is sent: afterwards it could not be written any more
-    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
+    async with opened(arguments, readonly=False) as app:
         for chosen in app.syncs(arguments.names):
             options = PassOptions(
                 verify=arguments.verify,
@@ -83,7 +84,7 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             if stop.is_set():
                 break
     if arguments.report:
-        report.write(arguments.report, results)
+        report.write(arguments.report, results, clean=certain, raw=app.config.raw_reports)
     if arguments.json:
         show.document(documents.runs_document(one.record for one in results))
     return worst(one.exit_code for one in results)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import csv
 from collections.abc import Sequence
+from io import StringIO
 from math import isfinite
 
 from syncd.app import documents
-from syncd.app.wiring import App, open_app
+from syncd.app.wiring import App
 from syncd.cli import show
-from syncd.cli.execute import config_path
+from syncd.cli.execute import opened
+from syncd.cycle.read import kept_entries
 from syncd.errors import ConfigError
 from syncd.model.item import Place
 from syncd.model.json_values import Json
@@ -20,7 +23,10 @@ from syncd.portal.people.directory import Directory, read_directory, read_sectio
 
 async def portal(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """List owners, sections or limits of one portal."""
-    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=True) as app:
+    async with opened(arguments, readonly=True) as app:
+        if arguments.unresolved is not None:
+            await _unresolved(app, arguments.unresolved, what=arguments.what, as_json=arguments.json)
+            return 0
         client = _chosen(app, arguments.portal)
         match arguments.what:
             case "limits":
@@ -42,6 +48,38 @@ def _chosen(app: App, name: str | None) -> Portal:
     if name is None or name not in app.portals:
         raise ConfigError(f"which portal? {', '.join(app.portals)}", "name one with --portal")
     return app.portals[name]
+
+
+async def _unresolved(app: App, name: str, *, what: str, as_json: bool) -> None:
+    """Print the owners that a sync's source names and the portal does not know, ready to become its owners_file."""
+    if what != "owners":
+        raise ConfigError("--unresolved lists owners", "use it with `syncd portal owners`")
+    sync = app.sync(name)
+    client = app.portals[next(one.portal for one in app.config.syncs if one.name == name)]
+    snapshot = await sync.source.read(sync.reading(app.clock.now()))
+    names = sync.target.unresolved(kept_entries(sync, snapshot).entries, await _directory(app, client))
+    if as_json:
+        show.document({"sync": name, "unresolved": [{"name": one, "why": why} for one, why in names.items()]})
+        return
+    out = show.console()
+    if not names:
+        out.print(f"the portal knows every owner that {name} names", markup=False)
+        return
+    # Commented out, because a line without an owner is refused; raw, because it goes into a file.
+    lines = [
+        "# Put the owner (id, e-mail, XML_ID or full name) behind each name and remove its #.",
+        "# other name,owner",
+    ]
+    for one, why in names.items():
+        lines += [f"# {' '.join(why.split())}", f"#{_csv_line((one, ''))}"]
+    for line in lines:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    text = StringIO()
+    csv.writer(text, lineterminator="").writerow(" ".join(cell.split()) for cell in cells)
+    return text.getvalue()
 
 
 async def _directory(app: App, client: Portal) -> Directory:

@@ -8,11 +8,11 @@ import os
 import sys
 from datetime import datetime
 
-from syncd.app.wiring import open_app
 from syncd.cli import show
-from syncd.cli.execute import config_path
+from syncd.cli.execute import config_path, opened
 from syncd.clock import SystemClock
 from syncd.config import load_config
+from syncd.model.diff import ANY_FINGERPRINT
 from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.ledger import Ledger
 
@@ -22,7 +22,7 @@ _SHOWN_HOLDS = 20
 async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Print how every sync stands; neither sources nor portals are asked."""
     # Without `open_app`, which would open the portals and import what talks to them.
-    config = load_config(config_path(arguments), os.environ)
+    config = load_config(config_path(arguments), os.environ, arguments.scrubber.add)
     ledger = await Ledger.open_readonly(config.state)
     try:
         found = await read_status(config, ledger, SystemClock())
@@ -77,9 +77,13 @@ def _time(unix: float) -> str:
 
 async def retry(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Release held entries; the next pass tries them again."""
-    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
+    async with opened(arguments, readonly=False) as app:
         for sync in app.syncs(arguments.names):
-            released = await app.ledger.of(sync.name).release(None)
+            ledger = app.ledger.of(sync.name)
+            if any(hold.fingerprint == ANY_FINGERPRINT for hold in await ledger.holds()):
+                # What waited for what stands in the portal is decided by looking there, never without.
+                await ledger.forget_verified()
+            released = await ledger.release(None)
             print(f"{sync.name}: {released} released")
     print("the next pass tries them again", file=sys.stderr)
     return 0

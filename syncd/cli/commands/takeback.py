@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from syncd.app.wiring import open_app
 from syncd.cli import progress, show
-from syncd.cli.execute import config_path
+from syncd.cli.execute import opened
 from syncd.cli.question import agreed
 from syncd.cycle.takeback import Confirm, Offer, Taken
 from syncd.cycle.takeback import purge as purge_sync
@@ -24,7 +23,7 @@ _SHOWN_LEFT = 40
 async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Take back what one run did, except what has been changed since."""
     out = show.console()
-    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
+    async with opened(arguments, readonly=False) as app:
         run = await app.ledger.run(arguments.run_id)
         if run is None:
             raise ConfigError(
@@ -46,7 +45,7 @@ async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
 async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Delete everything that one sync created; what it adopted stays."""
     out = show.console()
-    async with open_app(config_path(arguments), learn_secret=arguments.learn_secret, readonly=False) as app:
+    async with opened(arguments, readonly=False) as app:
         sync = app.sync(arguments.name)
         portal = app.portal_of(sync.name)
         question = f"delete all of this from {portal.origin}?"

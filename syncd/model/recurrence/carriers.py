@@ -1,13 +1,14 @@
 """Which native progression can carry which of a rule's occurrences, decided from the rule alone.
 
 The exceptions of a series play no part in it, so adding one never reshuffles the pieces: it only cuts a run in two.
-An occurrence no carrier takes (ordinal weekdays, BYSETPOS, the 29th to 31st, ...) stands alone.
+What follows no progression of the portal from end to end (ordinal weekdays, BYSETPOS, the 29th to 31st, ...) is cut
+into progressions of its own: the second Tuesdays of a year are four or five series of 28 or 35 days.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from math import lcm
 
@@ -17,8 +18,10 @@ from syncd.model.recurrence.wall import DAY, as_date
 from syncd.model.rule import WEEKDAYS, Frequency, NativeRule, Weekday
 
 _ALWAYS_THERE = 28
+_LAST_DAY = 31
 _MOST_YEARLY = 3
 _MOST_TIMES = 48
+_YEARS_COMPARED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,21 +110,114 @@ def carry(rule: Rule, start: int, starts: Iterable[int]) -> tuple[tuple[Carried,
 
     `start` is DTSTART's wall clock.
     """
-    shape = None if _picks_days(rule) else _shape(rule, start)
-    times = times_of_day(rule, start) if shape is not None else None
-    if shape is None or times is None or len(times) > _MOST_TIMES:
+    times = times_of_day(rule, start)
+    if times is None or len(times) > _MOST_TIMES:
         return (), tuple(starts)
-    group = _grouping(shape)
+    rule = _plainer(rule)
+    shape = None if _picks_days(rule) else _shape(rule, start)
+    group = _grouping(shape, rule) if shape is not None else lambda _: None
     groups: dict[tuple[int, ...], list[int]] = {}
-    alone: list[int] = []
+    left_over: list[int] = []
     for wall in starts:
         name = group(wall)
         if name is None:
-            alone.append(wall)
+            left_over.append(wall)
         else:
             groups.setdefault(name, []).append(wall)
-    carried = (_carried(shape, members) for members in groups.values())
-    return tuple(sorted(carried, key=lambda one: one.starts[0])), tuple(alone)
+    carried = [_carried(shape, members) for members in groups.values()] if shape is not None else []
+    more, alone = in_progressions(left_over, start)
+    return tuple(sorted((*carried, *more), key=lambda one: one.starts[0])), tuple(alone)
+
+
+def _plainer(rule: Rule) -> Rule:
+    """Return a rule that says the same without BYSETPOS or days counted from the end, if there is one.
+
+    A position among the weekdays of a week always picks the same ones, and exporters write the fifth day of a month as
+    the fifth of its MO,TU,WE,TH,FR,SA,SU.
+    """
+    if rule.bysetpos and _is_one_time(rule) and not (rule.byweekno or rule.byyearday or rule.has_ordinals):
+        if rule.freq == "WEEKLY" and rule.byday and not (rule.bymonth or rule.bymonthday):
+            week = sorted(rule.weekdays, key=lambda weekday: (weekday - rule.wkst) % 7)
+            picked = {week[at - 1 if at > 0 else at] for at in rule.bysetpos if abs(at) <= len(week)}
+            if picked:
+                return replace(rule, bysetpos=(), byday=tuple((0, weekday) for weekday in sorted(picked)))
+        is_any_day = len(rule.weekdays) == 7 and not rule.bymonthday
+        if rule.freq == "MONTHLY" and is_any_day and all(abs(at) <= _LAST_DAY for at in rule.bysetpos):
+            return replace(rule, bysetpos=(), byday=(), bymonthday=rule.bysetpos)
+    return rule
+
+
+def _is_one_time(rule: Rule) -> bool:
+    """Return True if the rule gives at most one time of day, so that BYSETPOS counts days."""
+    return max(map(len, (rule.byhour, rule.byminute, rule.bysecond))) < 2
+
+
+def in_progressions(starts: Iterable[int], first: int, least: int = 2) -> tuple[list[Carried], list[int]]:
+    """Return what no native progression carries throughout, cut into short ones, and the starts left alone.
+
+    `first` is DTSTART's wall clock. What is cut into parts of fewer than `least` starts is left alone. Of the two ways
+    to cut, one after another or each weekday by itself, the one with fewer parts wins. Only the first years count,
+    because a choice that changed with the horizon would rename every piece.
+    """
+    by_time: dict[int, list[int]] = {}
+    by_weekday: dict[int, dict[int, list[int]]] = {}
+    for wall in starts:
+        by_time.setdefault(wall % DAY, []).append(wall)
+        by_weekday.setdefault(wall % DAY, {}).setdefault(wall // DAY % 7, []).append(wall)
+    limit = first + _YEARS_COMPARED * 366 * DAY
+    parts: list[Sequence[int]] = []
+    for time, members in by_time.items():
+        joined = list(_even_steps(members))
+        apart = [part for one in by_weekday[time].values() for part in _even_steps(one)]
+        parts += min(joined, apart, key=lambda cut: sum(part[0] < limit for part in cut))
+    carried = [Carried(carrier=_progression(part), starts=tuple(part)) for part in parts if len(part) >= least]
+    return carried, sorted(wall for part in parts if len(part) < least for wall in part)
+
+
+def _even_steps(starts: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut `starts` (one time of day, in order) into the fewest parts of equal steps in days or months.
+
+    To take the longest part each time gives the fewest, because a piece of such a part is such a part too.
+    """
+    days = [wall // DAY for wall in starts]
+    months = [_month_and_day(day) for day in days]
+    begin = 0
+    while begin < len(starts):
+        end = max(_same_days_until(days, begin), _same_months_until(months, begin))
+        yield starts[begin:end]
+        begin = end
+
+
+def _same_days_until(days: Sequence[int], begin: int) -> int:
+    end = begin + 2
+    while end < len(days) and days[end] - days[end - 1] == days[begin + 1] - days[begin]:
+        end += 1
+    return min(end, len(days))
+
+
+def _same_months_until(months: Sequence[tuple[int, int]], begin: int) -> int:
+    end = begin + 1
+    while end < len(months) and months[end][1] == months[begin][1]:
+        if months[end][0] - months[end - 1][0] != months[begin + 1][0] - months[begin][0]:
+            break
+        end += 1
+    return end
+
+
+def _month_and_day(day: int) -> tuple[int, int]:
+    on = as_date(day * DAY)
+    return on.year * 12 + on.month, on.day
+
+
+def _progression(part: Sequence[int]) -> Carrier:
+    """Return the carrier of at least two starts with equal steps; by months if it can be, as people say it."""
+    begin = [_month_and_day(wall // DAY) for wall in part]
+    months = begin[1][0] - begin[0][0]
+    freq: Frequency = "DAILY"
+    interval = (part[1] - part[0]) // DAY
+    if months and _same_months_until(begin, 0) == len(part):
+        freq, interval = ("YEARLY", months // 12) if months % 12 == 0 else ("MONTHLY", months)
+    return Carrier(freq=freq, interval=interval, weekdays=(), anchor=part[0], is_full=False)
 
 
 def _carried(shape: _Shape, members: list[int]) -> Carried:
@@ -136,15 +232,19 @@ def _carried(shape: _Shape, members: list[int]) -> Carried:
     return Carried(carrier=carrier, starts=tuple(members))
 
 
-def _grouping(shape: _Shape) -> Callable[[int], tuple[int, ...] | None]:
+def _grouping(shape: _Shape, rule: Rule) -> Callable[[int], tuple[int, ...] | None]:
     """Return what names the carrier of a start; None for a start that the portal cannot repeat."""
     if shape.freq == "DAILY" or (shape.freq == "WEEKLY" and shape.interval == 1):
         return lambda wall: (wall % DAY,)
     if shape.freq == "WEEKLY":
         return lambda wall: (wall % DAY, (wall // DAY + 3) % 7)
 
+    counted_on = {day for day in rule.bymonthday if day > 0}
+
     def by_date(wall: int) -> tuple[int, ...] | None:
         on = as_date(wall)
+        if counted_on and on.day not in counted_on:  # a day counted from the end, which only looks like another
+            return None
         if shape.freq == "MONTHLY":
             return (wall % DAY, on.day) if on.day <= _ALWAYS_THERE else None
         return (wall % DAY, on.day, on.month) if (on.month, on.day) != (2, 29) else None
@@ -154,7 +254,7 @@ def _grouping(shape: _Shape) -> Callable[[int], tuple[int, ...] | None]:
 
 def _picks_days(rule: Rule) -> bool:
     """Return True if the rule picks days in ways that no progression follows."""
-    counts_back = min((0, *rule.bymonthday)) < 0
+    counts_back = rule.bymonthday and max(rule.bymonthday) < 0
     return bool(rule.bysetpos or rule.byweekno or rule.byyearday or rule.has_ordinals or counts_back)
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from syncd.model.entry import AllDay, Entry, Problem, Recurrence, Span, Timed, Window
 from syncd.model.recurrence import rfc
-from syncd.model.recurrence.carriers import Carried, by_weekday, carry, native_rules
+from syncd.model.recurrence.carriers import Carried, by_weekday, carry, in_progressions, native_rules
 from syncd.model.recurrence.circumstances import Circumstances
 from syncd.model.recurrence.occurrences import Group, Occurrences, expand, last_day, start_of
 from syncd.model.recurrence.piece import Compiled, Piece
@@ -70,6 +70,8 @@ _FAR_YEARS = 20
 _FAR_YEAR = 2100
 _LAST_YEAR = 9000
 _CHUNK_DAYS = 900
+# Fewer dates of RDATE than this make no series: one more in an uneven list would rename all pieces after it.
+_FEWEST_DATES = 3
 
 
 _NOTHING = Compiled(pieces=(), summary="", problems=())
@@ -226,8 +228,8 @@ class _Compiler:
         series, and then each exception would change all pieces.
         """
         length = self._entry.span.days if isinstance(self._entry.span, AllDay) else 0
-        carriers: list[tuple[Carried, bool]] = []
-        alone = list(occurrences.extra)
+        listed, alone = in_progressions(sorted(occurrences.extra), self._start, _FEWEST_DATES)
+        carriers = [(one, False) for one in listed]
         for one in occurrences.rules:
             carried, left_over = carry(one.rule, self._start, one.starts)
             for each in carried:

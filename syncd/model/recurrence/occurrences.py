@@ -254,7 +254,8 @@ class _Joiner:
             found = self._matches(override.at, known)
             original = found[0] if found else self._local(override.at)
             name = _moment_text(override.at)
-            if original in excluded:
+            # An EXDATE on the first day of a change of all later ones takes that day alone.
+            if original in excluded and not override.this_and_future:
                 self._warnings.append(
                     f"{override.where}: EXDATE removes the occurrence of {name} that RECURRENCE-ID "
                     "changes; it is left out, drop one of the two"

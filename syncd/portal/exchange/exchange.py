@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from syncd.portal.exchange.queue import Idle, Job, Queue, Send, Wait, Waiting
 from syncd.portal.limits.pace import ENVELOPE, Executed, Flying, Pace
 from syncd.portal.line.answers import Answer
+from syncd.portal.line.shapes import fault_in
 from syncd.portal.line.wire import (
     DEPENDENCY,
     NOT_SENT,
@@ -125,6 +126,7 @@ class Exchange:
         self._flights: dict[int, _Flight] = {}
         self._open: set[int] = set()
         self._done: dict[int, bool] = {}
+        self._lacking: dict[str, Refused] = {}
         self._tickets = 0
         self._batches_in_a_row = 0
         self._batch_size = pace.limits.batch_size
@@ -168,6 +170,8 @@ class Exchange:
             form = written(job.command)
             if form.unsendable is not None:
                 settled += self._settle(job, Refused(code=UNSENDABLE, description=form.unsendable))
+            elif (lacking := self._lacking.get(job.command.budget_key)) is not None:
+                settled += self._settle(job, lacking)
             elif failed := [one for one in job.after if self._done.get(one) is False]:
                 settled += self._settle(job, _dependency(failed[0]))
             else:
@@ -248,10 +252,7 @@ class Exchange:
         refused = Refused(code=NOT_SENT, description="stopped before it was sent again", reach="rate", transient=True)
         settled: list[tuple[Job, Reply]] = []
         for waiting in self._queue.take_sent():
-            lost = waiting.doubt is not None
-            settled += self._settle(
-                waiting.job, Unknown(reason=waiting.doubt or "", ended=waiting.ended) if lost else refused
-            )
+            settled += self._settle(waiting.job, self._given_up(waiting, refused))
         return tuple(settled)
 
     def _pick_single(self, now: float) -> Sequence[Waiting]:
@@ -352,7 +353,8 @@ class Exchange:
         settled: list[tuple[Job, Reply]] = []
         back: list[Waiting] = []
         blocked: set[str] = set()
-        for waiting, reply in zip(flight.waiting, answer.replies, strict=True):
+        for waiting, said in zip(flight.waiting, answer.replies, strict=True):
+            reply = self._judged(waiting.job, said)
             match reply:
                 case Refused(reach="rate") | Refused(reach="method", transient=True):
                     if reply.reach == "method":
@@ -361,6 +363,9 @@ class Exchange:
                 case Refused(code="ERROR_BATCH_LENGTH_EXCEEDED") if len(answer.replies) > 1:
                     self._batch_size = min(self._batch_size, max(1, len(answer.replies) // 2))
                     back.append(waiting)
+                case Refused(reach="method"):
+                    self._lacking[waiting.method] = reply
+                    settled += self._settle(waiting.job, reply)
                 case Refused(reach="portal"):
                     # While reading, a missing scope for one method of a batch concerns that method alone.
                     if answer.whole is not None or not self._reading:
@@ -377,7 +382,19 @@ class Exchange:
         for method in sorted(blocked):
             self._pace.blocked(method, batched=not flight.send.single, now=now)
         self._queue.put_back(back, sent=True)
+        return (*settled, *self._refuse_lacking())
+
+    def _refuse_lacking(self) -> Settled:
+        """Settle every waiting job whose method this portal does not have: the answer would be the same each time."""
+        settled: list[tuple[Job, Reply]] = []
+        for method, reply in self._lacking.items():
+            for waiting in self._queue.take_method(method):
+                settled += self._settle(waiting.job, self._given_up(waiting, reply))
         return tuple(settled)
+
+    def _given_up(self, waiting: Waiting, reply: Refused) -> Reply:
+        """Return what is known of a job that is not sent (again): one that was lost before may have been executed."""
+        return reply if waiting.doubt is None else Unknown(reason=waiting.doubt, ended=waiting.ended)
 
     def _learn(self, flight: _Flight, answer: Answer, now: float) -> None:
         self._faults = self._refusals = 0
@@ -397,13 +414,22 @@ class Exchange:
         if self._faults >= self._patience and self.stopped is None:
             self.stopped = why
 
-    def _settle(self, job: Job, reply: Reply) -> Settled:
-        """Settle a job, and with it those that wait for it if it was not done.
+    def _judged(self, job: Job, reply: Reply) -> Reply:
+        """Return what an answer is taken for: the one place that judges whether it is believed.
 
-        The one place that judges whether an answer is believed: a sentence in place of a result is a refusal.
+        A sentence in place of a result is a refusal (PORTAL.md 4.3), and a reading of another shape is none.
         """
-        if isinstance(reply, Done) and not believed(job.command, reply):
-            reply = Refused(code=UNEXPECTED, description=str(reply.result)[:_SHOWN])
+        if not isinstance(reply, Done):
+            return reply
+        if self._reading:
+            fault = fault_in(job.command.method, reply.result) or reply.doubt
+            return Unknown(reason=f"{job.command.method}: {fault}"[:_SHOWN], ended=True) if fault else reply
+        if believed(job.command, reply):
+            return reply
+        return Refused(code=UNEXPECTED, description=str(reply.result)[:_SHOWN])
+
+    def _settle(self, job: Job, reply: Reply) -> Settled:
+        """Settle a job, and with it those that wait for it if it was not done."""
         settled: list[tuple[Job, Reply]] = []
         pending: list[tuple[Job, Reply]] = [(job, reply)]
         while pending:

@@ -204,6 +204,18 @@ class Queue:
                 self._ready[key] = sorted(waiting for waiting in heap if not waiting.sent)
         return tuple(sorted(taken))
 
+    def take_method(self, method: str) -> tuple[Waiting, ...]:
+        """Take out every job of the method, whatever it waits for, oldest first."""
+        taken = [*self._ready.pop((method, False), ()), *self._ready.pop((method, True), ())]
+        taken += [waiting for waiting in self._suspects if waiting.method == method]
+        taken += [waiting for _, waiting in self._resends if waiting.method == method]
+        taken += [waiting for waiting, _ in self._held.values() if waiting.method == method]
+        self._suspects = [waiting for waiting in self._suspects if waiting.method != method]
+        # A sorted list is a heap.
+        self._resends = sorted(one for one in self._resends if one[1].method != method)
+        self._held = {number: one for number, one in self._held.items() if one[0].method != method}
+        return tuple(sorted(taken))
+
     def _push(self, waiting: Waiting) -> None:
         if waiting.suspect:
             self._suspects.append(waiting)

@@ -52,9 +52,9 @@ class Counter:
     blocks: int = 0
 
     def used(self, at: float) -> float:
-        """Return the seconds that count at `at`."""
+        """Return the seconds that count at `at`; what is booked far in the future was booked by a wrong clock."""
         first = minute_of(at) - BUCKETS + 1
-        return sum(seconds for minute, seconds in self.buckets.items() if minute >= first)
+        return sum(seconds for minute, seconds in self.buckets.items() if first <= minute < first + 2 * BUCKETS)
 
     def add(self, at: float, seconds: float) -> None:
         """Add seconds of a request that began at `at`; the portal books a whole request in its first minute."""
@@ -337,6 +337,9 @@ class OperatingBudget:
         return tuple(counter for counter in both if counter is not None)
 
     def _blocked_until(self, method: str, at: float) -> float | None:
+        for counter in self._of(method):
+            if counter.blocked_at is not None and counter.blocked_at > at + MINUTE:
+                counter.blocked_at = at  # the clock was set back since, and a wait for the future might never end
         waits = [self._wait_of(counter, at) for counter in self._of(method) if counter.blocked_at is not None]
         return max(waits, default=None)
 

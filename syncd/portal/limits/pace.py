@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median_low
 
 from syncd.model.json_values import Json
 from syncd.portal.limits.costs import CostModel, LaneControl, measured, stamped
@@ -20,6 +21,7 @@ from syncd.portal.line.wire import CallTime, Done, Reply
 ENVELOPE = "batch"
 _SHORTEST_BATCH_S = 1.0
 _STAMPS_KEPT = 16
+_ODD_S = 300.0
 _FIRST_PAUSE_S = 2.0
 _LONGEST_PAUSE_S = 60.0
 
@@ -71,18 +73,14 @@ class ServerClock:
     """The portal's clock, learned from its stamps; `guess` is the offset before the first one.
 
     Every stamp was made before its answer arrived here, so the largest of the recent differences is the best, and the
-    clock never runs ahead of the portal's.
+    clock never runs ahead of the portal's. One that is far from most of them is nonsense, and no clock.
     """
 
     def __init__(self, guess: float) -> None:
-        self._guess = guess
-        self._differences: deque[float] = deque(maxlen=_STAMPS_KEPT)
-        self.utc_offset_s: int | None = None
-
-    @property
-    def offset_s(self) -> float:
+        self.offset_s = guess
         """The portal's unix time minus the caller's monotonic time."""
-        return max(self._differences, default=self._guess)
+        self.utc_offset_s: int | None = None
+        self._differences: deque[float] = deque(maxlen=_STAMPS_KEPT)
 
     def at(self, now: float) -> float:
         """Return the portal's unix time at the monotonic time `now`."""
@@ -95,6 +93,8 @@ class ServerClock:
         stamp = time.finish if time.finish is not None else time.start
         if stamp is not None and stamp > 0:
             self._differences.append(stamp - now)
+            usual = median_low(self._differences)
+            self.offset_s = max(one for one in self._differences if one - usual <= _ODD_S)
         if time.date_start is not None:
             try:
                 zone = datetime.fromisoformat(time.date_start).utcoffset()
@@ -201,7 +201,9 @@ class Pace:
         """Learn from an answer with one reply per command; `alone` if no other request was in flight meanwhile."""
         self.withdrawn(costs)
         self.clock.learn(time, now)
-        began = time.start if time is not None and time.start else self.clock.at(sent_at)
+        began = self.clock.at(sent_at)
+        if time is not None and time.start and abs(time.start - began) <= _ODD_S:
+            began = time.start
         ended = max(began, self.clock.at(now))
         seconds = measured([_time_of(command.reply) for command in commands], now - sent_at)
         slowdown = self._learn_costs(commands, seconds, alone=alone)

@@ -17,6 +17,9 @@ from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
 from syncd.portal.line.wire import CallTime, Done, Json, Reach, Refused, Reply, Unknown
 
 _LONGEST_TEXT = 600
+_MOST_ROWS = 1_000_000_000
+_LATEST = 4_102_444_800  # the year 2100
+_LONGEST_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,7 @@ def read_single(raw: RawAnswer) -> Answer:
         whole = failure if isinstance(failure, Unknown) or failure.reach in ("rate", "portal") else None
         return Answer(replies=(failure,), whole=whole)
     time = call_time(body.get("time"))
-    done = Done(result=body["result"], time=time, total=_count(body.get("total")), next=_count(body.get("next")))
+    done = _done(body["result"], time, total=body.get("total"), following=body.get("next"))
     return Answer(replies=(done,), time=time)
 
 
@@ -118,16 +121,20 @@ def _scrubbed(failure: Refused | Unknown, scrub: Callable[[str], str]) -> Refuse
 
 
 def call_time(value: Json) -> CallTime | None:
-    """Read a `time` object; numbers may be int, float or text, and any of them may be missing or nonsense."""
+    """Read a `time` object; numbers may be int, float or text, and any of them may be missing or nonsense.
+
+    Nonsense counts as missing. Believed, one stamp far away would leave every wait to a clock that is not the portal's,
+    and one huge counter would keep its method waiting for ever.
+    """
     if not isinstance(value, Mapping):
         return None
     date_start = value.get("date_start")
     return CallTime(
-        start=_number(value.get("start")),
-        finish=_number(value.get("finish")),
-        duration=_number(value.get("duration")),
-        operating=_number(value.get("operating")),
-        operating_reset_at=_number(value.get("operating_reset_at")),
+        start=_stamp(value.get("start")),
+        finish=_stamp(value.get("finish")),
+        duration=_seconds(value.get("duration")),
+        operating=_seconds(value.get("operating")),
+        operating_reset_at=_stamp(value.get("operating_reset_at")),
         date_start=date_start if isinstance(date_start, str) else None,
     )
 
@@ -143,12 +150,14 @@ def _nested(key: str, maps: Mapping[str, Mapping[str, Json]]) -> Reply:
         return _refusal(maps["result_error"][key], status=None, batch=False)
     if not done:
         return Unknown(reason="the batch was answered without a word on this command", ended=True)
-    return Done(
-        result=maps["result"][key],
-        time=call_time(maps["result_time"].get(key)),
-        total=_count(maps["result_total"].get(key)),
-        next=_count(maps["result_next"].get(key)),
-    )
+    time, total, following = (maps[name].get(key) for name in ("result_time", "result_total", "result_next"))
+    return _done(maps["result"][key], call_time(time), total=total, following=following)
+
+
+def _done(result: Json, time: CallTime | None, *, total: Json, following: Json) -> Done:
+    counts = {"total": (total, _count(total)), "next": (following, _count(following))}
+    odd = [f"{name} is {_text(said)}" for name, (said, read) in counts.items() if said is not None and read is None]
+    return Done(result=result, time=time, total=_count(total), next=_count(following), doubt="; ".join(odd))
 
 
 def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refused | Unknown | None]:
@@ -170,14 +179,17 @@ def _envelope(raw: RawAnswer, *, batch: bool) -> tuple[Mapping[str, Json], Refus
 
 def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unknown:
     """Classify one error object by its code; `status` is None inside a batch, where there is no status."""
-    if not isinstance(error, Mapping):
+    if isinstance(error, str) and error:
         return Refused(code="", description=_text(error))
-    code, description = _text(error.get("error")), _text(error.get("error_description"))
+    said = error.get("error") if isinstance(error, Mapping) else None
+    if not isinstance(error, Mapping) or isinstance(said, bool) or not isinstance(said, (str, int)):
+        # Not even a refusal can be believed: a create that is taken for refused would be sent again.
+        return Unknown(reason=f"an error without a code: {_text(error)}", ended=True)
+    code, description = _text(said), _text(error.get("error_description"))
     upper = code.upper()
-    if upper in _UNKNOWN_CODES:
-        return Unknown(reason=f"{code}: {description}", ended=True)
-    if upper == "ERROR_CORE" and (status is None or status >= 500):
-        # An exception may come after the row was written; only a 400 means that it was thrown on purpose.
+    # An exception may come after the row was written; only a 400 means that it was thrown on purpose.
+    thrown = upper == "ERROR_CORE" and (status is None or status >= 500)
+    if thrown or upper in _UNKNOWN_CODES:
         return Unknown(reason=f"{code}: {description}", ended=True)
     if batch and upper in _FATAL_FOR_BATCH:
         return Refused(code=code, description=description, reach="portal")
@@ -218,7 +230,19 @@ def _number(value: Json) -> float | None:
 
 def _count(value: Json) -> int | None:
     number = _number(value)
-    return None if number is None else int(number)
+    return int(number) if number is not None and number <= _MOST_ROWS else None
+
+
+def _stamp(value: Json) -> float | None:
+    """Return a unix time up to the end of this century, None for any other value."""
+    number = _number(value)
+    return number if number is not None and number < _LATEST else None
+
+
+def _seconds(value: Json) -> float | None:
+    """Return a duration of at most a day, None for any other value: no request or counter lasts longer."""
+    number = _number(value)
+    return number if number is not None and number <= _LONGEST_S else None
 
 
 def _text(value: Json) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from syncd import __version__
-from syncd.net import is_loopback, same_owner, webhook_address
+from syncd.net import is_loopback, is_renaming, webhook_address
 from syncd.portal.line.answers import RawAnswer
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class AiohttpTransport:
         """Send a JSON body to a portal method and return the answer; raises TransportFault.
 
         A renamed portal answers with a redirect and executes nothing; the request is then sent again to the new
-        address if that is the same service over https (PORTAL.md 1.1). Other redirects are returned as they are.
+        address if that is a renaming by the vendor's cloud (PORTAL.md 1.1). Other redirects are returned as they are:
+        the webhook's code would travel along, and nobody but the vendor renames portals.
         """
         url = self._credential.url(method)
         if self._moved_to is not None:
@@ -208,20 +209,21 @@ class AiohttpTransport:
 
 
 def _redirect_target(url: str, location: str) -> str | None:
-    """Return `scheme://host` of the redirect if it leads to the same method of the same service, else None."""
+    """Return `scheme://host` of the redirect if it leads to the same method of the same, renamed portal, else None."""
     here = urlsplit(url)
     try:
         there = urlsplit(urljoin(url, location))
-        there_host, _ = there.hostname or "", there.port
+        there_host, port = there.hostname or "", there.port
     except ValueError:
         return None
     here_host = here.hostname or ""
     if not location or there.path != here.path or there.username is not None:
         return None
     origin = f"{there.scheme}://{there.netloc}"
-    if is_loopback(here_host):
+    if is_loopback(here_host):  # a simulated portal
         return origin if there_host == here_host and there.scheme in ("http", "https") else None
-    return origin if there.scheme == "https" and same_owner(there_host, here_host) else None
+    encrypted = there.scheme == "https" and port in (None, 443)
+    return origin if encrypted and is_renaming(here_host, there_host) else None
 
 
 def _on_host(url: str, origin: str) -> str:

@@ -95,12 +95,16 @@ class CallTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The portal executed the command; `believed` decides whether `result` means success."""
+    """The portal executed the command; `believed` decides whether `result` means success.
+
+    `total` and `next` are those of a list, None where they are missing; `doubt` says which of them is no number.
+    """
 
     result: Json
     time: CallTime | None = None
     total: int | None = None
     next: int | None = None
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Clients of the portal's CRM: looks up phones, e-mails and ids in batches.
 
-A look-up of 20 values returns the clients it found, not by which value (PORTAL.md 6.8). They are matched here; a value
-that the portal matches in another spelling is asked for once more, alone. No filter is trusted: every row is checked.
+A look-up of 20 values returns the clients it found, not by which value (PORTAL.md 6.8). They are matched here. A phone
+that nobody has is asked for again as it is dialled at home; a value that the portal matches in another spelling is
+asked for once more, alone. No filter is trusted: every row is checked.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from syncd.errors import EntryError
+from syncd.errors import EntryError, PortalUnreachableError
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
+from syncd.portal.people.phones import Phone, phones_in
 
 
 class Reader(Protocol):
@@ -84,21 +86,27 @@ class CrmCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """Somebody to look up; `text` is as in the source, `word` the normal form by which equal ones are equal."""
+    """Somebody to look up; `text` is as in the source, `word` the normal form by which equal ones are equal.
+
+    `phones` are the numbers of which the client has one, and `country` is where those without a country's code belong.
+    """
 
     type: OwnerType
     kind: Literal["id", "PHONE", "EMAIL"]
     text: str
     word: str
+    phones: tuple[Phone, ...] = ()
+    country: str = ""
 
     def __str__(self) -> str:
         return f"{self.type}:{self.kind}:{self.word}"
 
 
-def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False) -> Sought:
-    """Return what `text` refers to: an address with @, a link such as C_5, an id of up to 6 digits, else a phone.
+def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False, country: str = "") -> Sought:
+    """Return what `text` refers to: an address with @, a link such as C_5, an id of up to 6 digits, else phones.
 
-    With `is_phone` digits alone are a phone, however few. Raises EntryError for anything else.
+    With `is_phone` digits alone are a phone, however few. `country` (ISO 3166) is that of phones without a code. Raises
+    EntryError for anything else.
     """
     text = " ".join(text.split())
     code = _CODE.match(text)
@@ -111,13 +119,14 @@ def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False) -> Sough
         return _searchable(Sought(type=owner_type, kind="EMAIL", text=address, word=address))
     if text.isascii() and text.isdecimal() and not is_phone and len(text) <= _LONGEST_ID and int(text) > 0:
         return Sought(type=owner_type, kind="id", text=text, word=str(int(text)))
-    number = phone_word(text)
-    if not number:
+    phones = phones_in(text, country)
+    if not phones:
         raise EntryError(
             f"{text!r} is no phone, e-mail or id" if text else f"no {owner_type} is named",
             "see contact in [sync.target]",
         )
-    return _searchable(Sought(type=owner_type, kind="PHONE", text=text, word=number))
+    word = ",".join(sorted(map(str, phones)))
+    return _searchable(Sought(type=owner_type, kind="PHONE", text=text, word=word, phones=phones, country=country))
 
 
 def _searchable(found: Sought) -> Sought:
@@ -127,20 +136,6 @@ def _searchable(found: Sought) -> Sought:
     return found
 
 
-def phone_word(text: str) -> str:
-    """Return the digits of a phone with its country code, "" if there are fewer than three.
-
-    An extension after "доб", "ext" or "#" is ignored; 00 stands for the plus, and 8 before ten digits for Russia's 7.
-    """
-    number = re.split(r"[#;,]|доб|ext|x", text.casefold(), maxsplit=1)[0]
-    digits = "".join(one for one in number if one.isascii() and one.isdigit())
-    if digits.startswith("00"):
-        digits = digits[2:]
-    elif len(digits) == 11 and digits[0] == "8" and not number.strip().startswith("+"):
-        digits = "7" + digits[1:]
-    return digits if len(digits) >= 3 else ""
-
-
 @dataclass(frozen=True, kw_only=True)
 class CrmLookup:
     """The result of look-ups: links by what was sought (an empty tuple if nobody was found), and clients by link."""
@@ -148,9 +143,9 @@ class CrmLookup:
     found: Mapping[str, tuple[str, ...]]
     known: Mapping[str, CrmCard]
 
-    def knows(self, wanted: Sought) -> bool:
-        """Return True if `wanted` has been looked up."""
-        return str(wanted) in self.found
+    def has_one(self, wanted: Sought) -> bool:
+        """Return True if `wanted` has been looked up, and is exactly one client."""
+        return len(self.found.get(str(wanted), ())) == 1
 
     def client(self, wanted: Sought) -> CrmCard:
         """Return the one client that matches; raises EntryError naming the value and any candidates."""
@@ -207,26 +202,55 @@ async def read_clients(portal: Reader, wanted: Collection[Sought]) -> CrmLookup:
     for one in asked:
         if one.kind == "id":
             found[one].add(_code(one.type, int(one.word)))
-    calls = [call for call in _calls(asked) if call]
+    await _read(portal, {code for codes in found.values() for code in codes}, known)
+    doubtful = await _match(portal, [(one, value) for one in asked for value in _values_of(one)], found, known)
+    at_home = [
+        (one, value) for one in asked if not found[one] for phone in one.phones for value in phone.home_spellings
+    ]
+    doubtful += await _match(portal, at_home, found, known)
+    alone = [pair for pair in doubtful if not found[pair[0]]]
+    for (one, _), codes in zip(alone, await _search(portal, [(pair,) for pair in alone]), strict=True):
+        found[one] |= {code for code in codes if code in known and not _has_another_extension(known[code], one)}
+    await _read(portal, _belonging(known) - set(known), known)
+    return CrmLookup(
+        found={
+            str(one): tuple(sorted(_closest(one, codes & set(known), known), key=_rank)) for one, codes in found.items()
+        },
+        known=known,
+    )
+
+
+_Asked = tuple[Sought, str]
+"""Somebody, and one of the values by which the portal is asked for him."""
+
+
+def _values_of(one: Sought) -> tuple[str, ...]:
+    if one.kind == "EMAIL":
+        return (one.text,)
+    return tuple(dict.fromkeys(value for phone in one.phones for value in phone.spellings))
+
+
+async def _match(
+    portal: Reader, asked: Sequence[_Asked], found: dict[Sought, set[str]], known: dict[str, CrmCard]
+) -> list[_Asked]:
+    """Add to `found` who has what was asked for, and return what has to be asked for alone.
+
+    Where the portal found somebody whom nothing asked for fits, it matched one of the values in a spelling that is not
+    understood here. Which one it was shows only when each is asked for alone.
+    """
+    calls = list(_calls(asked))
     hits = await _search(portal, calls)
-    await _read(portal, {code for codes in (*found.values(), *hits) for code in codes}, known)
-    doubtful: list[Sought] = []
+    await _read(portal, {code for codes in hits for code in codes}, known)
+    doubtful: list[_Asked] = []
     for call, codes in zip(calls, hits, strict=True):
         matched: set[str] = set()
-        for one in call:
+        for one, _ in call:
             own = {code for code in codes if code in known and _has(known[code], one)}
             found[one] |= own
             matched |= own
-        # The portal matched one of these values in a spelling that is not understood here. Which one it was shows
-        # only when each is asked for alone.
         if codes - matched:
-            doubtful += [one for one in call if not found[one]]
-    for one, codes in zip(doubtful, await _search(portal, [(one,) for one in doubtful]), strict=True):
-        found[one] |= codes
-    await _read(portal, _belonging(known) - set(known), known)
-    return CrmLookup(
-        found={str(one): tuple(sorted(codes & set(known), key=_rank)) for one, codes in found.items()}, known=known
-    )
+            doubtful += [pair for pair in call if not found[pair[0]]]
+    return doubtful
 
 
 def _rank(code: str) -> int:
@@ -245,30 +269,33 @@ def _code(owner_type: OwnerType, number: int) -> str:
     return f"{OWNER_TYPES[owner_type][1]}_{number}"
 
 
-def _calls(asked: Iterable[Sought]) -> Iterable[tuple[Sought, ...]]:
+def _calls(asked: Iterable[_Asked]) -> Iterable[tuple[_Asked, ...]]:
     """Group the searches into calls of one type and kind."""
-    groups: dict[tuple[str, str], list[Sought]] = defaultdict(list)
-    for one in asked:
-        if one.kind != "id":
-            groups[one.type, one.kind].append(one)
+    groups: dict[tuple[str, str], list[_Asked]] = defaultdict(list)
+    for one, value in asked:
+        groups[one.type, one.kind].append((one, value))
     for _, group in sorted(groups.items()):
         yield from (tuple(group[at : at + _VALUES_PER_CALL]) for at in range(0, len(group), _VALUES_PER_CALL))
 
 
-async def _search(portal: Reader, calls: Sequence[tuple[Sought, ...]]) -> list[set[str]]:
+async def _search(portal: Reader, calls: Sequence[tuple[_Asked, ...]]) -> list[set[str]]:
     """Return the links each call found."""
     commands = [
         Command(
             method="crm.duplicate.findbycomm",
-            params={"type": call[0].kind, "values": [one.text for one in call], "entity_type": call[0].type.upper()},
+            params={
+                "type": call[0][0].kind,
+                "values": [value for _, value in call],
+                "entity_type": call[0][0].type.upper(),
+            },
         )
         for call in calls
     ]
     hits = []
     for call, reply in zip(calls, await portal.read_many(commands), strict=True):
         result = _result("crm.duplicate.findbycomm", reply)
-        ids = rows_of(result.get(call[0].type.upper())) if isinstance(result, Mapping) else ()
-        hits.append({_code(call[0].type, int(str(one))) for one in ids if str(one).isdecimal()})
+        ids = rows_of(result.get(call[0][0].type.upper())) if isinstance(result, Mapping) else ()
+        hits.append({_code(call[0][0].type, int(str(one))) for one in ids if str(one).isdecimal()})
     return hits
 
 
@@ -279,7 +306,7 @@ def _result(method: str, reply: Reply) -> Json:
         case Refused():
             raise CommandRefusedError(method, reply)
         case _:
-            raise CommandRefusedError(method, Refused(code="", description=f"no usable answer: {reply.reason}"))
+            raise PortalUnreachableError(f"clients could not be looked up: {reply.reason}", "the next pass tries again")
 
 
 async def _read(portal: Reader, codes: Collection[str], known: dict[str, CrmCard]) -> None:
@@ -337,4 +364,23 @@ def _values(value: Json) -> tuple[str, ...]:
 def _has(client: CrmCard, wanted: Sought) -> bool:
     if wanted.kind == "EMAIL":
         return wanted.word in {one.casefold() for one in client.emails}
-    return wanted.word in {phone_word(one) for one in client.phones}
+    return likeness(client.phones, wanted) > 0
+
+
+def likeness(phones: Iterable[str], wanted: Sought) -> int:
+    """Return how well the best of a client's phones fits one of those wanted: 2, 1 or 0 (see `Phone.likeness`)."""
+    own = [phone for text in phones for phone in phones_in(text, wanted.country)]
+    return max((one.likeness(other) for one in wanted.phones for other in own), default=0)
+
+
+def _closest(wanted: Sought, codes: Collection[str], known: Mapping[str, CrmCard]) -> Collection[str]:
+    """Return the clients who have the very number wanted, extension included, if there are any; else all."""
+    exact = [code for code in codes if likeness(known[code].phones, wanted) > 1]
+    return exact or codes
+
+
+def _has_another_extension(client: CrmCard, wanted: Sought) -> bool:
+    """Return True if a client is another one behind the same number."""
+    numbers = {phone.number for phone in wanted.phones}
+    own = {phone.number for text in client.phones for phone in phones_in(text, wanted.country)}
+    return bool(numbers & own) and not _has(client, wanted)

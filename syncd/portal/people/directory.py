@@ -10,7 +10,7 @@ import html
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -19,13 +19,15 @@ import msgspec
 import structlog
 
 from syncd import events
-from syncd.errors import EntryError
+from syncd.errors import EntryError, PortalUnreachableError
 from syncd.model import zones
 from syncd.model.item import Place
 from syncd.model.json_values import Json
+from syncd.model.zones import country_of
 from syncd.portal.line.answers import portal_error, rows_of
-from syncd.portal.line.wire import Command, Done, Refused
+from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from syncd.portal.people.crm import CrmLookup, Reader
+from syncd.portal.people.person_names import by_last_name, called, folded, spellings
 
 T = TypeVar("T")
 _CANDIDATES = 3
@@ -40,10 +42,11 @@ NOBODY = CrmLookup(found={}, known={})
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A user as user.get returns it; `zone` is "" if the profile has none."""
+    """A user as user.get returns it; `zone` and `second_name` are "" if the profile has none."""
 
     id: int
     name: str
+    second_name: str = ""
     last_name: str
     email: str
     xml_id: str
@@ -88,7 +91,8 @@ class Directory:
     """A reading of the portal's people, groups and sections at unix time `read_at`.
 
     `server_offset_s` is the server zone's UTC offset at that moment. `sections` holds only the calendars asked for,
-    `clients` only the clients. `server_zone` is the server's zone where the config names it, else "".
+    `clients` only the clients. `server_zone` is the server's zone where the config names it, else ""; so is `country`,
+    the ISO 3166 code of the country of phones without one, which a sync may choose for itself.
     """
 
     read_at: float
@@ -99,14 +103,15 @@ class Directory:
     sections: Mapping[str, tuple[Section, ...]]
     clients: CrmLookup = NOBODY
     server_zone: str = ""
+    country: str = ""
 
     def user(self, text: str) -> User:
-        """Return the active user that `text` names: id, e-mail, XML_ID or full name, in this order.
+        """Return the active user that `text` names: id, e-mail, XML_ID or name, in this order.
 
-        Raises EntryError, naming the value and the candidates, if nobody, a dismissed user or more than one matches.
+        A name may be in either order, with a patronymic, or with initials instead of first names. Raises EntryError,
+        naming the value and the candidates, if nobody, a dismissed user or more than one matches.
         """
-        wanted = _folded(text)
-        found = self._users_by_word.get(wanted, ())
+        found = self._called(text)
         active = [user for user in found if user.active]
         if len(active) == 1:
             return active[0]
@@ -121,12 +126,30 @@ class Directory:
                 f"cannot look up {text!r}: the webhook may not read e-mail addresses",
                 "give it the scope user_basic, or use ids",
             )
-        raise EntryError(f"no user {text!r} in the portal{_nearest(wanted, self._users_by_word)}", "see on_unresolved")
+        raise EntryError(
+            f"no user {text!r} in the portal{_nearest(folded(text), self._users_by_word)}", "see on_unresolved"
+        )
 
     def find(self, text: str) -> User | None:
         """Return the one active user that `user` would return, None instead of an error."""
-        active = [user for user in self._users_by_word.get(_folded(text), ()) if user.active]
+        active = [user for user in self._called(text) if user.active]
         return active[0] if len(active) == 1 else None
+
+    def _called(self, text: str) -> Sequence[User]:
+        return self._users_by_word.get(folded(text), ()) or called(text, self._users_by_last_name)
+
+    @cached_property
+    def _users_by_last_name(self) -> Mapping[str, Sequence[User]]:
+        return by_last_name(self.users)
+
+    @cached_property
+    def home_country(self) -> str:
+        """The country of phones without one: as named, else where most people live, else the server's."""
+        if self.country:
+            return self.country
+        lived_in = Counter(country_of(_known_zone(user.zone)) for user in self.users if user.active and user.zone)
+        likely = (*(country for country, _ in lived_in.most_common()), country_of(caller_zone(self)))
+        return next(filter(None, likely), "") or country_of(server_zone(self))
 
     def group(self, text: str) -> Group:
         """Return the group that `text` names, by id or exact name; raises EntryError like `user`."""
@@ -196,13 +219,16 @@ class Directory:
         """Return this directory with the sections of more calendars."""
         return replace(self, sections={**self.sections, **read})
 
+    def without_sections(self, calendars: Iterable[Place]) -> Directory:
+        """Return this directory without what it knows of the sections of `calendars`."""
+        names = {str(calendar) for calendar in calendars}
+        return replace(self, sections={name: own for name, own in self.sections.items() if name not in names})
+
     @cached_property
     def _users_by_word(self) -> Mapping[str, Sequence[User]]:
         words: dict[str, list[User]] = defaultdict(list)
         for user in self.users:
-            # Schedules write names in either order.
-            spellings = {str(user.id), user.email, user.xml_id, user.full_name, f"{user.last_name} {user.name}"}
-            for word in {_folded(spelling) for spelling in spellings} - {""}:
+            for word in {str(user.id), folded(user.email), folded(user.xml_id), *spellings(user)} - {""}:
                 words[word].append(user)
         return {word: _by_rank(word, found) for word, found in words.items()}
 
@@ -218,8 +244,8 @@ class Directory:
 def _by_rank(word: str, found: Sequence[User]) -> Sequence[User]:
     """Keep the matches of the strongest kind: an id beats an e-mail, an e-mail an XML_ID, an XML_ID a name."""
     by_id = [user for user in found if str(user.id) == word]
-    by_email = [user for user in found if _folded(user.email) == word]
-    by_xml_id = [user for user in found if _folded(user.xml_id) == word]
+    by_email = [user for user in found if folded(user.email) == word]
+    by_xml_id = [user for user in found if folded(user.xml_id) == word]
     return by_id or by_email or by_xml_id or found
 
 
@@ -244,6 +270,7 @@ def _nearest(wanted: str, words: Iterable[str]) -> str:
 class _UserRow(msgspec.Struct, rename="upper"):
     id: int | str
     name: str | None = None
+    second_name: str | None = None
     last_name: str | None = None
     email: str | None = None
     xml_id: str | None = None
@@ -337,6 +364,8 @@ async def _read_caller(portal: PageReader) -> Caller:
     replies = await portal.read_many([Command(method="profile", params={}), Command(method="user.current", params={})])
     caller, zone, admin = 0, "", False
     for reply in replies:
+        if isinstance(reply, Unknown):
+            raise PortalUnreachableError(f"the webhook's user could not be read: {reply.reason}", "try again later")
         if isinstance(reply, Done) and isinstance(reply.result, Mapping):
             row = reply.result
             caller = _int(row.get("ID")) or caller
@@ -354,6 +383,7 @@ def _user(row: Json) -> User:
     return User(
         id=int(read.id),
         name=(read.name or "").strip(),
+        second_name=(read.second_name or "").strip(),
         last_name=(read.last_name or "").strip(),
         email=(read.email or "").strip(),
         xml_id=(read.xml_id or "").strip(),
@@ -381,8 +411,8 @@ def _section(row: Json) -> Section:
 def server_zone(directory: Directory) -> str:
     """Return the server's zone as configured, else the best guess: the portal never names it (PORTAL.md 1.2, 6.3).
 
-    The guess is the first zone with the server's present offset: the caller's, the one most users live in, a likely
-    one, and finally a zone that always has that offset.
+    The guess is the first zone with the server's present offset, to the second: the caller's, the one most users live
+    in, a likely one, and finally a zone that keeps that offset.
     """
     if directory.server_zone:
         return directory.server_zone
@@ -390,12 +420,8 @@ def server_zone(directory: Directory) -> str:
     for zone in (caller_zone(directory), *(zone for zone, _ in lived_in.most_common()), *_LIKELY):
         if zone and offset_s(zone, directory.read_at) == directory.server_offset_s:
             return zone
-    # In the names of Etc zones, and only there, a plus means west of Greenwich.
-    hours = round(directory.server_offset_s / 3600)
-    try:
-        return zones.canonical(f"Etc/GMT{-hours:+d}" if hours else "UTC")
-    except LookupError:
-        return "UTC"
+    year = datetime.fromtimestamp(directory.read_at, UTC).year
+    return zones.keeping(timedelta(seconds=directory.server_offset_s), year) or "UTC"
 
 
 def caller_zone(directory: Directory) -> str:

@@ -58,9 +58,18 @@ def ended(call: MethodCall, row: Event) -> bool:
 
 
 def notify(call: MethodCall, to: int, kind: NoticeKind, row: Event) -> None:
-    """Record a notice, except to the caller."""
-    if to != call.caller.id:
+    """Record a notice from the host, who gets none of it, and neither does the event's creator (PORTAL.md 4.10).
+
+    The caller is told like anybody else unless he is one of the two.
+    """
+    if to not in (row.host, row.created_by):
         call.tables.notices.append(Notice(at=call.now, to=to, kind=kind, event_id=row.id, name=row.name))
+
+
+def notify_host(call: MethodCall, row: Event) -> None:
+    """Record what the host is told of a guest's answer."""
+    if row.host != call.caller.id:
+        call.tables.notices.append(Notice(at=call.now, to=row.host, kind="answer", event_id=row.id, name=row.name))
 
 
 def sync_guests(call: MethodCall, row: Event, before: Seen | None) -> None:
@@ -103,10 +112,10 @@ def _uninvite(call: MethodCall, row: Event, copy: Event) -> None:
         notify(call, copy.owner_id, "cancel", row)
 
 
-def _status(row: Event, user: int, creator: int) -> str:
+def _status(row: Event, user: int) -> str:
     if user == row.host:
         return "H"
-    return "Y" if user == creator else "Q"
+    return "Y" if user == row.created_by else "Q"
 
 
 def _invite(call: MethodCall, row: Event, user: int, *, over: bool) -> None:
@@ -122,7 +131,7 @@ def _invite(call: MethodCall, row: Event, user: int, *, over: bool) -> None:
         changed_at=call.now,
         stored=row.stored,
         dav_xml_id=row.dav_xml_id,
-        meeting_status=_status(row, user, call.caller.id),
+        meeting_status=_status(row, user),
         remind=row.remind,
         recurrence_id=_copy_of_master(call, row, user),
         original_from=row.original_from,
@@ -146,7 +155,7 @@ def _update_copy(call: MethodCall, row: Event, copy: Event, *, changed: bool, ov
     copy.stored = row.stored
     copy.version += 1
     copy.changed_at = call.now
-    if row.flags.reinvite and copy.owner_id not in (row.host, call.caller.id):
+    if row.flags.reinvite and copy.owner_id not in (row.host, row.created_by):
         copy.meeting_status = "Q"
         if not over:
             notify(call, copy.owner_id, "invite", row)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from syncd.sandbox import rights
 from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.crm.linked_events import drop_activities
-from syncd.sandbox.events.attendees import DECLINED, cancel, notify
+from syncd.sandbox.events.attendees import DECLINED, cancel, notify_host
 from syncd.sandbox.php.scalars import PhpValue, is_empty
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _decline(call: MethodCall, copy: Event) -> PhpValue:
         raise call.refuse("DEL_FAIL")
     copy.meeting_status = DECLINED
     if copy.flags.notify:  # the flag is about notices to the host only (PORTAL.md 4.10)
-        notify(call, copy.host, "answer", copy)
+        notify_host(call, copy)
     return True
 
 

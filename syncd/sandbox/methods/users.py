@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 USER_SCOPES = frozenset({"user", "user_basic", "user_brief"})
 GROUP_SCOPES = frozenset({"sonet_group", "sonet"})
-_BRIEF = ("ID", "ACTIVE", "NAME", "LAST_NAME", "UF_DEPARTMENT", "USER_TYPE", "IS_ONLINE")
+_BRIEF = ("ID", "ACTIVE", "NAME", "LAST_NAME", "SECOND_NAME", "UF_DEPARTMENT", "USER_TYPE", "IS_ONLINE")
 _MORE = ("XML_ID", "EMAIL", "TIME_ZONE")
 
 _FIELDS: MappingProxyType[str, Callable[[User], PhpValue]] = MappingProxyType(
@@ -25,6 +25,7 @@ _FIELDS: MappingProxyType[str, Callable[[User], PhpValue]] = MappingProxyType(
         "ACTIVE": lambda user: user.active,
         "NAME": lambda user: user.name,
         "LAST_NAME": lambda user: user.last_name,
+        "SECOND_NAME": lambda user: user.second_name,
         "EMAIL": lambda user: user.email,
         "TIME_ZONE": lambda user: user.zone,
         "IS_ONLINE": lambda user: "N",

@@ -37,6 +37,7 @@ class SeedUser(_Strict, frozen=True, kw_only=True):
 
     id: Id
     name: str
+    second_name: str = ""
     last_name: str = ""
     email: str = ""
     xml_id: str = ""

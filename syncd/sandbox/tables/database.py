@@ -36,6 +36,7 @@ class User:
     name: str
     last_name: str
     email: str
+    second_name: str = ""
     xml_id: str = ""
     zone: str = ""
     admin: bool = False

@@ -206,9 +206,7 @@ class Bitrix24Source:
         for one, outcome in zip(masters, answers, strict=True):
             if isinstance(outcome, Done) and isinstance(outcome.result, Mapping):
                 seen[one] = (outcome.result, seen[one][1])
-            elif isinstance(outcome, Done):
-                del seen[one]  # deleted since it was listed
-            else:
+            else:  # null too: deleted since it was listed, or not told, and the next reading knows which
                 unread[f"series {one} could not be read: {outcome}"] = None
                 del seen[one]
         return [(_row(row), *place) for _, (row, place) in sorted(seen.items())], list(unread)

@@ -1,42 +1,23 @@
-"""A file's components to entries: groups them by UID, parses only new groups, and makes an entry of each group.
-
-in the group                               the entry
-one event without RECURRENCE-ID            that event, the others its overrides
-several of them                            the highest SEQUENCE, then DTSTAMP; equals: the first, others rejected
-overrides only, one                        a single event
-overrides only, several                    a series of just these days, each overridden
-anything that cannot be read               rejected as a whole: half a series would show wrong days
-"""
+"""A file's components to entries: groups them by UID, and parses only new groups (grouping.py)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from hashlib import blake2b
 
 from syncd.errors import SourceError
-from syncd.model.entry import AllDay, Entry, Moment, Override, Problem, Recurrence, Span
+from syncd.model.entry import Entry, Override
 from syncd.source.files import Part
+from syncd.source.ical.grouping import GroupResult, Member, read_group
 from syncd.source.ical.lines import Component, read_component
-from syncd.source.ical.split import Broken, Calendar, RawComponent, split
-from syncd.source.ical.time_values import moved
-from syncd.source.ical.vevent import CalendarFacts, VEvent, read_event, stand_in_uid, title_of
+from syncd.source.ical.split import Calendar, RawComponent, split
+from syncd.source.ical.vevent import CalendarFacts, stand_in_uid
 from syncd.source.ical.vtimezone import FeedZones
 
 _UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\n]*)?:([^\n]*)")
-_CANCELS = frozenset({"CANCEL"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupResult:
-    """What became of a group: an entry or None, and its problems; `lines` are those of its components."""
-
-    lines: tuple[int, ...]
-    entry: Entry | None
-    problems: tuple[Problem, ...]
-    rejected: bool
+_INVITES = frozenset({"REQUEST", "CANCEL"})
 
 
 Cache = dict[bytes, GroupResult]
@@ -50,6 +31,7 @@ class _Member:
     piece: RawComponent
     facts: CalendarFacts
     context: bytes
+    broken: str = ""
 
 
 class FeedReader:
@@ -57,10 +39,14 @@ class FeedReader:
 
     `known` are the results of the reading before, `kept` those of this one. `parsed` is the number of groups that were
     not known. `zones` are shared by all files: calendar servers give thousands of files with the same definitions.
+    `meanings` are what the config says of names of zones; they never change between the readings of a source.
     """
 
-    def __init__(self, *, known: Cache, zones: ZoneCache | None = None) -> None:
+    def __init__(
+        self, *, known: Cache, zones: ZoneCache | None = None, meanings: Mapping[str, str] | None = None
+    ) -> None:
         self._known = known
+        self._meanings = meanings or {}
         self._known_zones = zones or {}
         self.kept: Cache = {}
         self.zones: ZoneCache = {}
@@ -90,14 +76,15 @@ class FeedReader:
                     continue
                 groups.setdefault(uid, []).append(_Member(piece=piece, facts=facts, context=context))
             for broken in calendar.broken:
-                _put_aside(part, name, broken, encoding)
+                uid = "" if broken.cut else _uid(broken.piece, encoding)
+                if uid:
+                    member = _Member(piece=broken.piece, facts=facts, context=context, broken=broken.reason)
+                    groups.setdefault(uid, []).append(member)
+                else:  # a UID may be cut too, and the part is incomplete in any case
+                    part.reject(f"{name}:{broken.piece.line}", "", f"the event cannot be read: {broken.reason}")
             calendar.events.clear()  # large feeds must fit in little memory
-        # A series whose override is broken would show wrong days, so its other parts are not used either.
-        broken_uids = set(part.rejected)
         for uid in list(groups):
-            members = groups.pop(uid)
-            if uid not in broken_uids:
-                self._add(part, name, uid, members, encoding)
+            self._add(part, name, uid, groups.pop(uid), encoding)
         if feed.unfinished:
             part.incomplete = f"{name}: {feed.unfinished}"
         return part
@@ -108,11 +95,13 @@ class FeedReader:
         """Return the facts for all events of a calendar, what they depend on, and its own zone if it is unknown."""
         head = read_component("BEGIN:VCALENDAR\n" + _text(calendar.head, encoding) + "\nEND:VCALENDAR")
         own = head.text("X-WR-TIMEZONE").strip()
+        method = head.text("METHOD").strip().upper()
         named = self._zones(calendar, encoding, floating, year).named(own) if own else None
         facts = CalendarFacts(
             zones=self._zones(calendar, encoding, named or floating, year),
             name=head.text("X-WR-CALNAME").strip() or head.text("NAME").strip(),
-            cancels=head.text("METHOD").strip().upper() in _CANCELS,
+            cancels=method == "CANCEL",
+            invites=method in _INVITES,
         )
         depends_on = calendar.head + b"".join(piece.content for piece in calendar.zones)
         return facts, depends_on, own if named is None else ""
@@ -131,14 +120,14 @@ class FeedReader:
                 for prop in zone.all("TZID"):
                     definitions.setdefault(prop.text, zone)
                     definitions.setdefault(prop.value, zone)
-            found = FeedZones(definitions=definitions, floating=floating, year=year)
+            found = FeedZones(definitions=definitions, floating=floating, year=year, meanings=self._meanings)
         self.zones[key] = found
         return found
 
     def _add(self, part: Part, name: str, uid: str, members: list[_Member], encoding: str) -> None:
         seen = blake2b(digest_size=20)
         for member in members:
-            seen.update(member.context)
+            seen.update(member.context + member.broken.encode())
             seen.update(member.piece.content)
         key = seen.digest()
         lines = tuple(member.piece.line for member in members)
@@ -146,15 +135,26 @@ class FeedReader:
         # Problems quote lines, so they are made again when the group has moved; the entry alone is only renumbered.
         if result is None or (result.lines != lines and (result.problems or result.entry is None)):
             self.parsed += 1
-            result = _read_group(name, uid, members, encoding)
+            result = read_group(uid, [_opened(name, member, encoding) for member in members], lines)
         elif result.lines != lines:
             result = _moved_to(result, name, lines)
         self.kept[key] = result
         part.problems.extend(result.problems)
+        part.rejected.update(result.rejected)
         if result.entry is not None:
-            part.entries.append(result.entry)
-        if result.rejected:
-            part.rejected.add(uid)
+            part.add(result.entry, result.sequence)
+        if result.unusual is not None:
+            for entry in result.unusual.entries:
+                part.add(entry, result.sequence)
+            if result.unusual.loose:
+                part.loose[uid] = result.unusual.loose
+            if result.unusual.incomplete:
+                part.incomplete = part.incomplete or f"{name}: {result.unusual.incomplete}"
+
+
+def _opened(name: str, member: _Member, encoding: str) -> Member:
+    text, where = _text(member.piece.content, encoding), f"{name}:{member.piece.line}"
+    return Member(text=text, facts=member.facts, where=where, broken=member.broken)
 
 
 def _text(content: bytes, encoding: str) -> str:
@@ -167,109 +167,19 @@ def _uid(piece: RawComponent, encoding: str) -> str:
     return uid or stand_in_uid(_text(piece.content, encoding))
 
 
-def _put_aside(part: Part, name: str, broken: Broken, encoding: str) -> None:
-    found = broken.piece.search(_UID)
-    uid = found[1].decode(encoding, "backslashreplace").strip() if found else ""
-    if broken.cut:
-        uid = ""  # the UID itself may be cut, and the part is incomplete in any case
-    part.reject(f"{name}:{broken.piece.line}", uid, f"the event cannot be read: {broken.reason}")
-
-
-def _read_group(name: str, uid: str, members: list[_Member], encoding: str) -> GroupResult:
-    lines = tuple(member.piece.line for member in members)
-    events: list[VEvent] = []
-    for member in members:
-        where = f"{name}:{member.piece.line}"
-        try:
-            events.append(read_event(_text(member.piece.content, encoding), member.facts, where=where))
-        except ValueError as error:
-            title = title_of(_text(member.piece.content, encoding))
-            problem = Problem(where=where, kind="rejected", reason=str(error), key=uid, title=title)
-            return GroupResult(lines=lines, entry=None, problems=(problem,), rejected=True)
-    problems: list[Problem] = []
-    for event in events:
-        problems += [Problem(where=event.where, kind="warning", reason=text, key=uid) for text in event.warnings]
-    chosen = _latest_versions(uid, events, problems)
-    try:
-        entry = _join(uid, chosen)
-    except ValueError as error:
-        first = chosen[0]
-        title = first.details.title
-        problems.append(Problem(where=first.where, kind="rejected", reason=str(error), key=uid, title=title))
-        return GroupResult(lines=lines, entry=None, problems=tuple(problems), rejected=True)
-    return GroupResult(lines=lines, entry=entry, problems=tuple(problems), rejected=False)
-
-
-def _latest_versions(uid: str, events: list[VEvent], problems: list[Problem]) -> list[VEvent]:
-    """Return the latest version of each occurrence; of equal ranks the first, with a problem if the contents differ."""
-    kept: dict[tuple[Moment | None, bool], VEvent] = {}
-    for event in events:
-        name = (event.at, event.this_and_future)
-        other = kept.get(name)
-        if other is None or event.rank > other.rank:
-            kept[name] = event
-        # A feed may repeat an event, which is harmless; two contents of one version are a contradiction.
-        elif event.rank == other.rank and replace(event, where=other.where) != other:
-            reason = (
-                f"the same event with the same SEQUENCE and DTSTAMP, but other content, stands at {other.where}, "
-                "so this one is not used"
-            )
-            title = event.details.title
-            problems.append(Problem(where=event.where, kind="rejected", reason=reason, key=uid, title=title))
-    return sorted(kept.values(), key=lambda event: event.at is not None)
-
-
-def _join(uid: str, events: list[VEvent]) -> Entry:
-    """Return the entry of a master and its overrides, or of overrides whose master is not in the file."""
-    main = events[0]
-    if main.at is not None and len(events) > 1:
-        return _without_master(uid, events)
-    return Entry(
-        uid=uid,
-        where=main.where,
-        details=main.details,
-        span=main.span,
-        recurrence=main.recurrence,
-        overrides=tuple(_override(event, event.at) for event in events[1:] if event.at is not None),
-    )
-
-
-def _without_master(uid: str, events: Iterable[VEvent]) -> Entry:
-    """Return a series of the occurrences that overrides replace: each is at its RECURRENCE-ID, and overridden there."""
-    named = sorted(
-        ((event, event.at) for event in events if event.at is not None), key=lambda pair: (pair[1].wall, pair[0].where)
-    )
-    stands = [_placed(event, at) for event, at in named]
-    main = named[0][0]
-    return Entry(
-        uid=uid,
-        where=main.where,
-        details=main.details,
-        span=stands[0],
-        recurrence=Recurrence(rdates=tuple(stands[1:])),
-        overrides=tuple(_override(event, at) for event, at in named),
-    )
-
-
-def _override(event: VEvent, at: Moment) -> Override:
-    return Override(
-        at=at, span=event.span, details=event.details, where=event.where, this_and_future=event.this_and_future
-    )
-
-
-def _placed(event: VEvent, at: Moment) -> Span:
-    """Return the override's span moved to the occurrence that it replaces."""
-    if isinstance(event.span, AllDay) or at.zone is None:
-        days = event.span.days if isinstance(event.span, AllDay) else 1
-        return AllDay(first=at.wall.date(), end=at.wall.date() + timedelta(days=days))
-    return moved(event.span, at.wall, at.zone)
-
-
 def _moved_to(result: GroupResult, name: str, lines: tuple[int, ...]) -> GroupResult:
     """Return the result of a group whose components are now on other lines."""
-    entry = result.entry
-    if entry is None:
-        return result
     places = {f"{name}:{old}": f"{name}:{new}" for old, new in zip(result.lines, lines, strict=True)}
-    overrides = tuple(replace(override, where=places[override.where]) for override in entry.overrides)
-    return replace(result, lines=lines, entry=replace(entry, where=places[entry.where], overrides=overrides))
+
+    def moved(entry: Entry) -> Entry:
+        return replace(entry, where=places[entry.where], overrides=overrides(entry.overrides))
+
+    def overrides(given: tuple[Override, ...]) -> tuple[Override, ...]:
+        return tuple(replace(one, where=places[one.where]) for one in given)
+
+    unusual = result.unusual
+    if unusual is not None:
+        further = tuple(moved(entry) for entry in unusual.entries)
+        unusual = replace(unusual, entries=further, loose=overrides(unusual.loose))
+    entry = moved(result.entry) if result.entry is not None else None
+    return replace(result, lines=lines, entry=entry, unusual=unusual)

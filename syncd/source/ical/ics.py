@@ -10,27 +10,48 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from syncd.clock import Clock
+from syncd.errors import ConfigError
+from syncd.model import zones
 from syncd.source.base import ReadContext, Source
 from syncd.source.encodings import is_wide
 from syncd.source.field_values import sync_zone
 from syncd.source.files import Part, assumption, decode
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.split import plain_lines, unfold
+from syncd.source.ical.vtimezone import plain_name
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import read_options
 
 
 class IcsOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Keys of `[sync.source]` with type = "ics"."""
+    """Keys of `[sync.source]` with type = "ics"; `zones` gives names of time zones in the feed a meaning."""
 
     type: Literal["ics"]
+    zones: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def open_ics(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
     """Return a source of iCalendar files; raises ConfigError beginning with `where`."""
     chosen = read_options(IcsOptions, options, where=where)
-    return open_files(chosen, base, where=where, file_format=IcsFormat(chosen.encoding), clock=clock)
+    file_format = IcsFormat(chosen.encoding, read_meanings(chosen.zones, where=where))
+    return open_files(chosen, base, where=where, file_format=file_format, clock=clock)
+
+
+def read_meanings(given: Mapping[str, str], *, where: str) -> dict[str, str]:
+    """Return the IANA zones of `[sync.source.zones]` by name as names are compared (`plain_name`).
+
+    Raises ConfigError, beginning with `where`, for what is not a time zone.
+    """
+    meanings = {}
+    for name, meaning in given.items():
+        zone = zones.resolve(meaning)
+        if zone is None:
+            raise ConfigError(f"{where}: zones: {name!r} = {meaning!r} is not a time zone", "write e.g. Europe/Berlin")
+        meanings[plain_name(name)] = zone
+    return meanings
 
 
 class IcsFormat:
@@ -43,9 +64,10 @@ class IcsFormat:
     suffix = ".ics"
     by_file = False
 
-    def __init__(self, encoding: str) -> None:
+    def __init__(self, encoding: str, meanings: Mapping[str, str] | None = None) -> None:
         self._encoding = encoding
-        self._reader = FeedReader(known={})
+        self._meanings = meanings or {}
+        self._reader = FeedReader(known={}, meanings=self._meanings)
 
     @property
     def parsed(self) -> int:
@@ -55,7 +77,7 @@ class IcsFormat:
     def begin(self) -> None:
         """Start a reading of all files."""
         # Only the results of the last reading are kept: entries that have left the feed must not fill the memory.
-        self._reader = FeedReader(known=self._reader.kept, zones=self._reader.zones)
+        self._reader = FeedReader(known=self._reader.kept, zones=self._reader.zones, meanings=self._meanings)
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the file holds; raises SourceError if it is not iCalendar, ConfigError for an unknown zone."""

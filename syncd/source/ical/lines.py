@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from syncd.source.ical.transfer import decoded
+
 _DATES = frozenset({"DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE", "RDATE", "DUE"})
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -104,7 +106,16 @@ def _lex(line: str) -> tuple[str, Property] | None:
     elif '"' in head or "^" in head:
         return _lex_quoted(line)
     params = dict(_parameter(piece) for piece in head.split(";")[1:])
-    return (name, Property(value=value, params=params)) if _NAME.fullmatch(name) else None
+    return _property(name, value, params) if _NAME.fullmatch(name) else None
+
+
+def _property(name: str, value: str, params: Mapping[str, str]) -> tuple[str, Property] | None:
+    if "ENCODING" in params or "QUOTED-PRINTABLE" in params:
+        plain = decoded(value, params)
+        if plain is None:
+            return None
+        value = plain
+    return name, Property(value=value, params=params)
 
 
 def _parameter(piece: str) -> tuple[str, str]:
@@ -120,4 +131,4 @@ def _lex_quoted(line: str) -> tuple[str, Property] | None:
     except ValueError:
         return None
     flat = {key.upper(): item if isinstance(item, str) else ",".join(item) for key, item in params.items()}
-    return name.upper(), Property(value=value, params=flat)
+    return _property(name.upper(), value, flat)

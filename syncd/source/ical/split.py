@@ -6,12 +6,18 @@ A broken component affects no other one, and a stream that ends too early is rep
 
 from __future__ import annotations
 
+import codecs
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 
+from syncd.source.ical.transfer import fold_soft_breaks
+
 _FOLD = re.compile(rb"\r?\n[ \t]")
+_GAPPED_FOLD = re.compile(rb"\r?\n(?:\r?\n)*[ \t]")
+"""A fold with blank lines in it, as some programs and mail gateways leave; slower to look for."""
+_GLUED = re.compile(rb"(END:VCALENDAR)[ \t]*(?:\xef\xbb\xbf)?(?=BEGIN:VCALENDAR)", re.IGNORECASE)
 _FIRST = re.compile(rb"([Bb][Ee][Gg][Ii][Nn]|[Ee][Nn][Dd])[ \t]*:[ \t]*([A-Za-z0-9-]+)[ \t]*(?=\r?\n|\Z)")
 _TOKEN = re.compile(rb"\n" + _FIRST.pattern)
 """It begins with a newline and names both cases because `re` finds such a pattern several times faster."""
@@ -89,17 +95,25 @@ def split(content: bytes) -> Feed:
 
 
 def plain_lines(content: bytes) -> bytes:
-    """Return the bytes with all line ends as "\\n" or "\\r\\n"."""
+    """Return the bytes with all line ends as "\\n" or "\\r\\n", each calendar on lines of its own."""
     if b"\n" not in content:
-        return content.replace(b"\r", b"\n")
+        content = content.replace(b"\r", b"\n")
     while b"\r\r\n" in content:  # a transfer in text mode adds a return to each line
         content = content.replace(b"\r\r\n", b"\r\n")
-    return content
+    # Files put one after the other bring their byte order marks along, or lack the last line end.
+    if codecs.BOM_UTF8 in content or b"VCALENDARBEGIN" in content:
+        content = _GLUED.sub(rb"\1\n", content).removeprefix(codecs.BOM_UTF8)
+        content = content.replace(b"\n" + codecs.BOM_UTF8, b"\n")
+    return fold_soft_breaks(content)
 
 
 def unfold(content: bytes) -> bytes:
     """Return the bytes with folded lines joined."""
-    return _FOLD.sub(b"", content) if _is_folded(content) else content
+    return _fold_of(content).sub(b"", content) if _is_folded(content) else content
+
+
+def _fold_of(content: bytes) -> re.Pattern[bytes]:
+    return _GAPPED_FOLD if b"\n\r\n" in content or b"\n\n" in content else _FOLD
 
 
 def _is_folded(content: bytes) -> bool:
@@ -124,10 +138,14 @@ class _Lines:
 def _unfold(content: bytes) -> tuple[bytes, _Lines]:
     if not _is_folded(content):
         return content, _Lines(content, [])
-    parts = _FOLD.split(content)
+    fold = _fold_of(content)
+    parts = fold.split(content)
     stream = b"".join(parts)
     # Where folds were, so that messages can give the line of the file and not of the unfolded stream.
     folds = list(accumulate(map(len, parts)))[:-1]
+    if fold is _GAPPED_FOLD:
+        breaks = (found[0].count(b"\n") for found in fold.finditer(content))
+        folds = [at for at, count in zip(folds, breaks, strict=True) for _ in range(count)]
     return stream, _Lines(stream, folds)
 
 

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from sys import intern
 
-from syncd.model.entry import Classification, Details, Moment, Recurrence, Reminder, Span, Status
-from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
+from syncd.model.entry import AllDay, Classification, Details, Moment, Recurrence, Reminder, Span, Status, Timed
+from syncd.source.field_values import clean, damaged, digest, dropped
 from syncd.source.ical.lines import Component, Property, read_component, split_items
-from syncd.source.ical.time_values import read_list, read_rdates, read_reminders, read_span, read_when
+from syncd.source.ical.own_zone import in_utc
+from syncd.source.ical.repeats import last_start, read_recurrence, read_rules
+from syncd.source.ical.time_values import Home, When, marks_whole_days, read_reminders, read_span, read_when
 from syncd.source.ical.vtimezone import FeedZones
+from syncd.source.stamps import read_stamp
 
-_STATUS: dict[str, Status] = {"CONFIRMED": "CONFIRMED", "TENTATIVE": "TENTATIVE", "CANCELLED": "CANCELLED"}
+_STATUS: dict[str, Status] = {
+    "CONFIRMED": "CONFIRMED", "TENTATIVE": "TENTATIVE", "CANCELLED": "CANCELLED", "CANCELED": "CANCELLED"
+}  # fmt: skip
 _CLASS: dict[str, Classification] = {"PUBLIC": "PUBLIC", "PRIVATE": "PRIVATE", "CONFIDENTIAL": "CONFIDENTIAL"}
 _TRANSPARENT = {"TRANSPARENT": True, "OPAQUE": False}
 _TO_COLUMNS = frozenset({"COMMENT", "CONFERENCE", "CONTACT", "GEO", "RESOURCES"})
+_REPEATS = frozenset({"RRULE", "RDATE"})
 _SHOWN = 60
 
 
@@ -27,6 +34,7 @@ class VEvent:
     """A VEVENT as values: a single event or a series (`at` is None), or a changed occurrence (RECURRENCE-ID).
 
     `rank` orders versions of the same event: by SEQUENCE, then DTSTAMP and LAST-MODIFIED; the highest is the latest.
+    `home` is what the changed occurrences of a series are read against.
     """
 
     at: Moment | None
@@ -36,42 +44,126 @@ class VEvent:
     recurrence: Recurrence | None
     rank: tuple[int, str, str]
     where: str
+    home: Home
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarFacts:
-    """What a calendar says of all its events: its zones, its name, and whether its METHOD cancels them."""
+    """What a calendar says of all its events: its zones, its name, and whether its METHOD invites or cancels."""
 
     zones: FeedZones
     name: str = ""
     cancels: bool = False
+    invites: bool = False
 
 
-def read_event(text: str, facts: CalendarFacts, *, where: str) -> VEvent:
-    """Return an unfolded VEVENT as values; raises ValueError with the reason if it cannot be used."""
+def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | None = None) -> VEvent:
+    """Return an unfolded VEVENT as values; raises ValueError with the reason if it cannot be used.
+
+    `series` is the home of the series that a changed occurrence belongs to, if the feed has that series.
+    """
     if damaged(text):
         raise ValueError("there are bytes that are not text in the file's encoding (set encoding, or export it again)")
     component = read_component(text)
     # Ignoring it would show occurrences that the source excludes.
     if "EXRULE" in component.properties:
         raise ValueError("EXRULE cannot be read (RFC 5545 has dropped it; use EXDATE)")
-    at = component.first("RECURRENCE-ID")
-    recurring = "RRULE" in component.properties or "RDATE" in component.properties
-    span = read_span(component, facts.zones, series=recurring)
-    reminders, warnings = read_reminders(component, span, facts.zones)
+    changed = component.first("RECURRENCE-ID")
+    if changed is not None and "DTSTART" not in component.properties and _is_cancelled(component, facts):
+        return _removal(component, changed, facts, series or Home(zones=facts.zones), where)
+    span, recurrence, home, warnings = _times(component, facts.zones, is_change=changed is not None)
+    reminders, unread = read_reminders(component, span, home)
+    warnings += unread
     warnings += [f"the line {line[:_SHOWN]!r} is not iCalendar and is left out" for line in component.unread]
     warnings += _controls(component)
     return VEvent(
-        at=read_when(at, facts.zones).moment() if at else None,
-        this_and_future=at is not None and at.params.get("RANGE", "").upper() == "THISANDFUTURE",
+        at=(series or home).moment(read_when(changed, series or home)) if changed else None,
+        this_and_future=changed is not None and _range(changed) == "THISANDFUTURE",
         span=span,
         details=_details(component, facts, reminders),
-        recurrence=_recurrence(component, span, facts.zones) if at is None else None,
-        rank=(_number(component, "SEQUENCE"), component.text("DTSTAMP"), component.text("LAST-MODIFIED")),
+        recurrence=recurrence,
+        rank=_rank(component),
         where=where,
+        home=home,
         warnings=tuple(warnings),
     )
+
+
+def read_occurrence(text: str, series: Home) -> Moment | None:
+    """Return which occurrence of a series a VEVENT changes that cannot be used otherwise, None if that is unknown."""
+    changed = read_component(text).first("RECURRENCE-ID")
+    try:
+        return series.moment(read_when(changed, series)) if changed is not None else None
+    except ValueError:
+        return None
+
+
+def removed_span(at: Moment) -> Span:
+    """Return a span for an occurrence that is only taken away: there is one, and nobody sees it."""
+    if at.zone is None:
+        return AllDay(first=at.wall.date(), end=at.wall.date() + timedelta(days=1))
+    return Timed(start=at.wall, end=at.wall, zone=at.zone, end_zone=at.zone)
+
+
+def _removal(component: Component, changed: Property, facts: CalendarFacts, home: Home, where: str) -> VEvent:
+    """Return a cancelled occurrence that gives no time of its own: it is taken away where RECURRENCE-ID says."""
+    at = home.moment(read_when(changed, home))
+    return VEvent(
+        at=at,
+        this_and_future=_range(changed) == "THISANDFUTURE",
+        span=removed_span(at),
+        details=_details(component, facts, None),
+        recurrence=None,
+        rank=_rank(component),
+        where=where,
+        home=home,
+        warnings=(),
+    )
+
+
+def _times(
+    component: Component, zones: FeedZones, *, is_change: bool
+) -> tuple[Span, Recurrence | None, Home, list[str]]:
+    """Return an event's span, how it repeats, what other times are read against, and warnings."""
+    begin = component.first("DTSTART")
+    if begin is None:
+        raise ValueError("there is no DTSTART")
+    start = read_when(begin, Home(zones=zones))
+    repeats = not _REPEATS.isdisjoint(component.properties) and _repeats(component)
+    rules = read_rules(component, start.wall.day) if repeats else ()
+    own = start.tzid if repeats and start.tzid and not zones.is_certain(start.tzid) else ""
+    first = read_stamp(begin.value.strip())[0] if own else start.wall
+    if own and (zone := zones.lasting(own, first, last_start(component, rules, first))):
+        start, own = When(wall=first, zone=zone, form="zoned", tzid=own), ""
+    span = read_span(component, start, Home(zones=zones, start=start), series=repeats)
+    home = Home(zones=zones, start=start, whole_days=isinstance(span, AllDay))
+    recurrence, warnings = (None, list[str]()) if is_change else read_recurrence(component, rules, span, home)
+    definition = zones.definition(own) if own else None
+    if recurrence is not None and definition is not None and isinstance(span, Timed):
+        last = zones.last_of_own_zones
+        span, recurrence, goes_on = in_utc(recurrence, span, definition, first=first, last=last)
+        warnings += [f"no known zone has the local times of {own!r}, so it is shown until {last.year}"] * goes_on
+    if isinstance(span, Timed) and marks_whole_days(component):
+        warnings.append("it is marked as whole days and begins at no midnight of the feed's zones (set timezone)")
+    return span, recurrence, home, warnings
+
+
+def _repeats(component: Component) -> bool:
+    """Return True if there is a rule or a further date; an empty RRULE is none."""
+    return any(prop.value.strip() for name in _REPEATS for prop in component.all(name))
+
+
+def _range(changed: Property) -> str:
+    return changed.params.get("RANGE", "").upper()
+
+
+def _is_cancelled(component: Component, facts: CalendarFacts) -> bool:
+    return facts.cancels or _STATUS.get(component.text("STATUS").strip().upper()) == "CANCELLED"
+
+
+def _rank(component: Component) -> tuple[int, str, str]:
+    return _number(component, "SEQUENCE"), component.text("DTSTAMP"), component.text("LAST-MODIFIED")
 
 
 def _controls(component: Component) -> Iterator[str]:
@@ -93,19 +185,6 @@ def title_of(text: str) -> str:
     """Return the title of an unfolded VEVENT that cannot be used, "" if it has none that can be read."""
     title = clean(read_component(text).text("SUMMARY"))
     return "" if damaged(title) else title
-
-
-def _recurrence(component: Component, span: Span, zones: FeedZones) -> Recurrence | None:
-    rules = tuple(read_rule(prop.value) for prop in component.all("RRULE"))
-    rdates = tuple(day for prop in component.all("RDATE") for day in read_rdates(prop, span, zones))
-    exdates = tuple(day.moment() for prop in component.all("EXDATE") for day in read_list(prop, zones))
-    if not rules and not rdates and not exdates:
-        return None
-    return Recurrence(
-        rules=tuple(dict.fromkeys(rules)),
-        rdates=tuple(dict.fromkeys(rdates)),
-        exdates=tuple(dict.fromkeys(exdates)),
-    )
 
 
 def _details(component: Component, facts: CalendarFacts, reminders: tuple[Reminder, ...] | None) -> Details:

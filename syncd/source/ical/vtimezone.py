@@ -1,99 +1,195 @@
 """The zones of one feed: which IANA zone each of its TZIDs means.
 
-A known name wins, as in every calendar program. A definition (VTIMEZONE) decides if the name is unknown or a mere label
-(EST, GMT+0300). A zone that cannot be determined is an error, never silently local time.
+the TZID                                          its zone
+has a meaning in [sync.source.zones]              that one
+is a known name, but not a mere label (EST)       that one, as in every calendar program
+has a VTIMEZONE with X-LIC-LOCATION               that place
+has any other VTIMEZONE                           one with the same local times on the days of the event
+                                                  none has: the event is put in UTC by the definition itself
+has none                                          an error, never silently local time
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from dateutil.rrule import rrulestr
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
+from zoneinfo import ZoneInfo
 
 from syncd.model import zones
 from syncd.source.ical.lines import Component
+from syncd.source.ical.zone_definition import ZoneDefinition
 
 _YEARS_BACK, _YEARS_AHEAD = 1, 4
-_STEP = timedelta(hours=84)  # that of zones.offsets
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Onset:
-    """From `at` on (UTC, naive) the offset from UTC is `to`; before that it is `origin`."""
-
-    at: datetime
-    origin: timedelta
-    to: timedelta
+_STEP = timedelta(hours=84)
+_MOMENT = timedelta(seconds=1)
 
 
 class FeedZones:
     """Finds the IANA zones that a calendar's TZIDs mean.
 
     `definitions` are its VTIMEZONE components by TZID, `floating` the IANA zone of times without one, `year` the
-    current year: definitions are compared with IANA's zones from the year before it to four years after.
+    current year, `meanings` the zones that the config gives to names (case-folded).
     """
 
-    def __init__(self, *, definitions: Mapping[str, Component], floating: str | None, year: int) -> None:
-        self._definitions = definitions
+    def __init__(
+        self,
+        *,
+        definitions: Mapping[str, Component],
+        floating: str | None,
+        year: int,
+        meanings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._components = definitions
+        self._meanings = meanings or {}
         self._floating = floating
-        self._years = range(max(1970, year - _YEARS_BACK), year + _YEARS_AHEAD)
-        self._found: dict[str, str | None] = {}
+        self._years = year - _YEARS_BACK, year + _YEARS_AHEAD
+        self._certain: dict[str, str | None] = {}
+        self._definitions: dict[str, ZoneDefinition | None] = {}
+        self._usual: dict[str, str | None] = {}
+        self._lasting: dict[tuple[str, datetime, datetime | None], str | None] = {}
 
     @property
     def floating(self) -> str | None:
         """The zone of times without one, or None."""
         return self._floating
 
-    def find(self, tzid: str | None) -> str:
-        """Return the IANA zone of a time with this TZID; raises ValueError with the remedy if there is none."""
+    @cached_property
+    def of_days(self) -> tuple[str, ...]:
+        """The zones whose midnights part whole days in this feed: that of floating times, then those it defines."""
+        named = [self._floating, *(self.named(tzid) for tzid in self._components)]
+        return tuple(dict.fromkeys(zone for zone in named if zone))
+
+    @property
+    def last_of_own_zones(self) -> datetime:
+        """Up to when endless series are followed whose zone only the feed knows: the end of the years compared."""
+        return datetime(self._years[1], 1, 1)
+
+    def named(self, tzid: str) -> str | None:
+        """Return the IANA zone of a TZID in these years, or None if it cannot be determined."""
+        return self._certainly(tzid) or (self._usually(tzid) if self.definition(tzid) else None)
+
+    def placed(self, tzid: str | None, wall: datetime, *, near: str | None = None) -> tuple[datetime, str]:
+        """Return the wall clock and the IANA zone of a time with this TZID: `wall` itself, or a clock in UTC.
+
+        `near` is the zone of the event's start, which is taken if it fits. Raises ValueError with the remedy if the
+        zone cannot be determined.
+        """
         if not tzid:
             if self._floating is None:
                 raise ValueError('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
-            return self._floating
-        # Unlike icalendar, which would leave the time naive: an hour off without a word is worse than a rejected event.
-        zone = self.named(tzid)
-        if zone is None:
-            lacks = "its VTIMEZONE matches no known zone" if tzid in self._definitions else "it has no VTIMEZONE"
-            raise ValueError(f"the time zone {tzid!r} is not known, and {lacks} (have the feed use an IANA name)")
-        return zone
+            return wall, self._floating
+        certain = self._certainly(tzid)
+        if certain is not None:
+            return wall, certain
+        definition = self._must_define(tzid)
+        utc = definition.utc(wall)
+        zone = next(_agreeing(definition, (utc,), (*([near] if near else ()), *self._candidates(tzid))), None)
+        return (utc, "UTC") if zone is None else (wall, zone)
 
-    def named(self, tzid: str) -> str | None:
-        """Return the IANA zone of a TZID, or None if it cannot be determined."""
-        if tzid not in self._found:
-            self._found[tzid] = self._resolve(tzid)
-        return self._found[tzid]
+    def lasting(self, tzid: str, first: datetime, last: datetime | None) -> str | None:
+        """Return the IANA zone of a series from the wall clock `first` to `last` (None: without end).
+
+        None means that no zone has the definition's local times on these days. Raises ValueError with the remedy if
+        the zone cannot be determined.
+        """
+        certain = self._certainly(tzid)
+        if certain is not None:
+            return certain
+        key = (tzid, first, last)
+        if key not in self._lasting:
+            self._lasting[key] = self._find_lasting(tzid, self._must_define(tzid), first, last)
+        return self._lasting[key]
+
+    def is_certain(self, tzid: str) -> bool:
+        """Return True if a TZID means the same zone on all days."""
+        return self._certainly(tzid) is not None
+
+    def definition(self, tzid: str) -> ZoneDefinition | None:
+        """Return what the feed itself says of a TZID, None if it says nothing or nothing that can be read."""
+        if tzid not in self._definitions:
+            component = self._components.get(tzid)
+            try:
+                self._definitions[tzid] = ZoneDefinition(component) if component is not None else None
+            except (ValueError, OverflowError):
+                self._definitions[tzid] = None
+        return self._definitions[tzid]
+
+    def _certainly(self, tzid: str) -> str | None:
+        if tzid not in self._certain:
+            self._certain[tzid] = self._resolve(tzid)
+        return self._certain[tzid]
 
     def _resolve(self, tzid: str) -> str | None:
+        meant = self._meanings.get(plain_name(tzid))
+        if meant:
+            return meant
         named = zones.resolve(tzid)
-        definition = self._definitions.get(tzid)
+        component = self._components.get(tzid)
         # Definitions in feeds are often out of date; the zone database is not.
-        if definition is None or (named and not _is_label(tzid, named)):
+        if component is None or (named and not _is_label(tzid, named)):
             return named
-        located = zones.resolve(definition.text("X-LIC-LOCATION"))
+        located = zones.resolve(component.text("X-LIC-LOCATION"))
         if located and not named:
             return located
-        try:
-            onsets = sorted(_onsets(definition, self._years), key=lambda onset: onset.at)
-        except (ValueError, OverflowError):
-            return named
-        return self._match(onsets, named) if onsets else named
+        return named if self.definition(tzid) is None else None
 
-    def _match(self, onsets: list[_Onset], named: str | None) -> str | None:
-        """Return a zone with the definition's local times: that of the name, the feed's own, or the first preferred."""
-        wanted = _offsets(onsets, self._years)
-        preferred = [zone for zone in (named, self._floating) if zone]
-        # Many zones have the same local times; any of them shows the right days.
-        for zone in (*preferred, *sorted(zones.accepted_names(), key=_preference)):
-            if zones.offsets(zone, self._years) == wanted:
-                return zone
-        return None
+    def _must_define(self, tzid: str) -> ZoneDefinition:
+        # Unlike icalendar, which would leave the time naive: an hour off without a word is worse than a rejected event.
+        definition = self.definition(tzid)
+        if definition is None:
+            lacks = "its VTIMEZONE cannot be read" if tzid in self._components else "it has no VTIMEZONE"
+            raise ValueError(
+                f"the time zone {tzid!r} is not known, and {lacks} (name its zone in [sync.source.zones], or have "
+                "the feed use an IANA name)"
+            )
+        return definition
+
+    def _candidates(self, tzid: str) -> Iterator[str]:
+        """Yield zones that may have the local times of a definition, the likeliest first."""
+        preferred = (zones.resolve(tzid), self._floating)
+        yield from (zone for zone in preferred if zone)
+        if usual := self._usually(tzid):
+            yield usual
+        yield from _in_order()
+
+    def _usually(self, tzid: str) -> str | None:
+        """Return the zone that has the definition's local times from last year to some years ahead."""
+        if tzid not in self._usual:
+            definition = self._must_define(tzid)
+            first, last = (datetime(year, 1, 1) for year in self._years)
+            preferred = [zone for zone in (zones.resolve(tzid), self._floating) if zone]
+            # Many zones have the same local times; any of them shows the right days.
+            found = _agreeing(definition, _moments(definition, first, last), (*preferred, *_in_order()))
+            self._usual[tzid] = next(found, None)
+        return self._usual[tzid]
+
+    def _find_lasting(
+        self, tzid: str, definition: ZoneDefinition, first: datetime, last: datetime | None
+    ) -> str | None:
+        years = [datetime(year, 1, 1) for year in self._years]
+        begin = max(definition.utc(first), datetime(1970, 1, 1))
+        end = max(years[1], begin + timedelta(days=366)) if last is None else definition.utc(last)
+        fits = _agreeing(definition, _moments(definition, begin, end), self._candidates(tzid))
+        if (zone := next(fits, None)) or not begin < years[0] < end:
+            return zone
+        # A rule without years, as Outlook writes it, is wrong for the past and means the present.
+        return next(_agreeing(definition, _moments(definition, years[0], end), self._candidates(tzid)), None)
+
+
+def plain_name(tzid: str) -> str:
+    """Return a TZID without quotes, case and doubled blanks, as names are compared."""
+    return " ".join(tzid.strip().strip("\"'").split()).casefold()
 
 
 def _is_label(tzid: str, named: str) -> bool:
     """Return True if a name is only an abbreviation or an offset: people also give such names to zones with DST."""
     return "/" not in tzid and ("/" not in named or named.startswith("Etc/"))
+
+
+@cache
+def _in_order() -> tuple[str, ...]:
+    return tuple(sorted(zones.accepted_names(), key=_preference))
 
 
 def _preference(name: str) -> tuple[int, str]:
@@ -102,51 +198,22 @@ def _preference(name: str) -> tuple[int, str]:
     return (order.index(region) if region in order else len(order), name)
 
 
-def _offsets(onsets: list[_Onset], years: range) -> tuple[timedelta, ...]:
-    """Return the definition's offsets at the moments for which zones.offsets returns those of a zone."""
-    at = datetime(years[0], 1, 1)
-    end = datetime(years[-1] + 1, 1, 1)
-    position, offset = 0, onsets[0].origin
-    found = []
-    while at < end:
-        while position < len(onsets) and onsets[position].at <= at:
-            offset = onsets[position].to
-            position += 1
-        found.append(offset)
+def _agreeing(definition: ZoneDefinition, moments: Iterable[datetime], names: Iterable[str]) -> Iterator[str]:
+    """Yield the zones that show the definition's local time at each of the moments (UTC, naive)."""
+    wanted = [(at.replace(tzinfo=UTC), definition.offset(at)) for at in moments]
+    for name in names:
+        zone = ZoneInfo(name)
+        if all(at.astimezone(zone).utcoffset() == offset for at, offset in wanted):
+            yield name
+
+
+def _moments(definition: ZoneDefinition, first: datetime, last: datetime) -> list[datetime]:
+    """Return moments from `first` to `last` that tell zones apart: both sides of each onset, and two in every week."""
+    found = [first, last]
+    for at in definition.onsets(first, last):
+        found += [at - _MOMENT, at]
+    at = first
+    while at < last:
+        found.append(at)
         at += _STEP
-    return tuple(found)
-
-
-def _onsets(definition: Component, years: range) -> Iterator[_Onset]:
-    """Yield when each STANDARD and DAYLIGHT part of a VTIMEZONE begins, from the last time before `years` on."""
-    for part in definition.nested:
-        start = datetime.strptime(part.text("DTSTART")[:15], "%Y%m%dT%H%M%S")
-        origin, to = _offset(part.text("TZOFFSETFROM")), _offset(part.text("TZOFFSETTO"))
-        locals_ = [start]
-        for prop in part.all("RDATE"):
-            locals_ += [datetime.strptime(value[:15], "%Y%m%dT%H%M%S") for value in prop.value.split(",")]
-        for prop in part.all("RRULE"):
-            if "FREQ=YEARLY" not in prop.value.upper():
-                # One that repeats every second would take forever to expand.
-                raise ValueError("a zone's rules are yearly")
-            rule = rrulestr(prop.value.replace("Z", ""), dtstart=_late(start, prop.value.upper(), years[0] - 4))
-            if last_before := rule.before(datetime(years[0] - 2, 1, 1)):
-                locals_.append(last_before)
-            locals_ += rule.between(datetime(years[0] - 2, 1, 1), datetime(years[-1] + 1, 1, 1), inc=True)
-        for local in locals_:
-            yield _Onset(at=local - origin, origin=origin, to=to)
-
-
-def _late(start: datetime, rule: str, year: int) -> datetime:
-    """Return a later start from which a yearly rule has the same days: Outlook's rules begin in 1601, which is slow."""
-    counted = "COUNT=" in rule or ("INTERVAL=" in rule and "INTERVAL=1;" not in f"{rule};")
-    return start if counted or start.year >= year or start.day > 28 else start.replace(year=year)
-
-
-def _offset(text: str) -> timedelta:
-    """Return a UTC offset (+0300, -033000); raises ValueError for any other text."""
-    digits = text.strip().lstrip("+-").replace(":", "")
-    if len(digits) not in (4, 6) or not digits.isdigit():
-        raise ValueError(f"{text!r} is not an offset")
-    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]), seconds=int(digits[4:] or 0))
-    return -size if text.strip().startswith("-") else size
+    return found

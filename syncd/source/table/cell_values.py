@@ -36,6 +36,12 @@ _UNITS = (
     (timedelta(seconds=1), "s sec secs second seconds с сек секунда секунды секунд"),
 )
 _UNIT = {word: size for size, words in _UNITS for word in words.split()}
+_SPOKEN = {
+    "час": timedelta(hours=1), "hour": timedelta(hours=1), "an hour": timedelta(hours=1),
+    "полчаса": timedelta(minutes=30), "half an hour": timedelta(minutes=30), "полтора часа": timedelta(minutes=90),
+    "сутки": timedelta(days=1), "day": timedelta(days=1), "день": timedelta(days=1), "полсуток": timedelta(hours=12),
+}  # fmt: skip
+"""Lengths without a number: an hour, a day."""
 _CLOCK = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
 _PIECE = re.compile(r"\s*(\d{1,6}(?:[.,]\d{1,3})?)\s*([^\W\d_]+)\.?\s*")
 _LONGEST = timedelta(days=3660)
@@ -105,6 +111,8 @@ def _duration(text: str) -> timedelta | None:
     if text.isascii() and text.isdigit():
         # A bare number is minutes, as in timetables; many more digits than that would overflow a timedelta.
         return timedelta(minutes=int(text)) if len(text) <= 8 else None
+    if text.casefold() in _SPOKEN:
+        return _SPOKEN[text.casefold()]
     for read in (_clock, iso_length, _units):
         if (found := read(text)) is not None:
             return found

@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mode
 from typing import Literal
 
 from syncd.clock import Clock
@@ -18,8 +19,8 @@ from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part, assumption, decode
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import read_options
-from syncd.source.table.columns import ColumnMap, check_mapping
-from syncd.source.table.row_reader import Row, TableOptions, count_found, read_table
+from syncd.source.table.columns import ColumnMap, check_mapping, length
+from syncd.source.table.row_reader import HEADER_WITHIN, Row, TableOptions, count_found, find_header, read_table
 from syncd.source.table.when import DateOrder
 
 DELIMITERS = ",;\t|"
@@ -31,12 +32,16 @@ class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Keys of `[sync.source]` with type = "csv".
 
     `delimiter` is "auto" or one character; `dates` as in table/when.py; `columns` maps fields to titles or numbers.
+    `header` is the line of the titles, by default the first that has the mapped ones; `default_duration` is how long an
+    entry lasts that has a start time and no end.
     """
 
     type: Literal["csv"]
     columns: dict[str, str | int]
     delimiter: str = "auto"
+    header: int | None = None
     dates: DateOrder = "auto"
+    default_duration: str = "0m"
 
 
 def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
@@ -45,6 +50,9 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Cl
     check_mapping(chosen.columns, where=where)
     if chosen.delimiter != "auto" and (len(chosen.delimiter) != 1 or chosen.delimiter in '"\r\n'):
         raise ConfigError(f"{where}: delimiter = {chosen.delimiter!r} is not one character", 'or leave it at "auto"')
+    length(chosen.default_duration, where=where)
+    if chosen.header is not None and chosen.header < 1:
+        raise ConfigError(f"{where}: header = {chosen.header} is no line", "a number from 1")
     return open_files(chosen, base, where=where, file_format=CsvFormat(chosen), clock=clock)
 
 
@@ -72,14 +80,21 @@ class CsvFormat:
         text, codec = decode(content, options.encoding, name=name, kind="CSV")
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
         rows, broken, open_at = records(text, delimiter, names_it)
-        if not rows:
+        above = _header_at(rows, options)
+        if above is None:
             return Part(incomplete=f"{name} has no header")
+        rows = rows[above:]
+        # What cannot be cut into cells above the titles is no row of the table.
+        broken = [one for one in broken if one[0] > rows[0][0]]
         cut_at = _cut_off(rows, text)
         if cut_at:
             broken.append((cut_at, "the file is cut off within this row"))
             rows.pop()
         line, cells = rows.pop(0)
-        table = TableOptions(columns=options.columns, dates=options.dates, zone=zone, moments=context.moments)
+        no_end = length(options.default_duration, where="default_duration")
+        table = TableOptions(
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
+        )
         part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
         part.assumed = assumption(content, options.encoding, codec, name=name)
         for line, reason in broken:
@@ -90,6 +105,13 @@ class CsvFormat:
         if cut_at:
             part.incomplete = f"{name}:{cut_at}: the file ends within the row, so the rest is missing"
         return part
+
+
+def _header_at(rows: Sequence[Row], options: CsvOptions) -> int | None:
+    """Return the index of the row of titles: the one that the config names, else the first with most mapped ones."""
+    if options.header is not None:
+        return next((at for at, (line, _) in enumerate(rows) if line == options.header), None)
+    return find_header([cells for _, cells in rows[:HEADER_WITHIN]], options.columns) if rows else None
 
 
 def delimiter_of(text: str, setting: str, columns: ColumnMap) -> tuple[str, bool]:
@@ -119,11 +141,14 @@ def find_delimiter(text: str, columns: ColumnMap) -> str:
                     break
         except csv.Error:
             pass  # a broken quote, or one that the sample cuts off; the rows before it say enough
-        if not rows or len(rows[0]) < 2:
-            return (count_found(columns, rows[0]) if rows else 0, 0.0, 0)
-        width = len(rows[0])
-        even = sum(len(row) == width for row in rows) / len(rows)
-        return (count_found(columns, [clean(cell) for cell in rows[0]]), even, width)
+        if not rows:
+            return (0, 0.0, 0)
+        # Above the titles may stand that of the table, which says nothing of the delimiter.
+        at = find_header(rows, columns)
+        found = count_found(columns, [clean(cell) for cell in rows[at]])
+        width = len(rows[at]) if found else mode(map(len, rows))
+        even = sum(len(row) == width for row in rows[at:]) / len(rows[at:])
+        return (found, even, width) if width > 1 else (found, 0.0, 0)
 
     return max(DELIMITERS, key=merit)
 

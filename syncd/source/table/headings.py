@@ -3,55 +3,67 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
 
 from syncd.source.table import cell_values
-from syncd.source.table.when import CellTime, DateOrder, read_cell
+from syncd.source.table.when import CellTime, DateOrders, read_cell
 
+Value = TypeVar("Value")
 _WORDS: Mapping[str, tuple[str, str]] = {
     "uid": (
         "uid id key guid number номер код ид идентификатор ключ",
-        "",
+        "record id|entry id|event id|booking id|order id|appointment id|record number|id записи|id события|ид записи"
+        "|номер записи|номер заявки|номер заказа|номер брони|номер события|номер строки|номер документа|код записи",
     ),
     "title": (
         "title subject summary name event shift lesson course topic activity appointment"
         " meeting what название тема событие предмет смена урок занятие дисциплина"
-        " мероприятие наименование заголовок встреча что",
-        "event name",
+        " мероприятие наименование заголовок встреча что услуга процедура дежурство service",
+        "event name|event title|название события|название мероприятия|название урока|название смены|наименование смены"
+        "|тема занятия|тема урока|вид работ|вид работы|цель визита|тип смены|shift name",
     ),
     "start": (
         "start begin begins starts from начало старт",
         "start date time|start datetime|starts at|date and time|start date and time"
-        "|дата и время|дата и время начала|дата время",
+        "|дата и время|дата и время начала|дата время|начало дата и время|start time date|начало смены|начало работы"
+        "|shift start|дата время начала",
     ),
     "date": (
         "date day дата день",
-        "start date|event date|дата начала|дата занятия|дата события",
+        "start date|event date|shift date|дата начала|дата занятия|дата события|дата смены|дата работы|дата визита"
+        "|дата приема|дата записи|дата дежурства",
     ),
     "start_time": (
-        "time время",
-        "start time|begin time|time from|from time|время начала|начало время|время с",
+        "time время часы hours",
+        "start time|begin time|time from|from time|время начала|начало время|время с|время работы|часы работы"
+        "|время смены|время приема|время занятия|time slot|shift time|working hours",
     ),
     "end": (
         "end ends finish until to till конец окончание по до",
         "end date|end date time|end datetime|ends at|end date and time|дата окончания"
-        "|дата конца|дата и время окончания|дата и время конца",
+        "|дата конца|дата и время окончания|дата и время конца|дата завершения|конец смены|окончание смены|конец работы"
+        "|окончание работы|shift end|дата время окончания",
     ),
     "end_time": (
         "",
         "end time|finish time|time to|to time|время окончания|время конца|окончание время|время по|время до",
     ),
     "duration": (
-        "duration length minutes hours min длительность продолжительность минут",
+        "duration length minutes min длительность продолжительность минут",
         "длительность мин",
     ),
     "owner": (
         "owner email mail employee responsible user teacher trainer doctor person group"
         " class team staff who assignee почта сотрудник ответственный преподаватель"
-        " учитель тренер врач класс группа пользователь фио исполнитель кто владелец",
+        " учитель тренер врач класс группа пользователь фио исполнитель кто владелец работник мастер специалист"
+        " менеджер",
         "e mail|owner email|employee email|teacher email|responsible person|эл почта"
-        "|электронная почта|адрес почты|почта сотрудника|e mail сотрудника",
+        "|электронная почта|адрес почты|почта сотрудника|e mail сотрудника|email сотрудника|employee name|staff member"
+        "|full name|фио сотрудника|фио работника|фио преподавателя|фио учителя|фио врача|фио мастера|фио исполнителя"
+        "|фио ответственного|имя сотрудника|фамилия и о|фамилия имя отчество|фамилия имя|сотрудник фио",
     ),
     "description": (
         "description notes note comment comments details text body описание комментарий"
@@ -107,8 +119,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "",
     ),
     "contact_phone": (
-        "phone telephone mobile tel телефон",
-        "contact phone|client phone|телефон клиента|номер телефона",
+        "phone telephone mobile tel телефон тел мобильный",
+        "contact phone|client phone|customer phone|patient phone|phone number|mobile phone|телефон клиента"
+        "|номер телефона|телефон пациента|телефон заказчика|контактный телефон|мобильный телефон|моб телефон"
+        "|тел клиента|телефон для связи",
     ),
     "contact_email": (
         "",
@@ -119,7 +133,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 _FIELD_OF = {
     heading: field for field, (single, phrases) in _WORDS.items() for heading in (*single.split(), *phrases.split("|"))
 }
-_TIMES = ("start", "date", "start_time", "end", "end_time")
+_STARTS: tuple[str, ...] = ("start", "date", "start_time")
+_ENDS: tuple[str, ...] = ("end", "end_time")
+_TIMES = (*_STARTS, *_ENDS)
+BY_TITLE = "by its title"
+_DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy"), DateOrders(setting="mdy")
+_PHONE = re.compile(r"\+?[78]?[\s(-]*\d{3,5}\)?[\s-]*\d{1,3}[\s-]*\d{2}[\s-]*\d{2}")
 _MOSTLY = 0.8
 """Share of a column's cells that must fit; tables hold notes such as "cancelled" in any column."""
 
@@ -142,27 +161,64 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     for at, title in enumerate(header):
         field = _field_of(title)
         if field is not None and field not in columns and _fits(field, title, contents[at]):
-            columns[field], reasons[field] = at, "by its title"
+            columns[field], reasons[field] = at, BY_TITLE
     # Titles first, then content: a heading is a statement, a content that looks like a date may be a birthday.
     _sort_times(columns, reasons, contents)
     if "start" not in columns and "date" not in columns:
         _take(columns, reasons, "start", _first(contents, columns, _is_date), "it holds dates")
     _find_times(columns, reasons, contents)
-    if "title" not in columns:
-        texts = _first(contents, columns, _is_text)
-        _take(columns, reasons, "title", texts, "the first column of texts")
-        if texts is not None:
-            doubts.append(f"no heading says which column is the title; {header[texts] or texts + 1!r} is a guess")
-    if "owner" not in columns:
-        _take(columns, reasons, "owner", _first(contents, columns, _is_address), "it holds e-mail addresses")
+    _drop_ends(columns, contents)
+    _find_others(columns, reasons, contents)
+    doubts.extend(_find_title(columns, reasons, header, contents))
     # In a fixed order, whatever the order of the columns, because the config written from it is read by people.
     order = [field for field in _WORDS if field in columns]
     return FoundFields(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
 
 
+def _drop_ends(columns: dict[str, int], contents: Sequence[Sequence[str]]) -> None:
+    """Leave out times of an end where the start has none: what begins at no time of day is whole days."""
+    if "start" not in columns or _has_times(contents[columns["start"]]):
+        return
+    columns.pop("end_time", None)
+    if "duration" in columns and _share(contents[columns["duration"]], _is_days) < _MOSTLY:
+        columns.pop("duration")
+    if "end" in columns and contents[columns["end"]] and _kind("end", contents[columns["end"]]) != "day":
+        columns.pop("end")
+
+
+def _find_others(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
+    """Find an owner and a phone that no heading tells."""
+    if "owner" not in columns:
+        _take(columns, reasons, "owner", _first(contents, columns, _is_address), "it holds e-mail addresses")
+    if "contact_phone" not in columns:
+        _take(columns, reasons, "contact_phone", _first(contents, columns, _is_phone), "it holds phone numbers")
+
+
+def _find_title(
+    columns: dict[str, int], reasons: dict[str, str], header: Sequence[str], contents: Sequence[Sequence[str]]
+) -> Iterator[str]:
+    """Find a title where no heading tells it, or where that column holds hours; gives what should be checked."""
+    shift = columns.get("title")
+    if shift is not None and "date" not in columns and "start" in columns and _is_clock(contents[shift]):
+        # A shift is often called by its hours, "с 8 до 20".
+        columns["date"], reasons["date"] = columns.pop("start"), reasons.pop("start")
+        columns["start_time"], reasons["start_time"] = shift, "it holds times"
+    if shift is not None:
+        return
+    texts = _first(contents, columns, _is_text)
+    _take(columns, reasons, "title", texts, "the first column of texts")
+    if texts is None and "owner" in columns:
+        # A plan of who works when has no other names than those of the people.
+        _take(columns, reasons, "title", columns["owner"], "there is no other column of texts")
+    if "title" in columns:
+        name = header[columns["title"]] or columns["title"] + 1
+        yield f"no heading says which column is the title; {name!r} is a guess"
+
+
 def _field_of(title: str) -> str | None:
-    # Punctuation, case and ё are written in every way: "E-mail", "e_mail", "Ещё".
-    folded = " ".join(re.sub(r"[^\w]+|_+", " ", title.casefold().replace("ё", "е")).split())
+    # Punctuation, case and ё are written in every way: "E-mail", "e_mail", "Ещё", "Ф.И.О.", "№ записи".
+    said = title.casefold().replace("ё", "е").replace("№", " номер " if title.strip("№ .#") else " ")
+    folded = " ".join(re.sub(r"[^\w]+|_+", " ", said).split()).replace("ф и о", "фио")
     if folded in ("", "n", "no", "№"):
         return "uid" if title.strip() == "№" else None
     return _FIELD_OF.get(folded)
@@ -193,24 +249,54 @@ def _fits(field: str, title: str, content: Sequence[str]) -> bool:
 
 def _sort_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
     """Sort columns of days, of times and of both by their content: "Start" may be a heading of any of the three."""
-    days_at = columns.get("date", columns.get("start"))
-    if days_at is None:
+    starts: dict[str, int] = {field: columns.pop(field) for field in _STARTS if field in columns}
+    ends: dict[str, int] = {field: columns.pop(field) for field in _ENDS if field in columns}
+    kinds: dict[str, str] = {field: _kind(field, contents[at]) for field, at in (starts | ends).items()}
+
+    days = [field for field in (*starts, *ends) if kinds[field] != "clock"]
+    if days and days[0] in ends:
+        starts[days[0]] = ends.pop(days[0])  # the only days of the table, whatever they are called
+
+    def first(fields: Mapping[str, int], kind: str) -> str | None:
+        fitting = [field for field in fields if kinds[field] == kind]
+        # A column without any cell is what its title says only if no other is.
+        return next((field for field in fitting if contents[fields[field]]), fitting[0] if fitting else None)
+
+    def take(field: str, found: str, at: int) -> None:
+        columns[field] = at
+        reasons[field] = reasons.get(found, "") if found == field else f"{reasons[found]} and what it holds"
+
+    if (stamp := first(starts, "stamp")) is not None:
+        take("start", stamp, starts[stamp])
+    elif (day := first(starts, "day")) is not None:
+        clock = first(starts, "clock")
+        take("start" if clock is None else "date", day, starts[day])
+        if clock is not None:
+            take("start_time", clock, starts[clock])
+    has_two = any(
+        _is_range(text) for field in ("start", "start_time") if field in columns for text in contents[columns[field]]
+    )
+    if has_two:
+        # Two times in one cell say the end as well; a column of ends beside them would contradict it.
+        columns.pop("duration", None)
         return
-    if "start" in columns and "date" in columns:
-        if _has_days(contents[columns["start"]]):
-            columns.pop("date")
-        else:
-            columns.setdefault("start_time", columns["start"])
-            reasons.setdefault("start_time", "it holds times without days")
-            columns.pop("start")
-    if "start" in columns and "start_time" in columns:
-        columns["date"], reasons["date"] = columns.pop("start"), reasons["start"]
-    if "date" in columns and "start_time" not in columns:
-        columns["start"], reasons["start"] = columns.pop("date"), reasons["date"]
-    if "end" in columns and "end_time" not in columns and not _has_days(contents[columns["end"]]):
-        columns["end_time"], reasons["end_time"] = columns.pop("end"), reasons["end"]
-    if "duration" in columns and ("end" in columns or "end_time" in columns):
-        columns.pop("duration")
+    end, clock = first(ends, "stamp") or first(ends, "day"), first(ends, "clock")
+    if end is not None:
+        take("end", end, ends[end])
+    has_ranges = clock is not None and any(map(_is_range, contents[ends[clock]]))
+    if clock is not None and not has_ranges and (end is None or kinds[end] == "day"):
+        take("end_time", clock, ends[clock])
+    if "end" in columns or "end_time" in columns:
+        columns.pop("duration", None)
+
+
+def _kind(field: str, content: Sequence[str]) -> str:
+    """Return whether a column holds days ("day"), times ("clock") or both ("stamp"); if empty, what its title says."""
+    if not content:
+        return {"start": "stamp", "date": "day", "end": "stamp"}.get(field, "clock")
+    if not _is_date(content):
+        return "clock"
+    return "stamp" if _has_times(content) else "day"
 
 
 def _find_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequence[Sequence[str]]) -> None:
@@ -219,7 +305,7 @@ def _find_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequ
         return
     start = contents[columns["start"]]
     has_end = bool(columns.keys() & {"end", "end_time", "duration"})
-    if _share(start, _has_time) < 1 - _MOSTLY:
+    if not _has_times(start):
         clock = _first(contents, columns, _is_clock)
         if clock is None:
             return
@@ -228,7 +314,11 @@ def _find_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequ
         if not has_end and not any(_is_range(text) for text in contents[clock]):
             _take(columns, reasons, "end_time", _first(contents, columns, _is_clock), "it holds times, too")
     elif not has_end and not any(_is_range(text) for text in start):
-        _take(columns, reasons, "end", _first(contents, columns, _is_stamp), "it holds dates with times, too")
+
+        def is_end(content: Sequence[str]) -> bool:
+            return _is_stamp(content) and _share(list(zip(start, content, strict=False)), _in_order) >= _MOSTLY
+
+        _take(columns, reasons, "end", _first(contents, columns, is_end), "it holds dates with times, too")
 
 
 def _take(columns: dict[str, int], reasons: dict[str, str], field: str, at: int | None, reason: str) -> None:
@@ -260,8 +350,17 @@ def _is_stamp(content: Sequence[str]) -> bool:
     return _is_date(content) and _share(content, _has_time) >= _MOSTLY
 
 
+def _has_times(content: Sequence[str]) -> bool:
+    return not content or _share(content, _has_time) >= 1 - _MOSTLY
+
+
 def _has_time(text: str) -> bool:
     return (moment := _moment(text)) is not None and moment.time is not None
+
+
+def is_time_alone(text: str) -> bool:
+    """Return True if a text holds a time of day, perhaps with its date, and no second one."""
+    return (moment := _moment(text)) is not None and moment.time is not None and moment.until is None
 
 
 def _is_range(text: str) -> bool:
@@ -276,19 +375,27 @@ def _is_address(content: Sequence[str]) -> bool:
     return _share(content, lambda text: "@" in text.strip("@") and " " not in text) >= _MOSTLY
 
 
-def _has_days(content: Sequence[str]) -> bool:
-    return not content or _is_date(content)
+def _is_phone(content: Sequence[str]) -> bool:
+    return _share(content, lambda text: _PHONE.fullmatch(text) is not None) >= _MOSTLY
 
 
-def _share(content: Sequence[str], holds: Callable[[str], bool]) -> float:
+def _in_order(pair: tuple[str, str]) -> bool:
+    """Return True if both cells have a day and a time, and the second is not before the first."""
+    try:
+        first, second = (found.wall() if (found := _moment(text)) is not None else None for text in pair)
+    except ValueError:
+        return False
+    return first is not None and second is not None and first <= second
+
+
+def _share(content: Sequence[Value], holds: Callable[[Value], bool]) -> float:
     return sum(1 for text in content if holds(text)) / len(content) if content else 0.0
 
 
 def _moment(text: str) -> CellTime | None:
-    orders: tuple[DateOrder, ...] = ("dmy", "mdy")
-    for order in orders:
+    for orders in (_DAY_FIRST, _MONTH_FIRST):
         try:
-            return read_cell(text, order)
+            return read_cell(text, orders)
         except ValueError:
             continue
     return None
@@ -300,6 +407,10 @@ def _is_length(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_days(text: str) -> bool:
+    return _is_length(text) and not cell_values.duration(text) % timedelta(days=1)
 
 
 def _is_truth(text: str) -> bool:

@@ -1,6 +1,7 @@
-"""Dates as people say them, in English and Russian: with the month's name, or the weekday's beside them.
+"""Dates and hours as people say them, in English and Russian: with the name of a month, a weekday or a time zone.
 
-1 December 2026   Dec 1st, 2026, 9:00 am   1 декабря 2026 г.   вт, 01.12.2026   01.12.2026 (вторник) 8:30
+1 December 2026   Dec 1st, 2026, 9:00 am   1 декабря 2026 г.   05-Dec-26   вт, 01.12.2026   01.12.2026 (вторник) 8:30
+с 8 до 20   from 8 am to 5 pm   сутки   9:00 MSK   9:00 UTC+3   2026-12-01T09:00+03:00[Europe/Moscow]
 
 A weekday is ignored, not checked: the date is enough.
 """
@@ -8,7 +9,9 @@ A weekday is ignored, not checked: the date is enough.
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
+
+from syncd.model import zones
 
 _MONTHS = (
     ("january", "января", "январь"),
@@ -33,10 +36,27 @@ _WEEKDAYS = frozenset(
 _WORD = r"[^\W\d_]+"
 _BEFORE = re.compile(rf"\(?({_WORD})\.?\)?,?\s+(?=\d|{_WORD})")
 _BEHIND = re.compile(rf"(?<=[\d.])(?:\s*,\s*|\s+|\s*\()({_WORD})\.?\)?(?=,?\s|$)")
+_YEAR = r"(\d{4}|\d{2})(?!\d)"
 _DAY_FIRST = re.compile(
-    rf"(\d{{1,2}})(?:\.|st|nd|rd|th)?\s+({_WORD})\.?,?\s+(\d{{4}})(?:\s*г(?:\.|ода)?)?(?:,?\s+(.+))?"
+    rf"(\d{{1,2}})(?:\.|st|nd|rd|th)?[\s./-]*({_WORD})\.?,?[\s./-]*{_YEAR}(?:\s*г(?:\.|ода)?)?(?:,?\s+(.+))?"
 )
-_MONTH_FIRST = re.compile(rf"({_WORD})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})(?:,?\s+(.+))?")
+_MONTH_FIRST = re.compile(rf"({_WORD})\.?[\s./-]+(\d{{1,2}})(?:st|nd|rd|th)?(?:,\s*|[\s./-]+){_YEAR}(?:,?\s+(.+))?")
+_YEAR_FIRST = re.compile(rf"(\d{{4}})[\s./-]+({_WORD})\.?[\s./-]+(\d{{1,2}})(?!\d)(?:,?\s+(.+))?")
+_WITHOUT_YEAR = re.compile(rf"(\d{{1,2}})(?:\.|st|nd|rd|th)?[\s./-]*({_WORD})\.?|({_WORD})\.?[\s./-]+(\d{{1,2}})")
+_HOUR = r"(\d{1,2})(?:[:.-](\d{2}))?\s*(?:ч\.?|час(?:а|ов)?|h)?\s*([ap]\.?m\.?)?"
+_HOURS = re.compile(rf"(?:[сc]|from|between)?\s*{_HOUR}\s*(?:до|по|to|till|until|and)\s*{_HOUR}", re.IGNORECASE)
+_ROUND_THE_CLOCK = frozenset(["сутки", "круглосуточно", "24/7", "24 часа", "24 ч", "24ч", "24h", "24 hours"])
+_BEHIND_TIME = re.compile(
+    r"(.*\d(?:\s*[ap]\.?m\b\.?|Z|[+-]\d{2}:?\d{2})?)\s*[(\[]?((?:[A-Za-z_]+/)*[^\W\d_]{2,}(?:[_/-][A-Za-z_]+)*)"
+    r"\s*([+-]\d{1,2}(?::?\d{2})?)?[)\]]?",
+    re.IGNORECASE,
+)
+_OFFSET_H = {
+    "utc": 0, "gmt": 0, "wet": 0, "west": 1, "cet": 1, "cest": 2, "mez": 1, "mesz": 2, "eet": 2, "eest": 3,
+    "msk": 3, "мск": 3, "yekt": 5, "omst": 6, "novt": 7, "krat": 7, "irkt": 8, "yakt": 9, "vlat": 10, "magt": 11,
+    "pett": 12, "jst": 9, "kst": 9, "est": -5, "edt": -4, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
+}  # fmt: skip
+"""Abbreviations that mean one offset (RFC 5322, 4.3, and those of Europe and Russia). CST, IST and BST mean several."""
 _LEAST = 3
 """Fewest letters of a month: "ма" could be March or May, and so could "ma"."""
 
@@ -53,28 +73,70 @@ def without_weekday(text: str) -> str:
     return text
 
 
+def without_zone(text: str) -> tuple[str, timedelta | str | None]:
+    """Return the text without the zone behind its time, and the zone's offset from UTC or its IANA name.
+
+    None if there is none: any other word belongs to the text.
+    """
+    found = _BEHIND_TIME.fullmatch(text)
+    if found is None:
+        return text, None
+    hours = _OFFSET_H.get(found[2].casefold())
+    if hours is None:
+        zone = zones.resolve(found[2]) if "/" in found[2] and not found[3] else None
+        return (found[1], zone) if zone is not None else (text, None)
+    size = timedelta(0)
+    if found[3]:
+        digits = found[3][1:].replace(":", "")
+        size = (
+            timedelta(hours=int(digits[:-2] or 0), minutes=int(digits[-2:]))
+            if len(digits) > 2
+            else timedelta(hours=int(digits))
+        )
+    # МСК+2 is what Russian railways and offices write: two hours ahead of Moscow.
+    return found[1], timedelta(hours=hours) + (-size if found[3] and found[3][0] == "-" else size)
+
+
+def spoken_range(text: str) -> str | None:
+    """Return the hours of "с 8 до 20" as "8:00-20:00", those of "сутки" as "0:00-24:00"; None for any other text."""
+    if text.casefold() in _ROUND_THE_CLOCK:
+        return "0:00-24:00"
+    found = _HOURS.fullmatch(text)
+    if found is None:
+        return None
+    first, last = (f"{found[at]}:{found[at + 1] or '00'} {found[at + 2] or ''}".strip() for at in (1, 4))
+    return f"{first}-{last}"
+
+
 def named_day(text: str) -> tuple[date, str] | None:
     """Return the day that a text with a month's name begins with, and the rest; None for any other text.
 
-    Raises ValueError for a day that the month does not have.
+    Raises ValueError for a day that the month does not have, and for one without a year.
     """
     if found := _DAY_FIRST.fullmatch(text):
         day, word, year, rest = found.groups()
     elif found := _MONTH_FIRST.fullmatch(text):
         word, day, year, rest = found.groups()
+    elif found := _YEAR_FIRST.fullmatch(text):
+        year, word, day, rest = found.groups()
     else:
+        found = _WITHOUT_YEAR.fullmatch(text)
+        if found is not None and month_of(found[2] or found[3]) is not None:
+            raise ValueError(f"{text!r} has no year (write it like 31 December 2026)")
         return None
-    month = _month(word.casefold())
+    month = month_of(word)
     if month is None:
         return None
+    year = int(year) + (2000 if len(year) == 2 else 0)
     try:
-        return date(int(year), month, int(day)), rest or ""
+        return date(year, month, int(day)), rest or ""
     except ValueError:
-        raise ValueError(f"there is no day {int(year):04}-{month:02}-{int(day):02}") from None
+        raise ValueError(f"there is no day {year:04}-{month:02}-{int(day):02}") from None
 
 
-def _month(word: str) -> int | None:
+def month_of(word: str) -> int | None:
     """Return the number of the one month whose name begins with `word`, None if there is none or more than one."""
+    word = word.casefold()
     if len(word) < _LEAST:
         return None
     hits = [number for number, names in enumerate(_MONTHS, 1) if any(name.startswith(word) for name in names)]

@@ -1,32 +1,43 @@
 """Dates and times as people write them into tables. A text that could mean two days is refused, never guessed.
 
-auto  2026-12-31  2026/12/31  20261231  31.12.2026  31.12.26; 12/31/2026 only if the whole file allows one order
+auto  2026-12-31  2026/12/31  20261231  31.12.2026  31.12.26; 12/31/2026 can be one day only; 2/1/2026 could be two, so
+      it is read only if the dates of the file with the same mark show their order (see `find_orders`)
 iso   2026-12-31  2026/12/31  20261231
 dmy   those of iso and day, month, year with any of . / -
 mdy   those of iso and month, day, year with any of . / -
 
-Times are 9:00, 9.00, 21:30 or 9:30 pm, perhaps with an offset (09:00+03:00); or two with a dash, as timetables have
-them (8:30-9:15). A dash without blanks is an offset only in 2026-12-31T09:00-05:00 and 2026-12-31 09:00:00-05:00.
+Times are 9:00, 9.00, 21:30 or 9:30 pm, perhaps with an offset (09:00+03:00, 9:00 UTC+3, 9:00 MSK); or two with a dash,
+as timetables have them (8:30-9:15). A dash without blanks is an offset only in 2026-12-31T09:00-05:00 and
+2026-12-31 09:00:00-05:00.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
-from syncd.source.table.spoken import named_day, without_weekday
+from syncd.source.table.spoken import named_day, spoken_range, without_weekday, without_zone
 
 DateOrder = Literal["auto", "iso", "dmy", "mdy"]
 
 _DATE = re.compile(r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?![\d])(?:[T\s,]\s*(.+))?", re.IGNORECASE)
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?(Z)?)?", re.IGNORECASE)
-_TIME = re.compile(
-    r"(\d{1,2})(?:[:.](\d{2}))?(?:[:.](\d{2})(?:[.,]\d{1,9})?)?\s*(?:([ap])\.?m\.?)?\s*(Z|[+-]\d{2}:?\d{2})?",
+_COMPACT = re.compile(
+    r"(\d{4})(\d{2})(\d{2})(?:[T ]?(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,]\d{1,9})?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?",
     re.IGNORECASE,
 )
+_TIME = re.compile(
+    r"(\d{1,2})(?:[:.](\d{2}))?(?:[:.](\d{2})(?:[.,]\d{1,9})?)?\s*(?:([ap])\.?m\.?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?",
+    re.IGNORECASE,
+)
+_SERIAL = re.compile(r"\d{1,5}(?:[.,]\d{1,15})?")
+_SERIAL_DAYS = range(20_000, 80_000)
+"""Numbers that Excel stores for days from 1954 to 2119; a smaller one is more likely a count or a room."""
+_COMPACT_YEARS = range(1900, 2100)
+"""Digits without marks are a date only if their year can be: an account number has as many."""
 _CLOCK = r"\d{1,2}(?:[:.]\d{2}){1,2}|\d{1,2}(?=\s*[ap]\.?m)"
 _HALF = r"\s*(?:([ap])\.?m\.?)?"
 _RANGE = re.compile(rf"({_CLOCK}){_HALF}\s*[-\N{{EN DASH}}\N{{EM DASH}}]\s*({_CLOCK}){_HALF}", re.IGNORECASE)
@@ -34,13 +45,16 @@ _ISO_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}(T| \d{2}:\d{2}:\d{2})", re.IGNORECAS
 _WORD = re.compile(r"[^\W\d_]{2}")
 _LIKE_OFFSET = re.compile(r"-(0\d|1[0-2]):(00|30)\Z")
 _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
+_DAY = timedelta(days=1)
+_LONE, _MANY = 1, 3
+"""One date against so many is a slip; more of them show that the file has both orders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellTime:
-    """What a cell says: a day, a time of day (from 0 to 24 hours), or both; `offset` from UTC if it is given.
+    """What a cell says: a day, a time of day (to 24 hours, to 48 without a day), or both.
 
-    `until` is the second time of a range.
+    `offset` is that from UTC if it is given, `until` is the second time of a range.
     """
 
     day: date | None = None
@@ -55,61 +69,135 @@ class CellTime:
         return datetime.combine(self.day, datetime.min.time()) + self.time
 
 
-def find_order(texts: Iterable[str], setting: DateOrder) -> DateOrder:
-    """Return the order of day and month: the setting, or for "auto" the one that the file's dates allow, else "auto".
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateOrders:
+    """How dates of three numbers are read.
 
-    A single 12/31/2026 proves month first, a single 31/12/2026 day first; both together prove nothing.
+    `setting` is that of the config. With "auto", `shown` is the order of each mark ("/", "-") that the file's dates
+    with this mark show, for those that could be two days; `odd` are the dates that contradict it.
+    """
+
+    setting: DateOrder
+    shown: Mapping[str, Literal["dmy", "mdy"]] = field(default_factory=dict)
+    odd: tuple[str, ...] = ()
+
+
+def find_orders(texts: Iterable[str], setting: DateOrder) -> DateOrders:
+    """Return the setting, and for "auto" what the file's dates show of their order.
+
+    A single 12/31/2026 shows that slashes are month first, a single 31/12/2026 that they are day first. It says nothing
+    of dates with another mark, and dots are day first wherever they are used. If there are both, most must agree, with
+    one alone against them; otherwise nothing is shown, and each date has to say it itself.
     """
     if setting != "auto":
-        return setting
-    day_first = month_first = False
+        return DateOrders(setting=setting)
+    seen: dict[str, tuple[list[str], list[str]]] = {"/": ([], []), "-": ([], [])}
     for text in texts:
         found = _DATE.fullmatch(without_weekday(text) if _WORD.search(text) else text)
-        # Dots are day first wherever they are used, so such a date says nothing of those with a slash or a dash.
-        if found and found[2] != "." and len(found[1]) < 3:
-            day_first = day_first or int(found[1]) > 12
-            month_first = month_first or int(found[3]) > 12
-        if day_first and month_first:
-            return "auto"
-    return "dmy" if day_first else "mdy" if month_first else "auto"
+        if found is None or found[2] == "." or len(found[1]) > 2 or len(found[4]) not in (2, 4):
+            continue
+        day_first, month_first = _readings(found[1], found[3], found[4])
+        # A date that is none in either order, such as 45/12/2026, shows nothing.
+        if (day_first is None) != (month_first is None):
+            seen[found[2]][day_first is None].append(text)
+    shown: dict[str, Literal["dmy", "mdy"]] = {}
+    odd: list[str] = []
+    for mark, (dmy, mdy) in seen.items():
+        if fewest := min((dmy, mdy), key=len):
+            if len(fewest) > _LONE or max(len(dmy), len(mdy)) < _MANY:
+                continue
+            odd.extend(fewest)
+        if dmy or mdy:
+            shown[mark] = "dmy" if len(dmy) > len(mdy) else "mdy"
+    return DateOrders(setting=setting, shown=shown, odd=tuple(odd))
 
 
-def read_cell(text: str, order: DateOrder) -> CellTime:
+def read_cell(text: str, orders: DateOrders) -> CellTime:
     """Return what a date, a date with a time, or a time alone says; raises ValueError with what is wrong with it."""
+    zone = None
     if _WORD.search(text):
-        text = without_weekday(text)
+        text, zone = without_zone(without_weekday(text))
+    found = _read(text, orders)
+    if zone is None or found.time is None or found.offset is not None:
+        return found
+    if isinstance(zone, timedelta):
+        return replace(found, offset=zone)
+    # The offset of a place depends on the day.
+    return replace(found, offset=found.wall().replace(tzinfo=ZoneInfo(zone)).utcoffset())
+
+
+def _read(text: str, orders: DateOrders) -> CellTime:
     if found := _DATE.fullmatch(text):
-        day = _day(found[1], found[2], found[3], found[4], order)
+        day = _day(found[1], found[2], found[3], found[4], orders)
         return replace(_time_with_date(text, found[5]), day=day) if found[5] else CellTime(day=day)
-    if found := _COMPACT.fullmatch(text):
-        day = _day(found[1], "-", found[2], found[3], order)
+    if (found := _COMPACT.fullmatch(text)) and int(found[1]) in _COMPACT_YEARS:
+        day = _calendar_day(int(found[1]), int(found[2]), int(found[3]))
         if not found[4]:
             return CellTime(day=day)
         return replace(_time(f"{found[4]}:{found[5]}:{found[6] or '00'}{found[7] or ''}"), day=day)
     # A bare number is never a time: it might be an hour, but also a count, a room or a day that Excel has numbered.
-    if (_TIME.fullmatch(text) and not text.isdigit()) or _RANGE.fullmatch(text):
-        return _time_or_range(text)
+    if (_TIME.fullmatch(text) and not text.isdigit()) or _RANGE.fullmatch(text) or spoken_range(text) is not None:
+        # Without a date beside it 26:00 says what 2:00 of the next day is; Excel counts so, and so do broadcasters.
+        return _time_or_range(text, most=2 * _DAY)
     if (spoken := named_day(text)) is not None:
         return replace(_time_or_range(spoken[1]) if spoken[1] else CellTime(), day=spoken[0])
-    raise ValueError(f"{text!r} is not a date or a time (write it like {_FORMS})")
+    raise ValueError(_serial(text) or f"{text!r} is not a date or a time (write it like {_FORMS})")
 
 
-def _day(first: str, mark: str, second: str, third: str, order: DateOrder) -> date:
+def _serial(text: str) -> str:
+    """Return what a number is that Excel shows instead of a date, "" for any other text."""
+    if not _SERIAL.fullmatch(text):
+        return ""
+    number = float(text.replace(",", "."))
+    moment = datetime(1899, 12, 30) + timedelta(minutes=round(number * 1440))
+    if int(number) in _SERIAL_DAYS:
+        shown = f"{moment:%Y-%m-%d %H:%M}" if number % 1 else f"{moment:%Y-%m-%d}"
+        return f"{text!r} is not a date but a day as Excel numbers it, {shown} (format the column as a date)"
+    if 0 < number < 1:
+        return f"{text!r} is not a time but a part of a day as Excel counts it, {moment:%H:%M} (format it as a time)"
+    return ""
+
+
+def _day(first: str, mark: str, second: str, third: str, orders: DateOrders) -> date:
     """Return the day that three numbers with `mark` between them mean; raises ValueError if they mean none or two."""
     text = mark.join((first, second, third))
-    year_first = len(first) == 4 and len(third) <= 2 and mark != "."
-    if not year_first and (len(first) > 2 or len(third) not in (2, 4)):
+    if len(first) == 4 and len(third) <= 2 and mark != ".":
+        return _calendar_day(int(first), int(second), int(third))
+    if len(first) > 2 or len(third) not in (2, 4):
         raise ValueError(f"{text!r} is not a date (write it like {_FORMS})")
-    if year_first:
-        year, month, day = int(first), int(second), int(third)
-    elif order == "iso":
+    if orders.setting == "iso":
         raise ValueError(f'{text!r} is not an ISO date, and dates = "iso" (write 2026-12-31, or change dates)')
-    else:
-        year, month, day = int(third) + (2000 if len(third) == 2 else 0), int(second), int(first)
-        if order == "mdy":
-            month, day = day, month
-        elif order == "auto" and mark != "." and month != day:  # 2/2/2026 is the same day in either order
-            raise ValueError(f'{text!r} could be read day first or month first (set dates = "dmy" or "mdy")')
+    order = "dmy" if orders.setting == "auto" and mark == "." else orders.setting
+    day_first, month_first = _readings(first, second, third)
+    if order == "auto":
+        if day_first is not None and month_first is not None and day_first != month_first:
+            if mark not in orders.shown:
+                raise ValueError(f'{text!r} could be read day first or month first (set dates = "dmy" or "mdy")')
+            order = orders.shown[mark]
+        else:
+            order = "dmy" if day_first is not None else "mdy"
+    if (found := month_first if order == "mdy" else day_first) is not None:
+        return found
+    year, month, day = _year(third), int(second), int(first)
+    return _calendar_day(year, day, month) if order == "mdy" else _calendar_day(year, month, day)
+
+
+def _readings(first: str, second: str, year: str) -> tuple[date | None, date | None]:
+    """Return the day that three numbers are with the day first, and with the month first; None where there is none."""
+    readings: list[date | None] = []
+    for day, month in ((first, second), (second, first)):
+        try:
+            readings.append(date(_year(year), int(month), int(day)))
+        except ValueError:
+            readings.append(None)
+    return readings[0], readings[1]
+
+
+def _year(digits: str) -> int:
+    return int(digits) + (2000 if len(digits) == 2 else 0)
+
+
+def _calendar_day(year: int, month: int, day: int) -> date:
     try:
         return date(year, month, day)
     except ValueError:
@@ -129,11 +217,11 @@ def _time_with_date(whole: str, text: str) -> CellTime:
     return _time_or_range(text)
 
 
-def _time_or_range(text: str) -> CellTime:
+def _time_or_range(text: str, *, most: timedelta = _DAY) -> CellTime:
     """Return a time of day, or two; in 1:00-2:30 pm the half of the day holds for both."""
-    found = _RANGE.fullmatch(text)
+    found = _RANGE.fullmatch(spoken_range(text) or text)
     if found is None:
-        return _time(text)
+        return _time(text, most=most)
     last = _time(f"{found[3]} {found[4]}m" if found[4] else found[3])
     first = _time(f"{found[1]} {found[2]}m" if found[2] else found[1])
     if found[4] and not found[2]:
@@ -144,7 +232,7 @@ def _time_or_range(text: str) -> CellTime:
     return replace(first, until=last.time)
 
 
-def _time(text: str) -> CellTime:
+def _time(text: str, *, most: timedelta = _DAY) -> CellTime:
     found = _TIME.fullmatch(text)
     if not found or not (found[2] or found[4]):
         raise ValueError(f"{text!r} is not a time (write it like 9:00, 21:30 or 9:30 pm)")
@@ -153,8 +241,10 @@ def _time(text: str) -> CellTime:
         if not 1 <= hour <= 12:
             raise ValueError(f"{text!r} is not a time: there is no {hour} o'clock {found[4].lower()}m")
         hour = hour % 12 + (12 if found[4].lower() == "p" else 0)
+    if found[5] and found[5][0] == "-" and len(found[5]) == 3 and not found[3]:
+        raise ValueError(f"{text!r} could be two times or one with an offset (write 9:00 - 10:00, or 09:00-10:00)")
     time = timedelta(hours=hour, minutes=minute, seconds=second)
-    if minute > 59 or second > 59 or time > timedelta(hours=24):
+    if minute > 59 or second > 59 or time > most:
         raise ValueError(f"there is no time {hour:02}:{minute:02}:{second:02}")
     return CellTime(time=time, offset=_offset(found[5]) if found[5] else None)
 
@@ -162,7 +252,7 @@ def _time(text: str) -> CellTime:
 def _offset(text: str) -> timedelta:
     if text in "Zz":
         return timedelta(0)
-    size = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
+    size = timedelta(hours=int(text[1:3]), minutes=int(text[3:].lstrip(":") or 0))
     if size > timedelta(hours=14):
         raise ValueError(f"there is no offset {text}")
     return size if text[0] == "+" else -size

@@ -12,7 +12,17 @@ import zlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetMetadata,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
@@ -21,19 +31,20 @@ from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part, looks_like_markup
 from syncd.source.opening import FileOptions, open_files
 from syncd.source.options import nearest, read_options
-from syncd.source.table.columns import check_mapping
-from syncd.source.table.row_reader import TableOptions, count_found, find_columns, read_table
+from syncd.source.table.cell_values import truth
+from syncd.source.table.columns import check_mapping, length
+from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, read_table
+from syncd.source.table.sheet_xml import SheetXml
 from syncd.source.table.when import DateOrder
 
-if TYPE_CHECKING:
-    from python_calamine import CalamineSheet
-
-_HEADER_WITHIN = 50
 _LARGEST_BYTES = 1_000_000_000
 _STEP_BYTES, _PACKED_STEP_BYTES = 1 << 20, 1 << 16
 _HALF_SECOND = timedelta(milliseconds=500)
 _DAY_S = 86_400
 _EXACT_FLOAT = 1e15
+_DAY_ZERO = date(1899, 12, 31)
+_MOST_DAYS = 31
+"""More hours than those of a month are no length of an entry, but a date of 1900."""
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
 Merged = Sequence[tuple[tuple[int, int], tuple[int, int]]]
@@ -45,6 +56,7 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `sheet` is a name or a number from 1, by default the first visible sheet. `header` is the number of the row with the
     titles, by default the first that has the mapped ones. `dates` orders day and month in dates that are text.
+    `default_duration` is how long an entry lasts that has a start time and no end.
     """
 
     type: Literal["xlsx"]
@@ -52,21 +64,18 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     sheet: str | int | None = None
     header: int | None = None
     dates: DateOrder = "auto"
+    default_duration: str = "0m"
 
 
 def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
-    """Return a source of Excel files; raises ConfigError beginning with `where`, also without python-calamine."""
+    """Return a source of Excel files; raises ConfigError beginning with `where`."""
     chosen = read_options(XlsxOptions, options, where=where)
     check_mapping(chosen.columns, where=where)
+    length(chosen.default_duration, where=where)
     if isinstance(chosen.sheet, int) and chosen.sheet < 1:
         raise ConfigError(f"{where}: sheet = {chosen.sheet} is no sheet", "a name, or a number from 1")
     if chosen.header is not None and chosen.header < 1:
         raise ConfigError(f"{where}: header = {chosen.header} is no row", "a number from 1")
-    try:
-        import python_calamine  # noqa: F401, PLC0415 - an extra; a missing one is reported when the config is checked
-    except ImportError:
-        raise ConfigError(f"{where}: Excel files need python-calamine", "pip install 'syncd[xlsx]'") from None
-
     return open_files(chosen, base, where=where, file_format=XlsxFormat(chosen), clock=clock)
 
 
@@ -92,20 +101,26 @@ class XlsxFormat:
         zone = sync_zone(context.zone)
         if not content:
             return Part(incomplete=f"{name} is empty, without even a sheet")
-        _, cells, merged = _cells(name, content, options)
+        sheet, cells, merged = _cells(name, content, options)
         at = _header_row(cells, options)
         if at is None:
             return Part(incomplete=f"{name} has no header")
         header = [clean(_text(cell)) for cell in _trimmed(cells[at])]
         positions = find_columns(options.columns, header, where=f"{name}:{at + 1}")
         headings = _headings(cells, merged, after=at)
+        clocks = _Clocks(positions, cells[at + 1 :])
+        if clocks.doubtful:
+            clocks.look(SheetXml(content, sheet).cells_with_a_time())
         texts = (
-            (number + 1, _row(cells[number], positions, len(header)))
+            (number + 1, _row(number, cells[number], clocks, len(header)))
             for number in range(at + 1, len(cells))
             if number not in headings
         )
         rows = [(line, row) for line, row in texts if any(row)]
-        table = TableOptions(columns=options.columns, dates=options.dates, zone=zone, moments=context.moments)
+        no_end = length(options.default_duration, where="default_duration")
+        table = TableOptions(
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
+        )
         part = read_table(name, (at + 1, header), rows, table)
         if headings:
             first = min(headings) + 1
@@ -125,6 +140,10 @@ def _cells(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[l
     sheet = _sheet(name, content, options)
     # Empty rows and columns are kept, because the lines in messages are those that Excel shows.
     cells: list[list[Cell]] = sheet.to_python(skip_empty_area=False)
+    # An error is never an empty cell: what a formula could not tell might be an end or an owner.
+    for (row, column), error in SheetXml(content, sheet.name).errors().items():
+        if row < len(cells) and column < len(cells[row]):
+            cells[row][column] = error
     merged = sheet.merged_cell_ranges or []
     _fill_down(cells, merged)
     return sheet.name, cells, merged
@@ -132,8 +151,6 @@ def _cells(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[l
 
 def _sheet(name: str, content: bytes, options: XlsxOptions) -> CalamineSheet:
     """Return the sheet to read; raises SourceError for a file that is not a workbook or lacks the sheet."""
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # noqa: PLC0415 - an extra, see open_xlsx
-
     if looks_like_markup(content):
         raise SourceError(f"{name} is HTML or XML, not an Excel file", "save it as .xlsx in Excel")
     _refuse_bomb(name, content)
@@ -162,11 +179,9 @@ def _choose(name: str, names: Sequence[str], first: int, wanted: str | int | Non
     raise SourceError(f"{name} has no sheet {wanted!r}", nearest(wanted, names))
 
 
-def _first_visible(sheets: Sequence[object]) -> int:
+def _first_visible(sheets: Sequence[SheetMetadata]) -> int:
     for number, sheet in enumerate(sheets):
-        # Enumerations of the extra are compared by name, so that this file can be imported without it.
-        visible = str(getattr(sheet, "visible", "")).endswith("Visible")
-        if visible and str(getattr(sheet, "typ", "")).endswith("WorkSheet"):
+        if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet:
             return number
     return 0
 
@@ -234,11 +249,10 @@ def _header_row(cells: Sequence[Sequence[Cell]], options: XlsxOptions) -> int | 
     """Return the 0-based row of the titles: the one that the config names, else the first with most mapped ones."""
     if options.header is not None:
         return options.header - 1 if options.header <= len(cells) else None
-    # A header further down than that is named by `header`; searching a whole sheet would take rows for titles.
-    filled = [at for at, row in enumerate(cells[:_HEADER_WITHIN]) if any(cell != "" for cell in row)]
+    filled = [at for at, row in enumerate(cells[:HEADER_WITHIN]) if any(cell != "" for cell in row)]
     if not filled:
         return None
-    return max(filled, key=lambda at: count_found(options.columns, [_text(cell) for cell in cells[at]]))
+    return filled[find_header([[_text(cell) for cell in cells[at]] for at in filled], options.columns)]
 
 
 def _trimmed(row: Sequence[Cell]) -> Sequence[Cell]:
@@ -249,19 +263,76 @@ def _trimmed(row: Sequence[Cell]) -> Sequence[Cell]:
     return row[:width]
 
 
-def _row(cells: Sequence[Cell], positions: Mapping[str, int], width: int) -> list[str]:
+class _Clocks:
+    """Finds which cells without a time of day mean midnight.
+
+    Excel stores a day and its midnight alike, so that calamine gives a date for both. Only the format of the cell tells
+    them apart, which takes a second look at the file: it is taken if days stand beside times (`doubtful`).
+    """
+
+    def __init__(self, positions: Mapping[str, int], rows: Sequence[Sequence[Cell]]) -> None:
+        self._positions = positions
+        self._start, self._end = positions.get("start", -1), positions.get("end", -1)
+        self._times = tuple(positions[field] for field in ("start_time", "end_time", "duration") if field in positions)
+        self._shown: frozenset[tuple[int, int]] | None = None
+        spans = (self._start, self._end) if self._start >= 0 else ()
+        self.doubtful = any(_is_day(row, at) for row in rows for at in spans) and any(
+            _has_time(row, at) for row in rows for at in spans
+        )
+
+    def look(self, shown: frozenset[tuple[int, int]]) -> None:
+        """Take the cells that show a time of day; none at all say nothing, as in a file of another format."""
+        self._shown = shown or None
+
+    def clear_up(self, number: int, cells: Sequence[Cell], texts: list[str]) -> None:
+        """Write out the midnights of a row, and times of day as times."""
+        for at in self._times:
+            if at < len(texts):
+                texts[at] = _clock(cells[at], texts[at])
+        for at in (self._start, self._end) if self._start >= 0 else ():
+            if _is_day(cells, at) and self._is_midnight(number, cells, at):
+                texts[at] += " 00:00"
+
+    def _is_midnight(self, number: int, cells: Sequence[Cell], at: int) -> bool:
+        other = self._end if at == self._start else self._start
+        if _has_time(cells, other) or (at == self._start and _has_time(cells, self._positions.get("duration", -1))):
+            return True
+        if not self.doubtful or self._says_all_day(cells):
+            return False
+        if self._shown is not None:
+            return (number, at) in self._shown
+        # Without formats: from one midnight to another beside timed rows is a span; a single date is a day.
+        start, end = (cells[one] if 0 <= one < len(cells) else "" for one in (self._start, self._end))
+        return _is_day(cells, other) and start != end
+
+    def _says_all_day(self, cells: Sequence[Cell]) -> bool:
+        at = self._positions.get("all_day", -1)
+        text = _text(cells[at]).strip() if 0 <= at < len(cells) else ""
+        try:
+            return bool(text) and truth(text)
+        except ValueError:
+            return False
+
+
+def _row(number: int, cells: Sequence[Cell], clocks: _Clocks, width: int) -> list[str]:
     """Return a row as texts. Cells beyond the header are kept only if one is not empty, so that the row is rejected."""
     texts = [_text(cell) for cell in (cells if len(_trimmed(cells)) > width else cells[:width])]
     while len(texts) > width and not texts[-1]:
         texts.pop()
-    start, end = positions.get("start", -1), positions.get("end", -1)
-    if start < 0:
-        return texts
-    if _is_day(cells, start) and (_has_time(cells, end) or _has_time(cells, positions.get("duration", -1))):
-        texts[start] += " 00:00"  # Excel stores midnight and a bare day alike; beside a time it is midnight
-    elif _is_day(cells, end) and _has_time(cells, start):
-        texts[end] += " 00:00"
+    clocks.clear_up(number, cells, texts)
     return texts
+
+
+def _clock(cell: Cell, text: str) -> str:
+    """Return the text of a cell in a column of times or lengths: 1.0 is 24:00, and a day there is its midnight."""
+    if not isinstance(cell, date):
+        return text
+    # calamine gives times from 24 hours on as days of 1900.
+    days = (date(cell.year, cell.month, cell.day) - _DAY_ZERO).days
+    if not 0 <= days <= _MOST_DAYS:
+        return text if isinstance(cell, datetime) else f"{text} 00:00"
+    minutes = days * 1440 + (cell.hour * 60 + cell.minute if isinstance(cell, datetime) else 0)
+    return f"{minutes // 60}:{minutes % 60:02}"
 
 
 def _is_day(cells: Sequence[Cell], at: int) -> bool:

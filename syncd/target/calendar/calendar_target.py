@@ -17,7 +17,7 @@ from syncd.errors import EntryError
 from syncd.model.colors import color_of
 from syncd.model.entry import Details, Entry, Problem, Span, Window
 from syncd.model.filter import Condition
-from syncd.model.item import Change, Item, Key, Link, Place, PlaceKind
+from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
@@ -26,7 +26,8 @@ from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.calendar import observe, portal_event
-from syncd.target.calendar.guests import NOBODY, GuestList, Guests, GuestSettings, notices
+from syncd.target.calendar.guests import NOBODY, GuestList, Guests, GuestSettings
+from syncd.target.calendar.notices import told
 from syncd.target.calendar.portal_event import Accessibility, EventFields, Times, days_of, times_of, to_fields
 from syncd.target.fields import (
     Aliases,
@@ -83,9 +84,9 @@ class CalendarTarget:
     def __init__(self, settings: CalendarSettings) -> None:
         self._settings = settings
         self._compiler = CompilerMemory()
-        self._comparison = observe.comparison_of(settings.sync)
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
+        self._comparison = observe.comparison_of(settings.sync, invites=not self._guests.invites_nobody)
         self._owners = Remembered(self._find_named)
         self._fallbacks = Remembered(self._find)
         self._section_ids = Remembered(self._section_id)
@@ -110,9 +111,21 @@ class CalendarTarget:
             return ()
         return ("the portal adds a to-do to the card of everything an event is linked to (crm)",)
 
-    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
+    def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
+        """Return the names of owners whose calendar is not found, each with why."""
+        found: dict[str, str] = {}
+        owner = self._settings.owner
+        for entry in entries if owner is not None else ():
+            name = owner.render(entry, entry.details, entry.span).strip() if owner is not None else ""
+            try:
+                self._owners.get(name, directory)
+            except EntryError as error:
+                found.setdefault(name, error.message)
+        return found
+
+    def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return the clients that events are linked to."""
-        return clients_sought(self._settings.crm, entries)
+        return clients_sought(self._settings.crm, entries, directory)
 
     def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the calendars these entries go to; entries whose owner is not found are skipped."""
@@ -173,8 +186,10 @@ class CalendarTarget:
                 starts_on=times.starts_on,
                 ends_on=times.ends_on if last is times.last else _iso(last),
                 start=times.shown,
-                invites=guests.invited,
                 summary=compiled.summary,
+                fixed=event.meeting is not None
+                and calendar.kind == "user"
+                and calendar.owner != context.directory.caller.id,
             )
             items.append(main)
             if guests.copies:
@@ -217,9 +232,9 @@ class CalendarTarget:
             f"{said} (the portal asks whether user {host}, the host, may write to {calendar}; see host in the config)"
         )
 
-    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
-        """Return the guests who may be told of `change`; the webhook's user is told of nothing it does itself."""
-        return tuple(user for user in notices(change, now) if user != directory.caller.id)
+    def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
+        """Return who is told of `change`: guests, but neither the host nor the event's creator."""
+        return told(change, directory, now, comparison=self._comparison, seen=seen)
 
     def section_command(self, calendar: Place, name: str) -> Command:
         """Return the call that creates a section (PORTAL.md 5)."""

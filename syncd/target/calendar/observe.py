@@ -34,10 +34,10 @@ _MOST_MONTHS = 4_800
 
 class _RuleRow(msgspec.Struct, rename="upper"):
     freq: str = ""
-    interval: int | str = 1
-    byday: dict[str, str] | list[str] | str | None = None
-    count: int | str | None = None
-    until_ts: int | str | None = None
+    interval: Any = 1
+    byday: Any = None
+    count: Any = None
+    until_ts: Any = None
 
 
 class _EventRow(msgspec.Struct, rename="upper"):
@@ -45,8 +45,8 @@ class _EventRow(msgspec.Struct, rename="upper"):
 
     id: int | str
     name: str | None = None
-    description: str | None = None
-    location: str | None = None
+    description: Any = None
+    location: Any = None
     dt_skip_time: str = "N"
     date_from_formatted: str = ""
     date_to_formatted: str = ""
@@ -54,22 +54,26 @@ class _EventRow(msgspec.Struct, rename="upper"):
     tz_to: str | None = None
     rrule: Any = None
     exdate: Any = None
-    color: str | None = None
-    accessibility: str | None = None
-    importance: str | None = None
+    color: Any = None
+    accessibility: Any = None
+    importance: Any = None
     private_event: Any = None
     remind: Any = None
     is_meeting: Any = None
     meeting_host: Any = None
     attendee_list: Any = None
-    section_id: int | str | None = None
-    version: int | str | None = None
+    created_by: Any = None
+    section_id: Any = None
+    version: Any = None
     recurrence_id: Any = None
     parent_id: Any = None
 
 
-def comparison_of(sync: str) -> Comparison:
-    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark."""
+def comparison_of(sync: str, *, invites: bool = True) -> Comparison:
+    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark.
+
+    A sync that invites nobody leaves the guests of events that it takes over alone.
+    """
     plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
     return Comparison(
         sync=sync,
@@ -77,6 +81,7 @@ def comparison_of(sync: str) -> Comparison:
         texts=frozenset({"name", "description", "location"}),
         chosen=frozenset({"color"}),
         identity=("name", "start", "end", "zone_from", "rule"),
+        left=frozenset() if invites else frozenset({"meeting"}),
     )
 
 
@@ -100,19 +105,34 @@ async def observe(
         for row in rows_of(_result(reply)):
             if (remote_id := _remote_id(row)) is not None:
                 listed[remote_id] = (calendar, row)
-    by_id = sorted(i for i, (_, row) in listed.items() if _is_series(row)) + sorted(set(calendars) - set(listed))
-    masters = await portal.read_many([Command(method=GETBYID, params={"id": one}) for one in by_id])
+    by_id = sorted(i for i, (_, row) in listed.items() if _needs_master(row)) + sorted(set(calendars) - set(listed))
     gone: set[int] = set()
-    for remote_id, reply in zip(by_id, masters, strict=True):
-        row = _result(reply)
+    for remote_id, row in (await _by_id(portal, by_id)).items():
+        known = listed.get(remote_id)
         if isinstance(row, Mapping):
-            known = listed.get(remote_id)
             listed[remote_id] = (known[0] if known else calendars[remote_id], row)
-        else:
-            listed.pop(remote_id, None)
+        elif known is None:
             gone.add(remote_id)
+        else:
+            # Deleted this very moment, or not told: neither is a reason to make it again.
+            raise PortalUnreachableError(f"event {remote_id} is listed but cannot be read", "the next pass tries again")
     events = {i: seen for i, (calendar, row) in listed.items() if (seen := read_event(calendar, row)) is not None}
     return Observation(events=events, gone=frozenset(gone & set(calendars)), comparison=comparison)
+
+
+async def _by_id(portal: PageReader, ids: Sequence[int]) -> Mapping[int, Json]:
+    """Return the rows of events, None for those that do not exist.
+
+    Null is the portal's word for "not there" (PORTAL.md 4.5), and something is made again because of it. So it has to
+    say so twice.
+    """
+    found: dict[int, Json] = {}
+    left = list(ids)
+    for _ in range(2):
+        replies = await portal.read_many([Command(method=GETBYID, params={"id": one}) for one in left])
+        found |= dict(zip(left, map(_result, replies), strict=True))
+        left = [one for one in left if found[one] is None]
+    return found
 
 
 def _result(reply: Reply) -> Json:
@@ -158,8 +178,9 @@ def _remote_id(row: Json) -> int | None:
     return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
 
 
-def _is_series(row: Json) -> bool:
-    return isinstance(row, Mapping) and bool(row.get("RRULE"))
+def _needs_master(row: Json) -> bool:
+    """Return True for a row of a series, or one that does not say whether it is: null is no word for "no rule"."""
+    return isinstance(row, Mapping) and row.get("RRULE") != ""
 
 
 def read_event(calendar: Place, row: Json) -> Observed | None:
@@ -167,12 +188,13 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
     try:
         read = msgspec.convert(row, _EventRow)
         start, end = _formatted(read.date_from_formatted), _formatted(read.date_to_formatted)
+        rule = _rule(read.rrule)
     except (msgspec.ValidationError, ValueError):
         return None
     if read.recurrence_id not in (None, "", "0", 0) or read.parent_id not in (None, "", read.id, str(read.id)):
         return None  # a detached occurrence or an attendee's copy belongs to another event
     all_day = read.dt_skip_time == "Y"
-    description, mark = split_mark(read.description or "")
+    description, mark = split_mark(_text(read.description))
     event = EventFields(
         name=read.name or "",
         start=start.date().isoformat() if all_day else start.isoformat(),
@@ -180,10 +202,10 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         all_day=all_day,
         zone_from="" if all_day else read.tz_from or "",
         zone_to="" if all_day else read.tz_to or "",
-        rule=_rule(read.rrule),
+        rule=rule,
         description=description,
-        location=read.location or "",
-        color=(read.color or "").lower(),
+        location=_text(read.location),
+        color=_text(read.color).lower(),
         accessibility=_word(read.accessibility, "busy"),  # type: ignore[arg-type]
         importance=_word(read.importance, "normal"),  # type: ignore[arg-type]
         private=read.private_event in ("1", 1, True, "Y"),
@@ -196,12 +218,14 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         remote_id=int(read.id),
         place=calendar,
         section_id=section_id,
-        version=int(read.version) if read.version not in (None, "") else None,
+        version=int(read.version) if read.version else None,
         fields=to_fields(event),
         mark=mark,
         title=event.name,
         start=event.start,
         damage=_damage(read),
+        creator=_number(read.created_by) or 0,
+        answers=_answers(read) if event.meeting is not None else {},
     )
 
 
@@ -211,8 +235,13 @@ def _damage(read: _EventRow) -> str:
     return f"occurrences taken out of the series: {dates.replace(';', ', ')}" if read.rrule and dates else ""
 
 
-def _word(value: str | None, default: str) -> str:
-    return (value or default).lower()
+def _text(value: Json) -> str:
+    """Return a text; what is empty varies between null, "", [] and false (PORTAL.md 4.6)."""
+    return value if isinstance(value, str) else ""
+
+
+def _word(value: Json, default: str) -> str:
+    return (_text(value) or default).lower()
 
 
 def _formatted(text: str) -> datetime:
@@ -233,19 +262,19 @@ def _rule(value: Json) -> NativeRule | None:
     if not isinstance(value, Mapping) or not value:
         return None
     read = msgspec.convert(value, _RuleRow)
-    days = list(read.byday.values()) if isinstance(read.byday, Mapping) else read.byday or []
-    days = days.split(",") if isinstance(days, str) else days
+    days = rows_of(read.byday) if not isinstance(read.byday, str) else read.byday.split(",")
     byday: tuple[Weekday, ...] = tuple(one for one in WEEKDAYS if one in days)
     until: date | None = None
-    if read.count in (None, "", 0, "0") and read.until_ts not in (None, ""):
-        until = date(1970, 1, 1) + timedelta(seconds=int(read.until_ts or 0))
+    count = int(read.count or 0)
+    if not count and read.until_ts:
+        until = date(1970, 1, 1) + timedelta(seconds=int(read.until_ts))
         until = None if until.year >= _NO_END_YEAR else until  # 1 January 2038 stands for "no end"
     try:
         return NativeRule(
             freq=read.freq,  # type: ignore[arg-type]
             interval=int(read.interval or 1),
             byday=byday if read.freq == "WEEKLY" else (),
-            count=int(read.count) if read.count not in (None, "", 0, "0") else None,
+            count=count or None,
             until=until,
         )
     except ValueError:
@@ -265,7 +294,14 @@ def _remind(value: Json) -> tuple[int, ...]:
 def _meeting(read: _EventRow) -> Meeting | None:
     if read.is_meeting not in (True, "1", 1):
         return None
-    people = [one.get("id") for one in rows_of(read.attendee_list) if isinstance(one, Mapping)]
-    ids = sorted(int(one) for one in people if isinstance(one, int | str) and str(one).isdecimal())
-    host = str(read.meeting_host or 0)
-    return Meeting(attendees=tuple(ids), host=int(host) if host.isdecimal() else 0)
+    return Meeting(attendees=tuple(sorted(_answers(read))), host=_number(read.meeting_host) or 0)
+
+
+def _answers(read: _EventRow) -> dict[int, str]:
+    """Return who is among the guests, each with the answer given."""
+    people = [one for one in rows_of(read.attendee_list) if isinstance(one, Mapping)]
+    return {user: str(one.get("status") or "") for one in people if (user := _number(one.get("id"))) is not None}
+
+
+def _number(value: Json) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None

@@ -29,12 +29,16 @@ Importance = Literal["high", "normal", "low"]
 _REACH_DAYS = 366 * 100  # the portal's series end in 2038 anyway (PORTAL.md 4.7)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meeting:
-    """Who is invited: user ids in ascending order, the host among them, and the host (PORTAL.md 4.2, 4.3)."""
+class Meeting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who is invited: user ids in ascending order, the host among them, and the host (PORTAL.md 4.2, 4.3).
+
+    `kept` are guests that people invited to an event which was taken over: nothing is ever sent about them, and the
+    portal leaves them as they are where an update says nothing of a meeting.
+    """
 
     attendees: tuple[int, ...]
     host: int
+    kept: bool = False
 
 
 class EventFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,7 +250,7 @@ def _event(event: EventFields, directory: Directory) -> dict[str, Json]:
         params["remind"] = [{"type": "min", "count": minutes} for minutes in event.remind]
     if event.crm:
         params["crm_fields"] = list(event.crm)
-    if event.meeting is not None:
+    if event.meeting is not None and not event.meeting.kept:
         params |= {
             "is_meeting": "Y",
             "attendees": list(event.meeting.attendees),

@@ -13,12 +13,12 @@ from typing import Literal
 
 from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry, Window
-from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Place, PlaceKind
+from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation
 from syncd.model.recurrence import Piece
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import OWNER_TYPES, CrmCard, phone_word
+from syncd.portal.people.crm import OWNER_TYPES, CrmCard, likeness
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext
 from syncd.target.crm import activity_wire as wire
@@ -131,9 +131,8 @@ class ActivityTarget(CardTarget):
         if client.type == "deal":
             behind = (f"C_{client.contact}", f"CO_{client.company}")
             person = next((directory.clients.known[one] for one in behind if one in directory.clients.known), client)
-        named = self.cards.sought_by(entry)
-        own = [phone for phone in person.phones if named.kind == "PHONE" and phone_word(phone) == named.word]
-        phone = next(iter(own or person.phones), "")
+        named = self.cards.sought_by(entry, directory)
+        phone = max(person.phones, key=lambda one: likeness((one,), named), default="")
         if not phone and self._settings.kind == "call":
             raise EntryError(f"{person} has no phone, and a call needs one", "add one in the CRM")
         email = person.emails[0] if person.emails and not phone else ""
@@ -150,7 +149,7 @@ class ActivityTarget(CardTarget):
         """Return what the portal said, and what to do about it."""
         return wire.explain(change, refused)
 
-    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
+    def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
         """Return (): the portal sends no notice of a meeting or call."""
         return ()
 

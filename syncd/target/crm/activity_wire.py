@@ -259,10 +259,10 @@ def is_gone(reply: Reply) -> bool:
     Raises PortalUnreachableError if it is no answer at all: absence has to be proved.
     """
     match reply:
-        case Done(result=result):
-            return not result
-        case Refused(description=description):
-            return "denied" not in description.casefold()
+        case Done():
+            return False
+        case Refused(code="" | "NOT_FOUND", description=description) if "denied" not in description.casefold():
+            return True
         case _:
             raise PortalUnreachableError(f"activities could not be read: {reply}", "the next pass tries again")
 

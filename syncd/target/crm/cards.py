@@ -54,30 +54,44 @@ class Cards:
         self._aliases = Aliases(settings.owners)
         self._asks_phones = settings.contact.names == ("contact_phone",)
 
-    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
+    def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return who must be looked up; entries that name no client are skipped."""
         found = set()
         for entry in entries:
             try:
-                found.add(self.sought_by(entry))
+                found.add(self.sought_by(entry, directory))
             except EntryError:
                 continue
         return frozenset(found)
 
+    def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
+        """Return the names of responsible persons who are not found, each with why."""
+        found: dict[str, str] = {}
+        template = self._settings.responsible
+        for entry in entries if template is not None else ():
+            name = template.render(entry, entry.details, entry.span).strip() if template is not None else ""
+            try:
+                if name:
+                    directory.user(self._aliases.resolve(name))
+            except EntryError as error:
+                found.setdefault(name, error.message)
+        return found
+
     def resolve(self, entry: Entry, directory: Directory) -> tuple[CrmCard, int]:
         """Return the client and the responsible user's id; raises EntryError, or SkippedError when it is left out."""
         try:
-            client = directory.clients.client(self.sought_by(entry))
+            client = directory.clients.client(self.sought_by(entry, directory))
             return client, self._responsible(entry, client, directory)
         except EntryError:
             if self._settings.on_unresolved == "skip":
                 raise SkippedError from None
             raise
 
-    def sought_by(self, entry: Entry) -> Sought:
+    def sought_by(self, entry: Entry, directory: Directory) -> Sought:
         """Return what the entry names its client by; raises EntryError when that is nothing to look up."""
         text = self._settings.contact.render(entry, entry.details, entry.span)
-        return sought(text, self._settings.owner_type, is_phone=self._asks_phones)
+        owner_type, country = self._settings.owner_type, directory.home_country
+        return sought(text, owner_type, is_phone=self._asks_phones, country=country)
 
     def _responsible(self, entry: Entry, client: CrmCard, directory: Directory) -> int:
         """Return who is responsible: as named, else the client's own, else the fallback; raises EntryError."""
@@ -111,9 +125,13 @@ class CardTarget(ABC):
         self.cards = Cards(settings)
         self._kind = kind
 
-    def sought(self, entries: Iterable[Entry]) -> frozenset[Sought]:
+    def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
+        """Return the names of responsible persons who are not found, each with why."""
+        return self.cards.unresolved(entries, directory)
+
+    def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return the clients that must be looked up for these entries."""
-        return self.cards.sought(entries)
+        return self.cards.sought(entries, directory)
 
     def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the cards these entries go to; those whose client or responsible person is not found are skipped."""

@@ -183,7 +183,7 @@ class TodoTarget(CardTarget):
         meaning = _MEANINGS.get(refused.code, "")
         return f"{said} ({meaning})" if meaning else said
 
-    def notices(self, change: Change, directory: Directory, now: float) -> tuple[int, ...]:
+    def notices(self, change: Change, directory: Directory, now: float, seen: Observed | None) -> tuple[int, ...]:
         """Return the responsible person of a new to-do, or the new one of a to-do, unless it is the webhook's user."""
         if change.item is None or change.op == "adopt":
             return ()

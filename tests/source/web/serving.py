@@ -33,6 +33,9 @@ class QuickClock:
     def monotonic(self) -> float:
         return sum(self.slept)
 
+    def booted_at(self) -> float:
+        return 0.0
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 

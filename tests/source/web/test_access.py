@@ -126,7 +126,7 @@ async def test_no_message_holds_a_secret(tmp_path: Path) -> None:
         ({"url": "https://"}, "url is not an address"),
         ({"url": "https://exa mple.com/s3cret"}, "url is not an address"),
         ({"url": "https://example.com:99999/s3cret"}, "url is not an address"),
-        ({"url_env": "SYNCD_NOT_SET"}, "url_env names the environment variable SYNCD_NOT_SET, which is not set"),
+        ({"url_env": "SYNCD_NOT_SET"}, "url_env names an environment variable that is not set"),
         ({"url": "https://x", "url_file": "y"}, "url is given more than once"),
         ({"url": "https://x", "password": "s3cret"}, "password goes with username"),
         ({"url": "https://x", "username": "u", "token": "s3cret"}, "username and token exclude each other"),

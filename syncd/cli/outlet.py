@@ -1,0 +1,97 @@
+"""stdout and stderr as the commands see them: nothing gets through that is known to be a secret.
+
+Results are cleaned value by value where they are made (`show`). What comes here is finished text, also that of
+libraries and of Python itself, as a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+from syncd.scrub import Scrubber, printable
+
+
+class Outlet:
+    """Writes to `stream` what `scrubber` leaves of each line.
+
+    A line is held back until it is complete or flushed, because a secret may be written in pieces.
+    """
+
+    def __init__(self, stream: TextIO, scrubber: Scrubber) -> None:
+        self.stream = stream
+        self.scrubber = scrubber
+        self._held = ""
+
+    def write(self, text: str) -> int:
+        """Write `text` up to its last line feed, and hold back the rest."""
+        lines, feed, rest = (self._held + text).rpartition("\n")
+        self._held = rest
+        if feed:
+            self.stream.write(self.scrubber.finished(lines + feed))
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what was held back."""
+        held, self._held = self._held, ""
+        if held:
+            self.stream.write(self.scrubber.finished(held))
+        self.stream.flush()
+
+    def reveal(self, text: str) -> None:
+        """Write a line as it is: for what has to be seen although it looks like a secret."""
+        self.flush()
+        self.stream.write(f"{text}\n")
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else the stream has
+        return getattr(self.stream, name)
+
+
+@contextmanager
+def outlets(scrubber: Scrubber) -> Iterator[None]:
+    """Lead stdout and stderr through `scrubber` while the body runs."""
+    before = sys.stdout, sys.stderr
+    out, err = (Outlet(stream, scrubber) for stream in before)
+    # Not a TextIO by birth, as those have properties of their own, such as an encoding, that would hide the stream's.
+    sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        _flush(out)
+        _flush(err)
+
+
+def shown(text: str) -> str:
+    """Return `text` as stdout may show it: `Scrubber.shown` with the secrets that this process has learned."""
+    outlet = _stdout()
+    return outlet.scrubber.shown(text) if outlet is not None else printable(text)
+
+
+def certain(text: str) -> str:
+    """Return `text` as it may be written to a file: without the secrets that this process has learned."""
+    outlet = _stdout()
+    return outlet.scrubber.certain(text) if outlet is not None else text
+
+
+def reveal(text: str) -> None:
+    """Print a line to stdout as it is: for what has to be seen although it looks like a secret."""
+    outlet = _stdout()
+    if outlet is not None:
+        outlet.reveal(text)
+    else:
+        print(text)
+
+
+def _stdout() -> Outlet | None:
+    stream: object = sys.stdout
+    return stream if isinstance(stream, Outlet) else None
+
+
+def _flush(outlet: Outlet) -> None:
+    try:
+        outlet.flush()
+    except (OSError, ValueError):  # a pipe whose reader has gone, or a stream that is closed
+        return

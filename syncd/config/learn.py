@@ -1,0 +1,158 @@
+"""Tells what of a config is secret, before anything is done with it: an error may quote whatever stands in it.
+
+A secret that stands where its file or variable should be named is one too, so a value that leads nowhere counts as the
+secret itself. Nothing is checked and nothing raised here.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from syncd.config.secrets import FORMS
+
+Learn = Callable[[str], None]
+"""Is told each secret."""
+
+_PLUGIN_SECRET = re.compile(r"(?:^|_)(?:password|passwd|secret|token|key|auth|cookie|webhook|url|dsn)$", re.IGNORECASE)
+_OPEN = ("client_key", "ca_key")
+"""Keys that name a file and are no secret though they sound like one."""
+_FOLLOWED_BY_SECRET = re.compile(r"-u|--user|--?(?:oauth2-bearer|password|passwd|pass|token|secret|key|api-?key)")
+_PAIR = re.compile(r"(?:.*[\s-])?(?:authorization|token|secret|password|passwd|pass|key)\s*[=:]\s*(?P<secret>.+)", re.I)
+_LONGEST_FILE = 65_536
+
+
+def learn_document(document: Mapping[str, object], *, base: Path, environ: Mapping[str, str], learn: Learn) -> None:
+    """Call `learn` with every secret of one file of the config, as TOML gives it, and with what it leads to."""
+    reading = _Reading(base, environ)
+    for table in _tables(document.get("portals")):
+        for name in _secrets_of(table):
+            reading.learn(table, name, learn)
+    for table in _tables(document.get("sync")):
+        for source in _tables([table.get("source")]):
+            _learn_source(source, reading, learn)
+    for alerts in _tables([document.get("alerts")]):
+        for name in _secrets_of(alerts):
+            reading.learn(alerts, name, learn)
+        command = alerts.get("command")
+        _learn_command([one for one in command if isinstance(one, str)] if isinstance(command, list) else (), learn)
+
+
+def learn_environment(environ: Mapping[str, str], learn: Learn) -> None:
+    """Call `learn` with the credentials of the proxies that the environment names."""
+    for name, value in environ.items():
+        if name.lower().endswith("_proxy"):
+            for one in _login(value if "://" in value else f"http://{value}"):
+                learn(one)
+
+
+class _Reading:
+    """Finds the secret that a table gives in one of its forms."""
+
+    def __init__(self, base: Path, environ: Mapping[str, str]) -> None:
+        self._base = base
+        self._environ = environ
+
+    def learn(self, table: Mapping[str, object], name: str, learn: Learn) -> None:
+        """Learn the secret `name`, in whatever forms it is given."""
+        for form in FORMS:
+            value = table.get(name + form)
+            if isinstance(value, str):
+                learn(self.found(value, form))
+
+    def found(self, value: str, form: str) -> str:
+        """Return what `value` leads to; itself where it leads nowhere, because then it may be the secret."""
+        match form:
+            case "_env":
+                return self._environ.get(value, value)
+            case "_file":
+                return _content(self._base, value)
+            case "_credential":
+                folder = self._environ.get("CREDENTIALS_DIRECTORY")
+                return _content(Path(folder), value) if folder else value
+            case _:
+                return value
+
+
+def _content(folder: Path, name: str) -> str:
+    try:
+        file = folder / Path(name).expanduser()
+        if not file.is_file():  # the other end of a pipe would be waited for
+            return name
+        with file.open(encoding="utf-8", errors="replace") as opened:
+            return opened.read(_LONGEST_FILE)
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: "~nobody" has no home
+        return name
+
+
+def _learn_source(source: Mapping[str, object], reading: _Reading, learn: Learn) -> None:
+    for name in _secrets_of(source):
+        reading.learn(source, name, learn)
+    headers = source.get("headers")
+    for value in headers.values() if isinstance(headers, dict) else ():
+        if isinstance(value, str):
+            learn(value)
+    found: dict[str, str] = {}
+    for name in ("url", "username", "password"):
+        for form in FORMS:
+            if isinstance(value := source.get(name + form), str):
+                found[name] = reading.found(value, form).strip()
+                # A name is no secret, but what stands in place of the name of its variable or file may be one.
+                if form and found[name] == value.strip():
+                    learn(value)
+    for one in _login(found.get("url", "")):
+        learn(one)
+    if "username" in found and "password" in found:
+        learn(_basic(found["username"], found["password"]))
+
+
+def _learn_command(command: Sequence[str], learn: Learn) -> None:
+    """Learn what in the arguments of the alerts' program looks like a secret: addresses, tokens, passwords."""
+    before = ""
+    for argument in command[1:]:
+        if "://" in argument:
+            learn(argument)
+        pair = _PAIR.fullmatch(argument)
+        if pair is not None:
+            learn(pair["secret"])
+        elif _FOLLOWED_BY_SECRET.fullmatch(before):
+            learn(argument)
+            learn(argument.partition(":")[2])
+        before = argument
+
+
+def _secrets_of(table: Mapping[str, object]) -> Iterator[str]:
+    """Yield the names of secrets in a table, without the suffixes of their forms."""
+    for name in dict.fromkeys(_stem(key) for key in table):
+        if _PLUGIN_SECRET.search(name) and name not in _OPEN:
+            yield name
+
+
+def _stem(key: str) -> str:
+    return next((key.removesuffix(form) for form in FORMS if form and key.endswith(form)), key)
+
+
+def _login(address: str) -> tuple[str, ...]:
+    """Return what lets somebody in of an address with user and password."""
+    try:
+        split = urlsplit(address)
+        user, password = unquote(split.username or ""), unquote(split.password or "")
+    except ValueError:
+        return ()
+    return (password, _basic(user, password)) if password else ()
+
+
+def _basic(user: str, password: str) -> str:
+    """Return the user and password as HTTP sends them (RFC 7617)."""
+    return base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _tables(value: object) -> Iterator[Mapping[str, object]]:
+    """Yield the tables in a table of tables or a list of tables, skipping everything else."""
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in members:
+        if isinstance(one, dict):
+            yield one

@@ -1,0 +1,154 @@
+"""Which of the portal's events an item without a link may be joined to, and which only look like it.
+
+An event without a link that ...                     becomes
+---------------------------------------------------  --------------------------------------------------------------
+bears the item's own recovery mark                   ours again: linked, and whatever differs is put right
+looks like it (`Comparison.identity`), and is equal  taken over
+ in all that syncd writes, or bare: what differs
+ is empty in the event
+looks like it otherwise                              left alone, and nothing is made beside it: a person decides; with
+                                                     `adopt = "same-time"` it is taken over
+
+With `adopt = false` looks decide nothing. People's guests stay on an event that is taken over, and are never told
+anything, unless the sync invites guests itself: the field is kept as it stands (`keeping`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from syncd.model.item import Item, Link, Observed, fingerprint
+from syncd.model.json_values import Fields, Json
+from syncd.model.observation import Comparison, Observation, equal
+
+Adopt = Literal["identical", "same-time", False]
+_MOST_TWINS = 16
+"""Of so many events that look like an item the best is chosen: choosing among thousands of twins would take long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """An event to be linked to an item; `ours` if it bears the item's mark."""
+
+    seen: Observed
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookalike:
+    """An event that looks like an item and is somebody else's; `differs` names what syncd would have overwritten."""
+
+    seen: Observed
+    differs: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """Why the item waits, and the ways out."""
+        seen = self.seen
+        return (
+            f"looks like «{seen.title}» ({seen.start}, id {seen.remote_id}), which syncd did not make and which differs"
+            f" in {', '.join(self.differs)}; not taken over, and nothing is made beside it. Change or delete that one,"
+            ' or set adopt = "same-time" to take it over, or adopt = false to have another made'
+        )
+
+
+class Adoptable:
+    """Events that no link claims, by recovery mark and by signature; each is given away once."""
+
+    def __init__(self, links: Iterable[Link], observation: Observation, adopt: Adopt) -> None:
+        claimed = {link.remote_id for link in links}
+        self.comparison = observation.comparison
+        self._adopt = adopt
+        self._by_name: dict[str, list[Observed]] = defaultdict(list)
+        self._given: set[int] = set()
+        for remote_id in sorted(observation.events, reverse=True):
+            seen = observation.events[remote_id]
+            if remote_id not in claimed:
+                for name in filter(None, (seen.mark, self.comparison.signature(seen))):
+                    self._by_name[name].append(seen)
+
+    def find(self, item: Item) -> Taken | Lookalike | None:
+        """Return an event that is `item`, or only looks like it, and never give it away again.
+
+        Of several that may be taken the oldest is; a mark goes before looks.
+        """
+        if item.section_id is None:  # its section has yet to be created, so nothing can be in it
+            return None
+        found = self._marked(item) or (self._alike(item) if self._adopt else None)
+        if found is not None:
+            self._given.add(found.seen.remote_id)
+        return found
+
+    def _marked(self, item: Item) -> Taken | None:
+        # A damaged one is left: only making it anew puts it right (PORTAL.md 4.4).
+        mark = self.comparison.mark(item)
+        return next((Taken(seen=one, ours=True) for one in self._candidates(mark, item) if not one.damage), None)
+
+    def _alike(self, item: Item) -> Taken | Lookalike | None:
+        lookalikes: list[Lookalike] = []
+        for seen in self._candidates(self.comparison.signature(item), item):
+            differs = self._lost(item, seen)
+            if not differs or (self._adopt == "same-time" and not seen.damage):
+                return Taken(seen=seen, ours=False)
+            lookalikes.append(Lookalike(seen=seen, differs=differs))
+        return lookalikes[0] if lookalikes else None
+
+    def _candidates(self, name: str, item: Item) -> list[Observed]:
+        """Return the oldest events of this name that are still there to be given, in the place of `item`."""
+        events = self._by_name.get(name, [])
+        while events and events[-1].remote_id in self._given:
+            events.pop()
+        oldest = events[: -_MOST_TWINS - 1 : -1]
+        return [one for one in oldest if one.remote_id not in self._given and one.place == item.key.place]
+
+    def _lost(self, item: Item, seen: Observed) -> tuple[str, ...]:
+        """Return the fields of `seen` that taking it over would overwrite; what it leaves empty may be filled."""
+        defaults = self.comparison.defaults
+        names = tuple(
+            name
+            for name in self.comparison.differing(item.fields, seen.fields)
+            if not equal(seen.fields.get(name, defaults[name]), defaults[name])
+        )
+        return (*names, "occurrences") if seen.damage else names
+
+
+def link_of(item: Item, found: Taken, comparison: Comparison) -> tuple[Link, tuple[str, ...]]:
+    """Return the link of `item` to an event as it stands, and the names of what is to be put right in it."""
+    seen = found.seen
+    kept = {name: _as_kept(seen.fields[name]) for name in comparison.left if seen.fields.get(name)}
+    names = tuple(name for name in comparison.differing(item.fields, seen.fields) if name not in kept)
+    sent: Fields = {**item.fields, **{name: seen.fields.get(name) for name in names}, **kept}
+    link = Link(
+        key=item.key,
+        remote_id=seen.remote_id,
+        section=item.section,
+        section_id=seen.section_id,
+        fingerprint=fingerprint(sent, item.section),
+        sent=sent,
+        version=seen.version,
+        title=item.title,
+        where=item.where,
+        starts_on=item.starts_on,
+        ends_on=item.ends_on,
+        start=item.start,
+        adopted=not found.ours,
+    )
+    return link, names
+
+
+def _as_kept(value: Json) -> Json:
+    return {**value, "kept": True} if isinstance(value, Mapping) else value
+
+
+def is_kept(value: Json) -> bool:
+    """Return True for the value of a field that stays as people left it."""
+    return isinstance(value, Mapping) and value.get("kept") is True
+
+
+def keeping(item: Item, link: Link) -> Item:
+    """Return `item` with the fields of its event that stay as people left them, unless it says something of its own."""
+    kept = {name: value for name, value in link.sent.items() if is_kept(value) and not item.fields.get(name)}
+    return replace(item, fields={**item.fields, **kept}) if kept else item

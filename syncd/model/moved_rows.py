@@ -1,0 +1,97 @@
+"""Recognises rows without an id that moved: owner, title and start name them, so one that moved has a new name.
+
+What disappeared and what appeared are one row when calendar, title, piece and file are the same and
+
+same day     each is the nearest to the other by its start, and no third is as near
+another day  they are the only two of that title left, less than a week apart, and the old start is still to come
+
+A row whose day is over and one that comes in at the far end are no move: so schedules roll on. What is not certain
+stays two rows, and what is gone from the source is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
+
+from syncd.model.item import Item, Link
+
+_NAMELESS = re.compile(r"(?:row|content)-[0-9a-f]{20}(?:-\d+)?")
+_FAR = timedelta(days=7)
+Holder = TypeVar("Holder", Item, Link)
+
+
+def moved_rows(
+    items: Iterable[Item], links: Iterable[Link], *, present: Collection[str], today: date
+) -> dict[str, tuple[Item, Link]]:
+    """Return, by its uid in the source, each row that moved, with the link by which it is known.
+
+    `present` are all uids of the snapshot, which has to be complete. A row that became several items is left out.
+    """
+    links = tuple(links)
+    gone = _grouped(link for link in links if link.key.uid not in present and is_nameless(link.key.uid))
+    if not gone:
+        return {}
+    linked = {link.key.uid for link in links}
+    come = _grouped(item for item in items if item.key.uid not in linked and is_nameless(item.key.uid))
+    moved: dict[str, tuple[Item, Link]] = {}
+    for group, new in come.items():
+        for item, link in _pairs(new, gone.get(group, ()), today):
+            moved[item.key.uid] = (item, link)
+    return moved
+
+
+def is_nameless(uid: str) -> bool:
+    """Return True for a uid that was made from what the row says, as the row has no id."""
+    return _NAMELESS.fullmatch(uid) is not None
+
+
+def _grouped(holders: Iterable[Holder]) -> Mapping[Hashable, Sequence[Holder]]:
+    by_uid: dict[str, list[Holder]] = defaultdict(list)
+    for one in holders:
+        by_uid[one.key.uid].append(one)
+    found: dict[Hashable, list[Holder]] = defaultdict(list)
+    for own in by_uid.values():
+        if len(own) == 1:
+            one = own[0]
+            found[one.key.place, one.key.piece, one.title, one.where.rpartition(":")[0]].append(one)
+    return found
+
+
+def _pairs(new: Sequence[Item], old: Sequence[Link], today: date) -> Iterable[tuple[Item, Link]]:
+    """Yield what is the same row within one group."""
+    days: dict[str, tuple[list[Item], list[Link]]] = defaultdict(lambda: ([], []))
+    for item in new:
+        days[item.starts_on][0].append(item)
+    for lost in old:
+        days[lost.starts_on][1].append(lost)
+    taken: set[str] = set()
+    for come, gone in days.values():
+        for item in come:
+            link = _nearest(item, gone)
+            if link is not None and _nearest(link, come) is item:
+                taken |= {item.key.uid, link.key.uid}
+                yield item, link
+    left = [item for item in new if item.key.uid not in taken]
+    away = [one for one in old if one.key.uid not in taken and not one.absent_passes]
+    if len(left) == len(away) == 1:
+        day, before = date.fromisoformat(left[0].starts_on), date.fromisoformat(away[0].starts_on)
+        if before > today and abs(day - before) < _FAR:
+            yield left[0], away[0]
+
+
+def _nearest(one: Item | Link, others: Sequence[Holder]) -> Holder | None:
+    """Return the one of `others` whose start is nearest to that of `one`, None where two are equally near."""
+    at = _moment(one)
+    near = sorted((abs((_moment(other) - at).total_seconds()), number) for number, other in enumerate(others))
+    if not near or (len(near) > 1 and near[0][0] == near[1][0]):
+        return None
+    return others[near[0][1]]
+
+
+def _moment(one: Item | Link) -> datetime:
+    moment = datetime.fromisoformat(one.start)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,45 @@
+"""What becomes of an item whose section has changed where the portal moves nothing (PORTAL.md 4.3).
+
+An update never moves a meeting in another person's calendar. Ours is deleted, and the next plan of the same pass makes
+it again in the other section; one that was only taken over, with people's guests, stays where it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncd.model.adoption import is_kept
+from syncd.model.entry import Problem
+from syncd.model.item import Change, Item, Link
+
+MOVED_BY_HAND = "moved to another section in the portal, which moves no meeting of another person's calendar back"
+
+
+def is_stuck(item: Item, link: Link) -> bool:
+    """Return True if `item` belongs in another section than its event, and no update can move the event there."""
+    return link.section != item.section and (item.fixed or _has_kept(item))
+
+
+def remade(item: Item, link: Link) -> Change | None:
+    """Return the delete after which a stuck `item` is made again in its section, None for one that has to stay."""
+    if _has_kept(item):
+        return None
+    reason = (
+        f"section changed: the portal moves no meeting of another person's calendar from «{link.section}» to"
+        f" «{item.section}», so it is deleted and made again there"
+    )
+    return Change(op="delete", key=item.key, link=link, reason=reason)
+
+
+def staying(item: Item, link: Link) -> tuple[Item, Problem]:
+    """Return a stuck `item` as it is to be in the section where its event stands, and the warning that it stays."""
+    reason = (
+        f"stays in the section «{link.section}»: it was taken over with guests of its own, and the portal does not move"
+        f" it to «{item.section}»; move it by hand"
+    )
+    warning = Problem(where=item.where, kind="warning", key=str(item.key), reason=reason)
+    return replace(item, section=link.section, section_id=link.section_id), warning
+
+
+def _has_kept(item: Item) -> bool:
+    return any(map(is_kept, item.fields.values()))

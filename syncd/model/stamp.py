@@ -1,0 +1,120 @@
+"""When and by whom an event was made: what no edit changes, so that it tells an event from another one with its id.
+
+The portal shows DATE_CREATE in the format of its settings and in a zone that they may change (PORTAL.md 4.6), so two
+stamps that lie whole quarters of an hour apart may still be one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+_PARTS = re.compile(
+    r"(?P<one>\d{1,4})[./-](?P<two>\d{1,2})[./-](?P<three>\d{1,4})[ T]"
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2}):(?P<second>\d{2})\s*(?P<half>[ap]m)?",
+    re.IGNORECASE,
+)
+_QUARTER_S = 900
+_ZONES_S = 26 * 3600
+"""The farthest two zones lie apart."""
+_ANSWERED_WITHIN_S = 5
+"""How far the moment of an answer may be from what the portal writes down beside the event."""
+
+Agreement = Literal["same", "shifted", "other", "unknown"]
+"""How two stamps compare: `shifted` are whole quarters of an hour, as after a change of zones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """When an event was made and by which user, 0 if that is not known.
+
+    `at` is the portal's wall clock as seconds; only differences count. `read` is False for a stamp that was taken from
+    the answer to the create, which tells the moment to a few seconds and in its own zone.
+    """
+
+    at: int
+    by: int
+    read: bool = True
+
+    def __str__(self) -> str:
+        return f"{'' if self.read else '~'}{self.at} {self.by}"
+
+    @classmethod
+    def parse(cls, text: str) -> Stamp | None:
+        """Return the stamp that `str()` wrote, None for anything else."""
+        at, _, by = text.removeprefix("~").partition(" ")
+        if not (at.removeprefix("-").isdecimal() and by.isdecimal()):
+            return None
+        return cls(at=int(at), by=int(by), read=not text.startswith("~"))
+
+
+def stamp_of(date_create: object, created_by: object) -> str:
+    """Return the stamp of an event as text, from the portal's two columns; "" if the moment cannot be read.
+
+    The month comes first where the time is said in halves of the day, else the day (PORTAL.md, culture format).
+    """
+    found = _PARTS.match(date_create.strip()) if isinstance(date_create, str) else None
+    if found is None:
+        return ""
+    one, two, three = int(found["one"]), int(found["two"]), int(found["three"])
+    year, days = (one, (two, three)) if len(found["one"]) == 4 else (three, (one, two))
+    half = (found["half"] or "").lower()
+    hour = int(found["hour"]) % 12 + 12 * (half == "pm") if half else int(found["hour"])
+    month, day = days if half or len(found["one"]) == 4 else reversed(days)
+    try:
+        at = datetime(year, month, day, hour, int(found["minute"]), int(found["second"]), tzinfo=UTC)
+    except ValueError:
+        return ""
+    return str(Stamp(at=int(at.timestamp()), by=user_id(created_by)))
+
+
+def user_id(value: object) -> int:
+    """Return a user's id as the portal writes it, 0 if it is none."""
+    text = str(value)
+    return int(text) if isinstance(value, int | str) and text.isascii() and text.isdecimal() else 0
+
+
+def answered(start: float | None, finish: float | None, by: int, offset_s: int) -> str:
+    """Return the stamp of an event made by a call that ran from `start` to `finish` in unix time, "" if that is vague.
+
+    `offset_s` is the UTC offset of the portal's wall clock.
+    """
+    if start is None or finish is None or not 0 <= finish - start <= 2 * _ANSWERED_WITHIN_S - 2:
+        return ""
+    return str(Stamp(at=round((start + finish) / 2) + offset_s, by=by, read=False))
+
+
+def made_since(stamp: str, moment: float) -> bool:
+    """Return True if what bears `stamp` was made at `moment` of the portal's wall clock or later; False if unknown."""
+    made = Stamp.parse(stamp)
+    return made is not None and made.at >= moment
+
+
+def agreement(known: str, seen: str) -> Agreement:
+    """Return how the stamp `seen` on an event compares with the one that is `known` of it."""
+    if known and known == seen:
+        return "same"
+    ours, theirs = Stamp.parse(known), Stamp.parse(seen)
+    if ours is None or theirs is None:
+        return "unknown"
+    if ours.by and theirs.by and ours.by != theirs.by:
+        return "other"
+    slack = 0 if ours.read and theirs.read else _ANSWERED_WITHIN_S
+    if abs(ours.at - theirs.at) <= slack:
+        return "same"
+    moments = (theirs.at, _swapped(theirs.at))
+    return "shifted" if any(_zones_apart(ours.at, one, slack) for one in moments) else "other"
+
+
+def _zones_apart(one: int, other: int, slack: int) -> bool:
+    apart = abs(one - other)
+    odd = apart % _QUARTER_S
+    return min(odd, _QUARTER_S - odd) <= slack and apart <= _ZONES_S + slack
+
+
+def _swapped(at: int) -> int:
+    """Return a moment with day and month in the other order: the format may have been changed since."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return at if moment.day > 12 else int(moment.replace(month=moment.day, day=moment.month).timestamp())

@@ -1,0 +1,98 @@
+"""Telephone numbers as people write them: with or without the country, several in one cell, with extensions.
+
+What a number means in which country is the knowledge of `phonenumbers`. What is no possible number there, such as an
+internal one of three digits, is compared digit by digit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import phonenumbers
+from phonenumbers import Leniency, NumberParseException, PhoneNumber, PhoneNumberMatcher, ValidationResult
+
+_FEWEST_DIGITS = 3
+_INTERNATIONAL = re.compile(r"\+[1-9]\d{7,14}")
+_BRACKETED = re.compile(r"\(\s*((?:доб|вн|ext|x)[^()\d]{0,12}\d{1,8})\s*\)", re.IGNORECASE)
+_INTERNAL = re.compile(r"\bвн(?:утр\w*)?\.?(?=\s*\d)", re.IGNORECASE)
+_FROM_ABROAD = re.compile(r"\A00\s*(?=[1-9])")
+_EXTENSION = re.compile(r"[#;,]|доб|ext|x", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phone:
+    """A number as digits, its extension ("" for none), and whether the country's code is certainly part of it."""
+
+    number: str
+    extension: str = ""
+    is_international: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.number};{self.extension}" if self.extension else self.number
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """What the portal is asked for: the number, and the number with the extension's digits after it.
+
+        The portal compares digits (PORTAL.md 6.8), and a card may hold the extension as part of the number.
+        """
+        dialled = f"+{self.number}" if self.is_international else self.number
+        return (dialled, dialled + self.extension) if self.extension else (dialled,)
+
+    @property
+    def home_spellings(self) -> tuple[str, ...]:
+        """What else a card may hold: the number without the country's code, as it is dialled at home."""
+        if not self.is_international:
+            return ()
+        try:
+            home = phonenumbers.national_significant_number(phonenumbers.parse(f"+{self.number}"))
+        except NumberParseException:
+            return ()
+        return (home, home + self.extension) if self.extension else (home,)
+
+    def likeness(self, other: Phone) -> int:
+        """Return 2 if `other` is the same to the extension, 1 if one of them has none, 0 if it is another number."""
+        if self.number != other.number:
+            return 0
+        if self.extension == other.extension:
+            return 2
+        return 0 if self.extension and other.extension else 1
+
+
+# A pass asks for the same cells several times: to look people up, to find their cards, and to shape their entries.
+@lru_cache(maxsize=65_536)
+def phones_in(text: str, country: str) -> tuple[Phone, ...]:
+    """Return the numbers in `text`, each once, in order; () if there is none of at least three digits.
+
+    `country` is the ISO 3166 code of the country whose numbers may lack its code, "" where it is not known.
+    """
+    if _INTERNATIONAL.fullmatch(text):  # as in most exports, and much cheaper
+        return (Phone(number=text[1:], is_international=True),)
+    spelled = _INTERNAL.sub("доб.", _BRACKETED.sub(r" \1", text))
+    spelled = _FROM_ABROAD.sub("+", spelled)
+    matches = PhoneNumberMatcher(spelled, country or None, leniency=Leniency.POSSIBLE)
+    found = [_phone(match.number) for match in matches if not _lacks_area(match.number)]
+    if not found:
+        digits = _digits(spelled)
+        found = [Phone(number=digits)] if len(digits) >= _FEWEST_DIGITS else []
+    return tuple(dict.fromkeys(found))
+
+
+def _phone(number: PhoneNumber) -> Phone:
+    digits = f"{number.country_code}{phonenumbers.national_significant_number(number)}"
+    return Phone(number=digits, extension=number.extension or "", is_international=True)
+
+
+def _lacks_area(number: PhoneNumber) -> bool:
+    """Return True for a number that can be dialled within its town only: which town is not known."""
+    return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE_LOCAL_ONLY
+
+
+def _digits(text: str) -> str:
+    """Return the digits before an extension. Ten of them after an 8 can only be a Russian number, dialled at home."""
+    number = _EXTENSION.split(text, maxsplit=1)[0]
+    digits = "".join(one for one in number if one.isascii() and one.isdigit())
+    has_eight = len(digits) == 11 and digits[0] == "8" and not number.strip().startswith("+")
+    return f"7{digits[1:]}" if has_eight else digits

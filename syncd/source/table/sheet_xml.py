@@ -1,0 +1,111 @@
+"""What python-calamine does not tell of a sheet of an .xlsx file: cells with an error, and how dates are shown.
+
+It gives an empty cell for #REF!, and the same date for a day and for its midnight. The file itself says both. Other
+formats than .xlsx are passed over; of those the reader knows only what calamine tells.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+from html import unescape
+
+_CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*?)/?>")
+_ERROR = re.compile(rb'<(?:\w+:)?c\s([^>]*?\bt="e"[^>]*)>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]*)<', re.DOTALL)
+_PLACE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
+_STYLE = re.compile(rb'\bs="(\d{1,5})"')
+_TAG = re.compile(r"<(?:\w+:)?(\w+)((?:\s+[\w:]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)\s*/?>")
+_ATTRIBUTE = re.compile(r"(?:\w+:)?(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_LITERALS = re.compile(r'"[^"]*"|\\.|\[\$[^\]]*\]|_.|\*.')
+_FIRST_OWN_FORMAT = 164
+_TIMED_FORMATS = frozenset({18, 19, 20, 21, 22, 45, 46, 47})
+"""Built-in number formats that show a time (ECMA-376, part 1, 18.8.30)."""
+
+Place = tuple[int, int]
+"""Row and column of a cell, from 0."""
+
+
+class SheetXml:
+    """The XML of one sheet; nothing is read before it is asked for.
+
+    `content` are the bytes of the workbook, `sheet` is the name of the sheet in it.
+    """
+
+    def __init__(self, content: bytes, sheet: str) -> None:
+        self._sheet = b""
+        self._styles = ""
+        if not zipfile.is_zipfile(io.BytesIO(content)):
+            return
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                book = archive.read("xl/workbook.xml").decode("utf-8", "replace")
+                relations = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
+                self._sheet = archive.read(_sheet_file(book, relations, sheet))
+                self._styles = archive.read("xl/styles.xml").decode("utf-8", "replace")
+        except (KeyError, zipfile.BadZipFile, OSError):
+            return  # another format, such as .ods; or one without styles, in which no date is marked as one
+
+    def errors(self) -> dict[Place, str]:
+        """Return the cells that hold an error, with its name (#REF!)."""
+        found = {}
+        for cell in _ERROR.finditer(self._sheet):
+            if place := _place(cell[1]):
+                found[place] = unescape(cell[2].decode("utf-8", "replace"))
+        return found
+
+    def cells_with_a_time(self) -> frozenset[Place]:
+        """Return the cells that show a time of day, whatever it is."""
+        timed = _timed_styles(self._styles)
+        return frozenset(
+            place
+            for cell in _CELL.finditer(self._sheet)
+            if (style := _STYLE.search(cell[1])) is not None and int(style[1]) in timed and (place := _place(cell[1]))
+        )
+
+
+def _sheet_file(book: str, relations: str, sheet: str) -> str:
+    """Return the path in the archive of a sheet; raises KeyError if the workbook does not say it."""
+    ids = {one.get("name", ""): one.get("id", "") for tag, one in _tags(book) if tag == "sheet"}
+    targets = {one.get("Id", ""): one.get("Target", "") for tag, one in _tags(relations) if tag == "Relationship"}
+    target = targets[ids[sheet]]
+    return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join("xl", target))
+
+
+def _timed_styles(styles: str) -> frozenset[int]:
+    """Return the numbers of the cell styles whose format shows hours or minutes."""
+    formats, numbers, within = dict[int, str](), list[int](), False
+    for tag, attributes in _tags(styles):
+        if tag == "numFmt":
+            formats[int(attributes.get("numFmtId", "0"))] = attributes.get("formatCode", "")
+        elif tag in ("cellStyleXfs", "cellXfs", "cellStyles", "dxfs"):
+            within = tag == "cellXfs"
+        elif tag == "xf" and within:
+            numbers.append(int(attributes.get("numFmtId", "0")))
+    return frozenset(at for at, number in enumerate(numbers) if _shows_time(number, formats.get(number, "")))
+
+
+def _shows_time(number: int, code: str) -> bool:
+    if number < _FIRST_OWN_FORMAT and not code:
+        return number in _TIMED_FORMATS
+    # "h" and "s" stand for nothing else once the literal texts are gone; "m" may be a month.
+    return any(letter in _LITERALS.sub("", code).lower().partition(";")[0] for letter in "hs")
+
+
+def _tags(xml: str) -> list[tuple[str, dict[str, str]]]:
+    """Return the tags of a small part of a workbook with their attributes, by local names."""
+    return [
+        (tag[1], {name: unescape(one or other) for name, one, other in _ATTRIBUTE.findall(tag[2])})
+        for tag in _TAG.finditer(xml)
+    ]
+
+
+def _place(attributes: bytes) -> Place | None:
+    found = _PLACE.search(attributes)
+    if found is None:
+        return None
+    column = 0
+    for letter in found[1]:
+        column = column * 26 + letter - 64
+    return int(found[2]) - 1, column - 1

@@ -1,0 +1,220 @@
+"""The cells of a row that say when, to the span of its entry.
+
+times in the row                      the entry
+none, or all_day says yes             whole days, the last one included: 1 to 3 May is three days
+start with a time, no end             as long as `default_duration`, by default a moment
+end as a time without a date, or the  that day; if it is not later than the start: the next day, so that 22:00 to 6:00
+second of two times in the start      is a night shift, and 8:00 to 8:00 one of 24 hours
+all_day says yes, end at 0:00         the days before that midnight, as Outlook writes them
+end with its date, or a duration      as written; an end before its start is rejected
+
+A time with the row's own date, or with one that only stands in for none (1899-12-30), is a time without a date. NULL, a
+dash and the like are empty cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TypeVar
+
+from syncd.model import zones
+from syncd.model.entry import AllDay, Span, Timed
+from syncd.source.field_values import after, all_day_span, in_zone, timed_span
+from syncd.source.table import cell_values
+from syncd.source.table.when import CellTime, DateOrders, read_cell
+
+Value = TypeVar("Value")
+EMPTY = CellTime()
+ROUND_THE_CLOCK = CellTime(time=timedelta(0), until=timedelta(hours=24))
+DAY = timedelta(days=1)
+_MIDNIGHT = timedelta(0)
+_NOTHING = frozenset({"null", "none", "nil", "nat", "nan", "n/a", "na", "-", "--", "---", "–", "—", "―", "нет", "\\n"})
+"""What databases, pandas and people write for nothing, casefolded."""
+_NO_DATES = frozenset(
+    {date(1, 1, 1), date(1899, 12, 30), date(1899, 12, 31), date(1900, 1, 1), date(1904, 1, 1), date(1970, 1, 1)}
+)
+"""The dates that programs put beside a time that has none: 1C, Access and Excel, SQL Server, Excel on a Mac, Unix."""
+
+
+def is_nothing(text: str) -> bool:
+    """Return True if the text of a cell with a time says that there is none (NULL, NaT, -)."""
+    return not text or (len(text) <= 4 and text.casefold() in _NOTHING)
+
+
+class SpanReader:
+    """Reads the spans of rows.
+
+    `at` are the columns of the fields, -1 for those that are not mapped, where a row has an empty cell; `zone` is the
+    IANA zone of times without one (None: there is none), `no_end` the length of an entry with a time and no end.
+    """
+
+    def __init__(
+        self, *, at: Mapping[str, int], mapped: frozenset[str], orders: DateOrders, zone: str | None, no_end: timedelta
+    ) -> None:
+        self._at = at
+        self._mapped = mapped
+        self._orders = orders
+        self._zone = zone
+        self._no_end = no_end
+        # In a timetable the same dates and times come again and again; each is read once.
+        self._read: dict[str, CellTime] = {}
+
+    def start(self, values: list[str]) -> CellTime:
+        """Return what the row says of its start; raises ValueError with what is wrong with it."""
+        if "start" in self._mapped:
+            start = self._moment("start", values)
+            if start.day is None and start.time is not None:
+                raise ValueError("start has a time but no date")
+            return start
+        start, clock = self._moment("date", values), self._moment("start_time", values)
+        if clock == EMPTY:
+            # Databases write a date as its midnight; with a column of times that cell is a date only.
+            return replace(start, time=None) if start.time == _MIDNIGHT and "start_time" in self._mapped else start
+        clock = _without_own_day(clock, start.day)
+        if start.day is None:
+            return clock
+        if clock.day is not None:
+            raise ValueError(f"start_time holds another date than date ({clock.day} beside {start.day})")
+        if start.time:
+            raise ValueError("both date and start_time hold a time")
+        return replace(clock, day=start.day)
+
+    def span(self, values: list[str]) -> Span:
+        """Return the span by the table at the top of this file; raises ValueError with what is wrong with it."""
+        start = self.start(values)
+        end = self._end(values, start)
+        text = values[self._at["duration"]]
+        length = None if is_nothing(text) else strict("duration", text, cell_values.duration)
+        if start.until is not None:
+            if end != EMPTY or length is not None:
+                raise ValueError("start holds two times, and there is an end besides")
+            end = CellTime(time=start.until, offset=start.offset)
+        if start.day is None:
+            raise ValueError("there is no start" if "start" in self._mapped else "there is no date")
+        says_all_day = _says_all_day(values[self._at["all_day"]])
+        # An explicit all_day wins over the times in the row: Outlook exports whole days with times of 0:00.
+        if says_all_day or (says_all_day is None and start.time is None and end.time is None):
+            return whole_days(start.day, _last_day(start.day, end), length)
+        if start.time is None:
+            raise ValueError("there is no start time")
+        return self.timed(start, end, length, values[self._at["timezone"]])
+
+    def timed(self, start: CellTime, end: CellTime, length: timedelta | None, zone_cell: str = "") -> Timed:
+        """Return the span from a start with a day and a time to an end or of a length; raises ValueError."""
+        zone = self._zone if self._zone and is_nothing(zone_cell) else _row_zone(zone_cell, start)
+        begin = start.wall()
+        if start.offset is not None:
+            begin = in_zone(begin, start.offset, zone)
+        if length is None and end.time is None:
+            if end.day not in (None, start.day):
+                raise ValueError("there is no end time")
+            length = self._no_end
+        if length is not None:
+            return timed_span(begin, after(begin, length, zone), zone, zone)
+        finish = replace(end, day=end.day or start.day).wall()
+        if end.offset is not None:
+            finish = in_zone(finish, end.offset, zone)
+        # The end has no date, so it is the first such time after the start: a night shift, or one of 24 hours.
+        if end.day is None and finish <= begin:
+            finish += DAY
+        return timed_span(begin, finish, zone, zone)
+
+    def _end(self, values: list[str], start: CellTime) -> CellTime:
+        end, clock = self._moment("end", values), self._moment("end_time", values)
+        # 8:00 and сутки: until the same time of the next day.
+        if clock == ROUND_THE_CLOCK and end == EMPTY and start.time is not None:
+            clock = CellTime(time=start.time)
+        if end.until is not None or clock.until is not None:
+            raise ValueError("end holds two times")
+        if clock == EMPTY:
+            return end
+        clock = _without_own_day(clock, end.day or start.day)
+        if end.time is not None and end.time != _MIDNIGHT:
+            raise ValueError("both end and end_time hold a time")
+        if clock.day is not None and (end.day is not None or start.day is None or clock.day < start.day):
+            raise ValueError(f"end_time holds another date ({clock.day} beside {end.day or start.day})")
+        return clock if clock.day is not None else replace(clock, day=end.day)
+
+    def _moment(self, field: str, values: list[str]) -> CellTime:
+        text = values[self._at[field]]
+        if not text:
+            return EMPTY
+        found = self._read.get(text)
+        if found is None:
+            try:
+                found = self._read[text] = EMPTY if is_nothing(text) else read_cell(text, self._orders)
+            except ValueError as error:
+                raise named(field, text, error) from None
+        return found
+
+
+def whole_days(first: date, last: date | None, length: timedelta | None = None) -> AllDay:
+    """Return the days from `first` to `last`, which is inclusive as people write it, or for a number of days.
+
+    Raises ValueError for a last day before the first and for a length that is not in whole days.
+    """
+    if length is not None:
+        if length % DAY or not length:
+            raise ValueError("there is no start time, and the duration is not in whole days")
+        return all_day_span(first, first + length)
+    last = last or first
+    if last < first:
+        raise ValueError(f"end is before start ({last} is before {first})")
+    return all_day_span(first, last + DAY)
+
+
+def strict(field: str, text: str, read: Callable[[str], Value]) -> Value:
+    """Read a cell that decides what people see; raises ValueError naming the field."""
+    try:
+        return read(text)
+    except ValueError as error:
+        raise named(field, text, error) from None
+
+
+def named(field: str, text: str, error: ValueError) -> ValueError:
+    """Return the error with the field and the cell's text, if it does not quote that already."""
+    reason = str(error)
+    if reason.startswith("is "):
+        return ValueError(f"{field} {text!r} {reason}")
+    return ValueError(f"{field}: {reason}" if text in reason else f"{field} {text!r}: {reason}")
+
+
+def _says_all_day(text: str) -> bool | None:
+    """Return what the cell says; a word such as "-" is a no here, before it is nothing."""
+    try:
+        return cell_values.truth(text) if text else None
+    except ValueError as error:
+        if is_nothing(text):
+            return None
+        raise named("all_day", text, error) from None
+
+
+def _without_own_day(clock: CellTime, day: date | None) -> CellTime:
+    """Return a cell of a time without the date that it carries besides, if that says nothing."""
+    return replace(clock, day=None) if clock.day == day or clock.day in _NO_DATES else clock
+
+
+def _row_zone(text: str, start: CellTime) -> str:
+    """Return the zone that a row gives, by its name or by the offset of its start; raises ValueError without one."""
+    if not is_nothing(text):
+        zone = zones.resolve(text)
+        if zone is None:
+            raise ValueError(f"timezone {text!r} is not known (write a name like Europe/Moscow)")
+        return zone
+    if start.offset is None:
+        raise ValueError('the time has no zone (set timezone = "Europe/Moscow" or the like in [[sync]])')
+    # An offset is not a zone: only a zone that keeps it all year can stand for it without shifting a series.
+    minutes = int(start.offset.total_seconds()) // 60
+    text = f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    zone = zones.resolve(text)
+    if zone is None:
+        raise ValueError(f"no time zone keeps {text} all year (set timezone in [[sync]])")
+    return zone
+
+
+def _last_day(first: date, end: CellTime) -> date | None:
+    """Return the last of whole days; an end at midnight means that its day has not begun."""
+    midnight = end.time == _MIDNIGHT
+    return end.day - DAY if midnight and end.day is not None and end.day > first else end.day

@@ -1,0 +1,97 @@
+"""The entries of several files by uid: which one counts where two files have the same uid.
+
+in the other file                              what becomes of it
+a format without versions (rows of a table)    rejected, with a line that names both places
+changed occurrences of a series here           they are put into the series
+a higher or lower SEQUENCE                     the highest counts
+the same SEQUENCE and start                    rejected, with a line that names both places
+the same SEQUENCE and another start            an entry of its own, with a line
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from syncd.model.entry import Entry, Override, Problem, Timed
+
+
+@dataclass(slots=True, kw_only=True)
+class Versions:
+    """Collects entries; `entries` are those that count, by uid, in the order in which their uids came.
+
+    What it has to tell is added to `problems`.
+    """
+
+    problems: list[Problem]
+    entries: dict[str, Entry] = field(default_factory=dict)
+    _sequences: dict[str, int] = field(default_factory=dict)
+    _loose: dict[str, tuple[Override, ...]] = field(default_factory=dict)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add the entries of a file whose format has no versions."""
+        for entry in entries:
+            seen = self.entries.setdefault(entry.uid, entry)
+            if seen is not entry:
+                self._reject(entry, seen)
+
+    def add_version(self, entry: Entry, sequence: int, loose: tuple[Override, ...] = ()) -> None:
+        """Add an entry with its SEQUENCE; with `loose` it consists of changed occurrences of a series elsewhere."""
+        seen = self.entries.get(entry.uid)
+        if seen is None:
+            self._take(entry, sequence, loose)
+            return
+        here = self._loose.get(entry.uid, ())
+        known = self._sequences.get(entry.uid, 0)
+        if loose and not here:
+            self.entries[entry.uid] = _changed(seen, loose, newer=sequence >= known)
+        elif here and not loose:
+            self._take(_changed(entry, here, newer=known >= sequence), sequence, ())
+        elif here and _name(loose[0]) != _name(here[0]):
+            self._apart(entry, seen, sequence, loose, f"{loose[0].at.wall:%Y%m%dT%H%M%S}")
+        elif sequence != known:
+            if sequence > known:
+                self._take(entry, sequence, loose)
+        elif _start(entry) != _start(seen):
+            self._apart(entry, seen, sequence, loose, _start(entry))
+        else:
+            self._reject(entry, seen)
+
+    def _take(self, entry: Entry, sequence: int, loose: tuple[Override, ...]) -> None:
+        self.entries[entry.uid] = entry
+        # Most entries have neither, and 100,000 of them must fit in little memory.
+        self._sequences.pop(entry.uid, None)
+        self._loose.pop(entry.uid, None)
+        if sequence:
+            self._sequences[entry.uid] = sequence
+        if loose:
+            self._loose[entry.uid] = loose
+
+    def _apart(self, entry: Entry, seen: Entry, sequence: int, loose: tuple[Override, ...], start: str) -> None:
+        reason = f"the uid {entry.uid!r} stands at {seen.where} with another start; each is an entry of its own"
+        self.problems.append(Problem(where=entry.where, kind="warning", reason=reason, key=entry.uid))
+        self.add_version(replace(entry, uid=f"{entry.uid}#{start}"), sequence, loose)
+
+    def _reject(self, entry: Entry, seen: Entry) -> None:
+        reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
+        title = entry.details.title
+        self.problems.append(Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid, title=title))
+
+
+def _changed(entry: Entry, overrides: tuple[Override, ...], *, newer: bool) -> Entry:
+    """Return the series with changed occurrences of another file; of two for one occurrence the newer counts."""
+    named = {_name(one): one for one in entry.overrides}
+    for one in overrides:
+        title = one.details.title or entry.details.title
+        if newer or _name(one) not in named:
+            named[_name(one)] = replace(one, details=replace(one.details, title=title))
+    return replace(entry, overrides=tuple(named.values()))
+
+
+def _name(override: Override) -> tuple[object, bool]:
+    return override.at, override.this_and_future
+
+
+def _start(entry: Entry) -> str:
+    span = entry.span
+    return f"{span.start if isinstance(span, Timed) else span.first:%Y%m%dT%H%M%S}"

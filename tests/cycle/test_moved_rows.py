@@ -1,0 +1,116 @@
+"""Rows without an id: one that moves moves its event, and what is gone from the source is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.sandbox import SHIFTS, Stage, run_inline
+
+HEADER = "Shift,Start,End,E-mail\n"
+CONFIG = SHIFTS.replace('uid = "ID"\n', "").replace('location = "Place"\n', "")
+ANNA, IVAN = "anna.petrova", "ivan.sokolov"
+
+
+def row(start: str, title: str = "Early shift", owner: str = ANNA, hours: int = 8) -> str:
+    day, _, time = start.partition(" ")
+    return f"{title},{day} {time}:00,{day} {int(time) + hours}:00,{owner}@school.example\n"
+
+
+def staged(folder: Path, *rows: str, config: str = CONFIG) -> Stage:
+    stage = Stage(folder, config)
+    stage.write("shifts.csv", HEADER + "".join(rows))
+    run_inline(stage.one_pass())
+    return stage
+
+
+def then(stage: Stage, *rows: str) -> dict[str, int]:
+    stage.write("shifts.csv", HEADER + "".join(rows))
+    record = run_inline(stage.one_pass(force=True)).record
+    return {name: record.counts[name] for name in ("created", "updated", "deleted", "unchanged") if record.counts[name]}
+
+
+def starts(stage: Stage, owner: int = 3) -> list[str]:
+    return sorted(f"{event.stored.date_from:%d %H}" for event in stage.world.events("user", owner))
+
+
+def ids(stage: Stage, owner: int = 3) -> list[int]:
+    return sorted(event.id for event in stage.world.events("user", owner))
+
+
+@pytest.mark.parametrize("on_removed", ["keep", "delete"])
+@pytest.mark.parametrize("to", ["2026-12-01 9", "2026-12-01 7", "2026-12-03 8", "2026-11-28 8"])
+def test_a_row_that_moved_moves_its_event(tmp_path: Path, on_removed: str, to: str) -> None:
+    config = CONFIG.replace('"delete"', f'"{on_removed}"')
+    other = row("2026-12-08 8")
+    stage = staged(tmp_path, row("2026-12-01 8"), other, config=config)
+    before = ids(stage)
+    assert then(stage, row(to), other) == {"updated": 1, "unchanged": 1}
+    assert (ids(stage), len(starts(stage))) == (before, 2)
+    assert then(stage, row(to), other) == {"unchanged": 2}
+    assert then(stage, row("2026-12-01 8"), other) == {"updated": 1, "unchanged": 1}
+    assert ids(stage) == before
+
+
+def test_a_move_is_told_with_place_and_remedy(tmp_path: Path) -> None:
+    stage = staged(tmp_path, row("2026-12-01 8"))
+    stage.write("shifts.csv", HEADER + row("2026-12-01 9"))
+    (problem,) = run_inline(stage.one_pass()).record.problems
+    assert problem.kind == "warning"
+    assert (
+        "«Early shift» 2026-12-01T08:00:00+03:00 to 2026-12-01T09:00:00+03:00 (shifts.csv:2); give the rows an id"
+        in (problem.reason)
+    )
+
+
+def test_several_moved_rows_go_to_the_nearest_each(tmp_path: Path) -> None:
+    stage = staged(tmp_path, row("2026-12-01 6", hours=1), row("2026-12-01 12", hours=1), row("2026-12-02 6"))
+    before = {event.id: event.stored.date_from.hour for event in stage.world.events("user", 3)}
+    moved = [row("2026-12-01 13", hours=1), row("2026-12-01 7", hours=1), row("2026-12-02 6")]
+    assert then(stage, *moved) == {"updated": 2, "unchanged": 1}
+    after = {event.id: event.stored.date_from.hour for event in stage.world.events("user", 3)}
+    assert [after[one] - before[one] for one in sorted(before)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (row("2026-12-01 7"), row("2026-12-01 9")),  # two are equally near
+        (row("2026-12-01 9", title="Late shift"),),
+        (row("2026-12-01 9", owner=IVAN),),
+        (row("2026-12-20 8"),),  # too far
+        (row("2026-12-03 8"), row("2026-12-04 8")),  # which of the two?
+    ],
+)
+def test_what_is_not_certain_stays_two_rows(tmp_path: Path, rows: tuple[str, ...]) -> None:
+    stage = staged(tmp_path, row("2026-12-01 8"))
+    assert then(stage, *rows) == {"created": len(rows), "deleted": 1}
+
+
+def test_a_schedule_that_rolls_on_moves_nothing(tmp_path: Path) -> None:
+    stage = staged(
+        tmp_path, *(row(f"2026-11-{day} 8") for day in range(20, 25)), config=CONFIG.replace("delete", "keep")
+    )
+    assert then(stage, *(row(f"2026-11-{day} 8") for day in range(21, 26))) == {"created": 1, "unchanged": 4}
+    assert starts(stage) == [f"{day} 08" for day in range(20, 26)]
+
+
+def test_rows_with_ids_are_never_guessed_about(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SHIFTS)
+    header = "ID,Shift,Start,End,E-mail,Place\n"
+    stage.write("shifts.csv", header + "1," + row("2026-12-01 8").strip() + ",\n")
+    run_inline(stage.one_pass())
+    stage.write("shifts.csv", header + "2," + row("2026-12-01 9").strip() + ",\n")
+    assert run_inline(stage.one_pass(force=True)).record.counts["created"] == 1
+
+
+def test_a_row_of_another_file_is_another_row(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, CONFIG.replace("shifts.csv", "*.csv"))
+    stage.write("a.csv", HEADER + row("2026-12-01 8"))
+    stage.write("b.csv", HEADER)
+    run_inline(stage.one_pass())
+    stage.write("a.csv", HEADER)
+    stage.write("b.csv", HEADER + row("2026-12-01 9"))
+    record = run_inline(stage.one_pass(force=True)).record
+    assert (record.counts["created"], record.counts["deleted"]) == (1, 1)

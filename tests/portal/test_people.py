@@ -1,0 +1,114 @@
+"""Whom a schedule means: names in any order, with a patronymic or initials, and never one of two."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.errors import EntryError
+from syncd.portal.people.directory import Caller, Directory, User
+
+
+def directory(*names: str, zones: tuple[str, ...] = (), caller: str = "", country: str = "") -> Directory:
+    """Return a portal of people called "First Second Last" or "First - Last"; a "!" before it dismisses one."""
+    users = []
+    for number, name in enumerate(names, start=1):
+        first, second, last = name.removeprefix("!").split(maxsplit=2)
+        users.append(
+            User(
+                id=number,
+                name=first,
+                second_name=second.strip("-"),
+                last_name=last,
+                email="",
+                xml_id="",
+                zone=dict(enumerate(zones, start=1)).get(number, ""),
+                active=not name.startswith("!"),
+            )
+        )
+    caller_of = Caller(id=1, zone=caller, admin=True)
+    return Directory(
+        read_at=1_780_000_000.0, caller=caller_of, server_offset_s=10_800, users=tuple(users), sections={},
+        country=country,
+    )  # fmt: skip
+
+
+PEOPLE = ("Алексей - Макаров", "Анна Игоревна Королёва", "Иван - Петров", "Jan - van der Berg")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Алексей Макаров", 1),
+        ("Макаров Алексей", 1),
+        ("Макаров Алексей Иванович", 1),
+        ("Алексей Иванович Макаров", 1),
+        ("Макаров А.И.", 1),
+        ("Макаров А. И.", 1),
+        ("Макаров А.", 1),
+        ("Макаров А", 1),
+        ("А.И. Макаров", 1),
+        ("МАКАРОВ А.И.", 1),
+        ("Королева Анна", 2),
+        ("Королёва А.И.", 2),
+        ("Королева Анна Игоревна", 2),
+        ("Иван Петров", 3),
+        ("Петров  Иван", 3),
+        ("van der Berg J.", 4),
+        ("J. van der Berg", 4),
+    ],
+)
+def test_a_name_finds_the_one_person_it_can_mean(text: str, number: int) -> None:
+    people = directory(*PEOPLE)
+    assert people.user(text).id == number
+    found = people.find(text)
+    assert found is not None
+    assert found.id == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Макаров", "Макаров Б.И.", "Макарова А.И.", "Королёва Анна Петровна", "Королёва А.П.", "А. И.", "Макаров А.И.О."],
+)
+def test_a_name_that_says_otherwise_finds_nobody(text: str) -> None:
+    people = directory(*PEOPLE)
+    with pytest.raises(EntryError, match="no user"):
+        people.user(text)
+    assert people.find(text) is None
+
+
+def test_initials_of_two_people_name_both() -> None:
+    people = directory("Алексей - Макаров", "Андрей - Макаров")
+    with pytest.raises(EntryError, match=r"Алексей Макаров \(id 1\), Андрей Макаров \(id 2\)"):
+        people.user("Макаров А.И.")
+    assert people.user("Макаров Андрей").id == 2
+
+
+def test_a_known_patronymic_tells_namesakes_apart() -> None:
+    people = directory("Алексей Иванович Макаров", "Алексей Петрович Макаров")
+    assert people.user("Макаров А.П.").id == 2
+    with pytest.raises(EntryError, match="more than one user"):
+        people.user("Макаров Алексей")
+
+
+def test_the_dismissed_one_of_two_is_not_meant() -> None:
+    people = directory("!Алексей - Макаров", "Андрей - Макаров")
+    assert people.user("Макаров А.И.").id == 2
+    with pytest.raises(EntryError, match="dismissed"):
+        directory("!Алексей - Макаров").user("Макаров А.И.")
+
+
+@pytest.mark.parametrize(
+    ("country", "caller", "zones", "expected"),
+    [
+        ("DE", "Europe/Moscow", (), "DE"),
+        ("", "Asia/Almaty", (), "KZ"),
+        ("", "Asia/Almaty", ("Europe/Moscow", "Europe/Moscow", "Asia/Almaty"), "RU"),
+        ("", "UTC", ("Europe/Minsk", "Europe/Riga", "Europe/Minsk"), "BY"),
+        ("", "", (), "RU"),
+    ],
+)
+def test_phones_belong_to_the_country_named_or_lived_in(
+    country: str, caller: str, zones: tuple[str, ...], expected: str
+) -> None:
+    people = directory("A - B", "C - D", "E - F", zones=zones, caller=caller, country=country)
+    assert people.home_country == expected

@@ -1,0 +1,89 @@
+"""Events of one UID in several files: versions, changes apart from their series, and events of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.model.entry import Snapshot
+from syncd.source.files import join
+from syncd.source.ical.feed_reader import FeedReader
+from syncd.source.ical.ics import parse_ics
+from tests.source.calendars import calendar, event
+
+DAILY = event("DTSTART:20261201T090000", "RRULE:FREQ=DAILY;COUNT=5", "SUMMARY:daily")
+
+
+def read(*contents: bytes) -> Snapshot:
+    reader = FeedReader(known={})
+    parts = [
+        parse_ics(f"{name}.ics", content, encoding="auto", zone="Europe/Moscow", year=2026, reader=reader)
+        for name, content in zip("abc", contents, strict=False)
+    ]
+    return join(parts, {}, "")
+
+
+def old(*lines: str) -> bytes:
+    return calendar(event("DTSTART:20261201T090000", "SUMMARY:old", *lines))
+
+
+def new(*lines: str) -> bytes:
+    return calendar(event("DTSTART:20261201T120000", "SUMMARY:new", *lines))
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_the_highest_sequence_counts_whichever_file_has_it(newest_first: bool) -> None:
+    files = [old("SEQUENCE:0"), new("SEQUENCE:2"), old("SEQUENCE:1")]
+    snapshot = read(*(reversed(files) if newest_first else files))
+    assert [(entry.uid, entry.details.title) for entry in snapshot.entries] == [("u", "new")]
+    assert snapshot.problems == ()
+
+
+def test_a_cancellation_in_another_file_cancels() -> None:
+    cancel = calendar(event("DTSTART:20261201T090000", "SEQUENCE:1"), head="METHOD:CANCEL")
+    assert [entry.details.status for entry in read(old("SEQUENCE:0"), cancel).entries] == ["CANCELLED"]
+
+
+def test_events_of_one_sequence_and_different_starts_are_events_of_their_own_and_told() -> None:
+    snapshot = read(old(), new())
+    assert [(entry.uid, entry.details.title) for entry in snapshot.entries] == [
+        ("u", "old"),
+        ("u#20261201T120000", "new"),
+    ]
+    assert [(one.kind, one.where) for one in snapshot.problems] == [("warning", "b.ics:3")]
+
+
+def test_events_of_one_sequence_and_start_contradict_each_other() -> None:
+    snapshot = read(old("SEQUENCE:1"), calendar(event("DTSTART:20261201T090000", "SUMMARY:other", "SEQUENCE:1")))
+    assert [entry.details.title for entry in snapshot.entries] == ["old"]
+    assert [(one.kind, one.where) for one in snapshot.problems] == [("rejected", "b.ics:3")]
+
+
+@pytest.mark.parametrize("series_first", [False, True])
+def test_a_changed_occurrence_in_another_file_goes_into_its_series(series_first: bool) -> None:
+    change = event("RECURRENCE-ID:20261202T090000", "DTSTART:20261202T150000", "SEQUENCE:3")
+    files = [calendar(DAILY), calendar(change)]
+    snapshot = read(*(files if series_first else reversed(files)))
+    (entry,) = snapshot.entries
+    assert entry.recurrence is not None
+    assert [(one.at.wall.day, one.details.title) for one in entry.overrides] == [(2, "daily")]
+    assert snapshot.problems == ()
+
+
+def test_of_two_changes_of_one_occurrence_the_newer_file_counts() -> None:
+    here = event("RECURRENCE-ID:20261202T090000", "DTSTART:20261202T110000", "SUMMARY:here")
+    there = event("RECURRENCE-ID:20261202T090000", "DTSTART:20261202T150000", "SUMMARY:there", "SEQUENCE:1")
+    assert [one.details.title for one in read(calendar(DAILY, here), calendar(there)).entries[0].overrides] == ["there"]
+    early = DAILY.replace("UID:u", "UID:u\nSEQUENCE:2")
+    assert [one.details.title for one in read(calendar(early, here), calendar(there)).entries[0].overrides] == ["here"]
+
+
+def test_changed_occurrences_in_files_of_their_own_are_all_shown() -> None:
+    files = [
+        calendar(event(f"RECURRENCE-ID:202612{day}T090000", f"DTSTART:202612{day}T150000", f"SUMMARY:on {day}"))
+        for day in ("02", "03")
+    ]
+    snapshot = read(*files)
+    assert [(entry.uid, entry.details.title) for entry in snapshot.entries] == [
+        ("u", "on 02"),
+        ("u#20261203T090000", "on 03"),
+    ]
