@@ -116,6 +116,10 @@ def rows(result: PassResult) -> Iterator[tuple[str, ...]]:
         link = changes[0].link
         if uid not in seen and link is not None:
             yield facts.row(link.where, uid, link.title)
+    for link in prepared.plan.kept:
+        verified = "yes" if link.key in facts.confirmed else "no"
+        why = "gone from the source, kept"
+        yield (link.where, link.key.uid, link.title, "", "unchanged", str(link.remote_id), verified, why)
 
 
 @dataclass(slots=True, kw_only=True)

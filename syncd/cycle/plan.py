@@ -116,6 +116,7 @@ class Prepared:
             "held": self.held,
             "rejected": self.rejected,
             "conflict": len(plan.conflicts),
+            "kept": len(plan.kept),
         }
 
     def left_over(self, counts: Mapping[str, int]) -> int:

@@ -17,7 +17,7 @@ from syncd.cycle.sync import Pass, begin, close, settle_home
 from syncd.errors import StoppedError, SyncdError
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
-from syncd.model.item import Change, Hold
+from syncd.model.item import Change, Hold, Link
 from syncd.model.plan import Plan
 from syncd.model.record import RunRecord, RunState, next_hold
 
@@ -52,6 +52,11 @@ class PassResult:
     prepared: Prepared | None = None
     error: SyncdError | None = None
     read_back: ReadBack | None = None
+
+    @property
+    def kept(self) -> tuple[Link, ...]:
+        """The entries that are gone from the source while their events stay."""
+        return self.prepared.plan.kept if self.prepared is not None else ()
 
     @property
     def state(self) -> RunState:
@@ -220,7 +225,7 @@ def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
 def _planned_counts(prepared: Prepared) -> Mapping[str, int]:
     """Return the counts of a run that its plan alone tells."""
     counts = prepared.counts
-    return {name: counts[name] for name in ("unchanged", "held", "rejected", "conflict")}
+    return {name: counts[name] for name in ("unchanged", "held", "rejected", "conflict", "kept")}
 
 
 def _conflict_hold(change: Change, now: float) -> Hold:

@@ -20,7 +20,7 @@ from datetime import date
 
 from syncd.model.adoption import Adoptable, Lookalike, Taken, is_kept, keeping, link_of
 from syncd.model.entry import Problem, Window
-from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
+from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
 from syncd.model.observation import FOREIGN, Comparison, Observation, equal
@@ -48,6 +48,7 @@ class _Draft:
     absent: set[Key] = field(default_factory=set)
     present: set[Key] = field(default_factory=set)
     removed_uids: set[str] = field(default_factory=set)
+    kept: list[Link] = field(default_factory=list)
     blocked: list[Change] = field(default_factory=list)
     forgotten: list[Link] = field(default_factory=list)
     doubled: Collection[Key] = ()
@@ -393,7 +394,10 @@ def _gone_from_source(
     draft: _Draft, link: Link, wanted: Wanted, policy: Policy, observation: Observation | None
 ) -> None:
     """Apply `on_removed` to a link whose entry is not in the snapshot."""
-    if policy.on_removed == "keep" or not wanted.complete:
+    if not wanted.complete:
+        return
+    if policy.on_removed == "keep":
+        draft.kept.append(link)
         return
     passes = link.absent_passes + 1
     if passes < policy.removed_after:
@@ -484,9 +488,18 @@ def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
         forgotten=tuple(draft.forgotten),
         known_uids=len({key.uid for key in linked}),
         removed_uids=frozenset(draft.removed_uids),
+        kept=_entries(draft.kept),
         changed_uids=frozenset(changed),
         vanished_uids=frozenset(c.key.uid for c in draft.changes if c.op == "create" and c.link is not None),
     )
+
+
+def _entries(links: Iterable[Link]) -> tuple[Link, ...]:
+    """Return the first link of each entry, in order of time."""
+    first: dict[tuple[str, Place], Link] = {}
+    for link in sorted(links, key=lambda one: (one.start, one.key)):
+        first.setdefault((link.key.uid, link.key.place), link)
+    return tuple(first.values())
 
 
 def _stale(change: Change, draft: _Draft) -> bool:

@@ -67,6 +67,7 @@ _EMPTY: Final = "''"
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_HOLDS: Final = f"SELECT sync, {HOLD}, sum FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_ABSENT: Final = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
+_GET_ABSENT_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? AND absent_passes > 0 ORDER BY {KEY}"  # noqa: S608
 _NEXT_ID: Final = "SELECT next FROM counters WHERE name = 'intent'"
 _PUT_INTENT: Final = f"INSERT INTO intents ({INTENT}, sum) VALUES ({marks(INTENT, more=1)})"  # noqa: S608
 _GET_INTENTS: Final = f"SELECT {INTENT}, sum FROM intents WHERE sync = ? ORDER BY id"  # noqa: S608
@@ -101,6 +102,11 @@ class SyncLedger:
         """Return the links of the sync, ordered by key; what each one sent is unpacked when it is first asked for."""
         with collector.resting():
             return tuple(links_of(connection.execute(_GET_LINKS, (self.name,))))
+
+    @reading
+    def absent(self, connection: sqlite3.Connection) -> tuple[Link, ...]:
+        """Return the links whose entries the last complete snapshot lacked, ordered by key."""
+        return tuple(links_of(connection.execute(_GET_ABSENT_LINKS, (self.name,))))
 
     @reading
     def holds(self, connection: sqlite3.Connection) -> tuple[Hold, ...]:
