@@ -101,11 +101,11 @@ def problem_document(problem: Problem) -> dict[str, Json]:
 
 def runs_document(results: Iterable[tuple[RunRecord, Iterable[Link]]]) -> dict[str, Json]:
     """Return the document of `sync --json`: the record of each run, and what it kept although the source lacks it."""
-    return {"runs": [{**run_document(record), "kept": [*map(kept_document, kept)]} for record, kept in results]}
+    return {"runs": [run_document(record, kept) for record, kept in results]}
 
 
-def run_document(record: RunRecord) -> dict[str, Json]:
-    """Return what one run did."""
+def run_document(record: RunRecord, kept: Iterable[Link]) -> dict[str, Json]:
+    """Return what one run did, and which entries it kept although the source no longer has them."""
     return {
         "sync": record.sync,
         "run": record.id,
@@ -120,6 +120,7 @@ def run_document(record: RunRecord) -> dict[str, Json]:
         "problems": [problem_document(problem) for problem in record.problems],
         "problem_count": record.problem_count,
         "error": record.error or None,
+        "kept": [*map(kept_document, kept)],
     }
 
 

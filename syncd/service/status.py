@@ -86,7 +86,7 @@ def status_document(status: Status) -> dict[str, Json]:
 def _sync(one: SyncStatus) -> dict[str, Json]:
     return {
         "name": one.name,
-        "last_run": run_document(one.last_run) if one.last_run is not None else None,
+        "last_run": run_document(one.last_run, one.kept) if one.last_run is not None else None,
         "last_success": iso(one.last_success),
         "next_run": _finite(one.next_run),
         "entries": one.tally.entries,
