@@ -12,7 +12,7 @@ from math import isfinite
 from syncd.cycle.plan import Prepared
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
-from syncd.model.item import Change, Link
+from syncd.model.item import Change, Link, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.record import RunRecord
 from syncd.portal.client import MethodBudget
@@ -78,6 +78,7 @@ def change_document(change: Change) -> dict[str, Json]:
         "where": holder.where,
         "calendar": change.key.place.kind,
         "owner": change.key.place.owner,
+        "responsible": responsible_of(change) or None,
         "section": holder.section,
         "start": holder.start,
         "remote_id": remote_id,

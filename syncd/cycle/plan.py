@@ -47,6 +47,7 @@ class Prepared:
     rejected: int
     held: int
     verified: bool
+    skipped: int = 0
     uids: Uids = field(default_factory=Uids)
     wanted: tuple[Item, ...] = ()
     links: tuple[Link, ...] = ()
@@ -116,6 +117,7 @@ class Prepared:
             "held": self.held,
             "rejected": self.rejected,
             "conflict": len(plan.conflicts),
+            "skipped": self.skipped,
             "kept": len(plan.kept),
         }
 
@@ -170,6 +172,7 @@ async def prepare(run: Pass, *, verify: bool, keep: bool) -> Prepared:
         problems=problems,
         rejected=shaping.rejected,
         held=shaping.held + plan.held,
+        skipped=shaping.skipped,
         verified=verify,
         wanted=shaping.wanted.items,
         links=links,

@@ -225,7 +225,7 @@ def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
 def _planned_counts(prepared: Prepared) -> Mapping[str, int]:
     """Return the counts of a run that its plan alone tells."""
     counts = prepared.counts
-    return {name: counts[name] for name in ("unchanged", "held", "rejected", "conflict", "kept")}
+    return {name: counts[name] for name in ("unchanged", "held", "rejected", "conflict", "skipped", "kept")}
 
 
 def _conflict_hold(change: Change, now: float) -> Hold:

@@ -33,7 +33,7 @@ from syncd.state.sync_ledger import SyncLedger
 from syncd.target.base import ShapingMemory, Target
 
 _log = structlog.get_logger()
-_COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict", "kept")
+_COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict", "skipped", "kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,7 @@ async def close(
 ) -> RunRecord:
     """Write the run's record and its one canonical log line; return the record.
 
-    `planned` are the counts that the plan alone tells (unchanged, held, rejected, conflict, kept), `problems` those met
+    `planned` are the counts that the plan alone tells (such as unchanged and kept), `problems` those met
     on the way to it; what was refused while sending comes on top.
     """
     used = run.portal.usage().since(begun.before)

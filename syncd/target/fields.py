@@ -12,7 +12,7 @@ from itertools import accumulate, takewhile
 from typing import Generic, Literal, TypeVar, get_args
 
 from syncd.errors import EntryError
-from syncd.model.entry import Details, Entry, Span
+from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.markup import is_html, to_bbcode
 from syncd.model.template import Template, cut
 from syncd.portal.people.crm import CrmCard, Sought, sought
@@ -252,3 +252,9 @@ def _client_texts(templates: Iterable[Template], entry: Entry) -> Iterator[str]:
         text = template.render(entry, entry.details, entry.span).strip()
         if text:
             yield text
+
+
+def left_out(entry: Entry, why: str) -> Problem:
+    """Return the line about an entry that is skipped (`on_unresolved`)."""
+    reason = f'left out (on_unresolved = "skip"): {why}'
+    return Problem(where=entry.where, kind="skipped", key=entry.uid, reason=reason)
