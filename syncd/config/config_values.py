@@ -23,9 +23,9 @@ from syncd.config.tables import (
     Tariff,
     Uids,
 )
-from syncd.model.adoption import Adopt
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
+from syncd.model.plan import Adopt
 from syncd.model.template import Template
 
 LANES, BATCH_SECONDS = 3, 20.0

@@ -20,13 +20,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from syncd.model.item import Item, Link, Observed, fingerprint
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation, equal
+from syncd.model.plan import Adopt
 
-Adopt = Literal["identical", "same-time", False]
 _MOST_TWINS = 16
 """Of so many events that look like an item the best is chosen: choosing among thousands of twins would take long."""
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from syncd.model.adoption import Adopt
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Key, Link
+
+Adopt = Literal["identical", "same-time", False]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
