@@ -230,6 +230,19 @@ class Play:
             event = self.events()[made]
             self.foreign[made] = (event.version, event.name)
 
+    def imitate(self, row: Row) -> None:
+        """A person makes an event with a row's title and time in the section of ours, and with a text of its own."""
+        owner = PEOPLE[row.owner]
+        sections = [one.id for one in self.stage.world.tables.sections_of(("user", owner)) if one.name == "Shifts"]
+        times = {"from": row.start.isoformat(), "to": (row.start + timedelta(hours=1)).isoformat(), "skip_time": "N"}
+        zones = {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}
+        if sections and not row.rule:
+            made = self.ask(
+                "calendar.event.add", type="user", ownerId=owner, section=min(sections), name=row.title,
+                description="Bring the budget", **times, **zones,
+            )  # fmt: skip
+            self.foreign[made] = (1, self.events()[made].name)
+
     def edit(self, which: int, *, moves: bool) -> None:
         """A person renames one of ours, at most twice in a play: the third time syncd would leave it.
 
@@ -298,12 +311,13 @@ class Play:
             self.orphans.add(made)
 
     def settle_lookalikes(self) -> None:
-        """A person reads which old events keep entries waiting, and deletes them; none may be a foreign one."""
+        """People read which events keep entries waiting, and delete them."""
         for sync in SYNCS:
             for hold in run_inline(self._holds(sync)):
                 if named := _LOOKALIKE.match(hold.reason):
                     number = int(named[1])
-                    assert number in self.orphans, "an entry waits for an event that does not look like it"
+                    assert number in self.orphans | set(self.foreign), "an entry waits for one of ours"
+                    self.foreign.pop(number, None)
                     self.ask("calendar.event.delete", id=number)
 
     # What the machine goes through.

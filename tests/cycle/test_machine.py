@@ -142,6 +142,11 @@ class Machine(RuleBasedStateMachine):
         self.foreign += 1
         self.play.add_foreign(owner, self.foreign)
 
+    @rule(sync=syncs, uid=uids)
+    def person_makes_the_same(self, sync: str, uid: str) -> None:
+        if row := self.play.rows[sync].get(uid):
+            self.play.imitate(row)
+
     @rule(owner=st.sampled_from(sorted(PEOPLE.values())))
     def person_deletes_the_section(self, owner: int) -> None:
         self.play.delete_section(owner)
