@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.cycle.look import ReadBack
-from syncd.cycle.plan import Prepared, plan_again, prepare
+from syncd.cycle.plan import Prepared, plan_again, prepare, read_source
 from syncd.cycle.push import push, where_of
 from syncd.cycle.read import remember
 from syncd.cycle.recover import recover
@@ -91,9 +91,10 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         await recover(run)
         verify = options.verify or run.verify_due()
         if not run.stop.is_set():
+            reading = await read_source(run)
             # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
             async with run.claiming(wanted=verify):
-                prepared = await prepare(run, verify=verify, keep=True)
+                prepared = await prepare(run, reading, verify=verify, keep=True)
                 approved = await _approved(run, prepared, options)
             if approved:
                 state = await _push(run, prepared)
