@@ -7,8 +7,8 @@ SIGTERM: finish the batches in flight, settle, exit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -84,7 +84,10 @@ class Ended:
 
 @dataclass(slots=True, kw_only=True)
 class _Tracked:
-    """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress."""
+    """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress.
+
+    While it is `drained` no pass of it starts. `given_up`: its pass is being ended because it makes no progress.
+    """
 
     sync: Scheduled
     due: float
@@ -92,6 +95,8 @@ class _Tracked:
     failures: int = 0
     unreachable: bool = False
     changed: bool = False
+    drained: bool = False
+    given_up: bool = False
     started: float | None = None
     halt: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -126,7 +131,7 @@ class Daemon:
     def set_syncs(self, syncs: Iterable[Scheduled]) -> None:
         """Schedule these syncs from now on. Those whose schedule is unchanged keep their due time and failures.
 
-        Syncs that are left out must have been drained before. A portal that refused the caller is tried again.
+        Syncs that are left out must be `drained`. A portal that refused the caller is tried again.
         """
         now = self._clock.now()
         tracked: dict[str, _Tracked] = {}
@@ -142,16 +147,24 @@ class Daemon:
         self._refused.clear()  # a reload is what people do after they have replaced the webhook
         self._wake.set()
 
-    async def drain(self, names: Iterable[str]) -> None:
-        """Stop the running passes of these syncs after the batches in flight, and wait until they have settled."""
-        passes = []
-        for name in names:
-            one = self._tracked.get(name)
-            if one is not None and one.task is not None:
-                one.halt.set()
-                passes.append(one.task)
-        if passes:
-            await asyncio.wait(passes)
+    @asynccontextmanager
+    async def drained(self, names: Iterable[str]) -> AsyncIterator[None]:
+        """End the passes of these syncs after the batches in flight, and start none while the body runs.
+
+        The body may exchange what they work with, and call `set_syncs`.
+        """
+        leaving = [one for name in names if (one := self._tracked.get(name)) is not None]
+        for one in leaving:
+            one.drained = True
+            one.halt.set()
+        try:
+            if passes := [one.task for one in leaving if one.task is not None]:
+                await asyncio.wait(passes)
+            yield
+        finally:
+            for one in leaving:
+                one.drained = False
+            self._wake.set()
 
     def poke(self, name: str) -> None:
         """Start the next pass of a sync at once, because its files have changed; ignores unknown names.
@@ -243,13 +256,13 @@ class Daemon:
         now = self._clock.now()
         # The longest overdue first, because after a suspension all of them are due at once.
         for one in sorted(self._tracked.values(), key=lambda tracked: tracked.due):
-            if one.task is not None:
+            if one.task is not None or one.drained:
                 continue
             if now < one.decided_at - _CLOCK_TOLERANCE_S:
                 # The clock was set back: a due time from before could lie a day ahead, so it is worked out again.
                 self._set_due(one, next_due(one.sync.schedule, started=now, failures=0, now=now, random=0.0))
             if self._due(one) <= now and not self._being_tried(one.sync.portal):
-                one.started, one.halt, one.changed, one.seen = now, asyncio.Event(), False, None
+                one.started, one.halt, one.changed, one.seen, one.given_up = now, asyncio.Event(), False, None, False
                 one.task = tasks.create_task(self._pass(one), name=f"sync {one.sync.name}")
         self._notifier.send(STATUS=self.status())
 
@@ -262,7 +275,8 @@ class Daemon:
     async def _wait(self) -> None:
         """Wait until the next pass is due, something happens, or the clock has to be looked at again."""
         now = self._clock.now()
-        idle = [one for one in self._tracked.values() if one.task is None and not self._being_tried(one.sync.portal)]
+        idle = [one for one in self._tracked.values() if one.task is None and not one.drained]
+        idle = [one for one in idle if not self._being_tried(one.sync.portal)]
         left_s = min((self._due(one) for one in idle), default=now + _LONGEST_SLEEP_S) - now
         waits = [
             asyncio.ensure_future(self._clock.sleep(min(max(left_s, 0.0), _LONGEST_SLEEP_S))),

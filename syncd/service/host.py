@@ -147,14 +147,15 @@ class Service:
         syncs = make_syncs(config, writable=True, clock=app.clock)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
         page = await self._open_page(config) if _listens(config) != _listens(app.config) else None
-        # Passes whose client is about to be closed have to end first; all others go on through the reload.
-        await self.daemon.drain(app.leaving(config))
-        await app.take_over(config, syncs)
-        if page is not None:
-            await self._close_page()
-            self._page = page
-        self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
-        await self._schedule()
+        # Passes whose client is about to be closed have to end first, and may begin again only with the new one; all
+        # others go on through the reload.
+        async with self.daemon.drained(app.leaving(config)):
+            await app.take_over(config, syncs)
+            if page is not None:
+                await self._close_page()
+                self._page = page
+            self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
+            await self._schedule()
 
     async def _schedule(self) -> None:
         """Set the schedules of the config in force, and watch its files."""

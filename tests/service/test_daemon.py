@@ -307,6 +307,29 @@ def test_changing_the_schedules_keeps_those_that_are_the_same() -> None:
     assert stand.times("b") == [0, 100, 150, 200]
 
 
+def test_a_drained_sync_does_not_begin_again_before_it_may() -> None:
+    async def main() -> Stand:
+        stand = Stand()
+        stand.daemon.set_syncs(
+            [stand.sync("a", Every(seconds=10), taking(4)), stand.sync("b", Every(seconds=10), taking(1))]
+        )
+        running = asyncio.create_task(stand.daemon.run())
+        await asyncio.sleep(22)
+        async with stand.daemon.drained(["a", "unknown"]):
+            assert [ended.sync for ended in stand.ended].count("a") == 3
+            stand.daemon.poke("a")
+            await asyncio.sleep(100)
+        await asyncio.sleep(1)
+        stand.stop.set()
+        await running
+        return stand
+
+    stand = run_inline(main())
+    assert stand.times("a") == [0, 10, 20, 124]
+    assert stand.times("b") == list(range(0, 130, 10))[: len(stand.times("b"))]
+    assert len(stand.times("b")) >= 12
+
+
 class Socket:
     """Where a service manager listens."""
 
