@@ -17,7 +17,7 @@ from tests.service.test_process import ROWS, Unit, portal
 from tests.support.sandbox import HEADER
 
 __all__ = ["portal"]  # a fixture that pytest finds here
-_LEFT_FOR_SYNCS = 100
+_LEFT_FOR_SYNCS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ async def test_connections_that_say_nothing_stop_no_sync_and_cost_neither_memory
     tmp_path: Path, portal: RunningSandbox
 ) -> None:
     unit = Unit(tmp_path, portal)
-    seen = await flood(unit, connections=250, descriptors=64 + _LEFT_FOR_SYNCS)
+    seen = await flood(unit, connections=500, descriptors=64 + _LEFT_FOR_SYNCS)
     assert seen.logged.count('"event": "pass.done"') == 2
     assert seen.logged.count('"created": 1') == 2
     assert seen.answered
