@@ -8,7 +8,8 @@ import asyncio
 from syncd.app import documents, pinned, report
 from syncd.app.wiring import App
 from syncd.cli import progress, show
-from syncd.cli.execute import opened, worst
+from syncd.cli.execute import worst
+from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass

@@ -9,7 +9,8 @@ import sys
 from datetime import datetime
 
 from syncd.cli import show
-from syncd.cli.execute import config_path, opened
+from syncd.cli.execute import config_path
+from syncd.cli.opened import opened
 from syncd.clock import SystemClock
 from syncd.config import load_config
 from syncd.model.diff import ANY_FINGERPRINT
