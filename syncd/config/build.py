@@ -24,6 +24,7 @@ from syncd.config.durations import parse_duration
 from syncd.config.secrets import check_webhook, read_secret
 from syncd.config.tables import (
     COLUMN_KEYS,
+    GRID_KEYS,
     SOURCE_KEYS,
     FilterTable,
     LimitsTable,
@@ -150,6 +151,8 @@ def _source(
         file.refuse_unknown(options, SOURCE_KEYS[kind], path)
         columns = options.get("columns")
         file.refuse_unknown(columns if isinstance(columns, dict) else {}, COLUMN_KEYS, (*path, "columns"))
+        grid = options.get("grid")
+        file.refuse_unknown(grid if isinstance(grid, dict) else {}, GRID_KEYS, (*path, "grid"))
     if kind == "bitrix24" and isinstance(options.get("portal"), str):
         file.portal(options["portal"], portals, (*path, "portal"))
     return SourceConfig(options=options, base=base, where=file.where(*path))
