@@ -280,7 +280,7 @@ def test_a_workbook_has_real_dates_numbers_and_leaves_merged_over_days() -> None
         ({"grid": {}, "header": 2}, "header goes with columns"),
         ({"grid": {}, "columns": {"start": "A"}}, "a grid has no column for start"),
         ({"grid": {"code": {}}}, "grid"),
-        ({}, "no column for title"),
+        ({}, "missing key 'columns' .or grid"),
     ],
 )
 def test_a_grid_that_cannot_be_meant_is_a_config_error(options: dict[str, object], says: str, tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ class Sheet:
 def check_columns(columns: ColumnMap, grid: GridOptions | None, header: int | None, *, where: str) -> None:
     """Raise ConfigError, beginning with `where`, if columns or a grid do not make entries."""
     if grid is None:
+        if not columns:
+            raise ConfigError(f"{where}: missing key 'columns'", "or grid, for a plan of people by days")
         check_mapping(columns, where=where)
         return
     if header is not None:
