@@ -125,10 +125,11 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `remind` is in minutes before the start. A constant `color` is "#rrggbb"; the first of `colors` whose condition
     holds takes precedence over it. `outside_guests` are guests who are no users of the portal, `invite` says whether
-    the others get an invitation or a silent copy.
+    the others get an invitation or a silent copy. `untitled` is the title of entries without one, "" for the portal's.
     """
 
     name: Template
+    untitled: str
     description: Template
     location: Template
     color: Template | None

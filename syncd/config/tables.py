@@ -83,6 +83,7 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     """`[sync.fields]`."""
 
     name: str = "{title}"
+    untitled: str = ""
     description: str = "{description}"
     location: str = "{location}"
     color: str | None = None

@@ -82,11 +82,13 @@ def truth(text: str, name: str) -> bool:
 _ALTERNATIVE = "X-ALT-DESC"
 
 
-def readable(details: Details) -> tuple[Details, bool]:
+def readable(details: Details, untitled: str = "") -> tuple[Details, bool]:
     """Return `details` with an HTML description as BB-code, and whether it was HTML.
 
-    Outlook's X-ALT-DESC stands for the description it repeats.
+    Outlook's X-ALT-DESC stands for the description it repeats, and `untitled` for a title that is missing.
     """
+    if untitled and not details.title.strip():
+        details = replace(details, title=untitled)
     for title, value in details.columns:
         if title == _ALTERNATIVE and is_html(value):
             return replace(details, description=to_bbcode(value)), True
@@ -133,7 +135,7 @@ def title_text(value: str, warnings: list[str]) -> str:
     """
     clean = _one_line("title", value, warnings)
     if not clean:
-        raise EntryError("the title is blank", "give it a title, or set name in [sync.fields]")
+        raise EntryError("the title is blank", "give it a title, or set untitled or name in [sync.fields]")
     if clean == "0":
         raise EntryError('the title is "0", which the portal takes for none', "give it another title")
     if len(clean) <= NAME_LIMIT:

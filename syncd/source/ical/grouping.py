@@ -24,6 +24,7 @@ from syncd.source.ical.vevent import CalendarFacts, VEvent, read_event, read_occ
 from syncd.source.stamps import read_stamp
 
 _CHANGE = re.compile(r"\nRECURRENCE-ID[;:]", re.IGNORECASE)
+_LATE = "a date of it, or one counted from there, lies past the year 9999 (write the real one, or leave it out)"
 _START = re.compile(r"\nDTSTART(?:;[^:\n]*)?:([^\n]*)", re.IGNORECASE)
 
 
@@ -196,7 +197,8 @@ class _Group:
         try:
             event = read_event(member.text, member.facts, where=member.where, series=series)
         except (ValueError, OverflowError) as error:
-            self._reject(member.where, f"{error}{_cost(member.text, series)}", title_of(member.text))
+            said = _LATE if isinstance(error, OverflowError) else error
+            self._reject(member.where, f"{said}{_cost(member.text, series)}", title_of(member.text))
             return None
         for warning in event.warnings:
             self._problems.append(Problem(where=event.where, kind="warning", reason=warning, key=self._uid))

@@ -62,6 +62,7 @@ class CalendarSettings:
     on_unresolved: Literal["hold", "skip", "fallback"] = "hold"
     fallback_owner: int | str | None = None
     name: Template
+    untitled: str = ""
     description: Template
     location: Template
     color: Template | None = None
@@ -290,12 +291,12 @@ class CalendarTarget:
     ) -> tuple[EventFields, Guests]:
         """Return the event of one piece and its guests; raises EntryError."""
         settings, span = self._settings, piece.span
-        details, _ = readable(piece.details)
+        details, _ = readable(piece.details, settings.untitled)
         guests = NOBODY
         if not self._guests.invites_nobody:
             guests = self._guests.find(entry, details, span, key.place, directory, warnings)
         event = EventFields(
-            name=title_text(settings.name.render(entry, details, span), warnings),
+            name=self._title(entry, details, span, warnings),
             start=times.start,
             end=times.end,
             all_day=times.all_day,
@@ -314,6 +315,11 @@ class CalendarTarget:
             mark=recovery_mark(self._settings.sync, key) if settings.marker else "",
         )
         return event, guests
+
+    def _title(self, entry: Entry, details: Details, span: Span, warnings: list[str]) -> str:
+        """Return the title, "" for an entry that has none: the portal then shows its own (PORTAL.md 4.2)."""
+        said = self._settings.name.render(entry, details, span)
+        return "" if not details.title.strip() and not said.strip() else title_text(said, warnings)
 
     def _description(self, entry: Entry, details: Details, span: Span, guests: Guests, warnings: list[str]) -> str:
         said = self._settings.description.render(entry, details, span)
