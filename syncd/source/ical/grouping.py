@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Problem, Recurrence, Span
+from syncd.source.ical.lines import read_component
 from syncd.source.ical.time_values import Home, moved
 from syncd.source.ical.vevent import CalendarFacts, VEvent, read_event, read_occurrence, removed_span, title_of
 from syncd.source.stamps import read_stamp
@@ -75,7 +76,7 @@ def read_group(uid: str, members: Sequence[Member], lines: tuple[int, ...]) -> G
     group = _Group(uid)
     changes = []
     for member in members:
-        if _CHANGE.search(member.text):
+        if _is_change(member.text):
             changes.append(member)
         else:
             group.add_event(member)
@@ -83,6 +84,11 @@ def read_group(uid: str, members: Sequence[Member], lines: tuple[int, ...]) -> G
     for member in changes:
         group.add_change(member)
     return group.result(lines)
+
+
+def _is_change(text: str) -> bool:
+    # Nested components may have such a line too; the look at the text only saves most events from being parsed twice.
+    return _CHANGE.search(text) is not None and "RECURRENCE-ID" in read_component(text).properties
 
 
 def _alone(uid: str, member: Member, lines: tuple[int, ...]) -> GroupResult | None:
