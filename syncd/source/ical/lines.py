@@ -48,8 +48,8 @@ class Component:
 
     def text(self, name: str) -> str:
         """Return the text of the first property of that name, or ""."""
-        found = self.first(name)
-        return found.text if found else ""
+        found = self.properties.get(name)
+        return unescape(found[0].value) if found else ""
 
     def all(self, name: str) -> list[Property]:
         """Return all properties of that name."""

@@ -295,8 +295,10 @@ class CalendarTarget:
         guests = NOBODY
         if not self._guests.invites_nobody:
             guests = self._guests.find(entry, details, span, key.place, directory, warnings)
+        # An entry without a title has no name: the portal then shows its own (PORTAL.md 4.2).
+        said = settings.name.render(entry, details, span)
         event = EventFields(
-            name=self._title(entry, details, span, warnings),
+            name=title_text(said, warnings) if said.strip() or details.title.strip() else "",
             start=times.start,
             end=times.end,
             all_day=times.all_day,
@@ -315,11 +317,6 @@ class CalendarTarget:
             mark=recovery_mark(self._settings.sync, key) if settings.marker else "",
         )
         return event, guests
-
-    def _title(self, entry: Entry, details: Details, span: Span, warnings: list[str]) -> str:
-        """Return the title, "" for an entry that has none: the portal then shows its own (PORTAL.md 4.2)."""
-        said = self._settings.name.render(entry, details, span)
-        return "" if not details.title.strip() and not said.strip() else title_text(said, warnings)
 
     def _description(self, entry: Entry, details: Details, span: Span, guests: Guests, warnings: list[str]) -> str:
         said = self._settings.description.render(entry, details, span)
