@@ -14,7 +14,7 @@ from syncd.model.recurrence.wall import as_datetime, seconds
 from syncd.source.field_values import timed_span
 from syncd.source.ical.zone_definition import ZoneDefinition
 
-_MOST_STARTS = 2000
+_MOST_STARTS = 10_000
 
 
 def in_utc(
@@ -23,7 +23,7 @@ def in_utc(
     """Return span and recurrence in UTC, rules as RDATEs, and whether the series goes on after `last`.
 
     `span` is that of the first occurrence, `first` its start on the definition's clock, `last` the clock up to which
-    endless rules are followed. Raises ValueError for more than 2,000 starts.
+    endless rules are followed. Raises ValueError for more than 10,000 starts.
     """
     begin, end = instants(span)
 

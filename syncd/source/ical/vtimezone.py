@@ -22,7 +22,7 @@ from syncd.source.ical.zone_definition import ZoneDefinition
 
 _YEARS_BACK, _YEARS_AHEAD = 1, 4
 _STEP = timedelta(hours=84)
-_MOMENT = timedelta(seconds=1)
+_AROUND = timedelta(hours=12)
 
 
 class FeedZones:
@@ -208,10 +208,13 @@ def _agreeing(definition: ZoneDefinition, moments: Iterable[datetime], names: It
 
 
 def _moments(definition: ZoneDefinition, first: datetime, last: datetime) -> list[datetime]:
-    """Return moments from `first` to `last` that tell zones apart: both sides of each onset, and two in every week."""
+    """Return moments from `first` to `last` that tell zones apart: around each onset, and two in every week.
+
+    Definitions are often an hour off in when their clock is set, which shows in no calendar; a day would.
+    """
     found = [first, last]
     for at in definition.onsets(first, last):
-        found += [at - _MOMENT, at]
+        found += [max(first, at - _AROUND), min(last, at + _AROUND)]
     at = first
     while at < last:
         found.append(at)
