@@ -26,14 +26,9 @@ def definition(zone: str) -> str:
     made = icalendar.Timezone.from_tzid(zone, first_date=date(2019, 1, 1), last_date=date(2038, 1, 1))
     made.pop("X-LIC-LOCATION", None)
     made["TZID"] = "Ours"
-    return (
-        made.to_ical()
-        .decode()
-        .strip()
-        .replace("\r\n", "\n")
-        .removeprefix("BEGIN:VTIMEZONE\n")
-        .removesuffix("\nEND:VTIMEZONE")
-    )
+    text: str = made.to_ical().decode()
+    lines = text.strip().replace("\r\n", "\n").split("\n")
+    return "\n".join(lines[1:-1])
 
 
 def timed_series(rng: random.Random) -> Iterator[tuple[Entry, Timed]]:

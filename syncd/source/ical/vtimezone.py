@@ -217,6 +217,7 @@ def _moments(definition: ZoneDefinition, first: datetime, last: datetime) -> lis
         found += [max(first, at - _AROUND), min(last, at + _AROUND)]
     at = first
     while at < last:
-        found.append(at)
+        if not definition.onsets(at - _AROUND, at + _AROUND):
+            found.append(at)
         at += _STEP
     return found
