@@ -177,7 +177,7 @@ def _change(change: Change, series: str, directory: Directory | None) -> tuple[T
     holder = change.item or change.link
     assert holder is not None
     style = _STYLES[change.op]
-    title = Text(shown(holder.title))
+    title = Text(shown(holder.title) or "(no title)")
     for name, (before, after) in sorted(change.fields.items()):
         title.append(shown(f"\n{name}: {_short(before)} → {_short(after)}"), style="dim")
     if series:

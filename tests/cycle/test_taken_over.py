@@ -13,6 +13,7 @@ from syncd.cli.commands.state import retry
 from syncd.cycle.run import PassResult
 from syncd.model.item import Link
 from syncd.sandbox.tables.database import Event
+from syncd.scrub import Scrubber
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 ROW = "1,Planning,2026-12-01 10:00,2026-12-01 11:00,anna.petrova@school.example,{place}\n"
@@ -183,9 +184,7 @@ def test_a_released_lookalike_is_looked_at_again_and_gets_no_twin(tmp_path: Path
     stage, _ = staged(tmp_path, **OF_ITS_OWN)
     stage.config = f'state = "state/syncd.db"\n{stage.config}'
     run_inline(stage.one_pass())
-    released = argparse.Namespace(
-        config=tmp_path / "syncd.toml", names=[], portal=None, learn_secret=lambda _text: None
-    )
+    released = argparse.Namespace(config=tmp_path / "syncd.toml", names=[], portal=None, scrubber=Scrubber())
     assert run_inline(retry(released, asyncio.Event())) == 0
     assert counts(run_inline(stage.one_pass()), "created", "held") == (0, 1)
 

@@ -166,3 +166,11 @@ def test_a_rule_whose_days_cannot_be_moved_is_refused() -> None:
     for rule in ("FREQ=MONTHLY;BYDAY=1WE", "FREQ=MONTHLY;BYMONTHDAY=3,10", "FREQ=MONTHLY;BYDAY=WE;BYSETPOS=1"):
         lines = ("DTSTART:20270203T210000Z", "DTEND:20270204T210000Z", f"RRULE:{rule}", FLAG)
         assert "counts days in UTC" in refusal(*lines)
+
+
+def test_a_changed_day_at_the_end_of_the_calendar_is_told_and_costs_nothing_else() -> None:
+    series = event("DTSTART;VALUE=DATE:20261201", "RRULE:FREQ=DAILY;COUNT=5")
+    change = event("RECURRENCE-ID:99991231T235959Z", "DTSTART;VALUE=DATE:20261202")
+    part = parse(calendar(series, change), "Pacific/Kiritimati")
+    assert [(entry.uid, entry.overrides) for entry in part.entries] == [("u", ())]
+    assert [(one.where, one.kind) for one in part.problems] == [("t.ics:8", "rejected")]

@@ -334,4 +334,9 @@ def _midnight(day: date) -> datetime:
 
 def moved_to(wall: datetime, origin: str, zone: str) -> datetime:
     """Return what a clock in `zone` shows while one in `origin` shows `wall`; raises ValueError past the year 9999."""
-    return wall if origin == zone else instant(wall, origin).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    if origin == zone:
+        return wall
+    try:
+        return instant(wall, origin).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError(f"{wall} lies past the year 9999 elsewhere") from None

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
-from syncd.model.item import Change, Observed, Place
+from syncd.model.item import Change, Observed
 from syncd.model.observation import Comparison
 from syncd.model.recurrence.portal_arithmetic import native_as_sent, save
 from syncd.model.recurrence.wall import DAY, clock_of
 from syncd.model.rule import NativeRule
+from syncd.model.stamp import Stamp
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.target.calendar.portal_event import EventFields, from_fields, wall
 
@@ -41,7 +42,7 @@ def told(
     people = (there - was) | {user for user in was - there if answers.get(user) != _DECLINED}
     if before is not None and after is not None and (was != there or _is_news(change, before, after, comparison, seen)):
         people |= {user for user in was & there if not answers or answers.get(user) in _TAKES_PART}
-    return tuple(sorted(people - _untold(change.key.place, before, after, directory, seen)))
+    return tuple(sorted(people - _untold(change, before, after, directory, seen)))
 
 
 def _standing(change: Change, seen: Observed | None) -> EventFields | None:
@@ -56,19 +57,21 @@ def _guests(event: EventFields | None) -> set[int]:
 
 
 def _untold(
-    place: Place, before: EventFields | None, after: EventFields | None, directory: Directory, seen: Observed | None
+    change: Change, before: EventFields | None, after: EventFields | None, directory: Directory, seen: Observed | None
 ) -> set[int]:
     """Return who is told nothing: the host, from whom notices come, the creator, and the owner of the calendar.
 
     A meeting made in a user's calendar counts as created by that user, anything else by the webhook's (PORTAL.md 4.2).
+    What an event was made as may be long ago, so what was learnt of its creator goes before what is sent now.
     """
+    place = change.key.place
     meetings = [one.meeting for one in (after, before) if one is not None and one.meeting is not None]
     sent = [one for one in meetings if not one.kept] or meetings
     first = before if before is not None else after
     as_meeting = first is not None and first.meeting is not None
-    creator = place.owner if place.kind == "user" and as_meeting else directory.caller.id
-    if seen is not None and seen.creator:
-        creator = seen.creator
+    stamp = Stamp.parse(change.link.stamp) if change.link is not None else None
+    known = (seen.creator if seen is not None else 0) or (stamp.by if stamp is not None else 0)
+    creator = known or (place.owner if place.kind == "user" and as_meeting else directory.caller.id)
     return {creator, sent[0].host} | ({place.owner} if place.kind == "user" else set())
 
 
