@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.errors import GuardError
 from syncd.model.guard import CHANGES_COUNT_FROM
@@ -169,9 +169,12 @@ def _restored(now: Link, before: Link) -> Change:
         for name in sorted(set(now.sent) | set(before.sent))
         if now.sent.get(name) != before.sent.get(name)
     }
-    return Change(
-        op="update", key=now.key, item=_item(before), link=now, reason="changed by the run", fields=differences
-    )
+    item, reason = _item(before), "changed by the run"
+    if now.section_id != before.section_id and before.sent.get("meeting") and now.key.place.kind == "user":
+        # An update would be answered as if it had moved it (PORTAL.md 4.3).
+        item = replace(item, section=now.section, section_id=now.section_id)
+        reason += f"; stays in the section «{now.section}», as the portal moves no meeting in a user's calendar"
+    return Change(op="update", key=now.key, item=item, link=now, reason=reason, fields=differences)
 
 
 def _deleted(now: Link) -> Change:

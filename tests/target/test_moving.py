@@ -11,8 +11,9 @@ import pytest
 
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassResult
+from syncd.cycle.takeback import Offer, Taken, undo
 from tests.support.sandbox import Stage, run_inline
-from tests.target.guests_stage import event_of, staged
+from tests.target.guests_stage import event_of, rewrite, staged
 from tests.target.test_notices import copies
 
 GUESTS = "ivan.sokolov@school.example, emma.clarke@school.example"
@@ -89,6 +90,29 @@ def test_one_that_a_person_moved_is_told_and_left(tmp_path: Path) -> None:
         assert result.prepared is not None
         assert "moved to another section in the portal" in result.prepared.plan.conflicts[0].reason
     assert len(stage.world.notices) == before
+
+
+def test_an_undo_says_that_the_meeting_stays_in_the_section(tmp_path: Path) -> None:
+    stage = staged(tmp_path, GUESTS)
+    run_inline(stage.one_pass())
+    stage.config = stage.config.replace('section = "Shifts"', RENAMED)
+    rewrite(stage, GUESTS, title="Council 2")
+    run_inline(stage.one_pass())
+    offers: list[Offer] = []
+
+    async def undone() -> Taken:
+        async def yes(offer: Offer) -> bool:
+            offers.append(offer)
+            return True
+
+        async with stage.opened() as (syncs, app):
+            return await undo(app.open_pass(syncs["shifts"], asyncio.Event()), 2, confirm=yes)
+
+    assert run_inline(undone()).exit_code == 0
+    assert "stays in the section «Lessons»" in offers[0].plan.changes[0].reason
+    assert (event_of(stage, 3).name, section_of(stage, 3)) == ("Council", "Lessons")
+    rewrite(stage, GUESTS)
+    assert counts(run_inline(stage.one_pass(verify=True))) == {"unchanged": 1}
 
 
 def test_a_meeting_taken_over_stays_in_its_section_with_a_warning(tmp_path: Path) -> None:
