@@ -85,7 +85,10 @@ def _fit_text(text: Text) -> Text:
 
 def document(value: Json) -> None:
     """Print the JSON document of a command, the only thing on stdout then."""
-    print(escaped_json(orjson.dumps(within(value, certain), option=orjson.OPT_INDENT_2).decode()))
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    if certain(text) != text:  # seldom: value by value, so that it stays JSON, but that takes its time
+        text = orjson.dumps(within(value, certain), option=orjson.OPT_INDENT_2).decode()
+    print(escaped_json(text))
 
 
 def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> None:
