@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from syncd.source.guess import Guess
+from syncd.source.table.grid_guess import GridGuess
 
 _STAND_IN = "https://example.bitrix24.com/rest/1/CODE/"
 _PEOPLE_SHOWN = 30
@@ -88,6 +89,10 @@ def _source(first: FirstConfig) -> Iterator[str]:
     place = first.source or "schedule.csv"
     is_address = re.match(r"\w+://", place) is not None
     yield _key("url" if is_address else "path", place, "" if first.source else "a stand-in: your schedule")
+    if found is not None and found.grid is not None:
+        yield from (_key(name, value, said) for name, value, said in found.keys)
+        yield from _grid(found.grid)
+        return
     if found is None:
         columns: Iterable[tuple[str, str | int, str]] = (
             ("title", "Title", "the titles of your columns"), ("start", "Start", ""), ("end", "End", ""),
@@ -103,6 +108,18 @@ def _source(first: FirstConfig) -> Iterator[str]:
             yield _key(name, value, said)
         if found is not None and not any(name == "uid" for name, _, _ in columns):
             yield "# No column identifies a row, so owner, title and start do: change one, and the row is a new one."
+
+
+def _grid(grid: GridGuess) -> Iterator[str]:
+    yield ""
+    yield "# A plan of people by days: each cell is an entry of its person."
+    yield "[sync.source.grid]"
+    yield from (_key(name, value, said) for name, value, said in grid.keys)
+    for name, lines in (("titles", grid.titles), ("codes", grid.codes)):
+        if lines:
+            yield ""
+            yield f"[sync.source.grid.{name}]"
+            yield from (_key(_text(code), value, said) for code, value, said in lines)
 
 
 def _target(first: FirstConfig) -> Iterator[str]:

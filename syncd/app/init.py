@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import SystemRandom
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -91,10 +91,14 @@ def _checked(webhook: str) -> str:
 async def _look(source: str, clock: Clock) -> Guess:
     if _ADDRESS.match(source):
         access = read_access(WebOptions(url=source), Path(), where="--source", environ={})
-        return guess(access.shown, await fetch_once(access, clock))
+        return guess(access.shown, await fetch_once(access, clock), _today(clock))
     if re.match(r"\w+://", source):
         raise ConfigError("--source is neither a file nor a web address", "it begins with https://")
-    return guess(source, await asyncio.to_thread(_content, source))
+    return guess(source, await asyncio.to_thread(_content, source), _today(clock))
+
+
+def _today(clock: Clock) -> date:
+    return datetime.fromtimestamp(clock.now(), UTC).date()
 
 
 def _content(source: str) -> bytes:
@@ -235,7 +239,7 @@ def _proved(text: str, folder: Path) -> Config:
 async def _read(config: Config, clock: Clock) -> Snapshot:
     sync = config.syncs[0]
     source = open_source(sync.source.options, sync.source.base, where="the config written")
-    now = datetime.fromtimestamp(clock.now(), UTC).date()
+    now = _today(clock)
     # As a pass would read it, so that what is shown is what will be synced.
     window = Window(first=now - sync.past, last=now + max(sync.future, timedelta(days=1)))
     return await source.read(ReadContext(zone=sync.timezone, window=window, today=now))

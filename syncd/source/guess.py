@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from pathlib import PurePath
 
 from syncd.errors import SourceError
 from syncd.model import zones
@@ -17,6 +19,7 @@ from syncd.source.files import assumption, decode, looks_like_markup
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
+from syncd.source.table.grid_guess import GridGuess, guess_grid
 from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_time_alone
 from syncd.source.table.row_reader import HEADER_WITHIN, is_note
 from syncd.source.table.spans import is_nothing
@@ -48,14 +51,18 @@ class Guess:
     owner: str = ""
     doubts: tuple[str, ...] = ()
     samples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    grid: GridGuess | None = None
 
 
-def guess(name: str, content: bytes) -> Guess:
-    """Return what the bytes of a file seem to be; raises SourceError for a file that cannot be a schedule."""
+def guess(name: str, content: bytes, today: date) -> Guess:
+    """Return what the bytes of a file seem to be; raises SourceError for a file that cannot be a schedule.
+
+    `today` tells the year of a plan that names only its month.
+    """
     if not content.strip():
         raise SourceError(f"{name} is empty", "give a file with at least one event")
     if content.startswith((_ZIP, _OLE)):
-        return _guess_workbook(name, content)
+        return _guess_workbook(name, content, today)
     if looks_like_markup(content):
         raise SourceError(f"{name} is an HTML page", "a login or error page may have been saved instead")
     # iCalendar is cut up as bytes, which UTF-16 hides from it.
@@ -63,7 +70,7 @@ def guess(name: str, content: bytes) -> Guess:
     head = plain_lines(plain[:4096]).lstrip(b"\xef\xbb\xbf \t\n").upper()
     if head.startswith(b"BEGIN:VCALENDAR") or b"\nBEGIN:VEVENT" in head:
         return _guess_calendar(name, content, plain)
-    return _guess_text(name, content)
+    return _guess_text(name, content, today)
 
 
 def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
@@ -90,24 +97,33 @@ def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
     return Guess(type="ics", zone=zone, owner=first, samples={"owner": owners}, keys=said)
 
 
-def _guess_text(name: str, content: bytes) -> Guess:
+def _guess_text(name: str, content: bytes, today: date) -> Guess:
     text, encoding = decode(content, "auto", name=name, kind="CSV")
     delimiter, skip = delimiter_of(text, "auto", {})
     numbered, _, _ = records(text, delimiter, skip)
     rows = [[clean(cell) for cell in cells] for _, cells in numbered[: _SAMPLE_ROWS + HEADER_WITHIN]]
     if not rows:
         raise SourceError(f"{name} has no rows", "give a file with a row of titles and at least one event")
-    at = _header_of(rows) or 0
+    lines = [(line, row) for (line, _), row in zip(numbered, rows, strict=False)]
     said = _BY_WORDS if assumption(content, "auto", encoding, name=name) else "found"
     keys: tuple[Found, ...] = (("encoding", encoding, said), ("delimiter", delimiter, "found"))
+    plan = _guess_plan(name, "csv", keys, lines, (), today)
+    if plan is not None:
+        return plan
+    at = _header_of(rows) or 0
     if at:
         keys = (*keys, ("header", numbered[at][0], "the line with the titles"))
     return _guess_table(name, "csv", keys, rows[at], rows[at + 1 :])
 
 
-def _guess_workbook(name: str, content: bytes) -> Guess:
+def _guess_workbook(name: str, content: bytes, today: date) -> Guess:
     sheet, texts = rows_of_first_sheet(name, content, XlsxOptions(type="xlsx", path=name, columns={}))
     rows = [[clean(cell) for cell in row] for row in texts[: _SAMPLE_ROWS + HEADER_WITHIN]]
+    plan = _guess_plan(
+        name, "xlsx", (("sheet", sheet, "the first visible"),), list(enumerate(rows, 1)), (sheet,), today
+    )  # fmt: skip
+    if plan is not None:
+        return plan
     at = _header_of(rows)
     if at is None:
         raise SourceError(f"{name} has no table on sheet {sheet!r}", "give a file with a row of titles")
@@ -116,6 +132,21 @@ def _guess_workbook(name: str, content: bytes) -> Guess:
         header.pop()
     keys: tuple[Found, ...] = (("sheet", sheet, "the first visible"), ("header", at + 1, "the row with the titles"))
     return _guess_table(name, "xlsx", keys, header, rows[at + 1 :])
+
+
+def _guess_plan(
+    name: str,
+    kind: str,
+    keys: tuple[Found, ...],
+    lines: Sequence[tuple[int, Sequence[str]]],
+    called: tuple[str, ...],
+    today: date,
+) -> Guess | None:
+    """Return what a plan of people by days seems to be, None for an ordinary table."""
+    grid = guess_grid(lines, (*called, PurePath(name).stem), today)
+    if grid is None:
+        return None
+    return Guess(type=kind, keys=keys, grid=grid, owner="owner", doubts=grid.doubts, samples={"owner": grid.people})
 
 
 def _header_of(rows: Sequence[Sequence[str]]) -> int | None:

@@ -93,6 +93,21 @@ def test_the_owner_that_a_feed_names_is_the_owner(tmp_path: Path) -> None:
     assert tomllib.loads(uncommented(done.stdout))["sync"][0]["fields"]["remind"] == []
 
 
+def test_a_plan_of_people_by_days_gives_a_config_that_check_and_sync_take(tmp_path: Path, webhook: str) -> None:
+    days = ";".join(map(str, range(1, 32)))
+    plan = f"График на декабрь 2026\nE-mail;{days}\n{KNOWN};Д;Н;;Q;8-20\nИтого;1;1\n"
+    (tmp_path / "plan.csv").write_text(plan)
+    done = syncd(tmp_path, "init", "--source", "plan.csv", "--webhook", webhook, "-o", "syncd.toml")
+    assert done.returncode == 0, done.stderr
+    assert "Дневная смена" in done.stdout
+    text = f'state = "syncd.db"\n{(tmp_path / "syncd.toml").read_text()}'
+    (tmp_path / "syncd.toml").write_text(text)
+    assert tomllib.loads(uncommented(text))["sync"][0]["source"]["grid"]["codes"]["Д"] == "08:00-20:00"
+    checked = syncd(tmp_path, "check")
+    assert checked.returncode == 0, checked.stdout
+    assert syncd(tmp_path, "sync").returncode == 0
+
+
 def test_times_put_into_this_machines_zone_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Etc/UTC")
     (tmp_path / "shifts.csv").write_text(SHIFTS.format(KNOWN))

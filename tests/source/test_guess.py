@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 
 from syncd.errors import SourceError
 from syncd.source.conformance import CONTEXT
-from syncd.source.guess import Guess, guess
+from syncd.source.guess import Guess
+from syncd.source.guess import guess as guess_on
 from syncd.source.table.columns import check_mapping
 from syncd.source.table.csv import CsvFormat, CsvOptions
 from syncd.source.table.headings import find_fields
 from tests.source.calendars import calendar, event
 from tests.source.workbooks import workbook
+
+
+def guess(name: str, content: bytes) -> Guess:
+    return guess_on(name, content, date(2026, 11, 26))
 
 
 def columns(text: str) -> dict[str, str | int]:
@@ -214,3 +219,59 @@ def test_a_feed_that_says_whose_its_events_are_is_told_with_its_owners() -> None
     events = [event(f"UID:{at}", "DTSTART:20261201T090000Z", f"X-OWNER:{who}@b.c") for at, who in enumerate("aba")]
     found = guess("a.ics", calendar(*events))
     assert (found.owner, found.samples) == ("X-OWNER", {"owner": ("a@b.c", "b@b.c")})
+
+
+NUMBERS = ";".join(map(str, range(1, 32)))
+GRID = (
+    "График работы на декабрь 2026 г.\n"
+    f"№;Фамилия;{NUMBERS}\n"
+    f";;{';'.join(['вт', 'ср', 'чт', 'пт', 'сб', 'вс', 'пн'])}\n"
+    "1;Петрова;Д;Н;В;Д;Q;8-20;О\n2;Иванов;Н;В;д;;;Д\nИтого;;2;2;1\nД - день с 9 до 21\n"
+)
+
+
+def said(found: Guess, name: str) -> dict[str, str | int]:
+    assert found.grid is not None
+    return {key: value for key, value, _ in getattr(found.grid, name)}
+
+
+def test_a_plan_of_people_by_days_is_told_with_its_codes() -> None:
+    found = guess("plan.csv", GRID.encode())
+    assert said(found, "keys") == {"names": "Фамилия", "dates": 2}
+    assert said(found, "codes") == {"Д": "9:00-21:00", "Н": "20:00-08:00", "В": "", "Q": "all day", "О": "all day"}
+    assert found.samples["owner"] == ("Петрова", "Иванов")
+    assert found.grid is not None
+    notes = {code: said for code, _, said in found.grid.codes}
+    assert notes["Д"] == "from the legend"
+    assert all(note.startswith("a guess") for code, note in notes.items() if code != "Д")
+    assert "Н, В, Q, О mean is a guess" in " ".join(found.doubts)
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "month"),
+    [
+        ("График", "plan.csv", "2026-11"),
+        ("Январь", "plan.csv", "2027-01"),
+        ("Ноябрь", "plan 2026.csv", None),
+        ("График", "2027-01.csv", None),
+    ],
+)
+def test_a_month_without_a_year_is_proposed_and_marked(title: str, name: str, month: str | None) -> None:
+    found = guess(name, GRID.replace("График работы на декабрь 2026 г.", title).encode())
+    assert said(found, "keys").get("month") == month
+    assert any("is a guess" in doubt and "month" in doubt for doubt in found.doubts) == (month is not None)
+
+
+def test_a_plan_in_a_workbook_with_real_dates_is_told() -> None:
+    week = [date(2026, 12, day) for day in range(1, 8)]
+    content = workbook(("График",), ("Сотрудник", *week), ("Петрова", "Д", "", "Н"), ("Иванов", "8-20"))
+    found = guess("a.xlsx", content)
+    assert said(found, "keys") == {"names": "Сотрудник", "dates": 2}
+    assert set(said(found, "codes")) == {"Д", "Н"}
+
+
+def test_a_table_with_numbered_columns_is_no_plan() -> None:
+    text = "ID;Событие;Начало;a;b;c;d\n1;2;3;4;5;6;7\n" + "".join(
+        f"x{at};A{at};0{at}.12.2026 9:00;;;;\n" for at in range(1, 9)
+    )
+    assert guess("a.csv", text.encode()).grid is None

@@ -24,6 +24,7 @@ from syncd.source.table.grid_days import Days, find_days, month_named, read_mont
 from syncd.source.table.headings import field_of
 from syncd.source.table.row_reader import TableOptions, find_columns, is_error, is_note, read_table
 from syncd.source.table.spans import is_nothing
+from syncd.source.table.spoken import spoken_range
 from syncd.source.table.when import DateOrders, read_cell
 
 ALL_DAY = frozenset({"all day", "весь день", "целый день", "day"})
@@ -127,6 +128,7 @@ def _plain_hours(text: str) -> str | None:
     if bare := _BARE.fullmatch(text):
         first, last = (f"{bare[at]}:{bare[at + 1] or '00'}" for at in (1, 3))
         text = f"{first}-{last}"
+    text = spoken_range(text) or text
     try:
         found = read_cell(text, _ISO)
     except ValueError:

@@ -58,7 +58,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "owner": (
         "owner email mail employee responsible user teacher trainer doctor person group"
         " class team staff who assignee почта сотрудник ответственный преподаватель"
-        " учитель тренер врач класс группа пользователь фио исполнитель кто владелец работник мастер специалист"
+        " учитель тренер врач класс группа пользователь фио исполнитель кто владелец фамилия работник мастер специалист"
         " менеджер",
         "e mail|owner email|employee email|teacher email|responsible person|эл почта"
         "|электронная почта|адрес почты|почта сотрудника|e mail сотрудника|email сотрудника|employee name|staff member"
