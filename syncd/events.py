@@ -46,6 +46,9 @@ RECOVERY_WAITED: Final = "recovery.waited"
 `sections`: how many
 """
 
+ENTRY_CRASHED: Final = "entry.crashed"
+"""An entry met an error that nobody foresaw and is rejected (debug, with the traceback). `where` `exc_info`"""
+
 # Requests and the portal's limits.
 
 BATCH_SENT: Final = "batch.sent"

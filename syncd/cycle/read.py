@@ -19,7 +19,7 @@ from syncd.model.naming import Recognised, content_names, recognise, renamed, re
 from syncd.model.plan import Wanted
 from syncd.portal.people.directory import Directory, server_zone
 from syncd.state.notes import Uids
-from syncd.target.base import ShapeContext
+from syncd.target.base import ShapeContext, ShapingMemory, crashed
 
 _SHOWN = 5
 
@@ -66,6 +66,8 @@ def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
         except EntryError as error:
             title = entry.details.title
             problems.append(Problem(where=entry.where, kind="rejected", key=entry.uid, reason=str(error), title=title))
+        except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
+            problems.append(crashed(entry, error))
     doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
     return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
 
@@ -200,10 +202,13 @@ def _under(snapshot: Snapshot, kept: Kept, names: Mapping[str, str]) -> tuple[Sn
 def _as_if_confirmed(sync: Sync, entries: Iterable[Entry], shaping: Shaping, context: ShapeContext) -> Iterator[Item]:
     """Yield what cancelled entries would be if they were not, to find which events they were before."""
     made = {item.key.uid for item in shaping.wanted.items}
-    for entry in entries:
-        if entry.uid not in made and entry.details.status == "CANCELLED":
-            details = replace(entry.details, status="CONFIRMED")
-            yield from sync.target.shape(replace(entry, details=details), context).items
+    confirmed = (
+        replace(entry, details=replace(entry.details, status="CONFIRMED"))
+        for entry in entries
+        if entry.uid not in made and entry.details.status == "CANCELLED"
+    )
+    for _, shaped in ShapingMemory().shape(sync.target, confirmed, context):
+        yield from shaped.items
 
 
 def _told_moves(sync: Sync, moved: Mapping[str, tuple[Item, Link]]) -> Iterator[Problem]:

@@ -8,13 +8,17 @@ from datetime import date
 from typing import Protocol
 
 import msgspec
+import structlog
 
+from syncd import events
 from syncd.model.entry import Entry, Problem, Window
 from syncd.model.item import Change, Item, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory, PageReader
+
+_log = structlog.get_logger()
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +119,20 @@ class Target(Protocol):
         ...
 
 
+def crashed(entry: Entry, error: Exception) -> Problem:
+    """Return the problem line of an entry for an `error` that nobody foresaw while it was worked on.
+
+    Dates are reckoned with from the year 1 to 9999. What leaves these years raises somewhere in between, wherever an
+    offset, a length or a step is added; it is a matter of the entry, and anything else a defect of syncd.
+    """
+    _log.debug(events.ENTRY_CRASHED, where=entry.where, exc_info=error)
+    if isinstance(error, OverflowError) or "is out of range" in str(error):
+        reason = "its times, or those of its series, reach beyond the years 1 to 9999; give it an earlier end"
+    else:
+        reason = f"a defect of syncd: {type(error).__name__}: {error}; with -vv the log says where"
+    return Problem(where=entry.where, kind="rejected", key=entry.uid, reason=reason, title=entry.details.title)
+
+
 class ShapingMemory:
     """Shapes entries and remembers the outcomes until the next pass; lives exactly as long as the sync's target.
 
@@ -134,7 +152,10 @@ class ShapingMemory:
         for entry in entries:
             known = before.get(entry.uid)
             if known is None or (known[0] is not entry and known[0] != entry):
-                known = (entry, target.shape(entry, context))
+                try:
+                    known = (entry, target.shape(entry, context))
+                except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
+                    known = (entry, Shaped(problems=(crashed(entry, error),)))
             elif known[0] is not entry:
                 # Keep the new entry: otherwise the former snapshot's entries would stay in memory beside these.
                 known = (entry, known[1])

@@ -22,7 +22,7 @@ from syncd.portal.people.crm import OWNER_TYPES, CrmCard, likeness
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext
 from syncd.target.crm import activity_wire as wire
-from syncd.target.crm.cards import CardSettings, CardTarget, days, moments
+from syncd.target.crm.cards import CardSettings, CardTarget, days, moments, to_send
 from syncd.target.fields import description_text, importance_of, location_text, readable, title_text, truth
 
 ActivityKind = Literal["meeting", "call"]
@@ -83,6 +83,8 @@ class ActivityTarget(CardTarget):
         details, was_html = readable(piece.details, settings.untitled)
         key = Key(uid=entry.uid, place=self.place(client), piece=piece.id)
         start, end = moments(piece.span, context.zone or context.portal_zone)
+        for moment in (start, end):
+            to_send(moment, context.directory)  # so that a time beyond the years costs its entry, not the push of all
         first, last = days(start, end)
         activity = wire.ActivityFields(
             subject=title_text(settings.name.render(entry, details, piece.span), warnings),

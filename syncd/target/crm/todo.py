@@ -109,6 +109,7 @@ class TodoTarget(CardTarget):
         details, _ = readable(piece.details, settings.untitled)
         key = Key(uid=entry.uid, place=self.place(client), piece=piece.id)
         deadline = self._deadline(piece.span, context.zone or context.portal_zone)
+        to_send(deadline, context.directory)  # so that a time beyond the years costs its entry, not the push of all
         day = datetime.fromisoformat(deadline).date().isoformat()
         todo = TodoFields(
             title=title_text(settings.name.render(entry, details, piece.span), warnings),
