@@ -362,6 +362,32 @@ class Play:
         for suffix in ("", "-wal", "-shm"):
             (self.stage.folder / "state" / f"syncd.db{suffix}").unlink(missing_ok=True)
 
+    def back_up(self) -> None:
+        """Copy the ledger as it is now, beside one another with what is known of ours."""
+        path = self.stage.folder / "state" / "syncd.db"
+        if path.exists():
+            with (
+                contextlib.closing(sqlite3.connect(path)) as ledger,
+                contextlib.closing(sqlite3.connect(self.stage.folder / "backup.db")) as copy,
+            ):
+                ledger.backup(copy)
+
+    def restore(self, *, whole: bool) -> None:
+        """Put the last copy back, in place of the ledger; `whole`: the machine forgot the echo too, as after a loss.
+
+        What it does not know any more counts as ours while nobody has touched it, or it bears a mark.
+        """
+        copy = self.stage.folder / "backup.db"
+        if not copy.exists():
+            return
+        path = self.stage.folder / "state" / "syncd.db"
+        path.parent.mkdir(exist_ok=True)
+        for suffix in ("-wal", "-shm", *((".echo",) if whole else ())):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        path.write_bytes(copy.read_bytes())
+        known = self.linked()
+        self.orphans |= {event.id for event in self.ours() if event.id not in known}
+
     def one_pass(
         self,
         sync: str,

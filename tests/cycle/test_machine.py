@@ -196,6 +196,14 @@ class Machine(RuleBasedStateMachine):
         self.play.arm(waf=waf)
 
     @rule()
+    def ledger_is_backed_up(self) -> None:
+        self.play.back_up()
+
+    @rule(whole=st.booleans())
+    def older_ledger_is_restored(self, whole: bool) -> None:
+        self.play.restore(whole=whole)
+
+    @rule()
     def ledger_is_lost(self) -> None:
         self.play.lose_ledger()
 
