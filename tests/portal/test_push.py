@@ -504,6 +504,15 @@ FAULTS = ["connect", "503", "500 before", "cut after", "cut within", "half", "ht
     limit=60.0,
     cost=2.0,
 )
+# Adds known from lost requests and, then, from a single one that was cheap by chance.
+@example(
+    seed=577,
+    trouble=0.4,
+    kinds=["connect", "silence"],
+    counts=(154, 250, 60),
+    limit=60.0,
+    cost=2.0,
+)
 def test_under_random_faults_every_job_settles_once_and_what_is_told_is_true(
     seed: int, trouble: float, kinds: list[str], counts: tuple[int, int, int], limit: float, cost: float
 ) -> None:

@@ -24,6 +24,8 @@ _KEPT = 64
 _AVERAGED = 500
 _QUANTILE = 0.8
 _OUTLIERS = 0.04
+_SURE_FROM = 8
+_MARGIN = 2.0
 _FIRST_BATCH = 10
 _GROWTH = 4
 
@@ -66,6 +68,10 @@ class CostModel:
             quantile = ordered[min(len(ordered) - 1, int(len(ordered) * _QUANTILE))]
             # A heavy tail below the quantile still costs its mean.
             seconds = max(min(quantile, usual[-1]), sum(usual) / len(usual))
+            if len(ordered) < _SURE_FROM:
+                # One cheap command says little against requests that were lost. They may have lasted long for another
+                # reason too, so it is believed that far only.
+                seconds = max(seconds, min(self._suspected.get(method, 0.0), _MARGIN * ordered[-1]))
         else:
             seconds = max(_STARTING_S.get(method, _DEFAULT_S), self._suspected.get(method, 0.0))
         self._expected[method] = seconds
@@ -95,7 +101,7 @@ class CostModel:
         self._expected.pop(method, None)
 
     def suspect(self, method: str, seconds: float) -> None:
-        """Note how long one command of a lost request may have taken; used until the method is measured.
+        """Note how long one command of a lost request may have taken; used until the method is measured a few times.
 
         Otherwise a method whose requests are all lost would be planned with its starting cost for ever, and could pass
         its limit.
