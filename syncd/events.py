@@ -41,6 +41,10 @@ INTENTS_RECOVERED: Final = "intents.recovered"
 """The outcomes of changes left open by a crash or a lost answer are known (info). `sync` `intents` `created` `updated`
 `deleted` `planned_anew` `refused`
 """
+DOUBLES_REMOVED: Final = "doubles.removed"
+"""Events were deleted that stood twice, for requests were carried out long after they had been given up (warning).
+`sync` `found` `removed`
+"""
 RECOVERY_WAITED: Final = "recovery.waited"
 """A pass waits until the portal must have finished what was sent to it before (info). `seconds`, and `intents` or
 `sections`: how many

@@ -13,6 +13,7 @@ from syncd.cycle.look import observe, observe_touched, without_siblings
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.sync import Pass, check_home
 from syncd.model.diff import make_plan
+from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed
@@ -32,7 +33,8 @@ class Prepared:
     of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
-    are the events with guests that are to be changed, by id: what people have answered decides who is told.
+    to be created again, by key. `meetings` are the events with guests that are to be changed, by id: what people have
+    answered decides who is told. `doubles` are events that stand beside linked ones.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -56,6 +58,7 @@ class Prepared:
     gone: Mapping[Key, int] = field(default_factory=dict)
     stamps: Mapping[Key, str] = field(default_factory=dict)
     meetings: Mapping[int, Observed] = field(default_factory=dict)
+    doubles: tuple[Double, ...] = ()
 
     @property
     def sync(self) -> str:
@@ -173,7 +176,9 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     snapshot = believed(read.snapshot, links, window=window, removed_after=sync.policy.removed_after)
     plan, observation = await _planned(run, shaping, links, held, verify=verify)
     looked_at = observation.about(links) if observation is not None else ()
-    problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems)
+    twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
+    found = (one.problem for one in twice)
+    problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *found)
     if not snapshot.complete:
         reason = f"{snapshot.incomplete_because}; nothing is deleted"
         problems = (Problem(where=sync.source.describe(), kind="incomplete", reason=reason), *problems)
@@ -197,6 +202,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         gone=_gone(run, shaping, looked_at, observation) if observation is not None else {},
         stamps=observation.stamps(looked_at) if observation is not None else {},
         meetings=await _meetings(run, plan, observation, window),
+        doubles=twice,
     )
 
 
@@ -233,6 +239,16 @@ async def _planned(
         with collector.resting():
             plan = planned(observation=observation)
     return plan, observation
+
+
+async def _doubles(
+    run: Pass, links: Sequence[Link], plan: Plan, observation: Observation, directory: Directory
+) -> tuple[Double, ...]:
+    """Return the events that stand beside linked ones, without those that the plan takes over."""
+    given_up = (await run.ledger.notes()).given_up
+    taken = {change.link.remote_id for change in plan.changes if change.op == "adopt" and change.link is not None}
+    found = doubles(links, observation, given_up, directory.caller.id)
+    return tuple(one for one in found if one.seen.remote_id not in taken)
 
 
 async def _meetings(run: Pass, plan: Plan, observation: Observation | None, window: Window) -> dict[int, Observed]:

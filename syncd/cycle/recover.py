@@ -13,6 +13,7 @@ from syncd import events
 from syncd.clock import sleep_or_stop
 from syncd.cycle.look import EVERYTHING, joined, lost_claims, observe
 from syncd.cycle.sync import Pass, moment_for
+from syncd.model.doubles import given_up, remembered
 from syncd.model.elapsed import elapsed_s
 from syncd.model.entry import Window
 from syncd.model.item import Key, Link
@@ -73,6 +74,9 @@ async def _settle(run: Pass, intents: Sequence[Intent], *, last: bool) -> bool:
     await run.ledger.doubt(doubted)
     await run.ledger.learn_stamps(observation.stamps(links.values()))
     now = run.clock.now()
+    if more := [given_up(one.intent.item, observation.comparison) for one in found if may_come_late(one)]:
+        # However long was waited, a request may come later still: then it is known as ours.
+        await run.ledger.note_given_up(remembered((await run.ledger.notes()).given_up, more=more), now)
     settled = [Settlement(intent_id=one.intent.id, outcome=one.outcome, at=now) for one in found]
     await run.ledger.settle(run.run_id, settled)
     await run.ledger.doubt(doubted)  # those links that the settling has just made

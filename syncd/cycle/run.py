@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from syncd.cycle.doubles import remove_doubles
 from syncd.cycle.look import ReadBack
 from syncd.cycle.plan import Prepared, plan_again, prepare, read_source
 from syncd.cycle.push import push, where_of
@@ -97,6 +98,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
                 prepared = await prepare(run, reading, verify=verify, keep=True)
                 approved = await _approved(run, prepared, options)
             if approved:
+                await remove_doubles(run, prepared)
                 state = await _push(run, prepared)
     except StoppedError:
         state = "stopped"

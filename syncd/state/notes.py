@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from syncd.errors import StateError
+from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
 from syncd.state.codec import to_json
@@ -28,6 +29,7 @@ RESTORED = "highest id when put back"
 UIDS = "uids"
 DUE = "due"
 CLOCKS = "clocks"
+GIVEN_UP = "creates given up"
 ALERTS = "alerts"
 TOLD = "told"
 _DIRECTORY = "directory"
@@ -68,9 +70,9 @@ class Due:
 class SyncNotes:
     """All notes on one sync: `home` is the portal it has written to, `floor` the highest id before its last creates.
 
-    `clocks` are those that tell how long ago its open intents were sent.
     `restored` is the highest id that the ledger knew when it was put back to an earlier state, None once the portal has
-    been read since.
+    been read since. `clocks` are those that tell how long ago its open intents were sent; `given_up` are creates that
+    nobody answered and that were made again.
     """
 
     verified: Verified | None = None
@@ -80,6 +82,7 @@ class SyncNotes:
     uids: Uids = field(default_factory=Uids)
     due: Due | None = None
     clocks: tuple[ClockNote, ...] = ()
+    given_up: tuple[GivenUp, ...] = ()
 
 
 def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
@@ -104,7 +107,15 @@ def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
         uids=uids,
         due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
         clocks=read_clocks(found.get(CLOCKS, ((), 0))[0]),
+        given_up=_given_up(found.get(GIVEN_UP, ((), 0))[0]),
     )
+
+
+def _given_up(value: Json) -> tuple[GivenUp, ...]:
+    try:
+        return msgspec.convert(value, tuple[GivenUp, ...])
+    except msgspec.ValidationError:
+        return ()  # then a double is reported, not removed
 
 
 def read_clocks(value: Json) -> tuple[ClockNote, ...]:

@@ -15,6 +15,7 @@ import msgspec
 
 from syncd import collector
 from syncd.errors import StateError
+from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
@@ -44,6 +45,7 @@ from syncd.state.notes import (
     CLOCKS,
     DUE,
     FLOOR,
+    GIVEN_UP,
     HOME,
     RESTORED,
     UIDS,
@@ -349,6 +351,11 @@ class SyncLedger:
     def note_clocks(self, connection: sqlite3.Connection, clocks: Sequence[ClockNote], now: float) -> None:
         """Note by which clocks it can be told how long ago open intents were sent."""
         write_note(connection, self._scope, CLOCKS, msgspec.to_builtins(clocks), now)
+
+    @writing
+    def note_given_up(self, connection: sqlite3.Connection, creates: Sequence[GivenUp], now: float) -> None:
+        """Note which creates were given up though the portal may carry them out yet."""
+        write_note(connection, self._scope, GIVEN_UP, msgspec.to_builtins(creates), now)
 
     @writing
     def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+import orjson
 import pytest
 
 from syncd.clock import SystemClock
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import TransportFault
 from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.settings import Settings
 from tests.cycle.machine import Killed
 from tests.cycle.test_faults import expected, rows
@@ -103,6 +105,95 @@ def test_a_clock_that_is_set_between_death_and_restart_shortens_no_wait(
     stage.clock.advance(3600)
     stage.world.settle(world.start + 9000 + stage.clock.offset_s)
     assert stage.names() == expected(6)
+
+
+MARKED = SHIFTS.replace("removed_after = 1", 'removed_after = 1\nmarker = "description"')
+HOURS = "late:method=calendar.event.add,times=1,seconds=1200"
+
+
+def doubled(folder: Path, config: str = MARKED) -> Stage:
+    """Return a portal that carried out creates long after everything that is waited for."""
+    stage = late(folder, HOURS, config=config)
+    assert run_inline(stage.one_pass()).exit_code == 0
+    assert sorted(settled(stage)) == sorted(expected(6) * 2)
+    return stage
+
+
+def test_what_came_later_than_anybody_waits_is_found_by_verifying_told_and_removed(tmp_path: Path) -> None:
+    stage = doubled(tmp_path)
+    result = run_inline(stage.one_pass(verify=True))
+    assert stage.names() == expected(6)
+    told = [one for one in result.record.problems if "stands twice" in one.reason]
+    assert len(told) == 6
+    assert result.record.counts["deleted"] == 0
+    after = run_inline(stage.one_pass(verify=True))
+    assert (after.record.problems, after.record.counts["unchanged"]) == ((), 6)
+    assert stage.names() == expected(6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "Mine now"},
+        {"description": "with my notes"},
+        {"from": "2026-12-24T10:00:00", "to": "2026-12-24T11:00:00"},
+        {"location": "elsewhere"},
+    ],
+)
+def test_a_double_that_a_person_has_touched_is_left_to_people(tmp_path: Path, change: dict[str, str]) -> None:
+    stage = doubled(tmp_path)
+    every = (event for owner in stage.world.calendars() for event in stage.world.events(*owner))
+    newest = max(every, key=lambda event: event.id)
+    touch(stage, newest.id, newest.owner_id, change)
+    run_inline(stage.one_pass(verify=True))
+    assert newest.id in {event.id for event in stage.world.events("user", newest.owner_id)}
+    assert len(stage.names()) == 7
+
+
+def test_without_marks_a_double_is_told_and_left(tmp_path: Path) -> None:
+    stage = doubled(tmp_path, SHIFTS)
+    result = run_inline(stage.one_pass(verify=True))
+    assert len(stage.names()) == 12
+    assert sum("looks like a copy" in one.reason for one in result.record.problems) == 6
+
+
+def test_a_persons_copy_with_our_mark_is_told_and_left(tmp_path: Path) -> None:
+    stage = late(tmp_path, config=MARKED, count=1)
+    run_inline(stage.one_pass())
+    (event,) = (one for owner in stage.world.calendars() for one in stage.world.events(*owner) if one.name == "Shift 0")
+    copy(stage, event.id, event.owner_id)
+    result = run_inline(stage.one_pass(verify=True))
+    assert len(stage.names()) == 2
+    assert [one.reason for one in result.record.problems if "looks like a copy" in one.reason]
+
+
+def ask(stage: Stage, method: str, **params: object) -> object:
+    body = orjson.dumps(params)
+    request = PortalRequest(path=f"/rest/1/sandboxadmin/{method}", content_type="application/json", body=body)
+    now = stage.clock.start + stage.clock.offset_s + stage.clock._last
+    return orjson.loads(stage.world.handle(now, request).body)["result"]
+
+
+def touch(stage: Stage, number: int, owner: int, change: dict[str, str]) -> None:
+    row = ask(stage, "calendar.event.getbyid", id=number)
+    assert isinstance(row, dict)
+    event = next(one for one in stage.world.events("user", owner) if one.id == number)
+    said = {
+        "name": event.name, "from": event.stored.date_from.isoformat(), "to": event.stored.date_to.isoformat(),
+        "timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow", "skip_time": "N",
+    }  # fmt: skip
+    ask(stage, "calendar.event.update", id=number, type="user", ownerId=owner, **{**said, **change})
+
+
+def copy(stage: Stage, number: int, owner: int) -> None:
+    """The webhook's own user copies an event, mark and all."""
+    event = next(one for one in stage.world.events("user", owner) if one.id == number)
+    ask(
+        stage, "calendar.event.add", type="user", ownerId=owner, section=event.section_id, name=event.name,
+        description=event.description, location=event.location, skip_time="N",
+        timezone_from="Europe/Moscow", timezone_to="Europe/Moscow",
+        **{"from": event.stored.date_from.isoformat(), "to": event.stored.date_to.isoformat()},
+    )  # fmt: skip
 
 
 def test_the_machine_tells_how_long_it_has_been_running_and_which_start_that_was() -> None:
