@@ -65,6 +65,18 @@ def test_what_bears_no_mark_of_ours_and_looks_like_nothing_given_up_is_not_told(
     assert found(replace(LATE, place=Place(kind="user", owner=5))) == []
 
 
+def test_an_origin_is_proof_by_itself_for_only_a_program_can_set_it() -> None:
+    """Activities tell neither VERSION nor creator (PORTAL.md 6.4)."""
+    comparison = replace(COMPARISON, identity=(), mark_field="origin")
+    link = replace(LINK, sent={**FIELDS, "origin": "shifts.r1"})
+    first = replace(FIRST, mark="shifts.r1", version=1_800_000_000, creator=0, stamp="")
+    events = {10: first, 11: replace(first, remote_id=11)}
+    seen = Observation(events=events, gone=frozenset(), comparison=comparison)
+    create = GivenUp(mark="shifts.r1", signature="", fields=FIELDS)
+    assert [one.ours for one in doubles([link], seen, [create], CALLER)] == [True]
+    assert [one.ours for one in doubles([link], seen, [], CALLER)] == [False]
+
+
 def test_what_is_remembered_is_bounded_and_ends_with_its_coming() -> None:
     many = [GivenUp(mark=str(n), signature="", fields={}) for n in range(MOST_GIVEN_UP + 5)]
     kept = remembered(many[:10], more=many[10:])
