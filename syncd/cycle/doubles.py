@@ -5,33 +5,33 @@ Which these are is decided in model.doubles. They are in no link, so the ledger 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import structlog
 
 from syncd import events
-from syncd.cycle.plan import Prepared
 from syncd.cycle.sync import Pass
-from syncd.model.doubles import remembered
+from syncd.model.doubles import Double, remembered
 from syncd.model.item import Change
 from syncd.portal.client import Job
 from syncd.portal.line.wire import Done, Reply
+from syncd.portal.people.directory import Directory
 
 _log = structlog.get_logger()
 
 
-async def remove_doubles(run: Pass, prepared: Prepared) -> None:
+async def remove_doubles(run: Pass, found: Iterable[Double], directory: Directory) -> None:
     """Delete what is proved to be ours and to stand twice; what fails is found again by the next verifying pass.
 
     Raises the client's errors and StateError.
     """
-    ours = [one for one in prepared.doubles if one.ours]
+    ours = [one for one in found if one.ours]
     if not ours:
         return
     links = [replace(one.link, remote_id=one.seen.remote_id) for one in ours]
     changes = [Change(op="delete", key=link.key, link=link, reason="stands twice") for link in links]
-    commands = [run.sync.target.command(change, 0, prepared.directory) for change in changes]
+    commands = [run.sync.target.command(change, 0, directory) for change in changes]
     jobs = [Job(id=number, command=command, repeatable=True) for number, command in enumerate(commands)]
     outcomes = _Outcomes()
     await run.portal.push(jobs, outcomes, run.stop)

@@ -98,7 +98,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
                 prepared = await prepare(run, reading, verify=verify, keep=True)
                 approved = await _approved(run, prepared, options)
             if approved:
-                await remove_doubles(run, prepared)
+                await remove_doubles(run, prepared.doubles, prepared.directory)
                 state = await _push(run, prepared)
     except StoppedError:
         state = "stopped"
