@@ -88,7 +88,11 @@ class FileFormat(Protocol):
         ...
 
     def begin(self) -> None:
-        """Start a reading of all files; what was remembered before the last one is forgotten. Not with `by_file`."""
+        """Start a reading of all files; what was remembered before the last one is forgotten."""
+        ...
+
+    def end(self) -> None:
+        """End that reading, and give up what was needed only for it."""
         ...
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
@@ -281,9 +285,24 @@ class Assembly:
         context: ReadContext,
     ) -> list[Part]:
         """Return the parts of the files that can be used; adds the other ones to `errors`."""
+        self._format.begin()
+        try:
+            parts = self._parts_of(found, digests, errors, context)
+        finally:
+            self._format.end()
+        # With one usable file the others are only missing; with none there is no schedule.
+        if errors and not parts:
+            raise next(iter(errors.values()))
+        return parts
+
+    def _parts_of(
+        self,
+        found: Iterable[FileBytes],
+        digests: Iterable[bytes],
+        errors: dict[str, SourceError],
+        context: ReadContext,
+    ) -> list[Part]:
         parts: list[Part] = []
-        if not self._format.by_file:
-            self._format.begin()
         before, self._parts = self._parts, {}
         for file, digest in zip(found, digests, strict=True):
             part = before.get(digest)
@@ -298,9 +317,6 @@ class Assembly:
             if self._format.by_file:
                 self._parts[digest] = part
             parts.append(part)
-        # With one usable file the others are only missing; with none there is no schedule.
-        if errors and not parts:
-            raise next(iter(errors.values()))
         return parts
 
 

@@ -362,7 +362,7 @@ class Play:
         for suffix in ("", "-wal", "-shm"):
             (self.stage.folder / "state" / f"syncd.db{suffix}").unlink(missing_ok=True)
 
-    def back_up(self) -> None:
+    def back_up_ledger(self) -> None:
         """Copy the ledger as it is now, beside one another with what is known of ours."""
         path = self.stage.folder / "state" / "syncd.db"
         if path.exists():
@@ -372,7 +372,7 @@ class Play:
             ):
                 ledger.backup(copy)
 
-    def restore(self, *, whole: bool) -> None:
+    def restore_ledger(self, *, whole: bool) -> None:
         """Put the last copy back, in place of the ledger; `whole`: the machine forgot the echo too, as after a loss.
 
         What it does not know any more counts as ours while nobody has touched it, or it bears a mark.

@@ -197,11 +197,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def ledger_is_backed_up(self) -> None:
-        self.play.back_up()
+        self.play.back_up_ledger()
 
     @rule(whole=st.booleans())
     def older_ledger_is_restored(self, whole: bool) -> None:
-        self.play.restore(whole=whole)
+        self.play.restore_ledger(whole=whole)
 
     @rule()
     def ledger_is_lost(self) -> None:

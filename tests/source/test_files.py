@@ -139,6 +139,9 @@ def test_of_many_files_only_those_that_changed_are_parsed_again() -> None:
         def begin(self) -> None:
             pass
 
+        def end(self) -> None:
+            pass
+
         def parse(self, name: str, content: bytes, _context: ReadContext) -> Part:
             parsed.append(name)
             if content == b"bad":

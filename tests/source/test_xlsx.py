@@ -12,6 +12,7 @@ from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Span
 from syncd.source.conformance import CONTEXT
 from syncd.source.files import Part
+from syncd.source.table.sheet_reader import SheetLimits
 from syncd.source.table.xlsx import XlsxFormat, XlsxOptions
 from tests.source.calendars import days, timed
 from tests.source.workbooks import Cell, Failed, Formula, Shown, workbook, workbook_of
@@ -21,9 +22,14 @@ COLUMNS: dict[str, str | int] = {"uid": "ID", "title": "Shift", "start": "Start"
 NINE, TEN = datetime(2026, 12, 1, 9), datetime(2026, 12, 1, 10, 20)
 
 
-def parse(content: bytes, columns: dict[str, str | int] | None = None, **options: object) -> Part:
+def parse(
+    content: bytes,
+    columns: dict[str, str | int] | None = None,
+    limits: SheetLimits | None = None,
+    **options: object,
+) -> Part:
     chosen = XlsxOptions(type="xlsx", path="a.xlsx", columns=columns or COLUMNS, **options)  # type: ignore[arg-type]
-    return XlsxFormat(chosen).parse("a.xlsx", content, CONTEXT)
+    return XlsxFormat(chosen, limits).parse("a.xlsx", content, CONTEXT)
 
 
 def one(*cells: Cell | Formula, columns: dict[str, str | int] | None = None, header: tuple[str, ...] = HEADER) -> Entry:
@@ -211,9 +217,6 @@ def bomb(declared: int | None) -> bytes:
 
 
 @pytest.mark.parametrize("declared", [None, 10])
-def test_an_archive_that_unpacks_to_too_much_is_refused_whatever_it_says_of_itself(
-    monkeypatch: pytest.MonkeyPatch, declared: int | None
-) -> None:
-    monkeypatch.setattr("syncd.source.table.xlsx._LARGEST_BYTES", 1_000_000)
+def test_an_archive_that_unpacks_to_too_much_is_refused_whatever_it_says_of_itself(declared: int | None) -> None:
     with pytest.raises(SourceError, match="would unpack to more than 1000000 bytes"):
-        parse(bomb(declared))
+        parse(bomb(declared), limits=SheetLimits(most_bytes=1_000_000))

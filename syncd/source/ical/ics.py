@@ -79,6 +79,9 @@ class IcsFormat:
         # Only the results of the last reading are kept: entries that have left the feed must not fill the memory.
         self._reader = FeedReader(known=self._reader.kept, zones=self._reader.zones, meanings=self._meanings)
 
+    def end(self) -> None:
+        """Do nothing: a reading needs nothing that must be given up."""
+
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the file holds; raises SourceError if it is not iCalendar, ConfigError for an unknown zone."""
         year = context.today.year

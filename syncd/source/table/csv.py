@@ -22,7 +22,7 @@ from syncd.source.files import Part, assumption, decode
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import read_options
 from syncd.source.table.columns import ColumnMap, length
-from syncd.source.table.grid import GridOptions, Sheet, check_columns, read_grid
+from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
 from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, count_found, find_header, is_note, read_table
 from syncd.source.table.when import DateOrder
 
@@ -74,6 +74,9 @@ class CsvFormat:
     def begin(self) -> None:
         """Do nothing: nothing is remembered."""
 
+    def end(self) -> None:
+        """Do nothing: a reading needs nothing that must be given up."""
+
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the file holds.
 
@@ -101,7 +104,7 @@ class CsvFormat:
             columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
         )
         if options.grid is not None:
-            part = read_grid(Sheet(name=name, rows=rows, called=(PurePath(name).stem,)), options.grid, table)
+            part = read_grid(PlanSheet(name=name, rows=rows, called=(PurePath(name).stem,)), options.grid, table)
         else:
             line, cells = rows.pop(0)
             part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)

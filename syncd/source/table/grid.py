@@ -57,7 +57,7 @@ class GridOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class PlanSheet:
     """One table as texts: rows with their lines, and the names that may say its month (of the sheet, of the file)."""
 
     name: str
@@ -93,7 +93,7 @@ def _check_grid(grid: GridOptions, columns: ColumnMap, *, where: str) -> None:
         raise ConfigError(f"{where}: grid: month = {grid.month!r} is no month", 'e.g. "2026-12"')
 
 
-def read_grid(sheet: Sheet, grid: GridOptions, options: TableOptions) -> Part:
+def read_grid(sheet: PlanSheet, grid: GridOptions, options: TableOptions) -> Part:
     """Return what a grid holds.
 
     Raises SourceError for a table without a row of days, and where the column of names or the month cannot be told.
@@ -156,7 +156,7 @@ class _Unknown:
 class _Melt:
     """Makes one row of each shift, while it goes down the table."""
 
-    def __init__(self, sheet: Sheet, grid: GridOptions, options: TableOptions) -> None:
+    def __init__(self, sheet: PlanSheet, grid: GridOptions, options: TableOptions) -> None:
         self._sheet = sheet
         self._grid = grid
         self._options = options

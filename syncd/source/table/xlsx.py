@@ -1,56 +1,38 @@
 """Excel workbooks to entries, through python-calamine: which sheet, which row is the header, what a cell is as text.
 
-The rest is as for any table. Nothing in a workbook is computed: a formula has the value that was saved with it. An
-archive that would unpack to more than a sheet can reasonably hold is refused before it is opened.
+The rest is as for any table. Nothing in a workbook is computed: a formula has the value that was saved with it.
 """
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path, PurePath
+from threading import Lock
 from typing import Literal
 
 import msgspec
-from python_calamine import (
-    CalamineError,
-    CalamineSheet,
-    CalamineWorkbook,
-    PasswordError,
-    SheetMetadata,
-    SheetTypeEnum,
-    SheetVisibleEnum,
-)
 
 from syncd.clock import Clock
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import ConfigError
 from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
-from syncd.source.files import Part, looks_like_markup
+from syncd.source.files import Part
 from syncd.source.opening import FileOptions, open_files
-from syncd.source.options import nearest, read_options
+from syncd.source.options import read_options
 from syncd.source.table.cell_values import truth
 from syncd.source.table.columns import length
-from syncd.source.table.grid import GridOptions, Sheet, check_columns, read_grid
+from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
 from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, read_table
-from syncd.source.table.sheet_xml import SheetXml
+from syncd.source.table.sheet_reader import Cell, Merged, Sheet, SheetLimits, SheetReader
 from syncd.source.table.when import DateOrder
 
-_LARGEST_BYTES = 1_000_000_000
-_STEP_BYTES, _PACKED_STEP_BYTES = 1 << 20, 1 << 16
 _HALF_SECOND = timedelta(milliseconds=500)
 _DAY_S = 86_400
 _EXACT_FLOAT = 1e15
 _DAY_ZERO = date(1899, 12, 31)
 _MOST_DAYS = 31
 """More hours than those of a month are no length of an entry, but a date of 1900."""
-
-Cell = int | float | str | bool | time | date | datetime | timedelta
-Merged = Sequence[tuple[tuple[int, int], tuple[int, int]]]
-"""Merged cells: first and last (row, column) of each, from 0."""
 
 
 class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,11 +70,27 @@ class XlsxFormat:
     suffix = ".xlsx"
     by_file = True
 
-    def __init__(self, options: XlsxOptions) -> None:
+    def __init__(self, options: XlsxOptions, limits: SheetLimits | None = None) -> None:
         self._options = options
+        self._limits = limits
+        self._reader: SheetReader | None = None
+        self._readings = 0
+        self._lock = Lock()
 
     def begin(self) -> None:
-        """Do nothing: nothing is remembered."""
+        """Let one process read all files of a reading."""
+        # A cancelled reading goes on in its thread while the next one begins; both may use the same process.
+        with self._lock:
+            self._readings += 1
+            self._reader = self._reader or SheetReader(self._limits)
+
+    def end(self) -> None:
+        """End that process."""
+        with self._lock:
+            self._readings -= 1
+            if not self._readings and self._reader is not None:
+                self._reader.close()
+                self._reader = None
 
     def parse(self, name: str, content: bytes, context: ReadContext) -> Part:
         """Return what the sheet holds.
@@ -100,11 +98,17 @@ class XlsxFormat:
         Raises SourceError for a file that is not a workbook or lacks the sheet or a mapped column, ConfigError for an
         unknown zone.
         """
-        options = self._options
-        zone = sync_zone(context.zone)
         if not content:
             return Part(incomplete=f"{name} is empty, without even a sheet")
-        sheet, cells, merged = _cells(name, content, options)
+        if self._reader is not None:
+            return self._part(name, self._reader.read(name, content, self._options.sheet), context)
+        with SheetReader(self._limits) as reader:
+            return self._part(name, reader.read(name, content, self._options.sheet), context)
+
+    def _part(self, name: str, sheet: Sheet, context: ReadContext) -> Part:
+        options = self._options
+        zone = sync_zone(context.zone)
+        cells, merged = _filled(sheet), sheet.merged
         no_end = length(options.default_duration, where="default_duration")
         table = TableOptions(
             columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
@@ -112,8 +116,8 @@ class XlsxFormat:
         if options.grid is not None:
             _fill_right(cells, merged)
             texts = [(at + 1, [_text(cell) for cell in row]) for at, row in enumerate(cells)]
-            called = (sheet, PurePath(name).stem)
-            return read_grid(Sheet(name=name, rows=texts, called=called), options.grid, table)
+            called = (sheet.name, PurePath(name).stem)
+            return read_grid(PlanSheet(name=name, rows=texts, called=called), options.grid, table)
         at = _header_row(cells, options)
         if at is None:
             return Part(incomplete=f"{name} has no header")
@@ -122,7 +126,7 @@ class XlsxFormat:
         headings = _headings(cells, merged, after=at)
         clocks = _Clocks(positions, cells[at + 1 :])
         if clocks.doubtful:
-            clocks.look(SheetXml(content, sheet).cells_with_a_time())
+            clocks.look(sheet.timed)
         numbered = (
             (number + 1, _row(number, cells[number], clocks, len(header)))
             for number in range(at + 1, len(cells))
@@ -143,97 +147,15 @@ class XlsxFormat:
 
 def rows_of_first_sheet(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[list[str]]]:
     """Return the name of the sheet that would be read, and its cells as texts; raises SourceError if there is none."""
-    sheet, cells, _ = _cells(name, content, options)
-    return sheet, [[_text(cell) for cell in row] for row in cells]
+    with SheetReader() as reader:
+        sheet = reader.read(name, content, options.sheet)
+    return sheet.name, [[_text(cell) for cell in row] for row in _filled(sheet)]
 
 
-def _cells(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[list[Cell]], Merged]:
-    """Return the sheet's name, its cells with those merged over rows filled in, and the merged ranges."""
-    sheet = _sheet(name, content, options)
-    # Empty rows and columns are kept, because the lines in messages are those that Excel shows.
-    cells: list[list[Cell]] = sheet.to_python(skip_empty_area=False)
-    # An error is never an empty cell: what a formula could not tell might be an end or an owner.
-    for (row, column), error in SheetXml(content, sheet.name).errors().items():
-        if row < len(cells) and column < len(cells[row]):
-            cells[row][column] = error
-    merged = sheet.merged_cell_ranges or []
-    _fill_down(cells, merged)
-    return sheet.name, cells, merged
-
-
-def _sheet(name: str, content: bytes, options: XlsxOptions) -> CalamineSheet:
-    """Return the sheet to read; raises SourceError for a file that is not a workbook or lacks the sheet."""
-    if looks_like_markup(content):
-        raise SourceError(f"{name} is HTML or XML, not an Excel file", "save it as .xlsx in Excel")
-    _refuse_bomb(name, content)
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        wanted = _choose(name, book.sheet_names, _first_visible(book.sheets_metadata), options.sheet)
-        return book.get_sheet_by_name(wanted)
-    except PasswordError:
-        raise SourceError(f"{name} is protected by a password", "save it without one") from None
-    except (CalamineError, OSError, ValueError) as error:
-        raise SourceError(f"{name} is not an Excel file, or only a part of one: {_brief(error)}") from None
-
-
-def _choose(name: str, names: Sequence[str], first: int, wanted: str | int | None) -> str:
-    if not names:
-        raise SourceError(f"{name} has no sheet")
-    if wanted is None:
-        return names[first]
-    if isinstance(wanted, int):
-        if wanted > len(names):
-            raise SourceError(f"{name} has no sheet {wanted}, only {len(names)}", "correct sheet in [sync.source]")
-        return names[wanted - 1]
-    folded = [known for known in names if known.strip().casefold() == wanted.strip().casefold()]
-    if wanted in names or folded:
-        return wanted if wanted in names else folded[0]
-    raise SourceError(f"{name} has no sheet {wanted!r}", nearest(wanted, names))
-
-
-def _first_visible(sheets: Sequence[SheetMetadata]) -> int:
-    for number, sheet in enumerate(sheets):
-        if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet:
-            return number
-    return 0
-
-
-def _refuse_bomb(name: str, content: bytes) -> None:
-    """Raise SourceError for an archive that unpacks to too much."""
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        return
-    total = 0
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for member in archive.infolist():
-                # The sizes in the directory are the author's; a bomb states small ones. So each member is unpacked.
-                total += max(member.file_size, _unpacked_size(content, member, _LARGEST_BYTES - total))
-                if total > _LARGEST_BYTES:
-                    raise SourceError(f"{name} would unpack to more than {_LARGEST_BYTES} bytes", "export it again")
-    except (zipfile.BadZipFile, zlib.error, OSError):
-        raise SourceError(f"{name} is a damaged archive, or only a part of one", "export it again") from None
-
-
-def _unpacked_size(content: bytes, member: zipfile.ZipInfo, most: int) -> int:
-    """Return the true size of a packed member, or some size above `most`."""
-    if member.compress_type != zipfile.ZIP_DEFLATED:
-        return member.compress_size
-    start = member.header_offset
-    # The local header is 30 bytes, a name and an extra field, which may differ from the one in the directory.
-    start += 30 + int.from_bytes(content[start + 26 : start + 28], "little")
-    start += int.from_bytes(content[member.header_offset + 28 : member.header_offset + 30], "little")
-    unpacker = zlib.decompressobj(wbits=-15)
-    size = 0
-    for at in range(start, len(content), _PACKED_STEP_BYTES):
-        packed = content[at : at + _PACKED_STEP_BYTES]
-        while packed and not unpacker.eof:
-            size += len(unpacker.decompress(packed, _STEP_BYTES))
-            packed = unpacker.unconsumed_tail
-            if size > most:
-                return size
-        if unpacker.eof:
-            break
-    return size
+def _filled(sheet: Sheet) -> list[list[Cell]]:
+    """Return the cells with the value of those merged over several rows in each of them."""
+    _fill_down(sheet.cells, sheet.merged)
+    return sheet.cells
 
 
 def _fill_down(cells: list[list[Cell]], merged: Merged) -> None:
@@ -301,9 +223,9 @@ class _Clocks:
             _has_time(row, at) for row in rows for at in spans
         )
 
-    def look(self, shown: frozenset[tuple[int, int]]) -> None:
-        """Take the cells that show a time of day; none at all say nothing, as in a file of another format."""
-        self._shown = shown or None
+    def look(self, shown: frozenset[tuple[int, int]] | None) -> None:
+        """Take the cells that show a time of day; None says nothing, as for a file of another format."""
+        self._shown = shown
 
     def clear_up(self, number: int, cells: Sequence[Cell], texts: list[str]) -> None:
         """Write out the midnights of a row, and times of day as times."""
@@ -389,7 +311,3 @@ def _text(cell: Cell) -> str:  # noqa: PLR0911 - one line per kind of cell
             return str(int(cell))
         case _:
             return str(cell)
-
-
-def _brief(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -14,6 +14,10 @@ from html import unescape
 
 _CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*?)/?>")
 _ERROR = re.compile(rb'<(?:\w+:)?c\s([^>]*?\bt="e"[^>]*)>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]*)<', re.DOTALL)
+_FILLED = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="[A-Z]{1,3}(\d{1,7})"[^>]*(?<!/)>')
+_FAR_RIGHT = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="([A-Z]{2,3})\d{1,7}"[^>]*(?<!/)>')
+"""A cell that is not empty, beyond column Z."""
+_STEP_BYTES, _LONGEST_CELL_BYTES = 1 << 20, 1 << 10
 _PLACE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
 _STYLE = re.compile(rb'\bs="(\d{1,5})"')
 _TAG = re.compile(r"<(?:\w+:)?(\w+)((?:\s+[\w:]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)\s*/?>")
@@ -46,6 +50,25 @@ class SheetXml:
                 self._styles = archive.read("xl/styles.xml").decode("utf-8", "replace")
         except (KeyError, zipfile.BadZipFile, OSError):
             return  # another format, such as .ods; or one without styles, in which no date is marked as one
+
+    def extent(self) -> tuple[int, int]:
+        """Return the last row and column with a cell that is not empty, counted from 1; (0, 0) in other formats.
+
+        The rows are taken to be in order, as all programs write them, and a table reaches at least to Z: both cost
+        little and are enough to find a cell that stands where no table reaches.
+        """
+        if not self._sheet:
+            return 0, 0
+        rows = 0
+        end = len(self._sheet)
+        while end > 0 and not rows:
+            start = max(0, end - _STEP_BYTES)
+            # A cell that begins in this step may reach into the one behind it.
+            found = _FILLED.finditer(self._sheet, start, min(len(self._sheet), end + _LONGEST_CELL_BYTES))
+            rows = max((int(one[1]) for one in found), default=0)
+            end = start
+        letters = set(_FAR_RIGHT.findall(self._sheet))
+        return rows, max((_number(one) for one in letters), default=26)
 
     def errors(self) -> dict[Place, str]:
         """Return the cells that hold an error, with its name (#REF!)."""
@@ -105,7 +128,12 @@ def _place(attributes: bytes) -> Place | None:
     found = _PLACE.search(attributes)
     if found is None:
         return None
-    column = 0
-    for letter in found[1]:
-        column = column * 26 + letter - 64
-    return int(found[2]) - 1, column - 1
+    return int(found[2]) - 1, _number(found[1]) - 1
+
+
+def _number(letters: bytes) -> int:
+    """Return the number of a column from 1: 26 for Z, 27 for AA."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number

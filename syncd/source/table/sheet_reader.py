@@ -1,0 +1,163 @@
+"""Has workbooks read by a process of its own (see `syncd.workbook`), and tells in words what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from threading import Lock, Timer
+from types import TracebackType
+from typing import IO, Any, Self
+
+import syncd
+from syncd.errors import SourceError
+from syncd.source.files import looks_like_markup
+from syncd.source.options import nearest
+
+Cell = int | float | str | bool | time | date | datetime | timedelta
+Merged = Sequence[tuple[tuple[int, int], tuple[int, int]]]
+"""Merged cells: first and last (row, column) of each, from 0."""
+
+_KINDS: Mapping[str, Callable[[str], Cell]] = {
+    "moment": datetime.fromisoformat,
+    "day": date.fromisoformat,
+    "time": time.fromisoformat,
+    "length": lambda text: timedelta(seconds=float(text)),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetLimits:
+    """What one workbook may take: unpacked bytes, places up to its last cell, memory of the process, and time."""
+
+    most_bytes: int = 1_000_000_000
+    most_cells: int = 20_000_000
+    memory_bytes: int = 3 << 30
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """One sheet: its cells with "" for an empty one, merged ranges, and the (row, column) that show a time of day.
+
+    `timed` is None if the file does not tell, or has no days beside times.
+    """
+
+    name: str
+    cells: list[list[Cell]]
+    merged: Merged
+    timed: frozenset[tuple[int, int]] | None
+
+
+class SheetReader:
+    """Reads sheets one after the other; the process is started for the first and ends with `close`.
+
+    A process that dies takes one workbook with it: the next one gets another. A context manager.
+    """
+
+    def __init__(self, limits: SheetLimits | None = None) -> None:
+        self._limits = limits or SheetLimits()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def read(self, name: str, content: bytes, wanted: str | int | None) -> Sheet:
+        """Return the sheet of that name or number, or the first visible one. Blocking.
+
+        Raises SourceError, beginning with `name`, for what is no workbook, lacks the sheet, or is too large to read.
+        """
+        if looks_like_markup(content):
+            raise SourceError(f"{name} is HTML or XML, not an Excel file", "save it as .xlsx in Excel")
+        with self._lock:
+            answer = self._ask(name, content, wanted)
+        if "lacks" in answer:
+            raise _lacking(name, answer["lacks"], wanted)
+        if "refused" in answer:
+            remedy = "save it without one" if "password" in answer["refused"] else _EXPORT
+            raise SourceError(f"{name} {answer['refused']}", remedy)
+        timed = frozenset((row, column) for row, column in answer["timed"]) or None
+        merged = [((top, left), (bottom, right)) for (top, left), (bottom, right) in answer["merged"]]
+        cells = [
+            [cell if type(cell) is not list else _KINDS[cell[0]](cell[1]) for cell in row] for row in answer["cells"]
+        ]
+        return Sheet(name=answer["sheet"], cells=cells, merged=merged, timed=timed)
+
+    def _ask(self, name: str, content: bytes, wanted: str | int | None) -> dict[str, Any]:
+        limits = self._limits
+        request = {"size": len(content), "sheet": wanted}
+        request |= {"most_bytes": limits.most_bytes, "most_cells": limits.most_cells}
+        process = self._process = self._process or _start(limits.memory_bytes)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # A pipe has no time-outs; what takes too long is killed, which ends the answer.
+        watch = Timer(limits.seconds, process.kill)
+        watch.start()
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n" + content)
+            process.stdin.flush()
+            answer: dict[str, Any] = json.loads(_whole(process.stdout))
+        except (OSError, ValueError):
+            self.close()
+            text = f"{name} cannot be read: it takes more than {limits.memory_bytes >> 20} MB or {limits.seconds:g} s"
+            raise SourceError(f"{text}, or breaks what reads it", _EXPORT) from None
+        finally:
+            watch.cancel()
+        return answer
+
+
+_EXPORT = "export it again, or save the table alone as .xlsx or CSV"
+
+
+def _start(memory_bytes: int) -> subprocess.Popen[bytes]:
+    """Start the process with nothing of ours: no secret of the environment, no terminal, no signal meant for us."""
+    places = [str(Path(syncd.__file__).parent.parent), *filter(None, sys.path)]
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-P", "-m", "syncd.workbook.worker", str(memory_bytes)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def _cell(marked: Sequence[str]) -> Cell:
+    kind, text = marked
+    return _KINDS[kind](text)
+
+
+def _whole(stream: IO[bytes]) -> bytes:
+    """Return one answer; raises ValueError if the stream ends before it."""
+    size = int(stream.readline())
+    content = stream.read(size)
+    if len(content) < size:
+        raise ValueError("the answer is cut short")
+    return content
+
+
+def _lacking(name: str, names: Sequence[str], wanted: str | int | None) -> SourceError:
+    if not names:
+        return SourceError(f"{name} has no sheet")
+    if isinstance(wanted, int):
+        return SourceError(f"{name} has no sheet {wanted}, only {len(names)}", "correct sheet in [sync.source]")
+    return SourceError(f"{name} has no sheet {wanted!r}", nearest(str(wanted), names))

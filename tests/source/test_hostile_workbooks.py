@@ -1,0 +1,101 @@
+"""Workbooks that would take the machine's memory or time: each is refused in words, and the others are read."""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from syncd.errors import SourceError
+from syncd.source import open_source
+from syncd.source.conformance import CONTEXT
+from syncd.source.table.sheet_reader import SheetLimits, SheetReader
+from syncd.workbook.archive import unpacks_to_more_than
+from syncd.workbook.worker import read
+from tests.source.workbooks import workbook
+
+ROWS = (("Title", "Start"), ("Shift", "2026-12-01 09:00"))
+GOOD = workbook(*ROWS)
+LIMITS = {"most_bytes": 100_000_000, "most_cells": 20_000_000}
+
+
+def with_rows(xml: str, *, first: bool = False) -> bytes:
+    """Return the good workbook with more rows before or behind its own."""
+    out = BytesIO()
+    with zipfile.ZipFile(BytesIO(GOOD)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for member in source.infolist():
+            text = source.read(member).decode()
+            mark, added = ("<sheetData>", f"<sheetData>{xml}") if first else ("</sheetData>", f"{xml}</sheetData>")
+            target.writestr(member.filename, text.replace(mark, added))
+    return out.getvalue()
+
+
+def far(cell: str, content: str = "<v>1</v>") -> str:
+    return f'<row r="{cell.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}"><c r="{cell}">{content}</c></row>'
+
+
+@pytest.mark.parametrize("cell", ["XFD1048576", "ZZ1000000", "CRA400000"])
+def test_a_cell_where_no_table_reaches_is_refused_before_room_is_made_for_it(cell: str) -> None:
+    with SheetReader() as reader:
+        with pytest.raises(SourceError, match=r"a\.xlsx has a cell in row \d+ or column \d+: .*mostly empty .*export"):
+            reader.read("a.xlsx", with_rows(far(cell)), None)
+        assert reader.read("b.xlsx", GOOD, None).cells[1] == list(ROWS[1])
+
+
+def test_empty_cells_far_away_and_long_or_wide_tables_are_no_trouble() -> None:
+    empty = '<row r="1048576" hidden="1"><c r="XFD1048576" s="1"/></row>'
+    with SheetReader() as reader:
+        assert len(reader.read("a.xlsx", with_rows(empty), None).cells) == 2
+        assert len(reader.read("a.xlsx", with_rows(far("C400000")), None).cells) == 400_000
+        assert len(reader.read("a.xlsx", with_rows(far("XFD3")), None).cells[0]) == 16_384
+
+
+def test_what_the_dimension_does_not_show_dies_alone_and_the_next_file_is_read() -> None:
+    # Out of order, so that the last row looks small.
+    filler = "".join(far(f"A{row}", f"<v>{'1' * 30_000}</v>") for row in range(3, 60))
+    hidden = with_rows(far("XFD1048576") + filler, first=True)
+    with SheetReader() as reader:
+        with pytest.raises(SourceError, match="cannot be read: it takes more than 3072 MB or 120 s, or breaks"):
+            reader.read("a.xlsx", hidden, None)
+        assert reader.read("b.xlsx", GOOD, None).cells[1] == list(ROWS[1])
+
+
+def test_too_little_time_is_told_as_such() -> None:
+    with (
+        SheetReader(SheetLimits(seconds=0.0)) as reader,
+        pytest.raises(SourceError, match=r"takes more than \d+ MB or 0 s"),
+    ):
+        reader.read("a.xlsx", with_rows(far("C400000")), None)
+
+
+async def test_one_hostile_file_of_a_folder_leaves_the_others_in_force(tmp_path: Path) -> None:
+    for name, content in (("a", GOOD), ("b", with_rows(far("XFD1048576"))), ("c", GOOD)):
+        (tmp_path / f"{name}.xlsx").write_bytes(content)
+    columns = {"title": "Title", "start": "Start"}
+    source = open_source({"type": "xlsx", "path": "*.xlsx", "columns": columns}, tmp_path, where="test")
+    snapshot = await source.read(CONTEXT)
+    assert snapshot.entries
+    assert not snapshot.complete
+    assert "b.xlsx has a cell in row 1048576" in snapshot.incomplete_because
+
+
+def test_the_process_gets_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNCD_WEBHOOK", "secret")
+    with SheetReader() as reader:
+        reader.read("a.xlsx", GOOD, None)
+        assert reader._process is not None
+        assert b"secret" not in Path(f"/proc/{reader._process.pid}/environ").read_bytes()
+
+
+def test_the_worker_answers_with_what_it_found() -> None:
+    assert read(GOOD, None, **LIMITS)["cells"] == [list(row) for row in ROWS]
+    assert read(GOOD, "shifts ", **LIMITS)["sheet"] == "Shifts"
+    assert read(GOOD, "Other", **LIMITS) == read(GOOD, 2, **LIMITS) == {"lacks": ["Shifts"]}
+    assert "not an Excel file" in read(b"PK\x03\x04", None, **LIMITS)["refused"]
+    assert "mostly empty" in read(with_rows(far("XFD1048576")), None, **LIMITS)["refused"]
+    assert read(GOOD, None, **{**LIMITS, "most_bytes": 100}) == {"refused": "would unpack to more than 100 bytes"}
+    assert not unpacks_to_more_than(b"no archive", 1)
+    with pytest.raises(ValueError, match="damaged"):
+        unpacks_to_more_than(GOOD[:100] + b"\x00" * 400 + GOOD[500:], 1 << 30)
