@@ -28,6 +28,7 @@ from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
 from syncd.portal.people.directory import Directory, read_directory
 from syncd.source import ReadContext, open_source
+from syncd.source.files import read_file
 from syncd.source.guess import Guess, guess
 from syncd.source.web.access import WebOptions, read_access
 from syncd.source.web.web_source import fetch_once
@@ -104,15 +105,15 @@ def _today(clock: Clock) -> date:
 def _content(source: str) -> bytes:
     """Return the bytes of a file, or of the first schedule in a directory."""
     path = Path(source)
+    if not path.is_dir():
+        return read_file(source, Path()).content
     try:
-        if not path.is_dir():
-            return path.read_bytes()
         # One file is enough to guess from; the others of a directory have the same form.
         inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".ics", ".xlsx"))
-        if inside:
-            return inside[0].read_bytes()
     except OSError as error:
         raise SourceError(f"{source}: {error.strerror}", "name a file that can be read") from None
+    if inside:
+        return read_file(str(inside[0]), Path()).content
     raise SourceError(f"{source} holds no csv, ics or xlsx file", "name a file")
 
 

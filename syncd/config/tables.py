@@ -175,7 +175,7 @@ SOURCE_SECRETS = ("url", "username", "password", "token")
 """The secrets of a source with an address, each in the four forms of `secrets`."""
 _WEB_KEYS = (
     *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
-    *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout"),
+    *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout", "total_timeout"),
 )
 _FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import glob, has_magic
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from syncd import collector
 from syncd.errors import SourceError
@@ -24,6 +25,9 @@ from syncd.source.encodings import find_encoding, is_wide, says_itself
 from syncd.source.field_values import CONTROLS
 from syncd.source.versions import Versions, repeated
 
+MAX_BYTES = 100_000_000
+_FILES_IN_ALL = 10
+"""How many times `max_bytes` all files of a source may have together."""
 _ZEROED = "\x00" * 4
 """No text has this many: the file is binary, or a crash left a block of it unwritten."""
 _BINARY_SHARE = 0.03
@@ -110,10 +114,23 @@ class FileBytes:
 
 
 class FileSource:
-    """A source of the files that a path means; links that lead out of their folder are followed with `follow_links`."""
+    """A source of the files that a path means; links that lead out of their folder are followed with `follow_links`.
 
-    def __init__(self, *, path: str, base: Path, suffix: str, assembly: Assembly, follow_links: bool = False) -> None:
+    A file of more than `max_bytes` is not read.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        base: Path,
+        suffix: str,
+        assembly: Assembly,
+        follow_links: bool = False,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
         self._path = path
+        self._max_bytes = max_bytes
         self._follow_links = follow_links
         self._base = base
         self._suffix = suffix
@@ -162,9 +179,12 @@ class FileSource:
     def _read(self, context: ReadContext) -> Snapshot:
         found: list[FileBytes] = []
         unread: list[tuple[str, SourceError]] = []
+        left = self._max_bytes * _FILES_IN_ALL
         for name in locate(self._path, self._base, self._suffix):
+            home = None if self._follow_links else self._home(name)
             try:
-                found.append(read_file(name, self._base, None if self._follow_links else self._home(name)))
+                found.append(read_file(name, self._base, home, max_bytes=min(self._max_bytes, left)))
+                left -= len(found[-1].content)
             except SourceError as error:
                 unread.append((name, error))
         return self._assembly.snapshot(found, unread, context)
@@ -194,8 +214,10 @@ def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read_file(name: str, base: Path, folder: Path | None = None) -> FileBytes:
+def read_file(name: str, base: Path, folder: Path | None = None, *, max_bytes: int = MAX_BYTES) -> FileBytes:
     """Return the file's bytes; raises SourceError naming the file and the remedy if it cannot be read.
+
+    What is no file is refused, because a pipe or a device may never end; so is one of more than `max_bytes`.
 
     It must really stand in `folder` or below, None for anywhere: whoever may put files there could otherwise have any
     file of this machine read, and messages quote what is read.
@@ -204,11 +226,15 @@ def read_file(name: str, base: Path, folder: Path | None = None) -> FileBytes:
     content, settled = b"", False
     try:
         for _ in range(2):  # a program that saves a file is usually done by the second try
-            with path.open("rb") as file:
+            with _opened(path, name) as file:
                 before = os.fstat(file.fileno())
                 if folder is not None and not _stands_in(folder, path, before, name):
                     continue
-                content = file.read()
+                # Some files of the system say nothing of their size, and others grow.
+                content = file.read(max_bytes + 1) if before.st_size <= max_bytes else b""
+                if before.st_size > max_bytes or len(content) > max_bytes:
+                    remedy = "raise max_bytes in [sync.source] if that is right"
+                    raise SourceError(f"{name} has more than {max_bytes} bytes, or the files before it had", remedy)
             after = path.stat()
             # The inode too: a file that is replaced by rename may have the same size and time.
             same = [getattr(before, one) == getattr(after, one) for one in ("st_ino", "st_size", "st_mtime_ns")]
@@ -220,6 +246,26 @@ def read_file(name: str, base: Path, folder: Path | None = None) -> FileBytes:
         raise SourceError(f"{name}: {error.strerror or error}", remedy) from error
     unsettled = "" if settled else f"{name} was being written while it was read"
     return FileBytes(name=name, content=content, unsettled=unsettled)
+
+
+def _opened(path: Path, name: str) -> IO[bytes]:
+    """Open a file; raises SourceError for anything else, OSError if it cannot be opened."""
+    # Without waiting, or a pipe that nobody writes to would hold the reading for ever.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    mode = os.fstat(number).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(number)
+        raise SourceError(f"{name} is {_kind(mode)}, not a file", "check path in [sync.source]")
+    return os.fdopen(number, "rb")
+
+
+def _kind(mode: int) -> str:
+    kinds = (
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+    )
+    return next((said for test, said in kinds if test(mode)), "a device")
 
 
 def _stands_in(folder: Path, path: Path, opened: os.stat_result, name: str) -> bool:

@@ -59,9 +59,11 @@ def open_files(options: FileOptions, base: Path, *, where: str, file_format: Fil
     # Such a path would be looked for as a file, and the message "no such file" would not help.
     if options.path.lower().startswith(("http://", "https://", "webcal://")):
         raise ConfigError(f"{where}: path holds an address", "give it as url")
+    if options.max_bytes < 1:
+        raise ConfigError(f"{where}: max_bytes = {options.max_bytes} lets nothing through", "e.g. 100_000_000")
     for key in WEB_KEYS:
         # A key with its default value cannot be told from one that is not given, and does no harm.
-        if getattr(options, key) != getattr(_NOTHING_GIVEN, key):
+        if key != "max_bytes" and getattr(options, key) != getattr(_NOTHING_GIVEN, key):
             raise ConfigError(f"{where}: {key} goes with url, and here is a path", f"remove {key}")
     return FileSource(
         path=options.path,
@@ -69,4 +71,5 @@ def open_files(options: FileOptions, base: Path, *, where: str, file_format: Fil
         suffix=file_format.suffix,
         assembly=assembly,
         follow_links=options.follow_links,
+        max_bytes=options.max_bytes,
     )

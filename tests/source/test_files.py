@@ -1,10 +1,12 @@
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from socket import AF_UNIX, socket
 
 import pytest
 
-from syncd.errors import SourceError
+from syncd.errors import ConfigError, SourceError
 from syncd.source import open_source
 from syncd.source.base import ReadContext
 from syncd.source.conformance import CONTEXT
@@ -221,3 +223,41 @@ def test_a_file_that_is_exchanged_for_a_link_while_it_is_opened_is_not_read(
     found = read_file("in/out.csv", tmp_path, tmp_path / "in")
     assert b"s3cr3t" not in found.content
     assert found.content == b"harmless"
+
+
+def test_what_is_no_file_is_refused_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with closing(socket(AF_UNIX)) as listening:
+        listening.bind(str(tmp_path / "socket.csv"))
+        for name, says in (
+            ("pipe.csv", "pipe.csv is a pipe, not a file"),
+            ("/dev/zero", "/dev/zero is a device, not a file"),
+            ("", "is a directory, not a file"),
+            ("socket.csv", "socket.csv: No such device or address"),
+        ):
+            with pytest.raises(SourceError, match=says):
+                read_file(name, tmp_path)
+
+
+@pytest.mark.parametrize("size", [1_001, 1 << 40], ids=["a little", "a terabyte of nothing"])
+def test_a_file_of_more_than_max_bytes_is_not_read(tmp_path: Path, size: int) -> None:
+    with (tmp_path / "a.csv").open("wb") as file:
+        file.truncate(size)
+    with pytest.raises(SourceError, match=r"a\.csv has more than 1000 bytes.*raise max_bytes"):
+        read_file("a.csv", tmp_path, max_bytes=1_000)
+
+
+def test_a_file_that_does_not_say_its_size_is_read_no_further() -> None:
+    with pytest.raises(SourceError, match="has more than 10 bytes"):
+        read_file("/proc/self/status", Path(), max_bytes=10)
+
+
+async def test_files_that_are_too_large_together_are_left_out_by_name(tmp_path: Path) -> None:
+    for at in range(12):
+        (tmp_path / f"{at:02}.csv").write_text("Title,Start\nX,2026-12-01\n" + "," * 970)
+    options = {"type": "csv", "path": "*.csv", "columns": {"title": 1, "start": 2}, "max_bytes": 1_000}
+    snapshot = await open_source(options, tmp_path, where="test").read(CONTEXT)
+    assert not snapshot.complete
+    assert [one.where for one in snapshot.problems if one.kind == "incomplete"] == ["10.csv", "11.csv"]
+    with pytest.raises(ConfigError, match="max_bytes = 0 lets nothing through"):
+        open_source({**options, "max_bytes": 0}, tmp_path, where="test")

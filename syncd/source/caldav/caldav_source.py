@@ -25,7 +25,7 @@ from syncd.source.files import Assembly, FileBytes, join
 from syncd.source.ical.ics import IcsFormat, read_meanings
 from syncd.source.options import nearest, read_options
 from syncd.source.web.access import Access, WebOptions, read_access
-from syncd.source.web.web_client import Digests, WebClient
+from syncd.source.web.web_client import Digests, WebClient, in_time
 
 if TYPE_CHECKING:
     from syncd.source.caldav.collection import Known
@@ -95,7 +95,7 @@ class CaldavSource:
         known = self._known
         if known is None:
             known = await asyncio.to_thread(_load, context.cache, self._cache_name)
-        async with WebClient(self._access, self._clock, self._digests) as client:
+        async with in_time(self._access), WebClient(self._access, self._clock, self._digests) as client:
             server = Server(self._access, client)
             found = await (server.listed(self._places) if self._places else server.discover())
             self._places = found.places

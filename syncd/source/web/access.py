@@ -25,6 +25,7 @@ from syncd.net import is_loopback
 
 _SCHEMES = {"http": "http", "https": "https", "webcal": "https", "webcals": "https"}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOTAL_S, _LONGEST_TOTAL_S = 900.0, 86_400.0
 _PLAIN_NAME = re.compile(r"[A-Za-z_.-]{1,16}\.(?:ics|ical|csv|xlsx|txt)", re.IGNORECASE)
 """The end of an address is shown only if it looks like this: too short and too plain to be a password."""
 
@@ -34,7 +35,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `headers` are sent to the configured server only. `ca_file` replaces the usual authorities; `client_cert` (with
     `client_key`, unless it is in the same file) identifies syncd to the server. `max_bytes` limits the size of an
-    unpacked body, `timeout` the time without a byte.
+    unpacked body, `timeout` the time without a byte, `total_timeout` that of a whole reading with all its requests.
     """
 
     url: str | None = None
@@ -59,6 +60,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     client_key: str | None = None
     max_bytes: int = 100_000_000
     timeout: str = "60s"
+    total_timeout: str | None = None
 
 
 WEB_KEYS = WebOptions.__struct_fields__
@@ -81,6 +83,7 @@ class Access:
     tls_elsewhere: ssl.SSLContext | None = field(default=None, repr=False)
     max_bytes: int = 100_000_000
     timeout_s: float = 60.0
+    total_s: float = 900.0
     user: str = field(default="", repr=False)
     login: tuple[str, str] | None = field(default=None, repr=False)
     family: bool = False
@@ -119,6 +122,7 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
     if options.max_bytes < 1:
         raise ConfigError(f"{where}: max_bytes = {options.max_bytes} lets nothing through", "e.g. 100_000_000")
     elsewhere = _trust(options.ca_file, base, where)
+    timeout_s = _timeout("timeout", options.timeout, 3600, where)
     return Access(
         url=url,
         shown=shown(url),
@@ -126,7 +130,8 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
         tls=_certified(options, base, where) or elsewhere,
         tls_elsewhere=elsewhere,
         max_bytes=options.max_bytes,
-        timeout_s=_timeout(options.timeout, where),
+        timeout_s=timeout_s,
+        total_s=_total(options.total_timeout, timeout_s, where),
         user=user or ("token" if "token" in secrets else ""),
         login=(user, password) if user else None,
     )
@@ -188,13 +193,22 @@ def _is_header_value(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _timeout(text: str, where: str) -> float:
+def _timeout(key: str, text: str, longest_s: float, where: str) -> float:
     try:
         seconds = parse_duration(text).total_seconds()
     except ValueError as error:
-        raise ConfigError(f"{where}: timeout {error}") from None
-    if not 1 <= seconds <= 3600:
-        raise ConfigError(f'{where}: timeout = "{text}" is not between 1s and 1h', 'e.g. "60s"')
+        raise ConfigError(f"{where}: {key} {error}") from None
+    if not 1 <= seconds <= longest_s:
+        raise ConfigError(f'{where}: {key} = "{text}" is not between 1s and {longest_s / 3600:g}h', 'e.g. "60s"')
+    return seconds
+
+
+def _total(text: str | None, timeout_s: float, where: str) -> float:
+    if text is None:
+        return max(_TOTAL_S, timeout_s)
+    seconds = _timeout("total_timeout", text, _LONGEST_TOTAL_S, where)
+    if seconds < timeout_s:
+        raise ConfigError(f"{where}: total_timeout is shorter than timeout, a part of it", "give at least as much")
     return seconds
 
 

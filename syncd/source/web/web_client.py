@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 262_144
 _CONNECT_TIMEOUT_S = 20.0
-_LONGEST_S = 900.0
-"""Limit of a whole request: a server that sends a byte now and then would otherwise hold a pass forever."""
+_ANSWERS_IN_ALL = 10
+"""How many times `max_bytes` all answers of a reading may have together: pages of changes may go on for ever."""
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -57,6 +58,20 @@ Digests = dict[Origin, "aiohttp.DigestAuthMiddleware"]
 """How to log in to the servers that want Digest."""
 
 
+@asynccontextmanager
+async def in_time(access: Access) -> AsyncIterator[None]:
+    """End a reading that takes longer than it may; then raises WebError.
+
+    A server that sends a byte now and then is never silent, and one of a thousand requests may end in time each.
+    """
+    try:
+        async with asyncio.timeout(access.total_s):
+            yield
+    except TimeoutError:
+        remedy = "raise total_timeout in [sync.source] if that is right"
+        raise WebError(f"{access.shown} did not send everything within {access.total_s:g} s", remedy) from None
+
+
 class WebClient:
     """Connections to one server for the time of one reading; an async context manager.
 
@@ -69,6 +84,7 @@ class WebClient:
         self._access = access
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+        self._taken = 0
         self._digests: Digests = digests if digests is not None else {}
 
     async def __aenter__(self) -> Self:
@@ -81,7 +97,7 @@ class WebClient:
             headers={"User-Agent": f"syncd/{__version__}", "Accept-Encoding": "gzip, deflate"},
             trust_env=not is_loopback(host),  # a proxy could not reach this machine's own servers
             timeout=aiohttp.ClientTimeout(
-                total=max(_LONGEST_S, self._access.timeout_s),
+                total=None,  # that of the whole reading counts, see in_time
                 sock_connect=min(_CONNECT_TIMEOUT_S, self._access.timeout_s),
                 sock_read=self._access.timeout_s,
             ),
@@ -171,12 +187,17 @@ class WebClient:
         size = 0
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             size += len(chunk)
+            self._taken += len(chunk)
             # Counted while reading, after decompression: Content-Length may be missing, and a small body may unpack to
             # gigabytes.
             if size > self._access.max_bytes:
                 response.close()
                 text = f"{name} sent more than {self._access.max_bytes} bytes"
                 raise UnusableError(text, "raise max_bytes in [sync.source] if that is right")
+            if self._taken > self._access.max_bytes * _ANSWERS_IN_ALL:
+                response.close()
+                text = f"{name} sent more than {_ANSWERS_IN_ALL} times {self._access.max_bytes} bytes in all"
+                raise WebError(text, "raise max_bytes in [sync.source] if that is right")
             parts.append(chunk)
         return b"".join(parts)
 

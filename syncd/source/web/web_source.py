@@ -24,7 +24,7 @@ from syncd.source.base import FeedCache, ReadContext
 from syncd.source.encodings import find_encoding, is_told_apart, is_wide, says_itself
 from syncd.source.files import Assembly, FileBytes
 from syncd.source.web.access import Access
-from syncd.source.web.web_client import Digests, WebAnswer, WebClient, came_from, refusal
+from syncd.source.web.web_client import Digests, WebAnswer, WebClient, came_from, in_time, refusal
 
 _GZIP = b"\x1f\x8b"
 _STEP_BYTES = 1 << 20
@@ -89,16 +89,18 @@ class WebSource:
 
     async def _fetch(self, context: ReadContext, under: str) -> Snapshot:
         conditions: Mapping[str, str] = self._kept.conditions if self._kept is not None else {}
-        async with WebClient(self._access, self._clock, self._digests) as client:
+        unchanged: bytes | None = None
+        async with in_time(self._access), WebClient(self._access, self._clock, self._digests) as client:
             answer = await client.ask("GET", self._access.url, headers=conditions)
             if answer.status == 304 and conditions:
                 if self._good is not None and self._good_under == under:
                     return self._good
-                body = await asyncio.to_thread(self._unpacked)
-                if body is not None:
-                    return await self._parsed(context, under, body)
-                self._kept = None
-                answer = await client.ask("GET", self._access.url)
+                unchanged = await asyncio.to_thread(self._unpacked)
+                if unchanged is None:
+                    self._kept = None
+                    answer = await client.ask("GET", self._access.url)
+        if unchanged is not None:
+            return await self._parsed(context, under, unchanged)
         if answer.status != 200:
             raise refusal(answer, came_from(answer, self._access))
         _refuse_page(answer, came_from(answer, self._access), self._kind)
@@ -151,7 +153,7 @@ class WebSource:
 
 async def fetch_once(access: Access, clock: Clock) -> bytes:
     """Return the unpacked body behind an address; raises WebError for anything but a whole answer."""
-    async with WebClient(access, clock) as client:
+    async with in_time(access), WebClient(access, clock) as client:
         answer = await client.ask("GET", access.url)
     if answer.status != 200:
         raise refusal(answer, came_from(answer, access))

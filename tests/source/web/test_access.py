@@ -137,6 +137,8 @@ async def test_no_message_holds_a_secret(tmp_path: Path) -> None:
         ({"url": "https://x", "max_bytes": 0}, "max_bytes = 0"),
         ({"url": "https://x", "timeout": "soon"}, "timeout must be a duration"),
         ({"url": "https://x", "timeout": "2h"}, 'timeout = "2h" is not between'),
+        ({"url": "https://x", "total_timeout": "2d"}, 'total_timeout = "2d" is not between 1s and 24h'),
+        ({"url": "https://x", "total_timeout": "30s"}, "total_timeout is shorter than timeout"),
         ({"url": "https://x", "ca_file": "none.pem"}, "ca_file none.pem cannot be used: No such file"),
         ({"url": "https://x", "ca_file": "empty.pem"}, "ca_file empty.pem cannot be used: it holds no certificate"),
         ({"url": "https://x", "client_cert": "empty.pem"}, "client_cert cannot be used"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ from aiohttp import web
 
 from syncd.errors import SourceError
 from syncd.model.entry import Snapshot
-from syncd.source import open_source
+from syncd.source import Source, open_source
 from syncd.source.base import ReadContext
 from syncd.source.conformance import CONTEXT, PAGE
+from syncd.source.web.access import Access
 from syncd.source.web.cache import DirectoryCache
-from tests.source.web.serving import CALENDAR, OTHER, ok, quick, serving, source
+from syncd.source.web.web_client import WebClient
+from tests.source.web.serving import CALENDAR, OTHER, QuickClock, ok, quick, serving, source
 
 
 def uids(snapshot: Snapshot) -> list[str]:
@@ -258,3 +261,43 @@ async def test_csv_is_read_from_an_address_too() -> None:
         options = {"type": "csv", "url": site.url, "columns": {"title": "Title", "start": "Start"}}
         snapshot = await open_source(options, Path(), where="test").read(CONTEXT)
     assert [entry.details.title for entry in snapshot.entries] == ["Lesson"]
+
+
+async def drip(request: web.Request) -> web.StreamResponse:
+    """Never silent and never done."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0)
+    return response
+
+
+def hurried(opened: Source, **limits: float) -> Source:
+    opened._access = replace(opened._access, **limits)  # type: ignore[attr-defined]
+    return opened
+
+
+async def test_a_feed_that_is_never_silent_ends_with_the_time_of_the_whole_reading() -> None:
+    async with serving(drip) as site:
+        with pytest.raises(SourceError, match=r"did not send everything within 0\.05 s .*total_timeout"):
+            await hurried(source(site.url), total_s=0.05).read(CONTEXT)
+
+
+async def test_what_was_read_before_stays_in_force_while_a_feed_drips() -> None:
+    async with serving(ok(), drip) as site:
+        feed = source(site.url)
+        assert (await feed.read(CONTEXT)).complete
+        snapshot = await hurried(feed, total_s=0.05).read(CONTEXT)
+    assert (uids(snapshot), snapshot.complete) == (["one"], False)
+
+
+async def test_a_feed_of_pages_without_end_is_bounded_in_all() -> None:
+    async with serving(ok(b"x" * 1000)) as site:
+        access = Access(url=site.url, shown="feed", max_bytes=1000)
+        async with WebClient(access, QuickClock()) as client:
+            for _ in range(10):
+                await client.ask("GET", site.url)
+            with pytest.raises(SourceError, match="more than 10 times 1000 bytes in all"):
+                await client.ask("GET", site.url)
