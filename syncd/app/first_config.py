@@ -33,6 +33,7 @@ class FirstConfig:
     people: tuple[str, ...]
     groups: tuple[str, ...]
     has_crm: bool = True
+    has_totals: bool = False
 
     @property
     def has_owner(self) -> bool:
@@ -55,7 +56,15 @@ class FirstConfig:
 
 def compose(first: FirstConfig) -> str:
     """Return the config as TOML."""
-    blocks = (_head(), _portal(first), _sync(first), _source(first), _target(first), _fields(first))
+    blocks = (
+        _head(),
+        _portal(first),
+        _sync(first),
+        _source(first),
+        _target(first),
+        _fields(first),
+        *((_filter(),) if first.has_totals else ()),
+    )
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -155,6 +164,11 @@ def _fields(first: FirstConfig) -> Iterator[str]:
     yield _key("attendees", "none", '"source" invites guests, who get notices')
     if first.guess is not None and first.guess.type == "ics":
         yield "# remind = []                  # the feed's alarms are taken over; [] for none"
+
+
+def _filter() -> Iterator[str]:
+    yield "[sync.filter]"
+    yield 'exclude = ["title ~ (?i)^(итого|всего|total)"]   # rows of totals are no entries'
 
 
 def _listed(title: str, lines: tuple[str, ...]) -> Iterator[str]:

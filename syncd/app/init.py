@@ -11,7 +11,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import SystemRandom
@@ -30,6 +30,7 @@ from syncd.portal.people.directory import Directory, read_directory
 from syncd.source import ReadContext, open_source
 from syncd.source.files import read_file
 from syncd.source.guess import Guess, guess
+from syncd.source.table.row_reader import is_note
 from syncd.source.web.access import WebOptions, read_access
 from syncd.source.web.web_source import fetch_once
 
@@ -78,6 +79,9 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
     text = compose(first)
     config = _proved(text, folder)
     snapshot = await _read(config, clock) if source is not None else None
+    if snapshot is not None and any(one.kind == "rejected" and is_note(one.title) for one in snapshot.problems):
+        text = compose(replace(first, has_totals=True))
+        snapshot = await _read(_proved(text, folder), clock)
     doubts = (*(found.doubts if found is not None else ()), *_doubts(first), *_zone_doubts(first, snapshot))
     return Start(text=text, snapshot=snapshot, doubts=doubts)
 
@@ -243,4 +247,4 @@ async def _read(config: Config, clock: Clock) -> Snapshot:
     now = _today(clock)
     # As a pass would read it, so that what is shown is what will be synced.
     window = Window(first=now - sync.past, last=now + max(sync.future, timedelta(days=1)))
-    return await source.read(ReadContext(zone=sync.timezone, window=window, today=now))
+    return await source.read(ReadContext(zone=sync.timezone, window=window, today=now, filter=sync.filter))

@@ -228,6 +228,10 @@ def _date_order(dates: Sequence[str], clocks: Sequence[str]) -> tuple[DateOrder,
     """Return the order of day and month to write, where it comes from, and what is to be checked."""
     orders = find_orders(dates, "auto")
     unknown = [text for text in dates if _could_be_two_days(text, orders)]
+    proved = {_reads(text, "dmy") for text in dates if _reads(text, "dmy") != _reads(text, "mdy")}
+    if unknown and len(proved) > 1:
+        doubt = f"the dates have both orders of day and month, so {unknown[0]!r} cannot be read (write 2026-12-31)"
+        return "auto", "both orders occur, so each date has to say its own", (doubt,)
     if unknown:
         # am and pm are written almost only where the month comes first.
         order: DateOrder = "mdy" if any(text.casefold().endswith(("am", "pm")) for text in clocks) else "dmy"

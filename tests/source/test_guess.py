@@ -15,7 +15,7 @@ from syncd.source.table.columns import check_mapping
 from syncd.source.table.csv import CsvFormat, CsvOptions
 from syncd.source.table.headings import find_fields
 from tests.source.calendars import calendar, event
-from tests.source.workbooks import workbook
+from tests.source.workbooks import Cell, Failed, workbook
 
 
 def guess(name: str, content: bytes) -> Guess:
@@ -275,3 +275,29 @@ def test_a_table_with_numbered_columns_is_no_plan() -> None:
         f"x{at};A{at};0{at}.12.2026 9:00;;;;\n" for at in range(1, 9)
     )
     assert guess("a.csv", text.encode()).grid is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ((("1", "A", datetime(2026, 12, 1, 9), Failed("#REF!")), ("2", "B", Failed("#N/A"), datetime(2026, 12, 1, 10))),
+         {"uid", "title", "start", "end"}),
+        ((("1", "A", datetime(2026, 12, 1, 9), None), ("2", "B", 46358.375, None)), {"uid", "title", "start", "end"}),
+    ],
+)  # fmt: skip
+def test_cells_that_a_person_has_to_correct_do_not_hide_what_their_column_is(
+    rows: tuple[tuple[Cell, ...], ...], expected: set[str]
+) -> None:
+    found = guess("a.xlsx", workbook(("ID", "Title", "Start", "End"), *rows))
+    assert {field for field, _, _ in found.columns} == expected
+
+
+def test_times_with_a_date_that_stands_for_none_are_times() -> None:
+    text = "ID;Событие;Дата;С;По\n1;A;01.12.2026 0:00:00;01.01.0001 9:00:00;01.01.0001 18:00:00\n"
+    assert columns(text) == {"uid": "ID", "title": "Событие", "date": "Дата", "start_time": "С", "end_time": "По"}
+
+
+def test_where_both_orders_occur_none_is_written() -> None:
+    found = guess("a.csv", b"Title,Date\nX,31/12/2026\nY,12/30/2026\nZ,05/12/2026\n")
+    assert keys(found)["dates"] == "auto"
+    assert "'05/12/2026' cannot be read" in found.doubts[0]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
 from syncd.source.table import cell_values
+from syncd.source.table.spans import NO_DATES, is_nothing
 from syncd.source.table.when import CellTime, DateOrders, read_cell
 
 Value = TypeVar("Value")
@@ -139,6 +140,7 @@ _TIMES = (*_STARTS, *_ENDS)
 BY_TITLE = "by its title"
 _DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy"), DateOrders(setting="mdy")
 _PHONE = re.compile(r"\+?[78]?[\s(-]*\d{3,5}\)?[\s-]*\d{1,3}[\s-]*\d{2}[\s-]*\d{2}")
+_SAYS_NOTHING = re.compile(r"#[^\s#]+[!?]|#N/A|#Н/Д|#{3,}|[2-7]\d{4}(?:\.\d+)?")
 _MOSTLY = 0.8
 """Share of a column's cells that must fit; tables hold notes such as "cancelled" in any column."""
 
@@ -230,7 +232,10 @@ def _counts(title: str) -> bool:
 
 
 def _column(table: Sequence[Sequence[str]], at: int) -> tuple[str, ...]:
-    return tuple(row[at] for row in table if at < len(row) and row[at])
+    filled = tuple(row[at] for row in table if at < len(row) and row[at])
+    # What a person has to correct anyway says nothing of the others: errors, NULL, and days that Excel has numbered.
+    telling = tuple(text for text in filled if not _SAYS_NOTHING.fullmatch(text) and not is_nothing(text))
+    return telling or filled
 
 
 def _fits(field: str, title: str, content: Sequence[str]) -> bool:
@@ -356,7 +361,8 @@ def _has_times(content: Sequence[str]) -> bool:
 
 
 def _has_time(text: str) -> bool:
-    return (moment := _moment(text)) is not None and moment.time is not None
+    # A column of midnights is one of days, as databases write them.
+    return (moment := _moment(text)) is not None and bool(moment.time)
 
 
 def is_time_alone(text: str) -> bool:
@@ -396,9 +402,11 @@ def _share(content: Sequence[Value], holds: Callable[[Value], bool]) -> float:
 def _moment(text: str) -> CellTime | None:
     for orders in (_DAY_FIRST, _MONTH_FIRST):
         try:
-            return read_cell(text, orders)
+            found = read_cell(text, orders)
         except ValueError:
             continue
+        # 30.12.1899 9:00 is a time: that date stands for none.
+        return replace(found, day=None) if found.day in NO_DATES and found.time is not None else found
     return None
 
 

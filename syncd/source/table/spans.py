@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 _MIDNIGHT = timedelta(0)
 _NOTHING = frozenset({"null", "none", "nil", "nat", "nan", "n/a", "na", "-", "--", "---", "–", "—", "―", "нет", "\\n"})
 """What databases, pandas and people write for nothing, casefolded."""
-_NO_DATES = frozenset(
+NO_DATES = frozenset(
     {date(1, 1, 1), date(1899, 12, 30), date(1899, 12, 31), date(1900, 1, 1), date(1904, 1, 1), date(1970, 1, 1)}
 )
 """The dates that programs put beside a time that has none: 1C, Access and Excel, SQL Server, Excel on a Mac, Unix."""
@@ -193,7 +193,7 @@ def _says_all_day(text: str) -> bool | None:
 
 def _without_own_day(clock: CellTime, day: date | None) -> CellTime:
     """Return a cell of a time without the date that it carries besides, if that says nothing."""
-    return replace(clock, day=None) if clock.day == day or clock.day in _NO_DATES else clock
+    return replace(clock, day=None) if clock.day == day or clock.day in NO_DATES else clock
 
 
 def _row_zone(text: str, start: CellTime) -> str:

@@ -149,7 +149,7 @@ def rows_of_first_sheet(name: str, content: bytes, options: XlsxOptions) -> tupl
     """Return the name of the sheet that would be read, and its cells as texts; raises SourceError if there is none."""
     with SheetReader() as reader:
         sheet = reader.read(name, content, options.sheet)
-    return sheet.name, [[_text(cell) for cell in row] for row in _filled(sheet)]
+    return sheet.name, [[_early(cell) for cell in row] for row in _filled(sheet)]
 
 
 def _filled(sheet: Sheet) -> list[list[Cell]]:
@@ -264,6 +264,11 @@ def _row(number: int, cells: Sequence[Cell], clocks: _Clocks, width: int) -> lis
         texts.pop()
     clocks.clear_up(number, cells, texts)
     return texts
+
+
+def _early(cell: Cell) -> str:
+    """Return the text of a cell of which it is not known whether it is a time: days of January 1900 are hours."""
+    return _clock(cell, _text(cell)) if isinstance(cell, date) and cell.year == _DAY_ZERO.year + 1 else _text(cell)
 
 
 def _clock(cell: Cell, text: str) -> str:
