@@ -97,6 +97,7 @@ class LedgerThread:
         self.clean: Clean = str
         self.doubt = doubt
         self.booted_at = booted_at
+        self._log = log_of(path)
         self._executor = executor
         self._closed = False
 
@@ -110,7 +111,7 @@ class LedgerThread:
             # Outside the transaction, as it is the commit that fails when the disk is full.
             with translated(self.path), transaction(self.connection) if writes else decoded(self.path):
                 result = work()
-            if writes and _log_bytes(self.path) > _LOG_BYTES:
+            if writes and _bytes_of(self._log) > _LOG_BYTES:
                 # What was to be written is on disk already. A full disk must not say otherwise: the log grows a bit.
                 with suppress(sqlite3.Error, OSError):
                     checkpoint(self.path, self.connection, self.booted_at)
@@ -193,6 +194,8 @@ def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
             connection.execute("PRAGMA journal_mode = WAL")
             # `checkpoint` does it, because the echo has to know how old the file is without its log.
             connection.execute("PRAGMA wal_autocheckpoint = 0")
+            # Otherwise a log that was copied keeps its size, by which `do` tells when it has to be copied again.
+            connection.execute("PRAGMA journal_size_limit = 0")
             # The weaker NORMAL does not sync a commit in WAL mode: after a power cut an intent could be missing whose
             # create was sent, and the next pass would create the event twice.
             connection.execute("PRAGMA synchronous = FULL")
@@ -258,7 +261,7 @@ def foreign_log(path: Path) -> bool:
     SQLite cannot tell, and would write pages of that one into this.
     """
     echo = read_echo(path)
-    if echo is None or not _log_bytes(path) or not path.exists() or not path.stat().st_size:
+    if echo is None or not _bytes_of(log_of(path)) or not path.exists() or not path.stat().st_size:
         return False
     try:
         alone = _connect_uri(path, "immutable=1")  # so that SQLite does not look at the log
@@ -268,9 +271,14 @@ def foreign_log(path: Path) -> bool:
         return False  # a checkpoint that ended halfway leaves a file that only its own log makes whole
 
 
-def _log_bytes(path: Path) -> int:
+def log_of(path: Path) -> Path:
+    """Return where SQLite writes ahead for the ledger at `path`."""
+    return Path(f"{path}-wal")
+
+
+def _bytes_of(log: Path) -> int:
     try:
-        return Path(f"{path}-wal").stat().st_size
+        return log.stat().st_size
     except FileNotFoundError:
         return 0
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import StateError, StateLockedError
-from syncd.state.file import open_for_reading, open_for_writing
+from syncd.state.file import _LOG_BYTES, open_for_reading, open_for_writing
 from syncd.state.ledger import Ledger
 from syncd.state.notes import read_note
 from syncd.state.schema import APPLICATION_ID, STEPS
@@ -309,6 +309,18 @@ async def test_a_full_disk_is_reported_and_loses_nothing_that_was_committed(ledg
     assert await ledger.of(SYNC).holds() == ()
     assert [each.id for each in await ledger.of(SYNC).open_intents()] == [ids[0]]
     await ledger.of(SYNC).hold([hold()])
+
+
+async def test_the_log_is_copied_into_the_file_once_it_is_large_and_then_is_small_again(ledger: Ledger) -> None:
+    def left() -> tuple[bytes, int]:
+        return Path(f"{ledger.path}.echo").read_bytes(), Path(f"{ledger.path}-wal").stat().st_size
+
+    seen = []
+    for number in range(120):
+        await ledger.of(SYNC).hold([hold("a", reason=f"{number}" * 50_000)])
+        seen.append(left())
+    assert 2 <= len({echo for echo, _ in seen}) <= 12  # not at every write
+    assert max(size for _, size in seen) < 2 * _LOG_BYTES
 
 
 async def test_a_program_that_keeps_the_file_locked_is_reported(ledger: Ledger) -> None:
