@@ -34,6 +34,8 @@ ANY_FINGERPRINT = "*"
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
+_UNREADABLE = "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again"
+
 
 def make_plan(
     wanted: Wanted,
@@ -173,6 +175,9 @@ def _keep(
 ) -> None:
     """Decide on an item that is linked already."""
     draft.present.add(item.key)
+    if observation is not None and link.remote_id in observation.unread:
+        _held(draft, item, _UNREADABLE, link)
+        return
     seen: Observed | None = None
     if observation is not None:
         if observation.lost(link) or item.key in draft.doubled:
@@ -392,6 +397,10 @@ def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: 
         draft.forgotten.append(link)
         text = f"{reason}, but {FOREIGN}: that one is left alone"
         draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=text))
+        return False
+    if observation is not None and link.remote_id in observation.unread:
+        draft.held += 1
+        draft.problems.append(Problem(where=link.where, kind="held", key=str(link.key), reason=_UNREADABLE))
         return False
     if observation is not None and policy.on_conflict != "source" and _edited_fields(link, observation):
         reason = f"{reason}, but edited in the portal since"
