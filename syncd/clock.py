@@ -7,7 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+
+class Uptime(NamedTuple):
+    """Seconds since the machine was started, sleep included, and which start that was; `boot` is "" if unknown.
+
+    Nobody can set this clock, so it tells what has passed since an earlier process, as long as `boot` is the same.
+    """
+
+    boot: str
+    seconds: float
 
 
 class Clock(Protocol):
@@ -19,6 +31,10 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that never go back, for measuring durations."""
+        ...
+
+    def uptime(self) -> Uptime:
+        """Return how long the machine has been running, for what outlives this process."""
         ...
 
     def booted_at(self) -> float:
@@ -41,6 +57,12 @@ class SystemClock:
         """Return seconds that never go back, for measuring durations."""
         return time.monotonic()
 
+    def uptime(self) -> Uptime:
+        """Return how long the machine has been running; without the means of Linux, nothing is known."""
+        if not hasattr(time, "CLOCK_BOOTTIME"):
+            return Uptime("", 0.0)
+        return Uptime(_boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME))
+
     def booted_at(self) -> float:
         """Return in unix time when the machine started; it moves when the clock is set."""
         # Unlike the monotonic clock this one goes on while the machine sleeps, which is no new start.
@@ -49,6 +71,14 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass; zero or less yields once."""
         await asyncio.sleep(max(0.0, seconds))
+
+
+@cache
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 async def sleep_or_stop(clock: Clock, seconds: float, stop: asyncio.Event) -> None:

@@ -33,7 +33,7 @@ _SECRET_NAME: Final = re.compile(r"password|passwd|secret|token|authorization|co
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SCHEME: Final = re.compile(r"(?:Basic|Bearer|Token)\s+(?P<rest>\S+)", re.IGNORECASE)
 _CODE: Final = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9_~.%+=-]{12,}")
-"""A part of an address that looks like a password: nothing that a person would name a folder."""
+"""A part of an address that looks like a password: letters and digits, and longer than people name a folder."""
 _FIELD_NAME: Final = re.compile(r"[a-z_]{1,16}")
 _SHORTEST_SECRET: Final = 4
 _SHORTEST_IN_QUERY: Final = 8
@@ -184,7 +184,9 @@ def _parts_of_address(address: str) -> set[str]:
         return set()
     login = split.netloc.rpartition("@")[0]
     pairs = [pair.partition("=")[2] for pair in split.query.split("&")]
-    codes = {one for one in split.path.split("/") if _CODE.fullmatch(one)}
+    steps = split.path.strip("/").split("/")
+    codes = {"/".join(steps[first:]) for first in range(len(steps))} | set(steps)
+    codes = {one for one in codes if _CODE.fullmatch(one.replace("/", "-"))}
     return {login.partition(":")[2], *codes, *(one for one in pairs if len(one) >= _SHORTEST_IN_QUERY)}
 
 

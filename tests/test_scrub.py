@@ -38,6 +38,13 @@ def test_a_secret_is_known_in_every_writing() -> None:
     assert {scrubber.certain(form) for form in forms} == {"***"}
 
 
+def test_of_an_address_the_parts_are_hidden_that_let_somebody_in() -> None:
+    scrubber = Scrubber(["https://ann:pass-w0rd@hooks.example/services/T0042/B17aXq?sig=abcdef123&x=1"])
+    for part in ("pass-w0rd", "T0042/B17aXq", "services/T0042/B17aXq", "abcdef123"):
+        assert scrubber.certain(f"<{part}>") == "<***>"
+    assert scrubber.certain("ann hooks.example services x=1") == "ann hooks.example services x=1"
+
+
 def test_what_people_have_written_is_no_secret_for_how_it_looks() -> None:
     text = "Secret: Santa, password = cheese; token: https://example.com/rest/room"
     assert Scrubber().certain(text) == text

@@ -224,6 +224,8 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         yield Check(name=f"sections {sync.name}", ok=False, detail=f"synced with another service: {outside}",
                     remedy="choose another section: that service would copy what is written there")  # fmt: skip
     yield _zone(sync, directory, now)
+    for said in sync.target.overlooked(kept.entries):
+        yield Check(name=f"target {sync.name}", ok=True, detail=said)
     for limit in sync.target.limits():
         yield Check(name=f"target {sync.name}", ok=True, detail=limit)
 
@@ -238,15 +240,22 @@ def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:
     if new:
         detail += f", {counted(len(new), 'section')} will be created"
     reasons = Counter(problem.reason for problem in shaping.problems if problem.kind in ("held", "rejected"))
+    if shaping.skipped:
+        left = Counter(problem.reason for problem in shaping.problems if problem.kind == "skipped")
+        detail += f"; {counted(shaping.skipped, 'entry', 'entries')} {'; '.join(_most(left))}"
     if not reasons:
         return Check(name=f"owners {sync.name}", ok=True, detail=detail)
-    most = [f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in reasons.most_common(_SHOWN)]
     return Check(
         name=f"owners {sync.name}",
         ok=False,
-        detail=f"{detail}; {'; '.join(most)}",
+        detail=f"{detail}; {'; '.join(_most(reasons))}",
         remedy="see owners, on_unresolved and the entries named",
     )
+
+
+def _most(reasons: Counter[str]) -> list[str]:
+    """Return the commonest reasons, each with the number of its entries."""
+    return [f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in reasons.most_common(_SHOWN)]
 
 
 def _zone(sync: Sync, directory: Directory, now: float) -> Check:

@@ -12,7 +12,7 @@ from math import isfinite
 from syncd.cycle.plan import Prepared
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
-from syncd.model.item import Change
+from syncd.model.item import Change, Link, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.record import RunRecord
 from syncd.portal.client import MethodBudget
@@ -51,6 +51,18 @@ def _plan(prepared: Prepared) -> dict[str, Json]:
         },
         "changes": [change_document(change) for change in prepared.plan.changes],
         "problems": [problem_document(problem) for problem in prepared.problems],
+        "kept": [kept_document(link) for link in prepared.plan.kept],
+    }
+
+
+def kept_document(link: Link) -> dict[str, Json]:
+    """Return an entry that is gone from the source, while its event stays."""
+    return {
+        "key": str(link.key),
+        "title": link.title,
+        "where": link.where,
+        "start": link.start,
+        "remote_id": link.remote_id,
     }
 
 
@@ -66,6 +78,7 @@ def change_document(change: Change) -> dict[str, Json]:
         "where": holder.where,
         "calendar": change.key.place.kind,
         "owner": change.key.place.owner,
+        "responsible": responsible_of(change) or None,
         "section": holder.section,
         "start": holder.start,
         "remote_id": remote_id,
@@ -87,13 +100,13 @@ def problem_document(problem: Problem) -> dict[str, Json]:
     return {"where": problem.where, "key": problem.key, "kind": problem.kind, "reason": problem.reason}
 
 
-def runs_document(records: Iterable[RunRecord]) -> dict[str, Json]:
-    """Return the document of `sync --json`."""
-    return {"runs": [run_document(record) for record in records]}
+def runs_document(results: Iterable[tuple[RunRecord, Iterable[Link]]]) -> dict[str, Json]:
+    """Return the document of `sync --json`: the record of each run, and what it kept although the source lacks it."""
+    return {"runs": [run_document(record, kept) for record, kept in results]}
 
 
-def run_document(record: RunRecord) -> dict[str, Json]:
-    """Return what one run did."""
+def run_document(record: RunRecord, kept: Iterable[Link]) -> dict[str, Json]:
+    """Return what one run did, and which entries it kept although the source no longer has them."""
     return {
         "sync": record.sync,
         "run": record.id,
@@ -108,6 +121,7 @@ def run_document(record: RunRecord) -> dict[str, Json]:
         "problems": [problem_document(problem) for problem in record.problems],
         "problem_count": record.problem_count,
         "error": record.error or None,
+        "kept": [*map(kept_document, kept)],
     }
 
 

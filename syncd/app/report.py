@@ -25,6 +25,8 @@ _ITEM_PART = re.compile(rf"\|(?:{'|'.join(PLACE_KINDS)})/\d+(?:\|.*)?\Z", re.DOT
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 """How a formula begins. Spaces before it do not help, and neither do the wide forms of the signs."""
 _ACTIONS = ("create", "update", "delete", "adopt")
+_STATUSES = {"skipped": "unchanged"}
+"""The status of what the config says to leave out: nothing waits there for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,10 @@ def rows(result: PassResult) -> Iterator[tuple[str, ...]]:
         link = changes[0].link
         if uid not in seen and link is not None:
             yield facts.row(link.where, uid, link.title)
+    for link in prepared.plan.kept:
+        verified = "yes" if link.key in facts.confirmed else "no"
+        why = "gone from the source, kept"
+        yield (link.where, link.key.uid, link.title, "", "unchanged", str(link.remote_id), verified, why)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -203,8 +209,14 @@ def _troubles(result: PassResult, places: Mapping[str, str]) -> dict[str, tuple[
     """Return why entries were rejected or are held, by uid; `places` are where they stand."""
     found: dict[str, tuple[str, str]] = {}
     for problem in result.prepared.problems if result.prepared else ():
-        if problem.kind in ("rejected", "held") and problem.key is not None and not _is_elsewhere(problem, places):
-            found.setdefault(_ITEM_PART.sub("", problem.key), (problem.kind, problem.reason))
+        if (
+            problem.kind in ("rejected", "held", "skipped")
+            and problem.key is not None
+            and not _is_elsewhere(problem, places)
+        ):
+            found.setdefault(
+                _ITEM_PART.sub("", problem.key), (_STATUSES.get(problem.kind, problem.kind), problem.reason)
+            )
     for key, fate in result.fates.refused.items():
         found[key.uid] = ("held", fate.reason)
     return found

@@ -130,27 +130,42 @@ class App:
     def leaving(self, config: Config) -> tuple[str, ...]:
         """Return the names of the present syncs whose passes must have ended before `config` is taken over."""
         names = {sync.name for sync in config.syncs}
-        gone = {name for name, one in self._connections.items() if one.config not in config.portals}
-        return tuple(one.name for one in self.config.syncs if one.portal in gone or one.name not in names)
+        gone = self._gone(config)
+        return tuple(
+            one.name
+            for one in self.config.syncs
+            if one.name not in names or one.portal in gone or _source_portal(self._syncs[one.name]) in gone
+        )
 
     async def take_over(self, config: Config, syncs: Mapping[str, Sync]) -> None:
         """Let `config` with its `syncs` be the one in force.
 
         Portals whose settings are the same keep their client, and with it what it knows of the portal's limits.
         """
-        for name in [name for name, one in self._connections.items() if one.config not in config.portals]:
-            await self._connections.pop(name).closing.aclose()
-        for wanted in config.portals:
-            if wanted.name not in self._connections:
-                closing = AsyncExitStack()
-                portal = await closing.enter_async_context(
-                    self._connect(wanted, self.ledger, self.clock, self._learn_secret)
-                )
-                self._connections[wanted.name] = _Connection(config=wanted, portal=portal, closing=closing)
+        gone = self._gone(config)
+        made: dict[str, _Connection] = {}
+        async with AsyncExitStack() as unless_taken:
+            for wanted in config.portals:
+                if wanted.name not in self._connections or wanted.name in gone:
+                    closing = await unless_taken.enter_async_context(AsyncExitStack())
+                    portal = await closing.enter_async_context(
+                        self._connect(wanted, self.ledger, self.clock, self._learn_secret)
+                    )
+                    made[wanted.name] = _Connection(config=wanted, portal=portal, closing=closing)
+            unless_taken.pop_all()
+        old = [self._connections[name] for name in gone]
+        # All at once, without a pause in which others would find the portals of one config and the syncs of the other.
+        self._connections = {name: one for name, one in self._connections.items() if name not in gone} | made
         self.config, self._syncs = config, syncs
         self.ledger.keep_runs = config.keep_runs
         for sync in syncs.values():
             self._bind(sync)
+        for one in old:
+            await one.closing.aclose()
+
+    def _gone(self, config: Config) -> frozenset[str]:
+        """Return the names of the portals whose client `config` has no use for, or only with other settings."""
+        return frozenset(name for name, one in self._connections.items() if one.config not in config.portals)
 
     async def close(self) -> None:
         """Give up the portals' connections."""
@@ -162,6 +177,11 @@ class App:
         if isinstance(sync.source, PortalBacked):
             name = sync.source.portal
             sync.source.bind(self._connections[name].portal, partial(_written_in, self.config, name, self.ledger))
+
+
+def _source_portal(sync: Sync) -> str:
+    """Return the name of the portal that a sync reads from, empty if it reads from something else."""
+    return sync.source.portal if isinstance(sync.source, PortalBacked) else ""
 
 
 @asynccontextmanager
@@ -249,8 +269,13 @@ def _siblings(syncs: Iterable[SyncConfig], sync: SyncConfig) -> tuple[str, ...]:
 
 
 def limits_of(config: PortalConfig) -> Limits:
-    """Return the limits of a portal: the tariff's, with what the config sets."""
-    return replace(Limits.tariff(config.tariff), **config.limits.given())  # type: ignore[arg-type]
+    """Return the limits of a portal: the tariff's, with what the config sets.
+
+    A time-out that it does not set grows with the time a batch may take.
+    """
+    usual = Limits.tariff(config.tariff)
+    timeout = max(usual.timeout, config.limits.longest_batch_s)
+    return replace(usual, **{"timeout": timeout, **config.limits.given()})  # type: ignore[arg-type]
 
 
 async def _written_in(config: Config, portal: str, ledger: Ledger) -> OwnEvents:

@@ -10,14 +10,28 @@ if TYPE_CHECKING:
     from syncd.scrub import Scrubber
 
 
+DEFECT = 70
+"""The exit code of a traceback (EX_SOFTWARE, man sysexits.h)."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (README, "Exit codes"); raises SystemExit for a wrong command line."""
+    import traceback
+
     from syncd.cli.outlet import outlets
     from syncd.scrub import Scrubber
 
     scrubber = Scrubber()
+    given = sys.argv[1:] if argv is None else argv
     with outlets(scrubber):  # from the first word on: a message about the command line repeats it
-        return _main(sys.argv[1:] if argv is None else argv, scrubber)
+        try:
+            return _main(given, scrubber)
+        except Exception:  # noqa: BLE001 - the last one there is: Python would print it beside the outlets
+            sys.stderr.write(scrubber.text(traceback.format_exc()))
+            print("syncd: that is a defect of syncd; nothing has to be repaired by hand", file=sys.stderr)
+            if "--json" in given:
+                print(f'{{"error": "a defect of syncd; stderr says where", "remedy": "", "exit_code": {DEFECT}}}')
+            return DEFECT
 
 
 def _main(given: Sequence[str], scrubber: Scrubber) -> int:

@@ -9,17 +9,13 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TextIO, cast
 
 from syncd.cli.outlet import certain, shown
 from syncd.errors import SyncdError
 from syncd.scrub import Scrubber
-
-if TYPE_CHECKING:
-    from syncd.app.wiring import App
 
 INTERRUPTED = 130
 _WORST_FIRST = (130, 3, 2, 7, 4, 5, 1)  # README, "Exit codes"
@@ -75,6 +71,7 @@ _COMMANDS = {
     "retry": ("state", "retry"),
     "run": ("daemon", "run_daemon"),
     "sandbox": ("sandbox", "sandbox"),
+    "state": ("state_file", "state"),
     "status": ("state", "status"),
     "sync": ("passes", "sync"),
     "undo": ("takeback", "undo"),
@@ -119,18 +116,6 @@ def config_path(arguments: argparse.Namespace) -> Path:
     from syncd.config import find_config
 
     return find_config(arguments.config, os.environ, Path.cwd())
-
-
-def opened(
-    arguments: argparse.Namespace, *, readonly: bool, path: Path | None = None
-) -> AbstractAsyncContextManager[App]:
-    """Open what the config asks for, as `open_app` does; the config is the command line's unless `path` names one."""
-    from syncd.app.wiring import open_app
-
-    scrubber: Scrubber = arguments.scrubber
-    return open_app(
-        path or config_path(arguments), readonly=readonly, learn_secret=scrubber.add, clean=scrubber.certain
-    )
 
 
 def _print_error(error: SyncdError, *, as_json: bool) -> None:

@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="show the last and next pass, held entries and operating time")
     _json(status)
 
+    _add_state(commands)
     retry = commands.add_parser("retry", help="release held entries, so that the next pass tries them again")
     _names(retry)
 
@@ -72,6 +73,21 @@ def build_parser() -> argparse.ArgumentParser:
     _add_sandbox(commands)
     commands.add_parser("version", help="print the versions of syncd, Python and the main libraries")
     return parser
+
+
+def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands about the state file itself."""
+    state = commands.add_parser(
+        "state",
+        help="back up the state file, or look whether it is sound",
+        epilog="Both work beside a running daemon, and print one JSON document with --json.",
+    )
+    what = state.add_subparsers(dest="what", metavar="WHAT", required=True)
+    backup = what.add_parser("backup", help="copy the state to a file, also while the daemon works with it")
+    backup.add_argument("file", type=Path, metavar="FILE", help="where to; an earlier backup there is replaced")
+    _json(backup)
+    check = what.add_parser("check", help="read the whole state and compare every row with its checksum")
+    _json(check)
 
 
 def _force(command: argparse.ArgumentParser) -> None:

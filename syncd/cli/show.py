@@ -21,7 +21,7 @@ from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
-from syncd.model.item import Change, Place
+from syncd.model.item import Change, Link, Place, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.names import counted
 from syncd.model.record import RunRecord
@@ -33,8 +33,12 @@ _SHOWN_CHANGES = 40
 _SHOWN_PROBLEMS = 30
 _STYLES = {"create": "green", "update": "yellow", "delete": "red", "adopt": "cyan"}
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "adopt": "="}
-_KIND_STYLES = {"rejected": "red", "held": "yellow", "conflict": "magenta", "incomplete": "red", "warning": "yellow"}
+_KIND_STYLES = {
+    "rejected": "red", "held": "yellow", "skipped": "yellow", "conflict": "magenta", "incomplete": "red",
+    "warning": "yellow",
+}  # fmt: skip
 _SHOWN_PEOPLE = 5
+_SHOWN_KEPT = 20
 _PLAIN_WIDTH = 160  # rich would assume 80 columns and fold every title in a file or a mail
 _ROOMY = 76
 """Columns of a terminal from which times and places are kept on one line each."""
@@ -93,6 +97,7 @@ def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> No
     changes = prepared.plan.changes
     change_table(out, changes, shown=shown, directory=prepared.directory)
     problems(out, prepared.problems)
+    kept(out, prepared.plan.kept)
     if changes:
         sections = f", {counted(prepared.new_sections, 'new section')}" if prepared.new_sections else ""
         estimate(out, prepared.forecast, sections + _notices(prepared))
@@ -150,9 +155,21 @@ def _notices(prepared: Prepared) -> str:
     return f", up to {prepared.notices} notices to people: {', '.join(names)}{more}"
 
 
+def kept(out: Console, links: Sequence[Link]) -> None:
+    """Print which entries are gone from the source while their events stay, the first ones of them."""
+    for link in links[:_SHOWN_KEPT]:
+        line(out, f"  gone from the source, kept: {link.where}: «{link.title}» {link.start}", "dim")
+    if len(links) > _SHOWN_KEPT:
+        more = f"{len(links) - _SHOWN_KEPT:,} more gone from the source"
+        line(out, f"  … and {more} (`--json` has all of them)", "dim")
+
+
 def _counts(counts: dict[str, int]) -> str:
     parts = [f"{number:,} to {op}" for op, number in counts.items() if op in _SIGNS and number]
-    parts += [f"{counts[name]:,} {name}" for name in ("unchanged", "held", "rejected", "conflict") if counts[name]]
+    parts += [
+        f"{counts[name]:,} {name}" for name in ("unchanged", "held", "rejected", "conflict", "skipped") if counts[name]
+    ]
+    parts += [f"{counts['kept']:,} gone from the source, kept"] if counts["kept"] else []
     return ", ".join(parts) or "nothing there, nothing to do"
 
 
@@ -167,6 +184,8 @@ def _change(change: Change, series: str, directory: Directory | None) -> tuple[T
         title.append(shown(f"\n{series}"), style="dim")
     calendar = directory.holder(change.key.place) if directory is not None else ""
     calendar = calendar or str(change.key.place)
+    if (user := responsible_of(change)) and directory is not None:
+        calendar = f"{calendar} · responsible: {directory.name_of(user) or user}"
     return (
         Text(_SIGNS[change.op], style=style),
         Text(holder.start.replace("T", " ")[:16]),

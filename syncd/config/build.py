@@ -24,6 +24,7 @@ from syncd.config.durations import parse_duration
 from syncd.config.secrets import check_webhook, read_secret
 from syncd.config.tables import (
     COLUMN_KEYS,
+    GRID_KEYS,
     SOURCE_KEYS,
     FilterTable,
     LimitsTable,
@@ -72,7 +73,14 @@ def _limits(file: ConfigFile, table: LimitsTable, path: KeyPath) -> LimitsConfig
         raise file.error((*path, "operating_share"), "must be at most 1, which is all of the limit")
     if given.get("batch_size", 0) > _MOST_PER_BATCH:
         raise file.error((*path, "batch_size"), f"must be at most {_MOST_PER_BATCH}: the portal refuses longer batches")
-    return LimitsConfig(**given)
+    limits = LimitsConfig(**given)
+    if limits.timeout is not None and limits.timeout < limits.longest_batch_s:
+        raise file.error(
+            (*path, "timeout"),
+            f"must be at least lanes * batch_seconds, which is {limits.longest_batch_s:g}, not {limits.timeout:g}:"
+            " a request that still waits at the portal would be taken for lost",
+        )
+    return limits
 
 
 def build_sync(
@@ -143,6 +151,8 @@ def _source(
         file.refuse_unknown(options, SOURCE_KEYS[kind], path)
         columns = options.get("columns")
         file.refuse_unknown(columns if isinstance(columns, dict) else {}, COLUMN_KEYS, (*path, "columns"))
+        grid = options.get("grid")
+        file.refuse_unknown(grid if isinstance(grid, dict) else {}, GRID_KEYS, (*path, "grid"))
     if kind == "bitrix24" and isinstance(options.get("portal"), str):
         file.portal(options["portal"], portals, (*path, "portal"))
     return SourceConfig(options=options, base=base, where=file.where(*path))

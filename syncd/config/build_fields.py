@@ -29,6 +29,7 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsC
     """Return the config of the fields; raises ConfigError naming file, line and key."""
     return FieldsConfig(
         name=file.template(table.name, *path, "name"),
+        untitled=table.untitled.strip(),
         description=file.template(table.description, *path, "description"),
         location=file.template(table.location, *path, "location"),
         color=_color(file, table.color, *path, "color"),

@@ -23,10 +23,13 @@ from syncd.config.tables import (
     Tariff,
     Uids,
 )
-from syncd.model.adoption import Adopt
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
+from syncd.model.plan import Adopt
 from syncd.model.template import Template
+
+LANES, BATCH_SECONDS = 3, 20.0
+"""What every tariff has where the config sets nothing else."""
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,13 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
     batch_seconds: float | None = None
     lanes: int | None = None
     timeout: float | None = None
+    settle: float | None = None
+
+    @property
+    def longest_batch_s(self) -> float:
+        """How long a batch may take: a server with one worker carries out the lanes one after the other."""
+        lanes = LANES if self.lanes is None else self.lanes
+        return lanes * (BATCH_SECONDS if self.batch_seconds is None else self.batch_seconds)
 
     def given(self) -> Mapping[str, int | float]:
         """Return the limits that the config sets, by name."""
@@ -115,10 +125,11 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `remind` is in minutes before the start. A constant `color` is "#rrggbb"; the first of `colors` whose condition
     holds takes precedence over it. `outside_guests` are guests who are no users of the portal, `invite` says whether
-    the others get an invitation or a silent copy.
+    the others get an invitation or a silent copy. `untitled` is the title of entries without one, "" for the portal's.
     """
 
     name: Template
+    untitled: str
     description: Template
     location: Template
     color: Template | None

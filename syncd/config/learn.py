@@ -27,16 +27,16 @@ _LONGEST_FILE = 65_536
 
 def learn_document(document: Mapping[str, object], *, base: Path, environ: Mapping[str, str], learn: Learn) -> None:
     """Call `learn` with every secret of one file of the config, as TOML gives it, and with what it leads to."""
-    reading = _Reading(base, environ)
+    forms = _Forms(base, environ)
     for table in _tables(document.get("portals")):
         for name in _secrets_of(table):
-            reading.learn(table, name, learn)
+            forms.learn(table, name, learn)
     for table in _tables(document.get("sync")):
         for source in _tables([table.get("source")]):
-            _learn_source(source, reading, learn)
+            _learn_source(source, forms, learn)
     for alerts in _tables([document.get("alerts")]):
         for name in _secrets_of(alerts):
-            reading.learn(alerts, name, learn)
+            forms.learn(alerts, name, learn)
         command = alerts.get("command")
         _learn_command([one for one in command if isinstance(one, str)] if isinstance(command, list) else (), learn)
 
@@ -49,7 +49,7 @@ def learn_environment(environ: Mapping[str, str], learn: Learn) -> None:
                 learn(one)
 
 
-class _Reading:
+class _Forms:
     """Finds the secret that a table gives in one of its forms."""
 
     def __init__(self, base: Path, environ: Mapping[str, str]) -> None:
@@ -88,9 +88,9 @@ def _content(folder: Path, name: str) -> str:
         return name
 
 
-def _learn_source(source: Mapping[str, object], reading: _Reading, learn: Learn) -> None:
+def _learn_source(source: Mapping[str, object], forms: _Forms, learn: Learn) -> None:
     for name in _secrets_of(source):
-        reading.learn(source, name, learn)
+        forms.learn(source, name, learn)
     headers = source.get("headers")
     for value in headers.values() if isinstance(headers, dict) else ():
         if isinstance(value, str):
@@ -99,7 +99,7 @@ def _learn_source(source: Mapping[str, object], reading: _Reading, learn: Learn)
     for name in ("url", "username", "password"):
         for form in FORMS:
             if isinstance(value := source.get(name + form), str):
-                found[name] = reading.found(value, form).strip()
+                found[name] = forms.found(value, form).strip()
                 # A name is no secret, but what stands in place of the name of its variable or file may be one.
                 if form and found[name] == value.strip():
                     learn(value)

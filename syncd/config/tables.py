@@ -36,6 +36,7 @@ class LimitsTable(Table, frozen=True, kw_only=True):
     batch_seconds: Number | None = None
     lanes: int | None = None
     timeout: Number | None = None
+    settle: Number | None = None
 
 
 class PortalTable(Table, frozen=True, kw_only=True):
@@ -82,6 +83,7 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     """`[sync.fields]`."""
 
     name: str = "{title}"
+    untitled: str = ""
     description: str = "{description}"
     location: str = "{location}"
     color: str | None = None
@@ -179,11 +181,14 @@ _FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", "zones", *_WEB_KEYS),
-    "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", "default_duration", "columns"),
+    "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", "default_duration", "columns", "grid"),
     "ics": (*_FILE_KEYS, "encoding", "zones"),
-    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "default_duration", "columns"),
+    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "default_duration", "columns", "grid"),
 }
 """The keys of built-in sources, known here so that an error can name the line; the sources check the values."""
+
+GRID_KEYS = ("codes", "titles", "names", "dates", "month")
+"""The keys of `[sync.source.grid]`."""
 
 COLUMN_KEYS = (
     *("uid", "title", "start", "date", "start_time", "end", "end_time", "duration", "owner", "description", "location"),

@@ -13,8 +13,9 @@ import structlog
 
 from syncd import events
 from syncd.clock import sleep_or_stop
-from syncd.cycle.sync import Pass
+from syncd.cycle.sync import Pass, moment_for
 from syncd.errors import EntryError
+from syncd.model.elapsed import ClockNote, elapsed_s, noted
 from syncd.model.entry import Entry
 from syncd.model.item import Change, Place
 from syncd.portal.client import Job
@@ -104,8 +105,7 @@ async def ensure_sections(
     missing = [one for one in needed if not _exists(directory, *one, {})]
     if missing:
         # Whoever made one since the directory was read, or was killed while making it, made it for us too.
-        await _await_earlier(run)
-        directory = await _read_again(run, directory, missing)
+        directory = await _awaited(run, directory, missing)
     for _ in range(_TRIES):
         missing = [one for one in needed if not _exists(directory, *one, troubled) and one[0] not in troubled]
         if not missing or run.stop.is_set():
@@ -114,8 +114,7 @@ async def ensure_sections(
         for (place, name), outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, Refused):
                 troubled[place] = f"section {name!r} could not be created: {outcome.description or outcome.code}"
-        await _await_earlier(run)
-        directory = await _read_again(run, directory, missing)
+        directory = await _awaited(run, directory, missing)
         for (place, name), outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, Done) and not _exists(directory, place, name, troubled):
                 # It exists under another name: a second one would not be found either.
@@ -145,6 +144,7 @@ class _SectionsJournal:
         self.outcomes: dict[int, Reply] = {}
         self._run = run
         self._under_way: set[int] = set()
+        self._clocks: tuple[ClockNote, ...] = ()
 
     async def intend(self, jobs: Sequence[Job]) -> None:
         """Write down that creates are under way."""
@@ -158,21 +158,38 @@ class _SectionsJournal:
         await self._note()
 
     async def _note(self) -> None:
-        await self._run.portal_ledger.note_sections_under_way(len(self._under_way), self._run.clock.now())
+        ledger, now = self._run.portal_ledger, self._run.clock.now()
+        if self._under_way:
+            self._clocks = noted(self._clocks, self._run.portal.moment())
+        await ledger.note_sections_under_way(len(self._under_way), now, self._clocks)
 
 
-async def _await_earlier(run: Pass) -> None:
-    """Wait until section creates whose outcome never became known must have ended."""
-    under_way = await run.portal_ledger.sections_under_way()
-    if under_way is None:
-        return
-    number, since = under_way
-    wait_s = min(since + run.portal.limits.timeout - run.clock.now(), run.portal.limits.timeout)
+async def _awaited(run: Pass, directory: Directory, missing: Collection[tuple[Place, str]]) -> Directory:
+    """Return `directory` with the sections of `missing` as they are when no earlier create can be at work any more.
+
+    One that nobody answered may still wait in the portal's queue after its time-out. What is not there then is looked
+    for once more.
+    """
+    limits = run.portal.limits
+    for patience_s in (limits.timeout, limits.timeout + limits.settle):
+        under_way = await run.portal_ledger.sections_under_way()
+        if under_way is not None:
+            await _await_earlier(run, *under_way, patience_s)
+        directory = await _read_again(run, directory, missing)
+        if under_way is None or run.stop.is_set() or all(_exists(directory, *one, {}) for one in missing):
+            break
+    if not run.stop.is_set():
+        await run.portal_ledger.note_sections_under_way(0, run.clock.now())
+    return directory
+
+
+async def _await_earlier(run: Pass, number: int, since: float, patience_s: float) -> None:
+    """Let pass what is left of `patience_s` since section creates whose outcome never became known."""
+    clocks = await run.portal_ledger.clocks()
+    wait_s = patience_s - elapsed_s(since, clocks, await moment_for(run.portal, clocks))
     if wait_s > 0:
         _log.info(events.RECOVERY_WAITED, seconds=round(wait_s, 1), sections=number)
         await sleep_or_stop(run.clock, wait_s, run.stop)
-    if not run.stop.is_set():
-        await run.portal_ledger.note_sections_under_way(0, run.clock.now())
 
 
 async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple[Place, str]]) -> Directory:

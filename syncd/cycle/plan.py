@@ -47,6 +47,7 @@ class Prepared:
     rejected: int
     held: int
     verified: bool
+    skipped: int = 0
     uids: Uids = field(default_factory=Uids)
     wanted: tuple[Item, ...] = ()
     links: tuple[Link, ...] = ()
@@ -116,6 +117,8 @@ class Prepared:
             "held": self.held,
             "rejected": self.rejected,
             "conflict": len(plan.conflicts),
+            "skipped": self.skipped,
+            "kept": len(plan.kept),
         }
 
     def left_over(self, counts: Mapping[str, int]) -> int:
@@ -132,18 +135,34 @@ async def preview(run: Pass, *, verify: bool) -> Prepared:
     """
     run.notes = await run.ledger.notes()
     await check_home(run)
-    return await prepare(run, verify=verify or run.verify_due(), keep=False)
+    return await prepare(run, await read_source(run), verify=verify or run.verify_due(), keep=False)
 
 
-async def prepare(run: Pass, *, verify: bool, keep: bool) -> Prepared:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReading:
+    """What the source held, and when it was asked, in unix time: the days of the window follow from that."""
+
+    snapshot: Snapshot
+    now: float
+
+
+async def read_source(run: Pass) -> SourceReading:
+    """Read the source; raises SourceError when that is not possible at all.
+
+    Apart from `prepare`, because it can take as long as a slow server likes, and must keep no other sync waiting.
+    """
+    now = run.clock.now()
+    return SourceReading(snapshot=await run.sync.source.read(run.sync.reading(now)), now=now)
+
+
+async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool) -> Prepared:
     """Return the plan of a pass without changing anything in the portal; `keep` lets it write to the ledger.
 
-    With `verify` the portal's events are read, without it only those that are to be changed. Raises SourceError
-    when the source cannot be read at all, and the client's errors.
+    With `verify` the portal's events are read, without it only those that are to be changed. Raises the client's
+    errors.
     """
-    sync, now = run.sync, run.clock.now()
+    sync, now, snapshot = run.sync, reading.now, reading.snapshot
     window = sync.window(now)
-    snapshot = await sync.source.read(sync.reading(now))
     links = await run.ledger.links()
     sync.check_links(links)
     held = await run.ledger.holds()
@@ -169,6 +188,7 @@ async def prepare(run: Pass, *, verify: bool, keep: bool) -> Prepared:
         problems=problems,
         rejected=shaping.rejected,
         held=shaping.held + plan.held,
+        skipped=shaping.skipped,
         verified=verify,
         wanted=shaping.wanted.items,
         links=links,

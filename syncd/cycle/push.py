@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from syncd.cycle.directories import ensure_sections
 from syncd.cycle.sync import Pass
 from syncd.errors import EntryError
+from syncd.model.elapsed import ClockNote, noted
 from syncd.model.fates import Fate
 from syncd.model.item import Change, Hold, Key, Place
 from syncd.model.order import predecessors, waits_for
@@ -163,6 +164,7 @@ class PushJournal:
         self._floor = floor
         self._intended: set[int] = set()
         self._saved_at = run.clock.monotonic()
+        self._clocks: tuple[ClockNote, ...] | None = None
 
     async def intend(self, jobs: Sequence[Job]) -> None:
         """Write the jobs' changes down; when this returns they outlive a power cut.
@@ -170,11 +172,23 @@ class PushJournal:
         A job that comes again was not executed, or may be repeated: only the time it was sent changes.
         """
         now = self._run.clock.now()
+        await self._note_clocks(now)
         fresh = [job.id for job in jobs if job.id not in self._intended]
         if len(fresh) < len(jobs):
             await self._run.ledger.sent_again([job.id for job in jobs if job.id in self._intended], now=now)
         await self._run.ledger.intend(self._run.run_id, [self._intent(one, now) for one in fresh])
         self._intended.update(fresh)
+
+    async def _note_clocks(self, now: float) -> None:
+        """Write down how the clocks stand, once unless one is set: so a later process knows how long ago this was."""
+        if self._clocks is None:
+            # What earlier intents need that are still open is kept.
+            left = await self._run.ledger.open_intents()
+            self._clocks = (await self._run.ledger.notes()).clocks if left else ()
+        clocks = noted(self._clocks, self._run.portal.moment())
+        if clocks != self._clocks:
+            await self._run.ledger.note_clocks(clocks, now)
+            self._clocks = clocks
 
     async def settle(self, outcomes: Sequence[tuple[Job, Reply]]) -> None:
         """Write down what became of jobs, links and all, in one transaction.

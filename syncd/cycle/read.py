@@ -44,12 +44,13 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shaping:
-    """What the source asks for, with the problems met on the way and how many entries were rejected or wait."""
+    """What the source asks for, problems met on the way, and how many entries were rejected, wait or are skipped."""
 
     wanted: Wanted
     problems: tuple[Problem, ...]
     rejected: int
     held: int
+    skipped: int = 0
 
 
 def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
@@ -89,7 +90,10 @@ def shape_all(sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext)
     """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other."""
     shaped = sync.shaped.shape(sync.target, kept.entries, context)
     troubled = [(entry.uid, one.problems) for entry, one in shaped if one.problems]
-    problems = kept.problems + tuple(problem for _, ones in troubled for problem in ones)
+    where = sync.source.describe()
+    said = sync.target.overlooked(kept.entries)
+    overlooked = tuple(Problem(where=where, kind="warning", reason=reason) for reason in said)
+    problems = (*overlooked, *kept.problems, *(problem for _, ones in troubled for problem in ones))
     rejected = {uid for uid, ones in troubled if any(problem.kind == "rejected" for problem in ones)}
     held = {uid for uid, ones in troubled if any(problem.kind == "held" for problem in ones)}
     # What could not be read or shaped still stands in the source: its links must not count as absent.
@@ -104,6 +108,7 @@ def shape_all(sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext)
         problems=problems,
         rejected=len(rejected) + len(kept.doubtful) + sum(1 for p in snapshot.problems if p.kind == "rejected"),
         held=len(held),
+        skipped=sum(problem.kind == "skipped" for _, ones in troubled for problem in ones),
     )
 
 

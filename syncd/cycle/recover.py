@@ -12,12 +12,13 @@ import structlog
 from syncd import events
 from syncd.clock import sleep_or_stop
 from syncd.cycle.look import EVERYTHING, joined, lost_claims, observe
-from syncd.cycle.sync import Pass
+from syncd.cycle.sync import Pass, moment_for
+from syncd.model.elapsed import elapsed_s
 from syncd.model.entry import Window
 from syncd.model.item import Key, Link
 from syncd.model.observation import Observation
 from syncd.model.record import Dropped, Intent, Settlement
-from syncd.model.recover import findings, unlinked
+from syncd.model.recover import findings, may_come_late, unlinked
 from syncd.state.codec import link_of_intent
 
 _log = structlog.get_logger()
@@ -29,21 +30,28 @@ async def recover(run: Pass) -> bool:
     """Settle every open intent of the sync; return True if something has to be planned again.
 
     A request that was cut may still be executing on the server, so this waits until the longest one must have ended;
-    where the portal has answered, however uselessly, there is nothing to wait for. All stay open when `run.stop` is set
-    meanwhile. Raises the client's errors; then too the intents stay open for the next pass.
+    where the portal has answered, however uselessly, there is nothing to wait for. A create that is not found then may
+    still wait in the portal's queue: it is looked for once more when that too must be over, and only then given up. All
+    stay open when `run.stop` is set meanwhile. Raises the client's errors; then too they stay open for the next pass.
     """
-    intents = await run.ledger.open_intents()
-    if not intents:
-        return False
-    await _wait_until_ended(run, intents)
-    if run.stop.is_set():
-        return False
-    async with run.claiming():
-        return await _settle(run, intents)
+    limits, again = run.portal.limits, False
+    for patience_s, last in ((limits.timeout, False), (limits.timeout + limits.settle, True)):
+        intents = await run.ledger.open_intents()
+        if not intents:
+            break
+        await _wait_until_ended(run, intents, patience_s)
+        if run.stop.is_set():
+            break
+        async with run.claiming():
+            again = await _settle(run, intents, last=last) or again
+    return again
 
 
-async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
-    """Look for what became of `intents`, and write it down."""
+async def _settle(run: Pass, intents: Sequence[Intent], *, last: bool) -> bool:
+    """Look for what became of `intents`, and write it down.
+
+    Unless it is the `last` look, a create whose request may come late stays open if it is not found.
+    """
     links = {link.key: link for link in await run.ledger.links()}
     observation = await _look(run, intents, links)
     creates = [intent for intent in intents if intent.op == "create"]
@@ -55,6 +63,8 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
         holds={hold.key: hold for hold in await run.ledger.holds()},
         now=run.clock.now(),
     )
+    if not last:
+        found = tuple(one for one in found if not may_come_late(one))
     # In this order: if it ends in between, the intents are still there to be looked into again.
     if any(fate.kind == "vanished" for one in found for fate in one.fates):
         # Or it cannot be seen for a while: the link stays until another event is made in its place.
@@ -76,7 +86,7 @@ async def _settle(run: Pass, intents: Sequence[Intent]) -> bool:
         # The portal refused something that the kept directory says is possible.
         await run.portal_ledger.forget_directory()
     again = sum(one.doubted or isinstance(one.outcome, Dropped) for one in found)
-    _log.info(events.INTENTS_RECOVERED, sync=run.name, intents=len(intents), created=kinds.count("created"),
+    _log.info(events.INTENTS_RECOVERED, sync=run.name, intents=len(found), created=kinds.count("created"),
               updated=kinds.count("updated"), deleted=kinds.count("deleted"), planned_anew=again,
               refused=kinds.count("refused"))  # fmt: skip
     return again > 0
@@ -116,14 +126,15 @@ async def _counts_anew(run: Pass, like: Intent, floor: int, observation: Observa
     return floor in seen.gone
 
 
-async def _wait_until_ended(run: Pass, intents: Sequence[Intent]) -> None:
-    """Let pass what is left of the longest time a request may run on the server."""
-    timeout_s = run.portal.limits.timeout
+async def _wait_until_ended(run: Pass, intents: Sequence[Intent], patience_s: float) -> None:
+    """Let pass what is left of `patience_s` since the last of `intents` was sent that may still be at work."""
     uncertain = [intent for intent in intents if intent.state != "ended"]
-    until = max((intent.created_at for intent in uncertain), default=0.0) + timeout_s
-    # Never longer than one request, also if the clock was set back since.
-    wait_s = min(until - run.clock.now(), timeout_s)
-    if uncertain and wait_s > 0:
+    if not uncertain:
+        return
+    clocks = (await run.ledger.notes()).clocks
+    now = await moment_for(run.portal, clocks)
+    wait_s = patience_s - min(elapsed_s(intent.created_at, clocks, now) for intent in uncertain)
+    if wait_s > 0:
         _log.info(events.RECOVERY_WAITED, seconds=round(wait_s, 1), intents=len(uncertain))
         await sleep_or_stop(run.clock, wait_s, run.stop)
 

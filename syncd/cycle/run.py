@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.cycle.look import ReadBack
-from syncd.cycle.plan import Prepared, plan_again, prepare
+from syncd.cycle.plan import Prepared, plan_again, prepare, read_source
 from syncd.cycle.push import push, where_of
 from syncd.cycle.read import remember
 from syncd.cycle.recover import recover
@@ -17,7 +17,7 @@ from syncd.cycle.sync import Pass, begin, close, settle_home
 from syncd.errors import StoppedError, SyncdError
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
-from syncd.model.item import Change, Hold
+from syncd.model.item import Change, Hold, Link
 from syncd.model.plan import Plan
 from syncd.model.record import RunRecord, RunState, next_hold
 
@@ -54,6 +54,11 @@ class PassResult:
     read_back: ReadBack | None = None
 
     @property
+    def kept(self) -> tuple[Link, ...]:
+        """The entries that are gone from the source while their events stay."""
+        return self.prepared.plan.kept if self.prepared is not None else ()
+
+    @property
     def state(self) -> RunState:
         """How the pass ended."""
         return self.record.state
@@ -86,9 +91,10 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         await recover(run)
         verify = options.verify or run.verify_due()
         if not run.stop.is_set():
+            reading = await read_source(run)
             # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
             async with run.claiming(wanted=verify):
-                prepared = await prepare(run, verify=verify, keep=True)
+                prepared = await prepare(run, reading, verify=verify, keep=True)
                 approved = await _approved(run, prepared, options)
             if approved:
                 state = await _push(run, prepared)
@@ -220,7 +226,7 @@ def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
 def _planned_counts(prepared: Prepared) -> Mapping[str, int]:
     """Return the counts of a run that its plan alone tells."""
     counts = prepared.counts
-    return {name: counts[name] for name in ("unchanged", "held", "rejected", "conflict")}
+    return {name: counts[name] for name in ("unchanged", "held", "rejected", "conflict", "skipped", "kept")}
 
 
 def _conflict_hold(change: Change, now: float) -> Hold:

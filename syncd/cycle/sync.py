@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +16,7 @@ import structlog
 from syncd import events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, GuardError, SourceError, SyncdError
+from syncd.model.elapsed import ClockNote, Moment
 from syncd.model.entry import Problem, Window
 from syncd.model.fates import Fates
 from syncd.model.filter import Filter
@@ -32,7 +33,7 @@ from syncd.state.sync_ledger import SyncLedger
 from syncd.target.base import ShapingMemory, Target
 
 _log = structlog.get_logger()
-_COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict")
+_COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict", "skipped", "kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +195,8 @@ async def close(
 ) -> RunRecord:
     """Write the run's record and its one canonical log line; return the record.
 
-    `planned` are the counts that the plan alone tells (unchanged, held, rejected, conflict), `problems` those met on
-    the way to it; what was refused while sending comes on top.
+    `planned` are the counts that the plan alone tells (such as unchanged and kept), `problems` those met
+    on the way to it; what was refused while sending comes on top.
     """
     used = run.portal.usage().since(begun.before)
     refused = run.fates.refused
@@ -227,6 +228,15 @@ async def close(
     if isinstance(error, SourceError):
         _log.warning(events.SOURCE_UNREADABLE, sync=run.name, reason=error.message)
     return record
+
+
+async def moment_for(portal: Portal, clocks: Sequence[ClockNote]) -> Moment:
+    """Return this moment by the clocks that are needed to tell how long ago something was; raises the client's errors.
+
+    The portal is asked only if this machine was started anew since.
+    """
+    boot = portal.moment().boot
+    return portal.moment() if boot and all(one.boot == boot for one in clocks) else await portal.asked_moment()
 
 
 async def check_home(run: Pass) -> bool:

@@ -11,8 +11,8 @@ looks like it otherwise                              left alone, and nothing is 
                                                      `adopt = "same-time"` it is taken over
 is masked, at the time of a private item             left alone likewise: it may be the item, or something else
 
-With `adopt = false` looks decide nothing. People's guests stay on an event that is taken over, and are never told
-anything, unless the sync invites guests itself: the field is kept as it stands (`keeping`).
+With `adopt = false` looks decide nothing. People's guests stay on an event that is taken over, unless the sync invites
+guests itself: the field is kept as it stands (`keeping`), and such an event is never deleted.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from syncd.model.item import Item, Link, Observed, fingerprint
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation, equal
+from syncd.model.plan import Adopt
 
-Adopt = Literal["identical", "same-time", False]
 _MOST_TWINS = 16
 """Of so many events that look like an item the best is chosen: choosing among thousands of twins would take long."""
 
@@ -162,6 +161,11 @@ def _as_kept(value: Json) -> Json:
 def is_kept(value: Json) -> bool:
     """Return True for the value of a field that stays as people left it."""
     return isinstance(value, Mapping) and value.get("kept") is True
+
+
+def has_kept(fields: Fields) -> bool:
+    """Return True if people have something of their own on the event: guests whom it would tell of its end."""
+    return any(map(is_kept, fields.values()))
 
 
 def keeping(item: Item, link: Link) -> Item:

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 
-from syncd.model.adoption import Adoptable, Lookalike, Taken, is_kept, keeping, link_of
+from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.draft import Draft
 from syncd.model.entry import Problem, Window
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
@@ -245,7 +245,7 @@ def _gone(
 def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy) -> None:
     """Decide on a linked series that no update can repair: delete it, so that the next plan creates it again."""
     change = Change(op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal: {seen.damage}")
-    if policy.on_conflict == "source":
+    if policy.on_conflict == "source" and not has_kept(link.sent):
         draft.changes.append(change)
     else:
         _conflict(draft, change, item.where)
@@ -377,7 +377,10 @@ def _gone_from_source(
     draft: Draft, link: Link, wanted: Wanted, policy: Policy, observation: Observation | None
 ) -> None:
     """Apply `on_removed` to a link whose entry is not in the snapshot."""
-    if policy.on_removed == "keep" or not wanted.complete:
+    if not wanted.complete:
+        return
+    if policy.on_removed == "keep":
+        draft.kept.append(link)
         return
     passes = link.absent_passes + 1
     if passes < policy.removed_after:
@@ -389,9 +392,10 @@ def _gone_from_source(
 
 
 def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
-    """Delete the event of `link`, unless a person edited it and edits are to be kept; return True if it is deleted.
+    """Delete the event of `link` and return True, unless edits are to be kept and a person edited it.
 
-    Where another event has its id there is nothing to delete: the link is forgotten.
+    Where another event has its id there is nothing to delete: the link is forgotten. Nor is one deleted that was taken
+    over with guests of its own: they would all be told.
     """
     if observation is not None and (link.key in draft.doubled or observation.foreign(link)):
         draft.forgotten.append(link)
@@ -401,6 +405,9 @@ def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: 
     if observation is not None and link.remote_id in observation.unread:
         draft.held += 1
         draft.problems.append(Problem(where=link.where, kind="held", key=str(link.key), reason=_UNREADABLE))
+        return False
+    if has_kept(link.sent):
+        draft.kept.append(link)
         return False
     if observation is not None and policy.on_conflict != "source" and _edited_fields(link, observation):
         reason = f"{reason}, but edited in the portal since"

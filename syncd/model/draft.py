@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from syncd.model.entry import Problem
-from syncd.model.item import Change, Key, Link
+from syncd.model.item import Change, Key, Link, Place
 from syncd.model.order import rank
 from syncd.model.plan import Plan
 
@@ -29,6 +29,7 @@ class Draft:
     absent: set[Key] = field(default_factory=set)
     present: set[Key] = field(default_factory=set)
     removed_uids: set[str] = field(default_factory=set)
+    kept: list[Link] = field(default_factory=list)
     blocked: list[Change] = field(default_factory=list)
     forgotten: list[Link] = field(default_factory=list)
     doubled: Collection[Key] = ()
@@ -64,6 +65,15 @@ class Draft:
             forgotten=tuple(self.forgotten),
             known_uids=len({key.uid for key in linked}),
             removed_uids=frozenset(self.removed_uids),
+            kept=_entries(self.kept),
             changed_uids=frozenset(changed),
             vanished_uids=frozenset(c.key.uid for c in self.changes if c.op == "create" and c.link is not None),
         )
+
+
+def _entries(links: Iterable[Link]) -> tuple[Link, ...]:
+    """Return the first link of each entry, in order of time."""
+    first: dict[tuple[str, Place], Link] = {}
+    for link in sorted(links, key=lambda one: (one.start, one.key)):
+        first.setdefault((link.key.uid, link.key.place), link)
+    return tuple(first.values())

@@ -141,7 +141,7 @@ class Entry:
     overrides: tuple[Override, ...] = ()
 
 
-ProblemKind = Literal["rejected", "held", "conflict", "incomplete", "warning"]
+ProblemKind = Literal["rejected", "held", "skipped", "conflict", "incomplete", "warning"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,3 +214,10 @@ class Change:
     link: Link | None = None
     observed: Observed | None = None
     fields: Mapping[str, tuple[Json, Json]] = field(default_factory=dict)
+
+
+def responsible_of(change: Change) -> int:
+    """Return the user who is responsible for an item on a card of the CRM, 0 for anything else."""
+    fields = change.item.fields if change.item is not None else change.link.sent if change.link is not None else {}
+    user = fields.get("responsible")
+    return user if isinstance(user, int) else 0

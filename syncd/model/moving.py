@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncd.model.adoption import is_kept
+from syncd.model.adoption import has_kept
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Link
 
@@ -17,12 +17,12 @@ MOVED_BY_HAND = "moved to another section in the portal, which moves no meeting 
 
 def is_stuck(item: Item, link: Link) -> bool:
     """Return True if `item` belongs in another section than its event, and no update can move the event there."""
-    return link.section != item.section and (item.fixed or _has_kept(item))
+    return link.section != item.section and (item.fixed or has_kept(item.fields))
 
 
 def remade(item: Item, link: Link) -> Change | None:
     """Return the delete after which a stuck `item` is made again in its section, None for one that has to stay."""
-    if _has_kept(item):
+    if has_kept(item.fields):
         return None
     reason = (
         f"section changed: the portal moves no meeting of another person's calendar from «{link.section}» to"
@@ -39,7 +39,3 @@ def staying(item: Item, link: Link) -> tuple[Item, Problem]:
     )
     warning = Problem(where=item.where, kind="warning", key=str(item.key), reason=reason)
     return replace(item, section=link.section, section_id=link.section_id), warning
-
-
-def _has_kept(item: Item) -> bool:
-    return any(map(is_kept, item.fields.values()))

@@ -29,9 +29,9 @@ class Comparison:
     `defaults` names the fields that are compared, each with the value that stands for it where it is left out. Of these
     `texts` are equal when they differ in white space and entities only, `extended` are texts to which the portal may
     append something, `moments` are ISO dates with offsets, and those in `chosen` are the portal's own choice where
-    nothing was sent. Two items with equal `identity` fields, the title first, look like the same one; () where looks
-    prove nothing. Those in `maskable` cannot be seen on an event that is masked. `mark_field` is the field that holds
-    every item's recovery mark; without one it is made of `sync` and the key.
+    nothing was sent; `unnamed` are texts that it chooses. Two items with equal `identity` fields, the title first, look
+    like the same one; () where looks prove nothing. Those in `maskable` cannot be seen on an event that is masked.
+    `mark_field` is the field that holds every item's recovery mark; without one it is made of `sync` and the key.
     `left` are fields that stay as they are on an event taken over; their value then says "kept", and is not compared.
     """
 
@@ -41,6 +41,7 @@ class Comparison:
     extended: frozenset[str] = frozenset()
     moments: frozenset[str] = frozenset()
     chosen: frozenset[str] = frozenset()
+    unnamed: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
     maskable: frozenset[str] = frozenset()
     mark_field: str = ""
@@ -120,7 +121,7 @@ class Comparison:
         """Return what is left of a value when everything that the portal rewrites by itself is taken away."""
         if isinstance(value, str):
             if name in self.texts:
-                return bare(value)
+                return "" if name in self.chosen and value in self.unnamed else bare(value)
             if name in self.moments:
                 return _moment(value)
         return value

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from syncd.model.adoption import Adopt
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Key, Link
+
+Adopt = Literal["identical", "same-time", False]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,8 @@ class Plan:
     are VERSIONs of events that are as they were sent. `conflicts` become holds that stay when the fingerprint changes,
     and so do `lookalikes`, for which nothing is made; `settled_holds` are over. `waiting` tells for each item why its
     change waits: another one has to come first and cannot be made now. `forgotten` are links that no item needs and
-    whose id another event has. The four uid fields count entries for the guard.
+    whose id another event has. `kept` are entries that are gone from the source and stay, the first link of each. The
+    four uid fields count entries for the guard.
     """
 
     changes: tuple[Change, ...] = ()
@@ -60,6 +62,7 @@ class Plan:
     forgotten: tuple[Link, ...] = ()
     known_uids: int = 0
     removed_uids: frozenset[str] = frozenset()
+    kept: tuple[Link, ...] = ()
     changed_uids: frozenset[str] = frozenset()
     vanished_uids: frozenset[str] = frozenset()
 

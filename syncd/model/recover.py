@@ -2,7 +2,9 @@
 
             the event ...                                   so
     ------  ----------------------------------------------  ----------------------------------------------------------
-    create  is found by mark or signature, unlinked         linked; written again if a person has edited it since
+    create  is found by mark or signature, unlinked         linked; written again if a person has edited it since (not
+                                                            one that was never edited and says more than was sent)
+            is not found, its request may come late         stays open until a second look
             is not found, and was not clearly refused       dropped: the next plan decides
             is not found, and the answer was no id          held
     update  no longer exists                                dropped: the next plan creates it again
@@ -24,7 +26,7 @@ from dataclasses import dataclass, replace
 
 from syncd.model.fates import Fate
 from syncd.model.item import Hold, Key, Link, Observed
-from syncd.model.observation import Observation
+from syncd.model.observation import Observation, equal
 from syncd.model.record import REFUSED, Deleted, Dropped, Intent, Outcome, SetAside, Written, next_hold
 from syncd.model.stamp import made_since
 
@@ -90,6 +92,11 @@ def findings(
             one = _changed(intent, observation, links.get(intent.key), holds.get(intent.key), now)
         found.append(one)
     return tuple(found)
+
+
+def may_come_late(found: Finding) -> bool:
+    """Return True for a create that was not found and that nobody answered: it may wait in the portal's queue still."""
+    return found.intent.op == "create" and found.intent.state != "ended" and isinstance(found.outcome, Dropped)
 
 
 def _created(
@@ -160,12 +167,28 @@ def _own(intent: Intent, observation: Observation, free: Mapping[str, Sequence[i
     """
     comparison = observation.comparison
     looks = (comparison.signature(intent.item), comparison.slot(intent.item) if intent.fields.get("private") else "")
-    for name in (comparison.mark(intent.item), *looks):
+    mark = comparison.mark(intent.item)
+    for name in (mark, *looks):
         own = [one for one in reversed(free.get(name, ())) if observation.events[one].place == intent.key.place]
+        if name != mark:
+            own = [one for one in own if not _is_foreign(intent, observation, one)]
         same = [one for one in own if _untouched(intent, observation, one)]
         if own:
             return (same or own)[0]
     return None
+
+
+def _is_foreign(intent: Intent, observation: Observation, remote_id: int) -> bool:
+    """Return True for an event that says something where nothing was sent, although nobody has edited it.
+
+    What the portal rewrites by itself it only shortens, so that was somebody else's before anything of ours came.
+    """
+    seen, defaults = observation.events[remote_id], observation.comparison.defaults
+    return seen.version == 1 and any(
+        equal(intent.fields.get(name, defaults[name]), defaults[name])
+        and not equal(seen.fields.get(name, defaults[name]), defaults[name])
+        for name in observation.comparison.differing(intent.fields, seen.fields)
+    )
 
 
 def _untouched(intent: Intent, observation: Observation, remote_id: int) -> bool:

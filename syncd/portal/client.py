@@ -17,6 +17,7 @@ import structlog
 from syncd import events
 from syncd.clock import Clock
 from syncd.errors import PortalUnreachableError, StoppedError
+from syncd.model.elapsed import Moment
 from syncd.model.json_values import Json
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Job
@@ -176,6 +177,21 @@ class Portal:
     def skew_s(self) -> float:
         """How far the portal's clock is ahead of this machine's, in seconds."""
         return self._pace.clock.offset_s - (self._clock.now() - self._clock.monotonic())
+
+    def moment(self) -> Moment:
+        """Return this moment by every clock there is; the portal's counts once an answer has told it."""
+        uptime, server = self._clock.uptime(), self._pace.clock
+        portal = server.at(self._clock.monotonic()) if server.known else None
+        return Moment(wall=self._clock.now(), boot=uptime.boot, uptime=uptime.seconds, portal=portal)
+
+    async def asked_moment(self) -> Moment:
+        """Return this moment after asking the portal for its time, where no answer has told it yet; raises like `read`.
+
+        A portal that tells no time is no error.
+        """
+        if not self._pace.clock.known:
+            await self.read_many([Command(method="server.time")])
+        return self.moment()
 
     async def read(self, method: str, params: Mapping[str, Json]) -> Json:
         """Call a method that is safe to repeat, as a JSON call of its own, and return its `result`.

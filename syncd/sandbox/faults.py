@@ -26,6 +26,10 @@ KINDS = MappingProxyType(
         "cut-during": ("connection cut after `keep` commands of a batch (half of them by default)", {"keep": ""}),
         "cut-after": ("connection cut after everything was executed", {}),
         "late": ("connection cut, and everything executed `seconds` later", {"seconds": "30"}),
+        "queue": (
+            "waits `seconds` before it is executed, and 504 comes then, however soon the caller gives up",
+            {"seconds": "100"},
+        ),
         "html": ("an HTML page with `status` instead of JSON, nothing executed", {"status": "200"}),
         "half": ("executed, but only the first half of the JSON arrives", {}),
         "redirect": ("302 to `to`, nothing executed", {"to": "https://renamed.bitrix24.com"}),

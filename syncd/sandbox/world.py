@@ -170,6 +170,10 @@ class World:
                     at = now + fault.seconds
                     self._later(at, partial(self._execute_late, at, target))
                     return PortalResponse(status=0, cut=True, duration_s=_REFUSAL_S)
+                case "queue":
+                    at = now + fault.seconds
+                    self._later(at, partial(self._execute_late, at, target))
+                    return PortalResponse(status=504, content_type=_HTML, duration_s=fault.seconds + _REFUSAL_S)
         return None
 
     def _bucket(self, address: str) -> RequestBucket:

@@ -7,8 +7,8 @@ SIGTERM: finish the batches in flight, settle, exit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -28,7 +28,12 @@ _log = structlog.get_logger()
 _LONGEST_SLEEP_S = 30.0
 """How long the daemon sleeps at most, so that it notices a machine that was suspended or a clock that was set."""
 STALLED_AFTER_S = 600.0
-"""A pass without progress for this long, unless it waits for a stated time, stops the watchdog's signs of life."""
+"""A pass without progress for this long, unless it waits for a stated time, is given up; if nothing else works for as
+long again, the watchdog hears no more signs of life."""
+_LOOKED_AFTER_EVERY_S = 60.0
+"""How often running passes are looked at where no watchdog asks for more."""
+SCHEDULER = "the scheduler"
+"""What `Daemon.stalled` calls the main loop, beside the names of syncs, which have no spaces."""
 REFUSED_PAUSE_S = 3600.0
 """How long a portal that refuses the caller is left alone before one of its syncs tries again."""
 _CLOCK_TOLERANCE_S = 1.0
@@ -84,7 +89,10 @@ class Ended:
 
 @dataclass(slots=True, kw_only=True)
 class _Tracked:
-    """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress."""
+    """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress.
+
+    While it is `drained` no pass of it starts. `given_up`: its pass is being ended because it makes no progress.
+    """
 
     sync: Scheduled
     due: float
@@ -92,6 +100,8 @@ class _Tracked:
     failures: int = 0
     unreachable: bool = False
     changed: bool = False
+    drained: bool = False
+    given_up: bool = False
     started: float | None = None
     halt: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -122,11 +132,12 @@ class Daemon:
         self._refused: dict[str, tuple[str, float]] = {}
         self._wake = asyncio.Event()
         self._beat = clock.monotonic()  # when the main loop last ran: the watchdog has to notice if it hangs
+        self._hopeless_since: float | None = None  # when a pass was given up, with nothing having worked since
 
     def set_syncs(self, syncs: Iterable[Scheduled]) -> None:
         """Schedule these syncs from now on. Those whose schedule is unchanged keep their due time and failures.
 
-        Syncs that are left out must have been drained before. A portal that refused the caller is tried again.
+        Syncs that are left out must be `drained`. A portal that refused the caller is tried again.
         """
         now = self._clock.now()
         tracked: dict[str, _Tracked] = {}
@@ -142,16 +153,24 @@ class Daemon:
         self._refused.clear()  # a reload is what people do after they have replaced the webhook
         self._wake.set()
 
-    async def drain(self, names: Iterable[str]) -> None:
-        """Stop the running passes of these syncs after the batches in flight, and wait until they have settled."""
-        passes = []
-        for name in names:
-            one = self._tracked.get(name)
-            if one is not None and one.task is not None:
-                one.halt.set()
-                passes.append(one.task)
-        if passes:
-            await asyncio.wait(passes)
+    @asynccontextmanager
+    async def drained(self, names: Iterable[str]) -> AsyncIterator[None]:
+        """End the passes of these syncs after the batches in flight, and start none while the body runs.
+
+        The body may exchange what they work with, and call `set_syncs`.
+        """
+        leaving = [one for name in names if (one := self._tracked.get(name)) is not None]
+        for one in leaving:
+            one.drained = True
+            one.halt.set()
+        try:
+            if passes := [one.task for one in leaving if one.task is not None]:
+                await asyncio.wait(passes)
+            yield
+        finally:
+            for one in leaving:
+                one.drained = False
+            self._wake.set()
 
     def poke(self, name: str) -> None:
         """Start the next pass of a sync at once, because its files have changed; ignores unknown names.
@@ -189,7 +208,7 @@ class Daemon:
             # On an error as well: `systemctl status` must not go on naming a next pass.
             ending.callback(self._notifier.send, STATUS="stopped")
             async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(self._feed_watchdog(), name="watchdog")
+                watching = tasks.create_task(self._look_after(), name="watchdog")
                 _log.info(events.DAEMON_STARTED, syncs=len(self._tracked))
                 while not self._stop.is_set():
                     self._beat = self._clock.monotonic()
@@ -207,13 +226,15 @@ class Daemon:
     def stalled(self) -> tuple[str, ...]:
         """Return what makes no progress: the scheduler itself, and the names of running passes."""
         now = self._clock.monotonic()
-        found = ["the scheduler"] if now - self._beat > _LONGEST_SLEEP_S + STALLED_AFTER_S else []
+        found = [SCHEDULER] if now - self._beat > _LONGEST_SLEEP_S + STALLED_AFTER_S else []
         for name, one in self._tracked.items():
             if one.task is None:
                 continue
             progress = one.sync.progress()
             done = (progress.done, progress.total, progress.requests)
             if one.seen is None or one.seen[0] != done:
+                if one.seen is not None:
+                    self._hopeless_since = None  # something works
                 one.seen = (done, now)
             # Waiting for a limit of the portal is no stall: operating time may take ten minutes to come back.
             waiting = progress.waiting_until is not None and progress.waiting_until > self._clock.now()
@@ -243,13 +264,13 @@ class Daemon:
         now = self._clock.now()
         # The longest overdue first, because after a suspension all of them are due at once.
         for one in sorted(self._tracked.values(), key=lambda tracked: tracked.due):
-            if one.task is not None:
+            if one.task is not None or one.drained:
                 continue
             if now < one.decided_at - _CLOCK_TOLERANCE_S:
                 # The clock was set back: a due time from before could lie a day ahead, so it is worked out again.
                 self._set_due(one, next_due(one.sync.schedule, started=now, failures=0, now=now, random=0.0))
             if self._due(one) <= now and not self._being_tried(one.sync.portal):
-                one.started, one.halt, one.changed, one.seen = now, asyncio.Event(), False, None
+                one.started, one.halt, one.changed, one.seen, one.given_up = now, asyncio.Event(), False, None, False
                 one.task = tasks.create_task(self._pass(one), name=f"sync {one.sync.name}")
         self._notifier.send(STATUS=self.status())
 
@@ -262,7 +283,8 @@ class Daemon:
     async def _wait(self) -> None:
         """Wait until the next pass is due, something happens, or the clock has to be looked at again."""
         now = self._clock.now()
-        idle = [one for one in self._tracked.values() if one.task is None and not self._being_tried(one.sync.portal)]
+        idle = [one for one in self._tracked.values() if one.task is None and not one.drained]
+        idle = [one for one in idle if not self._being_tried(one.sync.portal)]
         left_s = min((self._due(one) for one in idle), default=now + _LONGEST_SLEEP_S) - now
         waits = [
             asyncio.ensure_future(self._clock.sleep(min(max(left_s, 0.0), _LONGEST_SLEEP_S))),
@@ -286,9 +308,15 @@ class Daemon:
         except SyncdError as caught:  # the ledger cannot be written, as with a full disk
             error = str(caught)
             _log.error(events.PASS_FAILED, sync=sync.name, error=error)
+        except asyncio.CancelledError:
+            if not one.given_up or _cancelled_by_others():
+                raise
+            error = f"no progress for {STALLED_AFTER_S / 60:.0f} minutes"
         except Exception as caught:  # noqa: BLE001 - a defect that one sync meets must not stop the others
             error = f"a defect of syncd: {type(caught).__name__}: {caught}"
             _log.exception(events.PASS_CRASHED, sync=sync.name)
+        if not one.given_up:
+            self._hopeless_since = None
         one.failures = one.failures + 1 if error else 0
         one.unreachable = result is not None and isinstance(result.error, PortalUnreachableError)
         now = self._clock.now()
@@ -314,17 +342,43 @@ class Daemon:
         elif not error and self._refused.pop(portal, None) is not None:
             _log.info(events.PORTAL_RESUMED, portal=portal)
 
-    async def _feed_watchdog(self) -> None:
-        """Send systemd a sign of life while every running pass makes progress or waits for a stated time."""
-        if self._notifier.watchdog_s is None:
-            return
+    async def _look_after(self) -> None:
+        """Give up passes that make no progress, and send systemd a sign of life while something else works.
+
+        One feed that hangs must not have all syncs restarted again and again. Only if the scheduler itself hangs, or
+        if nothing has worked for long after a pass was given up, a new process is the better chance.
+        """
+        watchdog_s = self._notifier.watchdog_s
+        pause_s = _LOOKED_AFTER_EVERY_S if watchdog_s is None else watchdog_s / _WATCHDOG_SIGNS
         while True:
             stalled = self.stalled()
             if stalled:
                 _log.error(events.DAEMON_STALLED, what=stalled)
-            else:
+                self._give_up(stalled)
+            if watchdog_s is not None and SCHEDULER not in stalled and not self._hopeless():
                 self._notifier.send(WATCHDOG="1")
-            await self._clock.sleep(self._notifier.watchdog_s / _WATCHDOG_SIGNS)
+            await self._clock.sleep(pause_s)
+
+    def _give_up(self, names: Iterable[str]) -> None:
+        """End these passes at once. That is safe: what was sent is written down, and the next pass looks."""
+        for name in names:
+            one = self._tracked.get(name)
+            if one is None or one.task is None or one.given_up:
+                continue
+            one.given_up = True
+            one.task.cancel()
+            if self._hopeless_since is None:
+                self._hopeless_since = self._clock.monotonic()
+
+    def _hopeless(self) -> bool:
+        since = self._hopeless_since
+        return since is not None and self._clock.monotonic() - since > STALLED_AFTER_S
+
+
+def _cancelled_by_others() -> bool:
+    """Take back the cancelling of the current task by `_give_up`, and return True if somebody else cancelled it too."""
+    task = asyncio.current_task()
+    return task is None or task.uncancel() > 0
 
 
 def _failure(result: EndedPass) -> tuple[str, bool]:

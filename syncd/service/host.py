@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -20,7 +20,7 @@ from syncd.config import Config, load_config
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, SyncdError
-from syncd.portal.client import Portal
+from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber, within
 from syncd.service.alerts import Alerts
 from syncd.service.daemon import Daemon, Ended, Scheduled
@@ -28,7 +28,7 @@ from syncd.service.notify import Notifier
 from syncd.service.overview import Overview, ServiceState, plan_view, stopped_view
 from syncd.service.schedule import read_last_run, schedule_of
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
-from syncd.source.base import FileBacked
+from syncd.source.base import FileBacked, PortalBacked
 from syncd.web.views import PlanView, Totals, View
 
 _log = structlog.get_logger()
@@ -147,14 +147,15 @@ class Service:
         syncs = make_syncs(config, writable=True, clock=app.clock)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
         page = await self._open_page(config) if _listens(config) != _listens(app.config) else None
-        # Passes whose client is about to be closed have to end first; all others go on through the reload.
-        await self.daemon.drain(app.leaving(config))
-        await app.take_over(config, syncs)
-        if page is not None:
-            await self._close_page()
-            self._page = page
-        self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
-        await self._schedule()
+        # Passes whose client is about to be closed have to end first, and may begin again only with the new one; all
+        # others go on through the reload.
+        async with self.daemon.drained(app.leaving(config)):
+            await app.take_over(config, syncs)
+            if page is not None:
+                await self._close_page()
+                self._page = page
+            self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
+            await self._schedule()
 
     async def _schedule(self) -> None:
         """Set the schedules of the config in force, and watch its files."""
@@ -248,10 +249,21 @@ class Service:
                 schedule=schedule_of(sync),
                 last_run=await read_last_run(sync.name, self.app.ledger),
                 run=partial(self._pass, sync.name),
-                progress=self.app.portals[sync.portal].progress,
+                progress=partial(self._progress, sync.name),
             )
             for sync in self.config.syncs
         ]
+
+    def _progress(self, name: str) -> Progress:
+        """Return how far a sync's pushes are; requests to a portal that it reads from are progress as well."""
+        source = self.app.sync(name).source
+        written = self.app.portal_of(name).progress()
+        if not isinstance(source, PortalBacked):
+            return written
+        read = self.portals[source.portal].progress()
+        if written.waiting_until is None:
+            written = replace(written, waiting_for=read.waiting_for, waiting_until=read.waiting_until)
+        return replace(written, requests=written.requests + read.requests)
 
     async def _pass(self, name: str, stop: asyncio.Event) -> PassResult:
         def show(prepared: Prepared) -> None:  # the guard comes afterwards, so the page has the plan it stops

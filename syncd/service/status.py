@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncd.app.documents import iso, operating_document, run_document
+from syncd.app.documents import iso, kept_document, operating_document, run_document
 from syncd.app.wiring import limits_of
 from syncd.clock import Clock
 from syncd.config import Config
 from syncd.model.entry import Problem
-from syncd.model.item import Hold
+from syncd.model.item import Hold, Link
 from syncd.model.json_values import Json
 from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, remembered_operating
@@ -28,6 +28,7 @@ class SyncStatus:
     next_run: float
     tally: Tally
     holds: tuple[Hold, ...]
+    kept: tuple[Link, ...] = ()
 
     @property
     def unplaced(self) -> tuple[Problem, ...]:
@@ -62,6 +63,7 @@ async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
                 next_run=await read_next_due(sync, ledger, now),
                 tally=await ledger.of(sync.name).tally(),
                 holds=await ledger.of(sync.name).holds(),
+                kept=await ledger.of(sync.name).absent(),
             )
         )
     operating = {}  # as the last pass left it, less what has aged out of the portal's ten minutes since
@@ -84,12 +86,13 @@ def status_document(status: Status) -> dict[str, Json]:
 def _sync(one: SyncStatus) -> dict[str, Json]:
     return {
         "name": one.name,
-        "last_run": run_document(one.last_run) if one.last_run is not None else None,
+        "last_run": run_document(one.last_run, one.kept) if one.last_run is not None else None,
         "last_success": iso(one.last_success),
         "next_run": _finite(one.next_run),
         "entries": one.tally.entries,
         "items": one.tally.items,
         "held": [*map(_held, one.holds), *(_unplaced(problem, one.next_run) for problem in one.unplaced)],
+        "kept": [*map(kept_document, one.kept)],
         "open_intents": one.tally.open_intents,
     }
 

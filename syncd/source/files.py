@@ -22,7 +22,7 @@ from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import ReadContext
 from syncd.source.encodings import find_encoding, is_wide, says_itself
 from syncd.source.field_values import CONTROLS
-from syncd.source.versions import Versions
+from syncd.source.versions import Versions, repeated
 
 _ZEROED = "\x00" * 4
 """No text has this many: the file is binary, or a crash left a block of it unwritten."""
@@ -307,31 +307,36 @@ class Assembly:
 def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
     """Return the snapshot of several files, entries in their order.
 
-    `errors` are files that could not be used, by name. Where two files have the same uid, `Versions` decides.
+    `errors` are files that could not be used, by name. Rows of a table have no versions: a second entry with
+    a uid is rejected with a reason that names both places. Where two calendars have the same uid, `Versions` decides.
     """
+    first: dict[str, Entry] = {}
     problems: list[Problem] = []
-    versions = Versions(problems=problems)
+    versions = Versions(entries=first, problems=problems)
     rejected: set[str] = set()
     because = [str(error) for error in errors.values()]
     assumed = tuple(part.assumed for part in parts if part.assumed)
     for part in parts:
         if part.sequences:
             for entry, sequence in zip(part.entries, part.sequences, strict=True):
-                versions.add_version(entry, sequence, part.loose.get(entry.uid, ()))
+                versions.add(entry, sequence, part.loose.get(entry.uid, ()))
         else:
-            versions.add(part.entries)
+            for entry in part.entries:
+                seen = first.setdefault(entry.uid, entry)
+                if seen is not entry:
+                    problems.append(repeated(entry, seen))
         problems.extend(part.problems)
         rejected |= part.rejected
         if part.incomplete:
             because.append(part.incomplete)
     problems.extend(Problem(where=name, kind="incomplete", reason=str(error)) for name, error in errors.items())
     return Snapshot(
-        entries=tuple(versions.entries.values()),
+        entries=tuple(first.values()),
         problems=tuple(problems),
         complete=not because,
         incomplete_because="; ".join(because[:3]) + (f"; and {len(because) - 3} more" if len(because) > 3 else ""),
         # A uid that is rejected in one file and good in another is there.
-        rejected_uids=frozenset(rejected - versions.entries.keys()),
+        rejected_uids=frozenset(rejected - first.keys()),
         changed_marker=marker,
         assumed=assumed,
     )

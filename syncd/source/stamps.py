@@ -24,7 +24,8 @@ def read_stamp(text: str) -> tuple[datetime, bool, timedelta | None]:
     Seconds may be missing, fractions of them are dropped, 24:00 is the next day's midnight. Raises ValueError for
     anything else, and for days and times that do not exist.
     """
-    if text[8:9] == "T" and (len(text) == _PLAIN or (len(text) == _PLAIN + 1 and text[-1] == "Z")):
+    ends_plainly = len(text) == _PLAIN or (len(text) == _PLAIN + 1 and text[-1] == "Z")
+    if ends_plainly and text[8] == "T" and text[:8].isdecimal() and text[9:_PLAIN].isdecimal():
         # As nearly all are written, and read three times as fast.
         try:
             return datetime.fromisoformat(text[:_PLAIN]), True, _UTC if len(text) > _PLAIN else None

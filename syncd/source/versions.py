@@ -1,7 +1,6 @@
-"""The entries of several files by uid: which one counts where two files have the same uid.
+"""The entries of several calendars by uid: which one counts where two files have the same uid.
 
 in the other file                              what becomes of it
-a format without versions (rows of a table)    rejected, with a line that names both places
 changed occurrences of a series here           they are put into the series
 a higher or lower SEQUENCE                     the highest counts
 the same SEQUENCE and start                    rejected, with a line that names both places
@@ -10,32 +9,27 @@ the same SEQUENCE and another start            an entry of its own, with a line
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from syncd.model.entry import Entry, Override, Problem, Timed
 
 
+def repeated(entry: Entry, seen: Entry) -> Problem:
+    """Return the problem of an entry whose uid another one has, which is used."""
+    reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
+    return Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid, title=entry.details.title)
+
+
 @dataclass(slots=True, kw_only=True)
 class Versions:
-    """Collects entries; `entries` are those that count, by uid, in the order in which their uids came.
+    """Adds entries to `entries`, those that count by uid, and what there is to tell to `problems`."""
 
-    What it has to tell is added to `problems`.
-    """
-
+    entries: dict[str, Entry]
     problems: list[Problem]
-    entries: dict[str, Entry] = field(default_factory=dict)
     _sequences: dict[str, int] = field(default_factory=dict)
     _loose: dict[str, tuple[Override, ...]] = field(default_factory=dict)
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Add the entries of a file whose format has no versions."""
-        for entry in entries:
-            seen = self.entries.setdefault(entry.uid, entry)
-            if seen is not entry:
-                self._reject(entry, seen)
-
-    def add_version(self, entry: Entry, sequence: int, loose: tuple[Override, ...] = ()) -> None:
+    def add(self, entry: Entry, sequence: int, loose: tuple[Override, ...] = ()) -> None:
         """Add an entry with its SEQUENCE; with `loose` it consists of changed occurrences of a series elsewhere."""
         seen = self.entries.get(entry.uid)
         if seen is None:
@@ -55,7 +49,7 @@ class Versions:
         elif _start(entry) != _start(seen):
             self._apart(entry, seen, sequence, loose, _start(entry))
         else:
-            self._reject(entry, seen)
+            self.problems.append(repeated(entry, seen))
 
     def _take(self, entry: Entry, sequence: int, loose: tuple[Override, ...]) -> None:
         self.entries[entry.uid] = entry
@@ -70,12 +64,7 @@ class Versions:
     def _apart(self, entry: Entry, seen: Entry, sequence: int, loose: tuple[Override, ...], start: str) -> None:
         reason = f"the uid {entry.uid!r} stands at {seen.where} with another start; each is an entry of its own"
         self.problems.append(Problem(where=entry.where, kind="warning", reason=reason, key=entry.uid))
-        self.add_version(replace(entry, uid=f"{entry.uid}#{start}"), sequence, loose)
-
-    def _reject(self, entry: Entry, seen: Entry) -> None:
-        reason = f"the uid {entry.uid!r} stands at {seen.where} already, so this one is not used"
-        title = entry.details.title
-        self.problems.append(Problem(where=entry.where, kind="rejected", reason=reason, key=entry.uid, title=title))
+        self.add(replace(entry, uid=f"{entry.uid}#{start}"), sequence, loose)
 
 
 def _changed(entry: Entry, overrides: tuple[Override, ...], *, newer: bool) -> Entry:

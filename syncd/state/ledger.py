@@ -16,6 +16,7 @@ from pathlib import Path
 from syncd.model.item import Link
 from syncd.model.record import Intent, RunRecord
 from syncd.scrub import within
+from syncd.state.backup import Backup, back_up, check
 from syncd.state.codec import INTENT, KEY, LINK, RUN, intent_of, links_of, run_of, to_json
 from syncd.state.echo import Doubt, clock_moved
 from syncd.state.file import LedgerThread, reading, writing
@@ -98,6 +99,16 @@ class Ledger:
     @writing
     def _forget_all_verified(self, connection: sqlite3.Connection) -> None:
         forget_all_verified(connection)
+
+    @reading
+    def back_up(self, connection: sqlite3.Connection, target: Path) -> Backup:
+        """Copy the ledger as it is now to the file `target`, and read the copy back; raises StateError."""
+        return back_up(connection, self.path, target)
+
+    @reading
+    def check(self, connection: sqlite3.Connection) -> int:
+        """Read the whole ledger and return how many items are linked; raises StateError if any of it is damaged."""
+        return check(connection)
 
     @reading
     def linked_syncs(self, connection: sqlite3.Connection) -> tuple[str, ...]:

@@ -8,13 +8,14 @@ a source's uids, without which entries would be created again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import orjson
 
 from syncd.errors import StateError
+from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
 from syncd.state.codec import to_json
 from syncd.state.file import LedgerThread, reading, writing
@@ -26,6 +27,7 @@ FLOOR = "highest id before creating"
 RESTORED = "highest id when put back"
 UIDS = "uids"
 DUE = "due"
+CLOCKS = "clocks"
 ALERTS = "alerts"
 TOLD = "told"
 _DIRECTORY = "directory"
@@ -66,6 +68,7 @@ class Due:
 class SyncNotes:
     """All notes on one sync: `home` is the portal it has written to, `floor` the highest id before its last creates.
 
+    `clocks` are those that tell how long ago its open intents were sent.
     `restored` is the highest id that the ledger knew when it was put back to an earlier state, None once the portal has
     been read since.
     """
@@ -76,6 +79,7 @@ class SyncNotes:
     restored: int | None = None
     uids: Uids = field(default_factory=Uids)
     due: Due | None = None
+    clocks: tuple[ClockNote, ...] = ()
 
 
 def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
@@ -99,7 +103,16 @@ def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
         restored=restored if isinstance(restored, int) else None,
         uids=uids,
         due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
+        clocks=read_clocks(found.get(CLOCKS, ((), 0))[0]),
     )
+
+
+def read_clocks(value: Json) -> tuple[ClockNote, ...]:
+    """Return the clocks in a note; what cannot be read says that nothing is known of them."""
+    try:
+        return msgspec.convert(value, tuple[ClockNote, ...])
+    except msgspec.ValidationError:
+        return (ClockNote(boot="", ahead_of_uptime_s=0.0),)
 
 
 def write_note(connection: sqlite3.Connection, scope: str, name: str, value: Json, now: float) -> None:
@@ -182,10 +195,19 @@ class PortalLedger:
         note = read_note(connection, self._scope, _UNDER_WAY)
         return (note[0], note[1]) if note is not None and isinstance(note[0], int) else None
 
+    @reading
+    def clocks(self, connection: sqlite3.Connection) -> tuple[ClockNote, ...]:
+        """Return by which clocks it can be told since when sections are under way."""
+        note = read_note(connection, self._scope, CLOCKS)
+        return read_clocks(note[0]) if note is not None else ()
+
     @writing
-    def note_sections_under_way(self, connection: sqlite3.Connection, number: int, now: float) -> None:
-        """Keep how many creates of sections are at work since `now`."""
+    def note_sections_under_way(
+        self, connection: sqlite3.Connection, number: int, now: float, clocks: Sequence[ClockNote] = ()
+    ) -> None:
+        """Keep how many creates of sections are at work since `now`, and how the clocks stand."""
         if number:
             write_note(connection, self._scope, _UNDER_WAY, number, now)
+            write_note(connection, self._scope, CLOCKS, msgspec.to_builtins(clocks), now)
         else:
             drop_note(connection, self._scope, _UNDER_WAY)

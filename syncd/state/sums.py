@@ -91,6 +91,13 @@ def check_all(connection: sqlite3.Connection) -> None:
         raise DamagedError("its count of changes is not what was written")
 
 
+def check_records(connection: sqlite3.Connection) -> None:
+    """Raise DamagedError if a change record is not what was written, as far as it has a sum."""
+    wrong = f"SELECT count(*) FROM changes WHERE sum IS NOT NULL AND sum != row_sum({SUMMED_CHANGE})"  # noqa: S608
+    if (number := connection.execute(wrong).fetchone()[0]) > 0:
+        raise DamagedError(f"{number} records of changes are not what was written")
+
+
 def _with_sums(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     for table, columns in _SUMMED.items():
         if any(name == "sum" for _, name, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall()):

@@ -11,8 +11,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+import msgspec
+
 from syncd import collector
 from syncd.errors import StateError
+from syncd.model.elapsed import ClockNote
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
@@ -38,6 +41,7 @@ from syncd.state.codec import (
 )
 from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import (
+    CLOCKS,
     DUE,
     FLOOR,
     HOME,
@@ -63,6 +67,7 @@ _EMPTY: Final = "''"
 _GET_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_HOLDS: Final = f"SELECT sync, {HOLD}, sum FROM holds WHERE sync = ? ORDER BY {KEY}"  # noqa: S608
 _GET_ABSENT: Final = f"SELECT {KEY} FROM links WHERE sync = ? AND absent_passes > 0"  # noqa: S608
+_GET_ABSENT_LINKS: Final = f"SELECT {LINK} FROM links WHERE sync = ? AND absent_passes > 0 ORDER BY {KEY}"  # noqa: S608
 _NEXT_ID: Final = "SELECT next FROM counters WHERE name = 'intent'"
 _PUT_INTENT: Final = f"INSERT INTO intents ({INTENT}, sum) VALUES ({marks(INTENT, more=1)})"  # noqa: S608
 _GET_INTENTS: Final = f"SELECT {INTENT}, sum FROM intents WHERE sync = ? ORDER BY id"  # noqa: S608
@@ -97,6 +102,11 @@ class SyncLedger:
         """Return the links of the sync, ordered by key; what each one sent is unpacked when it is first asked for."""
         with collector.resting():
             return tuple(links_of(connection.execute(_GET_LINKS, (self.name,))))
+
+    @reading
+    def absent(self, connection: sqlite3.Connection) -> tuple[Link, ...]:
+        """Return the links whose entries the last complete snapshot lacked, ordered by key."""
+        return tuple(links_of(connection.execute(_GET_ABSENT_LINKS, (self.name,))))
 
     @reading
     def holds(self, connection: sqlite3.Connection) -> tuple[Hold, ...]:
@@ -334,6 +344,11 @@ class SyncLedger:
         """Note what is known of the source's uids."""
         value: Json = {"names": uids.names, "doubted": sorted(uids.doubted)}
         write_note(connection, self._scope, UIDS, value, now)
+
+    @writing
+    def note_clocks(self, connection: sqlite3.Connection, clocks: Sequence[ClockNote], now: float) -> None:
+        """Note by which clocks it can be told how long ago open intents were sent."""
+        write_note(connection, self._scope, CLOCKS, msgspec.to_builtins(clocks), now)
 
     @writing
     def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:

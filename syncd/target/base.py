@@ -18,7 +18,7 @@ from syncd.portal.people.directory import Directory, PageReader
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True):
-    """The items of one entry; `problems` of kind rejected or held mean that there are none."""
+    """The items of one entry; `problems` of kind rejected, held or skipped mean that there are none."""
 
     items: tuple[Item, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -71,6 +71,10 @@ class Target(Protocol):
 
     def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
         """Return the names of owners that no one person has, each with why, in the order of the entries."""
+        ...
+
+    def overlooked(self, entries: Iterable[Entry]) -> tuple[str, ...]:
+        """Return what `entries` say and the config leaves unused although it looks meant, one sentence each."""
         ...
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:

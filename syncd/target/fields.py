@@ -12,7 +12,7 @@ from itertools import accumulate, takewhile
 from typing import Generic, Literal, TypeVar, get_args
 
 from syncd.errors import EntryError
-from syncd.model.entry import Details, Entry, Span
+from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.markup import is_html, to_bbcode
 from syncd.model.template import Template, cut
 from syncd.portal.people.crm import CrmCard, Sought, sought
@@ -82,11 +82,13 @@ def truth(text: str, name: str) -> bool:
 _ALTERNATIVE = "X-ALT-DESC"
 
 
-def readable(details: Details) -> tuple[Details, bool]:
+def readable(details: Details, untitled: str = "") -> tuple[Details, bool]:
     """Return `details` with an HTML description as BB-code, and whether it was HTML.
 
-    Outlook's X-ALT-DESC stands for the description it repeats.
+    Outlook's X-ALT-DESC stands for the description it repeats, and `untitled` for a title that is missing.
     """
+    if untitled and not details.title.strip():
+        details = replace(details, title=untitled)
     for title, value in details.columns:
         if title == _ALTERNATIVE and is_html(value):
             return replace(details, description=to_bbcode(value)), True
@@ -133,7 +135,7 @@ def title_text(value: str, warnings: list[str]) -> str:
     """
     clean = _one_line("title", value, warnings)
     if not clean:
-        raise EntryError("the title is blank", "give it a title, or set name in [sync.fields]")
+        raise EntryError("the title is blank", "give it a title, or set untitled or name in [sync.fields]")
     if clean == "0":
         raise EntryError('the title is "0", which the portal takes for none', "give it another title")
     if len(clean) <= NAME_LIMIT:
@@ -252,3 +254,9 @@ def _client_texts(templates: Iterable[Template], entry: Entry) -> Iterator[str]:
         text = template.render(entry, entry.details, entry.span).strip()
         if text:
             yield text
+
+
+def left_out(entry: Entry, why: str) -> Problem:
+    """Return the line about an entry that is skipped (`on_unresolved`)."""
+    reason = f'left out (on_unresolved = "skip"): {why}'
+    return Problem(where=entry.where, kind="skipped", key=entry.uid, reason=reason)

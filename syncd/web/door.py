@@ -27,6 +27,8 @@ from syncd import events
 
 MOST_VISITS = 64
 """Connections at once. Far below the 1,024 descriptors that a process usually has, which the syncs need too."""
+BACKLOG = 32
+"""How many connections asyncio accepts in one go, before the door hears of the first; they take descriptors as well."""
 HEAD_S = 10.0
 LONGEST_VISIT_S = 120.0
 LONGEST_HEAD = 16_384

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 from syncd import events
 from syncd.errors import SyncdError
 from syncd.scrub import Clean, printable
-from syncd.web.door import Door, Limits, is_ours
+from syncd.web.door import BACKLOG, Door, Limits, is_ours
 from syncd.web.health import health_document
 from syncd.web.language import language_of
 from syncd.web.status_page import page
@@ -65,7 +65,7 @@ async def serving(
     door = Door(runner.server, limits or Limits())
     listening = None
     try:
-        listening = await asyncio.get_running_loop().create_server(door, host, port)
+        listening = await asyncio.get_running_loop().create_server(door, host, port, backlog=BACKLOG)
         yield listening.sockets[0].getsockname()[1]
     finally:
         if listening is not None:

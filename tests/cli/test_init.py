@@ -56,7 +56,7 @@ def test_owners_the_portal_does_not_know_are_told_and_wait(tmp_path: Path, webho
     assert whole["sync"][0]["target"]["owners"] == {"nobody@example.com": 12}
     (tmp_path / "syncd.toml").write_text(f'state = "syncd.db"\n{text}')
     checked = syncd(tmp_path, "check")
-    assert "nobody@example.com" in checked.stdout
+    assert (checked.returncode, "nobody@example.com" in checked.stdout) == (1, True)
     assert syncd(tmp_path, "sync").returncode == 1
 
 

@@ -63,6 +63,9 @@ def test_each_example_has_the_fields_of_the_real_document(folder: Path, capsys: 
     assert described["syncs"][0].pop("last_run") is None
     assert shape(described) == shape(status)
 
+    backup = document(capsys, "state", "backup", "copy.db", "--json")[1]
+    assert shape(example("syncd state backup --json")) == shape(backup)
+    assert shape(example("syncd state check --json")) == shape(document(capsys, "state", "check", "--json")[1])
     assert shape(example("syncd portal limits --json")) == shape(document(capsys, "portal", "limits", "--json")[1])
     assert shape(example("/healthz` of the status page")) == shape(health_document(view()))
 

@@ -12,7 +12,16 @@ import pytest
 
 from syncd.config import COLORS, load_config
 from syncd.config.config_file import inner_table
-from syncd.config.tables import COLUMN_KEYS, SOURCE_KEYS, SOURCE_SECRETS, ConfigTable, PortalTable, SyncTable, Table
+from syncd.config.tables import (
+    COLUMN_KEYS,
+    GRID_KEYS,
+    SOURCE_KEYS,
+    SOURCE_SECRETS,
+    ConfigTable,
+    PortalTable,
+    SyncTable,
+    Table,
+)
 from syncd.model.names import FIELDS
 from syncd.model.template import FILTERS
 from syncd.source import open_source
@@ -21,6 +30,7 @@ from syncd.source.caldav.caldav_source import CaldavOptions
 from syncd.source.ical.ics import IcsOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 from syncd.source.table.csv import CsvOptions
+from syncd.source.table.grid import GridOptions
 from syncd.source.table.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -107,6 +117,7 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
     assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named
     assert set(COLUMN_KEYS) == COLUMN_FIELDS
+    assert set(GRID_KEYS) == set(GridOptions.__struct_fields__) <= named
     section = TEXT.partition("[sync.source.columns]")[2].partition("[sync.target]")[0]
     assert set(COLUMN_KEYS) <= set(re.findall(r"\w+", section))
 

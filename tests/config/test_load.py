@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.app.wiring import limits_of
 from syncd.config import COLORS, Config, LimitsConfig, TargetConfig, find_config, load_config
 from syncd.errors import ConfigError
 from syncd.model.guard import Threshold
@@ -189,3 +190,8 @@ def test_passwords_in_a_plugins_options_do_not_show_either(write: Write) -> None
     config = loaded(write(PORTAL + plugin))
     assert config.syncs[0].source.options["password"] == "pa55"
     assert "pa55" not in repr(config)
+
+
+def test_a_timeout_that_is_not_set_grows_with_the_time_a_batch_may_take(write: Write) -> None:
+    (portal,) = loaded(write(PORTAL + "limits = { lanes = 6 }\n" + SYNC)).portals
+    assert limits_of(portal).timeout == 120

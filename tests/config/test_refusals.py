@@ -65,6 +65,11 @@ def with_fields(line: str) -> str:
         (PORTAL + "limits.burts = 5\n", 'FILE:3: portals.main.limits.burts is not a known key (did you mean "burst"?)'),
         (PORTAL + "[portals.main.limits]\nburst = 1.5\n", "FILE:4: portals.main.limits.burst must be a whole number"),
         (PORTAL + "[portals.main.limits]\n\nrate = 0\n", "FILE:5: portals.main.limits.rate must be greater than 0"),
+        (
+            PORTAL + "limits.timeout = 10\n",
+            "FILE:3: portals.main.limits.timeout must be at least lanes * batch_seconds,"
+            " which is 60, not 10: a request that still waits at the portal would be taken for lost",
+        ),
         (PORTAL + "limits.timeout = inf\n", "FILE:3: portals.main.limits.timeout must be greater than 0, not inf"),
         (PORTAL + "limits.operating_share = 1.1\n", "FILE:3: portals.main.limits.operating_share must be at most 1"),
         (PORTAL + "limits.batch_size = 51\n", "FILE:3: portals.main.limits.batch_size must be at most 50"),

@@ -147,8 +147,10 @@ def test_on_unresolved_decides_about_clients_and_responsible_people(
         "2,+79161112233,2026-12-01 10:00,30,Unknown doctor,dr@nowhere.example,,\n"
     )
     stage = staged(tmp_path, rows, VISITS + f'on_unresolved = "{on_unresolved}"\n')
-    counts = run_inline(stage.one_pass("visits")).record.counts
-    assert (counts["held"], counts["created"]) == (held, created)
+    result = run_inline(stage.one_pass("visits"))
+    counts, skipped = result.record.counts, 2 if on_unresolved == "skip" else 0
+    assert (counts["held"], counts["created"], counts["skipped"]) == (held, created, skipped)
+    assert sum(problem.kind == "skipped" for problem in result.record.problems) == skipped
     assert [one.responsible for one in activities(stage)] == [10] * created
 
 

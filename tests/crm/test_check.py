@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from syncd.app.check import Check, check_all
-from syncd.cycle.plan import preview
+from syncd.app.documents import change_document
+from syncd.cli import show
+from syncd.cycle.plan import Prepared, preview
 from syncd.errors import PortalRefusedError
 from syncd.sandbox.seed.language_school import default_world
 from tests.crm.stage import HEADER, ROWS, VISITS
@@ -43,6 +47,48 @@ def test_nothing_stands_in_the_way_of_appointments(tmp_path: Path) -> None:
     details = " ".join(one.detail for one in found)
     assert "3 items on 2 cards" in details
     assert "with a calendar target would show it twice" in details
+
+
+UNUSED = "the entries name owners, but responsible is not set in [sync.target]"
+
+
+@pytest.mark.parametrize("type_", ["activity", "todo"])
+def test_owners_that_nothing_makes_responsible_are_told_by_check_and_plan(tmp_path: Path, type_: str) -> None:
+    config = VISITS.replace('responsible = "{owner}"\n', "").replace('"activity"', f'"{type_}"')
+    if type_ == "todo":
+        config = config.replace('location = "Room"\n', "")
+    (told,) = (one for one in checks(tmp_path, config=config) if one.detail.startswith(UNUSED))
+    assert (told.name, told.ok) == ("target visits", True)
+    (line,) = (one for one in planned(tmp_path, config).problems if one.reason.startswith(UNUSED))
+    assert (line.kind, 'set responsible = "{owner}"' in line.reason) == ("warning", True)
+
+
+def test_nothing_is_said_where_owners_are_responsible_or_not_named(tmp_path: Path) -> None:
+    unnamed = VISITS.replace('owner = "Doctor"\n', "").replace('responsible = "{owner}"\n', "")
+    for config in (VISITS, unnamed):
+        assert not any(UNUSED in one.detail for one in checks(tmp_path, config=config))
+        assert not any(UNUSED in one.reason for one in planned(tmp_path, config).problems)
+
+
+def test_a_plan_shows_who_is_responsible(tmp_path: Path) -> None:
+    prepared = planned(tmp_path, VISITS)
+    shown = [change_document(change)["responsible"] for change in prepared.plan.changes]
+    assert shown == [3, 5, 3]  # the last one is the client's own
+    out = Console(width=200, file=io.StringIO())
+    show.change_table(out, prepared.plan.changes, directory=prepared.directory)
+    assert isinstance(out.file, io.StringIO)
+    assert "· responsible: Анна Петрова" in out.file.getvalue()
+
+
+def planned(folder: Path, config: str) -> Prepared:
+    stage = Stage(folder, config)
+    stage.write("visits.csv", HEADER + ROWS)
+
+    async def made() -> Prepared:
+        async with stage.opened() as (syncs, app):
+            return await preview(app.open_pass(syncs["visits"], asyncio.Event()), verify=False)
+
+    return run_inline(made())
 
 
 def test_the_missing_scope_is_named_and_the_calendars_is_not_asked_for(tmp_path: Path) -> None:

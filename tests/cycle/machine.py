@@ -32,7 +32,8 @@ from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.series.series import occurrences
 from syncd.sandbox.tables.database import Event, Tables
 from syncd.state.file import LedgerThread
-from tests.support.sandbox import NOON, SHIFTS, WEBHOOK, SimClock, Stage, WorldTransport, run_inline
+from tests.support.mutation import MutatingTransport, Mutation
+from tests.support.sandbox import NOON, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
 
 PEOPLE = {
     user.email.partition("@")[0]: user.id
@@ -99,8 +100,8 @@ class Row:
         return Counter(rrulestr(self.said, dtstart=self.start).between(low, high, inc=True))
 
 
-class DyingTransport(WorldTransport):
-    """A transport that dies with its process."""
+class DyingTransport(MutatingTransport):
+    """A transport that dies with its process; what it brings may be wrong."""
 
     life: Life
 
@@ -229,6 +230,19 @@ class Play:
             event = self.events()[made]
             self.foreign[made] = (event.version, event.name)
 
+    def imitate(self, row: Row) -> None:
+        """A person makes an event with a row's title and time in the section of ours, and with a text of its own."""
+        owner = PEOPLE[row.owner]
+        sections = [one.id for one in self.stage.world.tables.sections_of(("user", owner)) if one.name == "Shifts"]
+        times = {"from": row.start.isoformat(), "to": (row.start + timedelta(hours=1)).isoformat(), "skip_time": "N"}
+        zones = {"timezone_from": "Europe/Moscow", "timezone_to": "Europe/Moscow"}
+        if sections and not row.rule:
+            made = self.ask(
+                "calendar.event.add", type="user", ownerId=owner, section=min(sections), name=row.title,
+                description="Bring the budget", **times, **zones,
+            )  # fmt: skip
+            self.foreign[made] = (1, self.events()[made].name)
+
     def edit(self, which: int, *, moves: bool) -> None:
         """A person renames one of ours, at most twice in a play: the third time syncd would leave it.
 
@@ -297,12 +311,13 @@ class Play:
             self.orphans.add(made)
 
     def settle_lookalikes(self) -> None:
-        """A person reads which old events keep entries waiting, and deletes them; none may be a foreign one."""
+        """People read which events keep entries waiting, and delete them."""
         for sync in SYNCS:
             for hold in run_inline(self._holds(sync)):
                 if named := _LOOKALIKE.match(hold.reason):
                     number = int(named[1])
-                    assert number in self.orphans, "an entry waits for an event that does not look like it"
+                    assert number in self.orphans | set(self.foreign), "an entry waits for one of ours"
+                    self.foreign.pop(number, None)
                     self.ask("calendar.event.delete", id=number)
 
     # What the machine goes through.
@@ -330,9 +345,12 @@ class Play:
         for event in self.stage.world.tables.all_events():
             event.attendees = tuple({*event.attendees, 1, 2})
 
-    def set_clock_back(self, seconds: float) -> None:
-        self.stage.clock.advance(-seconds)
-        self.portal.ahead_s += seconds
+    def set_clock(self, seconds: float) -> None:
+        self.stage.clock.set(seconds)
+        self.portal.ahead_s -= seconds
+
+    def start_machine_anew(self) -> None:
+        self.stage.clock.boot += "'"
 
     def arm(self, *faults: str, waf: bool | None = None) -> None:
         world = self.stage.world
@@ -352,11 +370,14 @@ class Play:
         force: bool,
         faults: tuple[str, ...] = (),
         kill: Kill | None = None,
+        mutation: Mutation | None = None,
     ) -> None:
         """Run the program once; it may die on the way."""
+        self.transport.mutation = mutation
         lines = "".join(row.line(uid) for uid, row in sorted(self.rows[sync].items()))
         self.stage.write(f"{sync}.csv", HEADER + lines)
         self._live(lambda: self._pass(sync, PassOptions(verify=verify, force=force)), faults, kill)
+        self.transport.mutation = None
 
     def broken_pass(self, sync: str, text: str) -> None:
         """Run the program while its source is no schedule; it must not take that for an empty one."""

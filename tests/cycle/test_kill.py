@@ -26,7 +26,7 @@ from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK
 KILLS = int(os.environ.get("SYNCD_KILLS", "0"))
 OWNERS = (3, 5, 7, 10)
 CHEAP = ("calendar.event.add", "calendar.event.get", "calendar.event.getbyid", "calendar.section.add", "user.get")
-LIMITS = "\n[portals.main.limits]\ntimeout = 2\n"
+LIMITS = "\n[portals.main.limits]\nbatch_seconds = 0.5\ntimeout = 2\nsettle = 0.5\n"
 """A request of this sandbox never takes long, so a cut one need not be waited for longer than that."""
 
 

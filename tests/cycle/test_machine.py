@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from tests.cycle.machine import PEOPLE, SYNCS, Kill, Play, Row
+from tests.cycle.test_wrong_answers import METHODS as MUTATED
+from tests.support.mutation import LEAVE_OUT, WRONG, Mutation
 
 EXAMPLES = int(os.environ.get("SYNCD_MACHINE_EXAMPLES", "0"))
 KINDS = (
@@ -22,6 +24,8 @@ KINDS = (
     *("crash:method=calendar.event.add", "crash:method=calendar.event.update", "crash:method=calendar.event.delete"),
     *("block:method=calendar.event.add", "crash:method=calendar.section.add", "cut-after:method=calendar.section.add"),
     *("late:seconds=40,method=calendar.event.add", "late:seconds=40,method=calendar.section.add"),
+    *("queue:seconds=100", "queue:seconds=180,method=calendar.event.add", "late:seconds=150,method=calendar.event.add"),
+    *("late:seconds=100,method=calendar.section.add", "queue:seconds=100,method=calendar.event.delete"),
     *("cut-after:method=calendar.event.add", "cut-after:method=calendar.event.delete"),
     *("cut-during:method=calendar.event.update", "error-after:method=calendar.event.add"),
 )
@@ -59,6 +63,18 @@ def faults(draw: st.DrawFn) -> str:
 kills = st.builds(
     Kill, at=st.sampled_from(("request", "ledger", "ledger")), number=st.integers(1, 45), after=st.booleans()
 )
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> Mutation:
+    where, times = draw(st.integers(0, 10_000)), draw(st.sampled_from((1, 3, 10_000)))
+    return Mutation(
+        method=draw(st.sampled_from(MUTATED)),
+        pick=lambda found: found[where % len(found)] if where % 3 else found[0],
+        value=draw(st.sampled_from((*WRONG, LEAVE_OUT))),
+        skip=draw(st.integers(0, 5)),
+        times=times,
+    )
 
 
 class Machine(RuleBasedStateMachine):
@@ -126,6 +142,11 @@ class Machine(RuleBasedStateMachine):
         self.foreign += 1
         self.play.add_foreign(owner, self.foreign)
 
+    @rule(sync=syncs, uid=uids)
+    def person_makes_the_same(self, sync: str, uid: str) -> None:
+        if row := self.play.rows[sync].get(uid):
+            self.play.imitate(row)
+
     @rule(owner=st.sampled_from(sorted(PEOPLE.values())))
     def person_deletes_the_section(self, owner: int) -> None:
         self.play.delete_section(owner)
@@ -142,6 +163,18 @@ class Machine(RuleBasedStateMachine):
     def dies(self, sync: str, verify: bool, kill: Kill, fault: list[str]) -> None:
         self.play.one_pass(sync, verify=verify, force=True, faults=tuple(fault), kill=kill)
 
+    @rule(sync=syncs, verify=st.booleans(), mutation=mutations(), fault=st.lists(faults(), max_size=1))
+    def is_answered_wrongly(self, sync: str, verify: bool, mutation: Mutation, fault: list[str]) -> None:
+        self.play.one_pass(sync, verify=verify, force=True, faults=tuple(fault), mutation=mutation)
+
+    @rule(sync=syncs, kill=kills, fault=faults(), seconds=st.sampled_from((-7200, 7200, 90_000)), anew=st.booleans())
+    def dies_and_the_clock_jumps(self, sync: str, kill: Kill, fault: str, seconds: int, anew: bool) -> None:
+        self.play.one_pass(sync, verify=False, force=True, faults=(fault,), kill=kill)
+        self.play.set_clock(seconds)
+        if anew:
+            self.play.start_machine_anew()
+        self.play.one_pass(sync, verify=False, force=True)
+
     @rule(sync=syncs, text=st.sampled_from(("", "<html><body>Log in</body></html>\n", "ID,Shift\n")))
     def source_breaks(self, sync: str, text: str) -> None:
         self.play.broken_pass(sync, text)
@@ -152,7 +185,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from((60, 7200, 3 * 86400)))
     def clock_is_set_back(self, seconds: int) -> None:
-        self.play.set_clock_back(seconds)
+        self.play.set_clock(-seconds)
 
     @rule(seconds=st.sampled_from((1, 50, 100, 1000, 7 * 3600, 3 * 86400, 20 * 86400)))
     def time_passes(self, seconds: int) -> None:

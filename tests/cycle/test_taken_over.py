@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.cli.commands.state import retry
 from syncd.cycle.run import PassResult
 from syncd.model.item import Link
 from syncd.sandbox.tables.database import Event
@@ -165,17 +167,26 @@ def test_guests_of_an_event_taken_over_are_the_entrys_once_attendees_is_configur
     assert set(event.attendees) == {3, 7}
 
 
+@pytest.mark.parametrize("rows", ["", ROW.format(place="").replace("anna.petrova", "ivan.sokolov")])
+def test_one_with_guests_of_its_own_is_not_deleted_with_its_entry(tmp_path: Path, rows: str) -> None:
+    """Neither when the entry is gone nor when it goes to somebody else's calendar."""
+    stage, event = staged(tmp_path, adopt='adopt = "same-time"', **GUESTS)
+    run_inline(stage.one_pass())
+    stage.write("shifts.csv", HEADER + rows)
+    for _ in range(3):
+        result = run_inline(stage.one_pass(force=True))
+    assert (result.exit_code, *counts(result, "deleted", "kept")) == (0, 0, 1)
+    assert (stage.names(owner=3), event.attendees, len(stage.world.notices)) == (["Planning"], (3, 5, 7, 8), 0)
+
+
 def test_a_released_lookalike_is_looked_at_again_and_gets_no_twin(tmp_path: Path) -> None:
     stage, _ = staged(tmp_path, **OF_ITS_OWN)
+    stage.config = f'state = "state/syncd.db"\n{stage.config}'
     run_inline(stage.one_pass())
-
-    async def released() -> None:
-        async with stage.opened() as (syncs, app):
-            run = app.open_pass(syncs["shifts"], asyncio.Event())
-            await run.forget_verified()
-            await run.ledger.release(None)
-
-    run_inline(released())
+    released = argparse.Namespace(
+        config=tmp_path / "syncd.toml", names=[], portal=None, learn_secret=lambda _text: None
+    )
+    assert run_inline(retry(released, asyncio.Event())) == 0
     assert counts(run_inline(stage.one_pass()), "created", "held") == (0, 1)
 
 

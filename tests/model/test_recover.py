@@ -8,7 +8,7 @@ import pytest
 
 from syncd.model.item import Hold, Observed, Place
 from syncd.model.json_values import Fields
-from syncd.model.observation import Observation, recovery_mark
+from syncd.model.observation import Comparison, Observation, recovery_mark
 from syncd.model.record import (
     FIRST_RETRY_S,
     REFUSED,
@@ -85,6 +85,17 @@ def test_a_mark_goes_before_the_looks_and_an_edited_event_is_written_again() -> 
     marked = replace(seen(5, BEFORE), mark=recovery_mark("s", create().key))
     one = found(create(), observation(marked, seen(6, SENT)))
     assert (one.outcome, one.doubted) == (Written(remote_id=5, version=None), True)
+
+
+@pytest.mark.parametrize(("version", "note", "taken"), [(1, "theirs", False), (2, "theirs", True), (1, "", True)])
+def test_one_that_says_more_than_was_sent_and_was_never_edited_is_somebody_elses(
+    version: int, note: str, taken: bool
+) -> None:
+    comparison = Comparison(sync="s", defaults={"name": "", "start": "", "note": ""}, identity=("name", "start"))
+    stands = replace(observation(seen(5, {**SENT, "note": note}, version=version)), comparison=comparison)
+    assert kinds(found(create(), stands)) == (["created"] if taken else ["dropped"])
+    marked = replace(stands.events[5], mark=comparison.mark(item("a")))
+    assert kinds(found(create(), replace(stands, events={5: marked}))) == ["created"]
 
 
 def test_of_events_that_look_alike_the_newest_untouched_one_is_ours() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncd.config.config_values import BATCH_SECONDS, LANES
 from syncd.portal.limits.costs import CostModel, LaneControl, measured
 from syncd.portal.limits.forecast import forecast
 from syncd.portal.limits.operating import Call, Counter, OperatingBudget
@@ -41,6 +42,14 @@ def test_tariffs_have_the_limits_of_the_documentation() -> None:
     assert math.isinf(Limits.tariff("self-hosted").operating_limit)
     with pytest.raises(ValueError, match="self-hosted"):
         Limits.tariff("gold")
+
+
+def test_nobody_gives_up_while_a_request_may_still_wait_behind_the_other_lanes() -> None:
+    usual = Limits()
+    assert (usual.lanes, usual.batch_seconds) == (LANES, BATCH_SECONDS)
+    with pytest.raises(ValueError, match=r"limits\.timeout must be at least lanes \* batch_seconds"):
+        Limits(timeout=59.9)
+    assert Limits(timeout=60.0).timeout == 60
 
 
 @pytest.mark.parametrize(

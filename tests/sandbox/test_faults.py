@@ -145,6 +145,15 @@ def test_a_late_request_is_executed_after_its_connection_was_cut() -> None:
     assert len(caller.world.events("user", 1)) == 4
 
 
+def test_a_queued_request_is_executed_after_a_while_though_nobody_may_wait_for_it() -> None:
+    caller, status, _, cut, duration, events = outcome("queue:seconds=100,times=1")
+    assert (status, cut, events) == (504, False, 0)
+    assert duration > 100
+    caller.now += 100
+    caller.ask("server.time")
+    assert len(caller.world.events("user", 1)) == 4
+
+
 def test_html_half_a_body_and_a_redirect_are_no_json() -> None:
     _, status, body, _, _, events = outcome("html:status=200")
     assert (status, body[:15], events) == (200, b"<!DOCTYPE html>", 0)

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from syncd.clock import Uptime
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.http_server import RunningSandbox, start
 from syncd.sandbox.seed.language_school import default_world
@@ -39,6 +40,9 @@ class StoppedClock:
 
     def monotonic(self) -> float:
         return self.at
+
+    def uptime(self) -> Uptime:
+        return Uptime("only", self.at)
 
     def booted_at(self) -> float:
         return 0.0

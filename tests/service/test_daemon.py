@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -307,6 +308,29 @@ def test_changing_the_schedules_keeps_those_that_are_the_same() -> None:
     assert stand.times("b") == [0, 100, 150, 200]
 
 
+def test_a_drained_sync_does_not_begin_again_before_it_may() -> None:
+    async def main() -> Stand:
+        stand = Stand()
+        stand.daemon.set_syncs(
+            [stand.sync("a", Every(seconds=10), taking(4)), stand.sync("b", Every(seconds=10), taking(1))]
+        )
+        running = asyncio.create_task(stand.daemon.run())
+        await asyncio.sleep(22)
+        async with stand.daemon.drained(["a", "unknown"]):
+            assert [ended.sync for ended in stand.ended].count("a") == 3
+            stand.daemon.poke("a")
+            await asyncio.sleep(100)
+        await asyncio.sleep(1)
+        stand.stop.set()
+        await running
+        return stand
+
+    stand = run_inline(main())
+    assert stand.times("a") == [0, 10, 20, 124]
+    assert stand.times("b") == list(range(0, 130, 10))[: len(stand.times("b"))]
+    assert len(stand.times("b")) >= 12
+
+
 class Socket:
     """Where a service manager listens."""
 
@@ -364,8 +388,80 @@ def test_the_watchdog_hears_of_a_pass_that_waits_for_a_stated_time(tmp_path: Pat
     assert watchdog_signs(tmp_path, lambda _, now: (0, now + 60), 6000) >= 145
 
 
-def test_the_watchdog_hears_nothing_of_a_pass_that_hangs(tmp_path: Path) -> None:
-    assert watchdog_signs(tmp_path, lambda _, now: (0, None), 6000) <= 17
+def hanging(stop_at_cancel: bool = True) -> Pass:
+    """A pass that waits for ever; also when it is cancelled, unless it is one that stops then."""
+
+    async def work(_stop: asyncio.Event) -> None:
+        while True:
+            try:
+                await asyncio.sleep(1e9)
+            except asyncio.CancelledError:
+                if stop_at_cancel or _stop.is_set():
+                    raise
+
+    return work
+
+
+def still(stand: Stand, name: str, work: Pass) -> Scheduled:
+    """A sync whose passes make no progress that could be seen."""
+    return replace(stand.sync(name, Every(seconds=60), work), progress=lambda: progress_of(0))
+
+
+def watched(folder: Path, seconds: float, *works: Callable[[Stand], Scheduled]) -> tuple[Stand, list[float]]:
+    """Run a daemon with these syncs and return the seconds at which systemd heard a sign of life."""
+    listening = Socket(folder)
+
+    async def main() -> tuple[Stand, list[float]]:
+        stand = Stand(listening.address, watchdog_s=120)
+        began = stand.clock.monotonic()
+        stand.daemon.set_syncs([make(stand) for make in works])
+        running = asyncio.create_task(stand.daemon.run())
+        signs: list[float] = []
+        for _ in range(int(seconds // 20)):
+            await asyncio.sleep(20)
+            signs += [stand.clock.monotonic()] * listening.messages().count("WATCHDOG=1")
+        stand.stop.set()
+        await asyncio.sleep(1)  # until every pass has been told
+        for one in stand.daemon._tracked.values():
+            if one.task is not None:
+                one.task.cancel()
+        await asyncio.wait([running])
+        return stand, [at - began for at in signs]
+
+    try:
+        return run_inline(main())
+    finally:
+        listening.close()
+
+
+def test_a_pass_that_hangs_is_given_up_and_tried_again_while_others_go_on(tmp_path: Path) -> None:
+    stand, signs = watched(
+        tmp_path,
+        6000,
+        lambda stand: still(stand, "a", hanging()),
+        lambda stand: stand.sync("b", Every(seconds=60), taking(1)),
+    )
+    assert len(signs) >= 145
+    given_up = [ended for ended in stand.ended if ended.sync == "a"]
+    assert len(given_up) >= 3
+    assert {ended.error for ended in given_up} == {"no progress for 10 minutes"}
+    assert len(stand.times("b")) >= 99
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_the_watchdog_hears_no_more_when_nothing_works_after_a_pass_was_given_up(tmp_path: Path, stops: bool) -> None:
+    _, signs = watched(tmp_path, 6000, lambda stand: still(stand, "a", hanging(stops)))
+    assert 1150 <= max(signs) <= 1300
+
+
+def test_a_pass_that_cannot_be_ended_is_no_reason_to_restart_while_others_work(tmp_path: Path) -> None:
+    _, signs = watched(
+        tmp_path,
+        6000,
+        lambda stand: still(stand, "a", hanging(False)),
+        lambda stand: stand.sync("b", Every(seconds=60), taking(1)),
+    )
+    assert len(signs) >= 145
 
 
 def test_the_notifier_speaks_only_when_somebody_listens(tmp_path: Path) -> None:

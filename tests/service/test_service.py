@@ -676,3 +676,63 @@ async def test_a_program_of_alerts_that_does_not_end_is_killed_and_reported(monk
     monkeypatch.setattr("syncd.service.alerts._COMMAND_TIMEOUT_S", 0.1)
     await asyncio.wait_for(_run(("/bin/sleep", "60"), {}), 20)
     assert said == [{"event": "alert.failed", "by": "/bin/sleep", "reason": "took longer than 0 s"}]
+
+
+class Closing(Scene):
+    """A scene whose clients take a minute to close, and which notes what is still asked of one that is being closed."""
+
+    def __post_init__(self) -> None:
+        Scene.__post_init__(self)
+        self.misused: list[str] = []
+
+    @asynccontextmanager
+    async def connect(
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, learn: Callable[[str], None]
+    ) -> AsyncIterator[Portal]:
+        door = _ClosingDoor(self, config.host)
+        async with super().connect(config, ledger, clock, learn):
+            yield Portal(
+                name=config.name, credential=Webhook(address=WEBHOOK), limits=limits_of(config), clock=clock,
+                random=Random(7).random, transport=door,
+            )  # fmt: skip
+            door.closing = True
+            await asyncio.sleep(60)
+
+
+class _ClosingDoor(_Door):
+    def __init__(self, scene: Closing, host: str) -> None:
+        super().__init__(scene, host)
+        self._closing_scene = scene
+        self.closing = False
+
+    async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
+        if self.closing:
+            self._closing_scene.misused.append(method)
+        return await super().post(method, body, timeout_s)
+
+
+def test_nothing_uses_a_client_that_a_reload_is_closing(tmp_path: Path) -> None:
+    """Passes come due all the time, the page is looked at and alerts are sent while a portal's settings change."""
+    stage = Closing(tmp_path, SHIFTS)
+    often = SHIFTS.replace("timezone", 'every = "10s"\nverify_every = "1s"\ntimezone', 1)
+    often = f"[alerts]\nuser = 1\n{often}"
+
+    async def main() -> tuple[int, int]:
+        stage.write("shifts.csv", HEADER + ROWS)
+        async with stage.running(often) as (service, reload):
+            await asyncio.sleep(35)
+            before = stage.counts(service)["shifts"]
+            for share in ("0.5", "0.6", "0.7"):
+                changed = often.replace("[[sync]]", f"[portals.main.limits]\noperating_share = {share}\n[[sync]]", 1)
+                stage.write("syncd.toml", changed)
+                reload.set()
+                for _ in range(70):
+                    await asyncio.sleep(1)
+                    assert len((await service.view()).portals) == 1
+                    await service.update_alerts()
+            return before, stage.counts(service)["shifts"]
+
+    before, after = run_inline(main())
+    assert stage.misused == []
+    assert len(stage.connected) == 4
+    assert after > before

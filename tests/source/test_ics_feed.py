@@ -302,9 +302,13 @@ def test_folds_anywhere_change_nothing_but_line_numbers(folds: list[tuple[int, b
             ["BEGIN:VCALENDAR", "END:VCALENDAR", "BEGIN:VEVENT", "END:VEVENT", "BEGIN:VALARM", "END:VALARM", "UID:a",
              "UID:b", "BEGIN:VTODO", "END:VTODO", "DTSTART:20261201T090000", "RRULE:FREQ=DAILY", "junk", "DTSTART;X:",
              "BEGIN:VTIMEZONE", "END:VTIMEZONE", "TZID:x", "RECURRENCE-ID:20261201T090000", "TRIGGER:x", "EXDATE:,,",
+             "RECURRENCE-ID:x", "DTSTART:20261202T090000", "DTSTART:99991231T235959", "SEQUENCE:2", "STATUS:CANCELLED",
+             "DTSTART;TZID=x:20261201T090000", "BEGIN:STANDARD", "END:STANDARD", "TZOFFSETFROM:+0300",
+             "TZOFFSETTO:+0200", "METHOD:REQUEST",
+             "RRULE:FREQ=YEARLY;BYMONTH=2;BYDAY=53MO", "DTEND:20261202", "X-MICROSOFT-CDO-ALLDAYEVENT:TRUE",
              ":", ";=:"]
         ),
-        max_size=40,
+        max_size=60,
     )
 )  # fmt: skip
 def test_any_order_of_lines_is_read_without_a_crash_and_every_start_is_accounted_for(lines: list[str]) -> None:

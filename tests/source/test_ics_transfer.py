@@ -38,7 +38,13 @@ def test_line_breaks_of_a_quoted_text_are_kept_and_later_events_keep_their_lines
 
 
 @pytest.mark.parametrize(
-    "value", ["CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0", "ENCODING=BASE64:0KPR*", "CHARSET=x;ENCODING=B:AA=="]
+    "value",
+    [
+        "CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0",
+        "ENCODING=BASE64:0KPR*",
+        "CHARSET=x;ENCODING=B:AA==",
+        "ENCODING=B:Урок",
+    ],
 )
 def test_a_text_that_does_not_fit_its_encoding_is_left_out_with_a_line(value: str) -> None:
     part = parse(calendar(event(f"LOCATION;{value}", "SUMMARY:a", "DTSTART:20261201T090000")))

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from syncd.app.wiring import App, limits_of, open_app
-from syncd.clock import Clock
+from syncd.clock import Clock, Uptime
 from syncd.config import PortalConfig
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
@@ -56,6 +56,8 @@ class SimClock:
 
     start: float = NOON
     offset_s: float = 0.0
+    boot: str = "first"
+    _jumped_s: float = 0.0
     booted: float = NOON
     _loop: asyncio.AbstractEventLoop | None = None
     _last: float = 0.0
@@ -72,19 +74,28 @@ class SimClock:
         return self._last
 
     def booted_at(self) -> float:
-        return self.booted
+        return self.booted + self._jumped_s
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
 
+    def uptime(self) -> Uptime:
+        return Uptime(self.boot, self.monotonic() + self.offset_s - self._jumped_s)
+
     def advance(self, seconds: float) -> None:
-        """Let calendar time pass at once, as between two runs of the program."""
+        """Let time pass at once, as between two runs of the program."""
         self.offset_s += seconds
+
+    def set(self, seconds: float) -> None:
+        """Set the calendar that far ahead (or back); no time passes."""
+        self.offset_s += seconds
+        self._jumped_s += seconds
 
     def restarted(self, *, after_s: float) -> None:
         """Let the machine start again after some time."""
         self.offset_s += after_s
         self.booted += after_s
+        self.boot += "'"
 
 
 class WorldTransport:

@@ -7,6 +7,8 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from syncd.clock import Uptime
+
 EPOCH = 1_790_000_000.0
 
 _T = TypeVar("_T")
@@ -52,6 +54,9 @@ class VirtualClock:
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
+
+    def uptime(self) -> Uptime:
+        return Uptime("only", self.monotonic())
 
     def booted_at(self) -> float:
         return EPOCH

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from syncd.app.check import Check, check_all, check_document
 from syncd.cli import show
-from syncd.cli.execute import opened, worst
+from syncd.cli.execute import worst
+from syncd.cli.opened import opened
 
 
 async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:

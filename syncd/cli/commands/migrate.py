@@ -12,7 +12,8 @@ from rich.console import Console
 from syncd.app import report
 from syncd.app.wiring import App
 from syncd.cli import progress, show
-from syncd.cli.execute import opened, worst
+from syncd.cli.execute import worst
+from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
 from syncd.cli.question import agreed
 from syncd.cycle.look import read_back

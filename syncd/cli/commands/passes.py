@@ -8,7 +8,8 @@ import asyncio
 from syncd.app import documents, pinned, report
 from syncd.app.wiring import App
 from syncd.cli import progress, show
-from syncd.cli.execute import opened, worst
+from syncd.cli.execute import worst
+from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
@@ -80,11 +81,12 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             if not arguments.json:
                 if one.prepared is not None:
                     show.problems(out, one.record.problems)
+                    show.kept(out, one.prepared.plan.kept)
                 show.result(out, one)
             if stop.is_set():
                 break
     if arguments.report:
         report.write(arguments.report, results, clean=certain, raw=app.config.raw_reports)
     if arguments.json:
-        show.document(documents.runs_document(one.record for one in results))
+        show.document(documents.runs_document((one.record, one.kept) for one in results))
     return worst(one.exit_code for one in results)

@@ -12,7 +12,7 @@ from math import isfinite
 from syncd.app import documents
 from syncd.app.wiring import App
 from syncd.cli import show
-from syncd.cli.execute import opened
+from syncd.cli.opened import opened
 from syncd.cycle.read import kept_entries
 from syncd.errors import ConfigError
 from syncd.model.item import Place

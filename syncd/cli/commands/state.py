@@ -9,7 +9,8 @@ import sys
 from datetime import datetime
 
 from syncd.cli import show
-from syncd.cli.execute import config_path, opened
+from syncd.cli.execute import config_path
+from syncd.cli.opened import opened
 from syncd.clock import SystemClock
 from syncd.config import load_config
 from syncd.model.diff import ANY_FINGERPRINT
@@ -37,7 +38,7 @@ async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
 
 def _show(found: Status) -> None:
     out = show.console()
-    titles = ("sync", "last pass", "state", "last success", "next pass", "entries", "held", "open intents")
+    titles = ("sync", "last pass", "state", "last success", "next pass", "entries", "held", "gone", "open intents")
     show.rows(out, titles, (_row(one) for one in found.syncs))
     for one in found.syncs:
         for hold in one.holds[:_SHOWN_HOLDS]:
@@ -45,6 +46,7 @@ def _show(found: Status) -> None:
             show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
         if len(one.holds) > _SHOWN_HOLDS:
             out.print(f"  … and {len(one.holds) - _SHOWN_HOLDS} more held in {one.name}", markup=False)
+        show.kept(out, one.kept)
         for problem in one.unplaced[:_SHOWN_HOLDS]:
             show.line(out, f"  held: {problem.where}: {problem.reason} (tries again in every pass)")
         if one.last_run is not None and one.last_run.error:
@@ -67,6 +69,7 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
         _time(one.next_run) if one.next_run < float("inf") else "never",
         str(one.tally.entries),
         str(one.tally.held + len(one.unplaced)),
+        str(len(one.kept)),
         str(one.tally.open_intents),
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from syncd.cli import progress, show
-from syncd.cli.execute import opened
+from syncd.cli.opened import opened
 from syncd.cli.question import agreed
 from syncd.cycle.takeback import Confirm, Offer, Taken
 from syncd.cycle.takeback import purge as purge_sync

@@ -41,15 +41,20 @@ class Limits:
     batch_seconds: float = 20.0
     lanes: int = 3
     timeout: float = 75.0
+    settle: float = 120.0
 
     def __post_init__(self) -> None:
-        for name in ("burst", "rate", "operating_limit", "batch_size", "batch_seconds", "lanes", "timeout"):
+        for name in ("burst", "rate", "operating_limit", "batch_size", "batch_seconds", "lanes", "timeout", "settle"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"limits.{name} must be greater than 0")
         if not 0 < self.operating_share <= 1:
             raise ValueError("limits.operating_share must be greater than 0 and at most 1")
         if self.batch_size > 50:
             raise ValueError("limits.batch_size must be at most 50: the portal refuses longer batches")
+        # A server with one worker takes the lanes one after the other. Whoever gives up sooner takes requests for lost
+        # that only wait, and sends them again.
+        if self.timeout < self.lanes * self.batch_seconds:
+            raise ValueError("limits.timeout must be at least lanes * batch_seconds: so long may a batch take")
 
     @classmethod
     def tariff(cls, name: str) -> Limits:
@@ -81,6 +86,11 @@ class ServerClock:
         """The portal's unix time minus the caller's monotonic time."""
         self.utc_offset_s: int | None = None
         self._differences: deque[float] = deque(maxlen=_STAMPS_KEPT)
+
+    @property
+    def known(self) -> bool:
+        """Whether an answer has told the portal's time."""
+        return bool(self._differences)
 
     def at(self, now: float) -> float:
         """Return the portal's unix time at the monotonic time `now`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import orjson
@@ -90,7 +91,7 @@ def read_batch(raw: RawAnswer, keys: Sequence[str]) -> Answer:
         return Answer(replies=(unknown,) * len(keys), time=call_time(body.get("time")), whole=unknown)
     maps = {name: _map(result.get(name)) for name in _MAPS}
     replies = tuple(_nested(key, maps) for key in keys)
-    return Answer(replies=replies, time=call_time(body.get("time")))
+    return Answer(replies=replies, time=_dated(call_time(body.get("time")), raw))
 
 
 def read_single(raw: RawAnswer) -> Answer:
@@ -102,7 +103,7 @@ def read_single(raw: RawAnswer) -> Answer:
         return Answer(replies=(failure,), whole=whole)
     time = call_time(body.get("time"))
     done = _done(body["result"], time, total=body.get("total"), following=body.get("next"))
-    return Answer(replies=(done,), time=time)
+    return Answer(replies=(done,), time=_dated(time, raw))
 
 
 def scrubbed(answer: Answer, scrub: Callable[[str], str]) -> Answer:
@@ -137,6 +138,17 @@ def call_time(value: Json) -> CallTime | None:
         operating_reset_at=_stamp(value.get("operating_reset_at")),
         date_start=date_start if isinstance(date_start, str) else None,
     )
+
+
+def _dated(time: CallTime | None, raw: RawAnswer) -> CallTime | None:
+    """Return `time`, with the moment in the answer's Date header (RFC 9110, 6.6.1) where it tells none itself."""
+    if "date" not in raw.headers or (time is not None and (time.finish or time.start)):
+        return time
+    try:
+        said = parsedate_to_datetime(raw.headers["date"]).timestamp()
+    except (ValueError, OverflowError):
+        return time
+    return replace(time or CallTime(), finish=_stamp(said))
 
 
 _MAPS = ("result", "result_error", "result_total", "result_next", "result_time")

@@ -26,7 +26,7 @@ _KEPT_ALIVE_S = 10.0
 """Shorter than any server keeps an idle connection: a request on one that the server just closed is lost."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_HEADERS = ("content-type", "location", "retry-after")
+_HEADERS = ("content-type", "date", "location", "retry-after")
 
 _HIDDEN = "***"
 

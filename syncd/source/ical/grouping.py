@@ -19,11 +19,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Problem, Recurrence, Span
+from syncd.source.ical.lines import read_component
 from syncd.source.ical.time_values import Home, moved
 from syncd.source.ical.vevent import CalendarFacts, VEvent, read_event, read_occurrence, removed_span, title_of
 from syncd.source.stamps import read_stamp
 
 _CHANGE = re.compile(r"\nRECURRENCE-ID[;:]", re.IGNORECASE)
+_LATE = "a date of it, or one counted from there, lies past the year 9999 (write the real one, or leave it out)"
 _START = re.compile(r"\nDTSTART(?:;[^:\n]*)?:([^\n]*)", re.IGNORECASE)
 
 
@@ -74,7 +76,7 @@ def read_group(uid: str, members: Sequence[Member], lines: tuple[int, ...]) -> G
     group = _Group(uid)
     changes = []
     for member in members:
-        if _CHANGE.search(member.text):
+        if _is_change(member.text):
             changes.append(member)
         else:
             group.add_event(member)
@@ -82,6 +84,11 @@ def read_group(uid: str, members: Sequence[Member], lines: tuple[int, ...]) -> G
     for member in changes:
         group.add_change(member)
     return group.result(lines)
+
+
+def _is_change(text: str) -> bool:
+    # Nested components may have such a line too; the look at the text only saves most events from being parsed twice.
+    return _CHANGE.search(text) is not None and "RECURRENCE-ID" in read_component(text).properties
 
 
 def _alone(uid: str, member: Member, lines: tuple[int, ...]) -> GroupResult | None:
@@ -196,7 +203,8 @@ class _Group:
         try:
             event = read_event(member.text, member.facts, where=member.where, series=series)
         except (ValueError, OverflowError) as error:
-            self._reject(member.where, f"{error}{_cost(member.text, series)}", title_of(member.text))
+            said = _LATE if isinstance(error, OverflowError) else error
+            self._reject(member.where, f"{said}{_cost(member.text, series)}", title_of(member.text))
             return None
         for warning in event.warnings:
             self._problems.append(Problem(where=event.where, kind="warning", reason=warning, key=self._uid))

@@ -14,6 +14,7 @@ from syncd.source.ical.transfer import decoded
 
 _DATES = frozenset({"DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE", "RDATE", "DUE"})
 _NAME = re.compile(r"[A-Za-z0-9-]+")
+_DATE = re.compile(r":\s*\d{4}-?\d\d-?\d\d")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ITEM = re.compile(r"(?:\\.|[^,\\])+", re.DOTALL)
 
@@ -47,8 +48,8 @@ class Component:
 
     def text(self, name: str) -> str:
         """Return the text of the first property of that name, or ""."""
-        found = self.first(name)
-        return found.text if found else ""
+        found = self.properties.get(name)
+        return unescape(found[0].value) if found else ""
 
     def all(self, name: str) -> list[Property]:
         """Return all properties of that name."""
@@ -101,12 +102,21 @@ def _lex(line: str) -> tuple[str, Property] | None:
         return (head.strip().upper(), Property(value=value)) if _NAME.fullmatch(head.strip()) else None
     name = head.partition(";")[0].upper()
     if name in _DATES and '"' not in line:
-        head, _, value = line.rpartition(":")  # TZID=GMT+03:00 should be in quotes, and often is not
+        head, value = _before_date(line)
     # RFC 6868 escapes and quoted parameters are rare, and icalendar reads them right.
     elif '"' in head or "^" in head:
         return _lex_quoted(line)
     params = dict(_parameter(piece) for piece in head.split(";")[1:])
     return _property(name, value, params) if _NAME.fullmatch(name) else None
+
+
+def _before_date(line: str) -> tuple[str, str]:
+    """Return what stands before and after the colon of a date: TZID=GMT+03:00 should be in quotes, and often is not."""
+    head, _, value = line.rpartition(":")
+    # The last colon is within the time where it is written as 09:00:00.
+    if not value[:8].isdigit() and (found := _DATE.search(line)) is not None:
+        return line[: found.start()], line[found.start() + 1 :]
+    return head, value
 
 
 def _property(name: str, value: str, params: Mapping[str, str]) -> tuple[str, Property] | None:

@@ -32,6 +32,7 @@ from syncd.source.stamps import looks_like_stamp, read_stamp, utc_of
 
 _DAY = timedelta(days=1)
 _MIDNIGHT = time(0)
+_MARKS = frozenset({"X-MICROSOFT-CDO-ALLDAYEVENT", "X-MICROSOFT-MSNCALENDAR-ALLDAYEVENT", "X-FUNAMBOL-ALLDAY"})
 _DAY_ENDS = (time(23, 59), time(23, 59, 59))
 """How programs write the end of a whole day that they take for inclusive."""
 
@@ -137,9 +138,10 @@ def read_span(component: Component, start: When, home: Home, *, series: bool) ->
 
 
 def marks_whole_days(component: Component) -> bool:
-    """Return True if Outlook marks the event as whole days."""
-    marks = component.properties.get("X-MICROSOFT-CDO-ALLDAYEVENT")
-    return marks is not None and marks[0].value.strip().upper() == "TRUE"
+    """Return True if Outlook or a program that follows it marks the event as whole days."""
+    if _MARKS.isdisjoint(component.properties):
+        return False
+    return any(prop.value.strip().upper() in ("TRUE", "1") for name in _MARKS for prop in component.all(name))
 
 
 def _end_after(start: When, zone: str, length: Property | None) -> When:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import quopri
 import re
 from collections.abc import Mapping
@@ -43,5 +42,5 @@ def decoded(value: str, params: Mapping[str, str]) -> str | None:
         if encoding == "QUOTED-PRINTABLE":
             return quopri.decodestring(value.encode(charset)).decode(charset)
         return base64.b64decode("".join(value.split()), validate=True).decode(charset)
-    except (LookupError, UnicodeError, binascii.Error):
+    except (LookupError, ValueError):
         return None

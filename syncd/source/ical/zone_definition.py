@@ -6,11 +6,14 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 
-from dateutil.rrule import rrulestr
-
+from syncd.model.recurrence import rfc
+from syncd.model.recurrence.rrule import parse
+from syncd.model.recurrence.wall import DAY, as_datetime, seconds
 from syncd.source.field_values import LAST_YEAR
 from syncd.source.ical.lines import Component
+from syncd.source.rule_text import plain_rule
 from syncd.source.stamps import read_stamp, utc_of
 
 _FIRST_YEAR = 1970
@@ -65,19 +68,22 @@ def _onsets(definition: Component) -> Iterator[_Onset]:
             locals_ += [_local(text) for text in prop.value.split(",") if text.strip()]
         for prop in part.all("RRULE"):
             if prop.value.strip():
-                locals_ += _yearly(prop.value.upper(), start)
+                locals_ += _yearly(prop.value, start)
         for local in locals_:
             yield _Onset(at=utc_of(local, origin), origin=origin, to=to)
 
 
 def _yearly(text: str, start: datetime) -> list[datetime]:
-    if "FREQ=YEARLY" not in text:
-        # One that repeats every second would take forever to expand.
+    """Return the local times of a yearly rule, from the first years on that anybody looks at."""
+    rule = parse(plain_rule(text, day=start.day))
+    if rule.freq != "YEARLY":
         raise ValueError("a zone's rules are yearly")
-    rule = rrulestr(text.replace("Z", ""), dtstart=_late(start, text, _FIRST_YEAR - 4))
-    found = rule.between(datetime(_FIRST_YEAR - 2, 1, 1), datetime(LAST_YEAR + 2, 1, 1), inc=True)
-    last_before = rule.before(datetime(_FIRST_YEAR - 2, 1, 1))
-    return [last_before, *found] if last_before else found
+    first = _late(start, text.upper(), _FIRST_YEAR - 4)
+    walls = rfc.starts(rule, seconds(first), seconds(datetime(LAST_YEAR + 2, 1, 1)))
+    # UNTIL is in UTC and the times are local; what lies between them is less than the months between two onsets.
+    last = seconds(rule.until.wall) + DAY if rule.until is not None else None
+    counted = islice(walls, rule.count)
+    return [as_datetime(wall) for wall in takewhile(lambda wall: last is None or wall <= last, counted)]
 
 
 def _late(start: datetime, rule: str, year: int) -> datetime:

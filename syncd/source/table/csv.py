@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from statistics import mode
+from pathlib import Path, PurePath
 from typing import Literal
+
+import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError
@@ -19,11 +21,14 @@ from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part, assumption, decode
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import read_options
-from syncd.source.table.columns import ColumnMap, check_mapping, length
-from syncd.source.table.row_reader import HEADER_WITHIN, Row, TableOptions, count_found, find_header, read_table
+from syncd.source.table.columns import ColumnMap, length
+from syncd.source.table.grid import GridOptions, Sheet, check_columns, read_grid
+from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, count_found, find_header, is_note, read_table
 from syncd.source.table.when import DateOrder
 
 DELIMITERS = ",;\t|"
+Numbered = tuple[int, list[str]]
+"""A record, with the line on which it starts."""
 _SAMPLE_CHARS = 100_000
 _SAMPLE_ROWS = 50
 
@@ -31,13 +36,14 @@ _SAMPLE_ROWS = 50
 class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of `[sync.source]` with type = "csv".
 
-    `delimiter` is "auto" or one character; `dates` as in table/when.py; `columns` maps fields to titles or numbers.
-    `header` is the line of the titles, by default the first that has the mapped ones; `default_duration` is how long an
-    entry lasts that has a start time and no end.
+    `delimiter` is "auto" or one character; `dates` as in table/when.py; `columns` maps fields to titles or numbers, or
+    `grid` describes a plan of people by days. `header` is the line of the titles, by default the first that has the
+    mapped ones; `default_duration` is how long an entry lasts that has a start time and no end.
     """
 
     type: Literal["csv"]
-    columns: dict[str, str | int]
+    columns: dict[str, str | int] = msgspec.field(default_factory=dict)
+    grid: GridOptions | None = None
     delimiter: str = "auto"
     header: int | None = None
     dates: DateOrder = "auto"
@@ -47,7 +53,7 @@ class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
 def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
     """Return a source of CSV files; raises ConfigError beginning with `where`."""
     chosen = read_options(CsvOptions, options, where=where)
-    check_mapping(chosen.columns, where=where)
+    check_columns(chosen.columns, chosen.grid, chosen.header, where=where)
     if chosen.delimiter != "auto" and (len(chosen.delimiter) != 1 or chosen.delimiter in '"\r\n'):
         raise ConfigError(f"{where}: delimiter = {chosen.delimiter!r} is not one character", 'or leave it at "auto"')
     length(chosen.default_duration, where=where)
@@ -80,7 +86,7 @@ class CsvFormat:
         text, codec = decode(content, options.encoding, name=name, kind="CSV")
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
         rows, broken, open_at = records(text, delimiter, names_it)
-        above = _header_at(rows, options)
+        above = _header_at(rows, options) if options.grid is None or not rows else 0
         if above is None:
             return Part(incomplete=f"{name} has no header")
         rows = rows[above:]
@@ -90,12 +96,15 @@ class CsvFormat:
         if cut_at:
             broken.append((cut_at, "the file is cut off within this row"))
             rows.pop()
-        line, cells = rows.pop(0)
         no_end = length(options.default_duration, where="default_duration")
         table = TableOptions(
             columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
         )
-        part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
+        if options.grid is not None:
+            part = read_grid(Sheet(name=name, rows=rows, called=(PurePath(name).stem,)), options.grid, table)
+        else:
+            line, cells = rows.pop(0)
+            part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
         part.assumed = assumption(content, options.encoding, codec, name=name)
         for line, reason in broken:
             # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
@@ -107,7 +116,7 @@ class CsvFormat:
         return part
 
 
-def _header_at(rows: Sequence[Row], options: CsvOptions) -> int | None:
+def _header_at(rows: Sequence[Numbered], options: CsvOptions) -> int | None:
     """Return the index of the row of titles: the one that the config names, else the first with most mapped ones."""
     if options.header is not None:
         return next((at for at, (line, _) in enumerate(rows) if line == options.header), None)
@@ -125,13 +134,13 @@ def delimiter_of(text: str, setting: str, columns: ColumnMap) -> tuple[str, bool
 
 
 def find_delimiter(text: str, columns: ColumnMap) -> str:
-    """Return the delimiter under which the header has most mapped titles, then the most even rows, then most columns.
+    """Return the delimiter under which the header has most mapped titles, then rows are most even, most, and longest.
 
     Quotes are respected. Of equals the first of `DELIMITERS`, so that a table of one column is cut at commas.
     """
     sample = text[:_SAMPLE_CHARS]
 
-    def merit(delimiter: str) -> tuple[int, float, int]:
+    def merit(delimiter: str) -> tuple[int, float, float, int]:
         rows: list[list[str]] = []
         try:
             for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
@@ -142,18 +151,25 @@ def find_delimiter(text: str, columns: ColumnMap) -> str:
         except csv.Error:
             pass  # a broken quote, or one that the sample cuts off; the rows before it say enough
         if not rows:
-            return (0, 0.0, 0)
+            return (0, 0.0, 0.0, 0)
         # Above the titles may stand that of the table, which says nothing of the delimiter.
         at = find_header(rows, columns)
         found = count_found(columns, [clean(cell) for cell in rows[at]])
-        width = len(rows[at]) if found else mode(map(len, rows))
+        width = len(rows[at]) if found else _usual_width(rows)
         even = sum(len(row) == width for row in rows[at:]) / len(rows[at:])
-        return (found, even, width) if width > 1 else (found, 0.0, 0)
+        cut = sum(len(row) > 1 for row in rows) / len(rows)
+        return (found, even, cut, width) if width > 1 else (found, 0.0, 0.0, 0)
 
     return max(DELIMITERS, key=merit)
 
 
-def records(text: str, delimiter: str, skip_first: bool) -> tuple[list[Row], list[tuple[int, str]], int]:
+def _usual_width(rows: Sequence[Sequence[str]]) -> int:
+    """Return the commonest number of cells, of equals the highest; rows of one cell are titles and notes."""
+    widths = Counter(len(row) for row in rows if len(row) > 1)
+    return max(widths, key=lambda width: (widths[width], width), default=1)
+
+
+def records(text: str, delimiter: str, skip_first: bool) -> tuple[list[Numbered], list[tuple[int, str]], int]:
     """Cut the text into records, each with the line it starts on.
 
     Returns the records, the lines of broken ones with the reason, and the line of a quote left open (0: none).
@@ -162,7 +178,7 @@ def records(text: str, delimiter: str, skip_first: bool) -> tuple[list[Row], lis
     source = io.StringIO(text, newline="")
     skipped = 1 if skip_first and source.readline() else 0
     reader = csv.reader(source, delimiter=delimiter, strict=True)
-    rows: list[Row] = []
+    rows: list[Numbered] = []
     broken: list[tuple[int, str]] = []
     while True:
         line = reader.line_num + skipped + 1
@@ -179,13 +195,13 @@ def records(text: str, delimiter: str, skip_first: bool) -> tuple[list[Row], lis
             rows.append((line, cells))
 
 
-def _cut_off(rows: Sequence[Row], text: str) -> int:
+def _cut_off(rows: Sequence[Numbered], text: str) -> int:
     """Return the line of a last row that ends too early, or 0.
 
     Only a row that is shorter than all others and without a line end is certainly cut off: many programs leave out the
     last line end, and some the empty cells at the end of a row.
     """
-    if len(rows) < 2 or text.endswith(("\n", "\r")):
+    if len(rows) < 2 or text.endswith(("\n", "\r")) or is_note(rows[-1][1][0]):
         return 0
     line, cells = rows[-1]
     return line if len(cells) < min(len(other) for _, other in rows[:-1]) else 0

@@ -159,7 +159,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     reasons: dict[str, str] = {}
     doubts: list[str] = []
     for at, title in enumerate(header):
-        field = _field_of(title)
+        field = field_of(title)
         if field is not None and field not in columns and _fits(field, title, contents[at]):
             columns[field], reasons[field] = at, BY_TITLE
     # Titles first, then content: a heading is a statement, a content that looks like a date may be a birthday.
@@ -215,7 +215,8 @@ def _find_title(
         yield f"no heading says which column is the title; {name!r} is a guess"
 
 
-def _field_of(title: str) -> str | None:
+def field_of(title: str) -> str | None:
+    """Return the field that a heading names, None if it is not known."""
     # Punctuation, case and ё are written in every way: "E-mail", "e_mail", "Ещё", "Ф.И.О.", "№ записи".
     said = title.casefold().replace("ё", "е").replace("№", " номер " if title.strip("№ .#") else " ")
     folded = " ".join(re.sub(r"[^\w]+|_+", " ", said).split()).replace("ф и о", "фио")

@@ -49,8 +49,8 @@ _NOTE = re.compile(
 )
 """Totals and signatures, as they stand below a table in whatever column comes first."""
 _NOTES_SHOWN, _NOTE_CHARS = 3, 40
-Row = tuple[int, Sequence[str]]
-"""The cells of a row, and the line of the file on which it starts."""
+Row = tuple[int | str, Sequence[str]]
+"""The cells of a row, and the line of the file on which it starts, perhaps with the place in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,8 @@ def is_note(text: str) -> bool:
     return _NOTE.match(text) is not None
 
 
-def _is_error(text: str) -> bool:
+def is_error(text: str) -> bool:
+    """Return True if a cell holds an error of a spreadsheet."""
     return _ERROR.fullmatch(text) is not None
 
 
@@ -172,7 +173,7 @@ class RowReader:
             at=self._at, mapped=self._mapped, orders=orders, zone=options.zone, no_end=options.no_end
         )
         self._filter = options.filter
-        self._notes: list[tuple[int, str]] = []
+        self._notes: list[tuple[int | str, str]] = []
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         # In a timetable many rows are at the same time; each span is made once.
@@ -182,7 +183,7 @@ class RowReader:
     def part(self, rows: Sequence[Row]) -> Part:
         """Return what the rows hold; of two rows with the same uid the first is used."""
         part = Part()
-        lines: dict[str, int] = {}
+        lines: dict[str, int | str] = {}
         width = len(self._titles)
         self._spare = min((len(cells) for _, cells in rows), default=0) - width
         for line, cells in rows:
@@ -224,11 +225,11 @@ class RowReader:
     def _failed(self, values: list[str]) -> str:
         """Return the title of the first mapped column that holds an error of a spreadsheet, with the error; or ""."""
         for at in self._mapped_at:
-            if _is_error(values[at]):
+            if is_error(values[at]):
                 return f"column {self._titles[at]!r} holds the error {values[at]}"
         return ""
 
-    def _is_no_entry(self, line: int, uid: str, values: list[str], *, overflows: bool) -> bool:
+    def _is_no_entry(self, line: int | str, uid: str, values: list[str], *, overflows: bool) -> bool:
         """Return True if a row that cannot be used is none: outside the filter, or a title or a note alone.
 
         Totals and signatures stand below many tables. They are no entries that are lost, so the table is complete.
@@ -274,7 +275,7 @@ class RowReader:
         if overflows:
             return values[0] if at == 0 else ""  # cells behind a stray delimiter are not in their own columns
         if values[at]:
-            unsure = (broken and damaged(values[at])) or (failed and _is_error(values[at]))
+            unsure = (broken and damaged(values[at])) or (failed and is_error(values[at]))
             return "" if unsure else values[at]
         # An error in any cell might stand for the owner or the title.
         if at >= len(cells) or failed:
@@ -310,7 +311,7 @@ class RowReader:
                 reason = f"column {title!r} holds control characters ({names}); they are left out"
                 part.warn(entry.where, reason, entry.uid)
 
-    def _entry(self, uid: str, line: int, values: list[str], part: Part) -> Entry:
+    def _entry(self, uid: str, line: int | str, values: list[str], part: Part) -> Entry:
         where = f"{self._name}:{line}"
         title = values[self._at["title"]]
         if not title:

@@ -27,12 +27,21 @@ _MONTHS = (
     ("november", "ноября", "ноябрь"),
     ("december", "декабря", "декабрь"),
 )
-_DAYS = "monday tuesday wednesday thursday friday saturday sunday понедельник вторник среда четверг пятница суббота"
-_WEEKDAYS = frozenset(
-    part
-    for day in (*_DAYS.split(), "воскресенье", "среду", "пятницу", "субботу")
-    for part in (day, day[:3], day[:4], day[:5])
-) | frozenset(["пн", "вт", "ср", "чт", "пт", "сб", "вс", "mo", "tu", "we", "th", "fr", "sa", "su"])
+_DAYS = (
+    ("monday", "понедельник", "пн", "mo"),
+    ("tuesday", "вторник", "вт", "tu"),
+    ("wednesday", "среда", "ср", "we", "среду"),
+    ("thursday", "четверг", "чт", "th"),
+    ("friday", "пятница", "пт", "fr", "пятницу"),
+    ("saturday", "суббота", "сб", "sa", "субботу"),
+    ("sunday", "воскресенье", "вс", "su"),
+)
+_WEEKDAYS = {
+    part: number
+    for number, names in enumerate(_DAYS)
+    for name in names
+    for part in (name, *((name[:3], name[:4], name[:5]) if len(name) > 2 else ()))
+}
 _WORD = r"[^\W\d_]+"
 _BEFORE = re.compile(rf"\(?({_WORD})\.?\)?,?\s+(?=\d|{_WORD})")
 _BEHIND = re.compile(rf"(?<=[\d.])(?:\s*,\s*|\s+|\s*\()({_WORD})\.?\)?(?=,?\s|$)")
@@ -73,6 +82,11 @@ def without_weekday(text: str) -> str:
     return text
 
 
+def weekday_of(text: str) -> int | None:
+    """Return the number of a weekday from Monday (0) by its name or abbreviation, None for any other text."""
+    return _WEEKDAYS.get(text.strip(" .").casefold())
+
+
 def without_zone(text: str) -> tuple[str, timedelta | str | None]:
     """Return the text without the zone behind its time, and the zone's offset from UTC or its IANA name.
 
@@ -108,6 +122,13 @@ def spoken_range(text: str) -> str | None:
     return f"{first}-{last}"
 
 
+def day_and_month(text: str) -> tuple[int, int] | None:
+    """Return day and month of a text such as "1 дек" or "Dec 1", None for any other."""
+    found = _WITHOUT_YEAR.fullmatch(text)
+    month = month_of(found[2] or found[3]) if found is not None else None
+    return (int(found[1] or found[4]), month) if found is not None and month is not None else None
+
+
 def named_day(text: str) -> tuple[date, str] | None:
     """Return the day that a text with a month's name begins with, and the rest; None for any other text.
 
@@ -120,8 +141,7 @@ def named_day(text: str) -> tuple[date, str] | None:
     elif found := _YEAR_FIRST.fullmatch(text):
         year, word, day, rest = found.groups()
     else:
-        found = _WITHOUT_YEAR.fullmatch(text)
-        if found is not None and month_of(found[2] or found[3]) is not None:
+        if day_and_month(text) is not None:
             raise ValueError(f"{text!r} has no year (write it like 31 December 2026)")
         return None
     month = month_of(word)

@@ -11,9 +11,10 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
+import msgspec
 from python_calamine import (
     CalamineError,
     CalamineSheet,
@@ -32,7 +33,8 @@ from syncd.source.files import Part, looks_like_markup
 from syncd.source.opening import FileOptions, open_files
 from syncd.source.options import nearest, read_options
 from syncd.source.table.cell_values import truth
-from syncd.source.table.columns import check_mapping, length
+from syncd.source.table.columns import length
+from syncd.source.table.grid import GridOptions, Sheet, check_columns, read_grid
 from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, read_table
 from syncd.source.table.sheet_xml import SheetXml
 from syncd.source.table.when import DateOrder
@@ -60,7 +62,8 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     type: Literal["xlsx"]
-    columns: dict[str, str | int]
+    columns: dict[str, str | int] = msgspec.field(default_factory=dict)
+    grid: GridOptions | None = None
     sheet: str | int | None = None
     header: int | None = None
     dates: DateOrder = "auto"
@@ -70,7 +73,7 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
     """Return a source of Excel files; raises ConfigError beginning with `where`."""
     chosen = read_options(XlsxOptions, options, where=where)
-    check_mapping(chosen.columns, where=where)
+    check_columns(chosen.columns, chosen.grid, chosen.header, where=where)
     length(chosen.default_duration, where=where)
     if isinstance(chosen.sheet, int) and chosen.sheet < 1:
         raise ConfigError(f"{where}: sheet = {chosen.sheet} is no sheet", "a name, or a number from 1")
@@ -102,6 +105,15 @@ class XlsxFormat:
         if not content:
             return Part(incomplete=f"{name} is empty, without even a sheet")
         sheet, cells, merged = _cells(name, content, options)
+        no_end = length(options.default_duration, where="default_duration")
+        table = TableOptions(
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
+        )  # fmt: skip
+        if options.grid is not None:
+            _fill_right(cells, merged)
+            texts = [(at + 1, [_text(cell) for cell in row]) for at, row in enumerate(cells)]
+            called = (sheet, PurePath(name).stem)
+            return read_grid(Sheet(name=name, rows=texts, called=called), options.grid, table)
         at = _header_row(cells, options)
         if at is None:
             return Part(incomplete=f"{name} has no header")
@@ -111,12 +123,12 @@ class XlsxFormat:
         clocks = _Clocks(positions, cells[at + 1 :])
         if clocks.doubtful:
             clocks.look(SheetXml(content, sheet).cells_with_a_time())
-        texts = (
+        numbered = (
             (number + 1, _row(number, cells[number], clocks, len(header)))
             for number in range(at + 1, len(cells))
             if number not in headings
         )
-        rows = [(line, row) for line, row in texts if any(row)]
+        rows = [(line, row) for line, row in numbered if any(row)]
         no_end = length(options.default_duration, where="default_duration")
         table = TableOptions(
             columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
@@ -232,6 +244,15 @@ def _fill_down(cells: list[list[Cell]], merged: Merged) -> None:
         for number in range(top + 1, min(bottom, len(cells) - 1) + 1):
             if left < len(cells[number]) and cells[number][left] == "":
                 cells[number][left] = cells[top][left]
+
+
+def _fill_right(cells: list[list[Cell]], merged: Merged) -> None:
+    """Write the value of a cell that is merged over several columns into each of them, as leaves are drawn."""
+    for (top, left), (bottom, right) in merged:
+        for row in cells[top : bottom + 1]:
+            for at in range(left + 1, min(right, len(row) - 1) + 1):
+                if row[at] == "":
+                    row[at] = row[left]
 
 
 def _headings(cells: Sequence[Sequence[Cell]], merged: Merged, *, after: int) -> frozenset[int]:

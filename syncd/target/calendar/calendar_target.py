@@ -36,6 +36,7 @@ from syncd.target.fields import (
     crm_links,
     description_text,
     importance_of,
+    left_out,
     location_text,
     readable,
     title_text,
@@ -61,6 +62,7 @@ class CalendarSettings:
     on_unresolved: Literal["hold", "skip", "fallback"] = "hold"
     fallback_owner: int | str | None = None
     name: Template
+    untitled: str = ""
     description: Template
     location: Template
     color: Template | None = None
@@ -75,7 +77,7 @@ class CalendarSettings:
 
 
 class _SkippedError(Exception):
-    """The owner is unresolved and the config says to skip such entries."""
+    """The owner is unresolved, as the text says, and the config says to skip such entries."""
 
 
 class CalendarTarget:
@@ -122,6 +124,10 @@ class CalendarTarget:
                 found.setdefault(name, error.message)
         return found
 
+    def overlooked(self, entries: Iterable[Entry]) -> tuple[str, ...]:
+        """Return (): whose calendar it is, the config always says."""
+        return ()
+
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return the clients that events are linked to."""
         return clients_sought(self._settings.crm, entries, directory)
@@ -143,8 +149,8 @@ class CalendarTarget:
         try:
             calendar = self._calendar(entry, context.directory)
             section_id = self._section_ids.get(calendar, context.directory)
-        except _SkippedError:
-            return Shaped()
+        except _SkippedError as skipped:
+            return Shaped(problems=() if _drops_out(entry) else (left_out(entry, str(skipped)),))
         except EntryError as error:
             return Shaped(problems=(_problem(entry.where, "held", entry.uid, error),))
         if _drops_out(entry):
@@ -259,9 +265,9 @@ class CalendarTarget:
         assert settings.owner is not None
         try:
             return self._owners.get(settings.owner.render(entry, entry.details, entry.span), directory)
-        except EntryError:
+        except EntryError as error:
             if settings.on_unresolved == "skip":
-                raise _SkippedError from None
+                raise _SkippedError(str(error)) from None
             if settings.on_unresolved == "fallback" and settings.fallback_owner is not None:
                 return self._fallbacks.get(str(settings.fallback_owner), directory)
             raise
@@ -285,12 +291,14 @@ class CalendarTarget:
     ) -> tuple[EventFields, Guests]:
         """Return the event of one piece and its guests; raises EntryError."""
         settings, span = self._settings, piece.span
-        details, _ = readable(piece.details)
+        details, _ = readable(piece.details, settings.untitled)
         guests = NOBODY
         if not self._guests.invites_nobody:
             guests = self._guests.find(entry, details, span, key.place, directory, warnings)
+        # An entry without a title has no name: the portal then shows its own (PORTAL.md 4.2).
+        said = settings.name.render(entry, details, span)
         event = EventFields(
-            name=title_text(settings.name.render(entry, details, span), warnings),
+            name=title_text(said, warnings) if said.strip() or details.title.strip() else "",
             start=times.start,
             end=times.end,
             all_day=times.all_day,

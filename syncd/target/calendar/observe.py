@@ -74,6 +74,13 @@ class _EventRow(msgspec.Struct, rename="upper"):
     recurrence_id: Any = None
 
 
+_NEW_EVENT = frozenset({
+    "New event", "Новое событие", "Нова подія", "Neuer Termin", "Nuevo evento", "Novo evento", "Nouvel événement",
+    "Nuovo evento", "Nowe wydarzenie", "Yeni etkinlik", "Жаңа оқиға",
+})  # fmt: skip
+"""What the portal shows, by its language, for an event without a name (PORTAL.md 4.2)."""
+
+
 def comparison_of(sync: str, *, invites: bool = True) -> Comparison:
     """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark.
 
@@ -84,7 +91,8 @@ def comparison_of(sync: str, *, invites: bool = True) -> Comparison:
         sync=sync,
         defaults={name: value for name, value in plainest.items() if name not in ("crm", "mark")},
         texts=frozenset({"name", "description", "location"}),
-        chosen=frozenset({"color"}),
+        chosen=frozenset({"color", "name"}),
+        unnamed=_NEW_EVENT,
         identity=("name", "start", "end", "zone_from", "rule"),
         maskable=_MASKED,
         left=frozenset() if invites else frozenset({"meeting"}),

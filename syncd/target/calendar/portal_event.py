@@ -225,7 +225,8 @@ def _before(change: Change) -> EventFields:
 def _event(event: EventFields, directory: Directory) -> dict[str, Json]:
     """The fields that add and update say alike; all values are strings and numbers, so they fit a batch."""
     params: dict[str, Json] = {
-        "name": event.name,
+        # Without a name the portal refuses an event; for one of blanks it shows its own title (PORTAL.md 4.2).
+        "name": event.name or " ",
         "description": _description(event),
         "location": event.location,
         "accessibility": event.accessibility,

@@ -41,6 +41,7 @@ class ActivitySettings:
     cards: CardSettings
     kind: ActivityKind = "meeting"
     name: Template
+    untitled: str = ""
     description: Template
     location: Template
     importance: Template | None = None
@@ -79,7 +80,7 @@ class ActivityTarget(CardTarget):
     ) -> Item:
         """Return the activity of one piece; raises EntryError."""
         settings = self._settings
-        details, was_html = readable(piece.details)
+        details, was_html = readable(piece.details, settings.untitled)
         key = Key(uid=entry.uid, place=self.place(client), piece=piece.id)
         start, end = moments(piece.span, context.zone or context.portal_zone)
         first, last = days(start, end)

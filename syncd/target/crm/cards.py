@@ -24,7 +24,7 @@ from syncd.portal.line.wire import Command
 from syncd.portal.people.crm import CrmCard, OwnerType, Sought, sought
 from syncd.portal.people.directory import Directory, caller_zone, offset_s, server_zone
 from syncd.target.base import ShapeContext, Shaped
-from syncd.target.fields import Aliases
+from syncd.target.fields import Aliases, left_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class CardSettings:
 
 
 class SkippedError(Exception):
-    """The client or the responsible person is unresolved and the config says to skip such entries."""
+    """The client or responsible person is unresolved, as the text says, and the config says to skip such entries."""
 
 
 class Cards:
@@ -53,6 +53,11 @@ class Cards:
         self._settings = settings
         self._aliases = Aliases(settings.owners)
         self._asks_phones = settings.contact.names == ("contact_phone",)
+
+    @property
+    def names_responsible(self) -> bool:
+        """True if the config says who is responsible."""
+        return self._settings.responsible is not None
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return who must be looked up; entries that name no client are skipped."""
@@ -82,9 +87,9 @@ class Cards:
         try:
             client = directory.clients.client(self.sought_by(entry, directory))
             return client, self._responsible(entry, client, directory)
-        except EntryError:
+        except EntryError as error:
             if self._settings.on_unresolved == "skip":
-                raise SkippedError from None
+                raise SkippedError(str(error)) from None
             raise
 
     def sought_by(self, entry: Entry, directory: Directory) -> Sought:
@@ -132,6 +137,15 @@ class CardTarget(ABC):
         """Return the clients that must be looked up for these entries."""
         return self.cards.sought(entries, directory)
 
+    def overlooked(self, entries: Iterable[Entry]) -> tuple[str, ...]:
+        """Return that the entries name owners, where nothing says that these are to be responsible."""
+        if self.cards.names_responsible or not any(entry.details.owner for entry in entries):
+            return ()
+        return (
+            "the entries name owners, but responsible is not set in [sync.target], so each client's own responsible"
+            ' person gets the activity; set responsible = "{owner}", or take the owner out of the columns',
+        )
+
     def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the cards these entries go to; those whose client or responsible person is not found are skipped."""
         found: set[Place] = set()
@@ -148,8 +162,8 @@ class CardTarget(ABC):
             return Shaped()
         try:
             client, responsible = self.cards.resolve(entry, context.directory)
-        except SkippedError:
-            return Shaped()
+        except SkippedError as skipped:
+            return Shaped(problems=(left_out(entry, str(skipped)),))
         except EntryError as error:
             return Shaped(problems=(_problem(entry, "held", error),))
         compiled = single_pieces(entry, window=context.window, today=context.today)

@@ -53,6 +53,7 @@ class TodoSettings:
     sync: str
     cards: CardSettings
     name: Template
+    untitled: str = ""
     description: Template
     deadline: Literal["start", "end"] = "start"
     ping: tuple[int, ...] | None = None
@@ -105,7 +106,7 @@ class TodoTarget(CardTarget):
     ) -> Item:
         """Return the to-do of one piece; raises EntryError."""
         settings = self._settings
-        details, _ = readable(piece.details)
+        details, _ = readable(piece.details, settings.untitled)
         key = Key(uid=entry.uid, place=self.place(client), piece=piece.id)
         deadline = self._deadline(piece.span, context.zone or context.portal_zone)
         day = datetime.fromisoformat(deadline).date().isoformat()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from syncd.clock import Uptime
 from syncd.source import Source, open_source
 from tests.source.calendars import calendar, event
 
@@ -32,6 +33,9 @@ class QuickClock:
 
     def monotonic(self) -> float:
         return sum(self.slept)
+
+    def uptime(self) -> Uptime:
+        return Uptime("only", self.monotonic())
 
     def booted_at(self) -> float:
         return 0.0

@@ -1,0 +1,41 @@
+"""`on_unresolved = "skip"`: what is left out is no trouble, and is counted and listed all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncd.app import report
+from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
+
+SKIP = SHIFTS + 'on_unresolved = "skip"\n'
+ROWS = (
+    "1,Early,2026-12-01 06:00,2026-12-01 14:00,anna.petrova@school.example,\n"
+    "2,Late,2026-12-02 14:00,2026-12-02 22:00,nobody@school.example,\n"
+    "3,Night,2026-12-03 22:00,2026-12-04 06:00,,\n"
+)
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_skipped_entries_are_counted_and_listed_in_every_pass(tmp_path: Path, verify: bool) -> None:
+    stage = Stage(tmp_path, SKIP)
+    stage.write("shifts.csv", HEADER + ROWS)
+    for _ in range(2):
+        result = run_inline(stage.one_pass(verify=verify))
+        assert (result.exit_code, result.record.counts["skipped"], result.record.counts["held"]) == (0, 2, 0)
+        told = [(problem.where, problem.kind, problem.key) for problem in result.record.problems]
+        assert told == [("shifts.csv:3", "skipped", "2"), ("shifts.csv:4", "skipped", "3")]
+        assert result.record.problems[0].reason.startswith('left out (on_unresolved = "skip"): no user \'nobody@school')
+        rows = [(row[0], row[4], row[7][:8]) for row in report.rows(result)]
+        assert rows[1:] == [("shifts.csv:3", "unchanged", "left out"), ("shifts.csv:4", "unchanged", "left out")]
+    assert stage.names() == ["Early"]
+
+
+def test_what_is_found_again_is_no_longer_skipped(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SKIP)
+    stage.write("shifts.csv", HEADER + ROWS)
+    run_inline(stage.one_pass())
+    stage.config = SKIP + 'owners = { "nobody@school.example" = 5 }\n'
+    result = run_inline(stage.one_pass())
+    assert (result.record.counts["skipped"], result.record.counts["created"]) == (1, 1)
