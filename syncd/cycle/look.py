@@ -58,8 +58,9 @@ async def observe_touched(run: Pass, links: Sequence[Link]) -> Observation:
         seen = await run.sync.target.observe(run.portal, links, (), Window(first=today, last=today))
     else:
         seen = await observe_links(run, links)
-    ids = {link.remote_id for link in links}
-    return replace(seen, events={number: one for number, one in seen.events.items() if number in ids}, whole=False)
+    ids = frozenset(link.remote_id for link in links)
+    own = {number: one for number, one in seen.events.items() if number in ids}
+    return replace(seen, events=own, whole=False, unread=ids - own.keys() - seen.gone - seen.alien)
 
 
 async def read_back(run: Pass, keys: Iterable[Key], deleted: Sequence[Link] = ()) -> ReadBack:
@@ -119,7 +120,11 @@ def _seen_by(sync: str, observation: Observation) -> Observation:
 def joined(one: Observation, other: Observation) -> Observation:
     """Return what both found."""
     return replace(
-        one, events={**one.events, **other.events}, gone=one.gone | other.gone, alien=one.alien | other.alien
+        one,
+        events={**one.events, **other.events},
+        gone=one.gone | other.gone,
+        alien=one.alien | other.alien,
+        unread=one.unread | other.unread,
     )
 
 

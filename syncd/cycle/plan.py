@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 from syncd import collector
 from syncd.cycle.directories import directory_for
-from syncd.cycle.look import observe, observe_touched, without_siblings
+from syncd.cycle.look import joined, observe, observe_touched, without_siblings
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.sync import Pass, check_home
 from syncd.model.diff import make_plan
@@ -233,9 +233,12 @@ async def _planned(
     )
     with collector.resting():
         plan = planned(observation=observation)
-    if observation is None and (touched := plan.touched):
-        # An event is looked at before it is written to: another one may have its id, or an edit is to be left.
-        observation = await observe_touched(run, touched)
+    known = {link.remote_id for link in observation.about(plan.touched)} if observation is not None else ()
+    if unread := [link for link in plan.touched if link.remote_id not in known]:
+        # An event is looked at before it is written to: another one may have its id, or an edit is to be left. Also by
+        # a pass that has read the window, for one that stood outside of it.
+        looked = await observe_touched(run, unread)
+        observation = looked if observation is None else joined(observation, looked)
         with collector.resting():
             plan = planned(observation=observation)
     return plan, observation

@@ -15,16 +15,17 @@ It takes values and returns a plan; it never asks the portal, the clock or the l
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
+from syncd.model.draft import Draft
 from syncd.model.entry import Problem, Window
-from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op, Place
+from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
 from syncd.model.observation import FOREIGN, Comparison, Observation, equal
-from syncd.model.order import rank, waiting_for
+from syncd.model.order import waiting_for
 from syncd.model.plan import Plan, Policy, Wanted
 
 ANY_FINGERPRINT = "*"
@@ -33,28 +34,7 @@ ANY_FINGERPRINT = "*"
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
-
-@dataclass(slots=True)
-class _Draft:
-    """A plan while it is being made."""
-
-    counted: Collection[Key] = ()
-    changes: list[Change] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    conflicts: list[Change] = field(default_factory=list)
-    lookalikes: list[Change] = field(default_factory=list)
-    settled_holds: list[Key] = field(default_factory=list)
-    versions: dict[Key, int] = field(default_factory=dict)
-    absent: set[Key] = field(default_factory=set)
-    present: set[Key] = field(default_factory=set)
-    removed_uids: set[str] = field(default_factory=set)
-    kept: list[Link] = field(default_factory=list)
-    blocked: list[Change] = field(default_factory=list)
-    forgotten: list[Link] = field(default_factory=list)
-    doubled: Collection[Key] = ()
-    waiting: Mapping[Key, str] = field(default_factory=dict)
-    unchanged: int = 0
-    held: int = 0
+_UNREADABLE = "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again"
 
 
 def make_plan(
@@ -76,7 +56,7 @@ def make_plan(
     """
     linked = {link.key: link for link in links}
     doubled = observation.claimed_twice(observation.about(linked.values())) if observation else ()
-    draft = _Draft(counted=counted, doubled=doubled)
+    draft = Draft(counted=counted, doubled=doubled)
     whole = observation is not None and observation.whole
     adoptable = Adoptable(linked.values(), observation, policy.adopt) if observation and whole else None
     asked = {item.key for item in wanted.items}
@@ -101,7 +81,7 @@ def make_plan(
     else:
         over = (key for key in holds if key not in asked and key not in linked and key.uid not in wanted.unusable)
         draft.settled_holds += sorted(over)
-    return _finish(draft, linked)
+    return draft.finished(linked)
 
 
 def _unsettled(
@@ -109,7 +89,7 @@ def _unsettled(
     linked: Mapping[Key, Link],
     holds: Mapping[Key, Hold],
     observation: Observation | None,
-    draft: _Draft,
+    draft: Draft,
 ) -> Iterable[Item]:
     """Return the items about which there is something to decide, and count the others as unchanged.
 
@@ -132,7 +112,7 @@ def _unsettled(
 
 
 def _waits(
-    item: Item, link: Link | None, hold: Hold, now: float, policy: Policy, *, looked: bool, draft: _Draft
+    item: Item, link: Link | None, hold: Hold, now: float, policy: Policy, *, looked: bool, draft: Draft
 ) -> bool:
     """Return True if a hold keeps `item` out of this pass, and note why; `looked`: its event was read for the plan."""
     if hold.fingerprint == ANY_FINGERPRINT:
@@ -151,7 +131,7 @@ def _waits(
     return True
 
 
-def _held(draft: _Draft, item: Item, reason: str, link: Link | None = None) -> None:
+def _held(draft: Draft, item: Item, reason: str, link: Link | None = None) -> None:
     draft.held += 1
     _block(draft, item, link, reason)
     draft.problems.append(Problem(where=item.where, kind="held", key=str(item.key), reason=reason))
@@ -169,7 +149,7 @@ def _moved_on(item: Item, link: Link | None) -> bool:
     return link is not None and link.fingerprint != item.fingerprint
 
 
-def _block(draft: _Draft, item: Item, link: Link | None, reason: str) -> None:
+def _block(draft: Draft, item: Item, link: Link | None, reason: str) -> None:
     """Note that the change of `item` is not made now, so that no change which depends on it is made either."""
     if link is None or link.fingerprint != item.fingerprint:
         op: Op = "create" if link is None else "update"
@@ -185,7 +165,7 @@ def _still_waits(hold: Hold, now: float) -> bool:
 
 
 def _keep(
-    draft: _Draft,
+    draft: Draft,
     item: Item,
     link: Link,
     policy: Policy,
@@ -195,6 +175,9 @@ def _keep(
 ) -> None:
     """Decide on an item that is linked already."""
     draft.present.add(item.key)
+    if observation is not None and link.remote_id in observation.unread:
+        _held(draft, item, _UNREADABLE, link)
+        return
     seen: Observed | None = None
     if observation is not None:
         if observation.lost(link) or item.key in draft.doubled:
@@ -240,7 +223,7 @@ def _edited_fields(link: Link, observation: Observation) -> tuple[str, ...]:
 
 
 def _gone(
-    draft: _Draft,
+    draft: Draft,
     item: Item,
     link: Link,
     policy: Policy,
@@ -259,7 +242,7 @@ def _gone(
     _conflict(draft, Change(op="create", key=item.key, item=item, link=link, reason=reason), item.where)
 
 
-def _damaged(draft: _Draft, item: Item, link: Link, seen: Observed, policy: Policy) -> None:
+def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy) -> None:
     """Decide on a linked series that no update can repair: delete it, so that the next plan creates it again."""
     change = Change(op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal: {seen.damage}")
     if policy.on_conflict == "source" and not has_kept(link.sent):
@@ -269,7 +252,7 @@ def _damaged(draft: _Draft, item: Item, link: Link, seen: Observed, policy: Poli
         _block(draft, item, link, change.reason)
 
 
-def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy) -> None:
+def _edited(draft: Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy) -> None:
     """Decide on a linked item that a person edited in the portal."""
     reason = f"edited in the portal: {', '.join(edited)}"
     placed = _placed(draft, _as_linked(item, link), link) if policy.on_conflict == "source" else item
@@ -290,7 +273,7 @@ def _edited(draft: _Draft, item: Item, link: Link, seen: Observed, edited: tuple
     _block(draft, item, link, reason)
 
 
-def _conflict(draft: _Draft, change: Change, where: str) -> None:
+def _conflict(draft: Draft, change: Change, where: str) -> None:
     draft.conflicts.append(change)
     draft.problems.append(Problem(where=where, kind="conflict", key=str(change.key), reason=change.reason))
 
@@ -311,7 +294,7 @@ def _as_linked(item: Item, link: Link) -> Item:
     return item if link.fingerprint == item.fingerprint else keeping(item, link)
 
 
-def _placed(draft: _Draft, item: Item, link: Link) -> Item | None:
+def _placed(draft: Draft, item: Item, link: Link) -> Item | None:
     """Return `item` in the section where its event can be, None if the event is deleted to be made again elsewhere."""
     if not is_stuck(item, link):
         return item
@@ -324,7 +307,7 @@ def _placed(draft: _Draft, item: Item, link: Link) -> Item | None:
 
 
 def _new(
-    draft: _Draft,
+    draft: Draft,
     item: Item,
     found: Taken | Lookalike | None,
     observation: Observation | None,
@@ -344,14 +327,14 @@ def _new(
         _adopt(draft, item, found, policy, observation.comparison)
 
 
-def _told_apart(draft: _Draft, item: Item, found: Lookalike) -> None:
+def _told_apart(draft: Draft, item: Item, found: Lookalike) -> None:
     """Leave an event that only looks like `item`, and make nothing beside it: a person says which is right."""
     reason = found.reason
     draft.lookalikes.append(Change(op="create", key=item.key, item=item, observed=found.seen, reason=reason))
     _held(draft, item, reason)
 
 
-def _adopt(draft: _Draft, item: Item, found: Taken, policy: Policy, comparison: Comparison) -> None:
+def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: Comparison) -> None:
     """Link an event that exists already, and update what differs; with our own mark on it, it was ours before."""
     link, names = link_of(item, found, comparison)
     reason = "bears the mark of this entry" if found.ours else "an identical event already exists"
@@ -367,7 +350,7 @@ def _adopt(draft: _Draft, item: Item, found: Taken, policy: Policy, comparison: 
 
 
 def _drop_unwanted(
-    draft: _Draft,
+    draft: Draft,
     wanted: Wanted,
     unwanted: Iterable[Key],
     linked: Mapping[Key, Link],
@@ -391,7 +374,7 @@ def _drop_unwanted(
 
 
 def _gone_from_source(
-    draft: _Draft, link: Link, wanted: Wanted, policy: Policy, observation: Observation | None
+    draft: Draft, link: Link, wanted: Wanted, policy: Policy, observation: Observation | None
 ) -> None:
     """Apply `on_removed` to a link whose entry is not in the snapshot."""
     if not wanted.complete:
@@ -408,7 +391,7 @@ def _gone_from_source(
         draft.removed_uids.add(link.key.uid)
 
 
-def _delete(draft: _Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
+def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
     """Delete the event of `link` and return True, unless edits are to be kept and a person edited it.
 
     Where another event has its id there is nothing to delete: the link is forgotten. Nor is one deleted that was taken
@@ -418,6 +401,10 @@ def _delete(draft: _Draft, link: Link, reason: str, policy: Policy, observation:
         draft.forgotten.append(link)
         text = f"{reason}, but {FOREIGN}: that one is left alone"
         draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=text))
+        return False
+    if observation is not None and link.remote_id in observation.unread:
+        draft.held += 1
+        draft.problems.append(Problem(where=link.where, kind="held", key=str(link.key), reason=_UNREADABLE))
         return False
     if has_kept(link.sent):
         draft.kept.append(link)
@@ -430,7 +417,7 @@ def _delete(draft: _Draft, link: Link, reason: str, policy: Policy, observation:
     return True
 
 
-def _withhold_refused_deletes(draft: _Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:
+def _withhold_refused_deletes(draft: Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:
     """Hold back deletes that were refused until their retry time."""
     for change in draft.changes:
         if change.op == "delete" and change.key in waiting:
@@ -442,7 +429,7 @@ def _withhold_refused_deletes(draft: _Draft, holds: Mapping[Key, Hold], waiting:
     draft.changes = [change for change in draft.changes if not (change.op == "delete" and change.key in waiting)]
 
 
-def _withhold_followers(draft: _Draft, wanted: Iterable[Item]) -> None:
+def _withhold_followers(draft: Draft, wanted: Iterable[Item]) -> None:
     """Hold back every change that depends on a held one."""
     draft.waiting = waiting_for(draft.blocked, draft.changes, wanted)
     for change in draft.changes:
@@ -454,7 +441,7 @@ def _withhold_followers(draft: _Draft, wanted: Iterable[Item]) -> None:
     draft.changes = [change for change in draft.changes if change.key not in draft.waiting]
 
 
-def _withhold_half_known(draft: _Draft) -> None:
+def _withhold_half_known(draft: Draft) -> None:
     """Hold back all changes of entries that need a delete: an incomplete snapshot deletes nothing.
 
     Their other changes wait too, or an entry would be shown partly twice.
@@ -467,44 +454,3 @@ def _withhold_half_known(draft: _Draft) -> None:
     draft.changes = [change for change in draft.changes if change.key.uid not in waiting]
     draft.absent.clear()
     draft.present.clear()
-
-
-def _finish(draft: _Draft, linked: Mapping[Key, Link]) -> Plan:
-    # By the first start of the whole entry, so that an entry's changes stay together.
-    first_start: dict[str, str] = {}
-    for change in draft.changes:
-        start = change.item.start if change.item else (change.link.start if change.link else "")
-        uid = change.key.uid
-        first_start[uid] = min(first_start.get(uid, start), start)
-    changed = {c.key.uid for c in draft.changes if c.op == "update" or (c.op == "delete" and _stale(c, draft))}
-    return Plan(
-        changes=tuple(sorted(draft.changes, key=lambda c: (first_start[c.key.uid], c.key.uid, rank(c), c.key))),
-        problems=tuple(sorted(draft.problems, key=lambda p: (p.where, p.key or "", p.reason))),
-        unchanged=draft.unchanged,
-        held=draft.held,
-        conflicts=tuple(sorted(draft.conflicts, key=lambda c: c.key)),
-        lookalikes=tuple(sorted(draft.lookalikes, key=lambda c: c.key)),
-        settled_holds=tuple(draft.settled_holds),
-        absent=frozenset(draft.absent),
-        present=frozenset(draft.present),
-        versions=dict(draft.versions),
-        waiting=draft.waiting,
-        forgotten=tuple(draft.forgotten),
-        known_uids=len({key.uid for key in linked}),
-        removed_uids=frozenset(draft.removed_uids),
-        kept=_entries(draft.kept),
-        changed_uids=frozenset(changed),
-        vanished_uids=frozenset(c.key.uid for c in draft.changes if c.op == "create" and c.link is not None),
-    )
-
-
-def _entries(links: Iterable[Link]) -> tuple[Link, ...]:
-    """Return the first link of each entry, in order of time."""
-    first: dict[tuple[str, Place], Link] = {}
-    for link in sorted(links, key=lambda one: (one.start, one.key)):
-        first.setdefault((link.key.uid, link.key.place), link)
-    return tuple(first.values())
-
-
-def _stale(change: Change, draft: _Draft) -> bool:
-    return change.key.uid not in draft.removed_uids

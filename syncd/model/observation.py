@@ -160,7 +160,8 @@ FOREIGN = "another event has its id in the portal now"
 class Observation:
     """What reading the portal found: events by remote id, and linked ids that are certainly gone.
 
-    At linked ids that are `alien` something stands that syncd never makes.
+    At linked ids that are `alien` something stands that syncd never makes; of those in `unread` the portal's answer
+    cannot be understood, so nothing is done to them.
 
     Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
     links were read, so that nothing is known of what else stands there.
@@ -171,6 +172,7 @@ class Observation:
     comparison: Comparison
     whole: bool = True
     alien: frozenset[int] = frozenset()
+    unread: frozenset[int] = frozenset()
 
     def of(self, link: Link) -> Observed | None:
         """Return the event of `link`, None if it was not found or another event has its id."""
@@ -188,7 +190,7 @@ class Observation:
 
     def about(self, links: Iterable[Link]) -> tuple[Link, ...]:
         """Return those of `links` of whose events something was found out: of 100,000 an ordinary pass reads a few."""
-        known = self.events.keys() | self.gone | self.alien
+        known = self.events.keys() | self.gone | self.alien | self.unread
         return tuple(link for link in links if link.remote_id in known)
 
     def stamps(self, links: Iterable[Link]) -> dict[Key, str]:

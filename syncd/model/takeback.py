@@ -51,6 +51,7 @@ class TakeBack:
     missing: int = 0
 
 
+_UNREAD = "what stands at its id in the portal could not be read; run it again"
 _Verdict = Change | Left | Link | None
 
 
@@ -106,6 +107,8 @@ def purging(links: Sequence[Link], seen: Observation) -> TakeBack:
             forgotten.append(link)
             if link.remote_id not in seen.gone:
                 left.append(Left(link=link, reason=f"{FOREIGN}: that one stays, and the link is forgotten", ours=False))
+        elif seen.of(link) is None:
+            left.append(Left(link=link, reason=_UNREAD))
         else:
             changes.append(Change(op="delete", key=link.key, link=link, reason="created by this sync"))
             if names := _edited_by_people(seen, link):
@@ -149,6 +152,8 @@ def _changed_since(now: Link, after: Link, restored: Link | None, seen: Observat
         return "changed by a later run; undo that one first"
     if seen.lost(now):
         return FOREIGN if seen.foreign(now) else "deleted in the portal since"
+    if seen.of(now) is None:
+        return _UNREAD
     names = _edited_by_people(seen, now, restored)
     return f"edited in the portal since: {', '.join(names)}" if names else ""
 

@@ -287,3 +287,22 @@ def test_the_portal_may_change_its_format_and_its_zone(tmp_path: Path) -> None:
         stage.clock.advance(60)
         result = run_inline(stage.one_pass(verify=True))
         assert (result.record.counts["created"], result.exit_code) == (0, 0)
+
+
+def test_a_verifying_pass_looks_at_what_stood_outside_its_window_too(tmp_path: Path) -> None:
+    """An entry moves from long ago into the window, and its event's id is another one's by now."""
+    config = ALL.replace('name = "shifts"', 'name = "shifts"\nwindow = { past = "60d", future = "365d" }')
+    old = "9,Old shift,2026-10-01 06:00,2026-10-01 14:00,anna.petrova@school.example,\n"
+    stage = staged(tmp_path, rows(number=0), config)
+    run_inline(stage.one_pass())
+    kept = backup(stage)
+    stage.write("shifts.csv", HEADER + rows(number=0) + old)
+    run_inline(stage.one_pass())
+    restore(stage, kept)
+    foreign = person_adds(stage, "Meeting", day=5)
+    assert foreign.id in {link.remote_id for link in links(stage)}
+    stage.config = stage.config.replace('past = "60d"', 'past = "10d"')
+    stage.write("shifts.csv", HEADER + rows(number=0) + old.replace("2026-10-01", "2026-12-03"))
+    result = run_inline(stage.one_pass(verify=True))
+    assert untouched(stage, {foreign.id: ("Meeting", 1)})
+    assert (result.record.counts["created"], result.record.counts["updated"]) == (1, 0)

@@ -692,3 +692,12 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
             assert change.item is not None
             after[change.key] = linked(change.item, remote_id=500 + number)
     assert plan_for(*items, links=tuple(after.values()), policy=policy).changes == ()
+
+
+def test_what_cannot_be_read_is_neither_changed_nor_deleted() -> None:
+    one, other = linked(item("a")), linked(item("b"), remote_id=200)
+    unread = replace(observation(), unread=frozenset({100, 200}), whole=False)
+    policy = Policy(on_removed="delete", removed_after=1)
+    plan = plan_for(item("a", name="New name"), links=(one, other), observed=unread, policy=policy)
+    assert (plan.changes, plan.held) == ((), 2)
+    assert [problem.kind for problem in plan.problems] == ["held", "held"]

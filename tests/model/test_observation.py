@@ -99,3 +99,45 @@ def test_an_observation_says_how_an_event_differs() -> None:
     assert observation(gone=(100,)).difference(link) == "it is gone from the portal"
     assert observation().difference(link) == "it could not be read back"
     assert observation().edited(link) == ()
+
+
+def owned(known: str, shown: str, fields: Fields, mark: str = "") -> bool:
+    """Return whether an event that shows all that is that of a link whose stamp is `known`."""
+    link = replace(linked(item("a")), stamp=known)
+    event = replace(seen(100, fields), stamp=shown, mark=mark)
+    return observation(event).of(link) is not None
+
+
+NEW: Fields = {"name": "Meeting", "start": "2026-12-09"}
+
+
+@pytest.mark.parametrize(
+    ("known", "shown", "fields", "ours"),
+    [
+        ("100 1", "100 1", NEW, True),  # however a person has edited it
+        ("100 1", "101 1", {"name": "Lesson", "start": "2026-12-01"}, False),  # however alike it is
+        ("100 1", "100 2", NEW, False),
+        ("100 1", "3700 1", {"name": "Lesson", "start": "2026-12-09"}, True),  # read in another zone
+        ("100 1", "3700 1", NEW, False),
+        ("", "100 1", {"name": "Lesson", "start": "2026-12-09"}, True),
+        ("", "100 1", {"name": "Meeting", "start": "2026-12-01"}, True),
+        ("", "100 1", NEW, False),
+    ],
+)
+def test_an_event_is_ours_by_who_made_it_and_when_else_by_its_looks(
+    known: str, shown: str, fields: Fields, ours: bool
+) -> None:
+    assert owned(known, shown, fields) is ours
+
+
+def test_our_own_mark_says_more_than_a_stamp() -> None:
+    assert owned("100 1", "7777 5", NEW, recovery_mark("s", item("a").key))
+    assert not owned("100 1", "7777 5", NEW, recovery_mark("s", item("b").key))
+
+
+def test_an_event_goes_to_the_link_it_looks_like() -> None:
+    one, other = linked(item("a", name="First")), linked(item("b", name="Second"))
+    event = replace(seen(100, {"name": "Second", "start": "2026-12-01"}), stamp="100 1")
+    links = [replace(link, stamp="100 1") for link in (one, other)]
+    assert observation(event).claimed_twice(links) == {one.key}
+    assert observation(event).claimed_twice(links[:1]) == frozenset()

@@ -125,3 +125,29 @@ async def test_open_creates_of_several_syncs_are_told_apart_by_where_they_go(led
     assert await ledger.open_creates([OTHER, SYNC], on_cards=False) == (event, other_event)
     assert await ledger.open_creates([OTHER, SYNC], on_cards=True) == (card, other_card)
     assert await ledger.open_creates([], on_cards=False) == ()
+
+
+async def test_a_stamp_stays_with_its_link_and_may_be_learnt_later(ledger: Ledger) -> None:
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    await ledger.of(SYNC).adopt(run_id, [replace(link("a"), stamp="~5 1"), link("b", remote_id=2)], now=1.0)
+    await ledger.of(SYNC).learn_stamps({key("b"): "7 3", key("unknown"): "9 9"})
+    assert {each.key.uid: each.stamp for each in await ledger.of(SYNC).links()} == {"a": "~5 1", "b": "7 3"}
+    (first, _) = await ledger.of(SYNC).changes(run_id)
+    assert first.after is not None
+    assert first.after.stamp == "~5 1"
+
+
+async def test_links_are_found_by_the_event_they_are_to_in_whatever_sync(ledger: Ledger) -> None:
+    await adopted(ledger, "a", "b")
+    await adopted(ledger, "c", sync=OTHER)
+    card = Key(uid="d", place=Place(kind="todo-contact", owner=1))
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    await ledger.of(SYNC).adopt(run_id, [replace(link(), key=card, remote_id=1)], now=1.0)
+
+    async def found(*names: str, ids: tuple[int, ...], on_cards: bool = False) -> list[tuple[str, str]]:
+        return [(name, one.key.uid) for name, one in await ledger.links_to(names, ids, on_cards=on_cards)]
+
+    assert await found(SYNC, OTHER, ids=(1, 99)) == sorted([(SYNC, "a"), (OTHER, "c")])
+    assert await found(SYNC, ids=(1, 2)) == [(SYNC, "a"), (SYNC, "b")]
+    assert await found(SYNC, ids=(1, 2), on_cards=True) == [(SYNC, "d")]
+    assert await found(SYNC, ids=()) == []
