@@ -32,6 +32,8 @@ BUSY_TIMEOUT_S: Final = 10.0
 """How long to wait for a program that holds the file for a moment (a backup, an sqlite3 shell)."""
 _LOG_BYTES: Final = 4 * 1024 * 1024
 """How large the write-ahead log grows before its pages are copied into the file: what SQLite itself does by default."""
+_WRITES: Final = 64
+"""After how many transactions they are copied at the latest; two make up one batch of a push."""
 _GENERATION: Final = "SELECT next FROM counters WHERE name = 'generation'"
 _NEXT_GENERATION: Final = (
     "INSERT INTO counters (name, next) VALUES ('generation', 1) ON CONFLICT (name) DO UPDATE SET next = next + 1"
@@ -98,6 +100,8 @@ class LedgerThread:
         self.doubt = doubt
         self.booted_at = booted_at
         self._log = log_of(path)
+        self._writes = 0
+        self._log_bytes = _LOG_BYTES
         self._executor = executor
         self._closed = False
 
@@ -111,13 +115,26 @@ class LedgerThread:
             # Outside the transaction, as it is the commit that fails when the disk is full.
             with translated(self.path), transaction(self.connection) if writes else decoded(self.path):
                 result = work()
-            if writes and _bytes_of(self._log) > _LOG_BYTES:
+            if writes and self._log_is_long():
                 # What was to be written is on disk already. A full disk must not say otherwise: the log grows a bit.
                 with suppress(sqlite3.Error, OSError):
                     checkpoint(self.path, self.connection, self.booted_at)
             return result
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+
+    def _log_is_long(self) -> bool:
+        """Return True now and then, and whenever the log has grown.
+
+        A log that was copied is written again from its start but keeps its size, which spares the disk much; so the
+        size alone does not tell how much is in it.
+        """
+        self._writes += 1
+        size = _bytes_of(self._log)
+        if self._writes < _WRITES and size <= self._log_bytes:
+            return False
+        self._writes, self._log_bytes = 0, max(size, _LOG_BYTES)
+        return True
 
     async def close(self) -> None:
         """Finish the work that has begun, close the file and release the lock; a second call does nothing."""
@@ -194,8 +211,6 @@ def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
             connection.execute("PRAGMA journal_mode = WAL")
             # `checkpoint` does it, because the echo has to know how old the file is without its log.
             connection.execute("PRAGMA wal_autocheckpoint = 0")
-            # Otherwise a log that was copied keeps its size, by which `do` tells when it has to be copied again.
-            connection.execute("PRAGMA journal_size_limit = 0")
             # The weaker NORMAL does not sync a commit in WAL mode: after a power cut an intent could be missing whose
             # create was sent, and the next pass would create the event twice.
             connection.execute("PRAGMA synchronous = FULL")

@@ -311,7 +311,7 @@ async def test_a_full_disk_is_reported_and_loses_nothing_that_was_committed(ledg
     await ledger.of(SYNC).hold([hold()])
 
 
-async def test_the_log_is_copied_into_the_file_once_it_is_large_and_then_is_small_again(ledger: Ledger) -> None:
+async def test_the_log_is_copied_into_the_file_once_it_is_large_or_many_writes_are_in_it(ledger: Ledger) -> None:
     def left() -> tuple[bytes, int]:
         return Path(f"{ledger.path}.echo").read_bytes(), Path(f"{ledger.path}-wal").stat().st_size
 
