@@ -384,4 +384,7 @@ def test_a_lost_request_leaves_to_an_unmeasured_method_all_the_time_that_measure
     assert pace.operating.used(ADD, pace.clock.at(22.0)) == pytest.approx(20.0)
     assert pace.costs.expected(ADD) == pytest.approx(4.0)
     pace.costs.learn(ADD, 0.3)
+    assert pace.costs.expected(ADD) == pytest.approx(0.6)  # one cheap command is not believed yet
+    for _ in range(7):
+        pace.costs.learn(ADD, 0.3)
     assert pace.costs.expected(ADD) == pytest.approx(0.3)
