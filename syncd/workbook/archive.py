@@ -24,7 +24,7 @@ def unpacks_to_more_than(content: bytes, most: int) -> bool:
                 total += max(member.file_size, _unpacked_size(content, member, most - total))
                 if total > most:
                     return True
-    except (zipfile.BadZipFile, zlib.error, OSError):
+    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, ValueError):
         raise ValueError("the archive is damaged") from None
     return False
 

@@ -10,6 +10,7 @@ import io
 import posixpath
 import re
 import zipfile
+import zlib
 from html import unescape
 
 _CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*?)/?>")
@@ -48,7 +49,7 @@ class SheetXml:
                 relations = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
                 self._sheet = archive.read(_sheet_file(book, relations, sheet))
                 self._styles = archive.read("xl/styles.xml").decode("utf-8", "replace")
-        except (KeyError, zipfile.BadZipFile, OSError):
+        except (KeyError, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError):
             return  # another format, such as .ods; or one without styles, in which no date is marked as one
 
     def extent(self) -> tuple[int, int]:

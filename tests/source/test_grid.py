@@ -215,6 +215,12 @@ def test_several_months_may_stand_below_each_other() -> None:
     ]
 
 
+def test_a_later_part_may_have_more_days_than_the_first() -> None:
+    short = ";".join(map(str, range(1, 29)))
+    text = plan("Петрова;Д", title="Февраль 2027", head=f"ФИО;{short}") + plan("Петрова;Д", "Иванов" + ";" * 31 + "Н")
+    assert [at for _, _, at in shown(parse(text))][1:] == ["2026-12-01 08:00:00", "2026-12-31 20:00:00"]
+
+
 def test_columns_beside_the_days_give_fields_and_templates() -> None:
     text = plan("7;Петрова;p@b.c;Касса;Д", head=f"Таб. №;ФИО;E-mail;Место;{NUMBERS}")
     (entry,) = parse(text, columns={"uid": "Таб. №", "owner": "E-mail", "location": 4}, names="ФИО").entries

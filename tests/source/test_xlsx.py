@@ -197,6 +197,10 @@ def test_a_row_with_an_impossible_cell_is_rejected_alone() -> None:
         (b"ID;Shift\n1;2\n", "not an Excel file"),
         (b"PK\x03\x04\x00\x00binary\x00", "not an Excel file"),
         (workbook(HEADER)[:-200], "not an Excel file|damaged archive"),
+        (
+            workbook(HEADER).replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xa7"),
+            "not an Excel file|damaged archive",
+        ),
         (workbook(HEADER)[:400], "not an Excel file|damaged archive"),
     ],
 )

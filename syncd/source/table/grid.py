@@ -256,7 +256,9 @@ class _Melt:
 
     def _take(self, days: Days, line: int, cells: Sequence[str]) -> bool:
         """Take the shifts of a row; returns False for a row that is none of a person."""
-        values = [clean(cell) for cell in cells] + [""] * (len(self.header) - len(cells))
+        # A later row of days may reach further than the first, and its rows end before it.
+        width = max(len(self.header), max(days.days) + 1)
+        values = [clean(cell) for cell in cells] + [""] * (width - len(cells))
         person = values[self._names]
         filled = {at: values[at] for at in days.days if values[at]}
         # A legend below the table has a code where people have their names.
