@@ -180,9 +180,9 @@ _WEB_KEYS = (
 _FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
-    "caldav": ("type", "calendars", "zones", *_WEB_KEYS),
+    "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", "default_duration", "columns", "grid"),
-    "ics": (*_FILE_KEYS, "encoding", "zones"),
+    "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
     "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "default_duration", "columns", "grid"),
 }
 """The keys of built-in sources, known here so that an error can name the line; the sources check the values."""

@@ -6,11 +6,13 @@ Public: plugins use it, so that mistakes in their options give the same messages
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import TypeVar
 
 import msgspec
 
+from syncd.config.durations import parse_duration
 from syncd.errors import ConfigError
 
 Options = TypeVar("Options", bound=msgspec.Struct)
@@ -48,3 +50,11 @@ def _plain(message: str) -> str:
     key = place.strip("`.").replace("[...]", "")
     text = text.replace("Object missing required field ", "missing key ").replace("`", "'")
     return f"{key}: {text}" if key else text
+
+
+def default_length(text: str, *, where: str) -> timedelta:
+    """Return `default_duration`; raises ConfigError, beginning with `where`, if it is not a duration."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: default_duration {error}") from None

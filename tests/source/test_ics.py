@@ -1,12 +1,17 @@
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 
+from syncd.clock import SystemClock
 from syncd.errors import ConfigError
-from syncd.model.entry import Moment, Span
+from syncd.model.entry import Moment, Span, Window
+from syncd.source.base import ReadContext
 from syncd.source.ical.feed_reader import FeedReader
-from syncd.source.ical.ics import parse_ics
+from syncd.source.ical.ics import open_ics, parse_ics
 from tests.source.calendars import FIXED, NIGHT, SUMMER, calendar, days, event, one, parse, refusal, timed
+
+ALWAYS = Window(first=None, last=None)
 
 
 @pytest.mark.parametrize(
@@ -169,3 +174,29 @@ def test_control_characters_are_left_out_with_a_line_that_names_event_and_proper
     assert [(one.where, one.kind, one.key, one.reason) for one in part.problems] == [
         ("t.ics:3", "warning", "u", "SUMMARY holds control characters (NUL, BEL); they are left out")
     ]
+
+
+@pytest.mark.parametrize(("given", "ends"), [({}, "09:00"), ({"default_duration": "1h"}, "10:00")])
+async def test_an_event_without_an_end_lasts_as_long_as_the_config_says(
+    tmp_path: Path, given: dict[str, str], ends: str
+) -> None:
+    start = "DTSTART;TZID=Europe/Moscow:20261201T090000"
+    parts = (
+        event(start, uid="1"),
+        event("DTSTART;VALUE=DATE:20261201", uid="2"),
+        event(start, "DURATION:PT15M", uid="3"),
+    )
+    (tmp_path / "a.ics").write_bytes(calendar(*parts))
+    source = open_ics({"type": "ics", "path": "a.ics", **given}, tmp_path, where="syncd.toml:1", clock=SystemClock())
+    read = await source.read(ReadContext(zone="Europe/Moscow", window=ALWAYS, today=date(2026, 11, 26)))
+    assert [entry.span for entry in read.entries] == [
+        timed("2026-12-01 09:00", f"2026-12-01 {ends}", "Europe/Moscow"),
+        days("2026-12-01", "2026-12-02"),
+        timed("2026-12-01 09:00", "2026-12-01 09:15", "Europe/Moscow"),
+    ]
+
+
+def test_a_default_duration_that_is_none_is_refused_with_its_place(tmp_path: Path) -> None:
+    options = {"type": "ics", "path": "a.ics", "default_duration": "soon"}
+    with pytest.raises(ConfigError, match=r"syncd\.toml:1: default_duration"):
+        open_ics(options, tmp_path, where="syncd.toml:1", clock=SystemClock())

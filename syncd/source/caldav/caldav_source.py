@@ -23,7 +23,7 @@ from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.source.files import Assembly, FileBytes, join
 from syncd.source.ical.ics import IcsFormat, read_meanings
-from syncd.source.options import nearest, read_options
+from syncd.source.options import default_length, nearest, read_options
 from syncd.source.web.access import Access, WebOptions, read_access
 from syncd.source.web.web_client import Digests, WebClient, in_time
 
@@ -41,12 +41,14 @@ _UNBOUNDED = (date(1970, 1, 2), date(2037, 12, 30))
 class CaldavOptions(WebOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of `[sync.source]` with type = "caldav"; `calendars` are names or patterns ("Team*"), by default all.
 
-    `zones` gives names of time zones a meaning, as in an ICS source.
+    `zones` gives names of time zones a meaning, and `default_duration` events without an end a length, as in an ICS
+    source.
     """
 
     type: Literal["caldav"]
     calendars: tuple[str, ...] = ()
     zones: Mapping[str, str] = msgspec.field(default_factory=dict)
+    default_duration: str = "0m"
 
 
 def open_caldav(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
@@ -57,23 +59,22 @@ def open_caldav(options: Mapping[str, object], base: Path, *, where: str, clock:
         import lxml.etree  # noqa: F401, PLC0415 - an extra; a missing one is reported when the config is checked
     except ImportError:
         raise ConfigError(f"{where}: CalDAV needs lxml", "pip install lxml, into the same environment") from None
-    meanings = read_meanings(chosen.zones, where=where)
+    no_end = default_length(chosen.default_duration, where=where)
+    # XML is always read into UTF-8, but what is fetched by itself comes in the bytes that a program stored.
+    file_format = IcsFormat("auto", read_meanings(chosen.zones, where=where), no_end)
     access = replace(access, family=True)
-    return CaldavSource(access=access, patterns=chosen.calendars, clock=clock, meanings=meanings)
+    return CaldavSource(access=access, patterns=chosen.calendars, clock=clock, file_format=file_format)
 
 
 class CaldavSource:
     """Reads calendars from a CalDAV server; `fetched` is the number of resources that the last reading fetched."""
 
-    def __init__(
-        self, *, access: Access, patterns: tuple[str, ...], clock: Clock, meanings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, *, access: Access, patterns: tuple[str, ...], clock: Clock, file_format: IcsFormat) -> None:
         self._access = access
         self._patterns = patterns
         self._clock = clock
         self._digests: Digests = {}
-        # XML is always read into UTF-8, but what is fetched by itself comes in the bytes that a program stored.
-        self._assembly = Assembly(IcsFormat("auto", meanings), settings=repr(patterns))
+        self._assembly = Assembly(file_format, settings=repr(patterns))
         self._places: tuple[tuple[str, str], ...] = ()
         self._known: dict[str, Known] | None = None
         named = repr((access.url, access.user, patterns)).encode()

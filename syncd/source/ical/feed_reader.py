@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import blake2b
 
 from syncd.errors import SourceError
@@ -14,7 +15,7 @@ from syncd.source.ical.grouping import GroupResult, Member, read_group
 from syncd.source.ical.lines import Component, read_component
 from syncd.source.ical.split import Calendar, RawComponent, split
 from syncd.source.ical.vevent import CalendarFacts, stand_in_uid
-from syncd.source.ical.vtimezone import FeedZones
+from syncd.source.ical.vtimezone import NO_LENGTH, FeedZones
 
 _UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\n]*)?:([^\n]*)")
 _INVITES = frozenset({"REQUEST", "CANCEL"})
@@ -39,13 +40,20 @@ class FeedReader:
 
     `known` are the results of the reading before, `kept` those of this one. `parsed` is the number of groups that were
     not known. `zones` are shared by all files: calendar servers give thousands of files with the same definitions.
-    `meanings` are what the config says of names of zones; they never change between the readings of a source.
+    `meanings` are what the config says of names of zones, `no_end` the length of events with a start time and no end;
+    they never change between the readings of a source.
     """
 
     def __init__(
-        self, *, known: Cache, zones: ZoneCache | None = None, meanings: Mapping[str, str] | None = None
+        self,
+        *,
+        known: Cache,
+        zones: ZoneCache | None = None,
+        meanings: Mapping[str, str] | None = None,
+        no_end: timedelta = NO_LENGTH,
     ) -> None:
         self._known = known
+        self._no_end = no_end
         self._meanings = meanings or {}
         self._known_zones = zones or {}
         self.kept: Cache = {}
@@ -120,7 +128,9 @@ class FeedReader:
                 for prop in zone.all("TZID"):
                     definitions.setdefault(prop.text, zone)
                     definitions.setdefault(prop.value, zone)
-            found = FeedZones(definitions=definitions, floating=floating, year=year, meanings=self._meanings)
+            found = FeedZones(
+                definitions=definitions, floating=floating, year=year, meanings=self._meanings, no_end=self._no_end
+            )
         self.zones[key] = found
         return found
 

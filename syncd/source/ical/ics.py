@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -21,22 +22,27 @@ from syncd.source.field_values import sync_zone
 from syncd.source.files import Part, assumption, decode
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.split import plain_lines, unfold
-from syncd.source.ical.vtimezone import plain_name
+from syncd.source.ical.vtimezone import NO_LENGTH, plain_name
 from syncd.source.opening import TextOptions, open_files
-from syncd.source.options import read_options
+from syncd.source.options import default_length, read_options
 
 
 class IcsOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Keys of `[sync.source]` with type = "ics"; `zones` gives names of time zones in the feed a meaning."""
+    """Keys of `[sync.source]` with type = "ics"; `zones` gives names of time zones in the feed a meaning.
+
+    `default_duration` is how long an event lasts that has a start time and no end.
+    """
 
     type: Literal["ics"]
     zones: Mapping[str, str] = msgspec.field(default_factory=dict)
+    default_duration: str = "0m"
 
 
 def open_ics(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
     """Return a source of iCalendar files; raises ConfigError beginning with `where`."""
     chosen = read_options(IcsOptions, options, where=where)
-    file_format = IcsFormat(chosen.encoding, read_meanings(chosen.zones, where=where))
+    meanings = read_meanings(chosen.zones, where=where)
+    file_format = IcsFormat(chosen.encoding, meanings, default_length(chosen.default_duration, where=where))
     return open_files(chosen, base, where=where, file_format=file_format, clock=clock)
 
 
@@ -64,10 +70,11 @@ class IcsFormat:
     suffix = ".ics"
     by_file = False
 
-    def __init__(self, encoding: str, meanings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, encoding: str, meanings: Mapping[str, str] | None = None, no_end: timedelta = NO_LENGTH) -> None:
         self._encoding = encoding
         self._meanings = meanings or {}
-        self._reader = FeedReader(known={}, meanings=self._meanings)
+        self._no_end = no_end
+        self._reader = FeedReader(known={}, meanings=self._meanings, no_end=no_end)
 
     @property
     def parsed(self) -> int:
@@ -77,7 +84,8 @@ class IcsFormat:
     def begin(self) -> None:
         """Start a reading of all files."""
         # Only the results of the last reading are kept: entries that have left the feed must not fill the memory.
-        self._reader = FeedReader(known=self._reader.kept, zones=self._reader.zones, meanings=self._meanings)
+        before = self._reader
+        self._reader = FeedReader(known=before.kept, zones=before.zones, meanings=self._meanings, no_end=self._no_end)
 
     def end(self) -> None:
         """Do nothing: a reading needs nothing that must be given up."""

@@ -116,7 +116,9 @@ def read_length(text: str) -> timedelta:
 
 
 def read_span(component: Component, start: When, home: Home, *, series: bool) -> Span:
-    """Return the span of DTSTART with DTEND or DURATION; without either a date is one day and a time a moment.
+    """Return the span of DTSTART with DTEND or DURATION; without either a date is one day, and a time a moment.
+
+    So has RFC 5545, 3.6.1, unless the config gives such events a length.
 
     `home` is that of the event itself: its start is the `start` here.
     """
@@ -127,7 +129,9 @@ def read_span(component: Component, start: When, home: Home, *, series: bool) ->
         last = _all_day_end(start, end, length, home)
         return all_day_span(start.wall.date(), last, first_year=first_year)
     finish = (
-        _when(end.value.strip(), end, home, exact=True) if end is not None else _end_after(start, start.zone, length)
+        _when(end.value.strip(), end, home, exact=True)
+        if end is not None
+        else _end_after(start, start.zone, length, home)
     )
     if finish.zone is None:
         raise ValueError("DTSTART has a time and DTEND has none")
@@ -144,11 +148,11 @@ def marks_whole_days(component: Component) -> bool:
     return any(prop.value.strip().upper() in ("TRUE", "1") for name in _MARKS for prop in component.all(name))
 
 
-def _end_after(start: When, zone: str, length: Property | None) -> When:
-    if length is None:
+def _end_after(start: When, zone: str, length: Property | None, home: Home) -> When:
+    size = read_length(length.value) if length is not None else home.zones.no_end
+    if not size:
         return start
-    size = read_length(length.value)
-    if size < timedelta(0):
+    if length is not None and size < timedelta(0):
         raise ValueError(f"DURATION {length.value} is negative")
     return When(wall=after(start.wall, size, zone), zone=zone, form=start.form, tzid=start.tzid)
 

@@ -24,12 +24,16 @@ _YEARS_BACK, _YEARS_AHEAD = 1, 4
 _STEP = timedelta(hours=84)
 _AROUND = timedelta(hours=12)
 
+NO_LENGTH = timedelta(0)
+"""An event without an end ends when it begins (RFC 5545, 3.6.1)."""
+
 
 class FeedZones:
     """Finds the IANA zones that a calendar's TZIDs mean.
 
     `definitions` are its VTIMEZONE components by TZID, `floating` the IANA zone of times without one, `year` the
-    current year, `meanings` the zones that the config gives to names (case-folded).
+    current year, `meanings` the zones that the config gives to names (case-folded). The config also says, in `no_end`,
+    how long an event of the feed lasts that has a start time and no end.
     """
 
     def __init__(
@@ -39,7 +43,9 @@ class FeedZones:
         floating: str | None,
         year: int,
         meanings: Mapping[str, str] | None = None,
+        no_end: timedelta = NO_LENGTH,
     ) -> None:
+        self.no_end = no_end
         self._components = definitions
         self._meanings = meanings or {}
         self._floating = floating

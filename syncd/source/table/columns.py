@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 
-from syncd.config.durations import parse_duration
 from syncd.errors import ConfigError
 from syncd.source.options import nearest
 
@@ -43,11 +41,3 @@ def check_mapping(columns: ColumnMap, *, where: str) -> None:
         raise ConfigError(f"{where}: columns: start_time goes with date, not with start", "rename start to date")
     if "duration" in columns and ("end" in columns or "end_time" in columns):
         raise ConfigError(f"{where}: columns: duration and end exclude each other", "leave one of them out")
-
-
-def length(text: str, *, where: str) -> timedelta:
-    """Return `default_duration`; raises ConfigError, beginning with `where`, if it is not a duration."""
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"{where}: default_duration {error}") from None

@@ -20,8 +20,8 @@ from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part, assumption, decode
 from syncd.source.opening import TextOptions, open_files
-from syncd.source.options import read_options
-from syncd.source.table.columns import ColumnMap, length
+from syncd.source.options import default_length, read_options
+from syncd.source.table.columns import ColumnMap
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
 from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, count_found, find_header, is_note, read_table
 from syncd.source.table.when import DateOrder
@@ -56,7 +56,7 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Cl
     check_columns(chosen.columns, chosen.grid, chosen.header, where=where)
     if chosen.delimiter != "auto" and (len(chosen.delimiter) != 1 or chosen.delimiter in '"\r\n'):
         raise ConfigError(f"{where}: delimiter = {chosen.delimiter!r} is not one character", 'or leave it at "auto"')
-    length(chosen.default_duration, where=where)
+    default_length(chosen.default_duration, where=where)
     if chosen.header is not None and chosen.header < 1:
         raise ConfigError(f"{where}: header = {chosen.header} is no line", "a number from 1")
     return open_files(chosen, base, where=where, file_format=CsvFormat(chosen), clock=clock)
@@ -99,7 +99,7 @@ class CsvFormat:
         if cut_at:
             broken.append((cut_at, "the file is cut off within this row"))
             rows.pop()
-        no_end = length(options.default_duration, where="default_duration")
+        no_end = default_length(options.default_duration, where="default_duration")
         table = TableOptions(
             columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
         )

@@ -19,9 +19,8 @@ from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
 from syncd.source.opening import FileOptions, open_files
-from syncd.source.options import read_options
+from syncd.source.options import default_length, read_options
 from syncd.source.table.cell_values import truth
-from syncd.source.table.columns import length
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
 from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, read_table
 from syncd.source.table.sheet_reader import Cell, Merged, Sheet, SheetLimits, SheetReader
@@ -56,7 +55,7 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: C
     """Return a source of Excel files; raises ConfigError beginning with `where`."""
     chosen = read_options(XlsxOptions, options, where=where)
     check_columns(chosen.columns, chosen.grid, chosen.header, where=where)
-    length(chosen.default_duration, where=where)
+    default_length(chosen.default_duration, where=where)
     if isinstance(chosen.sheet, int) and chosen.sheet < 1:
         raise ConfigError(f"{where}: sheet = {chosen.sheet} is no sheet", "a name, or a number from 1")
     if chosen.header is not None and chosen.header < 1:
@@ -109,7 +108,7 @@ class XlsxFormat:
         options = self._options
         zone = sync_zone(context.zone)
         cells, merged = _filled(sheet), sheet.merged
-        no_end = length(options.default_duration, where="default_duration")
+        no_end = default_length(options.default_duration, where="default_duration")
         table = TableOptions(
             columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
         )  # fmt: skip
@@ -133,10 +132,6 @@ class XlsxFormat:
             if number not in headings
         )
         rows = [(line, row) for line, row in numbered if any(row)]
-        no_end = length(options.default_duration, where="default_duration")
-        table = TableOptions(
-            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
-        )
         part = read_table(name, (at + 1, header), rows, table)
         if headings:
             first = min(headings) + 1
