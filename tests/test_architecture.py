@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.bench.walk import import_depth
+
+DEEPEST = 14
+"""Whoever follows a call down to the model reads at most so many files, one below the other."""
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "syncd" / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
@@ -23,3 +27,8 @@ def test_every_function_that_the_page_names_with_its_file_exists() -> None:
         text = (below if below.is_file() else ROOT / path).read_text(encoding="utf-8")
         name = re.escape(function.rpartition(".")[2])
         assert re.search(rf"\b(?:def|class) {name}\b|^{name}\b", text, re.MULTILINE), f"{path}: {function}"
+
+
+def test_imports_are_not_deeper_than_agreed_and_go_in_no_circles() -> None:
+    depth, circles = import_depth()
+    assert (depth <= DEEPEST, circles) == (True, 0), f"{depth} files deep, {circles} circles"

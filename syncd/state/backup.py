@@ -10,8 +10,7 @@ from pathlib import Path
 
 from syncd.errors import StateError
 from syncd.state.file import check_structure
-from syncd.state.schema import APPLICATION_ID
-from syncd.state.sums import check_all, check_records, learn_sum
+from syncd.state.schema import APPLICATION_ID, check_all, check_records, learn_sum
 from syncd.state.trouble import translated
 
 

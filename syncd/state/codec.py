@@ -1,12 +1,11 @@
-"""Converts domain values to rows and back; it knows the order of the columns and nothing about transactions.
+"""Converts domain values to rows and back; it knows nothing about transactions.
 
 JSON comes back as dicts and lists, whatever mappings and sequences went in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 import orjson
@@ -15,29 +14,7 @@ from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Link, Place, PlaceKind, plain
 from syncd.model.json_values import Fields, Json
 from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
-
-Row = Sequence[Any]
-
-KEY: Final = "uid, calendar, owner, piece"
-IS_KEY: Final = "sync = ? AND uid = ? AND calendar = ? AND owner = ? AND piece = ?"
-LINK: Final = (
-    f"{KEY}, remote_id, section, section_id, fingerprint, sent, version, title, place, starts_on, ends_on, start, "
-    "absent_passes, same_updates, adopted, stamp"
-)
-HOLD: Final = f"{KEY}, reason, fingerprint, attempts, since, retry_at, title, place"
-INTENT: Final = (
-    f"id, sync, run_id, op, {KEY}, remote_id, section, section_id, fingerprint, fields, title, place, starts_on, "
-    "ends_on, start, created_at, before, state, note"
-)
-RUN: Final = (
-    "sync, started, finished, state, counts, requests, commands, waited_s, seconds, problems, problem_count, error"
-)
-CHANGE: Final = f"id, run_id, sync, op, {KEY}, remote_id, before, after, at"
-
-
-def marks(columns: str, *, more: int = 0) -> str:
-    """Return as many placeholders as there are `columns`, plus `more`."""
-    return ", ".join("?" * (columns.count(",") + 1 + more))
+from syncd.state.schema import LINK, Row
 
 
 class _Sent(Mapping[str, Json]):

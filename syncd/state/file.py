@@ -21,8 +21,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 from syncd.errors import StateLockedError
 from syncd.scrub import Clean
 from syncd.state.echo import Doubt, Echo, echo_of, read_echo, wal_is_foreign, write_echo
-from syncd.state.schema import STEPS, Step, apply, version_of
-from syncd.state.sums import learn_sum
+from syncd.state.schema import STEPS, Step, apply, learn_sum, version_of
 from syncd.state.trouble import DamagedError, decoded, translated, unusable
 
 P = ParamSpec("P")

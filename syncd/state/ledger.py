@@ -17,12 +17,12 @@ from syncd.model.item import Link
 from syncd.model.record import Intent, RunRecord
 from syncd.scrub import within
 from syncd.state.backup import Backup, back_up, check
-from syncd.state.codec import INTENT, KEY, LINK, RUN, intent_of, links_of, run_of, to_json
+from syncd.state.codec import intent_of, links_of, run_of, to_json
 from syncd.state.echo import Doubt, clock_moved
 from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
 from syncd.state.opening import open_locked, open_readonly
-from syncd.state.sums import checked, checked_numbered
+from syncd.state.schema import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sync_ledger import SyncLedger
 
 

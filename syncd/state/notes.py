@@ -20,7 +20,7 @@ from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
 from syncd.state.codec import to_json
 from syncd.state.file import LedgerThread, reading, writing
-from syncd.state.sums import SUMMED_NOTE, checked, summed
+from syncd.state.schema import SUMMED_NOTE, checked, summed
 
 VERIFIED = "verified"
 HOME = "portal"

@@ -10,7 +10,6 @@ import structlog
 from msgspec.structs import replace
 
 from syncd import events
-from syncd.state.codec import RUN
 from syncd.state.echo import Doubt, Echo, doubt_of, echo_of, read_echo
 from syncd.state.file import (
     LedgerThread,
@@ -24,7 +23,7 @@ from syncd.state.file import (
     transaction,
 )
 from syncd.state.notes import forget_all_verified, note_restored
-from syncd.state.sums import check_all, setting
+from syncd.state.schema import RUN, check_all, setting
 from syncd.state.trouble import translated
 
 _log = structlog.get_logger()

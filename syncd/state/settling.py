@@ -9,20 +9,8 @@ from typing import Final, assert_never
 
 from syncd.model.item import Hold, Key, Link, Op
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
-from syncd.state.codec import (
-    HOLD,
-    INTENT,
-    IS_KEY,
-    LINK,
-    hold_row,
-    key_row,
-    link_of,
-    link_of_intent,
-    link_row,
-    marks,
-    packed,
-)
-from syncd.state.sums import SUMMED_CHANGE, SUMMED_LINK, checked, setting, summed
+from syncd.state.codec import hold_row, key_row, link_of, link_of_intent, link_row, packed
+from syncd.state.schema import HOLD, INTENT, IS_KEY, LINK, SUMMED_CHANGE, SUMMED_LINK, checked, marks, setting, summed
 
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
 _PUT_LINK: Final = f"INSERT OR REPLACE INTO links (sync, {LINK}, sum) VALUES ({marks(LINK, more=2)})"  # noqa: S608

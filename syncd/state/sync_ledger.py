@@ -21,25 +21,7 @@ from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
 from syncd.scrub import Clean, within
-from syncd.state.codec import (
-    CHANGE,
-    HOLD,
-    INTENT,
-    IS_KEY,
-    KEY,
-    LINK,
-    RUN,
-    change_of,
-    hold_of,
-    intent_of,
-    intent_row,
-    key_of,
-    key_row,
-    links_of,
-    marks,
-    run_of,
-    run_row,
-)
+from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
 from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import (
     CLOCKS,
@@ -56,8 +38,22 @@ from syncd.state.notes import (
     read_notes,
     write_note,
 )
+from syncd.state.schema import (
+    CHANGE,
+    HOLD,
+    INTENT,
+    IS_KEY,
+    KEY,
+    LINK,
+    RUN,
+    SUMMED_LINK,
+    checked,
+    checked_numbered,
+    marks,
+    setting,
+    summed,
+)
 from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
-from syncd.state.sums import SUMMED_LINK, checked, checked_numbered, setting, summed
 
 MOST_RUNS: Final = 20_000
 MOST_CHANGES: Final = 500_000

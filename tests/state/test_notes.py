@@ -8,7 +8,7 @@ from syncd.model.json_values import Json
 from syncd.state.file import transaction
 from syncd.state.ledger import Ledger
 from syncd.state.notes import Due, SyncNotes, Uids, Verified, drop_note, read_note, write_note
-from syncd.state.sums import summed
+from syncd.state.schema import summed
 from tests.state.values import OTHER, SYNC
 
 PORTAL = "https://one.example"
