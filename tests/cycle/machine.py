@@ -357,7 +357,13 @@ class Play:
         world.settings = replace(world.settings, waf=world.settings.waf if waf is None else waf)
         world._line = FaultLine(tuple(parse_fault(text) for text in faults), Random(1))
 
+    def let_all_end(self) -> None:
+        """Let requests that still wait in the portal come to their end: who has forgotten them cannot wait for them."""
+        self.stage.clock.advance(600)
+        self.stage.world.settle(self._now())
+
     def lose_ledger(self) -> None:
+        self.let_all_end()
         self.orphans |= {event.id for event in self.ours()}
         for suffix in ("", "-wal", "-shm"):
             (self.stage.folder / "state" / f"syncd.db{suffix}").unlink(missing_ok=True)
@@ -380,6 +386,7 @@ class Play:
         copy = self.stage.folder / "backup.db"
         if not copy.exists():
             return
+        self.let_all_end()
         path = self.stage.folder / "state" / "syncd.db"
         path.parent.mkdir(exist_ok=True)
         for suffix in ("-wal", "-shm", *((".echo",) if whole else ())):
@@ -467,8 +474,7 @@ class Play:
             self.settle_lookalikes()
             self.stage.clock.advance(25 * 3600)
         assert not any(codes), self.last
-        self.stage.clock.advance(600)
-        self.stage.world.settle(self._now())  # what was cut and is still at work comes to its end
+        self.let_all_end()
         links = {sync: run_inline(self._links(sync)) for sync in SYNCS}
         events = self.events()
         for sync in SYNCS:
