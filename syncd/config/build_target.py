@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,11 @@ from syncd.config.toml_lines import KeyPath
 from syncd.model.template import Template
 
 _LARGEST_TABLE_BYTES: Final = 5_000_000
+# No name reads like this: words of two scripts, a small letter before capitals, signs and letters of other languages. A
+# wrong encoding gives all of them, and a name that nobody has would only look like an unknown owner.
+_MISREAD: Final = re.compile(
+    r"\w*(?:[A-Za-z][А-яЁё]|[А-яЁё][A-Za-z]|\b[а-яё][А-ЯЁ]{2}|[\ufffdЂЃЉЊЌЋЏђѓљњќћџЈЅѕ®©¤§¶·µ±])\w*"
+)
 _COMMON: Final = ("type", "owners", "owners_file", "on_unresolved", "fallback_owner")
 _CARDS: Final = ("contact", "owner_type", "responsible")
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -85,7 +91,10 @@ def _table_text(path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("cp1251", "replace")  # what Excel saves as CSV in Russian
+        text = content.decode("cp1251", "replace")  # what Excel saves as CSV in Russian
+    if (odd := _MISREAD.search(text)) is not None:
+        raise ValueError(f"names {path}, which is neither UTF-8 nor Windows-1251 ({odd[0]!r}); save it as UTF-8")
+    return text
 
 
 def _calendar(

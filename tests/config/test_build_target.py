@@ -47,12 +47,25 @@ def test_aliases_come_from_a_csv_too_and_the_configs_own_win(write: Write, conte
     assert dict(target.owners) == {"Front desk": 5, "Бухгалтерия": "anna@x.example"}
 
 
+@pytest.mark.parametrize("name", ["Ґалаґан Євген", "Ўладзімір Іванаў", "Макаров-Ли А.И. (ОТК)", "ООО МегаФон"])
+def test_names_of_all_languages_in_windows_1251_are_names(write: Write, name: str) -> None:
+    path = write(MINIMAL + '\nowners_file = "owners.csv"\n')
+    (path.parent / "owners.csv").write_bytes(f"{name},7\n".encode("cp1251"))
+    target = load_config(path, {"HOME": "/h"}).syncs[0].target
+    assert isinstance(target, TargetConfig)
+    assert dict(target.owners) == {name: "7"}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"a,1\nb\n", "line 2 must have two filled cells"),
         (b"a,1,2\n", "line 1 must have two filled cells"),
         (b"a,1\n\na,2\n", "line 3 gives 'a' a second time"),
+        *(
+            ("Пётр Иванов,12\n".encode(encoding), "is neither UTF-8 nor Windows-1251")
+            for encoding in ("cp866", "koi8-r", "mac-cyrillic", "utf-16")
+        ),
     ],
 )
 def test_a_bad_alias_file_is_told_with_its_line(write: Write, content: bytes, message: str) -> None:
