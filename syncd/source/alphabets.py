@@ -54,7 +54,7 @@ _SIGNS = {
     **dict.fromkeys("–—•·", (_RIGHT, _ODD, _ODD, _ODD)),
     **dict.fromkeys("№§°€", (_RIGHT, _WRONG, _WRONG, _WRONG)),
     "\u00a0": (_ODD, _RIGHT, _RIGHT, _RIGHT),
-    "\u00ad": (_WRONG, _WRONG, _WRONG, _RIGHT),
+    "\u00ad": (_WRONG, _WRONG, _WRONG, _ODD),
 }
 """What a sign says that has no letter beside it, one before it, one after it, and both."""
 _SIDE_BY_SIDE = log(0.15)
@@ -62,7 +62,8 @@ _SIDE_BY_SIDE = log(0.15)
 _CAPITAL_INSIDE = log(0.01)
 _MIXED, _SLIPPED = -6.0, -1.0
 _UNDECODED = -12.0
-_UNPAIRED = -4.0
+_UNPAIRED = -6.0
+_OPENING = frozenset("«„“‘")
 _PAIRS = (("«", "»"), ("„", "“”"), ("‘", "’"), ("“", "”"), ("”", "“„"))
 """Opening quotation marks and those that may close them; one kind without the other is no quotation."""
 
@@ -110,6 +111,9 @@ def _shape(word: str) -> float:
             found += _CAPITAL_INSIDE if char.isupper() and before.islower() else 0.0
         else:
             sign = _sign(char, before.isalpha(), after.isalpha())
+            if char in _OPENING and after.islower():
+                # What is quoted begins with a capital more often; a capital read as a quotation mark never does.
+                sign = min(sign, _ODD)
             found += min(sign, _ODD) if before > "\x7f" and not before.isalnum() else sign
     latin = {char for char in word if char.isalpha() and (char <= "\x7f" or "LATIN" in unicodedata.name(char, ""))}
     if latin and any("CYRILLIC" in unicodedata.name(char, "") for char in word if char > "\x7f"):

@@ -93,3 +93,24 @@ def test_a_script_that_is_not_known_is_refused_and_not_written_as_another(conten
 def test_a_large_file_is_judged_by_a_sample_and_its_first_word_may_come_late() -> None:
     content = b"2026-12-01;Room 5\n" * 50_000 + RUSSIAN.encode("koi8-r") * 2_000
     assert find_encoding(content, name="a.csv") == "koi8-r"
+
+
+@pytest.mark.parametrize("rows", [("Урок физики", "Совещание отдела"), ("Урок", "Физика"), ("Собрание", "Уборка")])
+def test_capitals_of_a_mac_are_no_quotation_marks_of_windows(rows: tuple[str, ...]) -> None:
+    content = "".join(f"{number};{row};05.12.2026\n" for number, row in enumerate(rows)).encode("mac-cyrillic")
+    try:
+        assert find_encoding(content, name="plan.csv") == "mac-cyrillic"
+    except SourceError as error:
+        assert "mac-cyrillic" in str(error)
+
+
+def test_a_short_text_is_not_doubted_for_a_reading_with_hyphens_inside_its_words() -> None:
+    assert find_encoding("1;Ура\n2;а\n".encode("cp1251"), name="plan.csv") == "cp1251"
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [("Урок", "Физика, химия"), ("Ёж", "Математика"), ("Müller", "Größe, Übung")]
+)
+def test_a_file_of_two_encodings_is_utf8_so_that_its_other_lines_are_told(first: str, then: str) -> None:
+    content = f"1;{first}\n".encode() + f"2;{then}\n".encode("cp1252" if then.startswith("G") else "cp1251")
+    assert find_encoding(content, name="plan.csv") == "utf-8"
