@@ -43,6 +43,11 @@ _SURE = 3.0
 _RAREST, _SLACK = -3.7, -15.0
 """Letters that are rarer than that on average belong to no language of alphabets.py; a few of them say little."""
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_SURELY_UTF8 = re.compile(
+    rb"(?<![\x80-\xff])(?:(?:\xd0[\x80-\xbf]|\xd1[\x80-\x9f]){2,}|(?:[\xc3-\xc5][\x80-\xbf]){2,})(?![\x80-\xff])"
+    rb"|(?<=[A-Za-z])\xc3[\x80-\xbf](?=[a-z])"
+)
+"""Words of Cyrillic or accented letters in UTF-8; in a one-byte encoding each would be letters with signs between."""
 _SAMPLE_BYTES, _SAMPLE_WORDS = 200_000, 2_000
 _SHOWN = 30
 _AROUND_BYTES = 50_000
@@ -77,8 +82,9 @@ def find_encoding(content: bytes, *, name: str) -> str:
     text = around.decode("utf-8", "surrogateescape")
     bad = len(SURROGATES.findall(text))
     good = sum(char > "\x7f" for char in text) - bad
-    # One-byte text is hardly ever valid UTF-8, so damaged UTF-8 has more good letters than bad bytes.
-    return "utf-8" if good > bad else _narrow(content, first, name)
+    # One-byte text is hardly ever valid UTF-8, so damaged UTF-8 has more good letters than bad bytes. A file put
+    # together from two encodings may have fewer; read as UTF-8 its other lines are told one by one, none is garbage.
+    return "utf-8" if good > bad or _SURELY_UTF8.search(around) else _narrow(content, first, name)
 
 
 def is_wide(content: bytes) -> bool:
