@@ -19,7 +19,7 @@ _LARGEST_TABLE_BYTES: Final = 5_000_000
 # No name reads like this: words of two scripts, a small letter before capitals, signs and letters of other languages. A
 # wrong encoding gives all of them, and a name that nobody has would only look like an unknown owner.
 _MISREAD: Final = re.compile(
-    r"\w*(?:[A-Za-z][А-яЁё]|[А-яЁё][A-Za-z]|\b[а-яё][А-ЯЁ]{2}|[\ufffdЂЃЉЊЌЋЏђѓљњќћџЈЅѕ®©¤§¶·µ±])\w*"
+    r"\w*(?:[A-Za-z][А-яЁё]|[А-яЁё][A-Za-z]|\b[а-яё][А-ЯЁ]{2}|[\x00\ufffdЂЃЉЊЌЋЏђѓљњќћџЈЅѕ®©¤§¶·µ±])\w*"
 )
 _COMMON: Final = ("type", "owners", "owners_file", "on_unresolved", "fallback_owner")
 _CARDS: Final = ("contact", "owner_type", "responsible")
