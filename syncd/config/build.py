@@ -34,6 +34,7 @@ from syncd.config.tables import (
 from syncd.config.toml_lines import KeyPath
 from syncd.model.filter import Filter, compile_condition
 from syncd.model.guard import Threshold
+from syncd.model.zone_names import ALIASES
 from syncd.model.zones import countries
 
 _NAME = re.compile(r"[a-z0-9-]+")
@@ -130,7 +131,10 @@ def _timezone(file: ConfigFile, name: str | None, *path: str | int) -> str | Non
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a directory, "Europe"
-        remedy = did_you_mean(name, sorted(available_timezones())) or 'take a name like "Europe/Moscow"'
+        # The nearest spelling of an abbreviation is another zone: that of MSK is MST, in America.
+        meant = ALIASES.get(name)
+        near = f'did you mean "{meant}"?' if meant else did_you_mean(name, sorted(available_timezones()))
+        remedy = near or 'take a name like "Europe/Moscow"'
         raise file.error(path, f'must be an IANA time zone, not "{name}"', remedy) from None
     return name
 

@@ -247,3 +247,8 @@ def test_a_file_that_is_not_utf_8_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "syncd.toml"
     path.write_bytes("# ok\nstate = 'тест'\n".encode("cp1251"))
     assert refusal(path).startswith("FILE:2: is not UTF-8")
+
+
+def test_the_hint_for_an_abbreviation_is_the_zone_that_it_means(write: Write) -> None:
+    told = refusal(write(MINIMAL.replace('name = "timetable"\n', 'name = "timetable"\ntimezone = "MSK"\n')))
+    assert 'did you mean "Europe/Moscow"?' in told
