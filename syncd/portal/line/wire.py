@@ -55,6 +55,7 @@ _FILTERED = re.compile(
 )
 _SHORT = 40
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_]+")
 _TOP_KEY = re.compile(r"[^\x00-\x20\x7f.\[\]]+")
 _NESTED_KEY = re.compile(r"[^\x00-\x20\x7f\[\]][^\x00-\x1f\x7f\[\]]*")
 # PORTAL.md 2.3, made a little wider: only the blanks that PHP knows end the run, and case is ignored beyond ASCII.
@@ -243,12 +244,14 @@ def _inspect(command: Command) -> Written:
         if not value and depth > 1:
             found.alone = "an empty list cannot be written in a query string"
         if isinstance(value, Mapping):
-            for key in value:
+            # Nearly every name is a plain word, in which nothing can be wrong.
+            for key in (name for name in value if not _PLAIN_KEY.fullmatch(name)):
                 never, bad = _key_faults(key, top=depth == 1)
                 found.unsendable = found.unsendable or never
                 found.alone = found.alone or bad
         for item in value.values() if isinstance(value, Mapping) else value:
-            if isinstance(item, str) and item.isascii() and "$" not in item and "&" not in item:
+            plain_text = isinstance(item, str) and item.isascii() and "$" not in item and "&" not in item
+            if plain_text or type(item) is int:  # a bool is an int, too, but cannot be written in a query string
                 leaves += 1  # the common case, in which nothing can go wrong
             else:
                 stack.append((depth + 1, item))
