@@ -174,6 +174,8 @@ def _moved(
     if not snapshot.complete or found.whole:
         return {}
     present = {*(entry.uid for entry in snapshot.entries), *snapshot.rejected_uids, *found.names.values()}
+    if all(link.key.uid in present for link in links):
+        return {}  # a row that moved leaves its old uid behind
     items = (item for item in shaping.wanted.items if item.key.uid not in found.names)
     return moved_rows(items, links, present=present, today=context.today)
 

@@ -98,7 +98,8 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
                 prepared = await prepare(run, reading, verify=verify, keep=True)
                 approved = await _approved(run, prepared, options)
             if approved:
-                await remove_doubles(run, prepared.doubles, prepared.directory)
+                if prepared.doubles:
+                    await remove_doubles(run, prepared.doubles, prepared.directory)
                 state = await _push(run, prepared)
     except StoppedError:
         state = "stopped"
@@ -148,7 +149,8 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
         await ledger.relearn(plan.versions)
     if prepared.stamps:
         await ledger.learn_stamps(prepared.stamps)
-    await ledger.forget([link.key for link in plan.forgotten])
+    if plan.forgotten:  # each write of the ledger waits for the disk
+        await ledger.forget([link.key for link in plan.forgotten])
     adopted = [change.link for change in plan.changes if change.op == "adopt" and change.link is not None]
     if adopted:
         await ledger.adopt(run.run_id, adopted, now=now)

@@ -86,14 +86,9 @@ def doubt_of(echo: Echo | None, found: Echo) -> Doubt | None:
         return Doubt(reason="the file was replaced or written by another program since syncd left it", replaced=True)
     if not echo.clean:
         return Doubt(reason="syncd did not end in order when it last used it", replaced=False)
-    if clock_moved(echo.booted_at, found.booted_at):
+    if abs(found.booted_at - echo.booted_at) > CLOCK_TOLERANCE_S:
         return Doubt(reason="the machine has started again since, or its clock was set", replaced=False)
     return None
-
-
-def clock_moved(before: float, now: float) -> bool:
-    """Return True if the machine cannot have run on between two readings of when it started."""
-    return abs(now - before) > CLOCK_TOLERANCE_S
 
 
 def wal_is_foreign(echo: Echo | None, generation: int | None) -> bool:

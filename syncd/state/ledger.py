@@ -18,7 +18,7 @@ from syncd.model.record import Intent, RunRecord
 from syncd.scrub import within
 from syncd.state.backup import Backup, back_up, check
 from syncd.state.codec import intent_of, links_of, run_of, to_json
-from syncd.state.echo import Doubt, clock_moved
+from syncd.state.echo import CLOCK_TOLERANCE_S, Doubt
 from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
 from syncd.state.opening import open_locked, open_readonly
@@ -90,7 +90,7 @@ class Ledger:
 
         Then it was put back to an earlier state while this process ran in it, or its clock was set. Returns True if so.
         """
-        if not clock_moved(self.thread.booted_at, booted_at):
+        if abs(booted_at - self.thread.booted_at) <= CLOCK_TOLERANCE_S:
             return False
         self.thread.booted_at = booted_at
         await self._forget_all_verified()
