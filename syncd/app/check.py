@@ -255,7 +255,8 @@ def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:
 
 def _most(reasons: Counter[str]) -> list[str]:
     """Return the commonest reasons, each with the number of its entries."""
-    return [f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in reasons.most_common(_SHOWN)]
+    said = [f"{reason} ({counted(number, 'entry', 'entries')})" for reason, number in reasons.most_common(_SHOWN)]
+    return said if len(reasons) <= _SHOWN else [*said, f"and {counted(len(reasons) - _SHOWN, 'more reason')}"]
 
 
 def _zone(sync: Sync, directory: Directory, now: float) -> Check:

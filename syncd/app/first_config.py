@@ -18,11 +18,13 @@ _WIDTH = 32
 class FirstConfig:
     """What goes into a first config; None or empty if it is not known.
 
-    `people` and `groups` are lines about the portal, `unresolved` are owners in the schedule that it does not know.
+    `section` names the calendar to write to. `people` and `groups` are lines about the portal, `unresolved` are owners
+    in the schedule that it does not know.
     """
 
     webhook: str | None
     name: str
+    section: str
     source: str | None
     guess: Guess | None
     zone: str
@@ -148,12 +150,13 @@ def _target(first: FirstConfig) -> Iterator[str]:
                 "the webhook's owner; or whose calendar it is" if first.caller else "a stand-in: whose calendar it is"
             )
             yield _key("owner", first.caller or 1, said)
-        yield _key("section", first.name, "the calendar there, created when missing")
+        yield _key("section", first.section, "the calendar there, created when missing")
     yield _key("on_unresolved", "hold", 'owner not found: its entries wait and are listed; or "skip"')
     if first.unresolved:
         yield "# The portal does not know these; say who is meant:"
-        # One table on one line, so that the config stays valid when the comment sign is taken away.
-        names = ", ".join(f"{_text(name)} = 12" for name in first.unresolved[:_PEOPLE_SHOWN])
+        # One table on one line, so that the config stays valid when the comment sign is taken away. Nobody is called
+        # "?": an id would be somebody's, whose calendar would fill as soon as the sign is gone.
+        names = ", ".join(f'{_text(name)} = "?"' for name in first.unresolved[:_PEOPLE_SHOWN])
         yield f"# owners = {{ {names} }}"
     yield from _listed("People in the portal", first.people)
     yield from _listed("Groups in the portal", first.groups)

@@ -38,6 +38,14 @@ _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
 _MACHINES = "this machine's"
 _SHOWN = 200
 """How many owners of the schedule are looked up: enough to see whether they are people or groups."""
+_LONGEST_SECTION = 100
+_LATIN = str.maketrans({
+    "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z", "и": "i", "й": "y",
+    "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f",
+    "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "yu",
+    "я": "ya", "і": "i", "ї": "yi", "є": "ye", "ґ": "g", "ў": "u",
+})  # fmt: skip
+"""Names of syncs are Latin letters, as they stand in commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,7 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
     first = FirstConfig(
         webhook=address,
         name=_name(source),
+        section=_stem(source)[:_LONGEST_SECTION] or _name(source),
         source=_placed(source, folder),
         guess=found,
         zone=zone,
@@ -151,12 +160,17 @@ def _placed(source: str | None, folder: Path) -> str | None:
 
 
 def _name(source: str | None) -> str:
-    if source is None:
-        return "schedule"
-    stem = re.split(r"[/\\]", source.partition("?")[0].rstrip("/"))[-1].rpartition(".")[0]
-    # The last part of a feed's address is often a secret token, which must not become a name.
-    usual = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") if not _ADDRESS.match(source) else ""
+    """Return the name of the sync: that of the file in Latin letters, which two files seldom share."""
+    usual = re.sub(r"[^a-z0-9]+", "-", _stem(source).lower().translate(_LATIN)).strip("-")
     return usual[:40].strip("-") or "schedule"
+
+
+def _stem(source: str | None) -> str:
+    """Return the name of a file without folder and ending, "" for anything else."""
+    # The last part of a feed's address is often a secret token, which must not become a name.
+    if source is None or _ADDRESS.match(source):
+        return ""
+    return re.split(r"[/\\]", source.rstrip("/"))[-1].rpartition(".")[0].strip()
 
 
 def _zone(found: Guess | None, directory: Directory | None) -> tuple[str, str]:

@@ -50,10 +50,10 @@ def test_owners_the_portal_does_not_know_are_told_and_wait(tmp_path: Path, webho
     done = syncd(tmp_path, "init", "--source", "shifts.csv", "--webhook", webhook, "-o", "syncd.toml")
     assert "knows no owner called nobody@example.com" in " ".join(done.stdout.split())
     text = (tmp_path / "syncd.toml").read_text()
-    assert '# owners = { "nobody@example.com" = 12 }' in text
+    assert '# owners = { "nobody@example.com" = "?" }' in text
     assert tomllib.loads(text)["sync"][0]["target"]["on_unresolved"] == "hold"
     whole = tomllib.loads(uncommented(text))
-    assert whole["sync"][0]["target"]["owners"] == {"nobody@example.com": 12}
+    assert whole["sync"][0]["target"]["owners"] == {"nobody@example.com": "?"}
     (tmp_path / "syncd.toml").write_text(f'state = "syncd.db"\n{text}')
     checked = syncd(tmp_path, "check")
     assert (checked.returncode, "nobody@example.com" in checked.stdout) == (1, True)
@@ -140,3 +140,14 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, arguments: tuple[str, ...],
     assert says in done.stderr
     assert "s3cret" not in done.stderr
     assert (tmp_path / "there.toml").read_text() == "x = 1"
+
+
+def test_files_with_russian_names_get_syncs_and_sections_of_their_own(tmp_path: Path) -> None:
+    for name in ("Расписание 7А", "Смены охраны"):
+        (tmp_path / f"{name}.csv").write_text(SHIFTS.format("anna.petrova@school.example"))
+    told = [
+        tomllib.loads(syncd(tmp_path, "init", "--source", f"{name}.csv").stdout)["sync"][0]
+        for name in ("Расписание 7А", "Смены охраны")
+    ]
+    assert [one["name"] for one in told] == ["raspisanie-7a", "smeny-okhrany"]
+    assert [one["target"]["section"] for one in told] == ["Расписание 7А", "Смены охраны"]
