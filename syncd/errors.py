@@ -16,9 +16,10 @@ class SyncdError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        # Messages quote files, whose bytes may be no text, and have to be printed and stored all the same.
+        self.message = message.encode("utf-8", "backslashreplace").decode()
+        self.remedy = remedy.encode("utf-8", "backslashreplace").decode()
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.remedy})" if self.remedy else self.message

@@ -13,6 +13,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
+from syncd import events
 from syncd.scrub import Scrubber
 
 if TYPE_CHECKING:
@@ -63,6 +64,24 @@ def configure(form: Format, verbosity: int, stream: TextIO, scrubber: Scrubber |
     )
     _take_over_libraries(shared, finish, verbosity, stream)
     return scrubber
+
+
+def entry_crashed(where: str, error: Exception) -> str:
+    """Return the reason of the problem line for an `error` that nobody foresaw in the entry at `where`; log it.
+
+    Whoever works on one entry after the other calls this, so that one of them costs no other. An end of memory is
+    raised again: it says nothing of the entry.
+
+    Dates are reckoned with from the year 1 to 9999. What leaves these years raises somewhere in between, wherever an
+    offset, a length or a step is added; it is a matter of the entry, and anything else a defect of syncd.
+    """
+    if isinstance(error, MemoryError):
+        raise error
+    _structlog().get_logger().debug(events.ENTRY_CRASHED, where=where, exc_info=error)
+    if isinstance(error, OverflowError) or "is out of range" in str(error):
+        return "its times, or those of its series, reach beyond the years 1 to 9999; give it an earlier end"
+    said = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+    return f"a defect of syncd: {' '.join(said.split())} (please report it; with -vv the log says where)"
 
 
 def _clean_fields(scrubber: Scrubber) -> Processor:

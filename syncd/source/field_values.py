@@ -61,6 +61,11 @@ def damaged(text: str) -> bool:
     return not text.isprintable() and SURROGATES.search(text) is not None
 
 
+def shown(text: str) -> str:
+    """Return a text as it can be printed and stored: bytes that could not be decoded as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode() if damaged(text) else text
+
+
 def clean(text: str) -> str:
     """Return a field's text without control characters and surrounding blanks; line ends become "\\n".
 

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from syncd import collector
-from syncd.errors import SourceError
+from syncd.errors import ConfigError, SourceError
+from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import ReadContext
 from syncd.source.encodings import find_encoding, is_wide, says_itself
-from syncd.source.field_values import CONTROLS
+from syncd.source.field_values import CONTROLS, damaged, shown
 from syncd.source.versions import Versions, repeated
 
 MAX_BYTES = 100_000_000
@@ -61,8 +62,10 @@ class Part:
     def reject(self, where: str, uid: str, reason: str, title: str = "") -> None:
         """Note that the thing at `where` cannot be used. Without a uid the part becomes incomplete.
 
-        Any entry that is missing from the part might be the one rejected, so none of them may be deleted.
+        Any entry that is missing from the part might be the one rejected, so none of them may be deleted. A uid or
+        title with bytes that are no text counts as none.
         """
+        uid, title, reason = "" if damaged(uid) else uid, "" if damaged(title) else title, shown(reason)
         self.problems.append(Problem(where=where, kind="rejected", reason=reason, key=uid or None, title=title))
         if uid:
             self.rejected.add(uid)
@@ -71,7 +74,7 @@ class Part:
 
     def warn(self, where: str, reason: str, uid: str = "") -> None:
         """Note something that was ignored and does not keep the entry from being used."""
-        self.problems.append(Problem(where=where, kind="warning", reason=reason, key=uid or None))
+        self.problems.append(Problem(where=where, kind="warning", reason=shown(reason), key=uid or None))
 
 
 class FileFormat(Protocol):
@@ -357,6 +360,11 @@ class Assembly:
                     part = self._format.parse(file.name, file.content, context)
                 except SourceError as error:
                     errors[file.name] = error
+                    continue
+                except ConfigError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - what one file meets must not stop the others
+                    errors[file.name] = SourceError(f"{file.name} cannot be read: {entry_crashed(file.name, error)}")
                     continue
                 # Only now: whether a file was being written says nothing about what its bytes mean.
                 part.incomplete = part.incomplete or file.unsettled

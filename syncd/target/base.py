@@ -8,17 +8,14 @@ from datetime import date
 from typing import Protocol
 
 import msgspec
-import structlog
 
-from syncd import events
+from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Problem, Window
 from syncd.model.item import Change, Item, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory, PageReader
-
-_log = structlog.get_logger()
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,16 +117,8 @@ class Target(Protocol):
 
 
 def crashed(entry: Entry, error: Exception) -> Problem:
-    """Return the problem line of an entry for an `error` that nobody foresaw while it was worked on.
-
-    Dates are reckoned with from the year 1 to 9999. What leaves these years raises somewhere in between, wherever an
-    offset, a length or a step is added; it is a matter of the entry, and anything else a defect of syncd.
-    """
-    _log.debug(events.ENTRY_CRASHED, where=entry.where, exc_info=error)
-    if isinstance(error, OverflowError) or "is out of range" in str(error):
-        reason = "its times, or those of its series, reach beyond the years 1 to 9999; give it an earlier end"
-    else:
-        reason = f"a defect of syncd: {type(error).__name__}: {error}; with -vv the log says where"
+    """Return the problem line of an entry for an `error` that nobody foresaw while it was worked on."""
+    reason = entry_crashed(entry.where, error)
     return Problem(where=entry.where, kind="rejected", key=entry.uid, reason=reason, title=entry.details.title)
 
 

@@ -23,6 +23,7 @@ from syncd.errors import (
     SourceError,
     SourceRefusedError,
 )
+from syncd.log import entry_crashed
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.item import Place
 from syncd.model.json_values import Json
@@ -234,6 +235,8 @@ class Bitrix24Source:
                 part.entries.append(read_row(row, around))
             except ValueError as error:
                 part.reject(where, f"bitrix24-{row.id}", str(error), clean(row.name or ""))
+            except Exception as error:  # noqa: BLE001 - what one event meets must not stop the others
+                part.reject(where, f"bitrix24-{row.id}", entry_crashed(where, error))
 
 
 def _row(row: Json) -> EventRow:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from syncd.clock import Clock
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import ConfigError, SourceError, SyncdError
+from syncd.log import entry_crashed
 from syncd.model.entry import Problem, Snapshot
 from syncd.source.base import FeedCache, ReadContext, Source
 from syncd.source.files import Assembly, FileBytes, join
@@ -28,7 +29,7 @@ from syncd.source.web.access import Access, WebOptions, read_access
 from syncd.source.web.web_client import Digests, WebClient, in_time
 
 if TYPE_CHECKING:
-    from syncd.source.caldav.collection import Known
+    from syncd.source.caldav.collection import Known, Update
     from syncd.source.caldav.dav_server import Collection, FoundCalendars, Server
 
 _MOST_CALENDARS = 1_000
@@ -162,7 +163,7 @@ class CaldavSource:
     async def _up_to_date(
         self, server: Server, chosen: list[Collection], known: Mapping[str, Known], context: ReadContext
     ) -> tuple[dict[str, Known], list[tuple[str, SourceError]]]:
-        from syncd.source.caldav.collection import Known, update_calendar  # noqa: PLC0415 - needs lxml, an extra
+        from syncd.source.caldav.collection import Known  # noqa: PLC0415 - needs lxml, an extra
 
         start, end = _span(context)
         now: dict[str, Known] = {}
@@ -171,7 +172,7 @@ class CaldavSource:
         for calendar in chosen:
             before = known.get(calendar.url, Known())
             try:
-                update = await update_calendar(server, calendar, before, start=start, end=end)
+                update = await _updated(server, calendar, before, start=start, end=end)
             except SourceError as error:
                 unread.append(
                     (calendar.name, SourceError(f"calendar {calendar.name!r}: {error.message}", error.remedy))
@@ -210,6 +211,18 @@ class CaldavSource:
             if resource.broke_xml
         ]
         return replace(snapshot, problems=(*snapshot.problems, *broke)) if broke else snapshot
+
+
+async def _updated(server: Server, calendar: Collection, known: Known, *, start: str, end: str) -> Update:
+    """Return the calendar as it is now; raises SourceError also for an error that nobody foresaw."""
+    from syncd.source.caldav.collection import update_calendar  # noqa: PLC0415 - needs lxml, an extra
+
+    try:
+        return await update_calendar(server, calendar, known, start=start, end=end)
+    except SyncdError:
+        raise
+    except Exception as error:
+        raise SourceError(f"it cannot be read: {entry_crashed(calendar.name, error)}") from error
 
 
 def _slug(calendar: Collection) -> str:

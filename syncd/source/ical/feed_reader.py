@@ -9,7 +9,8 @@ from datetime import timedelta
 from hashlib import blake2b
 
 from syncd.errors import SourceError
-from syncd.model.entry import Entry, Override
+from syncd.log import entry_crashed
+from syncd.model.entry import Entry, Override, Problem
 from syncd.source.files import Part
 from syncd.source.ical.grouping import GroupResult, Member, read_group
 from syncd.source.ical.lines import Component, read_component
@@ -145,7 +146,7 @@ class FeedReader:
         # Problems quote lines, so they are made again when the group has moved; the entry alone is only renumbered.
         if result is None or (result.lines != lines and (result.problems or result.entry is None)):
             self.parsed += 1
-            result = read_group(uid, [_opened(name, member, encoding) for member in members], lines)
+            result = _read_group(uid, [_opened(name, member, encoding) for member in members], lines)
         elif result.lines != lines:
             result = _moved_to(result, name, lines)
         self.kept[key] = result
@@ -160,6 +161,16 @@ class FeedReader:
                 part.loose[uid] = result.unusual.loose
             if result.unusual.incomplete:
                 part.incomplete = part.incomplete or f"{name}: {result.unusual.incomplete}"
+
+
+def _read_group(uid: str, members: list[Member], lines: tuple[int, ...]) -> GroupResult:
+    """Return what a group becomes; an error that nobody foresaw costs the group alone."""
+    try:
+        return read_group(uid, members, lines)
+    except Exception as error:  # noqa: BLE001 - what one event meets must not stop the others
+        where = members[0].where
+        problem = Problem(where=where, kind="rejected", reason=entry_crashed(where, error), key=uid)
+        return GroupResult(lines=lines, entry=None, problems=(problem,), rejected=(uid,))
 
 
 def _opened(name: str, member: _Member, encoding: str) -> Member:

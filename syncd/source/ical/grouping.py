@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from syncd.log import entry_crashed
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Problem, Recurrence, Span
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.time_values import Home, moved
@@ -98,6 +99,9 @@ def _alone(uid: str, member: Member, lines: tuple[int, ...]) -> GroupResult | No
     try:
         event = read_event(member.text, member.facts, where=member.where)
     except (ValueError, OverflowError):
+        return None
+    except Exception as error:  # noqa: BLE001 - what one event meets must not stop the others
+        entry_crashed(member.where, error)
         return None
     entry = Entry(uid=uid, where=event.where, details=event.details, span=event.span, recurrence=event.recurrence)
     problems = tuple(Problem(where=event.where, kind="warning", reason=warning, key=uid) for warning in event.warnings)
@@ -205,6 +209,9 @@ class _Group:
         except (ValueError, OverflowError) as error:
             said = _LATE if isinstance(error, OverflowError) else error
             self._reject(member.where, f"{said}{_cost(member.text, series)}", title_of(member.text))
+            return None
+        except Exception as error:  # noqa: BLE001 - what one event meets must not stop the others
+            self._reject(member.where, entry_crashed(member.where, error), "")
             return None
         for warning in event.warnings:
             self._problems.append(Problem(where=event.where, kind="warning", reason=warning, key=self._uid))

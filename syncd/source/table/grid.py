@@ -17,7 +17,7 @@ from datetime import date
 import msgspec
 
 from syncd.errors import ConfigError, SourceError
-from syncd.source.field_values import clean
+from syncd.source.field_values import clean, damaged
 from syncd.source.files import Part
 from syncd.source.table.columns import FIELDS, ColumnMap, check_mapping
 from syncd.source.table.grid_days import Days, find_days, month_named, read_month, year_named
@@ -196,8 +196,10 @@ class _Melt:
             reason = f"{code!r} at {shown}{more} is neither hours nor one of codes in [sync.source.grid]"
             if is_error(code):
                 reason = f"the cells at {shown}{more} hold the error {code} (correct the formula)"
-            part.reject(unknown.places[0], unknown.uids[0], f"{reason}", code)
-            part.rejected.update(unknown.uids)
+            # A name that cannot be read may be anybody's, whichever of the cells it stands beside.
+            uid = next(filter(damaged, unknown.uids), unknown.uids[0])
+            part.reject(unknown.places[0], uid, reason, code)
+            part.rejected.update(one for one in unknown.uids if not damaged(one))
         for where in self._nameless:
             part.reject(where, "", "the row has shifts and no name (write the name into each row)")
         for where, reason in self._warnings:

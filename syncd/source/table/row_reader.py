@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from syncd.errors import SourceError
+from syncd.log import entry_crashed
 from syncd.model.entry import Details, Entry, Recurrence, Span
 from syncd.model.filter import NO_FILTER, Filter
 from syncd.model.names import Value as Known
@@ -187,31 +188,35 @@ class RowReader:
         width = len(self._titles)
         self._spare = min((len(cells) for _, cells in rows), default=0) - width
         for line, cells in rows:
-            text = "".join(cells)
-            values = [cell.strip() for cell in cells] if text.isprintable() else [clean(cell) for cell in cells]
-            if not any(values):
-                continue
-            values.extend([""] * (width - len(values) + 1))
-            overflows = len(cells) > width and self._overflows(cells)
-            broken = not text.isprintable() and damaged(text)
-            failed = self._failed(values) if "#" in text or "Err:" in text else ""
-            uid = self._uid(values, cells, overflows=overflows, broken=broken, failed=failed)
+            uid = ""
             try:
-                self._check_row(cells, overflows=overflows, broken=broken, failed=failed)
-                entry = self._entry(uid, line, values, part)
-            except ValueError as error:
-                if not self._is_no_entry(line, uid, values, overflows=overflows):
-                    part.reject(f"{self._name}:{line}", uid, str(error), self._title(values, overflows=overflows))
-                continue
-            first = lines.setdefault(entry.uid, line)
-            if first != line:
-                named_by = "uid" if "uid" in self._mapped else "owner, title and start"
-                reason = f"the row at {self._name}:{first} has the same {named_by}, so this one is not used"
-                part.reject(entry.where, entry.uid, reason, entry.details.title)
-                continue
-            part.entries.append(entry)
-            if not text.isprintable():
-                self._warn_of_controls(cells, entry, part)
+                text = "".join(cells)
+                values = [cell.strip() for cell in cells] if text.isprintable() else [clean(cell) for cell in cells]
+                if not any(values):
+                    continue
+                values.extend([""] * (width - len(values) + 1))
+                overflows = len(cells) > width and self._overflows(cells)
+                broken = not text.isprintable() and damaged(text)
+                failed = self._failed(values) if "#" in text or "Err:" in text else ""
+                uid = self._uid(values, cells, overflows=overflows, broken=broken, failed=failed)
+                try:
+                    self._check_row(cells, overflows=overflows, broken=broken, failed=failed)
+                    entry = self._entry(uid, line, values, part)
+                except ValueError as error:
+                    if not self._is_no_entry(line, uid, values, overflows=overflows):
+                        part.reject(f"{self._name}:{line}", uid, str(error), self._title(values, overflows=overflows))
+                    continue
+                first = lines.setdefault(entry.uid, line)
+                if first != line:
+                    named_by = "uid" if "uid" in self._mapped else "owner, title and start"
+                    reason = f"the row at {self._name}:{first} has the same {named_by}, so this one is not used"
+                    part.reject(entry.where, entry.uid, reason, entry.details.title)
+                    continue
+                part.entries.append(entry)
+                if not text.isprintable():
+                    self._warn_of_controls(cells, entry, part)
+            except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
+                part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
         self._tell_of_notes(part)
         return part
 
