@@ -600,3 +600,21 @@ def test_what_can_be_one_moment_only_is_read_as_that_moment(moment: datetime, fo
         return
     (entry,) = part.entries
     assert entry.span == timed(moment.isoformat(" "), moment.isoformat(" "))
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells"),
+    [
+        (COLUMNS, "2026-12-01,9999-12-31"),
+        (COLUMNS, "9999-12-31,9999-12-31"),
+        (COLUMNS, "31.12.9999,"),
+        ({"uid": "ID", "title": "Title", "start": "Start", "duration": "End"}, "9999-12-30,48h"),
+        ({"uid": "ID", "title": "Title", "start": "Start", "end_time": "End"}, "9999-12-31 22:00,06:00"),
+    ],
+)
+def test_days_that_end_past_the_calendar_cost_their_row_alone(columns: dict[str, str | int], cells: str) -> None:
+    part = parse(f"{HEADER}\n1,Open,{cells}\n2,Shift,2026-12-01 10:00,", columns=columns)
+    (problem,) = part.problems
+    assert (problem.where, problem.key) == ("t.csv:2", "1")
+    assert "9999" in problem.reason
+    assert [entry.uid for entry in part.entries] == ["2"]

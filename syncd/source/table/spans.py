@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from syncd.model import zones
@@ -26,6 +26,7 @@ from syncd.source.table import cell_values
 from syncd.source.table.when import CellTime, DateOrders, read_cell
 
 Value = TypeVar("Value")
+Moment = TypeVar("Moment", date, datetime)
 EMPTY = CellTime()
 ROUND_THE_CLOCK = CellTime(time=timedelta(0), until=timedelta(hours=24))
 DAY = timedelta(days=1)
@@ -118,7 +119,7 @@ class SpanReader:
             finish = in_zone(finish, end.offset, zone)
         # The end has no date, so it is the first such time after the start: a night shift, or one of 24 hours.
         if end.day is None and finish <= begin:
-            finish += DAY
+            finish = _later(finish, DAY)
         return timed_span(begin, finish, zone, zone)
 
     def _end(self, values: list[str], start: CellTime) -> CellTime:
@@ -158,11 +159,19 @@ def whole_days(first: date, last: date | None, length: timedelta | None = None) 
     if length is not None:
         if length % DAY or not length:
             raise ValueError("there is no start time, and the duration is not in whole days")
-        return all_day_span(first, first + length)
+        return all_day_span(first, _later(first, length))
     last = last or first
     if last < first:
         raise ValueError(f"end is before start ({last} is before {first})")
-    return all_day_span(first, last + DAY)
+    return all_day_span(first, _later(last, DAY))
+
+
+def _later(moment: Moment, length: timedelta) -> Moment:
+    """Return the moment that much later; raises ValueError if it lies after the year 9999."""
+    try:
+        return moment + length
+    except OverflowError:
+        raise ValueError("the end lies past the year 9999 (write the real one, or leave it out)") from None
 
 
 def strict(field: str, text: str, read: Callable[[str], Value]) -> Value:
