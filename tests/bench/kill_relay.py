@@ -1,0 +1,140 @@
+"""Between syncd and the simulated portals of `kill_load`: passes requests on, and kills the process at one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from aiohttp import ClientSession, web
+
+Moment = Literal["at a time", "lost", "late", "sent", "answered", "delivered"]
+"""Where a process dies: after so many seconds; with a request that never arrives, arrives after its death, is being
+carried out, was carried out without the answer having come, or whose answer it has just got."""
+
+_METHOD = re.compile(rb"(?:calendar|crm)\.[a-z.]+")
+_DEEDS: Mapping[str, str] = MappingProxyType(
+    {"section.add": "section", "event.add": "create", "activity.add": "create", "update": "update", "delete": "delete"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One kill to come: at the n-th request (`writes`: the n-th that writes), or after some seconds."""
+
+    moment: Moment
+    number: int = 1
+    writes: bool = True
+    delay_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Gun:
+    """Counts the requests of one process to all portals, and kills it when its moment has come."""
+
+    shot: Shot | None = None
+    process: Process | None = None
+    fired: str = ""
+    met: int = 0
+    last: str = "before its first request"
+
+    def load(self, shot: Shot | None) -> None:
+        """Get ready for the next process."""
+        self.shot, self.process, self.fired, self.met = shot, None, "", 0
+        self.last = "before its first request"
+
+    def meets(self, deeds: str) -> bool:
+        """Count a request; return True if the process dies of this one."""
+        shot = self.shot
+        if shot is None or self.fired or shot.moment == "at a time" or (shot.writes and deeds == "read"):
+            return False
+        self.met += 1
+        return self.met == shot.number
+
+    def fire(self, where: str) -> None:
+        """Kill the process, if it still lives."""
+        if self.process is not None and self.process.returncode is None and not self.fired:
+            self.fired = where
+            self.process.kill()
+
+
+@dataclass(slots=True)
+class Relay:
+    """The address of one portal that syncd knows."""
+
+    target: str
+    gun: Gun
+    session: ClientSession
+    url: str = ""
+    late: set[asyncio.Task[web.Response]] = field(default_factory=set)
+    _runner: web.AppRunner | None = None
+
+    async def open(self) -> None:
+        """Listen at a free port."""
+        app = web.Application(client_max_size=2**26)
+        app.router.add_route("*", "/{tail:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        deeds = deeds_of(request.path, body)
+        gun = self.gun
+        shot = gun.shot
+        if shot is None or not gun.meets(deeds):
+            gun.last = f"during a request to {deeds}"
+            answer = await self._forward(request, body)
+            gun.last = f"after a request to {deeds}"
+            return answer
+        where = f"{shot.moment}: {deeds}"
+        match shot.moment:
+            case "lost":
+                gun.fire(where)
+            case "late":
+                gun.fire(where)
+                self._keep(asyncio.create_task(self._forward(request, body, shot.delay_s)))
+            case "sent":
+                self._keep(task := asyncio.create_task(self._forward(request, body)))
+                await asyncio.wait({task}, timeout=shot.delay_s)
+                gun.fire(where)
+            case "answered":
+                await self._forward(request, body)
+                gun.fire(where)
+            case _:
+                answer = await self._forward(request, body)
+                asyncio.get_running_loop().call_later(shot.delay_s, gun.fire, where)
+                return answer
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=502)
+
+    def _keep(self, task: asyncio.Task[web.Response]) -> None:
+        self.late.add(task)
+        task.add_done_callback(self.late.discard)
+
+    async def _forward(self, request: web.Request, body: bytes, wait_s: float = 0.0) -> web.Response:
+        await asyncio.sleep(wait_s)
+        headers = {"Content-Type": request.headers.get("Content-Type", "")}
+        async with self.session.request(
+            request.method, self.target + request.rel_url.raw_path_qs, data=body, headers=headers
+        ) as answer:
+            kept = {name: value for name, value in answer.headers.items() if name in ("Content-Type", "Retry-After")}
+            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+
+
+def deeds_of(path: str, body: bytes) -> str:
+    """Return what a request does, such as "create+delete"; "read" where it changes nothing."""
+    methods = {found.decode() for found in _METHOD.findall(path.encode() + b" " + body)}
+    deeds = {deed for method in methods for end, deed in _DEEDS.items() if method.endswith(end)}
+    return "+".join(sorted(deeds)) or "read"
