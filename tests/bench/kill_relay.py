@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,10 +42,11 @@ class Gun:
     fired: str = ""
     met: int = 0
     last: str = "before its first request"
+    died: float = 0.0
 
     def load(self, shot: Shot | None) -> None:
         """Get ready for the next process."""
-        self.shot, self.process, self.fired, self.met = shot, None, "", 0
+        self.shot, self.process, self.fired, self.met, self.died = shot, None, "", 0, 0.0
         self.last = "before its first request"
 
     def meets(self, deeds: str) -> bool:
@@ -60,6 +62,7 @@ class Gun:
         if self.process is not None and self.process.returncode is None and not self.fired:
             self.fired = where
             self.process.kill()
+            self.died = time.monotonic()
 
 
 @dataclass(slots=True)
@@ -71,6 +74,8 @@ class Relay:
     session: ClientSession
     url: str = ""
     late: set[asyncio.Task[web.Response]] = field(default_factory=set)
+    longest_s: float = 0.0
+    """The longest time from the death of a process to the end of a request that it had sent."""
     _runner: web.AppRunner | None = None
 
     async def open(self) -> None:
@@ -103,9 +108,9 @@ class Relay:
                 gun.fire(where)
             case "late":
                 gun.fire(where)
-                self._keep(asyncio.create_task(self._forward(request, body, shot.delay_s)))
+                self._keep(asyncio.create_task(self._forward(request, body, shot.delay_s)), gun)
             case "sent":
-                self._keep(task := asyncio.create_task(self._forward(request, body)))
+                self._keep(task := asyncio.create_task(self._forward(request, body)), gun)
                 await asyncio.wait({task}, timeout=shot.delay_s)
                 gun.fire(where)
             case "answered":
@@ -119,9 +124,14 @@ class Relay:
             request.transport.abort()
         return web.Response(status=502)
 
-    def _keep(self, task: asyncio.Task[web.Response]) -> None:
+    def _keep(self, task: asyncio.Task[web.Response], gun: Gun) -> None:
+        def ended(one: asyncio.Task[web.Response]) -> None:
+            self.late.discard(one)
+            self.longest_s = max(self.longest_s, time.monotonic() - (died or gun.died))
+
+        died = gun.died  # another process may die before this request has ended
         self.late.add(task)
-        task.add_done_callback(self.late.discard)
+        task.add_done_callback(ended)
 
     async def _forward(self, request: web.Request, body: bytes, wait_s: float = 0.0) -> web.Response:
         await asyncio.sleep(wait_s)

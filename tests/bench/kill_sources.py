@@ -158,10 +158,13 @@ class Book:
         beside.write_bytes(text.encode())
         beside.replace(folder / self.file)
 
-    def wanted(self, without: frozenset[str] = frozenset()) -> Counter[Shown]:
-        """Return what the portal must show, apart from the entries that wait."""
-        entries = [entry for uid, entry in self.entries.items() if uid not in without]
-        return Counter(shown for entry in entries for shown in entry.shown(self.section))
+    def wanted(self, waiting: frozenset[str] = frozenset()) -> tuple[Counter[Shown], Counter[Shown]]:
+        """Return what the portal must show, and what it may show of entries that wait: of a series, some pieces."""
+        must: Counter[Shown] = Counter()
+        may: Counter[Shown] = Counter()
+        for uid, entry in self.entries.items():
+            (may if uid in waiting else must).update(entry.shown(self.section))
+        return must, may
 
     def _new(self, title: str) -> Row | Series:
         pick = self.random
