@@ -301,3 +301,27 @@ def test_where_both_orders_occur_none_is_written() -> None:
     found = guess("a.csv", b"Title,Date\nX,31/12/2026\nY,12/30/2026\nZ,05/12/2026\n")
     assert keys(found)["dates"] == "auto"
     assert "'05/12/2026' cannot be read" in found.doubts[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ФИО;Вид отпуска;Дата начала отпуска;Дата окончания отпуска\nИванов;основной;01.12.2026;14.12.2026\n",
+         {"start": "Дата начала отпуска", "end": "Дата окончания отпуска"}),
+        ("Тема;Дата начала;Время начала;Дата завершения;Время завершения\nX;05.12.2026;9:00:00;05.12.2026;10:00:00\n",
+         {"date": "Дата начала", "start_time": "Время начала", "end": "Дата завершения",
+          "end_time": "Время завершения"}),
+        ("Услуга;Дата начала;Начало;Дата конца;Конец\nX;05.12.2026;09:00;05.12.2026;17:00\n",
+         {"date": "Дата начала", "start_time": "Начало", "end": "Дата конца", "end_time": "Конец"}),
+        ("Номер;Дата;Сотрудник;ДатаНачала;ДатаОкончания\n"
+         "01;05.12.2026 0:00:00;И;05.12.2026 9:00:00;05.12.2026 18:00:00\n"
+         "02;05.12.2026 0:00:00;П;06.12.2026 9:00:00;01.01.0001 0:00:00\n",
+         {"start": "ДатаНачала", "end": "ДатаОкончания"}),
+        ("Услуга;Дата;Время;Продолжительность, мин\nX;05.12.2026;09:00;45\n",
+         {"date": "Дата", "start_time": "Время", "duration": "Продолжительность, мин"}),
+    ],
+    ids=["leave", "outlook", "two pairs", "1c", "unit"],
+)  # fmt: skip
+def test_both_ends_of_an_entry_are_found_under_the_headings_of_offices(text: str, expected: dict[str, str]) -> None:
+    times = ("start", "date", "start_time", "end", "end_time", "duration")
+    assert {field: column for field, column in columns(text).items() if field in times} == expected

@@ -45,12 +45,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "end": (
         "end ends finish until to till конец окончание по до",
         "end date|end date time|end datetime|ends at|end date and time|дата окончания"
-        "|дата конца|дата и время окончания|дата и время конца|дата завершения|конец смены|окончание смены|конец работы"
-        "|окончание работы|shift end|дата время окончания",
+        "|дата конца|дата и время завершения|дата и время окончания|дата и время конца|дата завершения|конец смены"
+        "|окончание смены|конец работы|окончание работы|shift end|дата время окончания",
     ),
     "end_time": (
         "",
-        "end time|finish time|time to|to time|время окончания|время конца|окончание время|время по|время до",
+        "end time|finish time|time to|to time|время завершения|время окончания|время конца|окончание время|время по"
+        "|время до",
     ),
     "duration": (
         "duration length minutes min длительность продолжительность минут",
@@ -134,13 +135,23 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 _FIELD_OF = {
     heading: field for field, (single, phrases) in _WORDS.items() for heading in (*single.split(), *phrases.split("|"))
 }
+_BEGINNINGS = tuple(
+    (f"{words} ", _FIELD_OF[words])
+    for words in (
+        "дата и время начала", "дата начала", "время начала", "дата и время окончания", "дата окончания", "дата конца",
+        "дата и время завершения", "дата завершения", "время окончания", "время конца", "время завершения",
+        "длительность", "продолжительность",
+    )
+)  # fmt: skip
+"""Headings that mean the same whatever begins or ends: "дата окончания отпуска"."""
+_INNER_CAPITAL = re.compile(r"(?<=[a-zа-яё])(?=[A-ZА-ЯЁ][a-zа-яё])")
 _STARTS: tuple[str, ...] = ("start", "date", "start_time")
 _ENDS: tuple[str, ...] = ("end", "end_time")
 _TIMES = (*_STARTS, *_ENDS)
 BY_TITLE = "by its title"
 _DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy"), DateOrders(setting="mdy")
 _PHONE = re.compile(r"\+?[78]?[\s(-]*\d{3,5}\)?[\s-]*\d{1,3}[\s-]*\d{2}[\s-]*\d{2}")
-_SAYS_NOTHING = re.compile(r"#[^\s#]+[!?]|#N/A|#Н/Д|#{3,}|[2-7]\d{4}(?:\.\d+)?")
+_SAYS_NOTHING = re.compile(r"#[^\s#]+[!?]|#N/A|#Н/Д|#{3,}|[2-7]\d{4}(?:\.\d+)?|01\.01\.0001(?: 0?0:00(?::00)?)?")
 _MOSTLY = 0.8
 """Share of a column's cells that must fit; tables hold notes such as "cancelled" in any column."""
 
@@ -160,8 +171,14 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     columns: dict[str, int] = {}
     reasons: dict[str, str] = {}
     doubts: list[str] = []
-    for at, title in enumerate(header):
-        field = field_of(title)
+    named = [field_of(title) for title in header]
+    for at, (title, name) in enumerate(zip(header, named, strict=True)):
+        field = name
+        if field == "date" and _is_bare(title) and _other_start(header, named, at):
+            # "Дата" beside "Дата начала" is that of the document.
+            continue
+        if field == "end" and field in columns and _fits(field, title, contents[at]) and not _is_date(contents[at]):
+            field = "end_time"
         if field is not None and field not in columns and _fits(field, title, contents[at]):
             columns[field], reasons[field] = at, BY_TITLE
     # Titles first, then content: a heading is a statement, a content that looks like a date may be a birthday.
@@ -220,11 +237,30 @@ def _find_title(
 def field_of(title: str) -> str | None:
     """Return the field that a heading names, None if it is not known."""
     # Punctuation, case and ё are written in every way: "E-mail", "e_mail", "Ещё", "Ф.И.О.", "№ записи".
-    said = title.casefold().replace("ё", "е").replace("№", " номер " if title.strip("№ .#") else " ")
+    # 1C writes a heading as one word, "ДатаНачала".
+    said = (
+        _INNER_CAPITAL.sub(" ", title)
+        .casefold()
+        .replace("ё", "е")
+        .replace("№", " номер " if title.strip("№ .#") else " ")
+    )
     folded = " ".join(re.sub(r"[^\w]+|_+", " ", said).split()).replace("ф и о", "фио")
     if folded in ("", "n", "no", "№"):
         return "uid" if title.strip() == "№" else None
-    return _FIELD_OF.get(folded)
+    return _FIELD_OF.get(folded) or next((field for words, field in _BEGINNINGS if folded.startswith(words)), None)
+
+
+def _is_bare(title: str) -> bool:
+    """Return True if a heading is a single word, which says of what day it is only where no other does."""
+    return len(title.split()) == 1 and not _INNER_CAPITAL.search(title)
+
+
+def _other_start(header: Sequence[str], named: Sequence[str | None], at: int) -> bool:
+    """Return True if another heading is that of the days on which entries begin."""
+    return any(
+        field in ("date", "start") and other != at and "начала" in _INNER_CAPITAL.sub(" ", header[other]).casefold()
+        for other, field in enumerate(named)
+    )
 
 
 def _counts(title: str) -> bool:

@@ -124,6 +124,9 @@ class SpanReader:
 
     def _end(self, values: list[str], start: CellTime) -> CellTime:
         end, clock = self._moment("end", values), self._moment("end_time", values)
+        # 01.01.0001 0:00:00 is how 1C writes an empty date.
+        if end.day in NO_DATES and not end.time and start.day not in NO_DATES:
+            end = EMPTY
         # 8:00 and сутки: until the same time of the next day.
         if clock == ROUND_THE_CLOCK and end == EMPTY and start.time is not None:
             clock = CellTime(time=start.time)
