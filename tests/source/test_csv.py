@@ -618,3 +618,12 @@ def test_days_that_end_past_the_calendar_cost_their_row_alone(columns: dict[str,
     assert (problem.where, problem.key) == ("t.csv:2", "1")
     assert "9999" in problem.reason
     assert [entry.uid for entry in part.entries] == ["2"]
+
+
+@pytest.mark.parametrize("nothing", ["01.01.0001 0:00:00", "01.01.0001", "0001-01-01T00:00:00"])
+def test_the_empty_date_of_1c_is_no_end(nothing: str) -> None:
+    part = parse(f"{HEADER}\n1,Open,05.12.2026 09:00,{nothing}\n2,Shift,2026-12-01 10:00,2026-12-01 11:00")
+    assert part.problems == []
+    assert [entry.span for entry in part.entries] == [
+        timed("2026-12-05 09:00", "2026-12-05 09:00"), timed("2026-12-01 10:00", "2026-12-01 11:00"),
+    ]  # fmt: skip
