@@ -21,7 +21,7 @@ from syncd.source.field_values import clean, damaged
 from syncd.source.files import Part
 from syncd.source.table.columns import FIELDS, ColumnMap, check_mapping
 from syncd.source.table.grid_days import Days, find_days, month_named, read_month, year_named
-from syncd.source.table.headings import field_of
+from syncd.source.table.heading_words import field_of
 from syncd.source.table.row_reader import TableOptions, find_columns, is_error, is_note, read_table
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.spoken import spoken_range

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from syncd.source.table.grid import folded_code, hours_of, title_of
 from syncd.source.table.grid_days import Days, find_days, month_named
-from syncd.source.table.headings import field_of
+from syncd.source.table.heading_words import field_of
 from syncd.source.table.row_reader import HEADER_WITHIN, is_error, is_note
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.spoken import month_of

@@ -9,142 +9,11 @@ from datetime import timedelta
 from typing import TypeVar
 
 from syncd.source.table import cell_values
+from syncd.source.table.heading_words import WORDS, field_of, parted
 from syncd.source.table.spans import NO_DATES, is_nothing
 from syncd.source.table.when import CellTime, DateOrders, read_cell
 
 Value = TypeVar("Value")
-_WORDS: Mapping[str, tuple[str, str]] = {
-    "uid": (
-        "uid id key guid number номер код ид идентификатор ключ",
-        "record id|entry id|event id|booking id|order id|appointment id|record number|id записи|id события|ид записи"
-        "|номер записи|номер заявки|номер заказа|номер брони|номер события|номер строки|номер документа|код записи",
-    ),
-    "title": (
-        "title subject summary name event shift lesson course topic activity appointment"
-        " meeting what название тема событие предмет смена урок занятие дисциплина"
-        " мероприятие наименование заголовок встреча что услуга процедура дежурство service",
-        "event name|event title|название события|название мероприятия|название урока|название смены|наименование смены"
-        "|тема занятия|тема урока|вид работ|вид работы|цель визита|тип смены|shift name",
-    ),
-    "start": (
-        "start begin begins starts from начало старт",
-        "start date time|start datetime|starts at|date and time|start date and time"
-        "|дата и время|дата и время начала|дата время|начало дата и время|start time date|начало смены|начало работы"
-        "|shift start|дата время начала",
-    ),
-    "date": (
-        "date day дата день",
-        "start date|event date|shift date|дата начала|дата занятия|дата события|дата смены|дата работы|дата визита"
-        "|дата приема|дата записи|дата дежурства",
-    ),
-    "start_time": (
-        "time время часы hours",
-        "start time|begin time|time from|from time|время начала|начало время|время с|время работы|часы работы"
-        "|время смены|время приема|время занятия|time slot|shift time|working hours",
-    ),
-    "end": (
-        "end ends finish until to till конец окончание по до",
-        "end date|end date time|end datetime|ends at|end date and time|дата окончания"
-        "|дата конца|дата и время завершения|дата и время окончания|дата и время конца|дата завершения|конец смены"
-        "|окончание смены|конец работы|окончание работы|shift end|дата время окончания",
-    ),
-    "end_time": (
-        "",
-        "end time|finish time|time to|to time|время завершения|время окончания|время конца|окончание время|время по"
-        "|время до",
-    ),
-    "duration": (
-        "duration length minutes min длительность продолжительность минут",
-        "длительность мин",
-    ),
-    "owner": (
-        "owner email mail employee responsible user teacher trainer doctor person group"
-        " class team staff who assignee почта сотрудник ответственный преподаватель"
-        " учитель тренер врач класс группа пользователь фио исполнитель кто владелец фамилия работник мастер специалист"
-        " менеджер",
-        "e mail|owner email|employee email|teacher email|responsible person|эл почта"
-        "|электронная почта|адрес почты|почта сотрудника|e mail сотрудника|email сотрудника|employee name|staff member"
-        "|full name|фио сотрудника|фио работника|фио преподавателя|фио учителя|фио врача|фио мастера|фио исполнителя"
-        "|фио ответственного|имя сотрудника|фамилия и о|фамилия имя отчество|фамилия имя|сотрудник фио",
-    ),
-    "description": (
-        "description notes note comment comments details text body описание комментарий"
-        " комментарии примечание заметки заметка подробности",
-        "",
-    ),
-    "location": (
-        "location place room where venue address site hall место кабинет аудитория адрес помещение где комната зал",
-        "место проведения",
-    ),
-    "timezone": (
-        "timezone tz",
-        "time zone|часовой пояс",
-    ),
-    "all_day": (
-        "allday",
-        "all day|all day event|весь день|целый день",
-    ),
-    "attendees": (
-        "attendees participants guests invitees участники гости приглашенные",
-        "required attendees",
-    ),
-    "categories": (
-        "category categories tags tag type kind категория категории тип метки теги вид",
-        "",
-    ),
-    "status": (
-        "status state статус состояние",
-        "",
-    ),
-    "priority": (
-        "priority importance приоритет важность",
-        "",
-    ),
-    "color": (
-        "color colour цвет",
-        "",
-    ),
-    "url": (
-        "url link website ссылка сайт",
-        "",
-    ),
-    "rrule": (
-        "rrule recurrence repeat повтор повторение повторять",
-        "",
-    ),
-    "reminders": (
-        "reminder reminders alarm напоминание напоминания напомнить",
-        "",
-    ),
-    "private": (
-        "private confidential личное частное",
-        "",
-    ),
-    "contact_phone": (
-        "phone telephone mobile tel телефон тел мобильный",
-        "contact phone|client phone|customer phone|patient phone|phone number|mobile phone|телефон клиента"
-        "|номер телефона|телефон пациента|телефон заказчика|контактный телефон|мобильный телефон|моб телефон"
-        "|тел клиента|телефон для связи",
-    ),
-    "contact_email": (
-        "",
-        "contact email|client email|customer email|почта клиента|e mail клиента",
-    ),
-}
-"""Headings of each field as people write them, folded: single words, and phrases separated by bars."""
-_FIELD_OF = {
-    heading: field for field, (single, phrases) in _WORDS.items() for heading in (*single.split(), *phrases.split("|"))
-}
-_BEGINNINGS = tuple(
-    (f"{words} ", _FIELD_OF[words])
-    for words in (
-        "дата и время начала", "дата начала", "время начала", "дата и время окончания", "дата окончания", "дата конца",
-        "дата и время завершения", "дата завершения", "время окончания", "время конца", "время завершения",
-        "длительность", "продолжительность",
-    )
-)  # fmt: skip
-"""Headings that mean the same whatever begins or ends: "дата окончания отпуска"."""
-_INNER_CAPITAL = re.compile(r"(?<=[a-zа-яё])(?=[A-ZА-ЯЁ][a-zа-яё])")
 _STARTS: tuple[str, ...] = ("start", "date", "start_time")
 _ENDS: tuple[str, ...] = ("end", "end_time")
 _TIMES = (*_STARTS, *_ENDS)
@@ -190,7 +59,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     _find_others(columns, reasons, contents)
     doubts.extend(_find_title(columns, reasons, header, contents))
     # In a fixed order, whatever the order of the columns, because the config written from it is read by people.
-    order = [field for field in _WORDS if field in columns]
+    order = [field for field in WORDS if field in columns]
     return FoundFields(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
 
 
@@ -234,31 +103,15 @@ def _find_title(
         yield f"no heading says which column is the title; {name!r} is a guess"
 
 
-def field_of(title: str) -> str | None:
-    """Return the field that a heading names, None if it is not known."""
-    # Punctuation, case and ё are written in every way: "E-mail", "e_mail", "Ещё", "Ф.И.О.", "№ записи".
-    # 1C writes a heading as one word, "ДатаНачала".
-    said = (
-        _INNER_CAPITAL.sub(" ", title)
-        .casefold()
-        .replace("ё", "е")
-        .replace("№", " номер " if title.strip("№ .#") else " ")
-    )
-    folded = " ".join(re.sub(r"[^\w]+|_+", " ", said).split()).replace("ф и о", "фио")
-    if folded in ("", "n", "no", "№"):
-        return "uid" if title.strip() == "№" else None
-    return _FIELD_OF.get(folded) or next((field for words, field in _BEGINNINGS if folded.startswith(words)), None)
-
-
 def _is_bare(title: str) -> bool:
     """Return True if a heading is a single word, which says of what day it is only where no other does."""
-    return len(title.split()) == 1 and not _INNER_CAPITAL.search(title)
+    return len(title.split()) == 1 and title == parted(title)
 
 
 def _other_start(header: Sequence[str], named: Sequence[str | None], at: int) -> bool:
     """Return True if another heading is that of the days on which entries begin."""
     return any(
-        field in ("date", "start") and other != at and "начала" in _INNER_CAPITAL.sub(" ", header[other]).casefold()
+        field in ("date", "start") and other != at and "начала" in parted(header[other]).casefold()
         for other, field in enumerate(named)
     )
 
