@@ -334,9 +334,17 @@ class Assembly:
         context: ReadContext,
     ) -> list[Part]:
         """Return the parts of the files that can be used; adds the other ones to `errors`."""
+        parts: list[Part] = []
+        before, self._parts = self._parts, {}
         self._format.begin()
         try:
-            parts = self._parts_of(found, digests, errors, context)
+            for file, digest in zip(found, digests, strict=True):
+                part = before.get(digest)
+                if part is None and (part := self._part(file, errors, context)) is None:
+                    continue
+                if self._format.by_file:
+                    self._parts[digest] = part
+                parts.append(part)
         finally:
             self._format.end()
         # With one usable file the others are only missing; with none there is no schedule.
@@ -344,34 +352,20 @@ class Assembly:
             raise next(iter(errors.values()))
         return parts
 
-    def _parts_of(
-        self,
-        found: Iterable[FileBytes],
-        digests: Iterable[bytes],
-        errors: dict[str, SourceError],
-        context: ReadContext,
-    ) -> list[Part]:
-        parts: list[Part] = []
-        before, self._parts = self._parts, {}
-        for file, digest in zip(found, digests, strict=True):
-            part = before.get(digest)
-            if part is None:
-                try:
-                    part = self._format.parse(file.name, file.content, context)
-                except SourceError as error:
-                    errors[file.name] = error
-                    continue
-                except ConfigError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - what one file meets must not stop the others
-                    errors[file.name] = SourceError(f"{file.name} cannot be read: {entry_crashed(file.name, error)}")
-                    continue
-                # Only now: whether a file was being written says nothing about what its bytes mean.
-                part.incomplete = part.incomplete or file.unsettled
-            if self._format.by_file:
-                self._parts[digest] = part
-            parts.append(part)
-        return parts
+    def _part(self, file: FileBytes, errors: dict[str, SourceError], context: ReadContext) -> Part | None:
+        try:
+            part = self._format.parse(file.name, file.content, context)
+        except SourceError as error:
+            errors[file.name] = error
+            return None
+        except ConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what one file meets must not stop the others
+            errors[file.name] = SourceError(f"{file.name} cannot be read: {entry_crashed(file.name, error)}")
+            return None
+        # Only now: whether a file was being written says nothing about what its bytes mean.
+        part.incomplete = part.incomplete or file.unsettled
+        return part
 
 
 def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) -> Snapshot:
