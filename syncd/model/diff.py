@@ -77,7 +77,7 @@ def make_plan(
     _withhold_refused_deletes(draft, holds, waiting)
     _withhold_followers(draft, wanted.items)
     if not wanted.complete:
-        _withhold_half_known(draft)
+        draft.withhold_half_known()
     else:
         over = (key for key in holds if key not in asked and key not in linked and key.uid not in wanted.unusable)
         draft.settled_holds += sorted(over)
@@ -439,18 +439,3 @@ def _withhold_followers(draft: Draft, wanted: Iterable[Item]) -> None:
             draft.problems.append(Problem(where=where, kind="held", key=str(change.key), reason=reason))
     draft.held += len(draft.waiting)
     draft.changes = [change for change in draft.changes if change.key not in draft.waiting]
-
-
-def _withhold_half_known(draft: Draft) -> None:
-    """Hold back all changes of entries that need a delete: an incomplete snapshot deletes nothing.
-
-    Their other changes wait too, or an entry would be shown partly twice.
-    """
-    waiting = {change.key.uid for change in draft.changes if change.op == "delete"}
-    for change in draft.changes:
-        if change.op == "delete" and change.link is not None:
-            reason = "changed in a source that could not be read completely; waits for a complete one"
-            draft.problems.append(Problem(where=change.link.where, kind="warning", key=str(change.key), reason=reason))
-    draft.changes = [change for change in draft.changes if change.key.uid not in waiting]
-    draft.absent.clear()
-    draft.present.clear()

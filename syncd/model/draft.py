@@ -37,6 +37,21 @@ class Draft:
     unchanged: int = 0
     held: int = 0
 
+    def withhold_half_known(self) -> None:
+        """Hold back all changes of entries that need a delete: an incomplete snapshot deletes nothing.
+
+        Their other changes wait too, or an entry would be shown partly twice.
+        """
+        waiting = {change.key.uid for change in self.changes if change.op == "delete"}
+        reason = "changed in a source that could not be read completely; waits for a complete one"
+        for change in self.changes:
+            if change.op == "delete" and change.link is not None:
+                where, key = change.link.where, str(change.key)
+                self.problems.append(Problem(where=where, kind="warning", key=key, reason=reason))
+        self.changes = [change for change in self.changes if change.key.uid not in waiting]
+        self.absent.clear()
+        self.present.clear()
+
     def finished(self, linked: Mapping[Key, Link]) -> Plan:
         """Return the plan, everything in it in order; `linked` are the links it was made from."""
         # By the first start of the whole entry, so that an entry's changes stay together.
