@@ -26,7 +26,7 @@ from aiohttp import ClientSession, ClientTimeout
 
 from tests.bench.kill_portal import Portal
 from tests.bench.kill_relay import Gun, Moment, Relay, Shot
-from tests.bench.kill_sources import Book, Shown
+from tests.bench.kill_sources import Book, Shown, plain_name
 
 TIMEOUT_S, SETTLE_S = 2.0, 0.5
 LIMITS = f"""batch_size = 6
@@ -237,15 +237,14 @@ class Campaign:
         """Raise ViolationError unless the portals show what the sources say, once, and what is others' as it was."""
         for name in self.portals:
             books = [self.books[sync] for sync, portal, *_ in SYNCS if portal == name and sync != without]
-            must: Counter[Shown] = Counter()
-            may: Counter[Shown] = Counter()
-            for one, other in (book.wanted(waiting) for book in books):
-                must, may = must + one, may + other
-            await self.same(name, must, may)
+            wanted: Counter[Shown] = Counter()
+            for book in books:
+                wanted.update(book.wanted(waiting))
+            await self.same(name, wanted, frozenset().union(*(book.held(waiting) for book in books)))
         self.tally.passes += 1
 
-    async def same(self, name: str, must: Counter[Shown], may: Counter[Shown] | None = None) -> None:
-        """Raise ViolationError unless one portal shows exactly this, and perhaps some of what it may show."""
+    async def same(self, name: str, wanted: Counter[Shown], held: frozenset[str] = frozenset()) -> None:
+        """Raise ViolationError unless one portal shows exactly this, and perhaps something of the entries held."""
         for relay in self.relays.values():
             if relay.late:
                 await asyncio.wait(relay.late)
@@ -254,8 +253,9 @@ class Campaign:
         except AssertionError as error:
             raise ViolationError(str(error)) from error
         told = await self.portals[name].touched()
-        told += [f"lost: {one}" for one in (must - found)]
-        told += [f"{'twice' if one in must else 'not wanted'}: {one}" for one in (found - must - (may or Counter()))]
+        told += [f"lost: {one}" for one in (wanted - found)]
+        more = [one for one in (found - wanted) if plain_name(one.name) not in held]
+        told += [f"{'twice' if one in wanted else 'not wanted'}: {one}" for one in more]
         if told:
             longest_s = max(relay.longest_s for relay in self.relays.values())
             late = f"the last request of a dead process ended {longest_s:.1f} s after it"

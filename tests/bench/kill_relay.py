@@ -127,9 +127,10 @@ class Relay:
     def _keep(self, task: asyncio.Task[web.Response], gun: Gun) -> None:
         def ended(one: asyncio.Task[web.Response]) -> None:
             self.late.discard(one)
-            self.longest_s = max(self.longest_s, time.monotonic() - (died or gun.died))
+            if died := at_once or gun.died:  # it may have ended before the process died
+                self.longest_s = max(self.longest_s, time.monotonic() - died)
 
-        died = gun.died  # another process may die before this request has ended
+        at_once = gun.died  # another process may die before this request has ended
         self.late.add(task)
         task.add_done_callback(ended)
 

@@ -102,6 +102,11 @@ class Series:
         return self.start + timedelta(days=number * _STEPS[self.freq])
 
 
+def plain_name(title: str) -> str:
+    """Return a title without what edits have put behind it."""
+    return title.partition(" (")[0].removesuffix(" later")
+
+
 def _stamp(moment: datetime) -> str:
     return f"{moment:%Y%m%dT%H%M%S}"
 
@@ -158,13 +163,14 @@ class Book:
         beside.write_bytes(text.encode())
         beside.replace(folder / self.file)
 
-    def wanted(self, waiting: frozenset[str] = frozenset()) -> tuple[Counter[Shown], Counter[Shown]]:
-        """Return what the portal must show, and what it may show of entries that wait: of a series, some pieces."""
-        must: Counter[Shown] = Counter()
-        may: Counter[Shown] = Counter()
-        for uid, entry in self.entries.items():
-            (may if uid in waiting else must).update(entry.shown(self.section))
-        return must, may
+    def wanted(self, waiting: frozenset[str] = frozenset()) -> Counter[Shown]:
+        """Return what the portal must show, apart from the entries that wait."""
+        entries = [entry for uid, entry in self.entries.items() if uid not in waiting]
+        return Counter(shown for entry in entries for shown in entry.shown(self.section))
+
+    def held(self, waiting: frozenset[str]) -> frozenset[str]:
+        """Return the names of entries that wait: what stands there of them stays, old places and pieces included."""
+        return frozenset(plain_name(entry.title) for uid, entry in self.entries.items() if uid in waiting)
 
     def _new(self, title: str) -> Row | Series:
         pick = self.random
