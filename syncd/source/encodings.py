@@ -1,5 +1,6 @@
-"""Which encoding bytes are in: a mark, UTF-16 by its zeros, UTF-8, or the one whose words read best.
+"""The text of a file, and the encoding of its bytes.
 
+That is the one of its mark, UTF-16 by its zeros, UTF-8, or the one whose words read best.
 Nothing is guessed where two encodings read differently and about as well: that is an error that shows both readings.
 """
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from syncd.errors import SourceError
 from syncd.source.alphabets import likeness
-from syncd.source.field_values import SURROGATES
+from syncd.source.field_values import CONTROLS, SURROGATES
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -56,6 +57,11 @@ _WIDE_BYTES = 4_096
 _WIDE_HIGHS = frozenset({0x00, 0x01, 0x02, 0x03, 0x04, 0x20, 0x21})
 """The high byte of what is written in Europe: Latin, Greek, Cyrillic, punctuation, and the sign for number."""
 _WIDE_SHARE = 0.95
+_ZEROED = "\x00" * 4
+"""No text has this many: the file is binary, or a crash left a block of it unwritten."""
+_BINARY_SHARE = 0.03
+"""A file with a NUL and more control characters than this is not text: UTF-16 read as bytes has far more."""
+_MARKUP = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|\?xml)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,3 +191,46 @@ def _unsure(name: str, best: _Reading, rivals: list[_Reading], advised: str) -> 
         said.append(f"or it is {advised}")
     remedy = f'set encoding in [sync.source], such as encoding = "{best.encoding}", or save the file as UTF-8'
     return SourceError(f"{name} is not UTF-8, and its encoding cannot be told: {', '.join(said)}", remedy)
+
+
+def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str, str]:
+    """Return the text of a file that should hold `kind` ("CSV"), and its encoding; line ends stay as they are.
+
+    "auto" finds the encoding (see `find_encoding`). Then text that has a few bytes of no character keeps those as
+    surrogates (PEP 383), so that only the entries around them are rejected (see `field_values.damaged`). Raises
+    SourceError for bytes that are not text, for a page of HTML, for an encoding that cannot be told, and if the
+    configured one does not fit.
+    """
+    if encoding == "auto" and b"\x00" in content and not is_wide(content):
+        _refuse_binary(content.decode("latin-1"), name, kind)  # words of a binary file would mean nothing
+    codec = find_encoding(content, name=name) if encoding == "auto" else encoding
+    # A wide encoding has no surrogates to escape to: there a bad byte shifts all that follow.
+    errors = "surrogateescape" if encoding == "auto" and not codec.startswith(("utf-16", "utf-32")) else "strict"
+    try:
+        text = content.decode(codec, errors).removeprefix("\ufeff")
+    except UnicodeError as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = content.count(b"\n", 0, start) + 1
+        message = f"{name}:{line}: byte {start} is not {codec}"
+        raise SourceError(message, "correct encoding, or save the file again") from None
+    _refuse_binary(text, name, kind)
+    if _MARKUP.match(text):
+        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
+    return text, codec
+
+
+def _refuse_binary(text: str, name: str, kind: str) -> None:
+    if "\x00" in text and (
+        _ZEROED in text or len(CONTROLS.findall(text)) - text.count("\r") > _BINARY_SHARE * len(text)
+    ):
+        raise SourceError(f"{name} is a binary file, not {kind}, or was only half written", f"export it as {kind}")
+
+
+def assumption(content: bytes, encoding: str, codec: str, *, name: str) -> str:
+    """Return what was assumed of a file read in `codec`; "" if the config or the bytes say it themselves."""
+    return "" if encoding != "auto" or says_itself(content) else f"{name} is taken to be {codec}"
+
+
+def looks_like_markup(content: bytes) -> bool:
+    """Return True if the bytes begin like a page of HTML or XML, which a binary file never does."""
+    return _MARKUP.match(content[:200].decode("latin-1").removeprefix("ï»¿")) is not None

@@ -7,8 +7,8 @@ Nothing is repaired or guessed: a file that changes while it is read is read onc
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,18 +22,12 @@ from syncd.errors import ConfigError, SourceError
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import ReadContext
-from syncd.source.encodings import find_encoding, is_wide, says_itself
-from syncd.source.field_values import CONTROLS, damaged, shown
+from syncd.source.field_values import damaged, shown
 from syncd.source.versions import Versions, repeated
 
 MAX_BYTES = 100_000_000
 _FILES_IN_ALL = 10
 """How many times `max_bytes` all files of a source may have together."""
-_ZEROED = "\x00" * 4
-"""No text has this many: the file is binary, or a crash left a block of it unwritten."""
-_BINARY_SHARE = 0.03
-"""A file with a NUL and more control characters than this is not text: UTF-16 read as bytes has far more."""
-_MARKUP = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|\?xml)\b", re.IGNORECASE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,7 +147,7 @@ class FileSource:
     def folder(self) -> tuple[Path, bool]:
         """Return the directory in which the files are or would appear, and whether they may be in subdirectories."""
         place = self._base / self._path
-        if place.is_dir():
+        if _is_directory(place):
             return place, False
         # a/*.csv is watched in a, a*/*.csv from the directory above and deeper.
         below = 0
@@ -199,22 +193,26 @@ def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
     A directory means all its files ending in `suffix`, in any case. Raises SourceError if there is none.
     """
     place = base / path
-    if place.is_dir():
+    if _is_directory(place):
         try:
             names = sorted(found.name for found in place.iterdir() if found.suffix.lower() == suffix)
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}", "let syncd read the directory") from error
         found = [str(Path(path) / name) for name in names]
         wanted = f"a file ending in {suffix}"
-    elif has_magic(path) and not place.exists():  # a file may be named plan[1].csv
+    elif has_magic(path) and not os.path.exists(place):  # noqa: PTH110 - as below; a file may be named plan[1].csv
         matching = glob(path, root_dir=base, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-        found = sorted(name for name in matching if not (base / name).is_dir())
+        found = sorted(name for name in matching if not _is_directory(base / name))
         wanted = "a file that matches"
     else:
         return (path,)
     if not found:
         raise SourceError(f"{path}: there is not {wanted}", "check path in [sync.source]")
     return tuple(found)
+
+
+def _is_directory(place: Path) -> bool:
+    return os.path.isdir(place)  # noqa: PTH112 - Path.is_dir raises for a path that the system refuses
 
 
 def read_file(name: str, base: Path, folder: Path | None = None, *, max_bytes: int = MAX_BYTES) -> FileBytes:
@@ -245,8 +243,11 @@ def read_file(name: str, base: Path, folder: Path | None = None, *, max_bytes: i
             if settled:
                 break
     except OSError as error:
-        remedy = "check path in [sync.source]" if isinstance(error, FileNotFoundError) else "let syncd read the file"
+        is_wrong = error.errno in (errno.ENOENT, errno.ENAMETOOLONG)
+        remedy = "check path in [sync.source]" if is_wrong else "let syncd read the file"
         raise SourceError(f"{name}: {error.strerror or error}", remedy) from error
+    except ValueError as error:  # a NUL in the path
+        raise SourceError(f"{name!r} is no path: {error}", "check path in [sync.source]") from error
     unsettled = "" if settled else f"{name} was being written while it was read"
     return FileBytes(name=name, content=content, unsettled=unsettled)
 
@@ -404,46 +405,3 @@ def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) 
         changed_marker=marker,
         assumed=assumed,
     )
-
-
-def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str, str]:
-    """Return the text of a file that should hold `kind` ("CSV"), and its encoding; line ends stay as they are.
-
-    "auto" finds the encoding (see encodings.py). Then text that has a few bytes of no character keeps those as
-    surrogates (PEP 383), so that only the entries around them are rejected (see `field_values.damaged`). Raises
-    SourceError for bytes that are not text, for a page of HTML, for an encoding that cannot be told, and if the
-    configured one does not fit.
-    """
-    if encoding == "auto" and b"\x00" in content and not is_wide(content):
-        _refuse_binary(content.decode("latin-1"), name, kind)  # words of a binary file would mean nothing
-    codec = find_encoding(content, name=name) if encoding == "auto" else encoding
-    # A wide encoding has no surrogates to escape to: there a bad byte shifts all that follow.
-    errors = "surrogateescape" if encoding == "auto" and not codec.startswith(("utf-16", "utf-32")) else "strict"
-    try:
-        text = content.decode(codec, errors).removeprefix("\ufeff")
-    except UnicodeError as error:
-        start = error.start if isinstance(error, UnicodeDecodeError) else 0
-        line = content.count(b"\n", 0, start) + 1
-        message = f"{name}:{line}: byte {start} is not {codec}"
-        raise SourceError(message, "correct encoding, or save the file again") from None
-    _refuse_binary(text, name, kind)
-    if _MARKUP.match(text):
-        raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
-    return text, codec
-
-
-def _refuse_binary(text: str, name: str, kind: str) -> None:
-    if "\x00" in text and (
-        _ZEROED in text or len(CONTROLS.findall(text)) - text.count("\r") > _BINARY_SHARE * len(text)
-    ):
-        raise SourceError(f"{name} is a binary file, not {kind}, or was only half written", f"export it as {kind}")
-
-
-def assumption(content: bytes, encoding: str, codec: str, *, name: str) -> str:
-    """Return what was assumed of a file read in `codec`; "" if the config or the bytes say it themselves."""
-    return "" if encoding != "auto" or says_itself(content) else f"{name} is taken to be {codec}"
-
-
-def looks_like_markup(content: bytes) -> bool:
-    """Return True if the bytes begin like a page of HTML or XML, which a binary file never does."""
-    return _MARKUP.match(content[:200].decode("latin-1").removeprefix("ï»¿")) is not None

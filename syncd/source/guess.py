@@ -13,9 +13,8 @@ from pathlib import PurePath
 
 from syncd.errors import SourceError
 from syncd.model import zones
-from syncd.source.encodings import is_wide
+from syncd.source.encodings import assumption, decode, is_wide, looks_like_markup
 from syncd.source.field_values import clean
-from syncd.source.files import assumption, decode, looks_like_markup
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import plain_lines, split
 from syncd.source.table.csv import delimiter_of, records

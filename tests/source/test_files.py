@@ -261,3 +261,11 @@ async def test_files_that_are_too_large_together_are_left_out_by_name(tmp_path: 
     assert [one.where for one in snapshot.problems if one.kind == "incomplete"] == ["10.csv", "11.csv"]
     with pytest.raises(ConfigError, match="max_bytes = 0 lets nothing through"):
         open_source({**options, "max_bytes": 0}, tmp_path, where="test")
+
+
+@pytest.mark.parametrize("path", ["a\x00b.csv", f"{'a' * 300}.csv", f"{'a' * 300}/*.csv", "*\x00.csv"])
+def test_a_path_that_the_system_refuses_is_told_with_its_remedy(tmp_path: Path, path: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        for name in locate(path, tmp_path, ".csv"):
+            read_file(name, tmp_path)
+    assert caught.value.remedy == "check path in [sync.source]"

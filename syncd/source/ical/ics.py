@@ -17,9 +17,9 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError
 from syncd.model import zones
 from syncd.source.base import ReadContext, Source
-from syncd.source.encodings import is_wide
+from syncd.source.encodings import assumption, decode, is_wide
 from syncd.source.field_values import sync_zone
-from syncd.source.files import Part, assumption, decode
+from syncd.source.files import Part
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.split import plain_lines, unfold
 from syncd.source.ical.vtimezone import NO_LENGTH, plain_name

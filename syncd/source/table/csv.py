@@ -17,8 +17,9 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import ConfigError
 from syncd.source.base import ReadContext, Source
+from syncd.source.encodings import assumption, decode
 from syncd.source.field_values import clean, sync_zone
-from syncd.source.files import Part, assumption, decode
+from syncd.source.files import Part
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options
 from syncd.source.table.columns import ColumnMap

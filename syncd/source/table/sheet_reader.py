@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 
 import syncd
 from syncd.errors import SourceError
-from syncd.source.files import looks_like_markup
+from syncd.source.encodings import looks_like_markup
 from syncd.source.options import nearest
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
