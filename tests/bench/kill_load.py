@@ -126,6 +126,7 @@ class Campaign:
     books: dict[str, Book] = field(default_factory=dict)
     edited: set[tuple[str, int]] = field(default_factory=set)
     story: list[str] = field(default_factory=list)
+    waiting: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Write the config and the first sources."""
@@ -230,8 +231,14 @@ class Campaign:
 
     async def settled(self, *names: str) -> None:
         """Make a clean pass and compare every portal with the sources."""
-        out = await self.cleanly("sync", "--verify", "--json", *names)
-        await self.compare(waiting_in(out))
+        await self.compare(self.note_waiting(names, await self.cleanly("sync", "--verify", "--json", *names)))
+
+    def note_waiting(self, names: tuple[str, ...], out: str) -> frozenset[str]:
+        """Return the uids of all entries that wait; a pass says it of its own syncs only."""
+        self.waiting = {sync: uids for sync, uids in self.waiting.items() if sync not in names}
+        for sync, uids in waiting_in(out).items():
+            self.waiting[sync] = uids
+        return frozenset().union(*self.waiting.values())
 
     async def compare(self, waiting: frozenset[str] = frozenset(), without: str = "") -> None:
         """Raise ViolationError unless the portals show what the sources say, once, and what is others' as it was."""
@@ -353,7 +360,8 @@ class Campaign:
         """Compare after a purge; what waits for a look-alike in other syncs is looked up by a pass of those."""
         others = [sync for sync in self.books if sync != name]
         out = await self.cleanly("sync", "--json", *others)
-        await self.compare(waiting_in(out), without=name)
+        self.waiting.pop(name, None)
+        await self.compare(self.note_waiting(tuple(others), out), without=name)
 
     async def kill_daemon(self) -> None:
         """Kill the daemon while sources change; start it again, or make a pass by hand."""
@@ -396,16 +404,17 @@ class Campaign:
         await self.ended(process)
 
 
-def waiting_in(out: str) -> frozenset[str]:
-    """Return the uids of entries that wait because something of somebody else's looks like them."""
+def waiting_in(out: str) -> dict[str, frozenset[str]]:
+    """Return, by sync, the uids of entries that wait because something of somebody else's looks like them."""
     runs: list[dict[str, Any]] = orjson.loads(out)["runs"]
-    waiting = set()
-    for problem in (problem for run in runs for problem in run["problems"]):
-        if "looks like" in problem["reason"]:
-            waiting.add(problem["key"].partition("|")[0])
-        elif problem["kind"] != "warning":
-            raise ViolationError(f"problem: {problem}")
-    return frozenset(waiting)
+    waiting: dict[str, set[str]] = {}
+    for run in runs:
+        for problem in run["problems"]:
+            if "looks like" in problem["reason"]:
+                waiting.setdefault(run["sync"], set()).add(problem["key"].partition("|")[0])
+            elif problem["kind"] != "warning":
+                raise ViolationError(f"problem: {problem}")
+    return {sync: frozenset(uids) for sync, uids in waiting.items()}
 
 
 @contextlib.asynccontextmanager
