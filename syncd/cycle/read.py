@@ -14,7 +14,7 @@ from syncd.cycle.sync import Pass, Sync
 from syncd.errors import EntryError
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.model.item import Hold, Item, Link
-from syncd.model.moved_rows import moved_rows
+from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
 from syncd.portal.people.directory import Directory, server_zone
@@ -170,13 +170,19 @@ def shape_recognised(
 def _moved(
     snapshot: Snapshot, shaping: Shaping, links: Sequence[Link], found: Recognised, context: ShapeContext
 ) -> Mapping[str, tuple[Item, Link]]:
-    """Return the rows without an id that moved, by uid."""
-    if not snapshot.complete or found.whole:
+    """Return the rows without an id that moved, by uid.
+
+    One that cannot be read may be any of its title, so none of these is taken for moved; the others are.
+    """
+    if found.whole or (snapshot.unnamed is None and not snapshot.complete):
         return {}
     present = {*(entry.uid for entry in snapshot.entries), *snapshot.rejected_uids, *found.names.values()}
     if all(link.key.uid in present for link in links):
         return {}  # a row that moved leaves its old uid behind
-    items = (item for item in shaping.wanted.items if item.key.uid not in found.names)
+    items: Iterable[Item] = (item for item in shaping.wanted.items if item.key.uid not in found.names)
+    if snapshot.unnamed:
+        titles = {entry.uid: entry.details.title for entry in snapshot.entries}
+        items = [one for one in items if is_apart(one, titles.get(one.key.uid, ""), snapshot.unnamed)]
     return moved_rows(items, links, present=present, today=context.today)
 
 

@@ -111,7 +111,7 @@ def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, remov
     if not known or any(link.absent_passes + 1 >= removed_after for link in known):
         return snapshot
     because = f"no entries, where {len(known)} items were known (removed_after = {removed_after} passes in a row)"
-    return replace(snapshot, complete=False, incomplete_because=because)
+    return replace(snapshot, complete=False, unnamed=None, incomplete_because=because)
 
 
 def _end(link: Link) -> date | None:

@@ -29,7 +29,8 @@ def moved_rows(
 ) -> dict[str, tuple[Item, Link]]:
     """Return, by its uid in the source, each row that moved, with the link by which it is known.
 
-    `present` are all uids of the snapshot, which has to be complete. A row that became several items is left out.
+    `present` are all uids of the snapshot. Where rows without a uid could not be read, `items` must be those that none
+    of them can be (`is_apart`). A row that became several items is left out.
     """
     links = tuple(links)
     gone = _grouped(link for link in links if link.key.uid not in present and is_nameless(link.key.uid))
@@ -42,6 +43,15 @@ def moved_rows(
         for item, link in _pairs(new, gone.get(group, ()), today):
             moved[item.key.uid] = (item, link)
     return moved
+
+
+def is_apart(item: Item, title: str, unread: Collection[str]) -> bool:
+    """Return True if no row called one of `unread` can be the row of `item`, whose source calls it `title`.
+
+    What the item is called in the portal may be made of other columns too, so it has to show its own title and none of
+    the others.
+    """
+    return bool(title) and title in item.title and not any(one in item.title for one in unread)
 
 
 def is_nameless(uid: str) -> bool:

@@ -37,7 +37,8 @@ class Part:
     `rejected` are uids that are in the file and cannot be used; `incomplete` says why absence cannot be trusted;
     `assumed` is what was taken for granted, because the file does not say it. `sequences` are the versions of the
     entries, in their order, if the format has any, and `loose` changed occurrences by the uid of a series that is not
-    in the file.
+    in the file. `unnamed` are the titles of what was rejected without a uid, "" for one that cannot be read, and
+    `without_row` is the reason why that makes the part incomplete.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -47,6 +48,8 @@ class Part:
     assumed: str = ""
     sequences: list[int] = field(default_factory=list)
     loose: dict[str, tuple[Override, ...]] = field(default_factory=dict)
+    unnamed: list[str] = field(default_factory=list)
+    without_row: str = ""
 
     def add(self, entry: Entry, sequence: int) -> None:
         """Add an entry of a format with versions."""
@@ -64,7 +67,9 @@ class Part:
         if uid:
             self.rejected.add(uid)
         else:
-            self.incomplete = self.incomplete or f"{where} could not be read, so it is not known which entry it is"
+            self.unnamed.append(title)
+            self.without_row = self.without_row or f"{where} could not be read, so it is not known which entry it is"
+            self.incomplete = self.incomplete or self.without_row
 
     def warn(self, where: str, reason: str, uid: str = "") -> None:
         """Note something that was ignored and does not keep the entry from being used."""
@@ -365,7 +370,9 @@ class Assembly:
             errors[file.name] = SourceError(f"{file.name} cannot be read: {entry_crashed(file.name, error)}")
             return None
         # Only now: whether a file was being written says nothing about what its bytes mean.
-        part.incomplete = part.incomplete or file.unsettled
+        if file.unsettled:
+            part.incomplete = part.incomplete or file.unsettled
+            part.unnamed.append("")  # whatever may be missing
         return part
 
 
@@ -404,4 +411,12 @@ def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) 
         rejected_uids=frozenset(rejected - first.keys()),
         changed_marker=marker,
         assumed=assumed,
+        unnamed=_unnamed(parts) if not errors else None,
     )
+
+
+def _unnamed(parts: Sequence[Part]) -> frozenset[str] | None:
+    """Return the titles of what was rejected without a uid, None if more is missing than what has these titles."""
+    titles = frozenset(title for part in parts for title in part.unnamed)
+    more = any(part.incomplete != part.without_row for part in parts)
+    return None if more or "" in titles else titles

@@ -114,3 +114,38 @@ def test_a_row_of_another_file_is_another_row(tmp_path: Path) -> None:
     stage.write("b.csv", HEADER + row("2026-12-01 9"))
     record = run_inline(stage.one_pass(force=True)).record
     assert (record.counts["created"], record.counts["deleted"]) == (1, 1)
+
+
+def unreadable(line: str) -> str:
+    """Return a row with days that no calendar has."""
+    return line.replace("2026-12-0", "2026-02-3")
+
+
+def test_a_row_of_another_title_that_cannot_be_read_hides_no_move(tmp_path: Path) -> None:
+    late = row("2026-12-02 8", "Late shift")
+    stage = staged(tmp_path, row("2026-12-01 8"), late)
+    assert then(stage, row("2026-12-01 14"), unreadable(late)) == {"updated": 1}
+    assert then(stage, row("2026-12-01 14"), late) == {"unchanged": 2}
+    assert starts(stage) == ["01 14", "02 08"]
+
+
+def test_a_row_of_the_same_title_that_cannot_be_read_may_be_the_one_that_is_gone(tmp_path: Path) -> None:
+    stage = staged(tmp_path, row("2026-12-01 8"))
+    assert then(stage, row("2026-12-01 14"), unreadable(row("2026-12-01 8"))) == {"created": 1}
+    assert starts(stage) == ["01 08", "01 14"]
+
+
+def test_a_row_without_a_title_that_cannot_be_read_may_be_any(tmp_path: Path) -> None:
+    stage = staged(tmp_path, row("2026-12-01 8"))
+    assert then(stage, row("2026-12-01 14"), unreadable(row("2026-12-01 8", ""))) == {"created": 1}
+
+
+@pytest.mark.parametrize("name", ["{owner}", "Shift of {title}"])
+def test_where_titles_are_made_of_other_columns_only_those_that_show_their_own_are_told_apart(
+    tmp_path: Path, name: str
+) -> None:
+    config = f'{CONFIG}\n[sync.fields]\nname = "{name}"\n'
+    late = row("2026-12-02 8", "Late shift")
+    stage = staged(tmp_path, row("2026-12-01 8"), late, config=config)
+    expected = {"created": 1} if name == "{owner}" else {"updated": 1}
+    assert then(stage, row("2026-12-01 14"), unreadable(late)) == expected

@@ -148,7 +148,14 @@ class WebSource:
         problem = Problem(where=self._access.shown, kind="incomplete", reason=reason)
         problems = (*self._good.problems, problem)
         marker = blake2b(f"{self._good.changed_marker} {error}".encode(), digest_size=16).hexdigest()
-        return replace(self._good, problems=problems, complete=False, incomplete_because=reason, changed_marker=marker)
+        return replace(
+            self._good,
+            problems=problems,
+            complete=False,
+            unnamed=None,
+            incomplete_because=reason,
+            changed_marker=marker,
+        )
 
 
 async def fetch_once(access: Access, clock: Clock) -> bytes:
