@@ -24,6 +24,9 @@ from syncd.model.record import RunRecord, RunState, next_hold
 
 _ROUNDS = 3
 """How often one pass plans and sends: again after it had to look what became of a change."""
+_LOOK_HOLDS_S = 300.0
+"""After so long a push the next pass reads the portal: an event that a person deleted between our look and our update
+would pass for updated, because the portal answers as if it were (PORTAL.md 4.3)."""
 _FOREVER = float("inf")
 
 
@@ -165,7 +168,7 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
 
 async def _push(run: Pass, prepared: Prepared) -> RunState:
     """Send the plan, and what has to be planned again because of what looking told; return how the pass ended."""
-    plan = prepared.plan
+    plan, began = prepared.plan, run.clock.monotonic()
     for number in range(_ROUNDS):
         last = number == _ROUNDS - 1
         again = await push(run, plan.changes, prepared.directory, observed=prepared.observed or (), alone=last)
@@ -182,7 +185,9 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
                 run.fates.add(key, Fate(kind="refused", reason=reason, where=places.get(key, "")))
     else:
         await _set_aside(run, plan.changes)
-    if prepared.verified and not await _missing(run):
+    if run.clock.monotonic() - began > _LOOK_HOLDS_S and any(change.op == "update" for change in plan.changes):
+        await run.forget_verified()
+    elif prepared.verified and not await _missing(run):
         # Not before: what a person did is noticed only by reading, and has to be put right first.
         await run.ledger.note_verified(run.portal.origin, run.clock.now())
     left = await run.ledger.open_intents() if prepared.plan.changes else ()

@@ -9,8 +9,9 @@ import pytest
 
 from syncd.cycle.run import PassResult
 from syncd.cycle.takeback import Offer, Taken, purge, undo
+from syncd.portal.line.answers import RawAnswer
 from tests.cycle.test_pass import _remove, staged
-from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
+from tests.support.sandbox import HEADER, SHIFTS, Stage, WorldTransport, run_inline
 
 MANY = 24
 FEW = 5
@@ -174,3 +175,33 @@ def test_what_people_deleted_while_it_was_not_to_be_seen_is_made_anew_when_it_ma
     back = run_inline(stage.one_pass())
     assert (back.exit_code, back.record.counts["created"]) == (0, FEW)
     assert published_names(stage) == company_names()
+
+
+class SlowTransport(WorldTransport):
+    """Takes `seconds` more for each request that updates; before the first, a person deletes an event."""
+
+    seconds = 0.0
+    doomed: int | None = None
+
+    async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
+        if b"calendar.event.update" in body or method == "calendar.event.update":
+            await self.clock.sleep(self.seconds)
+            if self.doomed is not None:
+                doomed, self.doomed = self.world.tables.event(self.doomed), None
+                assert doomed is not None
+                self.world.tables.erase(doomed)
+        return await super().post(method, body, timeout_s)
+
+
+def test_what_a_person_deletes_during_a_long_push_is_made_again_by_the_next_pass(tmp_path: Path) -> None:
+    """The portal answers an update of a deleted event as if it were done (PORTAL.md 4.3)."""
+    stage = planned(tmp_path)
+    slow = SlowTransport(stage.world, stage.clock)
+    slow.seconds, slow.doomed = 400.0, stage.world.events("user", 3)[-1].id
+    stage.transport = slow
+    text = (stage.folder / "shifts.csv").read_text("utf-8").replace("Shift ", "Duty ")
+    stage.write("shifts.csv", text)
+    assert run_inline(stage.one_pass(force=True)).record.counts["updated"] == MANY
+    assert len(stage.names()) == MANY - 1
+    assert run_inline(stage.one_pass()).record.counts["created"] == 1
+    assert len(stage.names()) == MANY
