@@ -93,6 +93,8 @@ def _from_file(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ValueError(f"names {file}, which is not a text in UTF-8") from None
+    except FileNotFoundError:
+        raise ValueError(f"names {_known(file)}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = (error.strerror if isinstance(error, OSError) else None) or "it is no path"
         raise ValueError(f"names {_known(file)}, which cannot be read: {reason}") from None

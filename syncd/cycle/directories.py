@@ -195,7 +195,7 @@ async def _await_earlier(run: Pass, number: int, since: float, patience_s: float
 async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple[Place, str]]) -> Directory:
     """Return `directory` with the sections of the places in `missing` as they are now, and keep it."""
     places = sorted({place for place, _ in missing})
-    # What was known before goes: a place that cannot be read now has sections that nobody knows.
+    # What was known before goes: a place that cannot be read now has unknown sections.
     directory = directory.without_sections(places).with_sections(await read_sections(run.portal, places))
     await store(run, directory)
     return directory

@@ -233,7 +233,7 @@ async def close(
 async def moment_for(portal: Portal, clocks: Sequence[ClockNote]) -> Moment:
     """Return this moment by the clocks that are needed to tell how long ago something was; raises the client's errors.
 
-    The portal is asked only if this machine was started anew since.
+    The portal is asked only if this machine has been restarted since.
     """
     boot = portal.moment().boot
     return portal.moment() if boot and all(one.boot == boot for one in clocks) else await portal.asked_moment()

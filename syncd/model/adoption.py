@@ -3,7 +3,7 @@
 An event without a link that ...                     becomes
 ---------------------------------------------------  --------------------------------------------------------------
 bears the item's own recovery mark                   ours again: linked, and whatever differs is put right; a series
-                                                     from which people took occurrences is made anew
+                                                     from which people took occurrences is made again
 looks like it (`Comparison.identity`), and is equal  taken over
  in all that syncd writes, or bare: what differs
  is empty in the event

@@ -2,7 +2,7 @@
 
 The calendar clock of a machine may be set by hours between two processes, and what is waited for would then be thought
 to be over. So beside a unix time it is noted how this clock stood against two others: the seconds since the machine was
-started, which count on as long as it runs, and the portal's clock, which is asked where the machine was started anew.
+started, which count on as long as it runs, and the portal's clock, which is asked where the machine has been restarted.
 """
 
 from __future__ import annotations

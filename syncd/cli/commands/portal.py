@@ -108,7 +108,7 @@ def _limits(client: Portal, *, as_json: bool) -> None:
     if lines:
         show.rows(out, ("method", "used s", "limit s", "resets at"), lines)
     else:
-        out.print("nothing used in the last ten minutes, as far as the ledger knows")
+        out.print("nothing used in the last ten minutes that the state knows of")
 
 
 def _limit(seconds: float) -> str:

@@ -76,7 +76,7 @@ def _show(out: Console, offer: Offer) -> None:
     said = [f"{number} to {op}" for op, number in counts.items() if number]
     said += [f"{len(plan.left)} left alone"] if plan.left else []
     said += [f"{len(plan.forgotten)} only forgotten (taken over, or gone already)"] if plan.forgotten else []
-    said += [f"{plan.already} need nothing"] if plan.already else []
+    said += [f"nothing to do for {plan.already}"] if plan.already else []
     show.line(out, ", ".join(said) or "nothing to do", "bold")
     show.change_table(out, plan.changes, directory=offer.directory)
     _lines(out, plan.left, "left alone")

@@ -34,7 +34,9 @@ def decode_world(raw: bytes) -> WorldSeed:
     try:
         seed = msgspec.json.decode(raw, type=WorldSeed)
     except msgspec.DecodeError as error:
-        raise ConfigError(str(error), "correct the JSON; dump a running world for an example") from None
+        raise ConfigError(
+            str(error), "correct the JSON; `WorldSeed` in syncd/sandbox/seed/world_schema.py names the keys"
+        ) from None
     check_world(seed)
     return seed
 

@@ -17,6 +17,7 @@ from datetime import date
 import msgspec
 
 from syncd.errors import ConfigError, SourceError
+from syncd.model.names import counted
 from syncd.source.field_values import clean, damaged
 from syncd.source.files import Part
 from syncd.source.table.columns import FIELDS, ColumnMap, check_mapping
@@ -205,7 +206,9 @@ class _Melt:
         for where, reason in self._warnings:
             part.warn(where, reason)
         if self._notes:
-            part.warn(self._notes[0], f"{len(self._notes)} rows of totals or notes are no people's and left out")
+            part.warn(
+                self._notes[0], f"{counted(len(self._notes), 'row')} of totals or notes left out: they are no people's"
+            )
 
     def _begin(
         self, days: Days, line: int, cells: Sequence[str], above: Sequence[Sequence[str]], before: Days | None

@@ -15,6 +15,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError
+from syncd.model.names import counted
 from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
@@ -135,7 +136,7 @@ class XlsxFormat:
         part = read_table(name, (at + 1, header), rows, table)
         if headings:
             first = min(headings) + 1
-            reason = f"{len(headings)} rows of one merged cell are taken for headings and left out"
+            reason = f"{counted(len(headings), 'row')} of one merged cell taken for headings and left out"
             part.warn(f"{name}:{first}", reason)
         return part
 
