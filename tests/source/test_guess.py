@@ -325,3 +325,11 @@ def test_where_both_orders_occur_none_is_written() -> None:
 def test_both_ends_of_an_entry_are_found_under_the_headings_of_offices(text: str, expected: dict[str, str]) -> None:
     times = ("start", "date", "start_time", "end", "end_time", "duration")
     assert {field: column for field, column in columns(text).items() if field in times} == expected
+
+
+def test_one_bad_day_in_a_short_table_hides_no_column() -> None:
+    text = (
+        "Расписание на декабрь;;;\nДата;Время;Предмет;Учитель\n07.12.2026;8:30-9:15;Физика;Петрова А.\n"
+        "07.12.2026;9:25-10:10;Химия;Соколов И.\n31.02.2026;8:30-9:15;ОБЖ;Петрова А.\nИтого;3;;\nСоставил: ___;;;\n"
+    )
+    assert columns(text) == {"title": "Предмет", "date": "Дата", "start_time": "Время", "owner": "Учитель"}

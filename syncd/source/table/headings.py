@@ -68,7 +68,7 @@ def _drop_ends(columns: dict[str, int], contents: Sequence[Sequence[str]]) -> No
     if "start" not in columns or _has_times(contents[columns["start"]]):
         return
     columns.pop("end_time", None)
-    if "duration" in columns and _share(contents[columns["duration"]], _is_days) < _MOSTLY:
+    if "duration" in columns and not _mostly(contents[columns["duration"]], _is_days):
         columns.pop("duration")
     if "end" in columns and contents[columns["end"]] and _kind("end", contents[columns["end"]]) != "day":
         columns.pop("end")
@@ -134,11 +134,11 @@ def _fits(field: str, title: str, content: Sequence[str]) -> bool:
         counts_rows = len(content) > 1 and list(content) == [str(number) for number in range(1, len(content) + 1)]
         return bool(content) and len(set(content)) == len(content) and not (counts_rows and _counts(title))
     if field in _TIMES:
-        return not content or _share(content, lambda text: _moment(text) is not None) >= _MOSTLY
+        return not content or _mostly(content, lambda text: _moment(text) is not None)
     if field == "duration":
-        return not content or _share(content, _is_length) >= _MOSTLY
+        return not content or _mostly(content, _is_length)
     if field == "all_day":
-        return not content or _share(content, _is_truth) >= _MOSTLY
+        return not content or _mostly(content, _is_truth)
     return True
 
 
@@ -211,7 +211,7 @@ def _find_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequ
     elif not has_end and not any(_is_range(text) for text in start):
 
         def is_end(content: Sequence[str]) -> bool:
-            return _is_stamp(content) and _share(list(zip(start, content, strict=False)), _in_order) >= _MOSTLY
+            return _is_stamp(content) and _mostly(list(zip(start, content, strict=False)), _in_order)
 
         _take(columns, reasons, "end", _first(contents, columns, is_end), "it holds dates with times, too")
 
@@ -229,12 +229,12 @@ def _first(
 
 
 def _is_date(content: Sequence[str]) -> bool:
-    return _share(content, lambda text: (moment := _moment(text)) is not None and moment.day is not None) >= _MOSTLY
+    return _mostly(content, lambda text: (moment := _moment(text)) is not None and moment.day is not None)
 
 
 def _is_clock(content: Sequence[str]) -> bool:
     """Return True if a column without a telling heading holds times of day; 12.50 is a price, so only colons count."""
-    return _share(content, lambda text: _is_range(text) or (":" in text and _is_time(text))) >= _MOSTLY
+    return _mostly(content, lambda text: _is_range(text) or (":" in text and _is_time(text)))
 
 
 def _is_time(text: str) -> bool:
@@ -242,7 +242,7 @@ def _is_time(text: str) -> bool:
 
 
 def _is_stamp(content: Sequence[str]) -> bool:
-    return _is_date(content) and _share(content, _has_time) >= _MOSTLY
+    return _is_date(content) and _mostly(content, _has_time)
 
 
 def _has_times(content: Sequence[str]) -> bool:
@@ -264,15 +264,15 @@ def _is_range(text: str) -> bool:
 
 
 def _is_text(content: Sequence[str]) -> bool:
-    return _share(content, lambda text: any(char.isalpha() for char in text) and "@" not in text) >= _MOSTLY
+    return _mostly(content, lambda text: any(char.isalpha() for char in text) and "@" not in text)
 
 
 def _is_address(content: Sequence[str]) -> bool:
-    return _share(content, lambda text: "@" in text.strip("@") and " " not in text) >= _MOSTLY
+    return _mostly(content, lambda text: "@" in text.strip("@") and " " not in text)
 
 
 def _is_phone(content: Sequence[str]) -> bool:
-    return _share(content, lambda text: _PHONE.fullmatch(text) is not None) >= _MOSTLY
+    return _mostly(content, lambda text: _PHONE.fullmatch(text) is not None)
 
 
 def _in_order(pair: tuple[str, str]) -> bool:
@@ -282,6 +282,12 @@ def _in_order(pair: tuple[str, str]) -> bool:
     except ValueError:
         return False
     return first is not None and second is not None and first <= second
+
+
+def _mostly(content: Sequence[Value], holds: Callable[[Value], bool]) -> bool:
+    """Return True if most of a column holds; in a short table one cell that does not says nothing of the others."""
+    misses = sum(1 for one in content if not holds(one))
+    return bool(content) and (len(content) - misses >= _MOSTLY * len(content) or misses == 1 < len(content) - 1)
 
 
 def _share(content: Sequence[Value], holds: Callable[[Value], bool]) -> float:
