@@ -627,3 +627,13 @@ def test_the_empty_date_of_1c_is_no_end(nothing: str) -> None:
     assert [entry.span for entry in part.entries] == [
         timed("2026-12-05 09:00", "2026-12-05 09:00"), timed("2026-12-01 10:00", "2026-12-01 11:00"),
     ]  # fmt: skip
+
+
+def test_a_total_with_numbers_beside_it_is_no_entry_and_one_with_a_title_may_be() -> None:
+    columns = {"date": "Day", "start_time": "Time", "title": "Title"}
+    head = "Day;Time;Title\n07.12.2026;8:30-9:15;Физика\n"
+    part = parse(f"{head}Итого;3;\n", columns=columns)
+    assert ([entry.details.title for entry in part.entries], part.incomplete) == (["Физика"], "")
+    assert "3 (Итого)" in part.problems[0].reason
+    (rejected,) = parse(f"{head}Итого;3;Итоговое занятие\n", columns=columns).problems
+    assert rejected.kind == "rejected"

@@ -244,7 +244,9 @@ class RowReader:
         if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
             return True
         filled = [at for at in self._mapped_at if values[at]]
-        if len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]])):
+        # With a title it may be an entry all the same: "Итоговое занятие".
+        is_total = bool(filled) and not values[self._at["title"]] and is_note(values[filled[0]])
+        if is_total or (len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]]))):
             self._notes.append((line, values[filled[0]][:_NOTE_CHARS]))
             return True
         return False
