@@ -62,6 +62,7 @@ Command = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]
 # Names in place of functions, because importing every command would slow down each of them.
 _COMMANDS = {
     "check": ("check", "check"),
+    "completion": ("completion", "completion"),
     "demo": ("demo", "demo"),
     "init": ("init", "init"),
     "migrate": ("migrate", "migrate"),
@@ -71,6 +72,7 @@ _COMMANDS = {
     "retry": ("state", "retry"),
     "run": ("daemon", "run_daemon"),
     "sandbox": ("sandbox", "sandbox"),
+    "service": ("service", "service"),
     "state": ("state_file", "state"),
     "status": ("state", "status"),
     "sync": ("passes", "sync"),

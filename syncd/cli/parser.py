@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from syncd import __version__
+from syncd.cli.examples import epilog_of
 
 _CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml)"
 
@@ -71,7 +72,11 @@ def build_parser() -> argparse.ArgumentParser:
     _json(portal)
 
     _add_sandbox(commands)
+    _add_install(commands)
     commands.add_parser("version", help="print the versions of syncd, Python and the main libraries")
+    for name, command in commands.choices.items():
+        command.epilog = epilog_of(name, command.epilog)
+        command.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
     return parser
 
 
@@ -122,6 +127,19 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:key=value,...]",
                          help="inject a fault; may be repeated (`--fault help` lists them)")  # fmt: skip
     sandbox.add_argument("--waf", action="store_true", help="switch the text filter on")
+
+
+def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that fit syncd into a machine and a shell."""
+    service = commands.add_parser("service", help="install the systemd units of this syncd")
+    what = service.add_subparsers(dest="what", metavar="WHAT", required=True)
+    install = what.add_parser("install", help="write the units, make the user and the directories, say what is left")
+    install.add_argument("--root", type=Path, metavar="DIR",
+                         help="write below this directory, and run nothing (for packages and images)")  # fmt: skip
+    install.add_argument("--force", action="store_true", help="replace what was changed by hand; it stays as FILE.old")
+
+    completion = commands.add_parser("completion", help="print what makes a shell complete syncd's commands and names")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
 
 
 def _names(parser: argparse.ArgumentParser) -> None:

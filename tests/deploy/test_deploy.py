@@ -96,8 +96,7 @@ def test_the_alert_on_operating_time_can_be_reached_by_syncd_alone() -> None:
 def test_the_documentation_of_the_units_is_installed_where_they_say() -> None:
     for name in UNITS:
         assert unit(name)["Unit"]["Documentation"] == "file:///opt/syncd/README.md"
-    for text in ((DEPLOY / "syncd.service").read_text(), (DEPLOY.parent / "README.md").read_text()):
-        assert "install -m 644 README.md /opt/syncd/" in text
+    assert "install -D -m 644 README.md /opt/syncd/README.md" in (DEPLOY / "syncd.service").read_text()
 
 
 def test_the_container_runs_as_nobody_special_and_tells_its_health() -> None:
