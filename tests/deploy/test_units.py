@@ -127,6 +127,30 @@ def test_the_command_prints_what_it_wrote_and_runs_nothing_below_another_root(
     assert "systemctl enable --now syncd" in said
 
 
+def test_an_image_that_is_being_built_has_no_systemd_to_reload(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        called.append(" ".join(command).rpartition("/")[2])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr("syncd.cli.commands.service.install_units", lambda **_: ())
+    monkeypatch.setattr("syncd.cli.commands.service.subprocess.run", run)
+    monkeypatch.setattr("syncd.cli.commands.service.shutil.which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr("syncd.cli.commands.service._RUNNING", tmp_path / "nothing")
+    assert main(["service", "install"]) == 0
+    assert called == ["systemd-sysusers syncd.conf", "systemd-tmpfiles --create syncd.conf"]
+    monkeypatch.setattr("syncd.cli.commands.service._RUNNING", tmp_path)
+    assert main(["service", "install"]) == 0
+    assert called[-1] == "systemctl daemon-reload"
+    capsys.readouterr()
+    monkeypatch.setattr("syncd.cli.commands.service.shutil.which", lambda _name: None)
+    assert main(["service", "install"]) == 2
+    assert "run `systemd-sysusers syncd.conf`" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_finds_the_installed_units_sound(tmp_path: Path, program: Path) -> None:
     install(tmp_path, program)

@@ -16,8 +16,10 @@ _CONFIG = Path("etc/syncd/config.toml")
 _MAKE = (  # the user first: the directories are given to its group
     ("systemd-sysusers", "syncd.conf"),
     ("systemd-tmpfiles", "--create", "syncd.conf"),
-    ("systemctl", "daemon-reload"),
 )
+_RELOAD = ("systemctl", "daemon-reload")
+_RUNNING = Path("/run/systemd/system")
+"""Stands only where systemd runs (sd_booted(3)): in an image that is being built there is nothing to reload."""
 
 
 async def service(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
@@ -28,12 +30,16 @@ async def service(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     for one in placed:
         print(f"{one.action:9} {one.path}")
     if arguments.root is None:
-        for command in _MAKE:
-            _make(command)
+        _make_user_and_directories()
     print("\nleft to do:")
     for line in next_steps(placed, root / _CONFIG):
         print(f"  {line}")
     return 0
+
+
+def _make_user_and_directories() -> None:
+    for command in (*_MAKE, _RELOAD) if _RUNNING.is_dir() else _MAKE:
+        _make(command)
 
 
 def _make(command: tuple[str, ...]) -> None:
