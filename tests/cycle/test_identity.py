@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +139,31 @@ def test_where_edits_are_left_a_reused_id_is_a_conflict_like_a_deleted_event(tmp
     result = run_inline(stage.one_pass(verify=True))
     assert (result.record.counts["conflict"], result.record.counts["created"]) == (MANY, 0)
     assert untouched(stage, foreign)
+
+
+@pytest.mark.parametrize("by", [None, 5], ids=["by the webhook's user", "by another user"])
+@pytest.mark.parametrize(("after_s", "hour"), [(1, 10), (3600, 10), (3600, 6), (86_400, 6)])
+def test_a_new_event_is_not_ours_by_a_creation_that_is_only_close_or_whole_hours_away(
+    tmp_path: Path, after_s: int, hour: int, by: int | None
+) -> None:
+    """What was made is never read before: when that was is known from the answer alone, to some seconds."""
+    stage = staged(tmp_path, rows(number=0), ALL)
+    run_inline(stage.one_pass())
+    kept = backup(stage)
+    stage.write("shifts.csv", HEADER + rows(number=3))
+    run_inline(stage.one_pass())
+    restore(stage, kept, after_s=after_s)
+    times: list[dict[str, Any]] = [
+        {"from": f"2026-12-{n + 1:02}T{hour:02}:00", "to": f"2026-12-{n + 1:02}T14:00"} for n in range(1, 4)
+    ]
+    events = [person_adds(stage, f"Meeting {n}", by=by, **one) for n, one in enumerate(times)]
+    foreign = {event.id: (event.name, event.version) for event in events}
+    assert set(foreign) <= {link.remote_id for link in links(stage)}
+    result = run_inline(stage.one_pass(verify=True))
+    assert (result.record.counts["created"], result.record.counts["updated"]) == (3, 0)
+    purged(stage)
+    assert untouched(stage, foreign)
+    assert shifts(stage) == []
 
 
 def test_creates_that_are_answered_with_ids_of_lost_events_end_up_once(tmp_path: Path) -> None:
