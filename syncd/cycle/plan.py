@@ -138,7 +138,9 @@ async def preview(run: Pass, *, verify: bool) -> Prepared:
     """
     run.notes = await run.ledger.notes()
     await check_home(run)
-    return await prepare(run, await read_source(run), verify=verify or run.verify_due(), keep=False)
+    reading, verify = await read_source(run), verify or run.verify_due()
+    prepared = await prepare(run, reading, verify=verify, keep=False)
+    return await prepare(run, reading, verify=True, keep=False) if prepared.gone and not verify else prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,11 +96,15 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         verify = options.verify or run.verify_due()
         if not run.stop.is_set():
             reading = await read_source(run)
-            # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
-            async with run.claiming(wanted=verify):
-                prepared = await prepare(run, reading, verify=verify, keep=True)
-                approved = await _approved(run, prepared, options)
-            if approved:
+            # Who deleted an event may have made it again: nothing is made in its place before everything was read.
+            for whole in (verify, True):
+                # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
+                async with run.claiming(wanted=whole):
+                    prepared = await prepare(run, reading, verify=whole, keep=True)
+                    if whole or not prepared.gone:
+                        approved = await _approved(run, prepared, options)
+                        break
+            if prepared is not None and approved:
                 if prepared.doubles:
                     await remove_doubles(run, prepared.doubles, prepared.directory)
                 state = await _push(run, prepared)
