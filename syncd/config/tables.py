@@ -177,13 +177,14 @@ _WEB_KEYS = (
     *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout", "total_timeout"),
 )
+_LENGTH_KEYS = ("default_duration", "duration_unit")
 _FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
-    "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", "default_duration", "columns", "grid"),
+    "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
     "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
-    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "default_duration", "columns", "grid"),
+    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
 }
 """The keys of built-in sources, known here so that an error can name the line; the sources check the values."""
 

@@ -19,6 +19,7 @@ from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
 from syncd.source.table.grid_guess import GridGuess, guess_grid
+from syncd.source.table.heading_words import says_unit, unit_of
 from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_time_alone
 from syncd.source.table.row_reader import HEADER_WITHIN, is_note
 from syncd.source.table.spans import is_nothing
@@ -30,6 +31,9 @@ _OWNER = re.compile(rb"\n(X-[A-Z-]*OWNER[A-Z-]*)(?:;[^:\r\n]*)?:([^\r\n]*)", re.
 Found = tuple[str, str | int, str]
 """A key, its value, and a note on where it comes from."""
 _CLOCKS = ("start", "start_time", "end", "end_time")
+_NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
+_MOST_HOURS = 12
+"""Lengths of so many minutes at most would be odd."""
 _BY_WORDS = "the file does not say it, but its words read right so"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
@@ -194,13 +198,18 @@ def _guess_table(
     order, said, unsure = _date_order(
         dates, [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
     )
-    doubts = [*found.doubts, *unsure]
+    unit = _unit(found, header, table)
+    doubts = [
+        *found.doubts,
+        *unsure,
+        *(f'the durations are numbers: {key} = "{value}" is a guess' for key, value, _ in unit),
+    ]
     # A title that occurs twice cannot name a column; its number can.
     twice = {title for title in header if list(header).count(title) > 1}
     shown = {field: header[at] if header[at] and header[at] not in twice else at + 1 for field, at in columns.items()}
     return Guess(
         type=kind,
-        keys=(*keys, ("dates", order, said), *_no_end(found, table)),
+        keys=(*keys, ("dates", order, said), *_no_end(found, table), *unit),
         columns=tuple((field, column, found.reasons[field]) for field, column in shown.items()),
         doubts=tuple(doubts),
         samples={
@@ -221,6 +230,20 @@ def _no_end(found: FoundFields, table: Sequence[Sequence[str]]) -> tuple[Found, 
         if not has_end and is_time_alone(text):
             return (("default_duration", "1h", "a guess: how long what has a start time and no end lasts"),)
     return ()
+
+
+def _unit(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> tuple[Found, ...]:
+    """Return what bare numbers in a column of durations count, if its title does not say it and they are no minutes."""
+    at = found.columns.get("duration", -1)
+    numbers = [float(row[at].replace(",", ".")) for row in table if at < len(row) and _NUMBER.fullmatch(row[at])]
+    if at < 0 or not numbers:
+        return ()
+    if unit_of(header[at]) is None:
+        academic = re.search(r"\bак|academic", header[at], re.IGNORECASE) is not None
+        return (("duration_unit", "45m", "a guess: an academic hour"),) if academic else ()
+    if says_unit(header[at]) or max(numbers) > _MOST_HOURS:
+        return ()
+    return (("duration_unit", "1h", "a guess: what a number in the column of durations counts"),)
 
 
 def _date_order(dates: Sequence[str], clocks: Sequence[str]) -> tuple[DateOrder, str, tuple[str, ...]]:

@@ -106,6 +106,29 @@ def test_a_duration_is_exact_over_a_change_of_clocks() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("heading", "cell", "hours"),
+    [("Часов", "2", 2), ("Длительность (ч)", "1,5", 1.5), ("Кол-во часов", "8", 8), ("Мин.", "90", 1.5),
+     ("Количество календарных дней", "2", 48), ("Duration (h)", "3", 3), ("Duration", "30", 0.5),
+     ("Часов", "90 мин", 1.5)],
+)  # fmt: skip
+def test_a_bare_number_in_a_column_of_durations_is_what_its_title_says(heading: str, cell: str, hours: float) -> None:
+    text = f'Title,Start,{heading}\nX,2026-12-01 09:00,"{cell}"\n'
+    (entry,) = parse(text, columns={"title": "Title", "start": "Start", "duration": heading}).entries
+    assert isinstance(entry.span, Timed)
+    assert entry.span.end - entry.span.start == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("heading", ["Ак. часов", "Рабочих дней", "Часы (мин)", "Кол-во уч. часов"])
+def test_a_heading_that_names_no_unit_of_time_needs_one_of_the_config(heading: str) -> None:
+    text = f"Title,Start,{heading}\nX,2026-12-01 09:00,2\n"
+    columns: dict[str, str | int] = {"title": "Title", "start": "Start", "duration": heading}
+    assert "set duration_unit" in parse(text, columns=columns).problems[0].reason
+    (entry,) = parse(text, columns=columns, duration_unit="45m").entries
+    assert isinstance(entry.span, Timed)
+    assert entry.span.end == datetime(2026, 12, 1, 10, 30)
+
+
 def test_a_time_with_an_offset_needs_no_timezone() -> None:
     row = "2026-12-01T09:00+03:00,2026-12-01T09:00+03:00"
     assert one("start,end", row, zone=None) == timed("2026-12-01 09:00", "2026-12-01 09:00", "Etc/GMT-3")
@@ -557,6 +580,8 @@ def test_a_length_that_is_none_and_a_line_that_is_none_are_config_errors(tmp_pat
     options: dict[str, object] = {"type": "csv", "path": "a.csv", "columns": COLUMNS}
     for key, wrong, says in (
         ("default_duration", "soon", "the sync: default_duration must be a duration"),
+        ("duration_unit", "hour", "the sync: duration_unit must be a duration"),
+        ("duration_unit", "0m", "the sync: duration_unit = '0m' is no length"),
         ("header", 0, "the sync: header = 0 is no line"),
     ):
         with pytest.raises(ConfigError, match=says):

@@ -333,3 +333,19 @@ def test_one_bad_day_in_a_short_table_hides_no_column() -> None:
         "07.12.2026;9:25-10:10;Химия;Соколов И.\n31.02.2026;8:30-9:15;ОБЖ;Петрова А.\nИтого;3;;\nСоставил: ___;;;\n"
     )
     assert columns(text) == {"title": "Предмет", "date": "Дата", "start_time": "Время", "owner": "Учитель"}
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "unit"),
+    [("Часов", "2 1,5", None), ("Кол-во часов", "8 12", None), ("Часы", "8 12", None), ("Мин.", "90 45", None),
+     ("Длительность (ч)", "2 3", None), ("Длительность", "90 45", None), ("Длительность", "2 1,5", "1h"),
+     ("Кол-во ак. часов", "2 4", "45m"), ("Количество календарных дней", "2 3", None)],
+)  # fmt: skip
+def test_a_column_of_lengths_is_known_by_its_heading_and_its_unit_proposed_where_nothing_says_it(
+    heading: str, cells: str, unit: str | None
+) -> None:
+    rows = "".join(f"0{at}.12.2026;9:00;{cell};Йога\n" for at, cell in enumerate(cells.split(), 1))
+    found = guess("a.csv", f"Дата;Начало;{heading};Занятие\n{rows}".encode())
+    assert ("duration", heading) in [(field, column) for field, column, _ in found.columns]
+    assert keys(found).get("duration_unit") == unit
+    assert unit is None or any("duration_unit" in doubt for doubt in found.doubts)

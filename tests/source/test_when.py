@@ -280,6 +280,22 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         duration(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "unit", "minutes"),
+    [("2", "h", 120), ("1,5", "h", 90), ("1.33", "h", 80), ("0,75", "h", 45), ("14", "d", 20160), ("90.0", "m", 90),
+     ("1:30", "h", 90), ("45 мин", "h", 45), ("1,33 ч", "m", 80)],
+)  # fmt: skip
+def test_a_bare_number_is_so_many_units(text: str, unit: str, minutes: int) -> None:
+    size = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}[unit]
+    assert duration(text, size) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(("text", "unit"), [("1,5", timedelta(minutes=1)), ("2", None), ("1.5", None)])
+def test_a_number_that_could_be_several_lengths_is_refused_with_the_key(text: str, unit: timedelta | None) -> None:
+    with pytest.raises(ValueError, match="duration_unit"):
+        duration(text, unit)
+
+
 def test_words_are_read_in_english_and_russian() -> None:
     assert [truth(word) for word in ("Yes", "да", "X", "1", "TRUE")] == [True] * 5
     assert [truth(word) for word in ("no", "Нет", "0", "false", "-")] == [False] * 5

@@ -21,7 +21,7 @@ from syncd.source.encodings import assumption, decode
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
 from syncd.source.opening import TextOptions, open_files
-from syncd.source.options import default_length, read_options
+from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.columns import ColumnMap
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
 from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, count_found, find_header, is_note, read_table
@@ -39,7 +39,8 @@ class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `delimiter` is "auto" or one character; `dates` as in table/when.py; `columns` maps fields to titles or numbers, or
     `grid` describes a plan of people by days. `header` is the line of the titles, by default the first that has the
-    mapped ones; `default_duration` is how long an entry lasts that has a start time and no end.
+    mapped ones; `default_duration` is how long an entry lasts that has a start time and no end, `duration_unit` what a
+    bare number counts in a column of durations, by default what its title says.
     """
 
     type: Literal["csv"]
@@ -49,6 +50,7 @@ class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
     header: int | None = None
     dates: DateOrder = "auto"
     default_duration: str = "0m"
+    duration_unit: str = "auto"
 
 
 def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
@@ -58,6 +60,7 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Cl
     if chosen.delimiter != "auto" and (len(chosen.delimiter) != 1 or chosen.delimiter in '"\r\n'):
         raise ConfigError(f"{where}: delimiter = {chosen.delimiter!r} is not one character", 'or leave it at "auto"')
     default_length(chosen.default_duration, where=where)
+    unit_length(chosen.duration_unit, where=where)
     if chosen.header is not None and chosen.header < 1:
         raise ConfigError(f"{where}: header = {chosen.header} is no line", "a number from 1")
     return open_files(chosen, base, where=where, file_format=CsvFormat(chosen), clock=clock)
@@ -101,8 +104,9 @@ class CsvFormat:
             broken.append((cut_at, "the file is cut off within this row"))
             rows.pop()
         no_end = default_length(options.default_duration, where="default_duration")
+        unit = unit_length(options.duration_unit, where="duration_unit")
         table = TableOptions(
-            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, unit=unit, filter=context.filter
         )
         if options.grid is not None:
             part = read_grid(PlanSheet(name=name, rows=rows, called=(PurePath(name).stem,)), options.grid, table)

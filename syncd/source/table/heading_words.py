@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "uid": (
@@ -46,8 +47,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "|время до",
     ),
     "duration": (
-        "duration length minutes min длительность продолжительность минут",
-        "длительность мин",
+        "duration length minutes min длительность продолжительность минут мин часов дней",
+        "длительность мин|hours worked|total hours|срок в днях|длит|длит мин|длит ч",
     ),
     "owner": (
         "owner email mail employee responsible user teacher trainer doctor person group"
@@ -132,10 +133,25 @@ _BEGINNINGS = tuple(
     for words in (
         "дата и время начала", "дата начала", "время начала", "дата и время окончания", "дата окончания", "дата конца",
         "дата и время завершения", "дата завершения", "время окончания", "время конца", "время завершения",
-        "длительность", "продолжительность",
+        "длительность", "продолжительность", "duration",
     )
 )  # fmt: skip
 """Headings that mean the same whatever begins or ends: "дата окончания отпуска"."""
+_UNITS = {
+    word: unit
+    for unit, words in (
+        (timedelta(days=1), "дн дня дней день дни сутки суток day days"),
+        (timedelta(hours=1), "ч час часа часов часы часах h hr hrs hour hours"),
+        (timedelta(minutes=1), "мин минут минуты минута минутах min mins minute minutes"),
+        (timedelta(seconds=1), "сек секунд секунды sec secs second seconds"),
+    )
+    for word in words.split()
+}
+_OWN_UNIT = re.compile(r"(?:ак|акад\w*|уч|учебн\w*|раб|рабоч\w*|пар|пары|уроков|academic|working|business|lessons)")
+"""Hours of 45 minutes and days without weekends: what they come to is a matter of the house."""
+_HOW_MANY = frozenset(
+    ["кол", "во", "количество", "число", "всего", "объем", "срок", "норма", "в", "календарных", "number", "of", "total"]
+)
 _INNER_CAPITAL = re.compile(r"(?<=[a-zа-яё])(?=[A-ZА-ЯЁ][a-zа-яё])")
 
 
@@ -151,4 +167,32 @@ def field_of(title: str) -> str | None:
     folded = " ".join(re.sub(r"[^\w]+|_+", " ", said).split()).replace("ф и о", "фио")
     if folded in ("", "n", "no", "№"):
         return "uid" if title.strip() == "№" else None
-    return _FIELD_OF.get(folded) or next((field for words, field in _BEGINNINGS if folded.startswith(words)), None)
+    known = _FIELD_OF.get(folded) or next((field for words, field in _BEGINNINGS if folded.startswith(words)), None)
+    return known or ("duration" if _counts_units(folded.split()) else None)
+
+
+def _counts_units(words: list[str]) -> bool:
+    """Return True for a unit with nothing else, "Мин.", or with a word that asks how many, "Кол-во часов"."""
+    others = [word for word in words if word not in _UNITS and not _OWN_UNIT.fullmatch(word)]
+    return len(others) < len(words) and all(word in _HOW_MANY for word in others)
+
+
+def unit_of(title: str) -> timedelta | None:
+    """Return what a bare number counts below a heading such as "Кол-во часов", minutes if the heading does not say it.
+
+    None for a heading that names two units, or academic hours and working days, which are no units of time.
+    """
+    words = _words(title)
+    units = {_UNITS[word] for word in words if word in _UNITS}
+    if len(units) > 1 or any(map(_OWN_UNIT.fullmatch, words)):
+        return None
+    return units.pop() if units else timedelta(minutes=1)
+
+
+def says_unit(title: str) -> bool:
+    """Return True if a heading names the unit of the numbers below it."""
+    return any(word in _UNITS for word in _words(title))
+
+
+def _words(title: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", parted(title).casefold())

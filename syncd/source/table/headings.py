@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from syncd.source.table import cell_values
-from syncd.source.table.heading_words import WORDS, field_of, parted
+from syncd.source.table.heading_words import WORDS, field_of, parted, unit_of
 from syncd.source.table.spans import NO_DATES, is_nothing
 from syncd.source.table.when import CellTime, DateOrders, read_cell
 
@@ -18,6 +18,7 @@ _STARTS: tuple[str, ...] = ("start", "date", "start_time")
 _ENDS: tuple[str, ...] = ("end", "end_time")
 _TIMES = (*_STARTS, *_ENDS)
 BY_TITLE = "by its title"
+_HOUR = timedelta(hours=1)
 _DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy"), DateOrders(setting="mdy")
 _PHONE = re.compile(r"\+?[78]?[\s(-]*\d{3,5}\)?[\s-]*\d{1,3}[\s-]*\d{2}[\s-]*\d{2}")
 _SAYS_NOTHING = re.compile(r"#[^\s#]+[!?]|#N/A|#Н/Д|#{3,}|[2-7]\d{4}(?:\.\d+)?|01\.01\.0001(?: 0?0:00(?::00)?)?")
@@ -48,6 +49,9 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
             continue
         if field == "end" and field in columns and _fits(field, title, contents[at]) and not _is_date(contents[at]):
             field = "end_time"
+        if field == "start_time" and contents[at] and not _fits(field, title, contents[at]):
+            # "Часы" may be those between which somebody works, or how many they are.
+            field = "duration" if unit_of(title) == _HOUR else None
         if field is not None and field not in columns and _fits(field, title, contents[at]):
             columns[field], reasons[field] = at, BY_TITLE
     # Titles first, then content: a heading is a statement, a content that looks like a date may be a birthday.
@@ -55,7 +59,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     if "start" not in columns and "date" not in columns:
         _take(columns, reasons, "start", _first(contents, columns, _is_date), "it holds dates")
     _find_times(columns, reasons, contents)
-    _drop_ends(columns, contents)
+    _drop_ends(columns, header, contents)
     _find_others(columns, reasons, contents)
     doubts.extend(_find_title(columns, reasons, header, contents))
     # In a fixed order, whatever the order of the columns, because the config written from it is read by people.
@@ -63,13 +67,15 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     return FoundFields(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
 
 
-def _drop_ends(columns: dict[str, int], contents: Sequence[Sequence[str]]) -> None:
+def _drop_ends(columns: dict[str, int], header: Sequence[str], contents: Sequence[Sequence[str]]) -> None:
     """Leave out times of an end where the start has none: what begins at no time of day is whole days."""
     if "start" not in columns or _has_times(contents[columns["start"]]):
         return
     columns.pop("end_time", None)
-    if "duration" in columns and not _mostly(contents[columns["duration"]], _is_days):
-        columns.pop("duration")
+    if (at := columns.get("duration")) is not None:
+        unit = unit_of(header[at])
+        if not _mostly(contents[at], lambda text: _is_days(text, unit)):
+            columns.pop("duration")
     if "end" in columns and contents[columns["end"]] and _kind("end", contents[columns["end"]]) != "day":
         columns.pop("end")
 
@@ -306,15 +312,19 @@ def _moment(text: str) -> CellTime | None:
 
 
 def _is_length(text: str) -> bool:
+    return _length(text, _HOUR) is not None
+
+
+def _is_days(text: str, unit: timedelta | None) -> bool:
+    length = _length(text, unit)
+    return length is not None and not length % timedelta(days=1)
+
+
+def _length(text: str, unit: timedelta | None) -> timedelta | None:
     try:
-        cell_values.duration(text)
+        return cell_values.duration(text, unit)
     except ValueError:
-        return False
-    return True
-
-
-def _is_days(text: str) -> bool:
-    return _is_length(text) and not cell_values.duration(text) % timedelta(days=1)
+        return None
 
 
 def _is_truth(text: str) -> bool:

@@ -19,6 +19,7 @@ from syncd.source.files import Part
 from syncd.source.options import nearest
 from syncd.source.table import cell_values
 from syncd.source.table.columns import FIELDS, ColumnMap
+from syncd.source.table.heading_words import unit_of
 from syncd.source.table.spans import SpanReader, strict
 from syncd.source.table.when import DateOrder, DateOrders, find_orders
 
@@ -59,14 +60,15 @@ class TableOptions:
     """How a table is read.
 
     `columns` maps fields to titles or numbers, `dates` orders day and month, `zone` is the IANA zone of times without
-    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end; `filter` leaves out
-    rows that are no entries.
+    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end, `unit` what a bare
+    number counts in a column of durations (None: what its title says); `filter` leaves out rows that are no entries.
     """
 
     columns: ColumnMap
     dates: DateOrder
     zone: str | None
     no_end: timedelta = timedelta(0)
+    unit: timedelta | None = None
     filter: Filter = NO_FILTER
 
 
@@ -170,8 +172,9 @@ class RowReader:
         self._details_of = itemgetter(*(self._at[field] for field in _DETAILS))
         self._times_of = itemgetter(*(self._at[field] for field in _SPAN))
         self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
+        unit = options.unit or (unit_of(header[positions["duration"]]) if "duration" in positions else None)
         self._span_reader = SpanReader(
-            at=self._at, mapped=self._mapped, orders=orders, zone=options.zone, no_end=options.no_end
+            at=self._at, mapped=self._mapped, orders=orders, zone=options.zone, no_end=options.no_end, unit=unit
         )
         self._filter = options.filter
         self._notes: list[tuple[int | str, str]] = []

@@ -48,17 +48,26 @@ class SpanReader:
     """Reads the spans of rows.
 
     `at` are the columns of the fields, -1 for those that are not mapped, where a row has an empty cell; `zone` is the
-    IANA zone of times without one (None: there is none), `no_end` the length of an entry with a time and no end.
+    IANA zone of times without one (None: there is none), `no_end` the length of an entry with a time and no end, `unit`
+    what a bare number in a column of durations counts (None: that is not known).
     """
 
     def __init__(
-        self, *, at: Mapping[str, int], mapped: frozenset[str], orders: DateOrders, zone: str | None, no_end: timedelta
+        self,
+        *,
+        at: Mapping[str, int],
+        mapped: frozenset[str],
+        orders: DateOrders,
+        zone: str | None,
+        no_end: timedelta,
+        unit: timedelta | None,
     ) -> None:
         self._at = at
         self._mapped = mapped
         self._orders = orders
         self._zone = zone
         self._no_end = no_end
+        self._unit = unit
         # In a timetable the same dates and times come again and again; each is read once.
         self._read: dict[str, CellTime] = {}
 
@@ -87,7 +96,7 @@ class SpanReader:
         start = self.start(values)
         end = self._end(values, start)
         text = values[self._at["duration"]]
-        length = None if is_nothing(text) else strict("duration", text, cell_values.duration)
+        length = None if is_nothing(text) else strict("duration", text, self._length)
         if start.until is not None:
             if end != EMPTY or length is not None:
                 raise ValueError("start holds two times, and there is an end besides")
@@ -121,6 +130,9 @@ class SpanReader:
         if end.day is None and finish <= begin:
             finish = _later(finish, DAY)
         return timed_span(begin, finish, zone, zone)
+
+    def _length(self, text: str) -> timedelta:
+        return cell_values.duration(text, self._unit)
 
     def _end(self, values: list[str], start: CellTime) -> CellTime:
         end, clock = self._moment("end", values), self._moment("end_time", values)

@@ -20,7 +20,7 @@ from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
 from syncd.source.opening import FileOptions, open_files
-from syncd.source.options import default_length, read_options
+from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.cell_values import truth
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
 from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, read_table
@@ -40,7 +40,8 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `sheet` is a name or a number from 1, by default the first visible sheet. `header` is the number of the row with the
     titles, by default the first that has the mapped ones. `dates` orders day and month in dates that are text.
-    `default_duration` is how long an entry lasts that has a start time and no end.
+    `default_duration` is how long an entry lasts that has a start time and no end, `duration_unit` what a bare number
+    counts in a column of durations, by default what its title says.
     """
 
     type: Literal["xlsx"]
@@ -50,6 +51,7 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     header: int | None = None
     dates: DateOrder = "auto"
     default_duration: str = "0m"
+    duration_unit: str = "auto"
 
 
 def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
@@ -57,6 +59,7 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: C
     chosen = read_options(XlsxOptions, options, where=where)
     check_columns(chosen.columns, chosen.grid, chosen.header, where=where)
     default_length(chosen.default_duration, where=where)
+    unit_length(chosen.duration_unit, where=where)
     if isinstance(chosen.sheet, int) and chosen.sheet < 1:
         raise ConfigError(f"{where}: sheet = {chosen.sheet} is no sheet", "a name, or a number from 1")
     if chosen.header is not None and chosen.header < 1:
@@ -110,9 +113,10 @@ class XlsxFormat:
         zone = sync_zone(context.zone)
         cells, merged = _filled(sheet), sheet.merged
         no_end = default_length(options.default_duration, where="default_duration")
+        unit = unit_length(options.duration_unit, where="duration_unit")
         table = TableOptions(
-            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
-        )  # fmt: skip
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, unit=unit, filter=context.filter
+        )
         if options.grid is not None:
             _fill_right(cells, merged)
             texts = [(at + 1, [_text(cell) for cell in row]) for at, row in enumerate(cells)]
