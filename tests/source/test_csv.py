@@ -93,6 +93,20 @@ def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
         ("date,start_time,end_time", "2026-12-01,,", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
         ("start,end,all_day", "2026-12-01 00:00,2026-12-01 23:59,x", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),  # noqa: E501 - likewise
         ("start,all_day", "2026-12-01 09:00,no", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("date,start_time", "05.12.2026,весь день", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 6))),
+        ("date,start_time,end_time", "05.12.2026,весь день,весь день", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 6))),  # noqa: E501 - likewise
+        ("start,all_day", "05.12.2026 9:00,весь день", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 6))),
+        ("start", "05.12.2026 all day", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 6))),
+        ("date,start_time", "05.12.2026,20-8", timed("2026-12-05 20:00", "2026-12-06 08:00")),
+        ("date,start_time,end_time", "05.12.2026,8-20,9-05", timed("2026-12-05 08:20", "2026-12-05 09:05")),
+        ("start", "05.12.26г. 11-00", timed("2026-12-05 11:00", "2026-12-05 11:00")),
+        ("date", "05.12.2026 - 07.12.2026", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 8))),
+        ("date,start_time", "с 08.12.2026 по 09.12.2026,", AllDay(first=date(2026, 12, 8), end=date(2026, 12, 10))),
+        ("start", "05.12.2026 22:00 - 06.12.2026 6:00", timed("2026-12-05 22:00", "2026-12-06 06:00")),
+        ("start,end", "05.12.2026 9:00,2 часа", timed("2026-12-05 09:00", "2026-12-05 11:00")),
+        ("date,start_time,end_time", "05.12.2026,9:00,45 мин.", timed("2026-12-05 09:00", "2026-12-05 09:45")),
+        ("date,start_time,end_time", "05.12.2026,9:00,1 ч 30 мин", timed("2026-12-05 09:00", "2026-12-05 10:30")),
+        ("date,start_time,end_time", "05.12.2026,9:00,до 18:00", timed("2026-12-05 09:00", "2026-12-05 18:00")),
         ("start", "2037-12-31", AllDay(first=date(2037, 12, 31), end=date(2038, 1, 1))),
     ],
 )  # fmt: skip
@@ -169,6 +183,12 @@ def test_a_time_with_an_offset_needs_no_timezone() -> None:
         ),
         ("date,start_time,end_time", "2026-12-01,9:00,9:45-10:00", "end holds two times"),
         ("start", "2026-12-01 09:00-10:00", "could be two times or one with an offset"),
+        ("start,end", "05.12.2026 8:00,12 часов", "could be 12:00, or 12 hours after the start .write 12:00, or 20:00"),
+        ("date,start_time", "05.12.2026 - 07.12.2026,9:00", "two days beside a time.*write a row for each"),
+        ("date,end", "05.12.2026 - 07.12.2026,08.12.2026", "start holds two days, and there is an end besides"),
+        ("start,all_day", "05.12.2026 all day,no", "one cell says the whole day, another a time or no"),
+        ("start,end", "05.12.2026 9:00,весь день", "one cell says the whole day, another a time or no"),
+        ("start", "12.31.2026 9:00", 'set dates = "mdy"'),
     ],
 )
 def test_a_row_that_cannot_be_meant_is_rejected_with_its_reason(header: str, row: str, says: str) -> None:

@@ -11,9 +11,11 @@ from datetime import timedelta
 
 from syncd.model.entry import Reminder, Status
 from syncd.source.field_values import iso_length
+from syncd.source.table.spoken import WHOLE_DAY
 
 MINUTE = timedelta(minutes=1)
 _YES = frozenset({"yes", "y", "true", "t", "1", "x", "+", "on", "✓", "да", "д", "истина", "х"})  # the last is Cyrillic
+_YES |= WHOLE_DAY
 _NO = frozenset({"no", "n", "false", "f", "0", "-", "off", "нет", "н", "ложь"})
 _NONE = frozenset({"none", "no", "нет", "-", "без"})
 _STATUS: dict[str, Status] = dict.fromkeys(

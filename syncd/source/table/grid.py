@@ -25,10 +25,10 @@ from syncd.source.table.grid_days import Days, find_days, month_named, read_mont
 from syncd.source.table.heading_words import field_of
 from syncd.source.table.row_reader import TableOptions, find_columns, is_error, is_note, read_table
 from syncd.source.table.spans import is_nothing
-from syncd.source.table.spoken import spoken_range
+from syncd.source.table.spoken import WHOLE_DAY, spoken_range
 from syncd.source.table.when import DateOrders, read_cell
 
-ALL_DAY = frozenset({"all day", "весь день", "целый день", "day"})
+ALL_DAY = WHOLE_DAY | {"day"}
 _NO_ENTRY = frozenset({"", "off", "none", "выходной", "нет", "-"})
 _IN_A_GRID = FIELDS - {"title", "start", "date", "start_time", "end", "end_time", "duration", "all_day", "rrule"}
 """The fields that a column beside the days can give; the grid itself gives the others."""

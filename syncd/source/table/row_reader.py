@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import itemgetter
 from typing import TypeVar
@@ -19,6 +19,7 @@ from syncd.source.files import Part
 from syncd.source.options import nearest
 from syncd.source.table import cell_values
 from syncd.source.table.columns import FIELDS, ColumnMap
+from syncd.source.table.dashes import Dashes, find_dashes
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.spans import SpanReader, strict
 from syncd.source.table.when import DateOrder, DateOrders, find_orders
@@ -82,7 +83,7 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
     days = [positions[field] for field in ("start", "date", "end") if field in positions]
     # Each text once: in a timetable the different dates are a fraction of the rows.
     texts = {cells[at] for _, cells in rows for at in days if at < len(cells)}
-    orders = find_orders(map(clean, texts), options.dates)
+    orders = replace(find_orders(map(clean, texts), options.dates), dashes=_dashes(titles, positions, rows))
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     part = reader.part(rows)
     for odd in orders.odd:
@@ -90,6 +91,13 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
         reason = f"{odd!r} has day and month in the other order than the other dates of the file; it is read by itself"
         part.warn(f"{name}:{line}", reason)
     return part
+
+
+def _dashes(titles: Sequence[str], positions: Mapping[str, int], rows: Sequence[Row]) -> Dashes:
+    """Return what dashes between two numbers stand for in the column that says the time of the start."""
+    at = positions.get("start_time", positions.get("start", positions.get("date", -1)))
+    texts = {cells[at] for _, cells in rows if at < len(cells)}
+    return find_dashes(map(clean, texts), titles[at], has_end=bool(positions.keys() & {"end", "end_time", "duration"}))
 
 
 def find_columns(columns: ColumnMap, header: Sequence[str], *, where: str) -> dict[str, int]:
@@ -164,6 +172,7 @@ class RowReader:
     ) -> None:
         self._name = name
         self._titles = tuple(title or str(at) for at, title in enumerate(header, 1))
+        self._folded = tuple(map(fold, header))
         # While it is read a row has one empty cell more than the header, at -1, which is every field that is not
         # mapped: no field of a row needs a test of whether its column exists.
         self._at = dict.fromkeys(FIELDS, -1) | dict(positions)
@@ -178,6 +187,7 @@ class RowReader:
         )
         self._filter = options.filter
         self._notes: list[tuple[int | str, str]] = []
+        self._again: list[int | str] = []
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         # In a timetable many rows are at the same time; each span is made once.
@@ -224,6 +234,12 @@ class RowReader:
         return part
 
     def _tell_of_notes(self, part: Part) -> None:
+        if self._again:
+            lines = ", ".join(map(str, self._again[:_NOTES_SHOWN]))
+            more = f" and {len(self._again) - _NOTES_SHOWN} more" if len(self._again) > _NOTES_SHOWN else ""
+            place = "line" if len(self._again) == 1 else "lines"
+            reason = f"the titles of the table stand again on the {place} {lines}{more}, which are passed over"
+            part.warn(f"{self._name}:{self._again[0]}", reason)
         if self._notes:
             lines = ", ".join(f"{line} ({note})" for line, note in self._notes[:_NOTES_SHOWN])
             more = f" and {len(self._notes) - _NOTES_SHOWN} more" if len(self._notes) > _NOTES_SHOWN else ""
@@ -238,12 +254,16 @@ class RowReader:
         return ""
 
     def _is_no_entry(self, line: int | str, uid: str, values: list[str], *, overflows: bool) -> bool:
-        """Return True if a row that cannot be used is none: outside the filter, or a title or a note alone.
+        """Return True if a row that cannot be used is none: titles again, outside the filter, or a note alone.
 
         Totals and signatures stand below many tables. They are no entries that are lost, so the table is complete.
         """
         if overflows:
             return False
+        if all(fold(values[at]) == self._folded[at] for at in self._mapped_at):
+            # Files put one behind the other, or pages that each begin with the titles.
+            self._again.append(line)
+            return True
         if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
             return True
         filled = [at for at in self._mapped_at if values[at]]
@@ -301,7 +321,7 @@ class RowReader:
     def _check_row(self, cells: Sequence[str], *, overflows: bool, broken: bool, failed: str) -> None:
         width = len(self._titles)
         if len(cells) < self._least:
-            raise ValueError(f"the row has only {len(cells)} of {width} cells")
+            raise ValueError(f"the row has only {len(cells)} of {width} cells (is it cut off? complete it)")
         if overflows:
             reason = "a text with the delimiter in it has to stand in quotes"
             raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
@@ -325,7 +345,7 @@ class RowReader:
         where = f"{self._name}:{line}"
         title = values[self._at["title"]]
         if not title:
-            raise ValueError("there is no title")
+            raise ValueError("there is no title (fill it in)")
         rule = values[self._at["rrule"]]
         details = self._details(title, values, where, part)
         times: tuple[str, ...] = self._times_of(values)
