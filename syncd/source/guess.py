@@ -6,6 +6,7 @@ A source never guesses: it reads what the config says, or refuses.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,7 +21,7 @@ from syncd.source.ical.split import plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
 from syncd.source.table.grid_guess import GridGuess, guess_grid
 from syncd.source.table.heading_words import says_unit, unit_of
-from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_time_alone
+from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_day, is_time_alone
 from syncd.source.table.row_reader import HEADER_WITHIN, is_note
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
@@ -35,6 +36,7 @@ _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
 _MOST_HOURS = 12
 """Lengths of so many minutes at most would be odd."""
 _BY_WORDS = "the file does not say it, but its words read right so"
+_NO_TITLES: Found = ("header", 0, "the table has no titles, so columns are numbers")
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
@@ -113,7 +115,9 @@ def _guess_text(name: str, content: bytes, today: date) -> Guess:
     plan = _guess_plan(name, "csv", keys, lines, (), today)
     if plan is not None:
         return plan
-    at = _header_of(rows) or 0
+    at = _header_of(rows)
+    if at is None:
+        return _guess_table(name, "csv", (*keys, _NO_TITLES), _numbered(rows), rows)
     if at:
         keys = (*keys, ("header", numbered[at][0], "the line with the titles"))
     return _guess_table(name, "csv", keys, rows[at], rows[at + 1 :])
@@ -127,14 +131,16 @@ def _guess_workbook(name: str, content: bytes, today: date) -> Guess:
     )  # fmt: skip
     if plan is not None:
         return plan
+    if not any(len(row) > 1 and any(row) for row in rows):
+        raise SourceError(f"{name} has no table on sheet {sheet!r}", "give a file with a row of titles")
+    keys: tuple[Found, ...] = (("sheet", sheet, "the first visible"),)
     at = _header_of(rows)
     if at is None:
-        raise SourceError(f"{name} has no table on sheet {sheet!r}", "give a file with a row of titles")
+        return _guess_table(name, "xlsx", (*keys, _NO_TITLES), _numbered(rows), rows)
     header = list(rows[at])
     while header and not header[-1]:
         header.pop()
-    keys: tuple[Found, ...] = (("sheet", sheet, "the first visible"), ("header", at + 1, "the row with the titles"))
-    return _guess_table(name, "xlsx", keys, header, rows[at + 1 :])
+    return _guess_table(name, "xlsx", (*keys, ("header", at + 1, "the row with the titles")), header, rows[at + 1 :])
 
 
 def _guess_plan(
@@ -153,15 +159,36 @@ def _guess_plan(
 
 
 def _header_of(rows: Sequence[Sequence[str]]) -> int | None:
-    """Return the row of the titles: tables often begin with a title and a date, so the one that is recognised best."""
-    likely = [at for at, row in enumerate(rows[:HEADER_WITHIN]) if len(row) > 1 and any(row)]
+    """Return the row of the titles, None if the table has none.
+
+    Tables often begin with a title and a date, so it is the one that is recognised best.
+    """
+    likely = [at for at, row in enumerate(rows[:HEADER_WITHIN]) if len(row) > 1 and any(row) and not _has_day(row)]
 
     def merit(at: int) -> tuple[int, int, int]:
         found = find_fields(rows[at], rows[at + 1 : at + 20])
         # What the cells below look like says little of the row: it is the same for a title above the table.
         return sum(found.reasons[field].startswith(BY_TITLE) for field in found.columns), len(found.columns), -at
 
-    return max(likely, key=merit) if likely else None
+    best = max(likely, key=merit) if likely else None
+    first = next((at for at, row in enumerate(rows) if _has_day(row)), len(rows))
+    if best is not None and (merit(best)[0] > 1 or (best < first and 2 * sum(map(bool, rows[best])) > _width(rows))):
+        return best
+    return None if first < len(rows) else best or 0
+
+
+def _has_day(row: Sequence[str]) -> bool:
+    return any(is_day(cell) for cell in row if cell)
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many cells are filled in a usual row."""
+    return Counter(sum(map(bool, row)) for row in rows).most_common(1)[0][0]
+
+
+def _numbered(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the titles of a table that has none, so that its columns go by their numbers."""
+    return ("",) * max(map(len, rows))
 
 
 def _entries_of(table: Sequence[Sequence[str]], width: int) -> list[Sequence[str]]:
@@ -187,7 +214,8 @@ def _guess_table(
     if "title" not in columns or not {"start", "date"} & columns.keys():
         lacks = "title" if "title" not in columns else "start"
         titles = ", ".join(repr(title) for title in header if title)
-        raise SourceError(f"{name}: no column seems to be the {lacks}; there are: {titles}", "name it in the header")
+        said = f"there are: {titles}" if titles else "and there are no titles"
+        raise SourceError(f"{name}: no column seems to be the {lacks}; {said}", "name it in the header")
     dates = [
         row[columns[name]]
         for name in ("start", "date", "end")

@@ -517,6 +517,12 @@ def test_a_row_with_nothing_but_a_title_is_no_entry_and_told_in_one_line(row: st
     assert not part.incomplete
 
 
+@pytest.mark.parametrize("row", [";;Понедельник;", ";;Отделение 3;", ";;;График на 2026 год"])
+def test_a_heading_alone_in_its_row_is_no_entry(row: str) -> None:
+    part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")
+    assert (told(part), part.incomplete) == ([("warning", "t.csv:3")], "")
+
+
 @pytest.mark.parametrize("row", ["Итого часов;;;", "Составил: Иванова", ";;____________;"])
 def test_totals_and_signatures_in_other_columns_are_no_entries_either(row: str) -> None:
     part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")
@@ -524,7 +530,15 @@ def test_totals_and_signatures_in_other_columns_are_no_entries_either(row: str) 
 
 
 @pytest.mark.parametrize(
-    ("row", "is_known"), [("7;;;", True), ("7;T;;", True), (";T;;2026-12-01", False), (";;2026-12-01;", False)]
+    ("row", "is_known"),
+    [
+        ("7;;;", True),
+        ("abc;;;", True),
+        (";;1 декабря 2025;", False),
+        ("7;T;;", True),
+        (";T;;2026-12-01", False),
+        (";;2026-12-01;", False),
+    ],
 )
 def test_a_row_that_has_lost_its_start_or_title_is_still_rejected(row: str, is_known: bool) -> None:
     part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")
@@ -602,7 +616,8 @@ def test_a_length_that_is_none_and_a_line_that_is_none_are_config_errors(tmp_pat
         ("default_duration", "soon", "the sync: default_duration must be a duration"),
         ("duration_unit", "hour", "the sync: duration_unit must be a duration"),
         ("duration_unit", "0m", "the sync: duration_unit = '0m' is no length"),
-        ("header", 0, "the sync: header = 0 is no line"),
+        ("header", -1, "the sync: header = -1 is no line"),
+        ("header", 0, "the sync: header = 0 says that the table has no titles, and uid names one"),
     ):
         with pytest.raises(ConfigError, match=says):
             open_source(options | {key: wrong}, tmp_path, where="the sync")

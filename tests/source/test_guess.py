@@ -349,3 +349,25 @@ def test_a_column_of_lengths_is_known_by_its_heading_and_its_unit_proposed_where
     assert ("duration", heading) in [(field, column) for field, column, _ in found.columns]
     assert keys(found).get("duration_unit") == unit
     assert unit is None or any("duration_unit" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("above", ["", "Расписание;;;;\n"])
+def test_a_table_without_titles_is_mapped_by_numbers(above: str) -> None:
+    rows = "01.12.2026;9:00;10:00;Урок;a@b.c\n02.12.2026;9:00;10:00;Физика;d@b.c\n"
+    found = guess("a.csv", (above + rows).encode())
+    assert keys(found)["header"] == 0
+    assert {field: column for field, column, _ in found.columns} == {
+        "title": 4, "date": 1, "start_time": 2, "end_time": 3, "owner": 5,
+    }  # fmt: skip
+
+
+def test_dates_above_a_table_do_not_hide_its_titles() -> None:
+    above = "Период;01.12.2026;31.12.2026;\nВыгружено;30.11.2026;;\n"
+    found = guess("a.csv", f"{above}Дата;Начало;Конец;Предмет\n02.12.2026;9:00;10:00;Физика\n".encode())
+    assert (keys(found)["header"], found.columns[0][:2]) == (3, ("title", "Предмет"))
+
+
+def test_a_workbook_without_titles_is_mapped_by_numbers() -> None:
+    found = guess("a.xlsx", workbook([date(2026, 12, 1), "A"], [date(2026, 12, 2), "B"]))
+    assert keys(found)["header"] == 0
+    assert [column for _, column, _ in found.columns] == [2, 1]

@@ -224,3 +224,10 @@ def bomb(declared: int | None) -> bytes:
 def test_an_archive_that_unpacks_to_too_much_is_refused_whatever_it_says_of_itself(declared: int | None) -> None:
     with pytest.raises(SourceError, match="would unpack to more than 1000000 bytes"):
         parse(bomb(declared), limits=SheetLimits(most_bytes=1_000_000))
+
+
+@pytest.mark.parametrize("header", [0, None])
+def test_a_sheet_without_titles_is_read_from_its_first_row_on(header: int | None) -> None:
+    content = workbook([date(2026, 12, 1), "A"], [date(2026, 12, 2), "B", "b"])
+    part = parse(content, columns={"date": 1, "title": 2}, header=header)
+    assert [(entry.where, entry.details.title) for entry in part.entries] == [("a.xlsx:1", "A"), ("a.xlsx:2", "B")]

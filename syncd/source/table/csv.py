@@ -22,9 +22,17 @@ from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
-from syncd.source.table.columns import ColumnMap
+from syncd.source.table.columns import ColumnMap, check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
-from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, count_found, find_header, is_note, read_table
+from syncd.source.table.row_reader import (
+    HEADER_WITHIN,
+    TableOptions,
+    count_found,
+    find_header,
+    has_titles,
+    is_note,
+    read_table,
+)
 from syncd.source.table.when import DateOrder
 
 DELIMITERS = ",;\t|"
@@ -39,8 +47,8 @@ class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `delimiter` is "auto" or one character; `dates` as in table/when.py; `columns` maps fields to titles or numbers, or
     `grid` describes a plan of people by days. `header` is the line of the titles, by default the first that has the
-    mapped ones; `default_duration` is how long an entry lasts that has a start time and no end, `duration_unit` what a
-    bare number counts in a column of durations, by default what its title says.
+    mapped ones, 0 if there are none. `default_duration` is how long an entry lasts that has a start time and no end,
+    `duration_unit` what a bare number counts in a column of durations, by default what its title says.
     """
 
     type: Literal["csv"]
@@ -61,8 +69,7 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Cl
         raise ConfigError(f"{where}: delimiter = {chosen.delimiter!r} is not one character", 'or leave it at "auto"')
     default_length(chosen.default_duration, where=where)
     unit_length(chosen.duration_unit, where=where)
-    if chosen.header is not None and chosen.header < 1:
-        raise ConfigError(f"{where}: header = {chosen.header} is no line", "a number from 1")
+    check_header(chosen.columns, chosen.header, where=where, unit="line")
     return open_files(chosen, base, where=where, file_format=CsvFormat(chosen), clock=clock)
 
 
@@ -93,12 +100,13 @@ class CsvFormat:
         text, codec = decode(content, options.encoding, name=name, kind="CSV")
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
         rows, broken, open_at = records(text, delimiter, names_it)
-        above = _header_at(rows, options) if options.grid is None or not rows else 0
+        above = _header_at(rows, options) if (options.grid is None and options.header != 0) or not rows else 0
         if above is None:
             return Part(incomplete=f"{name} has no header")
         rows = rows[above:]
         # What cannot be cut into cells above the titles is no row of the table.
-        broken = [one for one in broken if one[0] > rows[0][0]]
+        titled = options.grid is not None or has_titles(rows[0][1], options.columns, options.header)
+        broken = [one for one in broken if one[0] > rows[0][0] or not titled]
         cut_at = _cut_off(rows, text)
         if cut_at:
             broken.append((cut_at, "the file is cut off within this row"))
@@ -111,7 +119,7 @@ class CsvFormat:
         if options.grid is not None:
             part = read_grid(PlanSheet(name=name, rows=rows, called=(PurePath(name).stem,)), options.grid, table)
         else:
-            line, cells = rows.pop(0)
+            line, cells = rows.pop(0) if titled else (rows[0][0], [""] * _usual_width([cells for _, cells in rows]))
             part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
         part.assumed = assumption(content, options.encoding, codec, name=name)
         for line, reason in broken:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from syncd.source.table import cell_values
+from syncd.source.table.dashes import without_dashes
 from syncd.source.table.heading_words import WORDS, field_of, parted, unit_of
 from syncd.source.table.spans import NO_DATES, is_nothing
 from syncd.source.table.when import CellTime, DateOrders, read_cell
@@ -19,7 +20,8 @@ _ENDS: tuple[str, ...] = ("end", "end_time")
 _TIMES = (*_STARTS, *_ENDS)
 BY_TITLE = "by its title"
 _HOUR = timedelta(hours=1)
-_DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy"), DateOrders(setting="mdy")
+# What 8-20 means is for the reader to decide; here it only has to be told from other texts.
+_DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy", dashes="hours"), DateOrders(setting="mdy", dashes="hours")
 _PHONE = re.compile(r"\+?[78]?[\s(-]*\d{3,5}\)?[\s-]*\d{1,3}[\s-]*\d{2}[\s-]*\d{2}")
 _SAYS_NOTHING = re.compile(r"#[^\s#]+[!?]|#N/A|#Н/Д|#{3,}|[2-7]\d{4}(?:\.\d+)?|01\.01\.0001(?: 0?0:00(?::00)?)?")
 _MOSTLY = 0.8
@@ -44,6 +46,9 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     named = [field_of(title) for title in header]
     for at, (title, name) in enumerate(zip(header, named, strict=True)):
         field = name
+        if field in _TIMES:
+            # Below another heading 8-20 is a room or a class.
+            contents[at] = tuple(without_dashes(text, "hours") or text for text in contents[at])
         if field == "date" and _is_bare(title) and _other_start(header, named, at):
             # "Дата" beside "Дата начала" is that of the document.
             continue
@@ -235,7 +240,7 @@ def _first(
 
 
 def _is_date(content: Sequence[str]) -> bool:
-    return _mostly(content, lambda text: (moment := _moment(text)) is not None and moment.day is not None)
+    return _mostly(content, is_day)
 
 
 def _is_clock(content: Sequence[str]) -> bool:
@@ -258,6 +263,11 @@ def _has_times(content: Sequence[str]) -> bool:
 def _has_time(text: str) -> bool:
     # A column of midnights is one of days, as databases write them.
     return (moment := _moment(text)) is not None and bool(moment.time)
+
+
+def is_day(text: str) -> bool:
+    """Return True if a text is a date, perhaps with its time, in whatever order of day and month."""
+    return (moment := _moment(text)) is not None and moment.day is not None
 
 
 def is_time_alone(text: str) -> bool:

@@ -22,7 +22,7 @@ from syncd.source.table.columns import FIELDS, ColumnMap
 from syncd.source.table.dashes import Dashes, find_dashes
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.spans import SpanReader, strict
-from syncd.source.table.when import DateOrder, DateOrders, find_orders
+from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
@@ -51,6 +51,8 @@ _NOTE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Totals and signatures, as they stand below a table in whatever column comes first."""
+_HEADING = re.compile(r"\D{0,200}[^\W\d_]{3}\D{0,200}(?:\b\d{1,4}\b\D{0,200})?", re.DOTALL)
+"""Words, perhaps with one number: "Расписание на 2026 год", "Отделение 3"."""
 _NOTES_SHOWN, _NOTE_CHARS = 3, 40
 Row = tuple[int | str, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts, perhaps with the place in it."""
@@ -126,6 +128,20 @@ def find_header(rows: Sequence[Sequence[str]], columns: ColumnMap) -> int:
         if most == wanted:
             break
     return best
+
+
+def has_titles(row: Sequence[str], columns: ColumnMap, header: int | None) -> bool:
+    """Return True if the row that would be that of the titles can be it.
+
+    `header` is the config's: 0 if there are none. Where nothing names a title, a row with a date as start is an entry.
+    """
+    if header is not None or any(isinstance(column, str) for column in columns.values()):
+        return header != 0
+    at = int(columns.get("start", columns.get("date", 1))) - 1
+    try:
+        return read_cell(clean(row[at]) if at < len(row) else "", DateOrders(setting="dmy")).day is None
+    except ValueError:
+        return True
 
 
 def is_note(text: str) -> bool:
@@ -260,7 +276,7 @@ class RowReader:
         """
         if overflows:
             return False
-        if all(fold(values[at]) == self._folded[at] for at in self._mapped_at):
+        if all(self._folded[at] == fold(values[at]) for at in self._mapped_at) and any(self._folded):
             # Files put one behind the other, or pages that each begin with the titles.
             self._again.append(line)
             return True
@@ -271,6 +287,11 @@ class RowReader:
         is_total = bool(filled) and not values[self._at["title"]] and is_note(values[filled[0]])
         if is_total or (len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]]))):
             self._notes.append((line, values[filled[0]][:_NOTE_CHARS]))
+            return True
+        alone = [at for at, text in enumerate(values) if text]
+        # "Понедельник" or the name of a ward above its rows; a date or a uid alone may be what is left of an entry.
+        if len(alone) == 1 and alone[0] != self._at["uid"] and _HEADING.fullmatch(values[alone[0]]):
+            self._notes.append((line, values[alone[0]][:_NOTE_CHARS]))
             return True
         return False
 

@@ -22,8 +22,9 @@ from syncd.source.files import Part
 from syncd.source.opening import FileOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.cell_values import truth
+from syncd.source.table.columns import check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
-from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, read_table
+from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, has_titles, read_table
 from syncd.source.table.sheet_reader import Cell, Merged, Sheet, SheetLimits, SheetReader
 from syncd.source.table.when import DateOrder
 
@@ -39,9 +40,9 @@ class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     """Keys of `[sync.source]` with type = "xlsx".
 
     `sheet` is a name or a number from 1, by default the first visible sheet. `header` is the number of the row with the
-    titles, by default the first that has the mapped ones. `dates` orders day and month in dates that are text.
-    `default_duration` is how long an entry lasts that has a start time and no end, `duration_unit` what a bare number
-    counts in a column of durations, by default what its title says.
+    titles, by default the first that has the mapped ones, 0 if there are none. `dates` orders day and month in dates
+    that are text. `default_duration` is how long an entry lasts that has a start time and no end, `duration_unit` what
+    a bare number counts in a column of durations, by default what its title says.
     """
 
     type: Literal["xlsx"]
@@ -62,8 +63,7 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: C
     unit_length(chosen.duration_unit, where=where)
     if isinstance(chosen.sheet, int) and chosen.sheet < 1:
         raise ConfigError(f"{where}: sheet = {chosen.sheet} is no sheet", "a name, or a number from 1")
-    if chosen.header is not None and chosen.header < 1:
-        raise ConfigError(f"{where}: header = {chosen.header} is no row", "a number from 1")
+    check_header(chosen.columns, chosen.header, where=where, unit="row")
     return open_files(chosen, base, where=where, file_format=XlsxFormat(chosen), clock=clock)
 
 
@@ -126,6 +126,9 @@ class XlsxFormat:
         if at is None:
             return Part(incomplete=f"{name} has no header")
         header = [clean(_text(cell)) for cell in _trimmed(cells[at])]
+        if not has_titles([_text(cell) for cell in cells[at]], options.columns, options.header):
+            header = [""] * max(len(_trimmed(row)) for row in cells)
+            at -= 1
         positions = find_columns(options.columns, header, where=f"{name}:{at + 1}")
         headings = _headings(cells, merged, after=at)
         clocks = _Clocks(positions, cells[at + 1 :])
@@ -190,7 +193,7 @@ def _headings(cells: Sequence[Sequence[Cell]], merged: Merged, *, after: int) ->
 
 def _header_row(cells: Sequence[Sequence[Cell]], options: XlsxOptions) -> int | None:
     """Return the 0-based row of the titles: the one that the config names, else the first with most mapped ones."""
-    if options.header is not None:
+    if options.header:
         return options.header - 1 if options.header <= len(cells) else None
     filled = [at for at, row in enumerate(cells[:HEADER_WITHIN]) if any(cell != "" for cell in row)]
     if not filled:
