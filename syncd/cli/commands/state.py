@@ -49,6 +49,10 @@ def _show(found: Status) -> None:
         show.kept(out, one.kept)
         for problem in one.unplaced[:_SHOWN_HOLDS]:
             show.line(out, f"  held: {problem.where}: {problem.reason} (tries again in every pass)")
+        for problem in one.passed_over[:_SHOWN_HOLDS]:
+            show.line(out, f"  {problem.kind}: {problem.where}: {problem.reason}")
+        if len(one.passed_over) > _SHOWN_HOLDS:
+            out.print(f"  … and {len(one.passed_over) - _SHOWN_HOLDS} more passed over in {one.name}", markup=False)
         if one.last_run is not None and one.last_run.error:
             show.line(out, f"  {one.name}: {one.last_run.error}", "red")
     for portal, methods in found.operating.items():
