@@ -93,7 +93,7 @@ def shape_all(sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext)
     shaped = sync.shaped.shape(sync.target, kept.entries, context)
     troubled = [(entry.uid, one.problems) for entry, one in shaped if one.problems]
     where = sync.source.describe()
-    said = sync.target.overlooked(kept.entries)
+    said = sync.target.overlooked(kept.entries, context.directory)
     overlooked = tuple(Problem(where=where, kind="warning", reason=reason) for reason in said)
     problems = (*overlooked, *kept.problems, *(problem for _, ones in troubled for problem in ones))
     rejected = {uid for uid, ones in troubled if any(problem.kind == "rejected" for problem in ones)}

@@ -74,8 +74,11 @@ class Target(Protocol):
         """Return the names of owners that no one person has, each with why, in the order of the entries."""
         ...
 
-    def overlooked(self, entries: Iterable[Entry]) -> tuple[str, ...]:
-        """Return what `entries` say and the config leaves unused although it looks meant, one sentence each."""
+    def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
+        """Return what `entries` say and the config leaves unused although it looks meant, one sentence each.
+
+        Also which entries go to the fallback instead of the owner that they name.
+        """
         ...
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:

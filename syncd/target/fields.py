@@ -6,6 +6,7 @@ Every change to a text leaves a warning that says what was done.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate, takewhile
@@ -14,6 +15,7 @@ from typing import Generic, Literal, TypeVar, get_args
 from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.markup import is_html, to_bbcode
+from syncd.model.names import counted
 from syncd.model.template import Template, cut
 from syncd.portal.people.crm import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory
@@ -118,6 +120,7 @@ DESCRIPTION_LIMIT_BYTES = 60_000
 _EMOJI_BYTES = 10
 """The portal re-encodes what UTF-8 writes with four bytes, for names at least (PORTAL.md 4.2): ":f09f9880:"."""
 _LONGEST_WORD = 200
+_SHOWN = 5
 _ELLIPSIS = "…"
 # A location that reads like this books a room (PORTAL.md 4.2).
 _ROOM = re.compile(r"\s*(?:calendar|ecmr)_\d", re.IGNORECASE)
@@ -254,6 +257,29 @@ def _client_texts(templates: Iterable[Template], entry: Entry) -> Iterator[str]:
         text = template.render(entry, entry.details, entry.span).strip()
         if text:
             yield text
+
+
+def names_of(entries: Iterable[Entry], template: Template) -> Iterator[str]:
+    """Yield the name that each entry gives its owner; where it lacks a column of the template, shaping tells so."""
+    for entry in entries:
+        try:
+            yield template.render(entry, entry.details, entry.span).strip()
+        except EntryError:
+            continue
+
+
+def to_fallback(names: Iterable[str], fallback: int | str | None) -> tuple[str, ...]:
+    """Return the sentence about entries that go to the fallback: one name for each, "" where it names nobody."""
+    counts = Counter(names)
+    if not counts:
+        return ()
+    shown = ", ".join(f"{repr(name) if name else 'nobody'} ({number})" for name, number in counts.most_common(_SHOWN))
+    more = f" and {counted(len(counts) - _SHOWN, 'more name')}" if len(counts) > _SHOWN else ""
+    return (
+        f"{counted(counts.total(), 'entry goes', 'entries go')} to the fallback_owner {fallback}, because no one person"
+        f" is called as they say: {shown}{more}; `syncd portal owners --unresolved` says why, see owners in"
+        " [sync.target]",
+    )
 
 
 def left_out(entry: Entry, why: str) -> Problem:

@@ -39,3 +39,14 @@ def test_what_is_found_again_is_no_longer_skipped(tmp_path: Path) -> None:
     stage.config = SKIP + 'owners = { "nobody@school.example" = 5 }\n'
     result = run_inline(stage.one_pass())
     assert (result.record.counts["skipped"], result.record.counts["created"]) == (1, 1)
+
+
+def test_what_goes_to_the_fallback_is_told_by_name_in_one_line(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SHIFTS + 'on_unresolved = "fallback"\nfallback_owner = "10"\n')
+    stage.write("shifts.csv", HEADER + ROWS)
+    for _ in range(2):
+        result = run_inline(stage.one_pass())
+        (problem,) = result.record.problems
+        assert (result.exit_code, problem.kind, stage.names()) == (0, "warning", ["Early", "Late", "Night"])
+        assert problem.reason.startswith("2 entries go to the fallback_owner 10")
+        assert "'nobody@school.example' (1), nobody (1)" in problem.reason

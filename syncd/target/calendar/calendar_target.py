@@ -38,8 +38,10 @@ from syncd.target.fields import (
     importance_of,
     left_out,
     location_text,
+    names_of,
     readable,
     title_text,
+    to_fallback,
     truth,
 )
 
@@ -115,18 +117,24 @@ class CalendarTarget:
     def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
         """Return the names of owners whose calendar is not found, each with why."""
         found: dict[str, str] = {}
+        for name, why in self._unfound(entries, directory):
+            found.setdefault(name, why)
+        return found
+
+    def _unfound(self, entries: Iterable[Entry], directory: Directory) -> Iterator[tuple[str, str]]:
+        """Yield the name of each entry's owner who is not found, with why."""
         owner = self._settings.owner
-        for entry in entries if owner is not None else ():
-            name = owner.render(entry, entry.details, entry.span).strip() if owner is not None else ""
+        for name in names_of(entries, owner) if owner is not None else ():
             try:
                 self._owners.get(name, directory)
             except EntryError as error:
-                found.setdefault(name, error.message)
-        return found
+                yield name, error.message
 
-    def overlooked(self, entries: Iterable[Entry]) -> tuple[str, ...]:
-        """Return (): whose calendar it is, the config always says."""
-        return ()
+    def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
+        """Return who is not found, where their entries go to the fallback; whose calendar it is, the config says."""
+        if self._settings.on_unresolved != "fallback":
+            return ()
+        return to_fallback((name for name, _ in self._unfound(entries, directory)), self._settings.fallback_owner)
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return the clients that events are linked to."""
