@@ -19,10 +19,11 @@ from syncd.model.names import counted
 from syncd.model.template import Template, cut
 from syncd.portal.people.crm import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory
+from syncd.portal.people.person_names import folded
 
 
 class Aliases:
-    """Names in any case and spacing to what the portal calls them."""
+    """Names, however they are typed, to what the portal calls them."""
 
     def __init__(self, owners: Mapping[str, int | str]) -> None:
         self._names = {folded(name): str(owner) for name, owner in owners.items()}
@@ -30,11 +31,6 @@ class Aliases:
     def resolve(self, name: str) -> str:
         """Return what `name` stands for, itself when it is no alias."""
         return self._names.get(folded(name), name)
-
-
-def folded(name: str) -> str:
-    """Return a name without case and spare blanks."""
-    return " ".join(name.split()).casefold()
 
 
 K = TypeVar("K", bound=Hashable)

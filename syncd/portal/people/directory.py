@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import html
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from syncd.portal.people.person_names import by_last_name, called, folded, spell
 
 T = TypeVar("T")
 _CANDIDATES = 3
+_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
 _log = structlog.get_logger()
 _LIKELY = ("Europe/Moscow", "UTC", "Europe/Berlin", "Europe/Kyiv", "America/New_York", "America/Sao_Paulo",
            "America/Chicago", "America/Los_Angeles", "Asia/Kolkata", "Asia/Yekaterinburg", "Europe/London",
@@ -127,7 +129,7 @@ class Directory:
                 "give it the scope user_basic, or use ids",
             )
         raise EntryError(
-            f"no user {text!r} in the portal{_nearest(folded(text), self._users_by_word)}", "see on_unresolved"
+            f"no user {text!r} in the portal{_nearest(folded(text), self._shown_by_word)}", "see on_unresolved"
         )
 
     def find(self, text: str) -> User | None:
@@ -136,7 +138,16 @@ class Directory:
         return active[0] if len(active) == 1 else None
 
     def _called(self, text: str) -> Sequence[User]:
-        return self._users_by_word.get(folded(text), ()) or called(text, self._users_by_last_name)
+        found = self._users_by_word.get(folded(text), ()) or called(text, self._users_by_last_name)
+        addresses = set(map(folded, _ADDRESS.findall(text))) if not found else set()
+        # "Anna Petrova <anna@example.com>" and "mailto:anna@example.com", as mail programs write people.
+        return self._users_by_word.get(addresses.pop(), ()) if len(addresses) == 1 else found
+
+    @cached_property
+    def _shown_by_word(self) -> Mapping[str, str]:
+        """What the words by which users are found look like."""
+        shown = {word: user.full_name for user in self.users for word in spellings(user)}
+        return shown | {folded(one): one for user in self.users for one in (user.email, user.xml_id) if one}
 
     @cached_property
     def _users_by_last_name(self) -> Mapping[str, Sequence[User]]:
@@ -160,8 +171,9 @@ class Directory:
         if found:
             ids = ", ".join(str(group.id) for group in found)
             raise EntryError(f"more than one group is called {text!r}: ids {ids}", "use the id")
+        shown = {word: found[0].name for word, found in self._groups_by_word.items()}
         raise EntryError(
-            f"no group {text!r} that the webhook's user can see{_nearest(wanted, self._groups_by_word)}",
+            f"no group {text!r} that the webhook's user can see{_nearest(wanted, shown)}",
             "see on_unresolved",
         )
 
@@ -262,9 +274,10 @@ def _compact(text: str) -> str:
     return "".join(html.unescape(text).replace("*", "").split()).casefold()
 
 
-def _nearest(wanted: str, words: Iterable[str]) -> str:
+def _nearest(wanted: str, words: Mapping[str, str]) -> str:
+    """Return what looks like `wanted`, of `words` as they are compared and as they are shown."""
     close = difflib.get_close_matches(wanted, [word for word in words if not word.isdecimal()], n=_CANDIDATES)
-    return f"; nearest: {', '.join(close)}" if close else ""
+    return f"; nearest: {', '.join(dict.fromkeys(words[one] for one in close))}" if close else ""
 
 
 class _UserRow(msgspec.Struct, rename="upper"):
