@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import html
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,11 +27,10 @@ from syncd.model.zones import country_of
 from syncd.portal.line.answers import portal_error, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from syncd.portal.people.crm import CrmLookup, Reader
-from syncd.portal.people.person_names import by_last_name, called, folded, spellings
+from syncd.portal.people.person_names import ADDRESS, by_last_name, called, folded, spellings
 
 T = TypeVar("T")
 _CANDIDATES = 3
-_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
 _log = structlog.get_logger()
 _LIKELY = ("Europe/Moscow", "UTC", "Europe/Berlin", "Europe/Kyiv", "America/New_York", "America/Sao_Paulo",
            "America/Chicago", "America/Los_Angeles", "Asia/Kolkata", "Asia/Yekaterinburg", "Europe/London",
@@ -139,7 +137,7 @@ class Directory:
 
     def _called(self, text: str) -> Sequence[User]:
         found = self._users_by_word.get(folded(text), ()) or called(text, self._users_by_last_name)
-        addresses = set(map(folded, _ADDRESS.findall(text))) if not found else set()
+        addresses = set(map(folded, ADDRESS.findall(text))) if not found else set()
         # "Anna Petrova <anna@example.com>" and "mailto:anna@example.com", as mail programs write people.
         return self._users_by_word.get(addresses.pop(), ()) if len(addresses) == 1 else found
 

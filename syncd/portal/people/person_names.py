@@ -23,6 +23,8 @@ _ALIKE = str.maketrans({
 })  # fmt: skip
 _INITIALS = re.compile(r"[^\W\d_]{2}\.?")
 _MOST_WORDS = 6
+ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+\w")
+"""An e-mail address within a text."""
 
 
 class Named(Protocol):
