@@ -72,7 +72,8 @@ def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | No
     changed = component.first("RECURRENCE-ID")
     if changed is not None and "DTSTART" not in component.properties and _is_cancelled(component, facts):
         return _removal(component, changed, facts, series or Home(zones=facts.zones), where)
-    span, recurrence, home, warnings = _times(component, facts.zones, is_change=changed is not None)
+    beside = _beside(component, changed, series or Home(zones=facts.zones))
+    span, recurrence, home, warnings = _times(component, facts.zones, beside, is_change=changed is not None)
     reminders, unread = read_reminders(component, span, home)
     warnings += unread
     warnings += [f"the line {line[:_SHOWN]!r} is not iCalendar and is left out" for line in component.unread]
@@ -122,14 +123,32 @@ def _removal(component: Component, changed: Property, facts: CalendarFacts, home
     )
 
 
+def _beside(component: Component, changed: Property | None, series: Home) -> When | None:
+    """Return the time whose clock a DTSTART without a zone is on: that of its series, else of RECURRENCE-ID or DTEND.
+
+    None if there is none with a zone: then the start is on the feed's clock.
+    """
+    begin = component.first("DTSTART")
+    if begin is None or "TZID" in begin.params:  # nearly always
+        return None
+    named = changed if changed is not None else component.first("DTEND")
+    if changed is not None and series.start is not None:
+        found = series.start
+    elif named is not None and "TZID" in named.params:
+        found = read_when(named, series)
+    else:
+        return None
+    return found if found.form in ("zoned", "utc") else None
+
+
 def _times(
-    component: Component, zones: FeedZones, *, is_change: bool
+    component: Component, zones: FeedZones, beside: When | None, *, is_change: bool
 ) -> tuple[Span, Recurrence | None, Home, list[str]]:
     """Return an event's span, how it repeats, what other times are read against, and warnings."""
     begin = component.first("DTSTART")
     if begin is None:
         raise ValueError("there is no DTSTART")
-    start = read_when(begin, Home(zones=zones))
+    start = read_when(begin, Home(zones=zones, start=beside))
     repeats = not _REPEATS.isdisjoint(component.properties) and _repeats(component)
     rules = read_rules(component, start.wall.day) if repeats else ()
     own = start.tzid if repeats and start.tzid and not zones.is_certain(start.tzid) else ""
