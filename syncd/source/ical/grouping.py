@@ -5,6 +5,7 @@ one event without RECURRENCE-ID            that event, the others its overrides
 several of one start                       the highest SEQUENCE, then DTSTAMP; equals: the first, others rejected
 several of different starts                an entry each, with a name made of UID and start; in invitations
                                            (METHOD:REQUEST) they are versions, and the highest SEQUENCE counts
+a cancellation (METHOD:CANCEL)             it takes away those whose SEQUENCE is not higher
 overrides only, one                        a single event
 overrides only, several                    a series of just these days, each overridden
 an override that cannot be read            that occurrence is left out, with a line
@@ -53,7 +54,7 @@ class Unusual:
 class GroupResult:
     """What became of a group: an entry or None, problems, and rejected uids; `lines` are those of its components.
 
-    `sequence` is the highest SEQUENCE in it.
+    `sequence` orders versions as `VEvent.rank` does: it is the highest of the group.
     """
 
     lines: tuple[int, ...]
@@ -144,8 +145,21 @@ class _Group:
         if self._requests and self._events:
             latest = max(event.rank[0] for event in self._events)
             self._events = [event for event in self._events if event.rank[0] == latest]
+        self._events = self._uncancelled(self._events)
         for event in self._latest(self._events, _start):
             self._series.append(_Series(main=event))
+
+    def _uncancelled(self, events: list[VEvent]) -> list[VEvent]:
+        """Return the events that no cancellation takes away, or the cancellation if it takes away all."""
+        cancellation = max((event for event in events if event.cancels), key=lambda one: one.rank, default=None)
+        if cancellation is None:
+            return events
+        left = [event for event in events if event.rank[0] > cancellation.rank[0]]
+        for event in events if not left else ():
+            if not event.cancels:
+                reason = f"it cancels «{event.details.title}» at {event.where}, which is taken off the calendar"
+                self._problems.append(Problem(where=cancellation.where, kind="warning", reason=reason, key=self._uid))
+        return left or [cancellation]
 
     def add_change(self, member: Member) -> None:
         """Read a changed occurrence; only after `settle`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from sys import intern
 
 from syncd.model.entry import AllDay, Classification, Details, Moment, Recurrence, Reminder, Span, Status, Timed
@@ -27,13 +27,16 @@ _TRANSPARENT = {"TRANSPARENT": True, "OPAQUE": False}
 _TO_COLUMNS = frozenset({"COMMENT", "CONFERENCE", "CONTACT", "GEO", "RESOURCES"})
 _REPEATS = frozenset({"RRULE", "RDATE"})
 _SHOWN = 60
+_NOWHERE = When(wall=datetime(1970, 1, 1), zone=None)
+"""The start of a cancelled event that gives none; nobody sees it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VEvent:
     """A VEVENT as values: a single event or a series (`at` is None), or a changed occurrence (RECURRENCE-ID).
 
-    `rank` orders versions of the same event: by SEQUENCE, then DTSTAMP and LAST-MODIFIED; the highest is the latest.
+    `rank` orders versions of the same event: by SEQUENCE, cancellation, DTSTAMP and LAST-MODIFIED; the highest is the
+    latest. Its first number is odd for a cancellation, which comes after what has its SEQUENCE.
     `home` is what the changed occurrences of a series are read against.
     """
 
@@ -47,15 +50,24 @@ class VEvent:
     home: Home
     warnings: tuple[str, ...]
 
+    @property
+    def cancels(self) -> bool:
+        """Whether it only takes events off the calendar: from METHOD:CANCEL, or cancelled without a start."""
+        return self.rank[0] % 2 == 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarFacts:
-    """What a calendar says of all its events: its zones, its name, and whether its METHOD invites or cancels."""
+    """What a calendar says of all its events: its zones, its name, and whether its METHOD invites or cancels.
+
+    `answers` is the METHOD of answers to invitations, whose events are not used.
+    """
 
     zones: FeedZones
     name: str = ""
     cancels: bool = False
     invites: bool = False
+    answers: str = ""
 
 
 def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | None = None) -> VEvent:
@@ -70,7 +82,7 @@ def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | No
     if "EXRULE" in component.properties:
         raise ValueError("EXRULE cannot be read (RFC 5545 has dropped it; use EXDATE)")
     changed = component.first("RECURRENCE-ID")
-    if changed is not None and "DTSTART" not in component.properties and _is_cancelled(component, facts):
+    if "DTSTART" not in component.properties and _is_cancelled(component, facts):
         return _removal(component, changed, facts, series or Home(zones=facts.zones), where)
     beside = _beside(component, changed, series or Home(zones=facts.zones))
     span, recurrence, home, warnings = _times(component, facts.zones, beside, is_change=changed is not None)
@@ -84,7 +96,7 @@ def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | No
         span=span,
         details=_details(component, facts, reminders),
         recurrence=recurrence,
-        rank=_rank(component),
+        rank=_rank(component, cancels=facts.cancels),
         where=where,
         home=home,
         warnings=tuple(warnings),
@@ -107,16 +119,18 @@ def removed_span(at: Moment) -> Span:
     return Timed(start=at.wall, end=at.wall, zone=at.zone, end_zone=at.zone)
 
 
-def _removal(component: Component, changed: Property, facts: CalendarFacts, home: Home, where: str) -> VEvent:
-    """Return a cancelled occurrence that gives no time of its own: it is taken away where RECURRENCE-ID says."""
-    at = home.moment(read_when(changed, home))
+def _removal(component: Component, changed: Property | None, facts: CalendarFacts, home: Home, where: str) -> VEvent:
+    """Return a cancelled event or occurrence that gives no time of its own; RECURRENCE-ID says which occurrence."""
+    at = home.moment(read_when(changed, home)) if changed is not None else None
+    if at is None:
+        home = Home(zones=home.zones, start=_NOWHERE)
     return VEvent(
         at=at,
-        this_and_future=_range(changed) == "THISANDFUTURE",
-        span=removed_span(at),
+        this_and_future=changed is not None and _range(changed) == "THISANDFUTURE",
+        span=removed_span(at or Moment(wall=_NOWHERE.wall, zone=None)),
         details=_details(component, facts, None),
         recurrence=None,
-        rank=_rank(component),
+        rank=_rank(component, cancels=at is None or facts.cancels),
         where=where,
         home=home,
         warnings=(),
@@ -181,8 +195,10 @@ def _is_cancelled(component: Component, facts: CalendarFacts) -> bool:
     return facts.cancels or _STATUS.get(component.text("STATUS").strip().upper()) == "CANCELLED"
 
 
-def _rank(component: Component) -> tuple[int, str, str]:
-    return _number(component, "SEQUENCE"), component.text("DTSTAMP"), component.text("LAST-MODIFIED")
+def _rank(component: Component, *, cancels: bool) -> tuple[int, str, str]:
+    # Not every program raises SEQUENCE when it cancels, as RFC 5546 (3.2.5) has it.
+    number = 2 * _number(component, "SEQUENCE") + cancels
+    return number, component.text("DTSTAMP"), component.text("LAST-MODIFIED")
 
 
 def _controls(component: Component) -> Iterator[str]:
