@@ -26,6 +26,7 @@ from syncd.source.table.row_reader import HEADER_WITHIN, is_note
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
+from syncd.source.twice import once
 
 _SAMPLE_ROWS = 500
 _OWNER = re.compile(rb"\n(X-[A-Z-]*OWNER[A-Z-]*)(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE)
@@ -80,7 +81,9 @@ def guess(name: str, content: bytes, today: date) -> Guess:
 
 def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
     """Return what a calendar says; `plain` is its content in an encoding that contains ASCII."""
-    _, codec = decode(content, "auto", name=name, kind="iCalendar")
+    text, codec = decode(content, "auto", name=name, kind="iCalendar")
+    mended, twice = once(text)
+    plain = mended.encode() if twice else plain
     assumed = assumption(content, "auto", codec, name=name)
     zone = ""
     feed = split(plain)
@@ -104,6 +107,7 @@ def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
 
 def _guess_text(name: str, content: bytes, today: date) -> Guess:
     text, encoding = decode(content, "auto", name=name, kind="CSV")
+    text, _ = once(text)
     delimiter, skip = delimiter_of(text, "auto", {})
     numbered, _, _ = records(text, delimiter, skip)
     rows = [[clean(cell) for cell in cells] for _, cells in numbered[: _SAMPLE_ROWS + HEADER_WITHIN]]

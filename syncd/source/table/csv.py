@@ -34,6 +34,7 @@ from syncd.source.table.row_reader import (
     read_table,
 )
 from syncd.source.table.when import DateOrder
+from syncd.source.twice import once
 
 DELIMITERS = ",;\t|"
 Numbered = tuple[int, list[str]]
@@ -98,6 +99,7 @@ class CsvFormat:
         if not content.strip():
             return Part(incomplete=f"{name} is empty, without even a header")
         text, codec = decode(content, options.encoding, name=name, kind="CSV")
+        text, twice = once(text)
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
         rows, broken, open_at = records(text, delimiter, names_it)
         above = _header_at(rows, options) if (options.grid is None and options.header != 0) or not rows else 0
@@ -122,6 +124,8 @@ class CsvFormat:
             line, cells = rows.pop(0) if titled else (rows[0][0], [""] * _usual_width([cells for _, cells in rows]))
             part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
         part.assumed = assumption(content, options.encoding, codec, name=name)
+        if twice:
+            part.warn(name, twice)
         for line, reason in broken:
             # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
             part.reject(f"{name}:{line}", "", reason)

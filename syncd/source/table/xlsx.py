@@ -27,6 +27,7 @@ from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_
 from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, has_titles, read_table
 from syncd.source.table.sheet_reader import Cell, Merged, Sheet, SheetLimits, SheetReader
 from syncd.source.table.when import DateOrder
+from syncd.source.twice import once_in_cells
 
 _HALF_SECOND = timedelta(milliseconds=500)
 _DAY_S = 86_400
@@ -111,6 +112,7 @@ class XlsxFormat:
     def _part(self, name: str, sheet: Sheet, context: ReadContext) -> Part:
         options = self._options
         zone = sync_zone(context.zone)
+        twice = once_in_cells(sheet.cells)
         cells, merged = _filled(sheet), sheet.merged
         no_end = default_length(options.default_duration, where="default_duration")
         unit = unit_length(options.duration_unit, where="duration_unit")
@@ -121,7 +123,10 @@ class XlsxFormat:
             _fill_right(cells, merged)
             texts = [(at + 1, [_text(cell) for cell in row]) for at, row in enumerate(cells)]
             called = (sheet.name, PurePath(name).stem)
-            return read_grid(PlanSheet(name=name, rows=texts, called=called), options.grid, table)
+            part = read_grid(PlanSheet(name=name, rows=texts, called=called), options.grid, table)
+            if twice:
+                part.warn(name, twice)
+            return part
         at = _header_row(cells, options)
         if at is None:
             return Part(incomplete=f"{name} has no header")
@@ -141,6 +146,8 @@ class XlsxFormat:
         )
         rows = [(line, row) for line, row in numbered if any(row)]
         part = read_table(name, (at + 1, header), rows, table)
+        if twice:
+            part.warn(name, twice)
         if headings:
             first = min(headings) + 1
             reason = f"{counted(len(headings), 'row')} of one merged cell taken for headings and left out"
@@ -152,6 +159,7 @@ def rows_of_first_sheet(name: str, content: bytes, options: XlsxOptions) -> tupl
     """Return the name of the sheet that would be read, and its cells as texts; raises SourceError if there is none."""
     with SheetReader() as reader:
         sheet = reader.read(name, content, options.sheet)
+    once_in_cells(sheet.cells)
     return sheet.name, [[_early(cell) for cell in row] for row in _filled(sheet)]
 
 
