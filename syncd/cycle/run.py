@@ -15,7 +15,7 @@ from syncd.cycle.push import push, where_of
 from syncd.cycle.read import remember
 from syncd.cycle.recover import recover
 from syncd.cycle.sync import Pass, begin, close, settle_home
-from syncd.errors import StoppedError, SyncdError
+from syncd.errors import StoppedError, SyncdError, without_frames
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
 from syncd.model.item import Change, Hold, Link
@@ -111,7 +111,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
     except StoppedError:
         state = "stopped"
     except SyncdError as caught:
-        state, error = "failed", caught
+        state, error = "failed", without_frames(caught)
     except BaseException:
         state = "failed"
         raise

@@ -14,7 +14,7 @@ from syncd.cycle.look import observe_links
 from syncd.cycle.push import push
 from syncd.cycle.recover import recover
 from syncd.cycle.sync import Pass, begin, check_home, close
-from syncd.errors import StoppedError, SyncdError
+from syncd.errors import StoppedError, SyncdError, without_frames
 from syncd.model.record import RunRecord, RunState
 from syncd.model.takeback import TakeBack, check_visible, concerned, purging, undoing
 from syncd.portal.limits.forecast import Forecast
@@ -107,7 +107,7 @@ async def _take(run: Pass, planner: _Planner, confirm: Confirm, *, force: bool) 
     except StoppedError:
         state = "stopped"
     except SyncdError as caught:
-        error = caught
+        error = without_frames(caught)
     finally:
         record = await close(run, begun, state=state, error=error, planned={}, problems=())
     return Taken(record=record, plan=plan, error=error)

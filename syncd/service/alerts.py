@@ -18,7 +18,7 @@ import structlog
 from syncd import events
 from syncd.clock import Clock
 from syncd.config import AlertsConfig
-from syncd.errors import SyncdError
+from syncd.errors import SyncdError, without_frames
 from syncd.portal.client import Job, Portal
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.scrub import Clean, printable, within
@@ -140,7 +140,7 @@ class _Messages:
             # Not repeatable: the same alarm twice teaches people to ignore alarms.
             await self._portal.push([Job(id=0, command=message, repeatable=False)], journal, asyncio.Event())
         except SyncdError as error:
-            failure = error
+            failure = without_frames(error)
         return journal.outcomes[0] if journal.outcomes else failure
 
     def _log_failure(self, outcome: Reply | SyncdError, recipient: str) -> None:

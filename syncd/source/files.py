@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from syncd import collector
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import ConfigError, SourceError, without_frames
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import ReadContext
@@ -362,7 +362,7 @@ class Assembly:
         try:
             part = self._format.parse(file.name, file.content, context)
         except SourceError as error:
-            errors[file.name] = error
+            errors[file.name] = without_frames(error)
             return None
         except ConfigError:
             raise

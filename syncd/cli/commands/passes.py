@@ -13,7 +13,7 @@ from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import GuardError, SyncdError
+from syncd.errors import GuardError, SyncdError, without_frames
 
 
 async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -26,7 +26,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             try:
                 plans.append(await preview(app.open_pass(chosen, stop), verify=arguments.verify))
             except SyncdError as error:
-                failures[chosen.name] = error
+                failures[chosen.name] = without_frames(error)
         guarded = {one.sync: _guard_note(app, one) for one in plans}
     if arguments.out:
         pinned.write(arguments.out, plans, clean=certain)
