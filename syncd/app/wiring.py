@@ -17,8 +17,9 @@ from random import SystemRandom
 import structlog
 
 from syncd import events
+from syncd.app.configured import claim, read_config
 from syncd.clock import Clock, SystemClock
-from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig, load_config
+from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig
 from syncd.cycle.sync import Pass, Sync
 from syncd.errors import ConfigError
 from syncd.model.guard import Guard
@@ -201,7 +202,7 @@ async def open_app(
     ConfigError, StateError and, unless `readonly`, StateLockedError.
     """
     clock = clock or SystemClock()
-    config = load_config(path, os.environ if environ is None else environ, learn_secret)
+    config = read_config(path, os.environ if environ is None else environ, learn_secret)
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
     syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
@@ -214,8 +215,12 @@ async def open_app(
     if ledger.doubt is not None:
         log = _log.warning if ledger.doubt.replaced else _log.info
         log(events.LEDGER_DOUBTED, path=str(ledger.path), reason=ledger.doubt.reason)
+    if config.state == config.earlier_state:
+        _log.info(events.STATE_KEPT, path=str(config.state))
     app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
     try:
+        if not readonly:
+            await claim(config, ledger, clock.now())
         await app.take_over(config, syncs)
         yield app
     finally:

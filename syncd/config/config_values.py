@@ -211,11 +211,14 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config; `warnings` are what `syncd check` reports and a pass ignores.
 
-    With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are.
+    With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
+    a file where versions before 0.2 kept the state, None where there is none or the config names its own or has one.
     """
 
     path: Path
     state: Path
+    state_given: bool = True
+    earlier_state: Path | None = None
     keep_runs: timedelta
     raw_reports: bool = False
     portals: tuple[PortalConfig, ...]

@@ -14,9 +14,10 @@ from random import SystemRandom
 import structlog
 
 from syncd import __version__, events
+from syncd.app.configured import claim, read_config
 from syncd.app.wiring import App, Connect, make_portal, make_syncs, open_app
 from syncd.clock import Clock, SystemClock
-from syncd.config import Config, load_config
+from syncd.config import Config
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, SyncdError
@@ -149,6 +150,7 @@ class Service:
         page = await self._open_page(config) if _listens(config) != _listens(app.config) else None
         # Passes whose client is about to be closed have to end first, and may begin again only with the new one; all
         # others go on through the reload.
+        await claim(config, app.ledger, app.clock.now())
         async with self.daemon.drained(app.leaving(config)):
             await app.take_over(config, syncs)
             if page is not None:
@@ -185,7 +187,7 @@ class Service:
         notifier.send(READY="1", STATUS=self.daemon.status())
 
     def _read_again(self) -> Config:
-        config = load_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
+        config = read_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
         _require_syncs(config)
         if config.state != self.config.state:
             # The passes under way hold the ledger of the old state, and the lock on it.

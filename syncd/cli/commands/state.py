@@ -8,11 +8,11 @@ import os
 import sys
 from datetime import datetime
 
+from syncd.app.configured import read_config
 from syncd.cli import show
 from syncd.cli.execute import config_path
 from syncd.cli.opened import opened
 from syncd.clock import SystemClock
-from syncd.config import load_config
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.ledger import Ledger
@@ -23,7 +23,7 @@ _SHOWN_HOLDS = 20
 async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Print how every sync stands; neither sources nor portals are asked."""
     # Without `open_app`, which would open the portals and import what talks to them.
-    config = load_config(config_path(arguments), os.environ, arguments.scrubber.add)
+    config = read_config(config_path(arguments), os.environ, arguments.scrubber.add)
     ledger = await Ledger.open_readonly(config.state)
     try:
         found = await read_status(config, ledger, SystemClock())
