@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 from datetime import datetime
 
 from syncd.app.configured import read_config
 from syncd.cli import show
+from syncd.cli.desk import Desk
 from syncd.cli.execute import config_path
-from syncd.cli.opened import opened
 from syncd.clock import SystemClock
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.service.status import Status, SyncStatus, read_status, status_document
@@ -82,15 +81,14 @@ def _time(unix: float) -> str:
     return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-async def retry(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
+async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
     """Release held entries; the next pass tries them again."""
-    async with opened(arguments, readonly=False) as app:
-        for sync in app.syncs(arguments.names):
-            ledger = app.ledger.of(sync.name)
-            if any(hold.fingerprint == ANY_FINGERPRINT for hold in await ledger.holds()):
-                # What waited for what stands in the portal is decided by looking there, never without.
-                await ledger.forget_verified()
-            released = await ledger.release(None)
-            print(f"{sync.name}: {released} released")
-    print("the next pass tries them again", file=sys.stderr)
+    for sync in desk.app.syncs(arguments.names):
+        ledger = desk.app.ledger.of(sync.name)
+        if any(hold.fingerprint == ANY_FINGERPRINT for hold in await ledger.holds()):
+            # What waited for what stands in the portal is decided by looking there, never without.
+            await ledger.forget_verified()
+        released = await ledger.release(None)
+        desk.print(f"{sync.name}: {released} released")
+    desk.note("the next pass tries them again")
     return 0
