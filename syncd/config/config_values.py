@@ -20,6 +20,7 @@ from syncd.config.tables import (
     OnUnresolved,
     OutsideGuests,
     OwnerType,
+    Security,
     Tariff,
     Uids,
 )
@@ -172,13 +173,38 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
 
 
+class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[alerts.smtp]`: the server that mails go through, and how it is talked to."""
+
+    host: str
+    port: int
+    security: Security
+    sender: str
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+
+
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[alerts]`: the user and the chat that get a message through the portal `portal`, and the program that is run."""
+    """Who is told: the user and the chat that get a message through the portal `portal`, a program, mail addresses."""
 
     portal: str | None
     user: int | None
     chat: str | None
     command: tuple[str, ...]
+    email: tuple[str, ...] = ()
+    smtp: SmtpConfig | None = None
+
+
+class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What `[alerts]` tells besides syncs that are stale and portals that refuse.
+
+    `rejected` and `held` are how many entries it takes; None: none are told.
+    """
+
+    guard: bool = True
+    rejected: int | None = None
+    held: int | None = None
 
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +252,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     http: HttpConfig | None = None
     alerts: AlertsConfig | None = None
+    portal_alerts: Mapping[str, AlertsConfig] = {}
+    telling: TellingConfig = TellingConfig()
 
     def portal(self, name: str) -> PortalConfig:
         """Return the portal of that name; raises KeyError if there is none."""

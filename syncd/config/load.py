@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from syncd.config.build import build_portal, build_sync
-from syncd.config.build_service import build_alerts, build_http
+from syncd.config.build_alerts import build_alerting
+from syncd.config.build_service import build_http
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import Config, PortalConfig, SyncConfig
 from syncd.config.double_booking import refuse_double_booking
@@ -21,7 +22,7 @@ from syncd.config.durations import parse_duration
 from syncd.config.learn import Learn, learn_document, learn_environment
 from syncd.config.secrets import readable_by_others
 from syncd.config.state_place import default_state, earlier_state, home, stands
-from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable
+from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable, PortalAlertsTable
 from syncd.errors import ConfigError
 from syncd.net import is_loopback
 
@@ -82,6 +83,14 @@ def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
             refuse_double_booking(part.file, index, sync, syncs)
             syncs.append(sync)
             warnings += _open_secrets(part.file.path, sync, base)
+    alerting = build_alerting(
+        main.file,
+        table.alerts,
+        _portal_alerts(parts),
+        base=path.absolute().parent,
+        environ=environ,
+        portals=names,
+    )
     state, earlier = _state(main.file, table.state, environ)
     return Config(
         path=path,
@@ -94,7 +103,9 @@ def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
         syncs=tuple(syncs),
         warnings=tuple(warnings),
         http=build_http(main.file, table.http),
-        alerts=build_alerts(main.file, table.alerts, names),
+        alerts=alerting.everybody,
+        portal_alerts=alerting.of_portals,
+        telling=alerting.telling,
     )
 
 
@@ -197,6 +208,16 @@ def _portal(
     if holder is not None and not simulated and readable_by_others(holder):
         warnings.append(f"{holder} holds a webhook and can be read by every user of this machine: chmod o= {holder}")
     return portal
+
+
+def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, PortalAlertsTable]]:
+    """Return the alerts of each portal that has some, with the file that they stand in."""
+    return {
+        name: (part.file, part.file.convert(table["alerts"], PortalAlertsTable, "portals", name, "alerts"))
+        for part in parts
+        for name, table in part.portals.items()
+        if "alerts" in table
+    }
 
 
 def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:

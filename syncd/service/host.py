@@ -23,7 +23,7 @@ from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, SyncdError
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber, within
-from syncd.service.alerts import Alerts
+from syncd.service.alerts import Alerts, left_over, routes_of
 from syncd.service.daemon import Daemon, Ended, Scheduled
 from syncd.service.notify import Notifier
 from syncd.service.overview import Overview, ServiceState, plan_view, stopped_view
@@ -220,7 +220,10 @@ class Service:
             if await self._overview.freshness(sync, now) == "stale":
                 why = f": {self.errors[sync.name]}" if sync.name in self.errors else ""
                 troubles[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
-        await self._alerts.update(troubles, self.config.alerts, self.portals)
+            plan, last = self.plans.get(sync.name), await self.app.ledger.of(sync.name).last_run()
+            stopped = plan.stopped if plan is not None else ""
+            troubles |= left_over(sync.name, self.config.telling, stopped, last.counts if last is not None else {})
+        await self._alerts.update(troubles, routes_of(self.config), self.portals)
 
     async def close(self) -> None:
         """Close the status page and stop watching files."""
