@@ -33,8 +33,9 @@ class Prepared:
     of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
-    to be created again, by key. `meetings` are the events with guests that are to be changed, by id: what people have
-    answered decides who is told. `doubles` are events that stand beside linked ones.
+    are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
+    the ids of events to be changed that are gone already: nobody is told of their end. `doubles` are events that stand
+    beside linked ones.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -58,6 +59,7 @@ class Prepared:
     gone: Mapping[Key, int] = field(default_factory=dict)
     stamps: Mapping[Key, str] = field(default_factory=dict)
     meetings: Mapping[int, Observed] = field(default_factory=dict)
+    lost: frozenset[int] = frozenset()
     doubles: tuple[Double, ...] = ()
 
     @property
@@ -83,6 +85,8 @@ class Prepared:
         target = self.run.sync.target
         found: Counter[int] = Counter()
         for one in self.plan.changes:
+            if one.op == "delete" and one.link is not None and one.link.remote_id in self.lost:
+                continue
             seen = self.meetings.get(one.link.remote_id) if one.link is not None else None
             found.update(target.notices(one, self.directory, self.now, seen))
         for one in self.remade:
@@ -204,6 +208,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         gone=_gone(run, shaping, looked_at, observation) if observation is not None else {},
         stamps=observation.stamps(looked_at) if observation is not None else {},
         meetings=await _meetings(run, plan, observation, window),
+        lost=_lost(plan, observation) if observation is not None else frozenset(),
         doubles=twice,
     )
 
@@ -264,6 +269,11 @@ async def _meetings(run: Pass, plan: Plan, observation: Observation | None, wind
     if unread := [link for link in with_guests if link.remote_id not in found]:
         found |= (await run.sync.target.observe(run.portal, unread, (), window)).events
     return found
+
+
+def _lost(plan: Plan, observation: Observation) -> frozenset[int]:
+    """Return the ids of links that `plan` touches and whose events are gone."""
+    return frozenset(link.remote_id for link in plan.touched if observation.lost(link))
 
 
 def _newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:
