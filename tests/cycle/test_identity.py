@@ -332,3 +332,28 @@ def test_a_verifying_pass_looks_at_what_stood_outside_its_window_too(tmp_path: P
     result = run_inline(stage.one_pass(verify=True))
     assert untouched(stage, {foreign.id: ("Meeting", 1)})
     assert (result.record.counts["created"], result.record.counts["updated"]) == (1, 0)
+
+
+@pytest.mark.parametrize("way", ["a person made it again", "made again with a text", "the portal was restored"])
+def test_undo_makes_nothing_beside_what_came_back_by_itself(tmp_path: Path, way: str) -> None:
+    stage = staged(tmp_path, rows(number=1), ALL)
+    run_inline(stage.one_pass())
+    kept = backup(stage)
+    stage.write("shifts.csv", HEADER + rows(number=0))
+    assert run_inline(stage.one_pass()).record.counts["deleted"] == 1
+    if way == "the portal was restored":
+        restore(stage, kept)
+    else:
+        times: dict[str, Any] = {
+            "from": "2026-12-02T06:00:00",
+            "to": "2026-12-02T14:00:00",
+            "timezone_to": "Europe/Moscow",
+        }
+        person_adds(stage, "Shift 1", **{**times, "description": "Bring keys" if "text" in way else ""})
+    (before,) = shifts(stage)
+    taken = undone(stage, 2)
+    assert [(event.id, event.version) for event in shifts(stage)] == [(before.id, before.version)]
+    assert (taken.exit_code, taken.error) == (0, None)
+    assert taken.plan is not None
+    (left,) = taken.plan.left
+    assert left.reason == f"deleted by the run, but event {before.id} stands in its place; nothing is made beside it"
