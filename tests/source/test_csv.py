@@ -517,6 +517,11 @@ def test_a_row_with_nothing_but_a_title_is_no_entry_and_told_in_one_line(row: st
     assert not part.incomplete
 
 
+def test_the_numbers_of_the_columns_of_a_form_are_no_entry() -> None:
+    part = parse(f"{SEMICOLONS}1;2;3;4\n1;T;2026-12-01;\n")
+    assert (told(part), part.incomplete, len(part.entries)) == ([("warning", "t.csv:2")], "", 1)
+
+
 @pytest.mark.parametrize("row", [";;Понедельник;", ";;Отделение 3;", ";;;График на 2026 год"])
 def test_a_heading_alone_in_its_row_is_no_entry(row: str) -> None:
     part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")

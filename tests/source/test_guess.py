@@ -262,6 +262,29 @@ def test_a_month_without_a_year_is_proposed_and_marked(title: str, name: str, mo
     assert any("is a guess" in doubt and "month" in doubt for doubt in found.doubts) == (month is not None)
 
 
+@pytest.mark.parametrize(
+    ("head", "dates"),
+    [(";1;2;3;4", 2), (";01.12;02.12;03.12;04.12", 2), (";вт 1;ср 2;чт 3;пт 4", 2), (";вт;ср;чт;пт\n;1;2;3;4", 3),
+     (";01.12.2026;02.12.2026", 2), (";1;2;3;4;5\n1;2;3;4;5;6", 2)],
+)  # fmt: skip
+def test_a_plan_of_a_few_days_is_told(head: str, dates: int) -> None:
+    text = f"График на декабрь 2026\nСотрудник{head}\nПетрова;Д;Н\nИванов;;8-20\n"
+    found = guess("plan.csv", text.encode())
+    assert said(found, "keys") == {"names": "Сотрудник", "dates": dates}
+    assert set(said(found, "codes")) == {"Д", "Н"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Отчет;01.12.2026;07.12.2026;\nПредмет;Дата;Начало;Конец\nФизика;02.12.2026;9:00;10:00\n",
+        "Предмет;Дата;1;2;3;4\nФизика;02.12.2026;Петров;5;7;2\nХимия;03.12.2026;Иванов;5;7;2\n",
+    ],
+)
+def test_a_period_or_columns_with_numbers_are_no_plan(text: str) -> None:
+    assert guess("a.csv", text.encode()).grid is None
+
+
 def test_a_plan_in_a_workbook_with_real_dates_is_told() -> None:
     week = [date(2026, 12, day) for day in range(1, 8)]
     content = workbook(("График",), ("Сотрудник", *week), ("Петрова", "Д", "", "Н"), ("Иванов", "8-20"))

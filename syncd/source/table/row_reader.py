@@ -149,6 +149,14 @@ def is_note(text: str) -> bool:
     return _NOTE.match(text) is not None
 
 
+def counts_columns(cells: Sequence[str]) -> bool:
+    """Return True if a row numbers the columns of a form: 1, 2, 3 and so on, as they stand below printed titles."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return (
+        len(filled) > 2 and filled[0].isdecimal() and filled == [str(int(filled[0]) + at) for at in range(len(filled))]
+    )
+
+
 def is_error(text: str) -> bool:
     """Return True if a cell holds an error of a spreadsheet."""
     return _ERROR.fullmatch(text) is not None
@@ -282,18 +290,24 @@ class RowReader:
             return True
         if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
             return True
+        note = self._note(values)
+        if note:
+            self._notes.append((line, note[:_NOTE_CHARS]))
+        return bool(note)
+
+    def _note(self, values: list[str]) -> str:
+        """Return what a row says that is a title, a total or a heading, "" for one that may be an entry."""
         filled = [at for at in self._mapped_at if values[at]]
         # With a title it may be an entry all the same: "Итоговое занятие".
         is_total = bool(filled) and not values[self._at["title"]] and is_note(values[filled[0]])
         if is_total or (len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]]))):
-            self._notes.append((line, values[filled[0]][:_NOTE_CHARS]))
-            return True
+            return values[filled[0]]
+        if counts_columns(values):
+            return "the numbers of the columns"
         alone = [at for at, text in enumerate(values) if text]
         # "Понедельник" or the name of a ward above its rows; a date or a uid alone may be what is left of an entry.
-        if len(alone) == 1 and alone[0] != self._at["uid"] and _HEADING.fullmatch(values[alone[0]]):
-            self._notes.append((line, values[alone[0]][:_NOTE_CHARS]))
-            return True
-        return False
+        is_heading = len(alone) == 1 and alone[0] != self._at["uid"] and _HEADING.fullmatch(values[alone[0]])
+        return values[alone[0]] if is_heading else ""
 
     def _known(self, name: str, uid: str, values: list[str]) -> Known | None:
         """Return what a name of the filter stands for in a row that is no entry, None if that cannot be told."""
