@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePath
@@ -17,10 +17,10 @@ from syncd.model import zones
 from syncd.source.encodings import assumption, decode, is_wide, looks_like_markup
 from syncd.source.field_values import clean
 from syncd.source.ical.lines import read_component
-from syncd.source.ical.split import plain_lines, split
+from syncd.source.ical.split import Feed, plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
 from syncd.source.table.grid_guess import GridGuess, guess_grid
-from syncd.source.table.heading_words import says_unit, unit_of
+from syncd.source.table.heading_words import field_of, names_group, says_unit, unit_of
 from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_day, is_time_alone
 from syncd.source.table.row_reader import HEADER_WITHIN, is_note
 from syncd.source.table.spans import is_nothing
@@ -30,6 +30,8 @@ from syncd.source.twice import once
 
 _SAMPLE_ROWS = 500
 _OWNER = re.compile(rb"\n(X-[A-Z-]*OWNER[A-Z-]*)(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE)
+_TZID = re.compile(rb';TZID=(?:"([^"\r\n]*)"|([^":;\r\n]*))[;:]', re.IGNORECASE)
+_DEFINED = re.compile(rb"^TZID(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 Found = tuple[str, str | int, str]
 """A key, its value, and a note on where it comes from."""
 _CLOCKS = ("start", "start_time", "end", "end_time")
@@ -46,15 +48,18 @@ class Guess:
     """What a schedule seems to be.
 
     `keys` are those of `[sync.source]` and `columns` those of its columns, each with a note on where the value comes
-    from. `zone` is the feed's own, if it names one, `owner` its property that says whose an event is. `doubts` are what
-    a person should check; `samples` are the texts in each column.
+    from. `zone` is the feed's own, if it names one, `unknown_zones` are names of zones in it that nobody knows, `owner`
+    is its property that says whose an event is. With `by_groups` the owners are called groups. `doubts` are what a
+    person should check; `samples` are the texts in each column.
     """
 
     type: str
     keys: tuple[Found, ...] = ()
     columns: tuple[Found, ...] = ()
     zone: str = ""
+    unknown_zones: tuple[str, ...] = ()
     owner: str = ""
+    by_groups: bool = False
     doubts: tuple[str, ...] = ()
     samples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grid: GridGuess | None = None
@@ -91,6 +96,11 @@ def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
         head = read_component("BEGIN:VCALENDAR\n" + calendar.head.decode("utf-8", "replace") + "\nEND:VCALENDAR")
         zone = zone or zones.resolve(head.text("X-WR-TIMEZONE").strip()) or ""
     said = (("encoding", codec, _BY_WORDS),) if assumed else ()
+    unknown = _unknown_zones(feed)
+    doubts: tuple[str, ...] = ()
+    if unknown:
+        shown = ", ".join(map(repr, unknown))
+        doubts = (f"nobody knows the zones {shown} of the feed: say what they mean in [sync.source.zones]",)
     owned = [
         (found[1].decode().upper(), found[2].decode("utf-8", "replace").strip())
         for calendar in feed.calendars
@@ -98,11 +108,33 @@ def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
         if (found := event.search(_OWNER)) is not None
     ]
     if not owned:
-        return Guess(type="ics", zone=zone, keys=said)
+        return Guess(type="ics", zone=zone, keys=said, unknown_zones=unknown, doubts=doubts)
     # The feed says whose an event is in a property of its own; a template takes it like a column.
     first = owned[0][0]
     owners = tuple(dict.fromkeys(owner for title, owner in owned if title == first and owner))
-    return Guess(type="ics", zone=zone, owner=first, samples={"owner": owners}, keys=said)
+    return Guess(
+        type="ics",
+        zone=zone,
+        owner=first,
+        samples={"owner": owners},
+        keys=said,
+        unknown_zones=unknown,
+        doubts=doubts,
+    )
+
+
+def _unknown_zones(feed: Feed) -> tuple[str, ...]:
+    """Return the zones that events name, and that neither their calendar defines nor anybody knows."""
+    found: dict[str, None] = {}
+    for calendar in feed.calendars:
+        defined = {_text(one[1]) for zone in calendar.zones if (one := _DEFINED.search(zone.content)) is not None}
+        names = {_text(one[1] or one[2]) for event in calendar.events for one in _TZID.finditer(event.content)}
+        found |= dict.fromkeys(name for name in sorted(names - defined) if zones.resolve(name) is None)
+    return tuple(found)
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace").strip()
 
 
 def _guess_text(name: str, content: bytes, today: date) -> Guess:
@@ -231,9 +263,11 @@ def _guess_table(
         dates, [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
     )
     unit = _unit(found, header, table)
+    owner = header[columns["owner"]] if "owner" in columns else ""
     doubts = [
         *found.doubts,
         *unsure,
+        *_other_owners(owner, header),
         *(f'the durations are numbers: {key} = "{value}" is a guess' for key, value, _ in unit),
     ]
     # A title that occurs twice cannot name a column; its number can.
@@ -241,6 +275,7 @@ def _guess_table(
     shown = {field: header[at] if header[at] and header[at] not in twice else at + 1 for field, at in columns.items()}
     return Guess(
         type=kind,
+        by_groups=names_group(owner),
         keys=(*keys, ("dates", order, said), *_no_end(found, table), *unit),
         columns=tuple((field, column, found.reasons[field]) for field, column in shown.items()),
         doubts=tuple(doubts),
@@ -262,6 +297,13 @@ def _no_end(found: FoundFields, table: Sequence[Sequence[str]]) -> tuple[Found, 
         if not has_end and is_time_alone(text):
             return (("default_duration", "1h", "a guess: how long what has a start time and no end lasts"),)
     return ()
+
+
+def _other_owners(owner: str, header: Sequence[str]) -> Iterator[str]:
+    """Yield a doubt if people own the entries and groups could, or the other way round."""
+    for title in header:
+        if owner and field_of(title) == "owner" and names_group(title) != names_group(owner):
+            yield f"the entries go to {owner!r}; {title!r} could own them as well (owner and calendar)"
 
 
 def _unit(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> tuple[Found, ...]:

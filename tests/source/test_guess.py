@@ -215,6 +215,27 @@ def test_an_order_shown_by_slashes_is_not_written_for_dotted_dates() -> None:
     assert keys(guess("a.csv", b"Title,Date\nX,12/31/2026\nY,1/2/2026\n"))["dates"] == "mdy"
 
 
+def test_zones_of_a_feed_that_nobody_knows_are_told() -> None:
+    start = "DTSTART;TZID={}:20261201T090000"
+    named = [
+        event(start.format(zone), "SUMMARY:A") for zone in ("Europe/Moscow", '"Our: zone"', "Customized Time Zone")
+    ]
+    found = guess("a.ics", calendar(*named))
+    assert found.unknown_zones == ("Customized Time Zone", "Our: zone")
+    assert any("[sync.source.zones]" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize(
+    ("owners", "by_groups", "could"),
+    [("Класс", True, ""), ("Группа", True, ""), ("Учитель", False, ""), ("Учитель;Класс", False, "'Класс' could own"),
+     ("Класс;Учитель", True, "'Учитель' could own"), ("Аудитория", False, "")],
+)  # fmt: skip
+def test_owners_called_classes_are_groups(owners: str, by_groups: bool, could: str) -> None:
+    found = guess("a.csv", f"Дата;Начало;Конец;Предмет;{owners}\n01.12.2026;9:00;9:45;Физика;7А;7Б\n".encode())
+    assert found.by_groups == by_groups
+    assert any(could in doubt for doubt in found.doubts) == bool(could)
+
+
 def test_a_feed_that_says_whose_its_events_are_is_told_with_its_owners() -> None:
     events = [event(f"UID:{at}", "DTSTART:20261201T090000Z", f"X-OWNER:{who}@b.c") for at, who in enumerate("aba")]
     found = guess("a.ics", calendar(*events))

@@ -152,6 +152,7 @@ _OWN_UNIT = re.compile(r"(?:ак|акад\w*|уч|учебн\w*|раб|рабо�
 _HOW_MANY = frozenset(
     ["кол", "во", "количество", "число", "всего", "объем", "срок", "норма", "в", "календарных", "number", "of", "total"]
 )
+_GROUPS = frozenset({"класс", "группа", "подгруппа", "бригада", "команда", "отдел", "class", "group", "team"})
 _INNER_CAPITAL = re.compile(r"(?<=[a-zа-яё])(?=[A-ZА-ЯЁ][a-zа-яё])")
 
 
@@ -187,6 +188,11 @@ def unit_of(title: str) -> timedelta | None:
     if len(units) > 1 or any(map(_OWN_UNIT.fullmatch, words)):
         return None
     return units.pop() if units else timedelta(minutes=1)
+
+
+def names_group(title: str) -> bool:
+    """Return True if a heading of owners means groups, such as the classes of a school, not people."""
+    return bool(_GROUPS & set(_words(title)))
 
 
 def says_unit(title: str) -> bool:
