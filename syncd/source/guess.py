@@ -24,12 +24,14 @@ from syncd.source.table.heading_words import field_of, names_group, says_unit, u
 from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_day, is_time_alone
 from syncd.source.table.row_reader import HEADER_WITHIN, is_note
 from syncd.source.table.spans import is_nothing
+from syncd.source.table.spoken import weekday_of
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
 from syncd.source.twice import once
 
 _SAMPLE_ROWS = 500
 _OWNER = re.compile(rb"\n(X-[A-Z-]*OWNER[A-Z-]*)(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE)
+_CLOCK = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3])[:.-][0-5]\d(?!\d)")
 _TZID = re.compile(rb';TZID=(?:"([^"\r\n]*)"|([^":;\r\n]*))[;:]', re.IGNORECASE)
 _DEFINED = re.compile(rb"^TZID(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 Found = tuple[str, str | int, str]
@@ -250,6 +252,12 @@ def _guess_table(
     if "title" not in columns or not {"start", "date"} & columns.keys():
         lacks = "title" if "title" not in columns else "start"
         titles = ", ".join(repr(title) for title in header if title)
+        first = header if any(header) or not table else table[0]
+        if (days := [title for title in first if weekday_of(title) is not None or is_day(title)])[2:]:
+            raise SourceError(
+                f"{name}: the columns are days ({', '.join(days)}), and not those of a plan of people",
+                "write a row for each event, with its date",
+            )
         said = f"there are: {titles}" if titles else "and there are no titles"
         raise SourceError(f"{name}: no column seems to be the {lacks}; {said}", "name it in the header")
     dates = [
@@ -268,6 +276,7 @@ def _guess_table(
         *found.doubts,
         *unsure,
         *_other_owners(owner, header),
+        *_unread_times(found, header, table),
         *(f'the durations are numbers: {key} = "{value}" is a guess' for key, value, _ in unit),
     ]
     # A title that occurs twice cannot name a column; its number can.
@@ -304,6 +313,21 @@ def _other_owners(owner: str, header: Sequence[str]) -> Iterator[str]:
     for title in header:
         if owner and field_of(title) == "owner" and names_group(title) != names_group(owner):
             yield f"the entries go to {owner!r}; {title!r} could own them as well (owner and calendar)"
+
+
+def _unread_times(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield a doubt if entries become whole days though a column that is not mapped seems to hold times."""
+    columns = found.columns
+    if "start_time" in columns or any(is_time_alone(row[columns["start"]]) for row in table if "start" in columns):
+        return
+    for at, title in enumerate(header):
+        cells = [row[at] for row in table if at < len(row) and row[at]]
+        if (
+            at not in columns.values()
+            and cells
+            and sum(_CLOCK.search(cell) is not None for cell in cells) > len(cells) / 2
+        ):
+            yield f"the entries are whole days; the times in {title or at + 1!r} cannot be read (write them like 9:00)"
 
 
 def _unit(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> tuple[Found, ...]:

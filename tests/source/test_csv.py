@@ -517,6 +517,21 @@ def test_a_row_with_nothing_but_a_title_is_no_entry_and_told_in_one_line(row: st
     assert not part.incomplete
 
 
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [(";;с;до\n1;T;2026-12-01;\n", 2), ("1;T;2026-12-01;\n2;T;выходной;\n", 3),
+     ("1;T;2026-12-01;\nСтраница 1 из 2;;;\n", 3)],
+)  # fmt: skip
+def test_second_titles_days_off_and_numbers_of_pages_are_no_entries(rows: str, line: int) -> None:
+    part = parse(f"{SEMICOLONS}{rows}")
+    assert (told(part), part.incomplete, len(part.entries)) == ([("warning", f"t.csv:{line}")], "", 1)
+
+
+def test_words_below_the_first_entry_are_no_second_titles() -> None:
+    part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n;;с;до\n")
+    assert told(part) == [("rejected", "t.csv:3")]
+
+
 def test_the_numbers_of_the_columns_of_a_form_are_no_entry() -> None:
     part = parse(f"{SEMICOLONS}1;2;3;4\n1;T;2026-12-01;\n")
     assert (told(part), part.incomplete, len(part.entries)) == ([("warning", "t.csv:2")], "", 1)

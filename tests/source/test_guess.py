@@ -215,6 +215,22 @@ def test_an_order_shown_by_slashes_is_not_written_for_dotted_dates() -> None:
     assert keys(guess("a.csv", b"Title,Date\nX,12/31/2026\nY,1/2/2026\n"))["dates"] == "mdy"
 
 
+def test_times_with_a_dash_are_times_below_their_headings() -> None:
+    found = columns("Переговорная;Дата;С;До;Цель\nБольшая;01.12.2026;9-00;10-30;Совещание\n")
+    assert found == {"title": "Цель", "date": "Дата", "start_time": "С", "end_time": "До", "location": "Переговорная"}
+
+
+def test_times_that_cannot_be_read_are_a_doubt() -> None:
+    found = guess("a.csv", "Дата;Пара;Предмет\n01.12.2026;1 (8:30-10:05);Физика\n".encode())
+    assert any("the times in 'Пара' cannot be read" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("head", ["Время;Понедельник;Вторник;Среда", "Время;01.12.2026;02.12.2026;03.12.2026"])
+def test_a_table_of_times_by_days_is_told_for_what_it_is(head: str) -> None:
+    with pytest.raises(SourceError, match="the columns are days .*write a row for each event"):
+        guess("a.csv", f"{head}\n8:30-9:15;Физическая культура;Алгебра и геометрия;Химия\n".encode())
+
+
 def test_zones_of_a_feed_that_nobody_knows_are_told() -> None:
     start = "DTSTART;TZID={}:20261201T090000"
     named = [

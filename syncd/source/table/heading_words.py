@@ -15,12 +15,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "title": (
         "title subject summary name event shift lesson course topic activity appointment"
         " meeting what название тема событие предмет смена урок занятие дисциплина"
-        " мероприятие наименование заголовок встреча что услуга процедура дежурство service",
+        " мероприятие наименование заголовок встреча что услуга процедура дежурство service цель",
         "event name|event title|название события|название мероприятия|название урока|название смены|наименование смены"
         "|тема занятия|тема урока|вид работ|вид работы|цель визита|тип смены|shift name",
     ),
     "start": (
-        "start begin begins starts from начало старт",
+        "start begin begins starts from начало старт с c",
         "start date time|start datetime|starts at|date and time|start date and time"
         "|дата и время|дата и время начала|дата время|начало дата и время|start time date|начало смены|начало работы"
         "|shift start|дата время начала",
@@ -54,7 +54,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "owner email mail employee responsible user teacher trainer doctor person group"
         " class team staff who assignee почта сотрудник ответственный преподаватель"
         " учитель тренер врач класс группа пользователь фио исполнитель кто владелец фамилия работник мастер специалист"
-        " менеджер",
+        " менеджер оператор диспетчер консультант администратор продавец водитель охранник дежурный инструктор педагог"
+        " воспитатель куратор кассир организатор operator driver instructor",
         "e mail|owner email|employee email|teacher email|responsible person|эл почта"
         "|электронная почта|адрес почты|почта сотрудника|e mail сотрудника|email сотрудника|employee name|staff member"
         "|full name|фио сотрудника|фио работника|фио преподавателя|фио учителя|фио врача|фио мастера|фио исполнителя"
@@ -66,7 +67,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "",
     ),
     "location": (
-        "location place room where venue address site hall место кабинет аудитория адрес помещение где комната зал",
+        "location place room where venue address site hall место кабинет аудитория адрес помещение где комната зал"
+        " переговорная",
         "место проведения",
     ),
     "timezone": (

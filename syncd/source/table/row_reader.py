@@ -47,12 +47,14 @@ _ERROR = re.compile(
 _NOTE = re.compile(
     r"(?:итого|всего|total|subtotal|grand total|составил|утвердил|утвержда|согласова|проверил|подготовил|подпись)"
     r"|(?:примечани|исполнитель:|ответственный:|руководитель:|директор:|дата печати)"
-    r"|(?:prepared by|approved by|signature|printed)|.*_{3}",
+    r"|(?:prepared by|approved by|signature|printed)|(?:страница|стр\.?|лист|page)\s+\d|.*_{3}",
     re.IGNORECASE | re.DOTALL,
 )
 """Totals and signatures, as they stand below a table in whatever column comes first."""
 _HEADING = re.compile(r"\D{0,200}[^\W\d_]{3}\D{0,200}(?:\b\d{1,4}\b\D{0,200})?", re.DOTALL)
 """Words, perhaps with one number: "Расписание на 2026 год", "Отделение 3"."""
+_DAYS_OFF = frozenset({"выходной", "вых", "вых.", "выходной день", "нерабочий день", "day off", "off"})
+"""What stands in place of the hours of somebody who does not work, casefolded."""
 _NOTES_SHOWN, _NOTE_CHARS = 3, 40
 Row = tuple[int | str, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts, perhaps with the place in it."""
@@ -212,6 +214,7 @@ class RowReader:
         self._filter = options.filter
         self._notes: list[tuple[int | str, str]] = []
         self._again: list[int | str] = []
+        self._first: int | str = 0
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         # In a timetable many rows are at the same time; each span is made once.
@@ -223,6 +226,7 @@ class RowReader:
         part = Part()
         lines: dict[str, int | str] = {}
         width = len(self._titles)
+        self._first = rows[0][0] if rows else 0
         self._spare = min((len(cells) for _, cells in rows), default=0) - width
         for line, cells in rows:
             uid = ""
@@ -267,7 +271,7 @@ class RowReader:
         if self._notes:
             lines = ", ".join(f"{line} ({note})" for line, note in self._notes[:_NOTES_SHOWN])
             more = f" and {len(self._notes) - _NOTES_SHOWN} more" if len(self._notes) > _NOTES_SHOWN else ""
-            reason = f"rows with nothing but a title or a note are no entries: {lines}{more}"
+            reason = f"rows of titles, totals, notes or days off are no entries: {lines}{more}"
             part.warn(f"{self._name}:{self._notes[0][0]}", reason)
 
     def _failed(self, values: list[str]) -> str:
@@ -290,7 +294,7 @@ class RowReader:
             return True
         if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
             return True
-        note = self._note(values)
+        note = self._note(values) or (self._subtitles(values) if line == self._first else "")
         if note:
             self._notes.append((line, note[:_NOTE_CHARS]))
         return bool(note)
@@ -304,10 +308,19 @@ class RowReader:
             return values[filled[0]]
         if counts_columns(values):
             return "the numbers of the columns"
+        hours = values[self._at["start_time"]] or values[self._at["start"]]
+        if hours.casefold() in _DAYS_OFF:
+            return hours
         alone = [at for at, text in enumerate(values) if text]
         # "Понедельник" or the name of a ward above its rows; a date or a uid alone may be what is left of an entry.
         is_heading = len(alone) == 1 and alone[0] != self._at["uid"] and _HEADING.fullmatch(values[alone[0]])
         return values[alone[0]] if is_heading else ""
+
+    def _subtitles(self, values: list[str]) -> str:
+        """Return what the first row says if it is a second row of titles, as below one that spans two columns."""
+        text = " ".join(filter(None, values))
+        named = values[self._at["uid"]] or values[self._at["title"]]
+        return "" if named or any(map(str.isdigit, text)) else text
 
     def _known(self, name: str, uid: str, values: list[str]) -> Known | None:
         """Return what a name of the filter stands for in a row that is no entry, None if that cannot be told."""
