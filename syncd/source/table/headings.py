@@ -148,6 +148,9 @@ def _fits(field: str, title: str, content: Sequence[str]) -> bool:
         return not content or _mostly(content, lambda text: _moment(text) is not None)
     if field == "duration":
         return not content or _mostly(content, _is_length)
+    if field == "owner":
+        # "Куратор" with a number to call is no name that the portal could know.
+        return not content or not _is_phone(content)
     if field == "all_day":
         return not content or _mostly(content, _is_truth)
     return True
