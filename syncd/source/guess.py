@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import PurePath
 
@@ -19,14 +19,15 @@ from syncd.source.field_values import clean
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.split import Feed, plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
+from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
 from syncd.source.table.heading_words import field_of, names_group, says_unit, unit_of
 from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_day, is_time_alone
-from syncd.source.table.row_reader import HEADER_WITHIN, is_note
+from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, is_note
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.spoken import weekday_of
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
-from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
+from syncd.source.table.xlsx import rows_of_sheets
 from syncd.source.twice import once
 
 _SAMPLE_ROWS = 500
@@ -162,23 +163,43 @@ def _guess_text(name: str, content: bytes, today: date) -> Guess:
 
 
 def _guess_workbook(name: str, content: bytes, today: date) -> Guess:
-    sheet, texts = rows_of_first_sheet(name, content, XlsxOptions(type="xlsx", path=name, columns={}))
-    rows = [[clean(cell) for cell in row] for row in texts[: _SAMPLE_ROWS + HEADER_WITHIN]]
-    plan = _guess_plan(
-        name, "xlsx", (("sheet", sheet, "the first visible"),), list(enumerate(rows, 1)), (sheet,), today
-    )  # fmt: skip
+    sheets = [
+        (sheet, [[clean(cell) for cell in row] for row in texts[: _SAMPLE_ROWS + HEADER_WITHIN]])
+        for sheet, texts in rows_of_sheets(name, content)
+    ]
+    (sheet, rows), *others = sheets
+    keys: tuple[Found, ...] = (("sheet", sheet, "the first visible"),)
+    plan = _guess_plan(name, "xlsx", keys, list(enumerate(rows, 1)), (sheet,), today)
     if plan is not None:
-        return plan
+        alike = [one for one, texts in others if row_of_days(texts) is not None]
+        return _of_all_sheets(plan, sheet, alike) if alike else plan
     if not any(len(row) > 1 and any(row) for row in rows):
         raise SourceError(f"{name} has no table on sheet {sheet!r}", "give a file with a row of titles")
-    keys: tuple[Found, ...] = (("sheet", sheet, "the first visible"),)
     at = _header_of(rows)
     if at is None:
         return _guess_table(name, "xlsx", (*keys, _NO_TITLES), _numbered(rows), rows)
     header = list(rows[at])
     while header and not header[-1]:
         header.pop()
-    return _guess_table(name, "xlsx", (*keys, ("header", at + 1, "the row with the titles")), header, rows[at + 1 :])
+    found = _guess_table(name, "xlsx", (*keys, ("header", at + 1, "the row with the titles")), header, rows[at + 1 :])
+    titles = {field: column for field, column, _ in found.columns}
+    wanted = sum(isinstance(column, str) for column in titles.values())
+    alike = [
+        one
+        for one, texts in others
+        if wanted and texts and count_found(titles, texts[find_header(texts, titles)]) == wanted
+    ]
+    return _of_all_sheets(found, sheet, alike) if alike else found
+
+
+def _of_all_sheets(found: Guess, first: str, alike: Sequence[str]) -> Guess:
+    """Return the guess for all sheets, where others hold the same: each finds its own titles, days and month."""
+    said = f"{first}, {', '.join(alike)}: all that hold this table"
+    keys = tuple(key for key in found.keys if key[0] not in ("sheet", "header"))
+    grid = found.grid
+    if grid is not None:
+        grid = replace(grid, keys=tuple(key for key in grid.keys if key[0] not in ("dates", "month")))
+    return replace(found, keys=(("sheet", "*", said), *keys), grid=grid)
 
 
 def _guess_plan(

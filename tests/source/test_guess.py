@@ -15,7 +15,7 @@ from syncd.source.table.columns import check_mapping
 from syncd.source.table.csv import CsvFormat, CsvOptions
 from syncd.source.table.headings import find_fields
 from tests.source.calendars import calendar, event
-from tests.source.workbooks import Cell, Failed, workbook
+from tests.source.workbooks import Cell, Failed, workbook, workbook_of
 
 
 def guess(name: str, content: bytes) -> Guess:
@@ -227,7 +227,7 @@ def test_times_that_cannot_be_read_are_a_doubt() -> None:
 
 @pytest.mark.parametrize("head", ["Время;Понедельник;Вторник;Среда", "Время;01.12.2026;02.12.2026;03.12.2026"])
 def test_a_table_of_times_by_days_is_told_for_what_it_is(head: str) -> None:
-    with pytest.raises(SourceError, match="the columns are days .*write a row for each event"):
+    with pytest.raises(SourceError, match=r"the columns are days .*write a row for each event"):
         guess("a.csv", f"{head}\n8:30-9:15;Физическая культура;Алгебра и геометрия;Химия\n".encode())
 
 
@@ -431,3 +431,23 @@ def test_a_workbook_without_titles_is_mapped_by_numbers() -> None:
     found = guess("a.xlsx", workbook([date(2026, 12, 1), "A"], [date(2026, 12, 2), "B"]))
     assert keys(found)["header"] == 0
     assert [column for _, column, _ in found.columns] == [2, 1]
+
+
+def test_a_workbook_with_a_sheet_for_each_month_is_read_from_all_of_them() -> None:
+    head = ("Дата", "Предмет")
+    months: dict[str, tuple[tuple[Cell, ...], ...]] = {
+        "Ноябрь": (head, (date(2026, 11, 2), "A")), "Декабрь": (("План",), head, (date(2026, 12, 2), "B")),
+        "Справочник": (("Код", "Имя"), ("1", "x")),
+    }  # fmt: skip
+    found = guess("a.xlsx", workbook_of(months))
+    assert keys(found) == {"sheet": "*", "dates": "auto"}
+    assert (
+        keys(guess("a.xlsx", workbook_of({"Один": months["Ноябрь"], "Два": months["Справочник"]})))["sheet"] == "Один"
+    )
+
+
+def test_plans_on_several_sheets_find_their_own_days_and_months() -> None:
+    rows: list[tuple[Cell, ...]] = [("ФИО", 1, 2, 3, 4, 5), ("Петрова", "Д", "Н", "Д", "Д", "Н")]
+    found = guess("a.xlsx", workbook_of({"Ноябрь 2026": rows, "Декабрь 2026": rows}))
+    assert keys(found) == {"sheet": "*"}
+    assert said(found, "keys") == {"names": "ФИО"}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import zipfile
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
-from syncd.errors import SourceError
+from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import AllDay, Entry, Span
+from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
 from syncd.source.files import Part
 from syncd.source.table.sheet_reader import SheetLimits
@@ -231,3 +233,59 @@ def test_a_sheet_without_titles_is_read_from_its_first_row_on(header: int | None
     content = workbook([date(2026, 12, 1), "A"], [date(2026, 12, 2), "B", "b"])
     part = parse(content, columns={"date": 1, "title": 2}, header=header)
     assert [(entry.where, entry.details.title) for entry in part.entries] == [("a.xlsx:1", "A"), ("a.xlsx:2", "B")]
+
+
+MONTHS: dict[str, tuple[tuple[Cell, ...], ...]] = {
+    "Ноябрь": (HEADER, ("A", "A", NINE, TEN, "")),
+    "Декабрь 2026": (("План",), HEADER, ("B", "B", NINE, TEN, ""), ("A", "again", NINE, TEN, "")),
+    "Справочник": (("Код", "Имя"), ("1", "x")),
+    "Лист4": (),
+}
+
+
+@pytest.mark.parametrize(
+    ("sheet", "titles"),
+    [("*", ["A", "B"]), ("* 2026", ["B", "again"]), (["Ноябрь", 2], ["A", "B"]), (["Декабрь 2026"], ["B", "again"])],
+)
+def test_several_sheets_are_read_as_one_table(sheet: object, titles: list[str]) -> None:
+    part = parse(workbook_of(MONTHS), sheet=sheet)
+    assert [entry.details.title for entry in part.entries] == titles
+    assert part.incomplete == ""
+    assert part.entries[-1].where.startswith("a.xlsx[Декабрь 2026]:")
+    told = " ".join(problem.reason for problem in part.problems)
+    assert ("'Справочник' has none of the titles" in told) == (sheet == "*")
+    assert "Лист4" not in told
+
+
+def test_sheets_that_are_not_read_and_hold_the_same_are_told() -> None:
+    (problem,) = parse(workbook_of(MONTHS)).problems
+    assert (problem.kind, problem.where) == ("warning", "a.xlsx")
+    assert "the sheets 'Декабрь 2026' have the same titles as 'Ноябрь' and are not read" in problem.reason
+    assert 'sheet = "*"' in problem.reason
+    assert parse(workbook_of(MONTHS), sheet="Ноябрь").problems == []
+
+
+def test_a_sheet_that_lacks_a_column_hides_no_other_and_deletes_nothing() -> None:
+    lacking = MONTHS | {"Январь": (("ID", "Shift"), ("C", "C"))}
+    part = parse(workbook_of(lacking), sheet="*")
+    assert [entry.details.title for entry in part.entries] == ["A", "B"]
+    assert "a.xlsx[Январь]:1: no column 'Start'" in part.incomplete
+    with pytest.raises(SourceError, match="no column 'Start'"):
+        parse(workbook_of(lacking), sheet=["Январь"])
+
+
+@pytest.mark.parametrize(("sheet", "says"), [("x*", "no sheet like 'x.'.*there are: Ноябрь"), (["x"], "no sheet 'x'")])
+def test_a_choice_that_no_sheet_has_is_an_error(sheet: object, says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        parse(workbook_of(MONTHS), sheet=sheet)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"sheet": []}, "names no sheet"), ({"sheet": ["A", 0]}, "sheet = 0 is no sheet"),
+     ({"sheet": "*", "columns": {}, "grid": {"month": "2026-12"}}, "month cannot date several sheets")],
+)  # fmt: skip
+def test_a_choice_of_sheets_that_means_none_is_a_config_error(options: dict[str, object], says: str) -> None:
+    given: dict[str, object] = {"type": "xlsx", "path": "a.xlsx", "columns": COLUMNS}
+    with pytest.raises(ConfigError, match=says):
+        open_source(given | options, Path(), where="here")

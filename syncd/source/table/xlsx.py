@@ -5,7 +5,7 @@ The rest is as for any table. Nothing in a workbook is computed: a formula has t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path, PurePath
 from threading import Lock
@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from syncd.clock import Clock
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, SourceError
 from syncd.model.names import counted
 from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
@@ -24,8 +24,18 @@ from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.cell_values import truth
 from syncd.source.table.columns import check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
-from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, has_titles, read_table
+from syncd.source.table.grid_days import row_of_days
+from syncd.source.table.row_reader import (
+    HEADER_WITHIN,
+    TableOptions,
+    count_found,
+    find_columns,
+    find_header,
+    has_titles,
+    read_table,
+)
 from syncd.source.table.sheet_reader import Cell, Merged, Sheet, SheetLimits, SheetReader
+from syncd.source.table.sheets import SheetChoice, check_choice, is_several, matching, merged
 from syncd.source.table.when import DateOrder
 from syncd.source.twice import once_in_cells
 
@@ -40,16 +50,17 @@ _MOST_DAYS = 31
 class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of `[sync.source]` with type = "xlsx".
 
-    `sheet` is a name or a number from 1, by default the first visible sheet. `header` is the number of the row with the
-    titles, by default the first that has the mapped ones, 0 if there are none. `dates` orders day and month in dates
-    that are text. `default_duration` is how long an entry lasts that has a start time and no end, `duration_unit` what
-    a bare number counts in a column of durations, by default what its title says.
+    `sheet` is a name, a number from 1, a pattern with "*" or a list of names and numbers, by default the first visible
+    sheet. `header` is the number of the row with the titles, by default the first that has the mapped ones, 0 if there
+    are none. `dates` orders day and month in dates that are text. `default_duration` is how long an entry lasts that
+    has a start time and no end, `duration_unit` what a bare number counts in a column of durations, by default what its
+    title says.
     """
 
     type: Literal["xlsx"]
     columns: dict[str, str | int] = msgspec.field(default_factory=dict)
     grid: GridOptions | None = None
-    sheet: str | int | None = None
+    sheet: SheetChoice = None
     header: int | None = None
     dates: DateOrder = "auto"
     default_duration: str = "0m"
@@ -62,8 +73,9 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: C
     check_columns(chosen.columns, chosen.grid, chosen.header, where=where)
     default_length(chosen.default_duration, where=where)
     unit_length(chosen.duration_unit, where=where)
-    if isinstance(chosen.sheet, int) and chosen.sheet < 1:
-        raise ConfigError(f"{where}: sheet = {chosen.sheet} is no sheet", "a name, or a number from 1")
+    check_choice(chosen.sheet, where=where)
+    if chosen.grid is not None and chosen.grid.month is not None and is_several(chosen.sheet):
+        raise ConfigError(f"{where}: grid: month cannot date several sheets", "let each sheet say its month and year")
     check_header(chosen.columns, chosen.header, where=where, unit="row")
     return open_files(chosen, base, where=where, file_format=XlsxFormat(chosen), clock=clock)
 
@@ -105,22 +117,78 @@ class XlsxFormat:
         if not content:
             return Part(incomplete=f"{name} is empty, without even a sheet")
         if self._reader is not None:
-            return self._part(name, self._reader.read(name, content, self._options.sheet), context)
+            return self._read(name, content, context, self._reader)
         with SheetReader(self._limits) as reader:
-            return self._part(name, reader.read(name, content, self._options.sheet), context)
+            return self._read(name, content, context, reader)
+
+    def _read(self, name: str, content: bytes, context: ReadContext, reader: SheetReader) -> Part:
+        choice = self._options.sheet
+        if is_several(choice):
+            return self._all(name, content, context, reader)
+        assert not isinstance(choice, list)
+        sheet = reader.read(name, content, choice)
+        part = self._part(name, sheet, context)
+        alike = self._alike(name, content, sheet, reader) if choice is None and len(sheet.visible) > 1 else ()
+        if alike:
+            shown = ", ".join(map(repr, alike))
+            remedy = 'sheet = "*" reads all, a list some, a name one'
+            part.warn(name, f"the sheets {shown} have the same titles as {sheet.name!r} and are not read ({remedy})")
+        return part
+
+    def _all(self, name: str, content: bytes, context: ReadContext, reader: SheetReader) -> Part:
+        """Return what several sheets hold; raises SourceError if none of them can be used."""
+        choice = self._options.sheet
+        wanted: Sequence[str | int] = choice if isinstance(choice, list) else ()
+        if isinstance(choice, str):
+            visible = reader.read(name, content, None).visible
+            wanted = matching(visible, choice)
+            if not wanted:
+                raise SourceError(f"{name} has no sheet like {choice!r}", f"there are: {', '.join(visible)}")
+        parts: list[Part] = []
+        errors: list[SourceError] = []
+        for one in wanted:
+            sheet = reader.read(name, content, one)
+            if isinstance(choice, str) and not self._has_table(sheet):
+                if any(cell != "" for row in sheet.cells for cell in row):
+                    parts.append(Part())
+                    parts[-1].warn(name, f"the sheet {sheet.name!r} has none of the titles and is left out")
+                continue
+            try:
+                parts.append(self._part(f"{name}[{sheet.name}]", sheet, context))
+            except SourceError as error:
+                errors.append(error)
+                parts.append(Part(incomplete=str(error)))
+        if errors and len(errors) == len(parts):
+            raise errors[0]
+        return merged(parts)
+
+    def _alike(self, name: str, content: bytes, sheet: Sheet, reader: SheetReader) -> tuple[str, ...]:
+        """Return the other visible sheets that hold the same kind of table."""
+        others = (reader.read(name, content, one) for one in sheet.visible if one != sheet.name)
+        return tuple(other.name for other in others if self._has_table(other))
+
+    def _has_table(self, sheet: Sheet) -> bool:
+        """Return True if a sheet has any of the mapped titles, or the days of a plan."""
+        texts = [[_text(cell) for cell in row] for row in sheet.cells[:HEADER_WITHIN]]
+        if self._options.grid is not None:
+            return row_of_days(texts) is not None
+        columns = self._options.columns
+        if not any(isinstance(column, str) for column in columns.values()):
+            return any(any(row) for row in texts)
+        return any(count_found(columns, row) for row in texts)
 
     def _part(self, name: str, sheet: Sheet, context: ReadContext) -> Part:
         options = self._options
         zone = sync_zone(context.zone)
         twice = once_in_cells(sheet.cells)
-        cells, merged = _filled(sheet), sheet.merged
+        cells, spread = _filled(sheet), sheet.merged
         no_end = default_length(options.default_duration, where="default_duration")
         unit = unit_length(options.duration_unit, where="duration_unit")
         table = TableOptions(
             columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, unit=unit, filter=context.filter
         )
         if options.grid is not None:
-            _fill_right(cells, merged)
+            _fill_right(cells, spread)
             texts = [(at + 1, [_text(cell) for cell in row]) for at, row in enumerate(cells)]
             called = (sheet.name, PurePath(name).stem)
             part = read_grid(PlanSheet(name=name, rows=texts, called=called), options.grid, table)
@@ -135,7 +203,7 @@ class XlsxFormat:
             header = [""] * max(len(_trimmed(row)) for row in cells)
             at -= 1
         positions = find_columns(options.columns, header, where=f"{name}:{at + 1}")
-        headings = _headings(cells, merged, after=at)
+        headings = _headings(cells, spread, after=at)
         clocks = _Clocks(positions, cells[at + 1 :])
         if clocks.doubtful:
             clocks.look(sheet.timed)
@@ -155,12 +223,17 @@ class XlsxFormat:
         return part
 
 
-def rows_of_first_sheet(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[list[str]]]:
-    """Return the name of the sheet that would be read, and its cells as texts; raises SourceError if there is none."""
+def rows_of_sheets(name: str, content: bytes) -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield the name of the first visible sheet, and its cells as texts; then those of the others that people see.
+
+    Raises SourceError if there is none.
+    """
     with SheetReader() as reader:
-        sheet = reader.read(name, content, options.sheet)
-    once_in_cells(sheet.cells)
-    return sheet.name, [[_early(cell) for cell in row] for row in _filled(sheet)]
+        sheet = reader.read(name, content, None)
+        others = (reader.read(name, content, one) for one in sheet.visible if one != sheet.name)
+        for one in (sheet, *others):
+            once_in_cells(one.cells)
+            yield one.name, [[_early(cell) for cell in row] for row in _filled(one)]
 
 
 def _filled(sheet: Sheet) -> list[list[Cell]]:
