@@ -26,6 +26,7 @@ from python_calamine import (
 )
 
 from syncd.workbook.archive import unpacks_to_more_than
+from syncd.workbook.sheet_biff import errors_in_xls
 from syncd.workbook.sheet_xml import SheetXml
 
 _TABLE = SheetTypeEnum.WorkSheet
@@ -80,7 +81,7 @@ def read(content: bytes, wanted: str | int | None, *, most_bytes: int, most_cell
     except (CalamineError, OSError, ValueError) as error:
         return {"refused": f"is not an Excel file, or only a part of one: {_brief(error)}"}
     # An error is never an empty cell: what a formula could not tell might be an end or an owner.
-    for (row, column), said in xml.errors().items():
+    for (row, column), said in (xml.errors() | errors_in_xls(content, names.index(chosen))).items():
         if row < len(cells) and column < len(cells[row]):
             cells[row][column] = said
     kinds = {type(cell) for row in cells for cell in row}

@@ -8,6 +8,8 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import AllDay, Entry, Span
@@ -16,7 +18,9 @@ from syncd.source.conformance import CONTEXT
 from syncd.source.files import Part
 from syncd.source.table.sheet_reader import SheetLimits
 from syncd.source.table.xlsx import XlsxFormat, XlsxOptions
+from syncd.workbook.sheet_biff import errors_in_xls
 from tests.source.calendars import days, timed
+from tests.source.old_workbooks import Broken, old_workbook
 from tests.source.workbooks import Cell, Failed, Formula, Shown, workbook, workbook_of
 
 HEADER = ("ID", "Shift", "Start", "End", "E-mail")
@@ -289,3 +293,28 @@ def test_a_choice_of_sheets_that_means_none_is_a_config_error(options: dict[str,
     given: dict[str, object] = {"type": "xlsx", "path": "a.xlsx", "columns": COLUMNS}
     with pytest.raises(ConfigError, match=says):
         open_source(given | options, Path(), where="here")
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_an_error_cell_of_an_old_workbook_is_no_empty_cell(small: bool) -> None:
+    day = "01.12.2026"
+    rows: list[tuple[str | Broken, ...]] = [
+        ("ID", "Shift", "Start", "End", "E-mail"),
+        ("a", "Ok", day, "", ""),
+        ("b", "Typed", day, Broken(0x17), ""),
+        ("c", "Formula", day, Broken(0x2A, formula=True), ""),
+    ]
+    part = parse(old_workbook([[("no table",)], rows], small=small), sheet=2)
+    assert [entry.uid for entry in part.entries] == ["a"]
+    reasons = [problem.reason for problem in part.problems]
+    assert reasons == [f"column 'End' holds the error {error} (correct the formula)" for error in ("#REF!", "#N/A")]
+    assert part.rejected == {"b", "c"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 6000), st.binary(min_size=1, max_size=4), st.integers(0, 6000))
+def test_a_damaged_old_workbook_ends_nothing(at: int, damage: bytes, length: int) -> None:
+    whole = old_workbook([[("ID", Broken(0x17))]])
+    errors_in_xls(whole[:at] + damage + whole[at + len(damage) :], 0)
+    errors_in_xls(whole[:length], 0)
+    assert errors_in_xls(whole, 0) == {(0, 1): "#REF!"}
