@@ -39,8 +39,8 @@ Found = tuple[str, str | int, str]
 """A key, its value, and a note on where it comes from."""
 _CLOCKS = ("start", "start_time", "end", "end_time")
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
-_MOST_HOURS = 12
-"""Lengths of so many minutes at most would be odd."""
+_SHIFTS = re.compile(r"смен|дежурств|shift", re.IGNORECASE)
+_MOST_HOURS, _DAY_H = 12, 24
 _BY_WORDS = "the file does not say it, but its words read right so"
 _NO_TITLES: Found = ("header", 0, "the table has no titles, so columns are numbers")
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
@@ -339,15 +339,12 @@ def _other_owners(owner: str, header: Sequence[str]) -> Iterator[str]:
 def _unread_times(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield a doubt if entries become whole days though a column that is not mapped seems to hold times."""
     columns = found.columns
+    used = {at for field, at in columns.items() if field != "title"}
     if "start_time" in columns or any(is_time_alone(row[columns["start"]]) for row in table if "start" in columns):
         return
     for at, title in enumerate(header):
         cells = [row[at] for row in table if at < len(row) and row[at]]
-        if (
-            at not in columns.values()
-            and cells
-            and sum(_CLOCK.search(cell) is not None for cell in cells) > len(cells) / 2
-        ):
+        if at not in used and cells and sum(_CLOCK.search(cell) is not None for cell in cells) > len(cells) / 2:
             yield f"the entries are whole days; the times in {title or at + 1!r} cannot be read (write them like 9:00)"
 
 
@@ -360,7 +357,10 @@ def _unit(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[st
     if unit_of(header[at]) is None:
         academic = re.search(r"\bак|academic", header[at], re.IGNORECASE) is not None
         return (("duration_unit", "45m", "a guess: an academic hour"),) if academic else ()
-    if says_unit(header[at]) or max(numbers) > _MOST_HOURS:
+    of_shifts = _SHIFTS.search(header[at]) is not None and max(numbers) <= _DAY_H
+    # Appointments last 5 or 10 minutes, but nothing lasts 3 or 8 of them.
+    of_hours = max(numbers) <= _MOST_HOURS and any(number % 5 for number in numbers)
+    if says_unit(header[at]) or not (of_shifts or of_hours):
         return ()
     return (("duration_unit", "1h", "a guess: what a number in the column of durations counts"),)
 

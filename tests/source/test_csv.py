@@ -100,6 +100,8 @@ def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
         ("date,start_time", "05.12.2026,20-8", timed("2026-12-05 20:00", "2026-12-06 08:00")),
         ("date,start_time,end_time", "05.12.2026,8-20,9-05", timed("2026-12-05 08:20", "2026-12-05 09:05")),
         ("start", "05.12.26г. 11-00", timed("2026-12-05 11:00", "2026-12-05 11:00")),
+        ("date,start_time,end_time", "05.12.2026,20,8", timed("2026-12-05 20:00", "2026-12-06 08:00")),
+        ("date,start_time,end_time", "05.12.2026,9.30,11", timed("2026-12-05 09:30", "2026-12-05 11:00")),
         ("date", "05.12.2026 - 07.12.2026", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 8))),
         ("date,start_time", "с 08.12.2026 по 09.12.2026,", AllDay(first=date(2026, 12, 8), end=date(2026, 12, 10))),
         ("start", "05.12.2026 22:00 - 06.12.2026 6:00", timed("2026-12-05 22:00", "2026-12-06 06:00")),
@@ -189,6 +191,8 @@ def test_a_time_with_an_offset_needs_no_timezone() -> None:
         ("start,all_day", "05.12.2026 all day,no", "one cell says the whole day, another a time or no"),
         ("start,end", "05.12.2026 9:00,весь день", "one cell says the whole day, another a time or no"),
         ("start", "12.31.2026 9:00", 'set dates = "mdy"'),
+        ("date,start_time", "05.12.2026,2", "'2' is not a date or a time"),
+        ("date,start_time,end_time", "05.12.2026,9,45", "there is no time 45:00"),
     ],
 )
 def test_a_row_that_cannot_be_meant_is_rejected_with_its_reason(header: str, row: str, says: str) -> None:

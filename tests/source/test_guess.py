@@ -220,6 +220,20 @@ def test_times_with_a_dash_are_times_below_their_headings() -> None:
     assert found == {"title": "Цель", "date": "Дата", "start_time": "С", "end_time": "До", "location": "Переговорная"}
 
 
+def test_bare_numbers_are_hours_where_both_ends_have_a_column() -> None:
+    rows = "01.12.2026;8;20;День\n02.12.2026;20;8;Ночь\n"
+    expected = {"title": "Смена", "date": "Дата", "start_time": "С", "end_time": "По"}
+    assert columns(f"Дата;С;По;Смена\n{rows}") == expected
+    assert columns("Дата;Пара;Предмет\n01.12.2026;1;Физика\n") == {"title": "Предмет", "start": "Дата"}
+
+
+def test_a_column_of_times_that_is_left_out_is_told() -> None:
+    text = "Дата;Время начала;Время окончания;Событие\n01.12.2026;9:00;после обеда;A\n02.12.2026;9:00;вечером;B\n"
+    found = guess("a.csv", text.encode())
+    assert "end_time" not in [field for field, _, _ in found.columns]
+    assert any("'Время окончания' is not used, because of cells such as 'после обеда'" in one for one in found.doubts)
+
+
 def test_times_that_cannot_be_read_are_a_doubt() -> None:
     found = guess("a.csv", "Дата;Пара;Предмет\n01.12.2026;1 (8:30-10:05);Физика\n".encode())
     assert any("the times in 'Пара' cannot be read" in doubt for doubt in found.doubts)
@@ -311,6 +325,11 @@ def test_a_plan_of_a_few_days_is_told(head: str, dates: int) -> None:
     assert set(said(found, "codes")) == {"Д", "Н"}
 
 
+def test_the_year_proposed_for_days_with_months_is_the_nearest() -> None:
+    text = "ФИО;30.12;31.12;01.01;02.01\nПетрова;Д;Н;Д;Н\n"
+    assert said(guess("plan.csv", text.encode()), "keys")["month"] == "2026-12"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -399,7 +418,9 @@ def test_one_bad_day_in_a_short_table_hides_no_column() -> None:
     ("heading", "cells", "unit"),
     [("Часов", "2 1,5", None), ("Кол-во часов", "8 12", None), ("Часы", "8 12", None), ("Мин.", "90 45", None),
      ("Длительность (ч)", "2 3", None), ("Длительность", "90 45", None), ("Длительность", "2 1,5", "1h"),
-     ("Кол-во ак. часов", "2 4", "45m"), ("Количество календарных дней", "2 3", None)],
+     ("Кол-во ак. часов", "2 4", "45m"),
+     ("Продолжительность смены", "24 12", "1h"), ("Длительность", "10 5", None),
+     ("Количество календарных дней", "2 3", None)],
 )  # fmt: skip
 def test_a_column_of_lengths_is_known_by_its_heading_and_its_unit_proposed_where_nothing_says_it(
     heading: str, cells: str, unit: str | None

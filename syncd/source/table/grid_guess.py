@@ -107,7 +107,7 @@ def _described(
     doubts: list[str] = []
     texts = [text for row in (*above, cells) for text in row]
     if not days.dated and all(month_named(one) is None for one in (texts, called, [*texts, *called])):
-        month = _likely_month([*texts, *called], today)
+        month = _likely_month([*texts, *called], today, days)
         keys.append(("month", month, "a guess: neither the table nor the names of sheet and file say it"))
         doubts.append(f'the days have no month with a year: month = "{month}" is a guess')
     legend = _legend(rows, codes)
@@ -186,9 +186,13 @@ def _meaning(code: str, legend: Mapping[str, str]) -> tuple[str, str, str]:
     return usual[0], usual[1], "a guess: a day off" if not usual[0] else "a guess: what it usually means"
 
 
-def _likely_month(texts: Sequence[str], today: date) -> str:
+def _likely_month(texts: Sequence[str], today: date, days: Days) -> str:
     """Return the month that is named without a year, in the year that puts it nearest to today; else that of today."""
-    words = {month for text in texts for word in re.findall(r"[^\W\d_]{3,}", text) if (month := month_of(word))}
+    words = (
+        {next(iter(days.days.values())).month}
+        if days.has_months
+        else {month for text in texts for word in re.findall(r"[^\W\d_]{3,}", text) if (month := month_of(word))}
+    )
     if len(words) != 1:
         return f"{today:%Y-%m}"
     month = words.pop()

@@ -18,6 +18,8 @@ Value = TypeVar("Value")
 _STARTS: tuple[str, ...] = ("start", "date", "start_time")
 _ENDS: tuple[str, ...] = ("end", "end_time")
 _TIMES = (*_STARTS, *_ENDS)
+_ENDS_IN_ANY = {*_ENDS, "duration"}
+_BARE_HOUR = re.compile(r"1?\d|2[0-4]")
 BY_TITLE = "by its title"
 _HOUR = timedelta(hours=1)
 # What 8-20 means is for the reader to decide; here it only has to be told from other texts.
@@ -44,6 +46,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     reasons: dict[str, str] = {}
     doubts: list[str] = []
     named = [field_of(title) for title in header]
+    _spell_hours(named, contents)
     for at, (title, name) in enumerate(zip(header, named, strict=True)):
         field = name
         if field in _TIMES:
@@ -67,9 +70,36 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     _drop_ends(columns, header, contents)
     _find_others(columns, reasons, contents)
     doubts.extend(_find_title(columns, reasons, header, contents))
+    doubts.extend(_left_out(columns, header, named, contents))
     # In a fixed order, whatever the order of the columns, because the config written from it is read by people.
     order = [field for field in WORDS if field in columns]
     return FoundFields(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
+
+
+def _spell_hours(named: Sequence[str | None], contents: list[tuple[str, ...]]) -> None:
+    """Write bare numbers as hours where one column is of starts and another of ends: С 8, По 20."""
+    both: list[list[int]] = [
+        [at for at, field in enumerate(named) if field in fields and not _is_date(contents[at])]
+        for fields in (("start", "start_time"), _ENDS)
+    ]
+    if all(any(contents[at] for at in ats) for ats in both):
+        for at in (*both[0], *both[1]):
+            contents[at] = tuple(f"{text}:00" if _BARE_HOUR.fullmatch(text) else text for text in contents[at])
+
+
+def _left_out(
+    columns: Mapping[str, int],
+    header: Sequence[str],
+    named: Sequence[str | None],
+    contents: Sequence[Sequence[str]],
+) -> Iterator[str]:
+    """Yield a doubt for each column of times by its title that is not mapped because of what it holds."""
+    covered = {"duration"} if columns.keys() & _ENDS_IN_ANY else set()
+    for at, (title, field) in enumerate(zip(header, named, strict=True)):
+        is_of_times = field in ("start_time", *_ENDS, "duration") and field not in covered | columns.keys()
+        if is_of_times and field is not None and at not in columns.values() and contents[at]:
+            odd = next((text for text in contents[at] if not _fits(field, title, (text,))), contents[at][0])
+            yield f"the column {title!r} is not used, because of cells such as {odd!r}"
 
 
 def _drop_ends(columns: dict[str, int], header: Sequence[str], contents: Sequence[Sequence[str]]) -> None:

@@ -72,12 +72,13 @@ class SpanReader:
         self._at = at
         self._mapped = mapped
         as_ends = replace(orders, dashes="times")
+        both = {"start_time", "end_time"} <= mapped
         self._orders = {
             "start": orders,
             "date": orders,
-            "start_time": replace(orders, bare=True),
+            "start_time": replace(orders, bare=True, hours=both),
             "end": as_ends,
-            "end_time": replace(as_ends, bare=True),
+            "end_time": replace(as_ends, bare=True, hours=both),
         }
         self._zone = zone
         self._no_end = no_end

@@ -94,7 +94,8 @@ class DateOrders:
 
     `setting` is that of the config. With "auto", `shown` is the order of each mark ("/", "-") that the file's dates
     with this mark show, for those that could be two days; `odd` are the dates that contradict it. `dashes` is what 8-20
-    means, and with `bare` it is read without a date beside it, as in a column of times.
+    means, and with `bare` it is read without a date beside it, as in a column of times. With `hours` a bare number is
+    an hour, as where one column has the start and another the end.
     """
 
     setting: DateOrder
@@ -102,6 +103,7 @@ class DateOrders:
     odd: tuple[str, ...] = ()
     dashes: Dashes = ""
     bare: bool = False
+    hours: bool = False
 
 
 def find_orders(texts: Iterable[str], setting: DateOrder) -> DateOrders:
@@ -178,7 +180,9 @@ def _without_date(text: str, orders: DateOrders) -> CellTime | None:
     """Return what a text of one or two times says, None for any other; raises ValueError for times that are none."""
     if orders.bare and (plain := without_dashes(text, orders.dashes)) is not None:
         return _time_or_range(plain)
-    # A bare number is never a time: it might be an hour, but also a count, a room or a day that Excel has numbered.
+    if orders.hours and text.isdecimal() and len(text) <= 2:
+        return _time(f"{text}:00")
+    # Elsewhere a bare number is no time: it might be an hour, but also a count, a room or a day as Excel numbers it.
     is_time = (_TIME.fullmatch(text) and not text.isdigit()) or _RANGE.fullmatch(text) or _AT.match(text)
     if not is_time and spoken_range(text) is None:
         return None
