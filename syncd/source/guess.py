@@ -267,20 +267,12 @@ def _guess_table(
     header: Sequence[str],
     table: Sequence[Sequence[str]],
 ) -> Guess:
+    above_rows = any(_has_day(row) for row in table if sum(map(bool, row)) == 1) and len(header) > 1
     table = _entries_of(table, len(header))
     found = find_fields(header, table)
     columns = found.columns
     if "title" not in columns or not {"start", "date"} & columns.keys():
-        lacks = "title" if "title" not in columns else "start"
-        titles = ", ".join(repr(title) for title in header if title)
-        first = header if any(header) or not table else table[0]
-        if (days := [title for title in first if weekday_of(title) is not None or is_day(title)])[2:]:
-            raise SourceError(
-                f"{name}: the columns are days ({', '.join(days)}), and not those of a plan of people",
-                "write a row for each event, with its date",
-            )
-        said = f"there are: {titles}" if titles else "and there are no titles"
-        raise SourceError(f"{name}: no column seems to be the {lacks}; {said}", "name it in the header")
+        raise _no_table(name, header, table, "title" if "title" not in columns else "start", above_rows=above_rows)
     dates = [
         row[columns[name]]
         for name in ("start", "date", "end")
@@ -334,6 +326,27 @@ def _other_owners(owner: str, header: Sequence[str]) -> Iterator[str]:
     for title in header:
         if owner and field_of(title) == "owner" and names_group(title) != names_group(owner):
             yield f"the entries go to {owner!r}; {title!r} could own them as well (owner and calendar)"
+
+
+def _no_table(
+    name: str, header: Sequence[str], table: Sequence[Sequence[str]], lacks: str, *, above_rows: bool
+) -> SourceError:
+    """Return the error for a table without titles or days; with `above_rows` days stand alone in rows of their own."""
+    first = header if any(header) or not table else table[0]
+    if (days := [title for title in first if weekday_of(title) is not None or is_day(title)])[2:]:
+        text = f"{name}: the columns are days ({', '.join(days)}), and not those of a plan of people"
+        return SourceError(text, "write a row for each event, with its date")
+    if above_rows and lacks == "start":
+        text = f"{name}: the dates stand above the rows, and no column holds them"
+        return SourceError(text, "give each row its date in a column of its own")
+    for at, title in enumerate(header):
+        cells = [row[at] for row in table if at < len(row) and row[at]]
+        if lacks == "start" and cells and field_of(title) in ("start", "date"):
+            text = f"{name}: the column {title!r} holds {cells[0]!r}, which is no date"
+            return SourceError(text, "write whole dates, such as 31.12.2026 or 2026-12-31")
+    titles = ", ".join(repr(title) for title in header if title)
+    said = f"there are: {titles}" if titles else "and there are no titles"
+    return SourceError(f"{name}: no column seems to be the {lacks}; {said}", "name it in the header")
 
 
 def _unread_times(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> Iterator[str]:

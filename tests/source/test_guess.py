@@ -130,6 +130,11 @@ def test_a_calendar_is_told_with_its_zone() -> None:
         (b"<!DOCTYPE html><html>", "HTML page"),
         (b"Name,Town\nX,Bonn\n", "no column seems to be the start; there are: 'Name', 'Town'"),
         (b"Date\n2026-12-01\n", "no column seems to be the title"),
+        (b"Date;Name\n1;X\n2;Y\n", "the column 'Date' holds '1', which is no date"),
+        (
+            b"Mon 30.11.2026;;\nTime;Lesson;Class\n8:30;Maths;7A\nTue 01.12.2026;;\n8:30;Art;7A\n",
+            "the dates stand above the rows",
+        ),
         (workbook(("Title",), ("X",)), "has no table"),
     ],
 )
