@@ -117,6 +117,20 @@ def test_an_error_cell_is_one_of_its_row_and_no_empty_cell() -> None:
     assert merged.rejected == {"1", "2"}
 
 
+def test_a_formula_that_nobody_has_computed_is_no_empty_cell() -> None:
+    rows = (
+        ("Shift", FIRST, time(9), Formula("C2+1/24", None)),
+        ("Duty", Formula("B2+1", None), time(9), time(10)),
+        ("Night", SECOND, time(9), Formula('IF(1,"")', "")),
+    )
+    part = parse(workbook(("T", "D", "From", "To"), *rows), TIMES)
+    assert [entry.details.title for entry in part.entries] == ["Night"]
+    assert [problem.reason for problem in part.problems] == [
+        f"column '{name}' holds a formula without its value (open the file in Excel or LibreOffice, and save it there)"
+        for name in ("To", "D")
+    ]
+
+
 def test_errors_are_found_on_the_sheet_that_is_read_only() -> None:
     good, bad = (HEADER, ("1", "S", NINE, TEN, "")), (HEADER, ("1", "S", Failed("#N/A"), TEN, ""))
     content = workbook_of({"Good & old": good, "Bad": bad})

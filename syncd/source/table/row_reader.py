@@ -39,7 +39,7 @@ _LISTS = frozenset({"categories", "attendees"})
 _SAID = frozenset({"uid", "title", "description", "location", "owner", "status", "priority", "color", "url"})
 """Fields that an entry has whether they are mapped or not."""
 _ERROR = re.compile(
-    r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!)"
+    r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!|FORMULA!)"
     r"|#(?:ССЫЛКА!|Н/Д|ЗНАЧ!|ИМЯ\?|ДЕЛ/0!|ПУСТО!|ЧИСЛО!|ПЕРЕНОС!|BEZUG!|NV|WERT!|ZAHL!)|#{3,}|Err:\d{3}",
     re.IGNORECASE,
 )
@@ -162,6 +162,13 @@ def counts_columns(cells: Sequence[str]) -> bool:
 def is_error(text: str) -> bool:
     """Return True if a cell holds an error of a spreadsheet."""
     return _ERROR.fullmatch(text) is not None
+
+
+def _why_failed(failed: str) -> str:
+    column, _, error = failed.rpartition(" the error ")
+    if error == "#FORMULA!":  # see syncd.workbook.sheet_xml
+        return f"{column} a formula without its value (open the file in Excel or LibreOffice, and save it there)"
+    return f"{failed} (correct the formula)"
 
 
 def fold(title: str) -> str:
@@ -376,7 +383,7 @@ class RowReader:
         if broken:
             raise ValueError("the row has bytes that are not text in this encoding (set encoding, or save it again)")
         if failed:
-            raise ValueError(f"{failed} (correct the formula)")
+            raise ValueError(_why_failed(failed))
 
     def _title(self, values: list[str], *, overflows: bool) -> str:
         """Return the title of a row that cannot be used, "" if it has none or another cell stands in its place."""
