@@ -73,6 +73,7 @@ def test_times_of_day_and_lengths_have_columns_of_their_own() -> None:
 
 
 TIMES: dict[str, str | int] = {"title": "T", "date": "D", "start_time": "From", "end_time": "To"}
+DATED = "yyyy-mm-dd hh:mm"
 FIRST, SECOND = date(2026, 12, 1), date(2026, 12, 2)
 
 
@@ -84,6 +85,12 @@ FIRST, SECOND = date(2026, 12, 1), date(2026, 12, 2)
         (time(0), Shown(1.0, "hh:mm"), timed("2026-12-01 00:00", "2026-12-02 00:00")),
         (time(22), Shown(1.25, "hh:mm"), timed("2026-12-01 22:00", "2026-12-02 06:00")),
         (time(8), time(8), timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        # As Python and SQL Server write a time without a date: on 1900-01-01.
+        (Shown(1.375, DATED), Shown(1.5, DATED), timed("2026-12-01 09:00", "2026-12-01 12:00")),
+        (Shown(1.9375, DATED), Shown(2.25, DATED), timed("2026-12-01 22:30", "2026-12-02 06:00")),
+        (Shown(1.9375, DATED), Shown(1.25, DATED), timed("2026-12-01 22:30", "2026-12-02 06:00")),
+        (Shown(1.0, DATED), Shown(1.25, DATED), timed("2026-12-01 00:00", "2026-12-01 06:00")),
+        (Shown(1.375, DATED), time(12), timed("2026-12-01 09:00", "2026-12-01 12:00")),
         (datetime(2026, 12, 1, 9), datetime(2026, 12, 1, 10), timed("2026-12-01 09:00", "2026-12-01 10:00")),
         (datetime(2026, 12, 1, 22), datetime(2026, 12, 2, 6), timed("2026-12-01 22:00", "2026-12-02 06:00")),
         (datetime(2026, 12, 1, 9), SECOND, timed("2026-12-01 09:00", "2026-12-02 00:00")),

@@ -313,12 +313,25 @@ class _Clocks:
 
     def clear_up(self, number: int, cells: Sequence[Cell], texts: list[str]) -> None:
         """Write out the midnights of a row, and times of day as times."""
+        base = self._day_of_times(cells)
         for at in self._times:
             if at < len(texts):
-                texts[at] = _clock(cells[at], texts[at])
+                texts[at] = _clock(cells[at], texts[at], base)
         for at in (self._start, self._end) if self._start >= 0 else ():
             if _is_day(cells, at) and self._is_midnight(number, cells, at):
                 texts[at] += " 00:00"
+
+    def _day_of_times(self, cells: Sequence[Cell]) -> int:
+        """Return the day of 1900 that a row's times stand on, 0 if they are times alone.
+
+        Python and SQL Server put 1900-01-01 beside a time that has no date. A start is never 33 hours after its date.
+        """
+        start = self._positions.get("start_time", -1)
+        if not 0 <= start < len(cells) or _days(cells[start]) != 1:
+            return 0
+        others = [_days(cells[at]) for at in self._times if at != start and at < len(cells)]
+        # 1.0 alone is 24:00; where an end stands on that day too, it is the midnight at which the day begins.
+        return int(isinstance(cells[start], datetime) or max(others, default=0) >= 1)
 
     def _is_midnight(self, number: int, cells: Sequence[Cell], at: int) -> bool:
         other = self._end if at == self._start else self._start
@@ -355,12 +368,20 @@ def _early(cell: Cell) -> str:
     return _clock(cell, _text(cell)) if isinstance(cell, date) and cell.year == _DAY_ZERO.year + 1 else _text(cell)
 
 
-def _clock(cell: Cell, text: str) -> str:
-    """Return the text of a cell in a column of times or lengths: 1.0 is 24:00, and a day there is its midnight."""
+def _days(cell: Cell) -> int:
+    """Return how many days a cell counts as a length: calamine gives times from 24 hours on as days of 1900."""
+    return (date(cell.year, cell.month, cell.day) - _DAY_ZERO).days if isinstance(cell, date) else 0
+
+
+def _clock(cell: Cell, text: str, base: int = 0) -> str:
+    """Return the text of a cell in a column of times or lengths: 1.0 is 24:00, and a day there is its midnight.
+
+    `base` is the day of 1900 on which times without a date stand.
+    """
     if not isinstance(cell, date):
         return text
-    # calamine gives times from 24 hours on as days of 1900.
-    days = (date(cell.year, cell.month, cell.day) - _DAY_ZERO).days
+    days = _days(cell)
+    days -= base if days >= base else 0
     if not 0 <= days <= _MOST_DAYS:
         return text if isinstance(cell, datetime) else f"{text} 00:00"
     minutes = days * 1440 + (cell.hour * 60 + cell.minute if isinstance(cell, datetime) else 0)
