@@ -124,6 +124,15 @@ def test_an_error_cell_is_one_of_its_row_and_no_empty_cell() -> None:
     assert merged.rejected == {"1", "2"}
 
 
+def test_what_stands_beside_a_table_costs_no_row() -> None:
+    rows = (("Early", FIRST, time(9), time(10), None, "ask Anna"), ("Late", FIRST, time(11), time(12)))
+    part = parse(workbook(("T", "D", "From", "To"), *rows), TIMES)
+    assert [entry.details.title for entry in part.entries] == ["Early", "Late"]
+    (problem,) = part.problems
+    assert (problem.kind, problem.where) == ("warning", "a.xlsx:2")
+    assert problem.reason.startswith("1 row has cells beyond the last title, which are not read")
+
+
 def test_a_formula_that_nobody_has_computed_is_no_empty_cell() -> None:
     rows = (
         ("Shift", FIRST, time(9), Formula("C2+1/24", None)),

@@ -214,6 +214,9 @@ class XlsxFormat:
         )
         rows = [(line, row) for line, row in numbered if any(row)]
         part = read_table(name, (at + 1, header), rows, table)
+        if beside := [line for line, _ in rows if len(_trimmed(cells[line - 1])) > len(header)]:
+            reason = f"{counted(len(beside), 'row has', 'rows have')} cells beyond the last title, which are not read"
+            part.warn(f"{name}:{beside[0]}", f"{reason} (give that column a title to have it read)")
         if twice:
             part.warn(name, twice)
         if headings:
@@ -355,10 +358,8 @@ class _Clocks:
 
 
 def _row(number: int, cells: Sequence[Cell], clocks: _Clocks, width: int) -> list[str]:
-    """Return a row as texts. Cells beyond the header are kept only if one is not empty, so that the row is rejected."""
-    texts = [_text(cell) for cell in (cells if len(_trimmed(cells)) > width else cells[:width])]
-    while len(texts) > width and not texts[-1]:
-        texts.pop()
+    """Return a row as texts, without what stands beside the table: no delimiter has split a cell of a workbook."""
+    texts = [_text(cell) for cell in cells[:width]]
     clocks.clear_up(number, cells, texts)
     return texts
 
