@@ -71,6 +71,10 @@ class EntryError(SyncdError):
     exit_code = 1
 
 
+class DoubtfulError(EntryError):
+    """Somebody is meant whom the portal knows, but who it is cannot be told: there are two, or he is dismissed."""
+
+
 class StoppedError(SyncdError):
     """The pass was asked to stop while it was reading; nothing has been changed."""
 

@@ -104,7 +104,7 @@ def shape_all(sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext)
         wanted=Wanted(
             items=tuple(item for _, one in shaped for item in one.items),
             uids=frozenset(entry.uid for entry in kept.entries) | unread,
-            unusable=frozenset(rejected | held) | unread,
+            unusable=frozenset(rejected | held | {entry.uid for entry, one in shaped if one.stands}) | unread,
             complete=snapshot.complete,
         ),
         problems=problems,

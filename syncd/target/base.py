@@ -19,10 +19,14 @@ from syncd.portal.people.directory import Directory, PageReader
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True):
-    """The items of one entry; `problems` of kind rejected, held or skipped mean that there are none."""
+    """The items of one entry; `problems` of kind rejected, held or skipped mean that there are none.
+
+    With `stands` what a skipped entry was before is left as it is.
+    """
 
     items: tuple[Item, ...] = ()
     problems: tuple[Problem, ...] = ()
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import accumulate, takewhile
 from typing import Generic, Literal, TypeVar, get_args
 
-from syncd.errors import EntryError
+from syncd.errors import DoubtfulError, EntryError
 from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.markup import is_html, to_bbcode
 from syncd.model.names import counted
@@ -20,6 +20,7 @@ from syncd.model.template import Template, cut
 from syncd.portal.people.crm import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory
 from syncd.portal.people.person_names import folded
+from syncd.target.base import Shaped
 
 
 class Aliases:
@@ -55,14 +56,14 @@ class Remembered(Generic[K, V]):
             found = self._found[key] = self._search(key, directory)
         if isinstance(found, EntryError):
             # A new error each time: the traceback of one that is raised again and again grows.
-            raise EntryError(found.message, found.remedy)
+            raise type(found)(found.message, found.remedy)
         return found
 
     def _search(self, key: K, directory: Directory) -> V | EntryError:
         try:
             return self._find(key, directory)
         except EntryError as error:
-            return EntryError(error.message, error.remedy)
+            return type(error)(error.message, error.remedy)
 
 
 _NO = frozenset({"", "0", "n", "no", "false", "off", "нет"})
@@ -278,7 +279,22 @@ def to_fallback(names: Iterable[str], fallback: int | str | None) -> tuple[str, 
     )
 
 
-def left_out(entry: Entry, why: str) -> Problem:
-    """Return the line about an entry that is skipped (`on_unresolved`)."""
-    reason = f'left out (on_unresolved = "skip"): {why}'
-    return Problem(where=entry.where, kind="skipped", key=entry.uid, reason=reason)
+class SkippedError(Exception):
+    """Who is meant is unresolved, as `why` says, and the config says to skip such entries."""
+
+    def __init__(self, why: EntryError) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+def left_out(entry: Entry, skipped: SkippedError) -> Shaped:
+    """Return what becomes of an entry that is skipped (`on_unresolved`).
+
+    What was brought over before stays where it is not known whom the entry means now: a namesake who is hired, or a
+    client who is entered twice, takes nothing away.
+    """
+    stands = isinstance(skipped.why, DoubtfulError)
+    stays = "; what was brought over stays" if stands else ""
+    reason = f'left out (on_unresolved = "skip"{stays}): {skipped}'
+    problem = Problem(where=entry.where, kind="skipped", key=entry.uid, reason=reason)
+    return Shaped(problems=(problem,), stands=stands)

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from syncd.errors import EntryError, PortalUnreachableError
+from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
@@ -158,7 +158,7 @@ class CrmLookup:
         if codes:
             names = ", ".join(str(self.known[code]) for code in codes[:_SHOWN])
             more = f" and {len(codes) - _SHOWN} more" if len(codes) > _SHOWN else ""
-            raise EntryError(
+            raise DoubtfulError(
                 f"{len(codes)} {_PLURALS[wanted.type]} have {wanted.text!r}: {names}{more}",
                 "merge them in the CRM, or name one by its id",
             )

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from syncd import events
-from syncd.errors import EntryError, PortalUnreachableError
+from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError
 from syncd.model import zones
 from syncd.model.item import Place
 from syncd.model.json_values import Json
@@ -117,9 +117,9 @@ class Directory:
             return active[0]
         if len(active) > 1:
             names = ", ".join(f"{user.full_name} (id {user.id})" for user in active[:_CANDIDATES])
-            raise EntryError(f"more than one user is called {text!r}: {names}", "use the id or the e-mail")
+            raise DoubtfulError(f"more than one user is called {text!r}: {names}", "use the id or the e-mail")
         if found:
-            raise EntryError(f"the user {text!r} (id {found[0].id}) is dismissed", "name another owner or an alias")
+            raise DoubtfulError(f"the user {text!r} (id {found[0].id}) is dismissed", "name another owner or an alias")
         # With the scope user_brief alone the portal leaves e-mails out without a word (PORTAL.md 7).
         if "@" in text and self.users and not any(user.email for user in self.users):
             raise EntryError(
@@ -168,7 +168,7 @@ class Directory:
             return found[0]
         if found:
             ids = ", ".join(str(group.id) for group in found)
-            raise EntryError(f"more than one group is called {text!r}: ids {ids}", "use the id")
+            raise DoubtfulError(f"more than one group is called {text!r}: ids {ids}", "use the id")
         shown = {word: found[0].name for word, found in self._groups_by_word.items()}
         raise EntryError(
             f"no group {text!r} that the webhook's user can see{_nearest(wanted, shown)}",

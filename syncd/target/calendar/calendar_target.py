@@ -32,6 +32,7 @@ from syncd.target.calendar.portal_event import Accessibility, EventFields, Times
 from syncd.target.fields import (
     Aliases,
     Remembered,
+    SkippedError,
     clients_sought,
     crm_links,
     description_text,
@@ -76,10 +77,6 @@ class CalendarSettings:
     guests: GuestSettings = field(default_factory=GuestSettings)
     crm: tuple[Template, ...] = ()
     marker: bool = False
-
-
-class _SkippedError(Exception):
-    """The owner is unresolved, as the text says, and the config says to skip such entries."""
 
 
 class CalendarTarget:
@@ -146,7 +143,7 @@ class CalendarTarget:
         for entry in entries:
             try:
                 found.add(self._calendar(entry, directory))
-            except (EntryError, _SkippedError):
+            except (EntryError, SkippedError):
                 continue
             if self._guests.sends_copies:
                 found |= self._guests.calendars((entry,), directory)
@@ -157,8 +154,8 @@ class CalendarTarget:
         try:
             calendar = self._calendar(entry, context.directory)
             section_id = self._section_ids.get(calendar, context.directory)
-        except _SkippedError as skipped:
-            return Shaped(problems=() if _drops_out(entry) else (left_out(entry, str(skipped)),))
+        except SkippedError as skipped:
+            return Shaped() if _drops_out(entry) else left_out(entry, skipped)
         except EntryError as error:
             return Shaped(problems=(_problem(entry.where, "held", entry.uid, error),))
         if _drops_out(entry):
@@ -266,7 +263,7 @@ class CalendarTarget:
         return await observe.observe(portal, links, places, window, self._comparison)
 
     def _calendar(self, entry: Entry, directory: Directory) -> Place:
-        """Return the calendar `entry` goes to; raises EntryError, or _SkippedError when it is to be left out."""
+        """Return the calendar `entry` goes to; raises EntryError, or SkippedError when it is to be left out."""
         settings = self._settings
         if settings.calendar == "company":
             return _COMPANY
@@ -275,7 +272,7 @@ class CalendarTarget:
             return self._owners.get(settings.owner.render(entry, entry.details, entry.span), directory)
         except EntryError as error:
             if settings.on_unresolved == "skip":
-                raise _SkippedError(str(error)) from None
+                raise SkippedError(error) from None
             if settings.on_unresolved == "fallback" and settings.fallback_owner is not None:
                 return self._fallbacks.get(str(settings.fallback_owner), directory)
             raise

@@ -24,7 +24,7 @@ from syncd.portal.line.wire import Command
 from syncd.portal.people.crm import CrmCard, OwnerType, Sought, sought
 from syncd.portal.people.directory import Directory, caller_zone, offset_s, server_zone
 from syncd.target.base import ShapeContext, Shaped
-from syncd.target.fields import Aliases, left_out, names_of, to_fallback
+from syncd.target.fields import Aliases, SkippedError, left_out, names_of, to_fallback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +40,6 @@ class CardSettings:
     owners: Mapping[str, int | str] = field(default_factory=dict)
     on_unresolved: Literal["hold", "skip", "fallback"] = "hold"
     fallback_owner: int | str | None = None
-
-
-class SkippedError(Exception):
-    """The client or responsible person is unresolved, as the text says, and the config says to skip such entries."""
 
 
 class Cards:
@@ -99,7 +95,7 @@ class Cards:
             return client, self._responsible(entry, client, directory)
         except EntryError as error:
             if self._settings.on_unresolved == "skip":
-                raise SkippedError(str(error)) from None
+                raise SkippedError(error) from None
             raise
 
     def sought_by(self, entry: Entry, directory: Directory) -> Sought:
@@ -175,7 +171,7 @@ class CardTarget(ABC):
         try:
             client, responsible = self.cards.resolve(entry, context.directory)
         except SkippedError as skipped:
-            return Shaped(problems=(left_out(entry, str(skipped)),))
+            return left_out(entry, skipped)
         except EntryError as error:
             return Shaped(problems=(_problem(entry, "held", error),))
         compiled = single_pieces(entry, window=context.window, today=context.today)
