@@ -18,7 +18,7 @@ from syncd.model.zone_names import ALIASES, CITIES, RUSSIAN_ZONES, UNLINKED
 PROOF_YEARS = range(2000, 2038)
 _RECENT = (datetime(2021, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC))
 _OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*([+\-\u2212])\s*(\d{1,2})(?::?(\d{2}))?(?::?00)?", re.IGNORECASE)
-_DISPLAY = re.compile(r"\((?:UTC|GMT)\s*(?:([+\-\u2212])(\d{1,2})(?::?(\d{2}))?)?\)\s*(.+)", re.IGNORECASE)
+_DISPLAY = re.compile(r"\((?:UTC|GMT)\s*(?:([+\-\u2212])(\d{1,2})(?:[:.]?(\d{2}))?)?\)\s*(.+)", re.IGNORECASE)
 _BARE_DISPLAY = re.compile(r"(?:UTC|GMT)\s*([+\-\u2212])\s*(\d{1,2})(?::?(\d{2}))?[ ,/]+([^\d\s].+)", re.IGNORECASE)
 _FROM_MOSCOW = re.compile(r"(?:MSK|МСК)\s*([+\-\u2212])\s*(\d{1,2})(?::?00)?", re.IGNORECASE)
 """How Russians write their zones, "MSK+2" for Yekaterinburg."""
@@ -211,7 +211,7 @@ def _by_cities(text: str, offset: timedelta) -> str | None:
     """Find the zone by the cities of a Windows display name; those with another offset do not count."""
     folded = text.casefold()
     known = _aliases().get(folded) or _cities().get(folded) or _by_folded_name().get(folded.replace(" ", "_"))
-    names = [known] if known else [_cities().get(city.strip().casefold()) for city in text.split(",")]
+    names = [known] if known else [_cities().get(city.strip().casefold()) for city in re.split(r",| / ", text)]
     fitting = tuple(name for name in names if name and _standard_offset(name) == offset)
     return fitting[0] if fitting and agree(fitting) else None
 

@@ -87,6 +87,7 @@ def test_what_the_portal_cannot_keep_is_refused(name: str) -> None:
         ("(UTC+03:00) Europe/Moscow", "Europe/Moscow"),
         ("(UTC+04:00) Europe/Moscow", None),
         ("GMT+03:00 Moscow", "Europe/Moscow"),
+        ("(GMT+03.00) Moscow / St. Petersburg / Volgograd", "Europe/Moscow"),
         ("UTC+3 Moscow", "Europe/Moscow"),
         ("MSK+2", "Etc/GMT-5"),
         ("МСК -1", "Etc/GMT-2"),

@@ -11,11 +11,20 @@ from datetime import datetime, timedelta
 from sys import intern
 
 from syncd.model.entry import AllDay, Classification, Details, Moment, Recurrence, Reminder, Span, Status, Timed
+from syncd.model.zones import resolve
 from syncd.source.field_values import clean, damaged, digest, dropped
 from syncd.source.ical.lines import Component, Property, read_component, split_items
 from syncd.source.ical.own_zone import in_utc
 from syncd.source.ical.repeats import last_start, read_recurrence, read_rules
-from syncd.source.ical.time_values import Home, When, marks_whole_days, read_reminders, read_span, read_when
+from syncd.source.ical.time_values import (
+    Home,
+    When,
+    marks_whole_days,
+    read_length,
+    read_reminders,
+    read_span,
+    read_when,
+)
 from syncd.source.ical.vtimezone import FeedZones
 from syncd.source.stamps import read_stamp
 
@@ -26,6 +35,8 @@ _CLASS: dict[str, Classification] = {"PUBLIC": "PUBLIC", "PRIVATE": "PRIVATE", "
 _TRANSPARENT = {"TRANSPARENT": True, "OPAQUE": False}
 _TO_COLUMNS = frozenset({"COMMENT", "CONFERENCE", "CONTACT", "GEO", "RESOURCES"})
 _REPEATS = frozenset({"RRULE", "RDATE"})
+_ONCE = ("DTSTART", "DTEND", "RECURRENCE-ID", "SUMMARY", "STATUS")
+_UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT"})
 _SHOWN = 60
 _NOWHERE = When(wall=datetime(1970, 1, 1), zone=None)
 """The start of a cancelled event that gives none; nobody sees it."""
@@ -90,6 +101,7 @@ def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | No
     warnings += unread
     warnings += [f"the line {line[:_SHOWN]!r} is not iCalendar and is left out" for line in component.unread]
     warnings += _controls(component)
+    warnings += _contradictions(component, span)
     return VEvent(
         at=(series or home).moment(read_when(changed, series or home)) if changed else None,
         this_and_future=changed is not None and _range(changed) == "THISANDFUTURE",
@@ -205,6 +217,29 @@ def _controls(component: Component) -> Iterator[str]:
     for name, found in component.properties.items():
         if names := dropped("".join(prop.value for prop in found)):
             yield f"{name} holds control characters ({names}); they are left out"
+
+
+def _contradictions(component: Component, span: Span) -> Iterator[str]:
+    """Yield what an event says twice, and which of it is used."""
+    properties = component.properties
+    for name in _ONCE:
+        found = properties.get(name, ())
+        if len(found) > 1 and len({prop.value for prop in found}) > 1:
+            yield f"{name} stands there {len(found)} times; the first is used (keep one)"
+    length = component.first("DURATION")
+    if length is not None and "DTEND" in properties and read_length(length.value) != _length(span):
+        yield "DTEND and DURATION exclude each other; DTEND is used (keep one)"
+    for name in ("DTSTART", "DTEND"):
+        prop = component.first(name)
+        tzid = prop.params.get("TZID") if prop is not None else None
+        if prop is not None and tzid and prop.value.rstrip()[-1:] in "Zz" and resolve(tzid) not in _UTC:
+            yield f"{name} is marked as UTC by its Z and has TZID={tzid}; it is read as UTC (keep one of the two)"
+            return
+
+
+def _length(span: Span) -> timedelta:
+    """Return how long a span lasts by its own clocks."""
+    return span.end - (span.first if isinstance(span, AllDay) else span.start)
 
 
 def stand_in_uid(text: str) -> str:
