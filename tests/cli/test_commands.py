@@ -352,3 +352,23 @@ def test_a_first_estimate_says_what_it_assumes_and_a_later_one_has_measured(
     _, out, _ = run(capsys, "plan")
     assert "1 command in 1 request" in out
     assert "a guess" not in out
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "sync", "migrate", "run", "status", "retry", "state check"])
+def test_options_of_every_command_may_stand_before_it_and_after_it(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "none.toml")
+    said = {
+        run(capsys, *arguments)
+        for arguments in (
+            ("--config", missing, "-v", *command.split()),
+            (*command.split(), "--config", missing, "-v"),
+            ("-v", *command.split(), "--config", missing, "--log-format", "json"),
+        )
+    }
+    told = (
+        f"syncd: {missing}: cannot be read: No such file or directory\n"
+        "       name another file with --config, or write this one with `syncd init -o FILE`\n"
+    )
+    assert said == {(2, "", told)}
