@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from collections.abc import Callable, Sequence
 from datetime import datetime
+
+from rich.console import Console
 
 from syncd.app.configured import read_config
 from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
+from syncd.model.alike import alike
 from syncd.model.diff import ANY_FINGERPRINT
+from syncd.model.entry import Problem
 from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.ledger import Ledger
 
@@ -37,21 +42,17 @@ async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
 
 def _show(found: Status) -> None:
     out = show.console()
-    titles = ("sync", "last pass", "state", "last success", "next pass", "entries", "held", "gone", "open intents")
+    titles = (
+        "sync", "last pass", "state", "last success", "next pass", "entries", "held", "rejected", "gone", "open intents"
+    )  # fmt: skip
     show.rows(out, titles, (_row(one) for one in found.syncs))
     for one in found.syncs:
-        for hold in one.holds[:_SHOWN_HOLDS]:
-            again = "when the portal has been read" if hold.retry_at == float("inf") else _time(hold.retry_at)
-            show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
-        if len(one.holds) > _SHOWN_HOLDS:
-            out.print(f"  … and {len(one.holds) - _SHOWN_HOLDS} more held in {one.name}", markup=False)
+        _holds(out, one)
         show.kept(out, one.kept)
-        for problem in one.unplaced[:_SHOWN_HOLDS]:
-            show.line(out, f"  held: {problem.where}: {problem.reason} (tries again in every pass)")
-        for problem in one.passed_over[:_SHOWN_HOLDS]:
-            show.line(out, f"  {problem.kind}: {problem.where}: {problem.reason}")
-        if len(one.passed_over) > _SHOWN_HOLDS:
-            out.print(f"  … and {len(one.passed_over) - _SHOWN_HOLDS} more passed over in {one.name}", markup=False)
+        _groups(
+            out, one.unplaced, lambda problem: f"held: {problem.where}: {problem.reason} (tries again in every pass)"
+        )
+        _groups(out, one.passed_over, lambda problem: f"{problem.kind}: {problem.where}: {problem.reason}")
         if one.last_run is not None and one.last_run.error:
             show.line(out, f"  {one.name}: {one.last_run.error}", "red")
     for portal, methods in found.operating.items():
@@ -60,6 +61,28 @@ def _show(found: Status) -> None:
             limit = f" of {budget.limit_s:.0f}" if budget.limit_s < float("inf") else ""
             used = f"{budget.used_s:.0f}{limit} s operating time"
             out.print(f"  {portal}: {method} {used}{reset}", markup=False)
+
+
+def _holds(out: Console, one: SyncStatus) -> None:
+    groups = alike(one.holds, lambda hold: hold.reason)
+    for group in groups[:_SHOWN_HOLDS]:
+        for hold in group.examples:
+            again = "when the portal has been read" if hold.retry_at == float("inf") else _time(hold.retry_at)
+            show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
+        show.more_alike(out, [hold.where for hold in group.others])
+    if left := sum(group.size for group in groups[_SHOWN_HOLDS:]):
+        show.line(out, f"  … and {left} more held in {one.name}")
+
+
+def _groups(out: Console, problems: Sequence[Problem], said: Callable[[Problem], str]) -> None:
+    """Print the first problems of each kind, and where others like them are."""
+    groups = alike(problems, lambda problem: problem.reason)
+    for group in groups[:_SHOWN_HOLDS]:
+        for problem in group.examples:
+            show.line(out, f"  {said(problem)}")
+        show.more_alike(out, [problem.where for problem in group.others])
+    if left := sum(group.size for group in groups[_SHOWN_HOLDS:]):
+        show.line(out, f"  … and {left} more (`status --json` has them)")
 
 
 def _row(one: SyncStatus) -> tuple[str, ...]:
@@ -72,6 +95,7 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
         _time(one.next_run) if one.next_run < float("inf") else "never",
         str(one.tally.entries),
         str(one.tally.held + len(one.unplaced)),
+        str(last.counts.get("rejected", 0)) if last is not None else "0",
         str(len(one.kept)),
         str(one.tally.open_intents),
     )
