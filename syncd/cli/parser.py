@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     _of_every_command(parser)
     parser.set_defaults(config=None, verbose=0, quiet=False, log_format="auto")
     parser.add_argument("--version", action="version", version=f"syncd {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
     demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -156,8 +157,9 @@ def _notices(prepared: Prepared) -> str:
     # Whoever gets the most is named first: those are the people to warn.
     most = sorted(prepared.notified.items(), key=lambda pair: (-pair[1], pair[0]))
     names = [f"{prepared.directory.name_of(user) or f'user {user}'} {number}" for user, number in most[:_SHOWN_PEOPLE]]
-    more = f" and {len(most) - _SHOWN_PEOPLE} more people" if len(most) > _SHOWN_PEOPLE else ""
-    return f", up to {prepared.notices} notices to people: {', '.join(names)}{more}"
+    others = counted(len(most) - _SHOWN_PEOPLE, "more person", "more people")
+    more = f" and {others}" if len(most) > _SHOWN_PEOPLE else ""
+    return f", up to {counted(prepared.notices, 'notice')} to people: {', '.join(names)}{more}"
 
 
 def kept(out: Console, links: Sequence[Link]) -> None:
@@ -289,6 +291,11 @@ def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) ->
     for line in lines:
         table.add_row(*(Text(shown(cell)) for cell in line))
     out.print(table)
+
+
+def local_time(unix: float) -> str:
+    """Return a unix time as the clock here shows it."""
+    return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _duration(seconds: float) -> str:

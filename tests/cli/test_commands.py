@@ -392,3 +392,19 @@ def test_options_of_every_command_may_stand_before_it_and_after_it(
         "       name another file with --config, or write this one with `syncd init -o FILE`\n"
     )
     assert said == {(2, "", told)}
+
+
+def test_without_a_command_all_commands_are_listed_and_the_exit_code_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys)
+    assert (code, out) == (2, "")
+    assert "write a commented config after looking at a schedule" in err
+
+
+def test_a_retry_with_nothing_held_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "retry") == (0, "shifts: nothing was held\n", "")
+
+
+def test_a_plan_that_is_not_there_is_told_with_the_remedy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "sync", "--plan", "none.json")
+    assert code == 2
+    assert "pin one with `syncd plan --out FILE`, or correct the path" in err

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from rich.console import Console
 
@@ -57,7 +56,7 @@ def _show(found: Status) -> None:
             show.line(out, f"  {one.name}: {one.last_run.error}", "red")
     for portal, methods in found.operating.items():
         for method, budget in sorted(methods.items()):
-            reset = f", resets {_time(budget.resets_at)}" if budget.resets_at else ""
+            reset = f", resets {show.local_time(budget.resets_at)}" if budget.resets_at else ""
             limit = f" of {budget.limit_s:.0f}" if budget.limit_s < float("inf") else ""
             used = f"{budget.used_s:.0f}{limit} s operating time"
             out.print(f"  {portal}: {method} {used}{reset}", markup=False)
@@ -67,7 +66,7 @@ def _holds(out: Console, one: SyncStatus) -> None:
     groups = alike(one.holds, lambda hold: hold.reason)
     for group in groups[:_SHOWN_HOLDS]:
         for hold in group.examples:
-            again = "when the portal has been read" if hold.retry_at == float("inf") else _time(hold.retry_at)
+            again = "when the portal has been read" if hold.retry_at == float("inf") else show.local_time(hold.retry_at)
             show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
         show.more_alike(out, [hold.where for hold in group.others])
     if left := sum(group.size for group in groups[_SHOWN_HOLDS:]):
@@ -89,10 +88,10 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
     last = one.last_run
     return (
         one.name,
-        _time(last.started) if last is not None else "never",
+        show.local_time(last.started) if last is not None else "never",
         last.state if last is not None else "-",
-        _time(one.last_success) if one.last_success is not None else "never",
-        _time(one.next_run) if one.next_run < float("inf") else "never",
+        show.local_time(one.last_success) if one.last_success is not None else "never",
+        show.local_time(one.next_run) if one.next_run < float("inf") else "never",
         str(one.tally.entries),
         str(one.tally.held + len(one.unplaced)),
         str(last.counts.get("rejected", 0)) if last is not None else "0",
@@ -101,18 +100,17 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
     )
 
 
-def _time(unix: float) -> str:
-    return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
 async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
     """Release held entries; the next pass tries them again."""
+    total = 0
     for sync in desk.app.syncs(arguments.names):
         ledger = desk.app.ledger.of(sync.name)
         if any(hold.fingerprint == ANY_FINGERPRINT for hold in await ledger.holds()):
             # What waited for what stands in the portal is decided by looking there, never without.
             await ledger.forget_verified()
         released = await ledger.release(None)
-        desk.print(f"{sync.name}: {released} released")
-    desk.note("the next pass tries them again")
+        total += released
+        desk.print(f"{sync.name}: {released} released" if released else f"{sync.name}: nothing was held")
+    if total:
+        desk.note(f"the next pass tries {'it' if total == 1 else 'them'} again")
     return 0
