@@ -117,5 +117,5 @@ async def test_an_export_of_nextcloud() -> None:
     late, task = sorted(snapshot.problems, key=lambda problem: "VTODO" in problem.reason)
     assert (late.kind, task.kind) == ("warning", "warning")
     assert "PT5M comes after the start" in late.reason
-    assert task.reason == "1 task (VTODO) left out: only events are read"
+    assert task.reason == "1 task (VTODO) and 1 note (VJOURNAL) left out: only events are read"
     assert snapshot.complete
