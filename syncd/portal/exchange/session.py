@@ -123,12 +123,12 @@ class Channel:
 
 
 class Session:
-    """Drives one exchange to its end. Without a journal it reads, and keeps the replies in `replies`."""
+    """Drives one exchange to its end. `counts` tells how many final replies there are of each type."""
 
     def __init__(
-        self, exchange: Exchange, channel: Channel, traffic: Traffic, *, journal: Journal | None, stop: asyncio.Event
+        self, exchange: Exchange, channel: Channel, traffic: Traffic, *, journal: Journal, stop: asyncio.Event
     ) -> None:
-        self.replies: dict[int, Reply] = {}
+        self.counts: Counter[type[Reply]] = Counter()
         self.traffic = Traffic(above=traffic)
         self._exchange = exchange
         self._channel = channel
@@ -178,13 +178,10 @@ class Session:
             self._fly(send)
 
     async def record(self, settled: Sequence[tuple[Job, Reply]]) -> None:
-        """Keep final replies, in the journal first if there is one."""
-        if not settled:
-            return
-        if self._journal is not None:
+        """Hand final replies to the journal."""
+        if settled:
             await self._journal.settle(settled)
-        for job, reply in settled:
-            self.replies[job.id] = reply
+            self.counts.update(type(reply) for _, reply in settled)
 
     def _halted(self) -> bool:
         return self._failure is not None or self._stop.is_set()
@@ -212,8 +209,7 @@ class Session:
             if self._halted():
                 return
             # After the gate: an intent is written only for a request that really leaves.
-            if self._journal is not None:
-                await self._journal.intend(send.jobs)
+            await self._journal.intend(send.jobs)
             sent_at = self._clock.monotonic()
             self._exchange.departed(send.ticket, sent_at)
             departed = True
