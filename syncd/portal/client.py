@@ -40,6 +40,7 @@ Take = Callable[[int, Reply], None]
 """Gets the place of a command in what was asked for, and the reply to it."""
 _READING_PATIENCE = 4
 _PAGE = 50
+_MANY_ROWS = 200
 _OFFERED_AT_ONCE = 500
 _MOST_PAGES = 4000
 _PAGING_TRIES = 3
@@ -379,6 +380,7 @@ class _Reader:
         self.taken = 0
         self._take = take
         self._clock = clock
+        self._turn = asyncio.Lock()
 
     async def intend(self, jobs: Sequence[Job]) -> None:
         """Do nothing: what is read twice harms nobody."""
@@ -386,7 +388,11 @@ class _Reader:
     async def settle(self, replies: Sequence[tuple[Job, Reply]]) -> None:
         """Hand the replies on, one after the other: one alone may be a listing of thousands of rows."""
         for job, reply in replies:
-            self._take(job.id, reply)
+            async with self._turn:  # what takes them need not know of threads
+                if isinstance(reply, Done) and len(rows_of(reply.result)) > _MANY_ROWS:
+                    await asyncio.to_thread(self._take, job.id, reply)
+                else:
+                    self._take(job.id, reply)
             self.taken += 1
             await self._clock.sleep(0)
 

@@ -47,6 +47,7 @@ class Measured:
     wall_s: float = 0.0
     cpu_s: float = 0.0
     stall_s: float = 0.0
+    busy_s: float = 0.0
     peak_mb: float = 0.0
     bare_s: float = 0.0
     more: dict[str, float] = field(default_factory=dict)
@@ -67,7 +68,7 @@ async def meter(found: Measured) -> AsyncIterator[None]:
         began, used = time.perf_counter(), time.process_time()
         yield
         found.wall_s, found.cpu_s = time.perf_counter() - began, time.process_time() - used
-    found.stall_s = beats.longest_s
+    found.stall_s, found.busy_s = beats.longest_s, beats.busiest_s
     found.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

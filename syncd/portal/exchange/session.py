@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Protocol
@@ -26,6 +26,7 @@ from syncd.portal.line.transport import Credential, Transport, TransportFault
 from syncd.portal.line.wire import NOT_SENT, Refused, Reply, Unknown, encode_batch, encode_single
 
 _LOGGED_WAIT_S = 5.0
+_LARGE_BYTES = 65_536
 
 log = structlog.get_logger()
 
@@ -79,8 +80,11 @@ class Line:
         self._credential = credential
         self._timeout_s = timeout_s
 
-    async def ask(self, send: Send) -> Answer:
-        """Send the jobs and return the answer. A fault of the line is an answer too; none is raised."""
+    async def ask(self, send: Send, look: Callable[[Send, Answer], tuple[str | None, ...]]) -> Answer:
+        """Send the jobs and return the answer. A fault of the line is an answer too; none is raised.
+
+        `look` tells what is wrong with the shape of each reply.
+        """
         authorization = self._credential.parameters()
         if send.single:
             method, body = send.jobs[0].command.method, encode_single(send.jobs[0].command, authorization)
@@ -94,7 +98,13 @@ class Line:
                 failure = Refused(code=NOT_SENT, description=fault.detail, reach="rate", transient=True)
             lost = Answer(replies=(failure,) * len(send.jobs), whole=failure)
             return scrubbed(lost, self._credential.scrub)
-        answer = read_single(raw) if send.single else read_batch(raw, send.keys)
+
+        def read() -> Answer:
+            answer = read_single(raw) if send.single else read_batch(raw, send.keys)
+            return replace(answer, faults=look(send, answer))
+
+        # A listing of a thousand events takes longer to read than other syncs and the page should wait.
+        answer = read() if len(raw.body) < _LARGE_BYTES else await asyncio.to_thread(read)
         if any(isinstance(reply, Refused) and reply.reach == "rate" for reply in answer.replies):
             self.gate.refused()
         else:
@@ -217,7 +227,7 @@ class Session:
             log.debug(
                 events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1)
             )
-            answer = await self._channel.line.ask(send)
+            answer = await self._channel.line.ask(send, self._exchange.faults_in)
             arrived = self._clock.monotonic()
             settled = self._exchange.answered(send.ticket, arrived, answer)
             self._report(send, answer, sent_at, arrived)
