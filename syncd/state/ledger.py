@@ -24,6 +24,7 @@ from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, r
 from syncd.state.opening import open_locked, open_readonly
 from syncd.state.owner import owners_of, write_owner
 from syncd.state.schema import INTENT, KEY, LINK, RUN, checked, checked_numbered
+from syncd.state.standing import Standing
 from syncd.state.sync_ledger import SyncLedger
 
 
@@ -120,6 +121,11 @@ class Ledger:
     def check(self, connection: sqlite3.Connection) -> int:
         """Read the whole ledger and return how many items are linked; raises StateError if any of it is damaged."""
         return check(connection)
+
+    @reading
+    def standings(self, connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, Standing]:
+        """Return how the syncs `names` stand, in one go; what this process has counted before is not counted again."""
+        return self.thread.standings.of(connection, names, own=not self.readonly)
 
     @reading
     def linked_syncs(self, connection: sqlite3.Connection) -> tuple[str, ...]:
