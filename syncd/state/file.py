@@ -22,7 +22,6 @@ from syncd.errors import StateLockedError
 from syncd.scrub import Clean
 from syncd.state.echo import Doubt, Echo, echo_of, read_echo, wal_is_foreign, write_echo
 from syncd.state.schema import STEPS, Step, apply, learn_sum, version_of
-from syncd.state.standing import Standings
 from syncd.state.trouble import DamagedError, decoded, translated, unusable
 
 P = ParamSpec("P")
@@ -95,7 +94,6 @@ class LedgerThread:
     ) -> None:
         self.path = path
         self.connection = connection
-        self.standings = Standings()
         self.lock = lock
         self.clean: Clean = str
         self.doubt = doubt

@@ -88,11 +88,7 @@ class OfSync(Protocol):
     """What the ledger holds of the sync `name`, with what is remembered of how all syncs stand."""
 
     name: str
-
-    @property
-    def standings(self) -> Standings:
-        """What is remembered."""
-        ...
+    standings: Standings
 
 
 S = TypeVar("S", bound=OfSync)

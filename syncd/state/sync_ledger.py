@@ -87,19 +87,18 @@ _GET_RUNS: Final = f"SELECT id, {RUN}, sum FROM runs WHERE sync = ? ORDER BY id 
 class SyncLedger:
     """What the ledger holds of the sync `name`; made by `Ledger.of`, whose contract it keeps.
 
-    `keep_runs` returns for how long finished runs are kept, None for ever.
+    `keep_runs` returns for how long finished runs are kept, None for ever; `standings` is what this process remembers
+    of how all syncs stand.
     """
 
-    def __init__(self, thread: LedgerThread, name: str, keep_runs: Callable[[], timedelta | None]) -> None:
+    def __init__(
+        self, thread: LedgerThread, name: str, keep_runs: Callable[[], timedelta | None], standings: Standings
+    ) -> None:
         self.thread = thread
         self.name = name
+        self.standings = standings
         self._keep_runs = keep_runs
         self._scope = f"sync/{name}"
-
-    @property
-    def standings(self) -> Standings:
-        """What this process remembers of how the syncs stand."""
-        return self.thread.standings
 
     @reading
     def links(self, connection: sqlite3.Connection) -> tuple[Link, ...]:
