@@ -237,6 +237,8 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config; `warnings` are what `syncd check` reports and a pass ignores.
 
+    `digest` differs whenever the text of one of its files does, or which files there are.
+
     With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
     a file where versions before 0.2 kept the state, None where there is none or the config names its own or has one.
     """
@@ -254,6 +256,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertsConfig | None = None
     portal_alerts: Mapping[str, AlertsConfig] = {}
     telling: TellingConfig = TellingConfig()
+    digest: str = ""
 
     def portal(self, name: str) -> PortalConfig:
         """Return the portal of that name; raises KeyError if there is none."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from glob import glob, has_magic
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -108,6 +109,7 @@ def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
         alerts=alerting.everybody,
         portal_alerts=alerting.of_portals,
         telling=alerting.telling,
+        digest=_digest(parts),
     )
 
 
@@ -119,6 +121,7 @@ class _Part:
     """
 
     file: ConfigFile
+    text: str
     portals: Mapping[str, Any]
     sync: Sequence[Mapping[str, Any]]
 
@@ -131,7 +134,7 @@ def _file(path: Path, kind: type[T], learner: _Learner) -> tuple[_Part, T]:
     for key in lost_backslashes(document):
         raise file.error(key, "has lost its backslashes", BACKSLASH_REMEDY)
     table = file.convert(document, kind)
-    return _Part(file=file, portals=table.portals, sync=table.sync), table
+    return _Part(file=file, text=text, portals=table.portals, sync=table.sync), table
 
 
 def _included(main: _Part, patterns: Sequence[str], learner: _Learner) -> tuple[_Part, ...]:
@@ -252,6 +255,14 @@ def _refuse_twin(file: ConfigFile, index: int, sync: SyncConfig, others: Sequenc
     for twin in others:
         if twin.name == sync.name:
             raise file.error(("sync", index, "name"), f'"{sync.name}" is taken by another sync ({twin.where})')
+
+
+def _digest(parts: Sequence[_Part]) -> str:
+    """Return what tells the text of all files from any other; comments count, as messages name lines."""
+    seen = blake2b(digest_size=16)
+    for part in parts:
+        seen.update(repr((str(part.file.path.absolute()), str(part.file.path), part.text)).encode())
+    return seen.hexdigest()
 
 
 def _state(file: ConfigFile, state: str | None, environ: Mapping[str, str]) -> tuple[Path, Path | None]:
