@@ -48,7 +48,7 @@ class _EventRow(msgspec.Struct, rename="upper"):
 
     id: int | str
     name: str | None = None
-    description: Any = None
+    description: Any = msgspec.UNSET
     location: Any = None
     dt_skip_time: str = "N"
     date_from_formatted: str = ""
@@ -227,7 +227,8 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         mark=mark,
     )
     section_id = int(read.section_id or 0)
-    masked = read.is_accessible_to_user is False
+    # With the right to titles alone nothing but the absent description says that the rest is hidden (PORTAL.md 4.5).
+    masked = read.is_accessible_to_user is False or read.description is msgspec.UNSET
     return Observed(
         remote_id=int(read.id),
         place=_place(read, calendar),
