@@ -137,6 +137,8 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:key=value,...]",
                          help="inject a fault; may be repeated (`--fault help` lists them)")  # fmt: skip
     sandbox.add_argument("--waf", action="store_true", help="switch the text filter on")
+    sandbox.add_argument("--switch", action="append", default=[], metavar="NAME=POSITION",
+                         help="behave as other portals do; may be repeated (`--switch help` lists them)")  # fmt: skip
 
 
 def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
