@@ -254,6 +254,7 @@ def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) 
             removed_after=sync.removed_after,
             on_conflict=sync.on_conflict,
             adopt=sync.adopt,
+            on_host_change=sync.on_host_change if sync.fields.host is not None else "keep",
         ),
         guard=Guard(max_removed=sync.max_removed, max_changed=sync.max_changed),
         past=sync.past,

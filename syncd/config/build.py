@@ -28,6 +28,7 @@ from syncd.config.tables import (
     SOURCE_KEYS,
     FilterTable,
     LimitsTable,
+    OnHostChange,
     PortalTable,
     SyncTable,
 )
@@ -108,6 +109,7 @@ def build_sync(
         on_removed=sync.on_removed,
         removed_after=sync.removed_after,
         on_conflict=sync.on_conflict,
+        on_host_change=_on_host_change(file, sync, path),
         max_removed=_threshold(file, sync.max_removed, *path, "max_removed"),
         max_changed=_threshold(file, sync.max_changed, *path, "max_changed"),
         adopt=sync.adopt if isinstance(sync.adopt, str) else "identical" if sync.adopt else False,
@@ -118,6 +120,12 @@ def build_sync(
         fields=build_fields(file, sync.fields, (*path, "fields")),
         filter=_filter(file, sync.filter, (*path, "filter")),
     )
+
+
+def _on_host_change(file: ConfigFile, sync: SyncTable, path: tuple[str | int, ...]) -> OnHostChange:
+    if sync.on_host_change is not None and sync.fields.host is None:
+        raise file.error((*path, "on_host_change"), "is about the host, and [sync.fields] names none")
+    return sync.on_host_change or "report"
 
 
 def _threshold(file: ConfigFile, value: str | int, *path: str | int) -> Threshold:

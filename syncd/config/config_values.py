@@ -16,6 +16,7 @@ from syncd.config.tables import (
     Invite,
     Marker,
     OnConflict,
+    OnHostChange,
     OnRemoved,
     OnUnresolved,
     OutsideGuests,
@@ -223,6 +224,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     on_removed: OnRemoved
     removed_after: int
     on_conflict: OnConflict
+    on_host_change: OnHostChange
     max_removed: Threshold
     max_changed: Threshold
     adopt: Adopt

@@ -20,6 +20,7 @@ Uids = Literal["source", "content"]
 OutsideGuests = Literal["drop", "list"]
 Invite = Literal["notice", "copy"]
 Security = Literal["starttls", "tls", "none"]
+OnHostChange = Literal["report", "recreate"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +154,7 @@ class SyncTable(Table, frozen=True, kw_only=True):
     on_removed: OnRemoved = "keep"
     removed_after: int = 2
     on_conflict: OnConflict = "source"
+    on_host_change: OnHostChange | None = None
     max_removed: str | int = "20%"
     max_changed: str | int = "50%"
     adopt: Adopt | bool = "identical"

@@ -87,7 +87,9 @@ class CalendarTarget:
         self._compiler = CompilerMemory()
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
-        self._comparison = observe.comparison_of(settings.sync, invites=not self._guests.invites_nobody)
+        self._comparison = observe.comparison_of(
+            settings.sync, invites=not self._guests.invites_nobody, names_host=settings.guests.host is not None
+        )
         self._owners = Remembered(self._find_named)
         self._fallbacks = Remembered(self._find)
         self._section_ids = Remembered(self._section_id)
