@@ -141,7 +141,8 @@ async def _portal(
         yield _scopes(name, scopes, wanted)
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
-        yield Check(name=name, ok=False, detail=error.message, remedy="give the webhook the missing permission")
+        remedy = error.remedy or "give the webhook the missing permission"
+        yield Check(name=name, ok=False, detail=error.message, remedy=remedy)
         return
     except SyncdError as error:
         yield Check(name=name, ok=False, detail=error.message, remedy=error.remedy)

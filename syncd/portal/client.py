@@ -454,7 +454,8 @@ def _must(method: str, reply: Reply) -> Done:
         case Refused():
             raise CommandRefusedError(method, reply)
         case Unknown():
-            raise PortalUnreachableError(f"{method} was not answered: {reply.reason}", "try again later")
+            what = "was refused" if reply.code else "was not answered"
+            raise PortalUnreachableError(f"{method} {what}: {reply.reason}", "try again later")
 
 
 __all__ = [

@@ -219,7 +219,7 @@ class Exchange:
                 self._pace.refused_for_rate(send.costs)
                 self._refusals += 1
                 if self._refusals >= _REFUSALS_PER_FAULT * self._patience:
-                    self.stopped = Unknown(reason="the portal finds every request one too many")
+                    self.stopped = whole
             case Refused(reach="method"):
                 # The envelope itself is out of operating time, although no portal is known to count it.
                 self._pace.withdrawn(send.costs)
@@ -412,7 +412,8 @@ class Exchange:
 
     def _fault(self, why: Unknown) -> None:
         self._faults += 1
-        if self._faults >= self._patience and self.stopped is None:
+        # A clear word, though an unknown one, is no silence: to read again would change nothing.
+        if (self._faults >= self._patience or (why.code and self._reading)) and self.stopped is None:
             self.stopped = why
 
     def faults_in(self, send: Send, answer: Answer) -> tuple[str | None, ...]:

@@ -21,6 +21,7 @@ from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
+from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory, PageReader
@@ -244,7 +245,8 @@ class CalendarTarget:
         host = meeting.get("host") if isinstance(meeting, Mapping) else None
         calendar = change.key.place
         if change.op == "delete" or not host or (calendar.kind == "user" and host == calendar.owner):
-            return said
+            meaning = meaning_of(portal_event.UPDATE, refused)
+            return f"{said} ({meaning})" if meaning else said
         return (
             f"{said} (the portal asks whether user {host}, the host, may write to {calendar}; see host in the config)"
         )
