@@ -72,7 +72,9 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
         return
     for config in app.config.portals:
         syncs = [sync for sync in app.config.syncs if sync.portal == config.name]
-        async for one in _portal(app, app.portals[config.name], syncs, snapshots):
+        # A method whose operating time is used up is told at once: nobody waits minutes for a check.
+        portal = app.portals[config.name].part(asyncio.Event(), hasty=True)
+        async for one in _portal(app, portal, syncs, snapshots):
             yield one
 
 

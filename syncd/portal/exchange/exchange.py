@@ -52,6 +52,9 @@ PATIENCE = 8
 MAX_BATCH_BYTES = 1_000_000
 """Far below what any server takes as a request's body."""
 
+_LONGEST_HASTY_WAIT_S = 5.0
+"""Who only looks whether the portal works is told of a longer wait instead."""
+
 _SHOWN = 200
 
 Settled = tuple[tuple[Job, Reply], ...]
@@ -113,13 +116,15 @@ class _Flight:
 class Exchange:
     """The jobs of one push or reading, sent at the `pace` that all exchanges of the portal share.
 
-    `stopped` is the reason why nothing more is sent: the portal refuses the caller, or does not answer any more.
+    `stopped` is the reason why nothing more is sent: the portal refuses the caller, or does not answer any more; with
+    `hasty` also that a method is blocked and a long wait would follow.
     """
 
-    def __init__(self, pace: Pace, *, patience: int = PATIENCE, reading: bool = False) -> None:
+    def __init__(self, pace: Pace, *, patience: int = PATIENCE, reading: bool = False, hasty: bool = False) -> None:
         self.stopped: Refused | Unknown | None = None
         self._pace = pace
         self._reading = reading
+        self._hasty = hasty
         self._patience = patience
         self._faults = self._refusals = 0
         self._queue = Queue()
@@ -198,7 +203,8 @@ class Exchange:
                 return self._launch(chosen, now, single=single)
         if self._hopeless():
             return Idle(stopped=self.stopped)
-        return self._wait(now)
+        wait = self._wait(now)
+        return Idle(stopped=self.stopped) if self._hasty and self._too_long(wait, now) else wait
 
     def departed(self, ticket: int, now: float) -> None:
         """Note that the request leaves now, after its wait for the gate and the journal."""
@@ -326,6 +332,14 @@ class Exchange:
         if any(m not in self._met or self._pace.operating.refusals(m) < _REFUSED_PROBES for m in methods):
             return False
         said = f"{', '.join(dict.fromkeys(methods))} still refused after {_REFUSED_PROBES} ever longer waits"
+        self.stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
+        return True
+
+    def _too_long(self, wait: Wait, now: float) -> bool:
+        """Stop, and return True, if the wait is for a method's operating time, and long."""
+        if self._flights or wait.method is None or wait.until is None or wait.until - now <= _LONGEST_HASTY_WAIT_S:
+            return False
+        said = f"{wait.method} is blocked for another {wait.until - now:.0f} s"
         self.stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
         return True
 
