@@ -21,7 +21,8 @@ from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.people.crm import read_clients
-from syncd.portal.people.directory import Directory, caller_zone, offset_s, read_directory, read_sections
+from syncd.portal.people.directory import Directory, caller_zone, offset_s, read_directory
+from syncd.portal.people.section_rights import with_calendars
 
 _LARGEST_SKEW_S = 60.0
 _SHOWN = 3
@@ -218,7 +219,7 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
     calendars = sorted(sync.target.places(kept.entries, directory))
     with_sections = [calendar for calendar in calendars if not calendar.on_card]
     try:
-        directory = directory.with_sections(await read_sections(portal, with_sections))
+        directory = await with_calendars(portal, directory, with_sections)
     except SyncdError as error:
         yield Check(name=f"calendars {sync.name}", ok=False, detail=error.message, remedy=error.remedy)
         return

@@ -308,7 +308,10 @@ class CommandRefusedError(SyncdError):
     exit_code = 3
 
     def __init__(self, method: str, refused: Refused) -> None:
-        super().__init__(f"the portal refused {method}: {said_of(refused)}", meaning_of(method, refused))
+        super().__init__(
+            f"the portal refused {method}: {said_of(refused.code, refused.description)}",
+            meaning_of(method, refused.code, refused.description),
+        )
         self.method = method
         self.code = refused.code
         self.description = refused.description
@@ -325,7 +328,9 @@ def portal_error(origin: str, why: Refused | Unknown) -> SyncdError:
                 f"{origin} does not answer: {why.reason}", "is it up, and is the address right?"
             )
         case Refused(reach="method" | "rate"):
-            said = f"{origin} does not let anything through: {said_of(why)}"
+            said = f"{origin} does not let anything through: {said_of(why.code, why.description)}"
             return PortalUnreachableError(said, remedy_of(why.code))
         case Refused():
-            return PortalRefusedError(f"{origin} refuses the webhook: {said_of(why)}", remedy_of(why.code))
+            return PortalRefusedError(
+                f"{origin} refuses the webhook: {said_of(why.code, why.description)}", remedy_of(why.code)
+            )

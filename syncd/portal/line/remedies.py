@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from syncd.portal.line.wire import Refused
-
 _NEW_WEBHOOK = "create a new inbound webhook in the portal and put its address into the config"
 _GONE = (
     "the webhook was removed, mistyped or has expired, its code was made anew because an administrator edited it, or"
@@ -114,14 +112,14 @@ def remedy_of(code: str) -> str:
     return _BY_CODE.get(code.upper(), "")
 
 
-def meaning_of(method: str, refused: Refused) -> str:
+def meaning_of(method: str, code: str, description: str) -> str:
     """Return what a refusal of `method` means and what to do about it, "" if only the portal knows."""
     texts = _CRM if method.startswith("crm.") else _CALENDAR if method.startswith("calendar.") else ()
-    said = refused.description.casefold().replace("ё", "е")
+    said = description.casefold().replace("ё", "е")
     found = next((meaning for parts, meaning in texts if any(part in said for part in parts)), "")
-    return found or remedy_of(refused.code)
+    return found or remedy_of(code)
 
 
-def said_of(refused: Refused) -> str:
+def said_of(code: str, description: str) -> str:
     """Return the portal's own words, its code first."""
-    return ": ".join(part for part in (refused.code, refused.description) if part) or "it gave no reason"
+    return ": ".join(part for part in (code, description) if part) or "it gave no reason"

@@ -9,7 +9,7 @@ import difflib
 import html
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
@@ -92,7 +92,8 @@ class Directory:
 
     `server_offset_s` is the server zone's UTC offset at that moment. `sections` holds only the calendars asked for,
     `clients` only the clients. `server_zone` is the server's zone where the config names it, else ""; so is `country`,
-    the ISO 3166 code of the country of phones without one, which a sync may choose for itself.
+    the ISO 3166 code of the country of phones without one, which a sync may choose for itself. `barred` tells of
+    calendars that were read why a new section would be of no use there.
     """
 
     read_at: float
@@ -104,6 +105,7 @@ class Directory:
     clients: CrmLookup = NOBODY
     server_zone: str = ""
     country: str = ""
+    barred: Mapping[str, str] = field(default_factory=dict)
 
     def user(self, text: str) -> User:
         """Return the active user that `text` names: id, e-mail, XML_ID or name, in this order.
@@ -196,7 +198,8 @@ class Directory:
     def section(self, calendar: Place, label: str) -> Section | None:
         """Return the section with this id or name, None if it has to be created first.
 
-        Raises EntryError if an id does not exist in that calendar, or the section cannot be written to.
+        Raises EntryError if an id does not exist in that calendar, or the section cannot be written to, or could not be
+        if it was created.
         """
         known = self.sections.get(str(calendar), ())
         if label.isdecimal():
@@ -211,6 +214,11 @@ class Directory:
             named = named or [section for section in known if _is_filtered(section.name, label)]
             # Names may occur twice (PORTAL.md 5); the lowest id is the same one in every pass.
             found = sorted(named, key=lambda s: s.id)
+        if not found and (bar := self.barred.get(str(calendar))):
+            raise EntryError(
+                f"calendar {calendar} has no section {label!r}, and none is created, because {bar}",
+                "use an administrator's webhook, or have the section made there and the right to edit granted",
+            )
         if not found:
             return None
         writable = [section for section in found if section.writable]

@@ -245,7 +245,7 @@ class CalendarTarget:
         host = meeting.get("host") if isinstance(meeting, Mapping) else None
         calendar = change.key.place
         if change.op == "delete" or not host or (calendar.kind == "user" and host == calendar.owner):
-            meaning = meaning_of(portal_event.UPDATE, refused)
+            meaning = meaning_of(portal_event.UPDATE, refused.code, refused.description)
             return f"{said} ({meaning})" if meaning else said
         return (
             f"{said} (the portal asks whether user {host}, the host, may write to {calendar}; see host in the config)"

@@ -158,7 +158,7 @@ def _notify(minutes: int) -> tuple[int, int]:
 def explain(change: Change, refused: Refused) -> str:
     """Return what the portal said and, where known, what it means."""
     said = refused.description or refused.code or "refused without a reason"
-    meaning = meaning_of(ADD, refused)
+    meaning = meaning_of(ADD, refused.code, refused.description)
     return f"{said} ({meaning})" if meaning else said
 
 
