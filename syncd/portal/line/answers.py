@@ -230,8 +230,16 @@ def _third_version(error: Mapping[str, Json]) -> Mapping[str, Json]:
     return {"error": error.get("code"), "error_description": "; ".join(filter(None, texts))}
 
 
+_WRAPPERS = frozenset({"items", "workgroups"})
+
+
 def rows_of(result: Json) -> Sequence[Json]:
-    """Return the rows of a list result; PHP writes a list with gaps as an object (PORTAL.md 1.2)."""
+    """Return the rows of a list result; PHP writes a list with gaps as an object (PORTAL.md 1.2).
+
+    Newer methods have them under a name of their own.
+    """
+    if isinstance(result, Mapping) and len(result) == 1 and (own := next(iter(result))) in _WRAPPERS:
+        result = result[own]
     if isinstance(result, Mapping):
         return list(result.values())
     if isinstance(result, Sequence) and not isinstance(result, str):

@@ -27,6 +27,7 @@ from syncd.model.zones import country_of
 from syncd.portal.line.answers import portal_error, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.people.crm import CrmLookup, Reader
+from syncd.portal.people.groups import Group, read_groups
 from syncd.portal.people.person_names import ADDRESS, by_last_name, called, folded, spellings
 
 T = TypeVar("T")
@@ -57,14 +58,6 @@ class User:
     def full_name(self) -> str:
         """First and last name as people write them."""
         return f"{self.name} {self.last_name}".strip()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """A workgroup of the portal."""
-
-    id: int
-    name: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +167,7 @@ class Directory:
         shown = {word: found[0].name for word, found in self._groups_by_word.items()}
         raise EntryError(
             f"no group {text!r} that the webhook's user can see{_nearest(wanted, shown)}",
-            "see on_unresolved",
+            "see on_unresolved; a collab is seen with the scope socialnetwork only",
         )
 
     def name_of(self, user_id: int) -> str:
@@ -297,11 +290,6 @@ class _UserRow(msgspec.Struct, rename="upper"):
     active: bool | str = True
 
 
-class _GroupRow(msgspec.Struct, rename="upper"):
-    id: int | str
-    name: str | None = None
-
-
 class _SectionRow(msgspec.Struct, rename="upper"):
     id: int | str
     name: str | None = None
@@ -322,6 +310,10 @@ class PageReader(Reader, Protocol):
         """UTC offset of the server zone in seconds; None before the first answer."""
         ...
 
+    async def read(self, method: str, params: Mapping[str, Json]) -> Json:
+        """Return the result of one call."""
+        ...
+
     async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
         """Return all rows of a list method."""
         ...
@@ -339,13 +331,12 @@ async def read_directory(portal: PageReader, *, now: float, groups: bool) -> Dir
     """
     caller = await _read_caller(portal)
     users = _all(_user, await portal.read_pages("user.get", {}))
-    found = await portal.read_pages("sonet_group.get", {"ORDER": {"ID": "ASC"}}) if groups else ()
     return Directory(
         read_at=now,
         caller=caller,
         server_offset_s=portal.server_offset_s or 0,
         users=tuple(sorted(users, key=lambda user: user.id)),
-        groups=_all(_group, found),
+        groups=await read_groups(portal, admin=caller.admin) if groups else (),
         sections={},
     )
 
@@ -413,11 +404,6 @@ def _user(row: Json) -> User:
         zone=read.time_zone or "",
         active=read.active in (True, "Y"),
     )
-
-
-def _group(row: Json) -> Group:
-    read = msgspec.convert(row, _GroupRow)
-    return Group(id=int(read.id), name=(read.name or "").strip())
 
 
 def _section(row: Json) -> Section:
