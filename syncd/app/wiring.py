@@ -27,7 +27,7 @@ from syncd.model.names import nearest
 from syncd.model.plan import Policy
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
-from syncd.portal.line.transport import Webhook
+from syncd.portal.line.transport import AiohttpTransport, Webhook
 from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, OwnEvents, PortalBacked
@@ -45,9 +45,16 @@ async def make_portal(
     """Open the client of one portal, with what the ledger remembers of its operating budget."""
     webhook = config.webhook.reveal()
     learn_secret(webhook)  # again in its full form
+    credential = Webhook(address=webhook)
+    tls = None
+    if config.tls is not None:
+        from syncd.config.certificates import make_context  # noqa: PLC0415 - few portals need it
+
+        tls = make_context(config.tls)
     async with Portal(
         name=config.name,
-        credential=Webhook(address=webhook),
+        credential=credential,
+        transport=AiohttpTransport(credential, tls=tls),
         limits=limits_of(config),
         clock=clock,
         random=SystemRandom().random,

@@ -19,6 +19,7 @@ from syncd.config.config_values import (
     PortalConfig,
     SourceConfig,
     SyncConfig,
+    TlsFiles,
 )
 from syncd.config.durations import parse_duration
 from syncd.config.secrets import check_webhook, read_secret
@@ -62,8 +63,28 @@ def build_portal(
         tariff=portal.tariff,
         server_timezone=_timezone(file, portal.server_timezone, *path, "server_timezone"),
         limits=limits,
+        tls=_tls(file, portal, base, path),
     )
     return built, key, holder
+
+
+def _tls(file: ConfigFile, portal: PortalTable, base: Path, path: KeyPath) -> TlsFiles | None:
+    """Return the files of `ca_file`, `client_cert` and `client_key`; raises ConfigError if they cannot be used."""
+    if portal.ca_file is None and portal.client_cert is None and portal.client_key is None:
+        return None
+    given = next(one for one in ("ca_file", "client_cert", "client_key") if getattr(portal, one) is not None)
+    files = TlsFiles(
+        ca_file=portal.ca_file,
+        client_cert=portal.client_cert,
+        client_key=portal.client_key,
+        base=base,
+        where=file.where(*path, given),
+    )
+    # Few portals need it, and loading it takes time that every command would spend.
+    from syncd.config.certificates import make_context  # noqa: PLC0415
+
+    make_context(files)
+    return files
 
 
 def _limits(file: ConfigFile, table: LimitsTable, path: KeyPath) -> LimitsConfig:

@@ -58,10 +58,21 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
 
+class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """`ca_file`, `client_cert` and `client_key` as written; `base` is the folder of relative paths."""
+
+    ca_file: str | None
+    client_cert: str | None
+    client_key: str | None
+    base: Path
+    where: str
+
+
 class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages.
 
-    `server_timezone` is the portal's own zone, None if it has to be guessed.
+    `server_timezone` is the portal's own zone, None if it has to be guessed. `tls` are the files that `make_context`
+    takes, None for the usual authorities and no certificate.
     """
 
     name: str
@@ -70,6 +81,7 @@ class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
     tariff: Tariff
     server_timezone: str | None = None
     limits: LimitsConfig
+    tls: TlsFiles | None = None
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):

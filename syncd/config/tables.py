@@ -73,6 +73,9 @@ class PortalTable(Table, frozen=True, kw_only=True):
     webhook_file: str | None = None
     webhook_env: str | None = None
     webhook_credential: str | None = None
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
     tariff: Tariff = "standard"
     server_timezone: str | None = None
     limits: LimitsTable = LimitsTable()

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
-from syncd.portal.line.remedies import meaning_of, remedy_of, said_of
+from syncd.portal.line.remedies import meaning_of, remedy_of, said_of, silence_of
 from syncd.portal.line.wire import CallTime, Done, Json, Reach, Refused, Reply, Unknown
 
 _LONGEST_TEXT = 600
@@ -332,9 +332,7 @@ def portal_error(origin: str, why: Refused | Unknown) -> SyncdError:
             remedy = remedy_of(code) or "the next pass tries again; the portal's vendor or administrator knows the code"
             return PortalUnreachableError(f"{origin} refuses everything: {why.reason}", remedy)
         case Unknown():
-            return PortalUnreachableError(
-                f"{origin} does not answer: {why.reason}", "is it up, and is the address right?"
-            )
+            return PortalUnreachableError(f"{origin} does not answer: {why.reason}", silence_of(why.reason))
         case Refused(reach="method" | "rate"):
             said = f"{origin} does not let anything through: {said_of(why.code, why.description)}"
             return PortalUnreachableError(said, remedy_of(why.code))

@@ -120,6 +120,16 @@ def meaning_of(method: str, code: str, description: str) -> str:
     return found or remedy_of(code)
 
 
+def silence_of(reason: str) -> str:
+    """Return what to do about a portal that does not answer, by what is known of the line to it."""
+    if "no secure connection" in reason:
+        return (
+            "if its certificate is of an authority of your own, give that as ca_file in [portals.X]; if it wants to see"
+            " one, give client_cert"
+        )
+    return "is it up, and is the address right?"
+
+
 def said_of(code: str, description: str) -> str:
     """Return the portal's own words, its code first."""
     return ": ".join(part for part in (code, description) if part) or "it gave no reason"
