@@ -217,7 +217,7 @@ def test_dates_and_times_as_offices_write_them_are_read(text: str) -> None:
 def test_a_dash_between_hours_is_what_its_column_shows(
     text: str, shown_by: tuple[str, ...], title: str, reads: tuple[str, str | None] | None
 ) -> None:
-    dashes = find_dashes((text, *shown_by), title, has_end=False)
+    dashes = find_dashes((text, *shown_by), title)
     orders = DateOrders(setting="auto", dashes=dashes, bare=True)
     if reads is None:
         with pytest.raises(ValueError, match="could be 8:20 or from 8 to 20"):

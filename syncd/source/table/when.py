@@ -53,6 +53,7 @@ _COMPACT_YEARS = range(1900, 2100)
 _CLOCK = r"\d{1,2}(?:[:.]\d{2}){1,2}|\d{1,2}(?=\s*[ap]\.?m)"
 _HALF = r"\s*(?:([ap])\.?m\.?)?"
 _RANGE = re.compile(rf"({_CLOCK}){_HALF}\s*[-\N{{EN DASH}}\N{{EM DASH}}]\s*({_CLOCK}){_HALF}", re.IGNORECASE)
+_PLAIN = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 _ISO_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}(T| \d{2}:\d{2}:\d{2})", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _LIKE_OFFSET = re.compile(r"-(0\d|1[0-2]):(00|30)\Z")
@@ -311,6 +312,8 @@ def _time_with_date(whole: str, text: str, orders: DateOrders) -> CellTime:
 
 def _time_or_range(text: str, dashes: Dashes = "", *, most: timedelta = _DAY) -> CellTime:
     """Return a time of day, or two; in 1:00-2:30 pm the half of the day holds for both."""
+    if _PLAIN.fullmatch(text):
+        return _time(text, most=most)  # as nearly all are
     if text.casefold() in WHOLE_DAY:
         return CellTime(whole=True)
     if spoken_range(text) is None:
