@@ -1,4 +1,5 @@
 from datetime import date, datetime, timedelta
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -164,6 +165,14 @@ def test_two_times_with_a_dash_are_a_range_and_no_offset(text: str, first: str, 
 def test_two_dates_are_the_days_between_them(text: str, first: int, last: int) -> None:
     found = read_with(text, find_orders([text], "auto"))
     assert found == CellTime(day=date(2026, 12, first), last=date(2026, 12, last))
+
+
+def test_a_long_text_in_place_of_a_date_takes_no_time() -> None:
+    begun = process_time()
+    for text in ("a" + " " * 50_000 + "b", "1 - " * 20_000, "05.12.2026" + " " * 50_000 + "x"):
+        with pytest.raises(ValueError, match="is not a"):
+            read_cell(text)
+    assert process_time() - begun < 5
 
 
 def test_two_dates_may_run_into_the_next_year_and_have_times() -> None:

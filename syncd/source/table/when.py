@@ -63,6 +63,7 @@ _AT = re.compile(r"(?:[вс]|до|по|at|from|until|till)\s+(?=\d)", re.IGNOREC
 _PART = re.compile(r"(\d{1,2})(?:\.(\d{1,2})\.?)?")
 _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
 _DAY = timedelta(days=1)
+_LONGEST_PAIR = 100
 _LONE, _MANY = 1, 3
 """One date against so many is a slip; more of them show that the file has both orders."""
 
@@ -207,6 +208,8 @@ def _serial(text: str) -> str:
 
 def _two_dates(text: str, orders: DateOrders) -> CellTime | None:
     """Return the days from one date to another, perhaps with their times; None for any other text."""
+    if len(text) > _LONGEST_PAIR:
+        return None  # a description in the wrong column is not searched at each of its blanks
     text = _FROM.sub("", text, count=1)
     pairs = [_dates(text[: cut.start()], text[cut.end() :], orders) for cut in _TO.finditer(text)]
     found = [pair for pair in pairs if pair is not None]
