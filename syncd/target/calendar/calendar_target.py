@@ -89,7 +89,7 @@ class CalendarTarget:
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
         self._comparison = observe.comparison_of(
-            settings.sync, invites=not self._guests.invites_nobody, names_host=settings.guests.host is not None
+            settings.sync, invites=self._guests.invites, names_host=settings.guests.host is not None
         )
         self._owners = Remembered(self._find_named)
         self._fallbacks = Remembered(self._find)
