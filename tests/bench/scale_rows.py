@@ -93,12 +93,12 @@ class Work:
         raise NotImplementedError
 
 
-def make_csv(folder: Path, size: int) -> None:
-    """Write a schedule of `size` shifts, a config, and a ledger in which all of them are linked."""
+def make_csv(folder: Path, size: int, days: int = 300) -> None:
+    """Write a schedule of `size` shifts on so many `days`, a config, and a ledger in which all of them are linked."""
     config = CONFIG.format(kind="csv", columns=COLUMNS, owner="{owner}")
     unlimited = '/benchmarkcode/"\ntariff = "self-hosted"\nlimits = { burst = 100000, rate = 10000 }'
     (folder / "syncd.toml").write_text(config.replace('/benchmarkcode/"', unlimited), encoding="utf-8")
-    write("csv", size, folder, more=False)
+    write("csv", size, folder, more=False, days=days)
     asyncio.run(fill(folder / "syncd.toml"))
 
 
