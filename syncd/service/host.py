@@ -33,6 +33,8 @@ from syncd.source.base import FileBacked, PortalBacked
 from syncd.web.views import PlanView, Totals, View
 
 _log = structlog.get_logger()
+_START_GOES_ON_S = 60.0
+"""How long systemd is to wait for the next word of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
 _ALERTS_EVERY_S = 60.0
 
 
@@ -55,21 +57,42 @@ class Runtime:
 @asynccontextmanager
 async def open_service(path: Path, runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[Service]:
     """Read the config at `path` and open its ledger and portals; raises ConfigError, StateError, StateLockedError."""
-    async with open_app(
-        path,
-        readonly=False,
-        learn_secret=runtime.scrubber.add,
-        clock=runtime.clock,
-        environ=runtime.environ,
-        connect=runtime.connect,
-        clean=runtime.scrubber.certain,
-    ) as app:
+    async with AsyncExitStack() as closing:
+        opening = open_app(
+            path,
+            readonly=False,
+            learn_secret=runtime.scrubber.add,
+            clock=runtime.clock,
+            environ=runtime.environ,
+            connect=runtime.connect,
+            clean=runtime.scrubber.certain,
+        )
+        async with _told_start(runtime):
+            app = await closing.enter_async_context(opening)
         service = Service(app, runtime, stop)
         try:
             await service.begin()
             yield service
         finally:
             await service.close()
+
+
+@asynccontextmanager
+async def _told_start(runtime: Runtime) -> AsyncIterator[None]:
+    """Tell systemd while the body runs that the start goes on: checking a ledger of gigabytes may take minutes."""
+
+    async def tell() -> None:
+        while True:
+            usec = str(int(_START_GOES_ON_S * 1_000_000))
+            runtime.notifier.send(STATUS="opening and checking the state", EXTEND_TIMEOUT_USEC=usec)
+            await runtime.clock.sleep(_START_GOES_ON_S / 3)
+
+    telling = asyncio.get_running_loop().create_task(tell(), name="start")
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
 
 
 def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber) -> Runtime:

@@ -22,7 +22,7 @@ from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
 from syncd.scrub import Clean, within
 from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
-from syncd.state.file import LedgerThread, reading, writing
+from syncd.state.file import LedgerThread, give_back, reading, writing
 from syncd.state.notes import (
     CLOCKS,
     DUE,
@@ -273,6 +273,7 @@ class SyncLedger:
         """
         if (kept := self._keep_runs()) is not None:
             prune(connection, started - kept.total_seconds())
+        give_back(connection)
         number = connection.execute(
             _PUT_RUN, summed(run_row(RunRecord(id=0, sync=self.name, started=started)))
         ).lastrowid
