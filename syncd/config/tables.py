@@ -187,6 +187,7 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     """The main file; `load` converts its portals and syncs one by one."""
 
     state: str | None = None
+    control: str | None = None
     keep_runs: str = "90d"
     raw_reports: bool = False
     include: list[str] = []

@@ -29,12 +29,14 @@ from syncd.state.notes import (
     FLOOR,
     GIVEN_UP,
     HOME,
+    PAUSED,
     RESTORED,
     UIDS,
     VERIFIED,
     SyncNotes,
     Uids,
     drop_note,
+    read_note,
     read_notes,
     write_note,
 )
@@ -367,6 +369,23 @@ class SyncLedger:
     def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:
         """Note when the next pass is due, None for never: for `syncd status`, which cannot ask the daemon."""
         write_note(connection, self._scope, DUE, due, now)
+
+    @reading
+    def paused(self, connection: sqlite3.Connection) -> float | None:
+        """Return since which unix time the sync is to be left alone, None if it is not."""
+        note = read_note(connection, self._scope, PAUSED)
+        return note[1] if note is not None else None
+
+    @writing
+    def note_paused(self, connection: sqlite3.Connection, now: float) -> None:
+        """Note that the sync is to be left alone from `now` on; one that is paused already stays so since then."""
+        if read_note(connection, self._scope, PAUSED) is None:
+            write_note(connection, self._scope, PAUSED, True, now)
+
+    @writing
+    def forget_paused(self, connection: sqlite3.Connection) -> None:
+        """Note that the sync is no longer to be left alone."""
+        drop_note(connection, self._scope, PAUSED)
 
 
 def prune(
