@@ -180,13 +180,15 @@ class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[http]`: where the status page listens; `public` if other machines can reach it.
 
-    `names` are the names, in small letters, that it may be asked for under besides the machine's own.
+    `names` are the names, in small letters, that it may be asked for under besides the machine's own. Whoever knows the
+    `token` may start passes by POST; None: nobody may.
     """
 
     host: str
     port: int
     public: bool
     names: tuple[str, ...] = ()
+    token: Secret | None = None
 
 
 class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):

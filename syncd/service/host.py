@@ -303,7 +303,8 @@ class Service:
         now, troubles = self._runtime.clock.now(), {}
         states = self.daemon.states()
         syncs = [sync for sync in self.config.syncs if sync.name in states]  # others a reload is about to schedule
-        freshness = await self._overview.freshness(syncs, now)
+        paused = {name for name, state in states.items() if state.paused is not None}
+        freshness = await self._overview.freshness(syncs, now, paused=paused)
         for sync in syncs:
             if refused := states[sync.name].refused:
                 troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
@@ -417,7 +418,7 @@ class Service:
         """Open the status page, if there is one, and return how to close it; raises ConfigError for a taken address."""
         if config.http is None:
             return AsyncExitStack()
-        from syncd.web.status_server import serving  # noqa: PLC0415 - saves 0.1 s when no page is configured
+        from syncd.web.status_server import Bell, serving  # noqa: PLC0415 - saves 0.1 s when no page is configured
 
         closing = AsyncExitStack()
         try:
@@ -428,6 +429,7 @@ class Service:
                     port=config.http.port,
                     clean=self._runtime.scrubber.shown,
                     names=self._page_names,
+                    bell=Bell(token=self._token, ring=partial(self.poke, by="http")),
                 )
             )
         except OSError as error:
@@ -443,6 +445,11 @@ class Service:
     def _page_names(self) -> tuple[str, ...]:
         """Return the names under which the page may be asked for by the config in force."""
         return self.config.http.names if self.config.http is not None else ()
+
+    def _token(self) -> str | None:
+        """Return what a request has to bear to start a pass, by the config in force; None if none may."""
+        http = self.config.http
+        return http.token.reveal() if http is not None and http.token is not None else None
 
     async def _close_control(self) -> None:
         if self._control is not None:
