@@ -71,6 +71,7 @@ class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: tuple[str, ...] = ()
     portal: str | None = None
     run: int | None = None
+    last: int = 20
     verify: bool = False
     force: bool = False
     yes: bool = False
