@@ -22,6 +22,15 @@ PASS_BACKED_OFF: Final = "pass.backed_off"
 SOURCE_UNREADABLE: Final = "source.unreadable"
 """A pass ended because its source could not be read (warning). `sync` `reason`"""
 
+PROBLEM_FOUND: Final = "problem.found"
+"""A pass of the daemon has met a problem that the pass before had not, and names its row (warning). `sync` `run`
+`where` `kind` `reason`
+"""
+PROBLEMS_MORE: Final = "problems.more"
+"""There are `more` new problems of a pass than are named one by one (warning). `sync` `run` `more`"""
+CHANGE_PLANNED: Final = "change.planned"
+"""A pass of the daemon is about to change something (debug). `sync` `op` `where` `title` `start` `reason`"""
+
 # The ledger.
 
 LEDGER_DOUBTED: Final = "ledger.doubted"

@@ -22,6 +22,7 @@ from syncd.config import Config
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, PausedError, SyncdError
+from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber, within
 from syncd.service.alerts import Alerts, left_over, routes_of
@@ -29,6 +30,7 @@ from syncd.service.control import Caller, Control
 from syncd.service.daemon import Daemon
 from syncd.service.notify import Notifier
 from syncd.service.overview import Overview, ServiceState, plan_view, stopped_view
+from syncd.service.pass_log import log_changes, log_problems
 from syncd.service.protocol import Request, socket_places
 from syncd.service.schedule import SyncState, read_last_run, schedule_of
 from syncd.service.tracked import Ended, Scheduled
@@ -131,6 +133,7 @@ class Service:
         self.changes: Counter[tuple[str, str]] = Counter()
         self.plans: dict[str, PlanView] = {}
         self.errors: dict[str, str] = {}
+        self._problems: dict[str, frozenset[Problem]] = {}
         self.daemon = Daemon(
             clock=runtime.clock, notifier=runtime.notifier, stop=stop, random=runtime.random, ended=self._ended
         )
@@ -367,6 +370,7 @@ class Service:
     async def _pass(self, name: str, stop: asyncio.Event) -> PassResult:
         def show(prepared: Prepared) -> None:  # the guard comes afterwards, so the page has the plan it stops
             self.plans[name] = plan_view(prepared)
+            log_changes(prepared)
 
         return await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(approve=show))
 
@@ -378,6 +382,7 @@ class Service:
             self.errors[ended.sync] = ended.error
         if ended.result is not None:
             record = ended.result.record
+            self._problems[ended.sync] = log_problems(record, self._problems.get(ended.sync, frozenset()))
             self.passes[ended.sync, record.state] += 1
             for name in ("created", "updated", "deleted", "adopted"):
                 self.changes[ended.sync, name] += record.counts.get(name, 0)
