@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from syncd.app.configured import claim, read_config
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig
 from syncd.cycle.sync import Pass, Sync
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, SyncdError
 from syncd.model.guard import Guard
 from syncd.model.plan import Policy
 from syncd.portal.client import Portal
@@ -59,7 +59,12 @@ async def make_portal(
         random=SystemRandom().random,
         state=await ledger.of_portal(config.name).budget(),
     ) as portal:
-        yield portal
+        try:
+            yield portal
+        finally:
+            if not ledger.readonly and portal.usage().requests:
+                with suppress(SyncdError):  # a full disk: the next process then assumes more than there was
+                    await ledger.of_portal(config.name).note_budget(portal.budget_state(), clock.now())
 
 
 Connect = Callable[[PortalConfig, Ledger, Clock, Callable[[str], None]], AbstractAsyncContextManager[Portal]]
