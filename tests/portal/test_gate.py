@@ -117,7 +117,7 @@ def test_what_a_former_process_sent_still_counts() -> None:
     run_virtual(main())
 
 
-def test_commands_one_after_the_other_wait_for_what_was_sent_and_for_nothing_else() -> None:
+def test_commands_one_after_the_other_do_not_wait_for_what_each_start_assumes() -> None:
     async def main() -> None:
         clock, bucket, state = VirtualClock(), Bucket(50, 2.0), None
         await asyncio.sleep(60)
@@ -132,7 +132,8 @@ def test_commands_one_after_the_other_wait_for_what_was_sent_and_for_nothing_els
             assert bucket.accepts(clock.monotonic())
             state = gate.dump()
             await asyncio.sleep(1.0)
-        assert waited == [0.0] * 12
+        # Between two of them a command that only looks, and saves nothing, may have sent something.
+        assert sum(waited) < 1.0
 
     run_virtual(main())
 

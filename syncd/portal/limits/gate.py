@@ -82,7 +82,7 @@ class RequestGate:
         self._passes = 0
         cold = half - max(1, round(half * _COLD_SHARE))
         now, step = clock.monotonic(), half / rate / max(1, cold)
-        self._window.count([now - index * step for index in range(cold)])
+        self._window.count([now - (index + 0.5) * step for index in range(cold)])
 
     @property
     def wait_s(self) -> float:
