@@ -56,7 +56,7 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
     yield Check(name="config", ok=True, detail=f"{app.config.path}: {size}")
     for warning in app.config.warnings:
         yield Check(name="secrets", ok=False, detail=warning, remedy="no other user should be able to read it")
-    yield _state(app.config.state)
+    yield _state(app.config.state, kept=app.config.state == app.config.earlier_state)
     snapshots: dict[str, Snapshot] = {}
     for sync in app.syncs():
         try:
@@ -79,7 +79,7 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
             yield one
 
 
-def _state(path: Path) -> Check:
+def _state(path: Path, *, kept: bool) -> Check:
     parent = next(folder for folder in path.parents if folder.exists())
     probe = path if path.exists() else parent
     # A state that exists is opened for reading only: a daemon may be writing to it just now.
@@ -90,7 +90,10 @@ def _state(path: Path) -> Check:
         return Check(name="state", ok=False, detail=f"{path}: {error.strerror}", remedy="set state to a writable path")
     if probe is parent:
         probe.joinpath(".syncd-check").unlink()
-    return Check(name="state", ok=True, detail=str(path) if path.exists() else f"{path} will be created")
+    detail = str(path) if path.exists() else f"{path} will be created"
+    if kept:
+        detail += f', where earlier versions kept it; `state = "{path}"` in the config settles that'
+    return Check(name="state", ok=True, detail=detail)
 
 
 def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:

@@ -22,10 +22,12 @@ def plan_document(plans: Iterable[Prepared], failures: Mapping[str, SyncdError])
     """Return the document of `plan --json`; `failures` say by name why a sync could not be planned."""
     document: dict[str, Json] = {"plans": [_plan(one) for one in plans]}
     if failures:
-        document["errors"] = [
-            {"sync": name, "error": error.message, "remedy": error.remedy} for name, error in failures.items()
-        ]
+        document["errors"] = _errors(failures)
     return document
+
+
+def _errors(failures: Mapping[str, SyncdError]) -> Json:
+    return [{"sync": name, "error": error.message, "remedy": error.remedy} for name, error in failures.items()]
 
 
 def _plan(prepared: Prepared) -> dict[str, Json]:
@@ -100,9 +102,15 @@ def problem_document(problem: Problem) -> dict[str, Json]:
     return {"where": problem.where, "key": problem.key, "kind": problem.kind, "reason": problem.reason}
 
 
-def runs_document(results: Iterable[tuple[RunRecord, Iterable[Link]]]) -> dict[str, Json]:
-    """Return the document of `sync --json`: the record of each run, and what it kept although the source lacks it."""
-    return {"runs": [run_document(record, kept) for record, kept in results]}
+def runs_document(
+    results: Iterable[tuple[RunRecord, Iterable[Link]]], failures: Mapping[str, SyncdError]
+) -> dict[str, Json]:
+    """Return the document of `sync --json`: the record of each run, and what it kept although the source lacks it.
+
+    `failures` say by name why there is no run of a sync.
+    """
+    document: dict[str, Json] = {"runs": [run_document(record, kept) for record, kept in results]}
+    return document | ({"errors": _errors(failures)} if failures else {})
 
 
 def run_document(record: RunRecord, kept: Iterable[Link]) -> dict[str, Json]:

@@ -30,7 +30,7 @@ def opened(
 async def looked(arguments: argparse.Namespace) -> AsyncIterator[App]:
     """Open config and ledger only, to look at them: neither sources nor portals are made ready."""
     scrubber: Scrubber = arguments.scrubber
-    config = read_config(config_path(arguments), os.environ, scrubber.add)
+    config = read_config(config_path(arguments), os.environ, scrubber.add, looks=True)
     ledger = await Ledger.open_readonly(config.state)
     try:
         yield App(config, ledger, clock=SystemClock(), learn_secret=scrubber.add)

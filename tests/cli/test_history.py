@@ -98,3 +98,35 @@ def test_a_file_name_makes_no_picture(folder: Path, capsys: pytest.CaptureFixtur
     out = run(capsys, "sync")[1]
     assert "old:100:.csv:2: rejected" in out
     assert "\N{HUNDRED POINTS SYMBOL}" not in out + json.dumps(document(capsys, "status", "--json")[1])
+
+
+def test_what_only_looks_needs_no_secret(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "sync")[0] == 0
+    config = folder / "syncd.toml"
+    config.write_text(
+        re.sub(r"^webhook = .*$", 'webhook_credential = "webhook"', config.read_text(), flags=re.MULTILINE)
+    )
+    for command in ("status", "history"):
+        assert run(capsys, command)[0] == 0
+    code, _, err = run(capsys, "sync")
+    assert (code, "names a systemd credential" in err) == (2, True)
+
+
+def test_a_missing_secret_stops_only_the_syncs_of_its_portal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = folder / "syncd.toml"
+    text = config.read_text()
+    sync = text[text.index("[[sync]]") :]
+    config.write_text(
+        text.replace('name = "shifts"', 'name = "shifts"\nportal = "main"')
+        + '[portals.north]\nwebhook_file = "north.secret"\n'
+        + sync.replace('name = "shifts"', 'name = "north"\nportal = "north"')
+    )
+    code, out, _ = run(capsys, "sync")
+    assert (code, "shifts: done — 2 created" in out) == (2, True)
+    assert re.search(r"^north:\nerror: .*syncd.toml:\d+: portals.north.webhook_file names a file in", out, re.MULTILINE)
+    code, said = document(capsys, "sync", "--json")
+    assert ([one["sync"] for one in said["runs"]], [one["sync"] for one in said["errors"]]) == (["shifts"], ["north"])
+    assert run(capsys, "sync", "--portal", "main")[0] == 0
+    assert run(capsys, "plan")[0] == 2
+    (folder / "north.secret").write_text(re.search(r'webhook = "(.*)"', text)[1].replace("127.0.0.1", "localhost"))  # type: ignore[index]
+    assert run(capsys, "sync")[0] == 0
