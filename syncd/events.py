@@ -49,6 +49,8 @@ LOG_SET_ASIDE: Final = "log.set_aside"
 
 # Steps of a pass.
 
+SECTION_RENAMED: Final = "section.renamed"
+"""A person has renamed a section, which is used further (warning, once). `sync` `calendar` `before` `after`"""
 SECTIONS_CREATED: Final = "sections.created"
 """A pass has created missing sections (info). `sync` `wanted` `refused`"""
 INTENTS_RECOVERED: Final = "intents.recovered"
@@ -98,6 +100,8 @@ DAEMON_STOPPED: Final = "daemon.stopped"
 """Every pass has settled (info)."""
 DAEMON_STALLED: Final = "daemon.stalled"
 """A pass or the scheduler makes no progress, so systemd gets no sign of life (error). `what`"""
+PORTAL_MOVED: Final = "portal.moved"
+"""The portal was renamed and is spoken to at its new address `to` (warning, once). `origin` `to`"""
 PORTAL_STOPPED: Final = "portal.stopped"
 """A portal refuses the webhook and is left alone until `again` (error). `portal` `reason` `again`"""
 PORTAL_RESUMED: Final = "portal.resumed"

@@ -40,7 +40,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
-    known = await _kept(run)
+    known = await kept_directory(run)
     kept = known if known is not None and not fresh and _serves(run, known, now) else None
     if kept is not None:
         kept = await _with_needed(run, entries, kept)
@@ -52,7 +52,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
         groups = run.sync.target.wants_groups or bool(known is not None and known.groups)
         kept = await _with_needed(run, entries, await read_directory(run.portal, now=now, groups=groups))
     if known is not None:  # what other syncs of the portal have read stays until they read it again
-        kept = kept.with_sections({**known.sections, **kept.sections})
+        kept = _followed(run, kept.with_sections({**known.sections, **kept.sections}), known)
     directory = replace(kept, server_zone=run.sync.portal_zone or "")
     if keep and replace(directory, country="") != known:
         await store(run, directory)
@@ -65,13 +65,22 @@ async def store(run: Pass, directory: Directory) -> None:
     await run.portal_ledger.note_directory(run.portal.origin, kept, run.clock.now())
 
 
-async def _kept(run: Pass) -> Directory | None:
+async def kept_directory(run: Pass) -> Directory | None:
     """Return the directory that was kept of this very portal, None if there is none that can be read."""
     value = await run.portal_ledger.directory(run.portal.origin)
     try:
         return msgspec.convert(value, Directory) if value is not None else None
     except msgspec.ValidationError:
         return None  # written by another version of syncd: it is read from the portal again
+
+
+def _followed(run: Pass, directory: Directory, before: Directory) -> Directory:
+    """Return `directory` with the sections renamed since `before`, and tell of those that are new among them."""
+    directory = directory.following(before, run.sync.target.section_name)
+    for calendar, old, new in directory.renamed():
+        if directory.followed[calendar][old] != before.followed.get(calendar, {}).get(old):
+            _log.warning(events.SECTION_RENAMED, sync=run.name, calendar=calendar, before=old, after=new)
+    return directory
 
 
 def _serves(run: Pass, directory: Directory, now: float) -> bool:
@@ -205,7 +214,8 @@ async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple
     """Return `directory` with the sections of the places in `missing` as they are now, and keep it."""
     places = sorted({place for place, _ in missing})
     # What was known before goes: a place that cannot be read now has unknown sections.
-    directory = await with_calendars(run.portal, directory.without_sections(places), places)
+    read = await with_calendars(run.portal, directory.without_sections(places), places)
+    directory = _followed(run, read, directory)
     await store(run, directory)
     return directory
 
