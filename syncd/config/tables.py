@@ -110,6 +110,15 @@ class TargetTable(Table, frozen=True, kw_only=True):
     color_id: str | int | None = None
 
 
+class MeetingTable(Table, frozen=True, kw_only=True):
+    """`[sync.fields.meeting]`; nothing is set, so that nobody is bothered."""
+
+    notify: bool = False
+    reinvite: bool = False
+    allow_invite: bool = False
+    hide_guests: bool = False
+
+
 class FieldsTable(Table, frozen=True, kw_only=True):
     """`[sync.fields]`."""
 
@@ -127,6 +136,7 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     host: str | int | None = None
     outside_guests: OutsideGuests = "drop"
     invite: Invite = "notice"
+    meeting: MeetingTable = MeetingTable()
     crm: list[str] | str = []
 
 

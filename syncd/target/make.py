@@ -38,7 +38,11 @@ def _calendar(sync: SyncConfig, target: TargetConfig) -> CalendarSettings:
         private=fields.private,
         remind=fields.remind,
         guests=GuestSettings(
-            attendees=fields.attendees, host=fields.host, outside=fields.outside_guests, invite=fields.invite
+            attendees=fields.attendees,
+            host=fields.host,
+            outside=fields.outside_guests,
+            invite=fields.invite,
+            flags=fields.meeting,
         ),
         crm=fields.crm,
         marker=sync.marker == "description",

@@ -29,8 +29,13 @@ Importance = Literal["high", "normal", "low"]
 _REACH_DAYS = 366 * 100  # the portal's series end in 2038 anyway (PORTAL.md 4.7)
 
 
+MEETING_FLAGS = ("notify", "reinvite", "allow_invite", "hide_guests")
+
+
 class Meeting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who is invited: user ids in ascending order, the host among them, and the host (PORTAL.md 4.2, 4.3).
+
+    The four flags are the portal's own; `reinvite` has every update ask all guests again.
 
     `kept` are guests that people invited to an event which was taken over: nothing is ever sent about them, and the
     portal leaves them as they are where an update says nothing of a meeting.
@@ -39,6 +44,10 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attendees: tuple[int, ...]
     host: int
     kept: bool = False
+    notify: bool = False
+    reinvite: bool = False
+    allow_invite: bool = False
+    hide_guests: bool = False
 
 
 class EventFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,7 +285,7 @@ def _event(event: EventFields, directory: Directory) -> dict[str, Json]:
             "is_meeting": "Y",
             "attendees": list(event.meeting.attendees),
             "host": event.meeting.host,
-            "meeting": {"notify": 0, "reinvite": 0, "allow_invite": 0, "hide_guests": 0},
+            "meeting": {flag: int(getattr(event.meeting, flag)) for flag in MEETING_FLAGS},
         }
     return params
 
