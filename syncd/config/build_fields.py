@@ -35,6 +35,7 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsC
         description=file.template(table.description, *path, "description"),
         location=file.template(table.location, *path, "location"),
         color=_color(file, table.color, *path, "color"),
+        text_color=_color(file, table.text_color, *path, "text_color"),
         colors=_colors(file, table.colors, (*path, "colors")),
         accessibility=_choice(file, table.accessibility, _ACCESSIBILITY, *path, "accessibility"),
         importance=_choice(file, table.importance, _IMPORTANCE, *path, "importance"),

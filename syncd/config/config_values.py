@@ -152,6 +152,7 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     description: Template
     location: Template
     color: Template | None
+    text_color: Template | None
     accessibility: Template | None
     importance: Template | None
     private: bool | Template

@@ -127,6 +127,7 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     description: str = "{description}"
     location: str = "{location}"
     color: str | None = None
+    text_color: str | None = None
     accessibility: str | None = None
     importance: str | None = None
     private: bool | str = False

@@ -32,6 +32,7 @@ def _calendar(sync: SyncConfig, target: TargetConfig) -> CalendarSettings:
         description=fields.description,
         location=fields.location,
         color=fields.color,
+        text_color=fields.text_color,
         colors=fields.colors,
         accessibility=fields.accessibility,
         importance=fields.importance,

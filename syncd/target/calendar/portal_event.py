@@ -54,8 +54,8 @@ class EventFields(msgspec.Struct, frozen=True, kw_only=True):
     """Every field of calendar.event.add that syncd writes.
 
     `start` and `end` are ISO wall clocks ("2026-12-01T09:00:00") in `zone_from` and `zone_to`, or, with `all_day`, the
-    first and the last day (inclusive; PORTAL.md 4.6) without zones. `color` "" leaves the section's colour; `remind`
-    is in minutes before the start; `mark` is the recovery mark or "".
+    first and the last day (inclusive; PORTAL.md 4.6) without zones. `color` and `text_color` "" leave the section's;
+    `remind` is in minutes before the start; `mark` is the recovery mark or "".
     """
 
     name: str
@@ -68,6 +68,7 @@ class EventFields(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     location: str = ""
     color: str = ""
+    text_color: str = ""
     accessibility: Accessibility = "busy"
     importance: Importance = "normal"
     private: bool = False
@@ -79,7 +80,9 @@ class EventFields(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_fields(event: EventFields) -> Fields:
     """Return `event` as canonical JSON values."""
-    fields: Mapping[str, Json] = msgspec.to_builtins(event)
+    fields: dict[str, Json] = msgspec.to_builtins(event)
+    if not event.text_color:
+        del fields["text_color"]  # where nobody uses it, items are what they were before it could be set
     return fields
 
 
@@ -276,6 +279,8 @@ def _event(event: EventFields, directory: Directory) -> dict[str, Json]:
         }
     if event.color:
         params["color"] = event.color
+    if event.text_color:
+        params["text_color"] = event.text_color
     if event.remind:
         params["remind"] = [{"type": "min", "count": minutes} for minutes in event.remind]
     if event.crm:
