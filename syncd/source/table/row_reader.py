@@ -253,7 +253,8 @@ class RowReader:
                     entry = self._entry(uid, line, values, part)
                 except ValueError as error:
                     if not self._is_no_entry(line, uid, values, overflows=overflows):
-                        part.reject(f"{self._name}:{line}", uid, str(error), self._title(values, overflows=overflows))
+                        said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
+                        part.reject(f"{self._name}:{line}", uid, str(error), **said)
                     continue
                 first = lines.setdefault(entry.uid, line)
                 if first != line:
@@ -386,10 +387,10 @@ class RowReader:
         if failed:
             raise ValueError(_why_failed(failed))
 
-    def _title(self, values: list[str], *, overflows: bool) -> str:
-        """Return the title of a row that cannot be used, "" if it has none or another cell stands in its place."""
-        title = values[self._at["title"]]
-        return "" if overflows or damaged(title) else title
+    def _said(self, field: str, values: list[str], *, overflows: bool) -> str:
+        """Return a field of a row that cannot be used, "" if it has none or another cell stands in its place."""
+        text = values[self._at[field]]
+        return "" if overflows or damaged(text) else text
 
     def _warn_of_controls(self, cells: Sequence[str], entry: Entry, part: Part) -> None:
         for title, cell in zip(self._titles, cells, strict=False):
