@@ -198,6 +198,13 @@ class AlertsTable(PortalAlertsTable, frozen=True, kw_only=True):
     held: int | None = None
 
 
+class DefaultsTable(Table, frozen=True, kw_only=True):
+    """`[defaults]`: what each sync and each portal of the file, and of those it includes, starts with."""
+
+    sync: dict[str, Any] = {}
+    portal: dict[str, Any] = {}
+
+
 class ConfigTable(Table, frozen=True, kw_only=True):
     """The main file; `load` converts its portals and syncs one by one."""
 
@@ -208,13 +215,15 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     include: list[str] = []
     http: HttpTable | None = None
     alerts: AlertsTable | None = None
+    defaults: DefaultsTable = DefaultsTable()
     portals: dict[str, Any] = {}
     sync: list[dict[str, Any]] = []
 
 
 class IncludedTable(Table, frozen=True, kw_only=True):
-    """A file that `include` names: portals and syncs only, so that what holds for all stands in one place."""
+    """A file that `include` names: portals and syncs with their defaults; what holds for all stands in one place."""
 
+    defaults: DefaultsTable = DefaultsTable()
     portals: dict[str, Any] = {}
     sync: list[dict[str, Any]] = []
 
