@@ -97,6 +97,13 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     history.add_argument("--run", dest="run_id", type=int, metavar="N", help="what run N changed, field by field")
     history.add_argument("--last", type=_count, default=20, metavar="N", help="so many runs of each sync (default: 20)")
     _json(history)
+    report = commands.add_parser("report", help="one report over all syncs: what was done, and how each stands")
+    _names(report)
+    report.add_argument(
+        "--since", default="1d", metavar="TIME", help='how far back, as in "12h" or "30d" (default: 1d)'
+    )
+    report.add_argument("--format", choices=("csv", "json", "html"), default="csv", help="default: csv")
+    _json(report)
 
 
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

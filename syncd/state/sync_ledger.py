@@ -298,6 +298,16 @@ class SyncLedger:
         """Return the last `limit` runs, the newest first."""
         return tuple(run_of(checked_numbered(row)) for row in connection.execute(_GET_RUNS, (self.name, limit)))
 
+    @reading
+    def runs_since(self, connection: sqlite3.Connection, moment: float) -> tuple[RunRecord, ...]:
+        """Return the runs that began at unix time `moment` or later and the last one before, the newest first."""
+        found: list[RunRecord] = []
+        for row in connection.execute(_GET_RUNS, (self.name, MOST_RUNS)):
+            found.append(run_of(checked_numbered(row)))
+            if found[-1].started < moment:
+                break
+        return tuple(found)
+
     async def last_run(self) -> RunRecord | None:
         """Return the newest run, which may be running still; None before the first."""
         return next(iter(await self.runs(1)), None)
