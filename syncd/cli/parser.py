@@ -53,8 +53,6 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_looking(commands)
     _add_state(commands)
-    retry = commands.add_parser("retry", help="release held entries, so that the next pass tries them again")
-    _names(retry)
     _add_steering(commands)
 
     portal = commands.add_parser("portal", help="list what the portal has, to fill in the config")
@@ -173,7 +171,9 @@ def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_steering(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands about when the daemon makes passes."""
+    """Add the commands about what the next passes do, and when the daemon makes them."""
+    retry = commands.add_parser("retry", help="release held entries, so that the next pass tries them again")
+    _names(retry)
     poke = commands.add_parser("poke", help="have the running daemon make a pass now")
     _names(poke, needed=True)
     pause = commands.add_parser("pause", help="leave syncs alone until they are resumed, also over restarts")
