@@ -66,6 +66,30 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What a source gave when it was asked, before any of it is parsed.
+
+    `marker` is the `changed_marker` that the snapshot will have, "" where only parsing tells. `parsed` returns that
+    snapshot, once; it raises SourceError like `Source.read`.
+    """
+
+    marker: str
+    parsed: Callable[[], Awaitable[Snapshot]]
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A source that can tell from the bytes alone whether anything has changed, so that they need not be parsed."""
+
+    async def fetch(self, context: ReadContext) -> Fetched:
+        """Return what the schedule holds now, unparsed; raises SourceError if nothing can be read at all.
+
+        Equal markers promise equal snapshots, in another process too as long as the program is the same.
+        """
+        ...
+
+
 class SourceFactory(Protocol):
     """What an entry point of the group `syncd.sources` loads.
 

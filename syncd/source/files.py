@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from glob import glob, has_magic
 from hashlib import blake2b
 from pathlib import Path
@@ -21,7 +22,7 @@ from syncd import collector
 from syncd.errors import ConfigError, SourceError
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem, Snapshot
-from syncd.source.base import ReadContext
+from syncd.source.base import Fetched, ReadContext
 from syncd.source.field_values import damaged, shown
 from syncd.source.versions import Versions, repeated
 
@@ -115,6 +116,16 @@ class FileBytes:
     unsettled: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """Files before they are parsed: their bytes with a digest each, those that could not be read, and the marker."""
+
+    found: Sequence[FileBytes]
+    digests: Sequence[bytes]
+    unread: Sequence[tuple[str, SourceError]]
+    marker: str
+
+
 class FileSource:
     """A source of the files that a path means; links that lead out of their folder are followed with `follow_links`.
 
@@ -176,9 +187,14 @@ class FileSource:
 
         Raises SourceError if there is no file or none of them can be used.
         """
-        return await asyncio.to_thread(self._read, context)
+        return await (await self.fetch(context)).parsed()
 
-    def _read(self, context: ReadContext) -> Snapshot:
+    async def fetch(self, context: ReadContext) -> Fetched:
+        """Read the bytes of all files; raises SourceError if there is no file."""
+        files = await asyncio.to_thread(self._weighed, context)
+        return Fetched(marker=files.marker, parsed=partial(asyncio.to_thread, self._assembly.parsed, files, context))
+
+    def _weighed(self, context: ReadContext) -> Weighed:
         found: list[FileBytes] = []
         unread: list[tuple[str, SourceError]] = []
         left = self._max_bytes * _FILES_IN_ALL
@@ -189,7 +205,7 @@ class FileSource:
                 left -= len(found[-1].content)
             except SourceError as error:
                 unread.append((name, error))
-        return self._assembly.snapshot(found, unread, context)
+        return self._assembly.weighed(found, unread, context)
 
 
 def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
@@ -314,6 +330,12 @@ class Assembly:
 
         Raises SourceError if none of them can be used.
         """
+        return self.parsed(self.weighed(found, unread, context), context)
+
+    def weighed(
+        self, found: Sequence[FileBytes], unread: Sequence[tuple[str, SourceError]], context: ReadContext
+    ) -> Weighed:
+        """Return the files with the marker that their snapshot will have; nothing is parsed. Blocking."""
         under = self.circumstances(context).encode()
         digests: list[bytes] = []
         for file in found:
@@ -324,12 +346,16 @@ class Assembly:
         marker = blake2b(under + b"".join(digests), digest_size=16)
         for name, error in unread:
             marker.update(repr((name, str(error))).encode())
-        if self.last is None or self.last.changed_marker != marker.hexdigest():
+        return Weighed(found=found, digests=digests, unread=unread, marker=marker.hexdigest())
+
+    def parsed(self, files: Weighed, context: ReadContext) -> Snapshot:
+        """Return what `files` hold. Blocking. Raises SourceError if none of them can be used."""
+        if self.last is None or self.last.changed_marker != files.marker:
             # A large file makes millions of objects that live on; looking for garbage among them doubles the time.
             with collector.resting():
-                errors = dict(unread)
-                parts = self._parse(found, digests, errors, context)
-                self.last = join(parts, errors, marker.hexdigest())
+                errors = dict(files.unread)
+                parts = self._parse(files.found, files.digests, errors, context)
+                self.last = join(parts, errors, files.marker)
         return self.last
 
     def _parse(

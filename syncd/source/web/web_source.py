@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from email.message import Message
+from functools import partial
 from hashlib import blake2b
 
 import msgspec
@@ -20,9 +21,9 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import SourceError
 from syncd.model.entry import Problem, Snapshot
-from syncd.source.base import FeedCache, ReadContext
+from syncd.source.base import FeedCache, Fetched, ReadContext
 from syncd.source.encodings import find_encoding, is_told_apart, is_wide, says_itself
-from syncd.source.files import Assembly, FileBytes
+from syncd.source.files import Assembly, FileBytes, Weighed
 from syncd.source.web.access import Access
 from syncd.source.web.web_client import Digests, WebAnswer, WebClient, came_from, in_time, refusal
 
@@ -75,11 +76,68 @@ class WebSource:
         If it cannot be fetched or used, the last good entries are returned as an incomplete snapshot with the reason.
         Raises SourceError if there are none.
         """
+        return await (await self.fetch(context)).parsed()
+
+    async def fetch(self, context: ReadContext) -> Fetched:
+        """Fetch the feed if it has changed; what cannot be fetched has no marker, and tells why when it is parsed."""
         under = self._assembly.circumstances(context)
         if self._kept is None and context.cache is not None:
             self._kept = await asyncio.to_thread(_load, context.cache, self._cache_name)
         try:
-            snapshot = await self._fetch(context, under)
+            body, answer = await self._body(under)
+        except SourceError as error:
+            return Fetched(marker="", parsed=partial(self._last_good, context, under, error))
+        if body is None:
+            assert self._good is not None  # the server says that it has not changed
+            return Fetched(marker=self._good.changed_marker, parsed=partial(_same, self._good))
+        file = FileBytes(name=self._access.shown, content=body)
+        files = await asyncio.to_thread(self._assembly.weighed, [file], [], context)
+        # Parsing is what keeps a feed: one that is not kept must be parsed, or it would be sent whole each time.
+        known = answer is None or await self._renewed(context, answer, body)
+        parsed = partial(self._read, context, under, files, answer)
+        return Fetched(marker=files.marker if known else "", parsed=parsed)
+
+    async def _renewed(self, context: ReadContext, answer: WebAnswer, body: bytes) -> bool:
+        """Return True if a feed is kept; where it has the same `body`, it is kept under the headers of `answer`."""
+        before = self._kept
+        if before is None:
+            return False
+        after = _conditions(answer)
+        if after != (before.etag, before.modified) and await asyncio.to_thread(self._unpacked) == body:
+            await self._keep(context, answer, body)
+        return True
+
+    async def _body(self, under: str) -> tuple[bytes | None, WebAnswer | None]:
+        """Return the feed's bytes, None if they are those of the last good reading, and the answer that brought them.
+
+        There is no such answer where the bytes were kept. Raises SourceError.
+        """
+        conditions: Mapping[str, str] = self._kept.conditions if self._kept is not None else {}
+        async with in_time(self._access), WebClient(self._access, self._clock, self._digests) as client:
+            answer = await client.ask("GET", self._access.url, headers=conditions)
+            if answer.status == 304 and conditions:
+                if self._good is not None and self._good_under == under:
+                    return None, None
+                unchanged = await asyncio.to_thread(self._unpacked)
+                if unchanged is not None:
+                    return unchanged, None
+                self._kept = None
+                answer = await client.ask("GET", self._access.url)
+        if answer.status != 200:
+            raise refusal(answer, came_from(answer, self._access))
+        _refuse_page(answer, came_from(answer, self._access), self._kind)
+        body = await asyncio.to_thread(_plain, answer.body, self._access)
+        if self._charset_counts:
+            body = await asyncio.to_thread(_in_utf8, body, answer.headers.get("content-type", ""), self._access.shown)
+        return body, answer
+
+    async def _read(self, context: ReadContext, under: str, files: Weighed, answer: WebAnswer | None) -> Snapshot:
+        """Return the entries of the feed, and keep its bytes if an `answer` brought them and they are complete."""
+        try:
+            snapshot = await self._parsed(context, under, files)
+            if answer is not None and snapshot.complete:
+                # Only a complete feed is kept; otherwise a 304 would confirm a broken one.
+                await self._keep(context, answer, files.found[0].content)
         except SourceError as error:
             return await self._last_good(context, under, error)
         # A broken body without any entry is a failed fetch, not a schedule that has become empty.
@@ -87,38 +145,14 @@ class WebSource:
             return await self._last_good(context, under, SourceError(snapshot.incomplete_because), snapshot)
         return snapshot
 
-    async def _fetch(self, context: ReadContext, under: str) -> Snapshot:
-        conditions: Mapping[str, str] = self._kept.conditions if self._kept is not None else {}
-        unchanged: bytes | None = None
-        async with in_time(self._access), WebClient(self._access, self._clock, self._digests) as client:
-            answer = await client.ask("GET", self._access.url, headers=conditions)
-            if answer.status == 304 and conditions:
-                if self._good is not None and self._good_under == under:
-                    return self._good
-                unchanged = await asyncio.to_thread(self._unpacked)
-                if unchanged is None:
-                    self._kept = None
-                    answer = await client.ask("GET", self._access.url)
-        if unchanged is not None:
-            return await self._parsed(context, under, unchanged)
-        if answer.status != 200:
-            raise refusal(answer, came_from(answer, self._access))
-        _refuse_page(answer, came_from(answer, self._access), self._kind)
-        body = await asyncio.to_thread(_plain, answer.body, self._access)
-        if self._charset_counts:
-            body = await asyncio.to_thread(_in_utf8, body, answer.headers.get("content-type", ""), self._access.shown)
-        snapshot = await self._parsed(context, under, body)
-        if snapshot.complete:
-            # Only a complete feed is kept; otherwise a 304 would confirm a broken one.
-            kept = await asyncio.to_thread(_keep, answer, body)
-            self._kept = kept if kept.conditions or context.cache is not None else None
-            if context.cache is not None:
-                await asyncio.to_thread(context.cache.save, self._cache_name, msgspec.msgpack.encode(kept))
-        return snapshot
+    async def _keep(self, context: ReadContext, answer: WebAnswer, body: bytes) -> None:
+        kept = await asyncio.to_thread(_keep, answer, body)
+        self._kept = kept if kept.conditions or context.cache is not None else None
+        if context.cache is not None:
+            await asyncio.to_thread(context.cache.save, self._cache_name, msgspec.msgpack.encode(kept))
 
-    async def _parsed(self, context: ReadContext, under: str, body: bytes) -> Snapshot:
-        file = FileBytes(name=self._access.shown, content=body)
-        snapshot = await asyncio.to_thread(self._assembly.snapshot, [file], [], context)
+    async def _parsed(self, context: ReadContext, under: str, files: Weighed) -> Snapshot:
+        snapshot = await asyncio.to_thread(self._assembly.parsed, files, context)
         if snapshot.complete:
             self._good, self._good_under = snapshot, under
         return snapshot
@@ -139,7 +173,8 @@ class WebSource:
         if self._good is None or self._good_under != under:
             body = await asyncio.to_thread(self._unpacked)
             if body is not None:
-                await self._parsed(context, under, body)
+                file = FileBytes(name=self._access.shown, content=body)
+                await self._parsed(context, under, await asyncio.to_thread(self._assembly.weighed, [file], [], context))
         if self._good is None or self._good_under != under:
             if seen is not None:
                 return seen
@@ -156,6 +191,11 @@ class WebSource:
             incomplete_because=reason,
             changed_marker=marker,
         )
+
+
+async def _same(snapshot: Snapshot) -> Snapshot:
+    """Return `snapshot`, which needs no parsing."""
+    return snapshot
 
 
 async def fetch_once(access: Access, clock: Clock) -> bytes:
@@ -176,8 +216,13 @@ def _load(cache: FeedCache, name: str) -> KeptFeed | None:
 
 
 def _keep(answer: WebAnswer, body: bytes) -> KeptFeed:
-    etag, modified = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
+    etag, modified = _conditions(answer)
     return KeptFeed(etag=etag, modified=modified, packed=zlib.compress(body, 1))
+
+
+def _conditions(answer: WebAnswer) -> tuple[str, str]:
+    """Return what the server calls this state of the feed: its ETag and Last-Modified."""
+    return answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
 
 
 def _refuse_page(answer: WebAnswer, name: str, kind: str) -> None:
