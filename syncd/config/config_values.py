@@ -211,6 +211,8 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config; `warnings` are what `syncd check` reports and a pass ignores.
 
+    `digest` differs whenever the text of one of its files does, or which files there are.
+
     With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are.
     """
 
@@ -223,6 +225,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     http: HttpConfig | None = None
     alerts: AlertsConfig | None = None
+    digest: str = ""
 
     def portal(self, name: str) -> PortalConfig:
         """Return the portal of that name; raises KeyError if there is none."""

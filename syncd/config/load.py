@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from glob import glob, has_magic
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -91,6 +92,7 @@ def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
         warnings=tuple(warnings),
         http=build_http(main.file, table.http),
         alerts=build_alerts(main.file, table.alerts, names),
+        digest=_digest(parts),
     )
 
 
@@ -102,6 +104,7 @@ class _Part:
     """
 
     file: ConfigFile
+    text: str
     portals: Mapping[str, Any]
     sync: Sequence[Mapping[str, Any]]
 
@@ -112,7 +115,7 @@ def _file(path: Path, kind: type[T], learner: _Learner) -> tuple[_Part, T]:
     learner(document, base=path.absolute().parent)
     file = ConfigFile(path, text)
     table = file.convert(document, kind)
-    return _Part(file=file, portals=table.portals, sync=table.sync), table
+    return _Part(file=file, text=text, portals=table.portals, sync=table.sync), table
 
 
 def _included(main: _Part, patterns: Sequence[str], learner: _Learner) -> tuple[_Part, ...]:
@@ -213,6 +216,14 @@ def _refuse_twin(file: ConfigFile, index: int, sync: SyncConfig, others: Sequenc
     for twin in others:
         if twin.name == sync.name:
             raise file.error(("sync", index, "name"), f'"{sync.name}" is taken by another sync ({twin.where})')
+
+
+def _digest(parts: Sequence[_Part]) -> str:
+    """Return what tells the text of all files from any other; comments count, as messages name lines."""
+    seen = blake2b(digest_size=16)
+    for part in parts:
+        seen.update(repr((str(part.file.path.absolute()), str(part.file.path), part.text)).encode())
+    return seen.hexdigest()
 
 
 def _state(file: ConfigFile, state: str | None, base: Path, environ: Mapping[str, str]) -> Path:
