@@ -10,13 +10,15 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from hashlib import blake2b
 from pathlib import Path
 from random import SystemRandom
 
 import structlog
 
 from syncd import events
+from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig, load_config
 from syncd.cycle.sync import Pass, Sync
@@ -229,7 +231,8 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
     `writable` lets feeds from the web be kept for the next process, beside the state.
     """
     feeds = DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
-    syncs = {sync.name: make_sync(config, sync, feeds, clock) for sync in config.syncs}
+    program = cache(program_mark)  # not before the first pass: a start must be quick
+    syncs = {sync.name: make_sync(config, sync, feeds, clock, program) for sync in config.syncs}
     portals = {portal.name for portal in config.portals}
     for source in (sync.source for sync in syncs.values()):
         if isinstance(source, PortalBacked) and source.portal not in portals:
@@ -237,8 +240,11 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
     return syncs
 
 
-def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) -> Sync:
-    """Return one sync made ready; raises ConfigError when its source's options cannot be used."""
+def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock, program: Callable[[], str]) -> Sync:
+    """Return one sync made ready; raises ConfigError when its source's options cannot be used.
+
+    `program` returns the mark of the program.
+    """
     return Sync(
         name=sync.name,
         source=open_source(sync.source.options, sync.source.base, where=sync.source.where, clock=clock),
@@ -261,7 +267,15 @@ def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) 
         portal_zone=config.portal(sync.portal).server_timezone,
         country=sync.country,
         feeds=feeds,
+        settings=partial(_settings, config, sync, program),
     )
+
+
+def _settings(config: Config, sync: SyncConfig, program: Callable[[], str]) -> str:
+    """Return a mark of all that a plan of `sync` follows from and that stays the same while its config is in force."""
+    owners = sorted(sync.target.owners.items())  # which may stand in a file of their own
+    everything = repr((config.digest, sync.name, owners, program()))
+    return blake2b(everything.encode(), digest_size=16).hexdigest()
 
 
 def _siblings(syncs: Iterable[SyncConfig], sync: SyncConfig) -> tuple[str, ...]:

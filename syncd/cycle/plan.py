@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from syncd import collector
-from syncd.cycle.directories import directory_for
+from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, kept_directory
 from syncd.cycle.look import joined, observe, observe_touched, without_siblings
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
+from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles
@@ -19,6 +20,7 @@ from syncd.model.guard import believed
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation
 from syncd.model.plan import Plan
+from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
 from syncd.state.notes import Uids
@@ -33,8 +35,9 @@ class Prepared:
     of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
-    to be created again, by key. `meetings` are the events with guests that are to be changed, by id: what people have
-    answered decides who is told. `doubles` are events that stand beside linked ones.
+    are the events with guests that are to be changed, by id: what people have answered decides who is told. `doubles`
+    are events that stand beside linked ones. `settled` is what the pass was recognised by, where nothing has changed:
+    then it holds no entries, items and links, for none were read.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -59,6 +62,7 @@ class Prepared:
     stamps: Mapping[Key, str] = field(default_factory=dict)
     meetings: Mapping[int, Observed] = field(default_factory=dict)
     doubles: tuple[Double, ...] = ()
+    settled: Settled | None = None
 
     @property
     def sync(self) -> str:
@@ -124,38 +128,116 @@ class Prepared:
             "kept": len(plan.kept),
         }
 
+    @property
+    def leaves_nothing(self) -> bool:
+        """True if the next pass would plan the same, as long as nothing changes and it does not read the portal."""
+        learned = self.verified or self.gone or self.stamps or self.doubles or self.uids != self.run.notes.uids
+        return not learned and leaves_nothing(self.plan, self.snapshot, self.run.sync.policy)
+
+    @property
+    def findings(self) -> Findings:
+        """What the next pass has to know to say the same."""
+        plan, snapshot = self.plan, self.snapshot
+        return Findings(
+            unchanged=plan.unchanged,
+            held=self.held,
+            rejected=self.rejected,
+            skipped=self.skipped,
+            known_uids=plan.known_uids,
+            complete=snapshot.complete,
+            incomplete_because=snapshot.incomplete_because,
+            problems=self.problems,
+            conflicts=conflicts_of(plan),
+            kept=tuple(link.key for link in plan.kept),
+            absent=tuple(sorted(plan.absent)),
+        )
+
+    def directory_lasts(self) -> Iterator[float]:
+        """Yield when the directory has to be read again, by its age and by whom it lacks."""
+        target, directory = self.run.sync.target, self.directory
+        yield directory.read_at + self.run.sync.verify_every.total_seconds()
+        troubled = self.rejected + self.held + self.skipped  # whoever is missing in it makes an entry one of these
+        if troubled and any(not target.places((entry,), directory) for entry in self.kept.entries):
+            yield directory.read_at + UNRESOLVED_AGE_S
+
     def left_over(self, counts: Mapping[str, int]) -> int:
         """Return how many of `counts` wait for a person."""
         waiting = counts.get("rejected", 0) + counts.get("held", 0)
         return waiting if self.edits_win else waiting + counts.get("conflict", 0)
 
 
-async def preview(run: Pass, *, verify: bool) -> Prepared:
+async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     """Return the plan of a pass without changing anything, here or in the portal.
 
-    Reads the portal's events where a pass would, or if `verify` asks for it. Raises like `prepare`, and GuardError
-    when the sync has written to another portal.
+    Reads the portal's events where a pass would, or if `verify` asks for it. `fresh` has the source parsed even if
+    nothing seems to have changed. Raises like `prepare`, and GuardError when the sync has written to another portal.
     """
     run.notes = await run.ledger.notes()
     await check_home(run)
-    return await prepare(run, await read_source(run), verify=verify or run.verify_due(), keep=False)
+    verify = verify or run.verify_due()
+    return await prepare(run, await read_source(run, fresh=fresh or verify), verify=verify, keep=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReading:
-    """What the source held, and when it was asked, in unix time: the days of the window follow from that."""
+    """What the source held, and when it was asked, in unix time: the days of the window follow from that.
+
+    `settled` is what is known of a source that has not changed since a pass left nothing to do; nothing was parsed.
+    """
 
     snapshot: Snapshot
     now: float
+    settled: Settled | None = None
 
 
-async def read_source(run: Pass) -> SourceReading:
+async def read_source(run: Pass, *, fresh: bool) -> SourceReading:
     """Read the source; raises SourceError when that is not possible at all.
 
-    Apart from `prepare`, because it can take as long as a slow server likes, and must keep no other sync waiting.
+    Unless a `fresh` reading is asked for, it is not parsed where it is known what would follow. Apart from `prepare`,
+    because it can take as long as a slow server likes, and must keep no other sync waiting.
     """
     now = run.clock.now()
-    return SourceReading(snapshot=await run.sync.source.read(run.sync.reading(now)), now=now)
+    fetched = await run.sync.fetch(now)
+    settled = None if fresh else await recognise(run, fetched.marker, now)
+    if settled is None:
+        return SourceReading(snapshot=await fetched.parsed(), now=now)
+    found = settled.findings
+    snapshot = Snapshot(
+        entries=(),
+        problems=found.problems,
+        complete=found.complete,
+        incomplete_because=found.incomplete_because,
+        changed_marker=fetched.marker,
+    )
+    return SourceReading(snapshot=snapshot, now=now, settled=settled)
+
+
+async def _as_settled(run: Pass, reading: SourceReading, settled: Settled) -> Prepared:
+    """Return the plan of a pass that finds what the last one found."""
+    directory, found = await kept_directory(run), settled.findings
+    assert directory is not None  # as its mark says
+    plan = Plan(
+        unchanged=found.unchanged,
+        conflicts=tuple(map(change_of, found.conflicts)),
+        absent=frozenset(found.absent),
+        known_uids=found.known_uids,
+        kept=await kept_links(run, found),
+    )
+    return Prepared(
+        run=run,
+        now=reading.now,
+        plan=plan,
+        snapshot=reading.snapshot,
+        kept=Kept(entries=()),
+        uids=run.notes.uids,
+        directory=directory,
+        problems=found.problems,
+        rejected=found.rejected,
+        held=found.held,
+        skipped=found.skipped,
+        verified=False,
+        settled=settled,
+    )
 
 
 async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool) -> Prepared:
@@ -164,6 +246,8 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     With `verify` the portal's events are read, without it only those that are to be changed. Raises the client's
     errors.
     """
+    if reading.settled is not None:
+        return await _as_settled(run, reading, reading.settled)
     sync, now, snapshot = run.sync, reading.now, reading.snapshot
     window = sync.window(now)
     links = await run.ledger.links()

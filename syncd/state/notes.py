@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import msgspec
 import orjson
@@ -173,11 +174,29 @@ class PortalLedger:
     @reading
     def directory(self, connection: sqlite3.Connection, origin: str) -> Json:
         """Return the directory that was kept of the portal at `origin`, None if there is none of that very one."""
+        return self._directory(connection, origin)
+
+    def _directory(self, connection: sqlite3.Connection, origin: str) -> Json:
         note = read_note(connection, self._scope, _DIRECTORY)
         value = note[0] if note is not None else None
         if not isinstance(value, Mapping) or value.get("portal") != origin:
             return None  # none yet, or of another portal that had this name in the config
         return value.get("directory")
+
+    @reading
+    def marked_directory(self, connection: sqlite3.Connection, origin: str) -> tuple[Json, str]:
+        """Return the directory like `directory`, and its mark."""
+        return self._directory(connection, origin), self._directory_mark(connection)
+
+    @reading
+    def directory_mark(self, connection: sqlite3.Connection) -> str:
+        """Return what differs whenever the directory that is kept of the portal does, "" if there is none."""
+        return self._directory_mark(connection)
+
+    def _directory_mark(self, connection: sqlite3.Connection) -> str:
+        row = connection.execute("SELECT value FROM notes WHERE scope = ? AND name = ?", (self._scope, _DIRECTORY))
+        value = row.fetchone()
+        return blake2b(value[0], digest_size=16).hexdigest() if value is not None else ""
 
     @writing
     def note_directory(self, connection: sqlite3.Connection, origin: str, directory: Json, now: float) -> None:

@@ -60,7 +60,7 @@ async def _pass(out: Console, app: App, sync: Sync, *, ask: bool, stop: asyncio.
             await bars.enter_async_context(progress.shown(app.portal_of(sync.name), sync.name, lines=True))
             return True
 
-        result = await run_pass(app.open_pass(sync, stop), PassOptions(confirm=confirm))
+        result = await run_pass(app.open_pass(sync, stop), PassOptions(confirm=confirm, fresh=True))
     show.result(out, result)
     return result
 

@@ -24,7 +24,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     async with opened(arguments, readonly=True) as app:
         for chosen in app.syncs(arguments.names):
             try:
-                plans.append(await preview(app.open_pass(chosen, stop), verify=arguments.verify))
+                plans.append(await preview(app.open_pass(chosen, stop), verify=arguments.verify, fresh=arguments.fresh))
             except SyncdError as error:
                 failures[chosen.name] = error
         guarded = {one.sync: _guard_note(app, one) for one in plans}
@@ -72,6 +72,7 @@ async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             options = PassOptions(
                 verify=arguments.verify,
                 force=arguments.force,
+                fresh=arguments.fresh or bool(arguments.report),  # which has a row for each entry
                 approve=pins.check if pins is not None else None,
             )
             # One after the other: they share the portal's limits, so side by side they would take as long.
