@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -90,6 +91,9 @@ class App:
         self._connect = connect
         self._connections: dict[str, _Connection] = {}
         self._syncs: Mapping[str, Sync] = {}
+        # One at a time: several would not be done sooner, for Python runs one of them at any moment, and the event loop
+        # would wait for its turn among all of them.
+        self._desk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
 
     @property
     def portals(self) -> Mapping[str, Portal]:
@@ -127,6 +131,7 @@ class App:
             ledger_of_all=self.ledger,
             clock=self.clock,
             stop=stop,
+            desk=self._desk,
         )
 
     def leaving(self, config: Config) -> tuple[str, ...]:
@@ -171,6 +176,7 @@ class App:
 
     async def close(self) -> None:
         """Give up the portals' connections."""
+        self._desk.shutdown(wait=False, cancel_futures=True)
         for one in self._connections.values():
             await one.closing.aclose()
 

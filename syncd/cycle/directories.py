@@ -42,7 +42,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     if kept is not None:
         kept = await _with_needed(run, entries, kept)
         too_old = now - kept.read_at > UNRESOLVED_AGE_S
-        if too_old and any(not run.sync.target.places((entry,), kept) for entry in entries):
+        if too_old and await run.worked_out(_lacks_somebody, run, entries, kept):
             kept = None
     if kept is None:
         run.directory_mark = ""
@@ -79,6 +79,10 @@ async def _kept(run: Pass) -> tuple[Directory | None, str]:
         return None, ""  # written by another version of syncd: it is read from the portal again
 
 
+def _lacks_somebody(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:
+    return any(not run.sync.target.places((entry,), directory) for entry in entries)
+
+
 def _serves(run: Pass, directory: Directory, now: float) -> bool:
     lacks_groups = run.sync.target.wants_groups and not directory.groups
     return 0 <= now - directory.read_at < run.sync.verify_every.total_seconds() and not lacks_groups
@@ -88,11 +92,12 @@ async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory
     """Return `directory` with the clients and sections of `entries` that it lacks."""
     target, directory = run.sync.target, replace(directory, country=run.sync.country)
     # Who was not found, or twice, may have been added or merged since: then the entry need not wait for a verify.
-    sought = [one for one in target.sought(entries, directory) if not directory.clients.has_one(one)]
+    clients = await run.worked_out(target.sought, entries, directory)
+    sought = [one for one in clients if not directory.clients.has_one(one)]
     if sought:
         run.directory_mark = ""
         directory = directory.with_clients(await read_clients(run.portal, sought))
-    needed = target.places(entries, directory)
+    needed = await run.worked_out(target.places, entries, directory)
     missing = sorted(place for place in needed if not place.on_card and not directory.knows(place))
     if missing:
         run.directory_mark = ""

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from syncd import collector
 from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, kept_directory
 from syncd.cycle.look import joined, observe, observe_touched, without_siblings
-from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
+from syncd.cycle.read import Kept, Named, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.settled import kept_links, recognise
-from syncd.cycle.sync import Pass, check_home
+from syncd.cycle.sync import Pass, Sync, check_home
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
@@ -251,13 +250,13 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     sync, now, snapshot = run.sync, reading.now, reading.snapshot
     window = sync.window(now)
     links = await run.ledger.links()
-    sync.check_links(links)
     held = await run.ledger.holds()
-    read = named(sync, run.notes.uids, snapshot, links, held)
+    read = await run.worked_out(_named, sync, run.notes.uids, snapshot, links, held)
     directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
-    with collector.resting():
-        read, shaping, renamed = shape_recognised(sync, read, context_of(sync, directory, now), links, held)
-    snapshot = believed(read.snapshot, links, window=window, removed_after=sync.policy.removed_after)
+    context = context_of(sync, directory, now)
+    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held)
+    believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
+    snapshot = await run.worked_out(believe, read.snapshot, links)
     plan, observation = await _planned(run, shaping, links, held, verify=verify)
     looked_at = observation.about(links) if observation is not None else ()
     twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
@@ -290,6 +289,11 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     )
 
 
+def _named(sync: Sync, known: Uids, snapshot: Snapshot, links: Sequence[Link], held: Sequence[Hold]) -> Named:
+    sync.check_links(links)
+    return named(sync, known, snapshot, links, held)
+
+
 async def _planned(
     run: Pass, shaping: Shaping, links: Sequence[Link], held: Sequence[Hold], *, verify: bool
 ) -> tuple[Plan, Observation | None]:
@@ -315,16 +319,14 @@ async def _planned(
         now=now,
         counted=run.fates.remote_ids,
     )
-    with collector.resting():
-        plan = planned(observation=observation)
+    plan = await run.worked_out(planned, observation=observation)
     known = {link.remote_id for link in observation.about(plan.touched)} if observation is not None else ()
     if unread := [link for link in plan.touched if link.remote_id not in known]:
         # An event is looked at before it is written to: another one may have its id, or an edit is to be left. Also by
         # a pass that has read the window, for one that stood outside of it.
         looked = await observe_touched(run, unread)
         observation = looked if observation is None else joined(observation, looked)
-        with collector.resting():
-            plan = planned(observation=observation)
+        plan = await run.worked_out(planned, observation=observation)
     return plan, observation
 
 
@@ -379,12 +381,15 @@ async def plan_again(run: Pass, prepared: Prepared) -> Plan:
     """
     sync, now = run.sync, run.clock.now()
     directory = await directory_for(run, prepared.kept.entries, fresh=False, keep=True)
-    shaping = shape_all(sync, prepared.snapshot, prepared.kept, context_of(sync, directory, now))
+    context = context_of(sync, directory, now)
+    shaping = await run.worked_out(shape_all, sync, prepared.snapshot, prepared.kept, context)
     holds = {hold.key: hold for hold in await run.ledger.holds()}
     absent = {link.key: link.absent_passes for link in prepared.links}
     vanished = run.fates.vanished
     living = [link for link in await run.ledger.links() if vanished.get(link.key) != link.remote_id]
     links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in living]
-    plan = make_plan(shaping.wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now)
+    plan = await run.worked_out(
+        make_plan, shaping.wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now
+    )
     planned = {change.key for change in prepared.plan.changes}
     return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))

@@ -243,8 +243,8 @@ async def _missing(run: Pass) -> bool:
 
 def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
     """Return True if `plan` deleted something only to have it created again."""
-    wanted = {item.key for item in prepared.wanted}
-    return any(change.op == "delete" and change.key in wanted for change in plan.changes)
+    deleted = {change.key for change in plan.changes if change.op == "delete"}
+    return bool(deleted) and any(item.key in deleted for item in prepared.wanted)
 
 
 def _planned_counts(prepared: Prepared) -> Mapping[str, int]:

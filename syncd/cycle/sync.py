@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Literal
+from typing import Literal, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from syncd import events
+from syncd import collector, events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, GuardError, SourceError, SyncdError
 from syncd.model.elapsed import ClockNote, Moment
@@ -32,6 +33,9 @@ from syncd.state.ledger import Ledger
 from syncd.state.notes import PortalLedger, SyncNotes
 from syncd.state.sync_ledger import SyncLedger
 from syncd.target.base import ShapingMemory, Target
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 _COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict", "skipped", "kept")
@@ -122,6 +126,7 @@ class Pass:
     of its portal, `ledger_of_all` of every sync. `stop` ends it after the requests in flight. `run_id` is 0 while
     nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
     `directory_mark` is that of the kept directory the pass goes by, "" if the portal was asked for any of it.
+    `desk` is where what takes long is worked out.
     """
 
     sync: Sync
@@ -134,12 +139,25 @@ class Pass:
     run_id: int = 0
     notes: SyncNotes = field(default_factory=SyncNotes)
     directory_mark: str = ""
+    desk: Executor | None = None
     fates: Fates = field(default_factory=Fates)
 
     @property
     def name(self) -> str:
         """The sync's name."""
         return self.sync.name
+
+    async def worked_out(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, without keeping the event loop from the other syncs, the page and the watchdog.
+
+        It must ask nothing of portal and ledger. Raises what it raises.
+        """
+
+        def quietly() -> T:
+            with collector.resting():
+                return work(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self.desk, quietly)
 
     @asynccontextmanager
     async def claiming(self, *, wanted: bool = True) -> AsyncIterator[None]:
