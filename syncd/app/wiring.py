@@ -237,8 +237,9 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
     `writable` lets feeds from the web be kept for the next process, beside the state.
     """
     feeds = DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
+    index = DirectoryCache(config.state.with_name(f"{config.state.name}-index"), writable=writable)
     program = cache(program_mark)  # not before the first pass: a start must be quick
-    syncs = {sync.name: make_sync(config, sync, feeds, clock, program) for sync in config.syncs}
+    syncs = {sync.name: make_sync(config, sync, feeds, index, clock, program) for sync in config.syncs}
     portals = {portal.name for portal in config.portals}
     for source in (sync.source for sync in syncs.values()):
         if isinstance(source, PortalBacked) and source.portal not in portals:
@@ -246,7 +247,9 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
     return syncs
 
 
-def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock, program: Callable[[], str]) -> Sync:
+def make_sync(
+    config: Config, sync: SyncConfig, feeds: FeedCache, index: FeedCache, clock: Clock, program: Callable[[], str]
+) -> Sync:
     """Return one sync made ready; raises ConfigError when its source's options cannot be used.
 
     `program` returns the mark of the program.
@@ -273,6 +276,7 @@ def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock, 
         portal_zone=config.portal(sync.portal).server_timezone,
         country=sync.country,
         feeds=feeds,
+        index=index,
         settings=partial(_settings, config, sync, program),
     )
 

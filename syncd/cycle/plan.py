@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, kept_directory
 from syncd.cycle.look import joined, observe, observe_touched, without_siblings
 from syncd.cycle.read import Kept, Named, Shaping, context_of, named, shape_all, shape_recognised
+from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, Sync, check_home
 from syncd.model.diff import make_plan
@@ -254,7 +255,10 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     read = await run.worked_out(_named, sync, run.notes.uids, snapshot, links, held)
     directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
     context = context_of(sync, directory, now)
+    await recall_series(run)
     read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held)
+    if keep:
+        await keep_series(run)
     believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
     snapshot = await run.worked_out(believe, read.snapshot, links)
     plan, observation = await _planned(run, shaping, links, held, verify=verify)

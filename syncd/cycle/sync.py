@@ -47,10 +47,11 @@ class Sync:
 
     `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
     portal, this one included. `portal_zone` is the server's own zone where the config names it, `country` the country
-    of phones without one. `feeds` keeps what the source fetched for the next process, `shaped` what its entries became
-    for the next pass. `window_given` is True if the config names the window, `everything` if all days count instead.
-    `uids` says what names entries: the source, or their content. `settings` returns a mark that differs whenever the
-    config or the program does, and blocks; without it no pass is taken for settled.
+    of phones without one. `feeds` keeps what the source fetched for the next process, `index` what series became, and
+    `shaped` what entries became for the next pass. `window_given` is True if the config names the window,
+    `everything` if all days count instead. `uids` says what names entries: the source, or their content. `settings`
+    returns a mark that differs whenever the config or the program does, and blocks; without it no pass is taken for
+    settled.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Sync:
     window_given: bool = True
     uids: Literal["source", "content"] = "source"
     everything: bool = False
+    index: FeedCache | None = None
     settings: Callable[[], str] | None = None
     shaped: ShapingMemory = field(default_factory=ShapingMemory, compare=False, repr=False)
 
