@@ -6,6 +6,10 @@ limit), the remedy says what to do; neither holds a secret.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
+
 
 class SyncdError(Exception):
     """Root of every error that syncd raises on purpose.
@@ -67,6 +71,10 @@ class EntryError(SyncdError):
     exit_code = 1
 
 
+class DoubtfulError(EntryError):
+    """Somebody is meant whom the portal knows, but who it is cannot be told: there are two, or he is dismissed."""
+
+
 class StoppedError(SyncdError):
     """The pass was asked to stop while it was reading; nothing has been changed."""
 
@@ -92,3 +100,23 @@ class StateUnavailableError(StateError):
     """
 
     exit_code = 7
+
+
+def without_frames(error: E) -> E:
+    """Return `error`, which is about to be kept, without the frames that it and its causes came through.
+
+    A traceback holds every local value of those frames, and the frame that keeps the error is one of them: entries,
+    items and links of a whole pass would stay until the collector comes by.
+    """
+    left: list[BaseException] = [error]
+    seen: set[int] = set()
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = None
+        left += [other for other in (one.__cause__, one.__context__) if other is not None]
+        if isinstance(one, BaseExceptionGroup):
+            left += one.exceptions
+    return error

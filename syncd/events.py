@@ -28,6 +28,11 @@ LEDGER_DOUBTED: Final = "ledger.doubted"
 """The state may be older than the portal, so the next pass of each sync reads the portal before it creates anything
 (warning if the file was put back or replaced; info after a crash or a new start of the machine). `path` `reason`
 """
+LEDGER_SHARED: Final = "ledger.shared"
+"""The state has runs of these syncs from another config that is still there (warning). `path` `config` `other` `syncs`
+"""
+STATE_KEPT: Final = "state.kept"
+"""The state stands where earlier versions kept it by default, and is used there (info). `path`"""
 CLOCK_MOVED: Final = "clock.moved"
 """The clock was set or the machine put back while syncd ran, so each sync reads its portal (info)."""
 LOG_SET_ASIDE: Final = "log.set_aside"

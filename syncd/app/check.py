@@ -224,7 +224,7 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         yield Check(name=f"sections {sync.name}", ok=False, detail=f"synced with another service: {outside}",
                     remedy="choose another section: that service would copy what is written there")  # fmt: skip
     yield _zone(sync, directory, now)
-    for said in sync.target.overlooked(kept.entries):
+    for said in sync.target.overlooked(kept.entries, directory):
         yield Check(name=f"target {sync.name}", ok=True, detail=said)
     for limit in sync.target.limits():
         yield Check(name=f"target {sync.name}", ok=True, detail=limit)

@@ -10,6 +10,7 @@ from syncd.source.guess import Guess
 from syncd.source.table.grid_guess import GridGuess
 
 _STAND_IN = "https://example.bitrix24.com/rest/1/CODE/"
+_CALENDARS = "user, group or company"
 _PEOPLE_SHOWN = 30
 _WIDTH = 32
 
@@ -48,6 +49,12 @@ class FirstConfig:
         if self.guess is None:
             return ""
         return self.guess.owner or next((field for field, _, _ in self.guess.columns if field == "owner"), "")
+
+    @property
+    def owner_title(self) -> str | int:
+        """The title or number of the column of owners, "" without one."""
+        columns = self.guess.columns if self.guess is not None else ()
+        return next((column for field, column, _ in columns if field == "owner"), "")
 
     @property
     def client(self) -> str:
@@ -119,6 +126,11 @@ def _source(first: FirstConfig) -> Iterator[str]:
             yield _key(name, value, said)
         if found is not None and not any(name == "uid" for name, _, _ in columns):
             yield "# No column identifies a row, so owner, title and start do: change one, and the row is a new one."
+    if found is not None and found.unknown_zones:
+        yield ""
+        yield "# Nobody knows these zones, so their events are rejected. Take the signs away and write which they are:"
+        yield "# [sync.source.zones]"
+        yield from (f"# {_text(name)} = {_text(first.zone)}" for name in found.unknown_zones)
 
 
 def _grid(grid: GridGuess) -> Iterator[str]:
@@ -142,9 +154,12 @@ def _target(first: FirstConfig) -> Iterator[str]:
         if first.has_owner:
             yield _key("responsible", f"{{{first.owner}}}", "found by id, e-mail, XML_ID or full name")
     else:
-        yield _key("calendar", first.calendar, "user, group or company")
+        by_groups = first.guess is not None and first.guess.by_groups and first.calendar == "group"
+        said = f"the owners are called groups ({first.owner_title}); or user, company" if by_groups else _CALENDARS
+        yield _key("calendar", first.calendar, said)
         if first.has_owner:
-            yield _key("owner", f"{{{first.owner}}}", "found by id, e-mail, XML_ID or full name")
+            by = "found by id or name" if first.calendar == "group" else "found by id, e-mail, XML_ID or full name"
+            yield _key("owner", f"{{{first.owner}}}", by)
         else:
             said = (
                 "the webhook's owner; or whose calendar it is" if first.caller else "a stand-in: whose calendar it is"

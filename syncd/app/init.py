@@ -36,6 +36,7 @@ from syncd.source.web.web_source import fetch_once
 
 _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
 _MACHINES = "this machine's"
+_REMEDY = ("path in [sync.source]", "the path after --source")
 _SHOWN = 200
 """How many owners of the schedule are looked up: enough to see whether they are people or groups."""
 _LONGEST_SECTION = 100
@@ -67,6 +68,7 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
     found = await _look(source, clock) if source is not None else None
     directory, may_crm = await _ask(address, clock) if address is not None else (None, True)
     owners = found.samples.get("owner", ()) if found is not None else ()
+    by_groups = found is not None and found.by_groups
     zone, zone_said = _zone(found, directory)
     first = FirstConfig(
         webhook=address,
@@ -76,8 +78,8 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
         guess=found,
         zone=zone,
         zone_said=zone_said,
-        calendar=_calendar(owners, directory),
-        unresolved=_unresolved(owners, directory),
+        calendar=_calendar(owners, directory, by_groups=by_groups),
+        unresolved=_unresolved(owners, directory, by_groups=by_groups),
         has_crm=may_crm,
         caller=directory.caller.id if directory is not None else None,
         people=tuple(f"{user.id}: {user.full_name} <{user.email}>" for user in directory.users if user.active)
@@ -108,7 +110,12 @@ async def _look(source: str, clock: Clock) -> Guess:
         return guess(access.shown, await fetch_once(access, clock), _today(clock))
     if re.match(r"\w+://", source):
         raise ConfigError("--source is neither a file nor a web address", "it begins with https://")
-    return guess(source, await asyncio.to_thread(_content, source), _today(clock))
+    try:
+        content = await asyncio.to_thread(_content, source)
+    except SourceError as error:
+        # There is no config yet whose path could be checked.
+        raise SourceError(error.message, error.remedy.replace(*_REMEDY)) from None
+    return guess(source, content, _today(clock))
 
 
 def _today(clock: Clock) -> date:
@@ -127,7 +134,9 @@ def _content(source: str) -> bytes:
         raise SourceError(f"{source}: {error.strerror}", "name a file that can be read") from None
     if inside:
         return read_file(str(inside[0]), Path()).content
-    raise SourceError(f"{source} holds no csv, ics or xlsx file", "name a file")
+    raise SourceError(
+        f"{source} holds no csv, ics or xlsx file", "name a file after --source, or one of another ending"
+    )
 
 
 @asynccontextmanager
@@ -197,19 +206,20 @@ def _machine_zone() -> str:
     return named if "/" in named and _is_zone(named) else ""
 
 
-def _calendar(owners: Sequence[str], directory: Directory | None) -> str:
-    """Return whether most owners of the schedule are people or groups of the portal."""
+def _calendar(owners: Sequence[str], directory: Directory | None, *, by_groups: bool) -> str:
+    """Return whether most owners of the schedule are people or groups of the portal, or else called so."""
     if directory is None or not owners:
-        return "user"
+        return "group" if by_groups else "user"
     people = sum(_resolves(directory.user, owner) for owner in owners[:_SHOWN])
     groups = sum(_resolves(directory.group, owner) for owner in owners[:_SHOWN])
-    return "group" if groups > people else "user"
+    return "group" if groups > people or (by_groups and groups == people) else "user"
 
 
-def _unresolved(owners: Sequence[str], directory: Directory | None) -> tuple[str, ...]:
+def _unresolved(owners: Sequence[str], directory: Directory | None, *, by_groups: bool) -> tuple[str, ...]:
     if directory is None:
         return ()
-    resolve = directory.group if _calendar(owners, directory) == "group" else directory.user
+    is_group = _calendar(owners, directory, by_groups=by_groups) == "group"
+    resolve = directory.group if is_group else directory.user
     return tuple(owner for owner in owners[:_SHOWN] if not _resolves(resolve, owner))
 
 

@@ -82,12 +82,10 @@ def write(path: Path, plans: Iterable[Prepared], *, clean: Clean = str) -> None:
         raise ConfigError(f"cannot write the plan to {path}: {error.strerror}") from error
 
 
-def read(path: Path) -> Pins:
-    """Read a file that `write` wrote; raises ConfigError if it is not one."""
+def read(path: Path, content: bytes) -> Pins:
+    """Return the pins in the `content` of the file that `write` wrote to `path`; raises ConfigError if it is none."""
     try:
-        read_file = msgspec.json.decode(path.read_bytes(), type=_PinnedFile)
-    except OSError as error:
-        raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
+        read_file = msgspec.json.decode(content, type=_PinnedFile)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path} is not a plan pinned by `syncd plan --out`: {error}") from error
     if read_file.format != _FORMAT:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassResult
@@ -77,20 +78,16 @@ def check(path: Path) -> None:
         raise ConfigError(f"cannot write the report to {path}: {error.strerror}") from error
 
 
-def write(path: Path, results: Iterable[PassResult], *, clean: Clean = str, raw: bool = False) -> None:
-    """Write the report of `results` to `path`; raises ConfigError when that is not possible.
+def write(file: TextIO, results: Iterable[PassResult], *, clean: Clean = str, raw: bool = False) -> None:
+    """Write the report of `results` to `file`, a text stream that leaves line ends as they are.
 
     `clean` takes secrets out of the texts. Unless `raw`, cells that a spreadsheet would take for a formula begin with
     an apostrophe, and characters that act on a terminal are escaped.
     """
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(HEADER)
-            for result in results:
-                writer.writerows([_cell(clean(cell), raw=raw) for cell in row] for row in rows(result))
-    except OSError as error:
-        raise ConfigError(f"cannot write the report to {path}: {error.strerror}") from error
+    writer = csv.writer(file)
+    writer.writerow(HEADER)
+    for result in results:
+        writer.writerows([_cell(clean(cell), raw=raw) for cell in row] for row in rows(result))
 
 
 def _cell(text: str, *, raw: bool) -> str:

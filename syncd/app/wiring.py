@@ -19,9 +19,10 @@ from random import SystemRandom
 import structlog
 
 from syncd import events
+from syncd.app.configured import claim, read_config
 from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
-from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig, load_config
+from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig
 from syncd.cycle.sync import Pass, Sync
 from syncd.errors import ConfigError
 from syncd.model.guard import Guard
@@ -93,7 +94,7 @@ class App:
         self._syncs: Mapping[str, Sync] = {}
         # One at a time: several would not be done sooner, for Python runs one of them at any moment, and the event loop
         # would wait for its turn among all of them.
-        self._desk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
+        self._workroom = ThreadPoolExecutor(max_workers=1, thread_name_prefix="workroom")
 
     @property
     def portals(self) -> Mapping[str, Portal]:
@@ -131,7 +132,7 @@ class App:
             ledger_of_all=self.ledger,
             clock=self.clock,
             stop=stop,
-            desk=self._desk,
+            workroom=self._workroom,
         )
 
     def leaving(self, config: Config) -> tuple[str, ...]:
@@ -176,7 +177,7 @@ class App:
 
     async def close(self) -> None:
         """Give up the portals' connections."""
-        self._desk.shutdown(wait=False, cancel_futures=True)
+        self._workroom.shutdown(wait=False, cancel_futures=True)
         for one in self._connections.values():
             await one.closing.aclose()
 
@@ -209,7 +210,7 @@ async def open_app(
     ConfigError, StateError and, unless `readonly`, StateLockedError.
     """
     clock = clock or SystemClock()
-    config = load_config(path, os.environ if environ is None else environ, learn_secret)
+    config = read_config(path, os.environ if environ is None else environ, learn_secret)
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
     syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
@@ -222,8 +223,12 @@ async def open_app(
     if ledger.doubt is not None:
         log = _log.warning if ledger.doubt.replaced else _log.info
         log(events.LEDGER_DOUBTED, path=str(ledger.path), reason=ledger.doubt.reason)
+    if config.state == config.earlier_state:
+        _log.info(events.STATE_KEPT, path=str(config.state))
     app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
     try:
+        if not readonly:
+            await claim(config, ledger, clock.now())
         await app.take_over(config, syncs)
         yield app
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -38,6 +39,10 @@ def _main(given: Sequence[str], scrubber: Scrubber) -> int:
     from syncd.cli.parser import build_parser
 
     parser = build_parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line goes on
+        from syncd.cli.completer import complete
+
+        complete(parser)
     try:
         arguments = parser.parse_args(given)
     except SystemExit as stopped:

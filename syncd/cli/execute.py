@@ -62,19 +62,21 @@ Command = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]
 # Names in place of functions, because importing every command would slow down each of them.
 _COMMANDS = {
     "check": ("check", "check"),
+    "completion": ("completion", "completion"),
     "demo": ("demo", "demo"),
     "init": ("init", "init"),
-    "migrate": ("migrate", "migrate"),
+    "migrate": ("shared", "shared"),
     "plan": ("passes", "plan"),
     "portal": ("portal", "portal"),
-    "purge": ("takeback", "purge"),
-    "retry": ("state", "retry"),
+    "purge": ("shared", "shared"),
+    "retry": ("shared", "shared"),
     "run": ("daemon", "run_daemon"),
     "sandbox": ("sandbox", "sandbox"),
+    "service": ("service", "service"),
     "state": ("state_file", "state"),
     "status": ("state", "status"),
-    "sync": ("passes", "sync"),
-    "undo": ("takeback", "undo"),
+    "sync": ("shared", "shared"),
+    "undo": ("shared", "shared"),
     "version": ("version", "version"),
 }
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from syncd import __version__
+from syncd.cli.examples import epilog_of
 
 _CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml)"
 
@@ -38,15 +39,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser("plan", help="show what would change and why; changes nothing")
     _names(plan)
-    plan.add_argument("--verify", action="store_true", help="read the portal's events first")
-    _fresh(plan)
+    _reading(plan)
     plan.add_argument("--out", type=Path, metavar="FILE", help="pin the plan, for `sync --plan FILE`")
     _json(plan)
 
     sync = commands.add_parser("sync", help="make one pass, then exit")
     _names(sync)
-    sync.add_argument("--verify", action="store_true", help="read the portal's events first")
-    _fresh(sync)
+    _reading(sync)
     sync.add_argument("--plan", type=Path, metavar="FILE", help="do exactly what was pinned, else exit with code 4")
     _force(sync)
     sync.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry")
@@ -73,7 +72,11 @@ def build_parser() -> argparse.ArgumentParser:
     _json(portal)
 
     _add_sandbox(commands)
+    _add_install(commands)
     commands.add_parser("version", help="print the versions of syncd, Python and the main libraries")
+    for name, command in commands.choices.items():
+        command.epilog = epilog_of(name, command.epilog)
+        command.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
     return parser
 
 
@@ -96,7 +99,9 @@ def _force(command: argparse.ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="go past the safety guards, once")
 
 
-def _fresh(command: argparse.ArgumentParser) -> None:
+def _reading(command: argparse.ArgumentParser) -> None:
+    """Add what asks for more reading than a pass needs."""
+    command.add_argument("--verify", action="store_true", help="read the portal's events first")
     command.add_argument("--fresh", action="store_true", help="parse the source even if nothing seems to have changed")
 
 
@@ -128,6 +133,19 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:key=value,...]",
                          help="inject a fault; may be repeated (`--fault help` lists them)")  # fmt: skip
     sandbox.add_argument("--waf", action="store_true", help="switch the text filter on")
+
+
+def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that fit syncd into a machine and a shell."""
+    service = commands.add_parser("service", help="install the systemd units of this syncd")
+    what = service.add_subparsers(dest="what", metavar="WHAT", required=True)
+    install = what.add_parser("install", help="write the units, make the user and the directories, say what is left")
+    install.add_argument("--root", type=Path, metavar="DIR",
+                         help="write below this directory, and run nothing (for packages and images)")  # fmt: skip
+    install.add_argument("--force", action="store_true", help="replace what was changed by hand; it stays as FILE.old")
+
+    completion = commands.add_parser("completion", help="print what makes a shell complete syncd's commands and names")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
 
 
 def _names(parser: argparse.ArgumentParser) -> None:

@@ -8,9 +8,11 @@ from syncd.config.config_values import (
     HttpConfig,
     LimitsConfig,
     PortalConfig,
+    SmtpConfig,
     SourceConfig,
     SyncConfig,
     TargetConfig,
+    TellingConfig,
 )
 from syncd.config.load import find_config, load_config
 from syncd.config.secrets import Secret
@@ -26,9 +28,11 @@ __all__ = [
     "LimitsConfig",
     "PortalConfig",
     "Secret",
+    "SmtpConfig",
     "SourceConfig",
     "SyncConfig",
     "TargetConfig",
+    "TellingConfig",
     "find_config",
     "load_config",
 ]

@@ -1,23 +1,20 @@
-"""What only `syncd run` uses: when passes run, `[http]` where the status page listens, `[alerts]` who is told."""
+"""What only `syncd run` uses: when passes run, and `[http]`, where the status page listens."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from syncd.config.config_file import ConfigFile
-from syncd.config.config_values import AlertsConfig, HttpConfig, WhenConfig
+from syncd.config.config_values import HttpConfig, WhenConfig
 from syncd.config.durations import parse_duration
-from syncd.config.tables import AlertsTable, HttpTable, SyncTable
+from syncd.config.tables import HttpTable, SyncTable
 from syncd.config.toml_lines import KeyPath
 from syncd.net import is_loopback
 
-_CHAT = re.compile(r"chat[1-9]\d*|sg[1-9]\d*|[1-9]\d*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _CRON_FIELDS = 5
 _LONGEST_SETTLE = timedelta(hours=1)
@@ -79,24 +76,3 @@ def _host_name(file: ConfigFile, name: str, number: int) -> str:
     if not _HOST_NAME.fullmatch(name):
         raise file.error(("http", "hosts", number), f'must be a bare name, as in "status.example.com", not "{name}"')
     return name.lower()
-
-
-def build_alerts(file: ConfigFile, table: AlertsTable | None, portals: Sequence[str]) -> AlertsConfig | None:
-    """Return who is told when a sync becomes stale or a portal refuses, None if nobody is."""
-    if table is None:
-        return None
-    given = {name for name, value in msgspec.structs.asdict(table).items() if value is not None}
-    if not given & {"user", "chat", "command"}:
-        raise file.error(("alerts",), "tells nobody", "give user, chat or command")
-    if table.user is not None and table.user < 1:
-        raise file.error(("alerts", "user"), f"must be the id of a portal user, not {table.user}")
-    if table.chat is not None and not _CHAT.fullmatch(table.chat):
-        raise file.error(("alerts", "chat"), f'must be a dialog like "chat42", not "{table.chat}"')
-    if table.command is not None and not (table.command and table.command[0].strip()):
-        raise file.error(("alerts", "command"), "is empty", 'give a program and its arguments: ["/usr/bin/notify"]')
-    portal = table.portal
-    if given & {"user", "chat"}:
-        portal = file.portal(portal, portals, ("alerts", "portal"))
-    elif portal is not None:
-        raise file.error(("alerts", "portal"), "has no effect without user or chat")
-    return AlertsConfig(portal=portal, user=table.user, chat=table.chat, command=tuple(table.command or ()))

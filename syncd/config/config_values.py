@@ -20,6 +20,7 @@ from syncd.config.tables import (
     OnUnresolved,
     OutsideGuests,
     OwnerType,
+    Security,
     Tariff,
     Uids,
 )
@@ -172,13 +173,38 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
 
 
+class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[alerts.smtp]`: the server that mails go through, and how it is talked to."""
+
+    host: str
+    port: int
+    security: Security
+    sender: str
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+
+
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[alerts]`: the user and the chat that get a message through the portal `portal`, and the program that is run."""
+    """Who is told: the user and the chat that get a message through the portal `portal`, a program, mail addresses."""
 
     portal: str | None
     user: int | None
     chat: str | None
     command: tuple[str, ...]
+    email: tuple[str, ...] = ()
+    smtp: SmtpConfig | None = None
+
+
+class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What `[alerts]` tells besides syncs that are stale and portals that refuse.
+
+    `rejected` and `held` are how many entries it takes; None: none are told.
+    """
+
+    guard: bool = True
+    rejected: int | None = None
+    held: int | None = None
 
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,11 +239,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     `digest` differs whenever the text of one of its files does, or which files there are.
 
-    With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are.
+    With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
+    a file where versions before 0.2 kept the state, None where there is none or the config names its own or has one.
     """
 
     path: Path
     state: Path
+    state_given: bool = True
+    earlier_state: Path | None = None
     keep_runs: timedelta
     raw_reports: bool = False
     portals: tuple[PortalConfig, ...]
@@ -225,6 +254,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     http: HttpConfig | None = None
     alerts: AlertsConfig | None = None
+    portal_alerts: Mapping[str, AlertsConfig] = {}
+    telling: TellingConfig = TellingConfig()
     digest: str = ""
 
     def portal(self, name: str) -> PortalConfig:

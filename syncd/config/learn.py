@@ -31,14 +31,11 @@ def learn_document(document: Mapping[str, object], *, base: Path, environ: Mappi
     for table in _tables(document.get("portals")):
         for name in _secrets_of(table):
             forms.learn(table, name, learn)
+        _learn_alerts(table.get("alerts"), forms, learn)
     for table in _tables(document.get("sync")):
         for source in _tables([table.get("source")]):
             _learn_source(source, forms, learn)
-    for alerts in _tables([document.get("alerts")]):
-        for name in _secrets_of(alerts):
-            forms.learn(alerts, name, learn)
-        command = alerts.get("command")
-        _learn_command([one for one in command if isinstance(one, str)] if isinstance(command, list) else (), learn)
+    _learn_alerts(document.get("alerts"), forms, learn)
 
 
 def learn_environment(environ: Mapping[str, str], learn: Learn) -> None:
@@ -107,6 +104,16 @@ def _learn_source(source: Mapping[str, object], forms: _Forms, learn: Learn) -> 
         learn(one)
     if "username" in found and "password" in found:
         learn(_basic(found["username"], found["password"]))
+
+
+def _learn_alerts(table: object, forms: _Forms, learn: Learn) -> None:
+    """Learn the secrets of `[alerts]`, of its mail server, and of the program that it runs."""
+    for alerts in _tables([table]):
+        for holder in (alerts, *_tables([alerts.get("smtp")])):
+            for name in _secrets_of(holder):
+                forms.learn(holder, name, learn)
+        command = alerts.get("command")
+        _learn_command([one for one in command if isinstance(one, str)] if isinstance(command, list) else (), learn)
 
 
 def _learn_command(command: Sequence[str], learn: Learn) -> None:

@@ -14,14 +14,16 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from syncd.config.build import build_portal, build_sync
-from syncd.config.build_service import build_alerts, build_http
+from syncd.config.build_alerts import build_alerting
+from syncd.config.build_service import build_http
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import Config, PortalConfig, SyncConfig
 from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
 from syncd.config.learn import Learn, learn_document, learn_environment
 from syncd.config.secrets import readable_by_others
-from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable
+from syncd.config.state_place import default_state, earlier_state, home, stands
+from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable, PortalAlertsTable
 from syncd.errors import ConfigError
 from syncd.net import is_loopback
 
@@ -48,7 +50,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
     places = [
         *([Path(environ["SYNCD_CONFIG"])] if environ.get("SYNCD_CONFIG") else []),
         cwd / "syncd.toml",
-        _home(environ) / ".config" / "syncd" / "config.toml",
+        home(environ) / ".config" / "syncd" / "config.toml",
         Path("/etc/syncd/config.toml"),
     ]
     for place in places:
@@ -82,16 +84,29 @@ def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
             refuse_double_booking(part.file, index, sync, syncs)
             syncs.append(sync)
             warnings += _open_secrets(part.file.path, sync, base)
+    alerting = build_alerting(
+        main.file,
+        table.alerts,
+        _portal_alerts(parts),
+        base=path.absolute().parent,
+        environ=environ,
+        portals=names,
+    )
+    state, earlier = _state(main.file, table.state, environ)
     return Config(
         path=path,
-        state=_state(main.file, table.state, path.absolute().parent, environ),
+        state=state,
+        state_given=table.state is not None,
+        earlier_state=earlier,
         keep_runs=main.file.parsed(parse_duration, table.keep_runs, "keep_runs"),
         raw_reports=table.raw_reports,
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
         http=build_http(main.file, table.http),
-        alerts=build_alerts(main.file, table.alerts, names),
+        alerts=alerting.everybody,
+        portal_alerts=alerting.of_portals,
+        telling=alerting.telling,
         digest=_digest(parts),
     )
 
@@ -198,6 +213,16 @@ def _portal(
     return portal
 
 
+def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, PortalAlertsTable]]:
+    """Return the alerts of each portal that has some, with the file that they stand in."""
+    return {
+        name: (part.file, part.file.convert(table["alerts"], PortalAlertsTable, "portals", name, "alerts"))
+        for part in parts
+        for name, table in part.portals.items()
+        if "alerts" in table
+    }
+
+
 def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
     """Return a warning for each file that others can read and that holds a password or token of the source."""
     options = sync.source.options
@@ -226,18 +251,11 @@ def _digest(parts: Sequence[_Part]) -> str:
     return seen.hexdigest()
 
 
-def _state(file: ConfigFile, state: str | None, base: Path, environ: Mapping[str, str]) -> Path:
+def _state(file: ConfigFile, state: str | None, environ: Mapping[str, str]) -> tuple[Path, Path | None]:
+    """Return where the state stands, and where an earlier version has left one that may be this config's instead."""
     if state is not None:
         if not state.strip():
             raise file.error(("state",), "is empty", "give a path, or leave the key out")
-        return base / Path(state).expanduser()
-    # systemd names the service's directory; it may be a list, of which the first is meant.
-    if environ.get("STATE_DIRECTORY"):
-        return Path(environ["STATE_DIRECTORY"].split(":")[0]) / "syncd.db"
-    if environ.get("XDG_STATE_HOME"):
-        return Path(environ["XDG_STATE_HOME"]) / "syncd" / "syncd.db"
-    return _home(environ) / ".local" / "state" / "syncd" / "syncd.db"
-
-
-def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+        return file.path.absolute().parent / Path(state).expanduser(), None
+    place, earlier = default_state(file.path, environ), earlier_state(environ)
+    return place, earlier if earlier != place and stands(earlier) and not stands(place) else None

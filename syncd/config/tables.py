@@ -19,10 +19,36 @@ Marker = Literal["none", "description"]
 Uids = Literal["source", "content"]
 OutsideGuests = Literal["drop", "list"]
 Invite = Literal["notice", "copy"]
+Security = Literal["starttls", "tls", "none"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all tables of the config; tells them from other structs."""
+
+
+class SmtpTable(Table, frozen=True, kw_only=True):
+    """`[alerts.smtp]`: the server that mails go through."""
+
+    host: str
+    port: int | None = None
+    security: Security = "starttls"
+    sender: str
+    username: str | None = None
+    password: str | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+    password_credential: str | None = None
+    ca_file: str | None = None
+
+
+class PortalAlertsTable(Table, frozen=True, kw_only=True):
+    """`[portals.X.alerts]`: who is told of this portal and its syncs, in place of those of `[alerts]`."""
+
+    portal: str | None = None
+    user: int | None = None
+    chat: str | None = None
+    command: list[str] | None = None
+    email: list[str] | None = None
 
 
 class LimitsTable(Table, frozen=True, kw_only=True):
@@ -49,6 +75,7 @@ class PortalTable(Table, frozen=True, kw_only=True):
     tariff: Tariff = "standard"
     server_timezone: str | None = None
     limits: LimitsTable = LimitsTable()
+    alerts: PortalAlertsTable | None = None
 
 
 class WindowTable(Table, frozen=True, kw_only=True):
@@ -142,13 +169,13 @@ class HttpTable(Table, frozen=True, kw_only=True):
     hosts: list[str] = []
 
 
-class AlertsTable(Table, frozen=True, kw_only=True):
+class AlertsTable(PortalAlertsTable, frozen=True, kw_only=True):
     """`[alerts]`."""
 
-    portal: str | None = None
-    user: int | None = None
-    chat: str | None = None
-    command: list[str] | None = None
+    smtp: SmtpTable | None = None
+    guard: bool = True
+    rejected: int | None = None
+    held: int | None = None
 
 
 class ConfigTable(Table, frozen=True, kw_only=True):
@@ -177,13 +204,14 @@ _WEB_KEYS = (
     *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout", "total_timeout"),
 )
+_LENGTH_KEYS = ("default_duration", "duration_unit")
 _FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
-    "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", "default_duration", "columns", "grid"),
+    "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
     "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
-    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", "default_duration", "columns", "grid"),
+    "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
 }
 """The keys of built-in sources, known here so that an error can name the line; the sources check the values."""
 

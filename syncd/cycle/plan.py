@@ -35,9 +35,10 @@ class Prepared:
     of the events that were read, None when the portal was not; `confirmed` the linked items found there as they were
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
-    are the events with guests that are to be changed, by id: what people have answered decides who is told. `doubles`
-    are events that stand beside linked ones. `settled` is what the pass was recognised by, where nothing has changed:
-    then it holds no entries, items and links, for none were read.
+    are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
+    the ids of events to be changed that are gone already: nobody is told of their end. `doubles` are events that stand
+    beside linked ones. `settled` is what the pass was recognised by, where nothing has changed: then it holds no
+    entries, items and links, for none were read.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -61,6 +62,7 @@ class Prepared:
     gone: Mapping[Key, int] = field(default_factory=dict)
     stamps: Mapping[Key, str] = field(default_factory=dict)
     meetings: Mapping[int, Observed] = field(default_factory=dict)
+    lost: frozenset[int] = frozenset()
     doubles: tuple[Double, ...] = ()
     settled: Settled | None = None
 
@@ -87,6 +89,8 @@ class Prepared:
         target = self.run.sync.target
         found: Counter[int] = Counter()
         for one in self.plan.changes:
+            if one.op == "delete" and one.link is not None and one.link.remote_id in self.lost:
+                continue
             seen = self.meetings.get(one.link.remote_id) if one.link is not None else None
             found.update(target.notices(one, self.directory, self.now, seen))
         for one in self.remade:
@@ -175,19 +179,23 @@ async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     run.notes = await run.ledger.notes()
     await check_home(run)
     verify = verify or run.verify_due()
-    return await prepare(run, await read_source(run, fresh=fresh or verify), verify=verify, keep=False)
+    reading = await read_source(run, fresh=fresh or verify)
+    prepared = await prepare(run, reading, verify=verify, keep=False)
+    return await prepare(run, reading, verify=True, keep=False) if prepared.gone and not verify else prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReading:
     """What the source held, and when it was asked, in unix time: the days of the window follow from that.
 
-    `settled` is what is known of a source that has not changed since a pass left nothing to do; nothing was parsed.
+    `settled` is what is known of a source that has not changed since a pass left nothing to do, and `directory` whom
+    that pass knew; then nothing was parsed.
     """
 
     snapshot: Snapshot
     now: float
     settled: Settled | None = None
+    directory: Directory | None = None
 
 
 async def read_source(run: Pass, *, fresh: bool) -> SourceReading:
@@ -199,7 +207,8 @@ async def read_source(run: Pass, *, fresh: bool) -> SourceReading:
     now = run.clock.now()
     fetched = await run.sync.fetch(now)
     settled = None if fresh else await recognise(run, fetched.marker, now)
-    if settled is None:
+    directory = await kept_directory(run) if settled is not None else None
+    if settled is None or directory is None:
         return SourceReading(snapshot=await fetched.parsed(), now=now)
     found = settled.findings
     snapshot = Snapshot(
@@ -209,13 +218,12 @@ async def read_source(run: Pass, *, fresh: bool) -> SourceReading:
         incomplete_because=found.incomplete_because,
         changed_marker=fetched.marker,
     )
-    return SourceReading(snapshot=snapshot, now=now, settled=settled)
+    return SourceReading(snapshot=snapshot, now=now, settled=settled, directory=directory)
 
 
-async def _as_settled(run: Pass, reading: SourceReading, settled: Settled) -> Prepared:
+async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, directory: Directory) -> Prepared:
     """Return the plan of a pass that finds what the last one found."""
-    directory, found = await kept_directory(run), settled.findings
-    assert directory is not None  # as its mark says
+    found = settled.findings
     plan = Plan(
         unchanged=found.unchanged,
         conflicts=tuple(map(change_of, found.conflicts)),
@@ -246,8 +254,8 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     With `verify` the portal's events are read, without it only those that are to be changed. Raises the client's
     errors.
     """
-    if reading.settled is not None:
-        return await _as_settled(run, reading, reading.settled)
+    if reading.settled is not None and reading.directory is not None:
+        return await _as_settled(run, reading, reading.settled, reading.directory)
     sync, now, snapshot = run.sync, reading.now, reading.snapshot
     window = sync.window(now)
     links = await run.ledger.links()
@@ -289,6 +297,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         gone=_gone(run, shaping, looked_at, observation) if observation is not None else {},
         stamps=observation.stamps(looked_at) if observation is not None else {},
         meetings=await _meetings(run, plan, observation, window),
+        lost=_lost(plan, observation) if observation is not None else frozenset(),
         doubles=twice,
     )
 
@@ -352,6 +361,11 @@ async def _meetings(run: Pass, plan: Plan, observation: Observation | None, wind
     if unread := [link for link in with_guests if link.remote_id not in found]:
         found |= (await run.sync.target.observe(run.portal, unread, (), window)).events
     return found
+
+
+def _lost(plan: Plan, observation: Observation) -> frozenset[int]:
+    """Return the ids of links that `plan` touches and whose events are gone."""
+    return frozenset(link.remote_id for link in plan.touched if observation.lost(link))
 
 
 def _newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:

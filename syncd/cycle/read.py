@@ -93,7 +93,7 @@ def shape_all(sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext)
     shaped = sync.shaped.shape(sync.target, kept.entries, context)
     troubled = [(entry.uid, one.problems) for entry, one in shaped if one.problems]
     where = sync.source.describe()
-    said = sync.target.overlooked(kept.entries)
+    said = sync.target.overlooked(kept.entries, context.directory)
     overlooked = tuple(Problem(where=where, kind="warning", reason=reason) for reason in said)
     problems = (*overlooked, *kept.problems, *(problem for _, ones in troubled for problem in ones))
     rejected = {uid for uid, ones in troubled if any(problem.kind == "rejected" for problem in ones)}
@@ -104,7 +104,7 @@ def shape_all(sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext)
         wanted=Wanted(
             items=tuple(item for _, one in shaped for item in one.items),
             uids=frozenset(entry.uid for entry in kept.entries) | unread,
-            unusable=frozenset(rejected | held) | unread,
+            unusable=frozenset(rejected | held | {entry.uid for entry, one in shaped if one.stands}) | unread,
             complete=snapshot.complete,
         ),
         problems=problems,

@@ -16,7 +16,7 @@ from syncd.cycle.read import remember
 from syncd.cycle.recover import recover
 from syncd.cycle.settled import note, note_again
 from syncd.cycle.sync import Pass, begin, close, settle_home
-from syncd.errors import StoppedError, SyncdError
+from syncd.errors import StoppedError, SyncdError, without_frames
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
 from syncd.model.item import Change, Hold, Link
@@ -99,11 +99,15 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         verify = options.verify or run.verify_due()
         if not run.stop.is_set():
             reading = await read_source(run, fresh=options.fresh or verify)
-            # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
-            async with run.claiming(wanted=verify):
-                prepared = await prepare(run, reading, verify=verify, keep=True)
-                approved = await _approved(run, prepared, options)
-            if approved:
+            # Who deleted an event may have made it again: nothing is made in its place before everything was read.
+            for whole in (verify, True):
+                # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
+                async with run.claiming(wanted=whole):
+                    prepared = await prepare(run, reading, verify=whole, keep=True)
+                    if whole or not prepared.gone:
+                        approved = await _approved(run, prepared, options)
+                        break
+            if prepared is not None and approved:
                 if prepared.doubles:
                     await remove_doubles(run, prepared.doubles, prepared.directory)
                 state = await _push(run, prepared)
@@ -112,7 +116,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
     except StoppedError:
         state = "stopped"
     except SyncdError as caught:
-        state, error = "failed", caught
+        state, error = "failed", without_frames(caught)
     except BaseException:
         state = "failed"
         raise

@@ -128,7 +128,7 @@ class Pass:
     of its portal, `ledger_of_all` of every sync. `stop` ends it after the requests in flight. `run_id` is 0 while
     nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
     `directory_mark` is that of the kept directory the pass goes by, "" if the portal was asked for any of it.
-    `desk` is where what takes long is worked out.
+    `workroom` is where what takes long is worked out.
     """
 
     sync: Sync
@@ -141,7 +141,7 @@ class Pass:
     run_id: int = 0
     notes: SyncNotes = field(default_factory=SyncNotes)
     directory_mark: str = ""
-    desk: Executor | None = None
+    workroom: Executor | None = None
     fates: Fates = field(default_factory=Fates)
 
     @property
@@ -159,7 +159,7 @@ class Pass:
             with collector.resting():
                 return work(*args, **kwargs)
 
-        return await asyncio.get_running_loop().run_in_executor(self.desk, quietly)
+        return await asyncio.get_running_loop().run_in_executor(self.workroom, quietly)
 
     @asynccontextmanager
     async def claiming(self, *, wanted: bool = True) -> AsyncIterator[None]:

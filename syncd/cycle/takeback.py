@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from syncd.cycle.directories import directory_for
-from syncd.cycle.look import observe_links
+from syncd.cycle.look import EVERYTHING, observe, observe_links, without_siblings
 from syncd.cycle.push import push
 from syncd.cycle.recover import recover
 from syncd.cycle.sync import Pass, begin, check_home, close
-from syncd.errors import StoppedError, SyncdError
+from syncd.errors import StoppedError, SyncdError, without_frames
 from syncd.model.record import RunRecord, RunState
-from syncd.model.takeback import TakeBack, check_visible, concerned, purging, undoing
+from syncd.model.takeback import TakeBack, check_visible, concerned, deleted, purging, undoing
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
 
@@ -68,7 +68,9 @@ async def undo(run: Pass, run_id: int, *, confirm: Confirm, force: bool = False)
     async def plan() -> tuple[TakeBack, frozenset[int]]:
         records = await run.ledger.changes(run_id)
         links = {link.key: link for link in await run.ledger.links()}
-        seen = await observe_links(run, concerned(records, links))
+        own = concerned(records, links)
+        seen = await observe(run, deleted(records, links), own, EVERYTHING)
+        seen = await without_siblings(run, seen, links.values())
         return undoing(records, links, seen), frozenset(seen.events)
 
     return await _take(run, plan, confirm, force=force)
@@ -107,7 +109,7 @@ async def _take(run: Pass, planner: _Planner, confirm: Confirm, *, force: bool) 
     except StoppedError:
         state = "stopped"
     except SyncdError as caught:
-        error = caught
+        error = without_frames(caught)
     finally:
         record = await close(run, begun, state=state, error=error, planned={}, problems=())
     return Taken(record=record, plan=plan, error=error)

@@ -92,6 +92,17 @@ class Adoptable:
             self._given.add(found.seen.remote_id)
         return found
 
+    def find_again(self, item: Item, link: Link) -> Taken | Lookalike | None:
+        """Return like `find` what stands in place of the event of `link`, which is gone.
+
+        Who deleted it may have made it again as it was, while the source has changed since.
+        """
+        found = self.find(item)
+        if found is None and link.fingerprint != item.fingerprint:
+            was = replace(item, fields=link.sent, section=link.section, section_id=link.section_id)
+            found = taken if isinstance(taken := self.find(was), Taken) else None
+        return found
+
     def _marked(self, item: Item) -> Taken | None:
         mark = self.comparison.mark(item)
         return next((Taken(seen=one, ours=True) for one in self._candidates(mark, item)), None)

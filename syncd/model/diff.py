@@ -231,8 +231,14 @@ def _gone(
     adoptable: Adoptable | None,
 ) -> None:
     """Decide on a linked item that a person deleted in the portal, or whose id another event has now."""
-    if adoptable is not None and isinstance(found := adoptable.find(item), Taken):
+    found = adoptable.find_again(item, link) if adoptable is not None else None
+    if isinstance(found, Taken):
+        assert adoptable is not None
         _adopt(draft, item, found, policy, adoptable.comparison)  # who deleted it made it again
+        return
+    if found is not None and policy.on_conflict == "source":
+        draft.forgotten.append(link)
+        _told_apart(draft, item, found)  # or made another in its place
         return
     reason = FOREIGN if observation.foreign(link) or item.key in draft.doubled else "deleted in the portal"
     if policy.on_conflict == "source":

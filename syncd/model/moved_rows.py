@@ -2,8 +2,10 @@
 
 What disappeared and what appeared are one row when calendar, title, piece and file are the same and
 
-same day     each is the nearest to the other by its start, and no third is as near
-another day  they are the only two of that title left, less than a week apart, and the old start is still to come
+same day     as many came as disappeared: in the order of their starts; otherwise each is the nearest to the other by
+             its start, and no third is as near
+another day  all that disappeared were on one day, and as many came on one other day, less than a week apart, and the
+             old day is still to come: in the order of their starts
 
 A row whose day is over and one that comes in at the far end are no move: so schedules roll on. What is not certain
 stays two rows, and what is gone from the source is told.
@@ -80,17 +82,32 @@ def _pairs(new: Sequence[Item], old: Sequence[Link], today: date) -> Iterable[tu
         days[lost.starts_on][1].append(lost)
     taken: set[str] = set()
     for come, gone in days.values():
-        for item in come:
-            link = _nearest(item, gone)
-            if link is not None and _nearest(link, come) is item:
-                taken |= {item.key.uid, link.key.uid}
-                yield item, link
+        for item, link in _on_one_day(come, gone):
+            taken |= {item.key.uid, link.key.uid}
+            yield item, link
     left = [item for item in new if item.key.uid not in taken]
     away = [one for one in old if one.key.uid not in taken and not one.absent_passes]
-    if len(left) == len(away) == 1:
-        day, before = date.fromisoformat(left[0].starts_on), date.fromisoformat(away[0].starts_on)
+    come_on, gone_from = {item.starts_on for item in left}, {one.starts_on for one in away}
+    if len(come_on) == len(gone_from) == 1 and len(left) == len(away):
+        day, before = date.fromisoformat(*come_on), date.fromisoformat(*gone_from)
         if before > today and abs(day - before) < _FAR:
-            yield left[0], away[0]
+            yield from _in_order(left, away)
+
+
+def _on_one_day(come: Sequence[Item], gone: Sequence[Link]) -> Iterable[tuple[Item, Link]]:
+    """Yield what is the same row of what came and disappeared on one day."""
+    if len(come) == len(gone):
+        # Which one became which cannot be seen afterwards: each event gets all that its row says.
+        yield from _in_order(come, gone)
+        return
+    for item in come:
+        link = _nearest(item, gone)
+        if link is not None and _nearest(link, come) is item:
+            yield item, link
+
+
+def _in_order(come: Sequence[Item], gone: Sequence[Link]) -> Iterable[tuple[Item, Link]]:
+    return zip(sorted(come, key=_moment), sorted(gone, key=_moment), strict=True)
 
 
 def _nearest(one: Item | Link, others: Sequence[Holder]) -> Holder | None:

@@ -55,26 +55,30 @@ class Comparison:
         """Return True if `seen`, which has the id of `link`, is the event that `link` was made for.
 
         An id is no proof, nor is VERSION: a portal that was restored from a backup gives both out again. What proves it
-        is the mark, else who made the event and when. Where that is not known yet, or was read in another zone, the
-        event has to show what was sent, or a person may have changed either its title or its times.
+        is the mark, else who made the event and when. Where that is not known to the second yet, or was read in another
+        zone, the event has to show what was sent as well, or a person may have changed either its title or its times.
         """
         if self.mark_field and (mark := link.sent.get(self.mark_field)):
             return seen.mark == mark
-        match agreement(link.stamp, seen.stamp):
-            case "same":
-                return True
-            case "other":
-                return bool(seen.mark) and seen.mark == recovery_mark(self.sync, link.key)
-            case _:
-                return self._resembles(link, seen)
-
-    def _resembles(self, link: Link, seen: Observed) -> bool:
+        agreed = agreement(link.stamp, seen.stamp)
+        if agreed == "same":
+            return True
         if seen.mark and seen.mark == recovery_mark(self.sync, link.key):
             return True
+        return agreed != "other" and seen.place == link.key.place and self._resembles(link, seen, near=agreed == "near")
+
+    def _resembles(self, link: Link, seen: Observed, *, near: bool) -> bool:
+        """Return True if the event `seen` shows enough of what was sent; `near`: it was made at that time at least."""
         names = self.identity or tuple(self.defaults)
+        title = names[0]
         changed = set(self.edits(link.sent, seen)).intersection(names)
-        titled = names[0] not in changed and not (seen.masked and names[0] in self.maskable)
-        return seen.place == link.key.place and (titled or changed <= {names[0]})
+        hidden = seen.masked and title in self.maskable
+        titled = title not in changed and not hidden
+        if _is_unedited(link, seen, near=near):
+            # Nobody has saved it since we did, so what differs was rewritten by the portal, or is not ours.
+            sent, shown = (str(self._shown(title, one.get(title, ""))) for one in (link.sent, seen.fields))
+            return titled or (changed <= {title} and (near or hidden or _is_part(shown, sent)))
+        return near or titled or changed <= {title}
 
     def slot(self, one: Item | Observed) -> str:
         """Return what identifies an event by what a mask leaves of it: where and when it is; "" as for `signature`."""
@@ -140,6 +144,22 @@ def _moment(text: str) -> Json:
 def bare(text: str) -> str:
     """Return `text` without white space and entities: what survives the portal's text filter (PORTAL.md 1.5)."""
     return _FILTERED.sub("", html.unescape(html.unescape(text)))
+
+
+def _is_unedited(link: Link, seen: Observed, *, near: bool) -> bool:
+    """Return True if no save came between our last one and `seen`, by the portal's VERSION.
+
+    A lower one is that of a new event, or of ours in an earlier state if it was made when ours was (`near`).
+    """
+    if link.version is None or seen.version is None:
+        return False
+    return seen.version == link.version or (seen.version < link.version and not near)
+
+
+def _is_part(short: str, long: str) -> bool:
+    """Return True if `short` is `long` without some of its characters, as the portal leaves texts that it shortens."""
+    rest = iter(bare(long).casefold())
+    return all(one in rest for one in bare(short).casefold().replace("?", "").replace("\ufffd", ""))
 
 
 def equal(one: Json, other: Json) -> bool:

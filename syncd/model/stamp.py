@@ -22,9 +22,10 @@ _ZONES_S = 26 * 3600
 _ANSWERED_WITHIN_S = 5
 """How far the moment of an answer may be from what the portal writes down beside the event."""
 
-Agreement = Literal["same", "shifted", "other", "unknown"]
-"""How two stamps compare. `shifted` are those that lie whole quarters of an hour apart, as after a change of zones, or
-name another creator where that was taken from an answer: the webhook may have changed hands unnoticed."""
+Agreement = Literal["same", "near", "shifted", "other", "unknown"]
+"""How two stamps compare. `near` are those of one user within the few seconds that an answer leaves open. `shifted` are
+those that lie whole quarters of an hour apart, as after a change of zones, or name another creator where that was taken
+from an answer: the webhook may have changed hands unnoticed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def agreement(known: str, seen: str) -> Agreement:
         return "other"
     slack = 0 if certain else _ANSWERED_WITHIN_S
     if same_user and abs(ours.at - theirs.at) <= slack:
-        return "same"
+        return "same" if certain else "near"
     moments = (theirs.at, _swapped(theirs.at))
     return "shifted" if any(_zones_apart(ours.at, one, slack) for one in moments) else "other"
 

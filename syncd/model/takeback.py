@@ -4,7 +4,8 @@ the run ...            and now                          so
 ---------------------  -------------------------------  ---------------------------------------
 created it             as the run left it               delete
 updated it             as the run left it               write what stood there before
-deleted it             nothing in its place             create what stood there before
+deleted it             nothing in its place             create what stood there before, unless it or something
+                                                        like it stands there
 adopted it             as it was                        forget the link; else write back first
 any of these           changed by a person or later     leave and list
 """
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.errors import GuardError
+from syncd.model.adoption import Adoptable
 from syncd.model.guard import CHANGES_COUNT_FROM
 from syncd.model.item import Change, Item, Key, Link
 from syncd.model.json_values import Json
@@ -61,6 +63,12 @@ def concerned(records: Iterable[ChangeRecord], links: Mapping[Key, Link]) -> tup
     return tuple(links[key] for key in sorted(keys & set(links)))
 
 
+def deleted(records: Iterable[ChangeRecord], links: Mapping[Key, Link]) -> tuple[Item, ...]:
+    """Return the items that the run of `records` deleted and that nothing has been linked to since."""
+    gone = {record.key: record for record in records if record.key not in links and record.op == "delete"}
+    return tuple(_item(one.before) for _, one in sorted(gone.items()) if one.before is not None)
+
+
 def check_visible(plan: TakeBack, sync: str) -> None:
     """Raise GuardError if most events of a plan, of 20 at least, no longer exist.
 
@@ -80,7 +88,8 @@ def undoing(records: Sequence[ChangeRecord], links: Mapping[Key, Link], seen: Ob
     by_key: dict[Key, list[ChangeRecord]] = defaultdict(list)
     for record in records:
         by_key[record.key].append(record)
-    verdicts = {key: _undo_one(own, links.get(key), seen) for key, own in sorted(by_key.items())}
+    adoptable = Adoptable(links.values(), seen, "identical")
+    verdicts = {key: _undo_one(own, links.get(key), seen, adoptable) for key, own in sorted(by_key.items())}
     changes = [one for one in verdicts.values() if isinstance(one, Change)]
     now = concerned(records, links)
     adopted = {key for key, own in by_key.items() if any(record.op == "adopt" for record in own)}
@@ -127,11 +136,11 @@ def _missing(links: Sequence[Link], seen: Observation) -> int:
     return sum(seen.lost(link) for link in links)
 
 
-def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observation) -> _Verdict:
+def _undo_one(records: Sequence[ChangeRecord], now: Link | None, seen: Observation, adoptable: Adoptable) -> _Verdict:
     before, after = records[0].before, records[-1].after
     adoption = next((record.after for record in records if record.op == "adopt"), None)
     if after is None:
-        return _recreated(before) if before is not None and now is None else None
+        return _recreated(before, adoptable) if before is not None and now is None else None
     if now is None or now.remote_id != after.remote_id:
         return None
     replaced = records[0].op == "delete"  # a damaged series that was re-created: what it said before is written back
@@ -186,8 +195,13 @@ def _deleted(now: Link) -> Change:
     return Change(op="delete", key=now.key, link=now, reason="created by the run")
 
 
-def _recreated(before: Link) -> Change:
-    return Change(op="create", key=before.key, item=_item(before), reason="deleted by the run")
+def _recreated(before: Link, adoptable: Adoptable) -> Change | Left:
+    """Return the create of what the run deleted; nothing is made beside what a person or a restore brought back."""
+    found = adoptable.find(_item(before))
+    if found is None:
+        return Change(op="create", key=before.key, item=_item(before), reason="deleted by the run")
+    reason = f"deleted by the run, but event {found.seen.remote_id} stands in its place; nothing is made beside it"
+    return Left(link=before, reason=reason, ours=False)
 
 
 def _item(link: Link) -> Item:

@@ -10,6 +10,7 @@ ALIASES = {
     "Coordinated Universal Time": "UTC",
     "Universal Time": "UTC",
     "MSK": "Europe/Moscow",
+    "МСК": "Europe/Moscow",
     "Moscow Standard Time": "Europe/Moscow",
     "Moscow Time": "Europe/Moscow",
     "Московское время": "Europe/Moscow",

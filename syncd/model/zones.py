@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo, available_timezones
@@ -17,7 +18,13 @@ from syncd.model.zone_names import ALIASES, CITIES, RUSSIAN_ZONES, UNLINKED
 PROOF_YEARS = range(2000, 2038)
 _RECENT = (datetime(2021, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC))
 _OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*([+\-\u2212])\s*(\d{1,2})(?::?(\d{2}))?(?::?00)?", re.IGNORECASE)
-_DISPLAY = re.compile(r"\((?:UTC|GMT)\s*(?:([+\-\u2212])(\d{1,2}):?(\d{2}))?\)\s*(.+)", re.IGNORECASE)
+_DISPLAY = re.compile(r"\((?:UTC|GMT)\s*(?:([+\-\u2212])(\d{1,2})(?:[:.]?(\d{2}))?)?\)\s*(.+)", re.IGNORECASE)
+_BARE_DISPLAY = re.compile(r"(?:UTC|GMT)\s*([+\-\u2212])\s*(\d{1,2})(?::?(\d{2}))?[ ,/]+([^\d\s].+)", re.IGNORECASE)
+_FROM_MOSCOW = re.compile(r"(?:MSK|МСК)\s*([+\-\u2212])\s*(\d{1,2})(?::?00)?", re.IGNORECASE)
+"""How Russians write their zones, "MSK+2" for Yekaterinburg."""
+_MOSCOW = timedelta(hours=3)
+_NOTE = re.compile(r"(.+?)\s*\([^()]*\)")
+_SEPARATORS = re.compile(r"(?:[-_ ./\\]|%2F)+", re.IGNORECASE)
 _RUSSIAN = re.compile(r"(?:Russia TZ|Russia Time Zone|RTZ)\s*(\d{1,2})\b.*", re.IGNORECASE)
 
 
@@ -26,7 +33,8 @@ def resolve(tzid: str) -> str | None:
 
     Takes IANA names in any case, with or without a vendor's prefix ("/mozilla.org/20050126_1/Europe/Berlin"), Windows
     names, Windows display names whose cities agree ("(UTC+03:00) Moscow, St. Petersburg") and fixed offsets
-    ("GMT+0300", "UTC+3"; the sign is east-positive, unlike in Etc/GMT-3).
+    ("GMT+0300", "UTC+3", "MSK+2"; the sign is east-positive, unlike in Etc/GMT-3). IANA names may have other separators
+    ("Europe-Moscow", "Europe\\Moscow") and a note in parentheses behind them.
     """
     name = " ".join(tzid.strip().strip("\"'").split())
     return _resolve(name) if name and len(name) <= 200 else None  # anything longer is no name, and would fill the cache
@@ -38,18 +46,34 @@ def _resolve(name: str) -> str | None:
     known = _by_folded_name().get(folded.replace(" ", "_")) or _aliases().get(folded)
     if known:
         return known
-    if display := _DISPLAY.fullmatch(name):
+    if display := _DISPLAY.fullmatch(name) or _BARE_DISPLAY.fullmatch(name):
         sign, hours, minutes, cities = display.groups()
         return _by_cities(cities, _offset(sign or "+", hours or "0", minutes))
     if fixed := _OFFSET.fullmatch(name):
         return _fixed(_offset(*fixed.groups()))
+    if from_moscow := _FROM_MOSCOW.fullmatch(name):
+        return _fixed(_MOSCOW + _offset(from_moscow[1], from_moscow[2], None))
     if russian := _RUSSIAN.fullmatch(name):
         return RUSSIAN_ZONES.get(int(russian[1]))
-    parts = folded.replace(" ", "_").split("/")
+    return _by_path(folded.replace(" ", "_").split("/")) or _by_words().get(_words(name))
+
+
+def _by_path(parts: list[str]) -> str | None:
+    """Find the zone whose name ends a vendor's path, given in its parts."""
     for size in (3, 2):
         if len(parts) > size and (known := _by_folded_name().get("/".join(parts[-size:]))):
             return known
     return "UTC" if len(parts) > 1 and parts[-1] in ("utc", "gmt") else None
+
+
+def guess(name: str) -> str:
+    """Return an IANA name that `name`, which does not resolve, may mean, "" if none looks like it; for messages."""
+    words = _words(name)
+    known = _cities()
+    if city := next((known[one] for one in (words, *words.split()) if one in known), ""):
+        return city
+    close = get_close_matches(words, _by_words(), n=1, cutoff=0.85)
+    return _by_words()[close[0]] if close else ""
 
 
 @cache
@@ -157,6 +181,19 @@ def _by_folded_name() -> dict[str, str]:
 
 
 @cache
+def _by_words() -> dict[str, str]:
+    """IANA names of places by their words, such as "europe moscow", which mean nothing else however they are joined."""
+    places = (name for name in _by_folded_name().values() if "/" in name and not name.startswith("Etc/"))
+    return {_words(name): name for name in places}
+
+
+def _words(name: str) -> str:
+    """Return the casefolded words of a name, without a note in parentheses behind it."""
+    noted = _NOTE.fullmatch(name)
+    return _SEPARATORS.sub(" ", noted[1] if noted else name).strip().casefold()
+
+
+@cache
 def _aliases() -> dict[str, str]:
     """Windows names, with and without their "Standard Time", and what else is in use, casefolded."""
     from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # noqa: PLC0415 - slow, and IANA names need it not
@@ -172,8 +209,9 @@ def _aliases() -> dict[str, str]:
 
 def _by_cities(text: str, offset: timedelta) -> str | None:
     """Find the zone by the cities of a Windows display name; those with another offset do not count."""
-    known = _aliases().get(text.casefold()) or _cities().get(text.casefold())
-    names = [known] if known else [_cities().get(city.strip().casefold()) for city in text.split(",")]
+    folded = text.casefold()
+    known = _aliases().get(folded) or _cities().get(folded) or _by_folded_name().get(folded.replace(" ", "_"))
+    names = [known] if known else [_cities().get(city.strip().casefold()) for city in re.split(r",| / ", text)]
     fitting = tuple(name for name in names if name and _standard_offset(name) == offset)
     return fitting[0] if fitting and agree(fitting) else None
 

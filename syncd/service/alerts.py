@@ -1,4 +1,4 @@
-"""Tells people once when something is wrong, and once when it is over: by message in the portal, or by a program.
+"""Tells people once when something is wrong, and once when it is over: by message in the portal, mail or a program.
 
 A trouble that is not in the ledger's note is new; one in the note that is no more is over. So a restart neither
 repeats an alert nor forgets to end one.
@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO, Literal
 
@@ -17,11 +18,13 @@ import structlog
 
 from syncd import events
 from syncd.clock import Clock
-from syncd.config import AlertsConfig
-from syncd.errors import SyncdError
+from syncd.config import AlertsConfig, Config, TellingConfig
+from syncd.errors import SyncdError, without_frames
+from syncd.model.names import counted
 from syncd.portal.client import Job, Portal
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.scrub import Clean, printable, within
+from syncd.service.mail import send_mail
 from syncd.state.ledger import Ledger
 
 _log = structlog.get_logger()
@@ -40,6 +43,42 @@ _REMEDIES: Mapping[str, str] = {
 AlertState = Literal["firing", "resolved"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """Who is told of which trouble: `everybody`, or for a trouble whose subject is in `special`, those there."""
+
+    everybody: AlertsConfig | None = None
+    special: Mapping[str, AlertsConfig] = field(default_factory=dict)
+
+    def of(self, name: str) -> AlertsConfig | None:
+        """Return who is told of the trouble `name`, such as "sync shifts" or "sync shifts (held)"."""
+        return self.special.get(name.partition(" (")[0], self.everybody)
+
+
+def routes_of(config: Config) -> Routes:
+    """Return who is told of the troubles of each portal and sync of `config`."""
+    special = {f"portal {name}": each for name, each in config.portal_alerts.items()}
+    for sync in config.syncs:
+        if sync.portal in config.portal_alerts:
+            special[f"sync {sync.name}"] = config.portal_alerts[sync.portal]
+    return Routes(everybody=config.alerts, special=special)
+
+
+def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[str, int]) -> dict[str, str]:
+    """Return the troubles that the last pass of the sync `name` left for a person, as far as `telling` wants them.
+
+    `stopped` is why a safety guard stopped it, "" if none did; `counts` are those of its record.
+    """
+    found = {}
+    if telling.guard and stopped:
+        found[f"sync {name} (guard)"] = f"sync {name} was stopped by a safety guard: {stopped}"
+    for kind, least in (("rejected", telling.rejected), ("held", telling.held)):
+        if least is not None and (count := counts.get(kind, 0)) >= least:
+            entries = counted(count, "entry", "entries")
+            found[f"sync {name} ({kind})"] = f"sync {name}: {entries} {kind}; `syncd status` lists them"
+    return found
+
+
 class Alerts:
     """Remembers in the ledger which troubles were told, and tells what has begun and what is over since.
 
@@ -51,10 +90,8 @@ class Alerts:
         self._clock = clock
         self._clean = clean
 
-    async def update(
-        self, troubles: Mapping[str, str], config: AlertsConfig | None, portals: Mapping[str, Portal]
-    ) -> None:
-        """Log which of `troubles` (name -> text) are new and which are over, and tell those whom `config` names.
+    async def update(self, troubles: Mapping[str, str], routes: Routes, portals: Mapping[str, Portal]) -> None:
+        """Log which of `troubles` (name -> text) are new and which are over, and tell those whom `routes` name.
 
         Raises StateError if that cannot be remembered; then nobody is told either, or they would be told again and
         again.
@@ -69,10 +106,10 @@ class Alerts:
         await self._ledger.note_told_alerts(kept, self._clock.now())
         for name, text in sorted(begun.items()):
             _log.error(events.ALERT_RAISED, what=name, text=text)
-            await self._tell(name, "firing", text, config, portals)
+            await self._tell(name, "firing", text, routes.of(name), portals)
         for name in over:
             _log.warning(events.ALERT_RESOLVED, what=name)
-            await self._tell(name, "resolved", f"{name}: resolved", config, portals)
+            await self._tell(name, "resolved", f"{name}: resolved", routes.of(name), portals)
 
     async def _tell(
         self, name: str, state: AlertState, text: str, config: AlertsConfig | None, portals: Mapping[str, Portal]
@@ -81,6 +118,8 @@ class Alerts:
             return
         if config.portal is not None:
             await _Messages(portals[config.portal]).tell(config, f"syncd: {plain(text)}")
+        if config.email and (failed := await send_mail(config, f"syncd: {name}: {state}", one_line(text))):
+            _log.error(events.ALERT_FAILED, by="mail", to=", ".join(config.email), reason=self._clean(failed))
         if config.command:
             await _run(config.command, {"SYNCD_ALERT": name, "SYNCD_STATE": state, "SYNCD_TEXT": text})
 
@@ -91,12 +130,17 @@ def plain(text: str) -> str:
     Messages are BB-code, and an error may quote a feed or a server: brackets, addresses and line breaks in it would
     turn into mentions, buttons, links and pictures (PORTAL.md 10.3).
     """
-    # Separators such as U+2028 are not printable either; the portal would break the line there.
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    line = one_line(text)
     for active, harmless in (("[", "("), ("]", ")"), ("://", ": //")):
         line = line.replace(active, harmless)
     line = _LINE_BREAK.sub("# br #", line)
     return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line, without signs that are not printable."""
+    # Separators such as U+2028 are not printable either; the portal and mails would break the line there.
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 class _Outcomes:
@@ -140,7 +184,7 @@ class _Messages:
             # Not repeatable: the same alarm twice teaches people to ignore alarms.
             await self._portal.push([Job(id=0, command=message, repeatable=False)], journal, asyncio.Event())
         except SyncdError as error:
-            failure = error
+            failure = without_frames(error)
         return journal.outcomes[0] if journal.outcomes else failure
 
     def _log_failure(self, outcome: Reply | SyncdError, recipient: str) -> None:

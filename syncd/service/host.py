@@ -14,15 +14,16 @@ from random import SystemRandom
 import structlog
 
 from syncd import __version__, events
+from syncd.app.configured import claim, read_config
 from syncd.app.wiring import App, Connect, make_portal, make_syncs, open_app
 from syncd.clock import Clock, SystemClock
-from syncd.config import Config, load_config
+from syncd.config import Config
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, SyncdError
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber, within
-from syncd.service.alerts import Alerts
+from syncd.service.alerts import Alerts, left_over, routes_of
 from syncd.service.daemon import Daemon, Ended, Scheduled
 from syncd.service.notify import Notifier
 from syncd.service.overview import Overview, ServiceState, plan_view, stopped_view
@@ -149,6 +150,7 @@ class Service:
         page = await self._open_page(config) if _listens(config) != _listens(app.config) else None
         # Passes whose client is about to be closed have to end first, and may begin again only with the new one; all
         # others go on through the reload.
+        await claim(config, app.ledger, app.clock.now())
         async with self.daemon.drained(app.leaving(config)):
             await app.take_over(config, syncs)
             if page is not None:
@@ -185,7 +187,7 @@ class Service:
         notifier.send(READY="1", STATUS=self.daemon.status())
 
     def _read_again(self) -> Config:
-        config = load_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
+        config = read_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
         _require_syncs(config)
         if config.state != self.config.state:
             # The passes under way hold the ledger of the old state, and the lock on it.
@@ -218,7 +220,10 @@ class Service:
             if await self._overview.freshness(sync, now) == "stale":
                 why = f": {self.errors[sync.name]}" if sync.name in self.errors else ""
                 troubles[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
-        await self._alerts.update(troubles, self.config.alerts, self.portals)
+            plan, last = self.plans.get(sync.name), await self.app.ledger.of(sync.name).last_run()
+            stopped = plan.stopped if plan is not None else ""
+            troubles |= left_over(sync.name, self.config.telling, stopped, last.counts if last is not None else {})
+        await self._alerts.update(troubles, routes_of(self.config), self.portals)
 
     async def close(self) -> None:
         """Close the status page and stop watching files."""

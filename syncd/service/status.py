@@ -37,8 +37,16 @@ class SyncStatus:
         They have no item yet, so the ledger holds nothing for them, and every pass tries them again.
         """
         held = {str(hold.key) for hold in self.holds}
-        problems = self.last_run.problems if self.last_run is not None else ()
-        return tuple(problem for problem in problems if problem.kind == "held" and problem.key not in held)
+        return tuple(problem for problem in self._problems if problem.kind == "held" and problem.key not in held)
+
+    @property
+    def passed_over(self) -> tuple[Problem, ...]:
+        """What the last pass rejected, and what the config told it to leave out (`on_unresolved = "skip"`)."""
+        return tuple(problem for problem in self._problems if problem.kind in ("rejected", "skipped"))
+
+    @property
+    def _problems(self) -> tuple[Problem, ...]:
+        return self.last_run.problems if self.last_run is not None else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

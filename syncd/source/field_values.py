@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from syncd.errors import ConfigError
 from syncd.model import zones
 from syncd.model.entry import AllDay, Timed
+from syncd.model.recurrence.rrule import RuleError, parse
 from syncd.source.rule_text import plain_rule
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -22,7 +23,9 @@ _NAMES = {"\x00": "NUL", "\x07": "BEL", "\x08": "BS", "\x0b": "VT", "\x0c": "FF"
 SURROGATES = re.compile(r"[\ud800-\udfff]")
 """What bytes become that could not be decoded (PEP 383)."""
 _ISO = re.compile(
-    r"P(?=.)(?:(\d{1,6})W)?(?:(\d{1,7})D)?(?:T(?=.)(?:(\d{1,8})H)?(?:(\d{1,8})M)?(?:(\d{1,8})S)?)?", re.IGNORECASE
+    r"P(?=.)(?:0+Y)?(?:0+M)?(?:(\d{1,6})W)?(?:(\d{1,7})D)?"
+    r"(?:T?(?:(\d{1,8}(?:[.,]\d+)?)H)?(?:(?<=[TH])(\d{1,8}(?:[.,]\d+)?)M)?(?:(\d{1,8})(?:[.,]\d+)?S)?)?",
+    re.IGNORECASE,
 )
 
 FIRST_YEAR = 1970
@@ -31,20 +34,8 @@ FIRST_YEAR_OF_SERIES = 1900
 LAST_YEAR = 2037
 """The portal's last day is 2038-01-01 (PORTAL.md 4.7)."""
 
-_RULE_LIMITS = (
-    ("INTERVAL", 1, 100_000),
-    ("COUNT", 1, 100_000),
-    ("BYMONTH", 1, 12),
-    ("BYMONTHDAY", 1, 31),
-    ("BYYEARDAY", 1, 366),
-    ("BYWEEKNO", 1, 53),
-    ("BYSETPOS", 1, 366),
-    ("BYHOUR", 0, 23),
-    ("BYMINUTE", 0, 59),
-    ("BYSECOND", 0, 60),
-)
-"""RFC 5545, 3.3.10, compared without the sign. The limits of INTERVAL and COUNT are ours, far beyond any schedule."""
-_FREQUENCIES = frozenset({"SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
+_COUNTED, _MOST, _LONGEST_NUMBER = frozenset({"INTERVAL", "COUNT"}), 100_000, 12
+"""The limit of INTERVAL and COUNT is ours, far beyond any schedule."""
 
 
 def sync_zone(name: str | None) -> str | None:
@@ -142,12 +133,16 @@ def after(start: datetime, length: timedelta, zone: str) -> datetime:
 
 
 def iso_length(text: str) -> timedelta | None:
-    """Return an unsigned DURATION of RFC 5545 (PT1H30M, P1D, P2W), or None if the text is not one."""
+    """Return an unsigned DURATION of RFC 5545 (PT1H30M, P1D, P2W), or None if the text is not one.
+
+    As ISO 8601 has it, hours and minutes may have a fraction (PT1.5H), and years and months that are zero say nothing
+    (P0Y0M0DT1H0M0S). Other months have no fixed length. A T may be missing where that leaves one meaning (P1H).
+    """
     found = _ISO.fullmatch(text)
-    if found is None:
+    if found is None or not any(map(str.isdigit, text)):
         return None
-    weeks, days, hours, minutes, seconds = (int(piece or 0) for piece in found.groups())
-    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    weeks, days, hours, minutes, seconds = (float((piece or "0").replace(",", ".")) for piece in found.groups())
+    return timedelta(weeks=weeks, days=days, seconds=round(hours * 3600 + minutes * 60 + seconds))
 
 
 def in_zone(wall: datetime, offset: timedelta, zone: str) -> datetime:
@@ -177,24 +172,17 @@ def read_rule(text: str, *, day: int = 31) -> str:
 
     `day` is the day of the month on which the series begins, the last one where it is not known.
     """
-    from icalendar import vRecur  # noqa: PLC0415 - slow to import, and many schedules have no rule
-
     rule = plain_rule(text, day=day)
     if not rule:
         return ""
-    pieces = [piece.partition("=") for piece in rule.split(";")]
-    names = [name for name, _, _ in pieces]
-    # Which of two equal parts is meant cannot be known.
-    if len(set(names)) < len(names) or not all(value for _, _, value in pieces):
-        raise ValueError(f"{text!r} is not a recurrence rule (write it like FREQ=WEEKLY;BYDAY=MO,WE)")
-    frequency = next((value for name, _, value in pieces if name == "FREQ"), "")
-    if frequency not in _FREQUENCIES:
-        raise ValueError(f"{text!r} is not a recurrence rule: it has no FREQ (DAILY, WEEKLY, MONTHLY or YEARLY)")
+    for name, value in (piece.partition("=")[::2] for piece in rule.split(";")):
+        counted = name in _COUNTED and value.isascii() and value.lstrip("+-").isdigit()
+        if counted and not 1 <= abs(int(value[:_LONGEST_NUMBER])) <= _MOST:
+            raise ValueError(
+                f"{text!r} is not a recurrence rule: {name} is not between 1 and {_MOST} (correct it, or leave it out)"
+            )
     try:
-        parsed = vRecur.from_ical(rule)
-    except (ValueError, KeyError, IndexError) as error:
+        parse(rule)
+    except RuleError as error:
         raise ValueError(f"{text!r} is not a recurrence rule: {error}") from None
-    for name, lowest, highest in _RULE_LIMITS:
-        if not all(lowest <= abs(int(number)) <= highest for number in parsed.get(name, ())):
-            raise ValueError(f"{text!r} is not a recurrence rule: {name} is not between {lowest} and {highest}")
     return rule

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from syncd import collector
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import ConfigError, SourceError, without_frames
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import Fetched, ReadContext
@@ -208,22 +208,31 @@ class FileSource:
         return self._assembly.weighed(found, unread, context)
 
 
+_OPEN_IN_OFFICE = "~$"
+
+
 def locate(path: str, base: Path, suffix: str) -> tuple[str, ...]:
     """Return the files that `path` means, sorted, as written in the config (relative ones stay relative to `base`).
 
-    A directory means all its files ending in `suffix`, in any case. Raises SourceError if there is none.
+    A directory means all its files ending in `suffix`, in any case. Neither it nor a pattern means what programs put
+    beside an open file: Office's ~$plan.xlsx, or a name that begins with a dot. Raises SourceError if there is none.
     """
     place = base / path
     if _is_directory(place):
         try:
-            names = sorted(found.name for found in place.iterdir() if found.suffix.lower() == suffix)
+            names = sorted(
+                found.name
+                for found in place.iterdir()
+                if found.suffix.lower() == suffix and not found.name.startswith((".", _OPEN_IN_OFFICE))
+            )
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}", "let syncd read the directory") from error
         found = [str(Path(path) / name) for name in names]
         wanted = f"a file ending in {suffix}"
     elif has_magic(path) and not os.path.exists(place):  # noqa: PTH110 - as below; a file may be named plan[1].csv
         matching = glob(path, root_dir=base, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-        found = sorted(name for name in matching if not _is_directory(base / name))
+        apart = (name for name in matching if not Path(name).name.startswith(_OPEN_IN_OFFICE))
+        found = sorted(name for name in apart if not _is_directory(base / name))
         wanted = "a file that matches"
     else:
         return (path,)
@@ -388,7 +397,7 @@ class Assembly:
         try:
             part = self._format.parse(file.name, file.content, context)
         except SourceError as error:
-            errors[file.name] = error
+            errors[file.name] = without_frames(error)
             return None
         except ConfigError:
             raise

@@ -6,8 +6,9 @@ A source never guesses: it reads what the config says, or refuses.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import PurePath
 
@@ -16,21 +17,32 @@ from syncd.model import zones
 from syncd.source.encodings import assumption, decode, is_wide, looks_like_markup
 from syncd.source.field_values import clean
 from syncd.source.ical.lines import read_component
-from syncd.source.ical.split import plain_lines, split
+from syncd.source.ical.split import Feed, plain_lines, split
 from syncd.source.table.csv import delimiter_of, records
+from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
-from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_time_alone
-from syncd.source.table.row_reader import HEADER_WITHIN, is_note
+from syncd.source.table.heading_words import field_of, names_group, says_unit, unit_of
+from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_day, is_time_alone
+from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, is_note
 from syncd.source.table.spans import is_nothing
+from syncd.source.table.spoken import weekday_of
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
-from syncd.source.table.xlsx import XlsxOptions, rows_of_first_sheet
+from syncd.source.table.xlsx import rows_of_sheets
+from syncd.source.twice import once
 
 _SAMPLE_ROWS = 500
 _OWNER = re.compile(rb"\n(X-[A-Z-]*OWNER[A-Z-]*)(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE)
+_CLOCK = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3])[:.-][0-5]\d(?!\d)")
+_TZID = re.compile(rb';TZID=(?:"([^"\r\n]*)"|([^":;\r\n]*))[;:]', re.IGNORECASE)
+_DEFINED = re.compile(rb"^TZID(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 Found = tuple[str, str | int, str]
 """A key, its value, and a note on where it comes from."""
 _CLOCKS = ("start", "start_time", "end", "end_time")
+_NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,3})?")
+_SHIFTS = re.compile(r"смен|дежурств|shift", re.IGNORECASE)
+_MOST_HOURS, _DAY_H = 12, 24
 _BY_WORDS = "the file does not say it, but its words read right so"
+_NO_TITLES: Found = ("header", 0, "the table has no titles, so columns are numbers")
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
@@ -39,15 +51,18 @@ class Guess:
     """What a schedule seems to be.
 
     `keys` are those of `[sync.source]` and `columns` those of its columns, each with a note on where the value comes
-    from. `zone` is the feed's own, if it names one, `owner` its property that says whose an event is. `doubts` are what
-    a person should check; `samples` are the texts in each column.
+    from. `zone` is the feed's own, if it names one, `unknown_zones` are names of zones in it that nobody knows, `owner`
+    is its property that says whose an event is. With `by_groups` the owners are called groups. `doubts` are what a
+    person should check; `samples` are the texts in each column.
     """
 
     type: str
     keys: tuple[Found, ...] = ()
     columns: tuple[Found, ...] = ()
     zone: str = ""
+    unknown_zones: tuple[str, ...] = ()
     owner: str = ""
+    by_groups: bool = False
     doubts: tuple[str, ...] = ()
     samples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grid: GridGuess | None = None
@@ -74,7 +89,9 @@ def guess(name: str, content: bytes, today: date) -> Guess:
 
 def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
     """Return what a calendar says; `plain` is its content in an encoding that contains ASCII."""
-    _, codec = decode(content, "auto", name=name, kind="iCalendar")
+    text, codec = decode(content, "auto", name=name, kind="iCalendar")
+    mended, twice = once(text)
+    plain = mended.encode() if twice else plain
     assumed = assumption(content, "auto", codec, name=name)
     zone = ""
     feed = split(plain)
@@ -82,6 +99,11 @@ def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
         head = read_component("BEGIN:VCALENDAR\n" + calendar.head.decode("utf-8", "replace") + "\nEND:VCALENDAR")
         zone = zone or zones.resolve(head.text("X-WR-TIMEZONE").strip()) or ""
     said = (("encoding", codec, _BY_WORDS),) if assumed else ()
+    unknown = _unknown_zones(feed)
+    doubts: tuple[str, ...] = ()
+    if unknown:
+        shown = ", ".join(map(repr, unknown))
+        doubts = (f"nobody knows the zones {shown} of the feed: say what they mean in [sync.source.zones]",)
     owned = [
         (found[1].decode().upper(), found[2].decode("utf-8", "replace").strip())
         for calendar in feed.calendars
@@ -89,15 +111,38 @@ def _guess_calendar(name: str, content: bytes, plain: bytes) -> Guess:
         if (found := event.search(_OWNER)) is not None
     ]
     if not owned:
-        return Guess(type="ics", zone=zone, keys=said)
+        return Guess(type="ics", zone=zone, keys=said, unknown_zones=unknown, doubts=doubts)
     # The feed says whose an event is in a property of its own; a template takes it like a column.
     first = owned[0][0]
     owners = tuple(dict.fromkeys(owner for title, owner in owned if title == first and owner))
-    return Guess(type="ics", zone=zone, owner=first, samples={"owner": owners}, keys=said)
+    return Guess(
+        type="ics",
+        zone=zone,
+        owner=first,
+        samples={"owner": owners},
+        keys=said,
+        unknown_zones=unknown,
+        doubts=doubts,
+    )
+
+
+def _unknown_zones(feed: Feed) -> tuple[str, ...]:
+    """Return the zones that events name, and that neither their calendar defines nor anybody knows."""
+    found: dict[str, None] = {}
+    for calendar in feed.calendars:
+        defined = {_text(one[1]) for zone in calendar.zones if (one := _DEFINED.search(zone.content)) is not None}
+        names = {_text(one[1] or one[2]) for event in calendar.events for one in _TZID.finditer(event.content)}
+        found |= dict.fromkeys(name for name in sorted(names - defined) if zones.resolve(name) is None)
+    return tuple(found)
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace").strip()
 
 
 def _guess_text(name: str, content: bytes, today: date) -> Guess:
     text, encoding = decode(content, "auto", name=name, kind="CSV")
+    text, _ = once(text)
     delimiter, skip = delimiter_of(text, "auto", {})
     numbered, _, _ = records(text, delimiter, skip)
     rows = [[clean(cell) for cell in cells] for _, cells in numbered[: _SAMPLE_ROWS + HEADER_WITHIN]]
@@ -109,28 +154,52 @@ def _guess_text(name: str, content: bytes, today: date) -> Guess:
     plan = _guess_plan(name, "csv", keys, lines, (), today)
     if plan is not None:
         return plan
-    at = _header_of(rows) or 0
+    at = _header_of(rows)
+    if at is None:
+        return _guess_table(name, "csv", (*keys, _NO_TITLES), _numbered(rows), rows)
     if at:
         keys = (*keys, ("header", numbered[at][0], "the line with the titles"))
     return _guess_table(name, "csv", keys, rows[at], rows[at + 1 :])
 
 
 def _guess_workbook(name: str, content: bytes, today: date) -> Guess:
-    sheet, texts = rows_of_first_sheet(name, content, XlsxOptions(type="xlsx", path=name, columns={}))
-    rows = [[clean(cell) for cell in row] for row in texts[: _SAMPLE_ROWS + HEADER_WITHIN]]
-    plan = _guess_plan(
-        name, "xlsx", (("sheet", sheet, "the first visible"),), list(enumerate(rows, 1)), (sheet,), today
-    )  # fmt: skip
+    sheets = [
+        (sheet, [[clean(cell) for cell in row] for row in texts[: _SAMPLE_ROWS + HEADER_WITHIN]])
+        for sheet, texts in rows_of_sheets(name, content)
+    ]
+    (sheet, rows), *others = sheets
+    keys: tuple[Found, ...] = (("sheet", sheet, "the first visible"),)
+    plan = _guess_plan(name, "xlsx", keys, list(enumerate(rows, 1)), (sheet,), today)
     if plan is not None:
-        return plan
+        alike = [one for one, texts in others if row_of_days(texts) is not None]
+        return _of_all_sheets(plan, sheet, alike) if alike else plan
+    if not any(len(row) > 1 and any(row) for row in rows):
+        raise SourceError(f"{name} has no table on sheet {sheet!r}", "give a file with a row of titles")
     at = _header_of(rows)
     if at is None:
-        raise SourceError(f"{name} has no table on sheet {sheet!r}", "give a file with a row of titles")
+        return _guess_table(name, "xlsx", (*keys, _NO_TITLES), _numbered(rows), rows)
     header = list(rows[at])
     while header and not header[-1]:
         header.pop()
-    keys: tuple[Found, ...] = (("sheet", sheet, "the first visible"), ("header", at + 1, "the row with the titles"))
-    return _guess_table(name, "xlsx", keys, header, rows[at + 1 :])
+    found = _guess_table(name, "xlsx", (*keys, ("header", at + 1, "the row with the titles")), header, rows[at + 1 :])
+    titles = {field: column for field, column, _ in found.columns}
+    wanted = sum(isinstance(column, str) for column in titles.values())
+    alike = [
+        one
+        for one, texts in others
+        if wanted and texts and count_found(titles, texts[find_header(texts, titles)]) == wanted
+    ]
+    return _of_all_sheets(found, sheet, alike) if alike else found
+
+
+def _of_all_sheets(found: Guess, first: str, alike: Sequence[str]) -> Guess:
+    """Return the guess for all sheets, where others hold the same: each finds its own titles, days and month."""
+    said = f"{first}, {', '.join(alike)}: all that hold this table"
+    keys = tuple(key for key in found.keys if key[0] not in ("sheet", "header"))
+    grid = found.grid
+    if grid is not None:
+        grid = replace(grid, keys=tuple(key for key in grid.keys if key[0] not in ("dates", "month")))
+    return replace(found, keys=(("sheet", "*", said), *keys), grid=grid)
 
 
 def _guess_plan(
@@ -149,15 +218,36 @@ def _guess_plan(
 
 
 def _header_of(rows: Sequence[Sequence[str]]) -> int | None:
-    """Return the row of the titles: tables often begin with a title and a date, so the one that is recognised best."""
-    likely = [at for at, row in enumerate(rows[:HEADER_WITHIN]) if len(row) > 1 and any(row)]
+    """Return the row of the titles, None if the table has none.
+
+    Tables often begin with a title and a date, so it is the one that is recognised best.
+    """
+    likely = [at for at, row in enumerate(rows[:HEADER_WITHIN]) if len(row) > 1 and any(row) and not _has_day(row)]
 
     def merit(at: int) -> tuple[int, int, int]:
         found = find_fields(rows[at], rows[at + 1 : at + 20])
         # What the cells below look like says little of the row: it is the same for a title above the table.
         return sum(found.reasons[field].startswith(BY_TITLE) for field in found.columns), len(found.columns), -at
 
-    return max(likely, key=merit) if likely else None
+    best = max(likely, key=merit) if likely else None
+    first = next((at for at, row in enumerate(rows) if _has_day(row)), len(rows))
+    if best is not None and (merit(best)[0] > 1 or (best < first and 2 * sum(map(bool, rows[best])) > _width(rows))):
+        return best
+    return None if first < len(rows) else best or 0
+
+
+def _has_day(row: Sequence[str]) -> bool:
+    return any(is_day(cell) for cell in row if cell)
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many cells are filled in a usual row."""
+    return Counter(sum(map(bool, row)) for row in rows).most_common(1)[0][0]
+
+
+def _numbered(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the titles of a table that has none, so that its columns go by their numbers."""
+    return ("",) * max(map(len, rows))
 
 
 def _entries_of(table: Sequence[Sequence[str]], width: int) -> list[Sequence[str]]:
@@ -177,13 +267,12 @@ def _guess_table(
     header: Sequence[str],
     table: Sequence[Sequence[str]],
 ) -> Guess:
+    above_rows = any(_has_day(row) for row in table if sum(map(bool, row)) == 1) and len(header) > 1
     table = _entries_of(table, len(header))
     found = find_fields(header, table)
     columns = found.columns
     if "title" not in columns or not {"start", "date"} & columns.keys():
-        lacks = "title" if "title" not in columns else "start"
-        titles = ", ".join(repr(title) for title in header if title)
-        raise SourceError(f"{name}: no column seems to be the {lacks}; there are: {titles}", "name it in the header")
+        raise _no_table(name, header, table, "title" if "title" not in columns else "start", above_rows=above_rows)
     dates = [
         row[columns[name]]
         for name in ("start", "date", "end")
@@ -194,13 +283,22 @@ def _guess_table(
     order, said, unsure = _date_order(
         dates, [row[columns[name]] for name in _CLOCKS if name in columns for row in table if columns[name] < len(row)]
     )
-    doubts = [*found.doubts, *unsure]
+    unit = _unit(found, header, table)
+    owner = header[columns["owner"]] if "owner" in columns else ""
+    doubts = [
+        *found.doubts,
+        *unsure,
+        *_other_owners(owner, header),
+        *_unread_times(found, header, table),
+        *(f'the durations are numbers: {key} = "{value}" is a guess' for key, value, _ in unit),
+    ]
     # A title that occurs twice cannot name a column; its number can.
     twice = {title for title in header if list(header).count(title) > 1}
     shown = {field: header[at] if header[at] and header[at] not in twice else at + 1 for field, at in columns.items()}
     return Guess(
         type=kind,
-        keys=(*keys, ("dates", order, said), *_no_end(found, table)),
+        by_groups=names_group(owner),
+        keys=(*keys, ("dates", order, said), *_no_end(found, table), *unit),
         columns=tuple((field, column, found.reasons[field]) for field, column in shown.items()),
         doubts=tuple(doubts),
         samples={
@@ -221,6 +319,63 @@ def _no_end(found: FoundFields, table: Sequence[Sequence[str]]) -> tuple[Found, 
         if not has_end and is_time_alone(text):
             return (("default_duration", "1h", "a guess: how long what has a start time and no end lasts"),)
     return ()
+
+
+def _other_owners(owner: str, header: Sequence[str]) -> Iterator[str]:
+    """Yield a doubt if people own the entries and groups could, or the other way round."""
+    for title in header:
+        if owner and field_of(title) == "owner" and names_group(title) != names_group(owner):
+            yield f"the entries go to {owner!r}; {title!r} could own them as well (owner and calendar)"
+
+
+def _no_table(
+    name: str, header: Sequence[str], table: Sequence[Sequence[str]], lacks: str, *, above_rows: bool
+) -> SourceError:
+    """Return the error for a table without titles or days; with `above_rows` days stand alone in rows of their own."""
+    first = header if any(header) or not table else table[0]
+    if (days := [title for title in first if weekday_of(title) is not None or is_day(title)])[2:]:
+        text = f"{name}: the columns are days ({', '.join(days)}), and not those of a plan of people"
+        return SourceError(text, "write a row for each event, with its date")
+    if above_rows and lacks == "start":
+        text = f"{name}: the dates stand above the rows, and no column holds them"
+        return SourceError(text, "give each row its date in a column of its own")
+    for at, title in enumerate(header):
+        cells = [row[at] for row in table if at < len(row) and row[at]]
+        if lacks == "start" and cells and field_of(title) in ("start", "date"):
+            text = f"{name}: the column {title!r} holds {cells[0]!r}, which is no date"
+            return SourceError(text, "write whole dates, such as 31.12.2026 or 2026-12-31")
+    titles = ", ".join(repr(title) for title in header if title)
+    said = f"there are: {titles}" if titles else "and there are no titles"
+    return SourceError(f"{name}: no column seems to be the {lacks}; {said}", "name it in the header")
+
+
+def _unread_times(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield a doubt if entries become whole days though a column that is not mapped seems to hold times."""
+    columns = found.columns
+    used = {at for field, at in columns.items() if field != "title"}
+    if "start_time" in columns or any(is_time_alone(row[columns["start"]]) for row in table if "start" in columns):
+        return
+    for at, title in enumerate(header):
+        cells = [row[at] for row in table if at < len(row) and row[at]]
+        if at not in used and cells and sum(_CLOCK.search(cell) is not None for cell in cells) > len(cells) / 2:
+            yield f"the entries are whole days; the times in {title or at + 1!r} cannot be read (write them like 9:00)"
+
+
+def _unit(found: FoundFields, header: Sequence[str], table: Sequence[Sequence[str]]) -> tuple[Found, ...]:
+    """Return what bare numbers in a column of durations count, if its title does not say it and they are no minutes."""
+    at = found.columns.get("duration", -1)
+    numbers = [float(row[at].replace(",", ".")) for row in table if at < len(row) and _NUMBER.fullmatch(row[at])]
+    if at < 0 or not numbers:
+        return ()
+    if unit_of(header[at]) is None:
+        academic = re.search(r"\bак|academic", header[at], re.IGNORECASE) is not None
+        return (("duration_unit", "45m", "a guess: an academic hour"),) if academic else ()
+    of_shifts = _SHIFTS.search(header[at]) is not None and max(numbers) <= _DAY_H
+    # Appointments last 5 or 10 minutes, but nothing lasts 3 or 8 of them.
+    of_hours = max(numbers) <= _MOST_HOURS and any(number % 5 for number in numbers)
+    if says_unit(header[at]) or not (of_shifts or of_hours):
+        return ()
+    return (("duration_unit", "1h", "a guess: what a number in the column of durations counts"),)
 
 
 def _date_order(dates: Sequence[str], clocks: Sequence[str]) -> tuple[DateOrder, str, tuple[str, ...]]:

@@ -58,3 +58,16 @@ def default_length(text: str, *, where: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise ConfigError(f"{where}: default_duration {error}") from None
+
+
+def unit_length(text: str, *, where: str) -> timedelta | None:
+    """Return `duration_unit`, None for "auto"; raises ConfigError, beginning with `where`, if it is not a duration."""
+    if text == "auto":
+        return None
+    try:
+        unit = parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: duration_unit {error}", 'or leave it at "auto"') from None
+    if not unit:
+        raise ConfigError(f"{where}: duration_unit = {text!r} is no length", 'e.g. "1h"')
+    return unit

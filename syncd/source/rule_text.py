@@ -5,8 +5,16 @@ Only what can have one meaning is changed; everything else is left to whoever ch
 
 from __future__ import annotations
 
+import re
+
 from syncd.source.stamps import looks_like_stamp, read_stamp, utc_of
 
+_WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+_LISTS = re.compile(r"BY[A-Z]+|COUNT|INTERVAL|WKST")
+_NEXT_PART = re.compile(r",(?=[A-Z]+=)")
+_WHOLE = re.compile(r"(\d+)\.0+")
+_GLUED_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?=\d\d:)")
+_UNQUOTED = str.maketrans("", "", "\"'")
 _SAFE_DAY = 28
 """Every month has this day, so a rule that keeps to it never has to skip one."""
 
@@ -17,14 +25,34 @@ def plain_rule(text: str, *, day: int) -> str:
     `day` is the day of the month on which the series begins. Raises ValueError for a calendar scale that cannot be
     shown (RFC 7529).
     """
-    rule = "".join(text.replace("\\;", ";").replace("\\,", ",").split()).upper()
+    # No value of a rule has a quotation mark, an escape or a blank in it.
+    rule = "".join(text.replace("\\;", ";").replace("\\,", ",").translate(_UNQUOTED).split()).upper()
+    rule = _NEXT_PART.sub(";", rule)
     # Sheets and some exports put the name of the property before it, and some write a part twice.
-    pieces = tuple(dict.fromkeys(piece.partition("=") for piece in rule.removeprefix("RRULE:").split(";") if piece))
+    pieces = tuple(dict.fromkeys(_plain(piece) for piece in rule.removeprefix("RRULE:").split(";") if piece))
     has_until = any(name == "UNTIL" and value for name, _, value in pieces)
     kept = [piece for piece in pieces if not _says_nothing(*piece, has_until=has_until)]
     if any(name in ("RSCALE", "SKIP") for name, _, _ in kept):
         kept = _gregorian(kept, day)
     return ";".join(name + equals + (_until(value) if name == "UNTIL" else value) for name, equals, value in kept)
+
+
+def _plain(piece: str) -> tuple[str, str, str]:
+    """Return name, "=" and value of a part; lists without their empty items (BYDAY=TU,), weekdays as two letters."""
+    name, equals, value = piece.partition("=")
+    if _LISTS.fullmatch(name):
+        value = ",".join(_item(name, item) for item in value.split(",") if item)
+    return name, equals, value
+
+
+def _item(name: str, text: str) -> str:
+    if name in ("COUNT", "INTERVAL"):
+        return _WHOLE.sub(r"\1", text.removeprefix("+"))
+    if name in ("BYDAY", "WKST"):
+        word = text.lstrip("+-0123456789")
+        full = len(word) > 2 and any(weekday.startswith(word) for weekday in _WEEKDAYS)
+        return text.removesuffix(word) + word[:2] if full else text
+    return text
 
 
 def _says_nothing(name: str, equals: str, value: str, *, has_until: bool) -> bool:
@@ -49,6 +77,7 @@ def _gregorian(pieces: list[tuple[str, str, str]], day: int) -> list[tuple[str, 
 
 def _until(text: str) -> str:
     """Return the stamp of an UNTIL as RFC 5545 writes it; what is none stays as it is."""
+    text = _GLUED_TIME.sub(r"\1T", text.removesuffix("T"))
     if not looks_like_stamp(text):
         return text
     wall, has_time, offset = read_stamp(text)

@@ -3,6 +3,7 @@
 in the other file                              what becomes of it
 changed occurrences of a series here           they are put into the series
 a higher or lower SEQUENCE                     the highest counts
+a cancellation (METHOD:CANCEL)                 it takes away what has no higher SEQUENCE, with a line
 the same SEQUENCE and start                    rejected, with a line that names both places
 the same SEQUENCE and another start            an entry of its own, with a line
 """
@@ -30,7 +31,10 @@ class Versions:
     _loose: dict[str, tuple[Override, ...]] = field(default_factory=dict)
 
     def add(self, entry: Entry, sequence: int, loose: tuple[Override, ...] = ()) -> None:
-        """Add an entry with its SEQUENCE; with `loose` it consists of changed occurrences of a series elsewhere."""
+        """Add an entry; with `loose` it consists of changed occurrences of a series elsewhere.
+
+        `sequence` is twice its SEQUENCE, and one more in a cancellation.
+        """
         seen = self.entries.get(entry.uid)
         if seen is None:
             self._take(entry, sequence, loose)
@@ -44,7 +48,11 @@ class Versions:
         elif here and _name(loose[0]) != _name(here[0]):
             self._apart(entry, seen, sequence, loose, f"{loose[0].at.wall:%Y%m%dT%H%M%S}")
         elif sequence != known:
-            if sequence > known:
+            newer, older = (entry, seen) if sequence > known else (seen, entry)
+            if max(sequence, known) % 2 and older.details.status != "CANCELLED":
+                reason = f"it cancels «{older.details.title}» at {older.where}, which is taken off the calendar"
+                self.problems.append(Problem(where=newer.where, kind="warning", reason=reason, key=entry.uid))
+            if newer is entry:
                 self._take(entry, sequence, loose)
         elif _start(entry) != _start(seen):
             self._apart(entry, seen, sequence, loose, _start(entry))

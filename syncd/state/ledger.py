@@ -22,6 +22,7 @@ from syncd.state.echo import CLOCK_TOLERANCE_S, Doubt
 from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
 from syncd.state.opening import open_locked, open_readonly
+from syncd.state.owner import owners_of, write_owner
 from syncd.state.schema import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sync_ledger import SyncLedger
 
@@ -99,6 +100,16 @@ class Ledger:
     @writing
     def _forget_all_verified(self, connection: sqlite3.Connection) -> None:
         forget_all_verified(connection)
+
+    @reading
+    def owners(self, connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, str]:
+        """Return the path of the config that each of the syncs `names` was last run from, where that is known."""
+        return owners_of(connection, names)
+
+    @writing
+    def note_owner(self, connection: sqlite3.Connection, names: Collection[str], config: Path, now: float) -> None:
+        """Note that the syncs `names` belong to the config at this path."""
+        write_owner(connection, names, config, now)
 
     @reading
     def back_up(self, connection: sqlite3.Connection, target: Path) -> Backup:

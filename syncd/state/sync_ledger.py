@@ -36,8 +36,11 @@ from syncd.state.notes import (
     SyncNotes,
     Uids,
     drop_note,
+    ledger_mark,
     read_notes,
+    read_settled,
     write_note,
+    write_settled,
 )
 from syncd.state.schema import (
     CHANGE,
@@ -54,7 +57,6 @@ from syncd.state.schema import (
     setting,
     summed,
 )
-from syncd.state.settled_note import ledger_mark, read_settled, write_settled
 from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
 
 MOST_RUNS: Final = 20_000

@@ -19,10 +19,14 @@ from syncd.portal.people.directory import Directory, PageReader
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True):
-    """The items of one entry; `problems` of kind rejected, held or skipped mean that there are none."""
+    """The items of one entry; `problems` of kind rejected, held or skipped mean that there are none.
+
+    With `stands` what a skipped entry was before is left as it is.
+    """
 
     items: tuple[Item, ...] = ()
     problems: tuple[Problem, ...] = ()
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +78,11 @@ class Target(Protocol):
         """Return the names of owners that no one person has, each with why, in the order of the entries."""
         ...
 
-    def overlooked(self, entries: Iterable[Entry]) -> tuple[str, ...]:
-        """Return what `entries` say and the config leaves unused although it looks meant, one sentence each."""
+    def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
+        """Return what `entries` say and the config leaves unused although it looks meant, one sentence each.
+
+        Also which entries go to the fallback instead of the owner that they name.
+        """
         ...
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:

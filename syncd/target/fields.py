@@ -6,21 +6,25 @@ Every change to a text leaves a warning that says what was done.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate, takewhile
 from typing import Generic, Literal, TypeVar, get_args
 
-from syncd.errors import EntryError
+from syncd.errors import DoubtfulError, EntryError
 from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.markup import is_html, to_bbcode
+from syncd.model.names import counted
 from syncd.model.template import Template, cut
 from syncd.portal.people.crm import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory
+from syncd.portal.people.person_names import folded
+from syncd.target.base import Shaped
 
 
 class Aliases:
-    """Names in any case and spacing to what the portal calls them."""
+    """Names, however they are typed, to what the portal calls them."""
 
     def __init__(self, owners: Mapping[str, int | str]) -> None:
         self._names = {folded(name): str(owner) for name, owner in owners.items()}
@@ -28,11 +32,6 @@ class Aliases:
     def resolve(self, name: str) -> str:
         """Return what `name` stands for, itself when it is no alias."""
         return self._names.get(folded(name), name)
-
-
-def folded(name: str) -> str:
-    """Return a name without case and spare blanks."""
-    return " ".join(name.split()).casefold()
 
 
 K = TypeVar("K", bound=Hashable)
@@ -57,14 +56,14 @@ class Remembered(Generic[K, V]):
             found = self._found[key] = self._search(key, directory)
         if isinstance(found, EntryError):
             # A new error each time: the traceback of one that is raised again and again grows.
-            raise EntryError(found.message, found.remedy)
+            raise type(found)(found.message, found.remedy)
         return found
 
     def _search(self, key: K, directory: Directory) -> V | EntryError:
         try:
             return self._find(key, directory)
         except EntryError as error:
-            return EntryError(error.message, error.remedy)
+            return type(error)(error.message, error.remedy)
 
 
 _NO = frozenset({"", "0", "n", "no", "false", "off", "нет"})
@@ -118,6 +117,7 @@ DESCRIPTION_LIMIT_BYTES = 60_000
 _EMOJI_BYTES = 10
 """The portal re-encodes what UTF-8 writes with four bytes, for names at least (PORTAL.md 4.2): ":f09f9880:"."""
 _LONGEST_WORD = 200
+_SHOWN = 5
 _ELLIPSIS = "…"
 # A location that reads like this books a room (PORTAL.md 4.2).
 _ROOM = re.compile(r"\s*(?:calendar|ecmr)_\d", re.IGNORECASE)
@@ -256,7 +256,45 @@ def _client_texts(templates: Iterable[Template], entry: Entry) -> Iterator[str]:
             yield text
 
 
-def left_out(entry: Entry, why: str) -> Problem:
-    """Return the line about an entry that is skipped (`on_unresolved`)."""
-    reason = f'left out (on_unresolved = "skip"): {why}'
-    return Problem(where=entry.where, kind="skipped", key=entry.uid, reason=reason)
+def names_of(entries: Iterable[Entry], template: Template) -> Iterator[str]:
+    """Yield the name that each entry gives its owner; where it lacks a column of the template, shaping tells so."""
+    for entry in entries:
+        try:
+            yield template.render(entry, entry.details, entry.span).strip()
+        except EntryError:
+            continue
+
+
+def to_fallback(names: Iterable[str], fallback: int | str | None) -> tuple[str, ...]:
+    """Return the sentence about entries that go to the fallback: one name for each, "" where it names nobody."""
+    counts = Counter(names)
+    if not counts:
+        return ()
+    shown = ", ".join(f"{repr(name) if name else 'nobody'} ({number})" for name, number in counts.most_common(_SHOWN))
+    more = f" and {counted(len(counts) - _SHOWN, 'more name')}" if len(counts) > _SHOWN else ""
+    return (
+        f"{counted(counts.total(), 'entry goes', 'entries go')} to the fallback_owner {fallback}, because no one person"
+        f" is called as they say: {shown}{more}; `syncd portal owners --unresolved` says why, see owners in"
+        " [sync.target]",
+    )
+
+
+class SkippedError(Exception):
+    """Who is meant is unresolved, as `why` says, and the config says to skip such entries."""
+
+    def __init__(self, why: EntryError) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+def left_out(entry: Entry, skipped: SkippedError) -> Shaped:
+    """Return what becomes of an entry that is skipped (`on_unresolved`).
+
+    What was brought over before stays where it is not known whom the entry means now: a namesake who is hired, or a
+    client who is entered twice, takes nothing away.
+    """
+    stands = isinstance(skipped.why, DoubtfulError)
+    stays = "; what was brought over stays" if stands else ""
+    reason = f'left out (on_unresolved = "skip"{stays}): {skipped}'
+    problem = Problem(where=entry.where, kind="skipped", key=entry.uid, reason=reason)
+    return Shaped(problems=(problem,), stands=stands)

@@ -1,7 +1,8 @@
 """What python-calamine does not tell of a sheet of an .xlsx file: cells with an error, and how dates are shown.
 
-It gives an empty cell for #REF!, and the same date for a day and for its midnight. The file itself says both. Other
-formats than .xlsx are passed over; of those the reader knows only what calamine tells.
+It gives an empty cell for #REF! and for a formula that was never computed, and the same date for a day and for its
+midnight. The file itself says it all. Other formats than .xlsx are passed over; of those the reader knows only what
+calamine tells.
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ from html import unescape
 _CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*?)/?>")
 _ERROR = re.compile(rb'<(?:\w+:)?c\s([^>]*?\bt="e"[^>]*)>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]*)<', re.DOTALL)
 _FILLED = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="[A-Z]{1,3}(\d{1,7})"[^>]*(?<!/)>')
-_FAR_RIGHT = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="([A-Z]{2,3})\d{1,7}"[^>]*(?<!/)>')
+_FAR_RIGHT = re.compile(rb'<(?:\w+:)?c\s(?:[^<>]*?\s)?r="([A-Z]{2,3})\d{1,7}"[^<>]*(?<!/)>')
 """A cell that is not empty, beyond column Z."""
+_FORMULA = re.compile(
+    rb"<(?:\w+:)?c\s([^<>]*)>\s*<(?:\w+:)?f\b(?:[^<>]*/>|[^<>]*>[^<]*</(?:\w+:)?f>)\s*"
+    rb"(<(?:\w+:)?v\s*(?:/>|>\s*</(?:\w+:)?v>))?\s*</(?:\w+:)?c>"
+)
+"""A formula without a value."""
+_NOT_COMPUTED = "#FORMULA!"
+"""Excel knows no such error; what reads rows says what it means."""
 _STEP_BYTES, _LONGEST_CELL_BYTES = 1 << 20, 1 << 10
 _PLACE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
 _STYLE = re.compile(rb'\bs="(\d{1,5})"')
@@ -72,8 +80,16 @@ class SheetXml:
         return rows, max((_number(one) for one in letters), default=26)
 
     def errors(self) -> dict[Place, str]:
-        """Return the cells that hold an error, with its name (#REF!)."""
+        """Return the cells that hold an error, with its name (#REF!).
+
+        Also formulas that no spreadsheet has computed yet, as programs write them: their values are not known, which is
+        no empty cell. A formula that gives an empty text is of the type "str", and has an empty value.
+        """
         found = {}
+        for formula in _FORMULA.finditer(self._sheet) if b"f>" in self._sheet else ():
+            is_empty_text = formula[2] is not None and b't="str"' in formula[1]
+            if not is_empty_text and (place := _place(formula[1])):
+                found[place] = _NOT_COMPUTED
         for cell in _ERROR.finditer(self._sheet):
             if place := _place(cell[1]):
                 found[place] = unescape(cell[2].decode("utf-8", "replace"))

@@ -26,8 +26,10 @@ from python_calamine import (
 )
 
 from syncd.workbook.archive import unpacks_to_more_than
+from syncd.workbook.sheet_biff import errors_in_xls
 from syncd.workbook.sheet_xml import SheetXml
 
+_TABLE = SheetTypeEnum.WorkSheet
 _MARKED: Mapping[type, tuple[str, Callable[[Any], str]]] = {
     datetime: ("moment", datetime.isoformat),
     date: ("day", date.isoformat),
@@ -50,7 +52,9 @@ def main() -> None:
 
 
 def read(content: bytes, wanted: str | int | None, *, most_bytes: int, most_cells: int) -> dict[str, Any]:
-    """Return a sheet: its "sheet" name, "cells", "merged" ranges, and the places that show a time of day ("timed").
+    """Return a sheet: its "sheet" name, "cells", "merged" ranges, the places that show a time of day ("timed").
+
+    "visible" are the names of all sheets that people see.
 
     `wanted` is a name, a number from 1, or None for the first visible. Instead it returns "lacks" with the names there
     are, or "refused" with the end of a sentence that begins with the file's name.
@@ -77,7 +81,7 @@ def read(content: bytes, wanted: str | int | None, *, most_bytes: int, most_cell
     except (CalamineError, OSError, ValueError) as error:
         return {"refused": f"is not an Excel file, or only a part of one: {_brief(error)}"}
     # An error is never an empty cell: what a formula could not tell might be an end or an owner.
-    for (row, column), said in xml.errors().items():
+    for (row, column), said in (xml.errors() | errors_in_xls(content, names.index(chosen))).items():
         if row < len(cells) and column < len(cells[row]):
             cells[row][column] = said
     kinds = {type(cell) for row in cells for cell in row}
@@ -89,6 +93,7 @@ def read(content: bytes, wanted: str | int | None, *, most_bytes: int, most_cell
         "cells": cells if plain else [[_marked(cell) for cell in row] for row in cells],
         "merged": merged,
         "timed": sorted(timed),
+        "visible": _visible(names, book.sheets_metadata),
     }
 
 
@@ -104,9 +109,14 @@ def _choose(names: Sequence[str], first: int, wanted: str | int | None) -> str |
 
 def _first_visible(sheets: Sequence[SheetMetadata]) -> int:
     for number, sheet in enumerate(sheets):
-        if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet:
+        if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == _TABLE:
             return number
     return 0
+
+
+def _visible(names: Sequence[str], sheets: Sequence[SheetMetadata]) -> list[str]:
+    pairs = zip(names, sheets, strict=True)
+    return [name for name, sheet in pairs if (sheet.visible, sheet.typ) == (SheetVisibleEnum.Visible, _TABLE)]
 
 
 def _marked(cell: object) -> object:

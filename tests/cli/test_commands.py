@@ -246,6 +246,19 @@ def test_portal_lists_what_the_config_needs(folder: Path, capsys: pytest.Capture
     assert "batches of 50" in run(capsys, "portal", "limits")[1]
 
 
+def test_the_status_lists_what_the_last_pass_left_out_or_rejected(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = folder / "syncd.toml"
+    config.write_text(config.read_text("utf-8") + 'on_unresolved = "skip"\n', "utf-8")
+    edit(folder, "anna.petrova@school.example", "nobody@school.example")
+    edit(folder, "2,Late,", "2,Late,no day ")
+    run(capsys, "sync")
+    out = run(capsys, "status")[1]
+    assert "  skipped: shifts.csv:2: left out" in out
+    assert "  rejected: shifts.csv:3: " in out
+
+
 def test_owners_that_nobody_is_called_are_printed_as_an_owners_file(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -255,6 +268,9 @@ def test_owners_that_nobody_is_called_are_printed_as_an_owners_file(
     assert code == 0
     assert [line for line in out.splitlines() if "Smith" in line][-1] == '#"Smith, J.",'
     assert "no user 'Smith, J.' in the portal" in out
+    edit(folder, "ivan.sokolov@school.example", "")
+    assert run(capsys, "portal", "owners", "--unresolved", "shifts")[1].splitlines()[-1] == "# the owner is empty"
+    edit(folder, "22:00,", "22:00,ivan.sokolov@school.example")
     _, said = document(capsys, "portal", "owners", "--unresolved", "shifts", "--json")
     assert [one["name"] for one in said["unresolved"]] == ["Smith, J."]
     assert run(capsys, "portal", "limits", "--unresolved", "shifts")[0] == 2

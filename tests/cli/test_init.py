@@ -108,6 +108,22 @@ def test_a_plan_of_people_by_days_gives_a_config_that_check_and_sync_take(tmp_pa
     assert syncd(tmp_path, "sync").returncode == 0
 
 
+def test_a_timetable_of_classes_goes_into_their_groups(tmp_path: Path) -> None:
+    text = "Дата;Начало;Конец;Предмет;Класс\n01.12.2026;9:00;9:45;Физика;7А\n"
+    (tmp_path / "lessons.csv").write_text(text, encoding="utf-8")
+    target = tomllib.loads(syncd(tmp_path, "init", "--source", "lessons.csv").stdout)["sync"][0]["target"]
+    assert (target["calendar"], target["owner"]) == ("group", "{owner}")
+
+
+def test_a_meaning_is_proposed_for_zones_that_nobody_knows(tmp_path: Path) -> None:
+    (tmp_path / "a.ics").write_bytes(calendar(event("DTSTART;TZID=Ours:20261201T090000", "SUMMARY:A")))
+    done = syncd(tmp_path, "init", "--source", "a.ics")
+    assert "zones" not in tomllib.loads(done.stdout)["sync"][0]["source"]
+    (tmp_path / "syncd.toml").write_text('state = "syncd.db"\n' + uncommented(done.stdout).replace("remind = []", ""))
+    assert list(tomllib.loads(uncommented(done.stdout))["sync"][0]["source"]["zones"]) == ["Ours"]
+    assert "Ours" not in syncd(tmp_path, "check", "--offline").stdout
+
+
 def test_times_put_into_this_machines_zone_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Etc/UTC")
     (tmp_path / "shifts.csv").write_text(SHIFTS.format(KNOWN))
@@ -127,6 +143,7 @@ def test_without_anything_it_is_a_template(tmp_path: Path) -> None:
     ("arguments", "code", "says"),
     [
         (("--source", "none.csv"), 5, "none.csv: No such file"),
+        (("--source", "none.csv"), 5, "check the path after --source"),
         (("--source", "ftp://example.com/x"), 2, "neither a file nor a web address"),
         (("--webhook", "https://example.com/s3cret"), 2, "--webhook must look like"),
         (("-o", "there.toml"), 2, "exists already"),

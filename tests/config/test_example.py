@@ -34,6 +34,7 @@ from syncd.source.table.grid import GridOptions
 from syncd.source.table.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+SECRETS = ("portals.webhook", "alerts.smtp.password")
 TEXT = EXAMPLE.read_text(encoding="utf-8")
 
 
@@ -70,8 +71,9 @@ def test_the_example_loads_as_it_is() -> None:
 
 def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     missing = set(known(ConfigTable)) - set(written(tomllib.loads(TEXT)))
-    commented = {"sync.cron", "sync.target.owners_file"}
-    assert missing == {f"portals.webhook_{form}" for form in ("file", "env", "credential")} | commented
+    commented = {"sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
+    secrets = {f"{name}_{form}" for name in SECRETS for form in ("file", "env", "credential")}
+    assert missing == secrets | commented
     assert all(re.search(rf"^# {key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
     assert re.search(r'^# cron = "', TEXT, re.MULTILINE)
     for form in ("file", "env", "credential"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,9 +86,9 @@ def test_an_ordinary_pass_looks_before_it_writes_to_an_id(tmp_path: Path, by: in
     stage.write("shifts.csv", HEADER + rows().replace("Shift 3", "Changed shift 3").replace("4,Shift 4", "4,Changed 4"))
     result = run_inline(stage.one_pass())
     assert untouched(stage, foreign)
-    assert (result.exit_code, result.record.counts["updated"], result.record.counts["created"]) == (0, 0, 2)
-    # What was found makes the next pass read everything.
-    assert run_inline(stage.one_pass()).record.counts["created"] == MANY - 2
+    # What was found makes it read everything.
+    assert (result.exit_code, result.record.counts["updated"], result.record.counts["created"]) == (0, 0, MANY)
+    assert run_inline(stage.one_pass()).record.counts["unchanged"] == MANY + 1
     assert untouched(stage, foreign)
 
 
@@ -138,6 +139,31 @@ def test_where_edits_are_left_a_reused_id_is_a_conflict_like_a_deleted_event(tmp
     result = run_inline(stage.one_pass(verify=True))
     assert (result.record.counts["conflict"], result.record.counts["created"]) == (MANY, 0)
     assert untouched(stage, foreign)
+
+
+@pytest.mark.parametrize("by", [None, 5], ids=["by the webhook's user", "by another user"])
+@pytest.mark.parametrize(("after_s", "hour"), [(1, 10), (3600, 10), (3600, 6), (86_400, 6)])
+def test_a_new_event_is_not_ours_by_a_creation_that_is_only_close_or_whole_hours_away(
+    tmp_path: Path, after_s: int, hour: int, by: int | None
+) -> None:
+    """What was made is never read before: when that was is known from the answer alone, to some seconds."""
+    stage = staged(tmp_path, rows(number=0), ALL)
+    run_inline(stage.one_pass())
+    kept = backup(stage)
+    stage.write("shifts.csv", HEADER + rows(number=3))
+    run_inline(stage.one_pass())
+    restore(stage, kept, after_s=after_s)
+    times: list[dict[str, Any]] = [
+        {"from": f"2026-12-{n + 1:02}T{hour:02}:00", "to": f"2026-12-{n + 1:02}T14:00"} for n in range(1, 4)
+    ]
+    events = [person_adds(stage, f"Meeting {n}", by=by, **one) for n, one in enumerate(times)]
+    foreign = {event.id: (event.name, event.version) for event in events}
+    assert set(foreign) <= {link.remote_id for link in links(stage)}
+    result = run_inline(stage.one_pass(verify=True))
+    assert (result.record.counts["created"], result.record.counts["updated"]) == (3, 0)
+    purged(stage)
+    assert untouched(stage, foreign)
+    assert shifts(stage) == []
 
 
 def test_creates_that_are_answered_with_ids_of_lost_events_end_up_once(tmp_path: Path) -> None:
@@ -306,3 +332,28 @@ def test_a_verifying_pass_looks_at_what_stood_outside_its_window_too(tmp_path: P
     result = run_inline(stage.one_pass(verify=True))
     assert untouched(stage, {foreign.id: ("Meeting", 1)})
     assert (result.record.counts["created"], result.record.counts["updated"]) == (1, 0)
+
+
+@pytest.mark.parametrize("way", ["a person made it again", "made again with a text", "the portal was restored"])
+def test_undo_makes_nothing_beside_what_came_back_by_itself(tmp_path: Path, way: str) -> None:
+    stage = staged(tmp_path, rows(number=1), ALL)
+    run_inline(stage.one_pass())
+    kept = backup(stage)
+    stage.write("shifts.csv", HEADER + rows(number=0))
+    assert run_inline(stage.one_pass()).record.counts["deleted"] == 1
+    if way == "the portal was restored":
+        restore(stage, kept)
+    else:
+        times: dict[str, Any] = {
+            "from": "2026-12-02T06:00:00",
+            "to": "2026-12-02T14:00:00",
+            "timezone_to": "Europe/Moscow",
+        }
+        person_adds(stage, "Shift 1", **{**times, "description": "Bring keys" if "text" in way else ""})
+    (before,) = shifts(stage)
+    taken = undone(stage, 2)
+    assert [(event.id, event.version) for event in shifts(stage)] == [(before.id, before.version)]
+    assert (taken.exit_code, taken.error) == (0, None)
+    assert taken.plan is not None
+    (left,) = taken.plan.left
+    assert left.reason == f"deleted by the run, but event {before.id} stands in its place; nothing is made beside it"

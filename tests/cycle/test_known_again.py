@@ -12,7 +12,7 @@ from syncd.portal.line.answers import RawAnswer
 from tests.cycle.test_identity import links, rows, shifts
 from tests.cycle.test_masked import lose_ledger
 from tests.cycle.test_pass import SERIES, _series_stage, _take_out, staged
-from tests.support.restoring import ask
+from tests.support.restoring import ask, person_adds
 from tests.support.sandbox import HEADER, SHIFTS, Stage, WorldTransport, run_inline
 
 MARKED = 'marker = "description"\n'
@@ -91,6 +91,48 @@ def test_an_event_that_a_person_deleted_and_made_again_is_taken_over(tmp_path: P
     assert [event.id for event in shifts(stage)] == [again]
     assert again in {link.remote_id for link in links(stage)}
     assert run_inline(stage.one_pass(verify=True)).record.counts["unchanged"] == 2
+
+
+def made_again(folder: Path, **of_its_own: Any) -> tuple[Stage, int, int]:
+    """Ours was deleted by a person, who made the same once more; the ids of both."""
+    stage = staged(folder, rows(number=1))
+    run_inline(stage.one_pass())
+    (ours,) = shifts(stage)
+    ask(stage, "calendar.event.delete", id=ours.id)
+    times = {"from": "2026-12-02T06:00:00", "to": "2026-12-02T14:00:00"}
+    again = person_adds(stage, "Shift 1", **{**times, "timezone_to": "Europe/Moscow", **of_its_own})
+    return stage, ours.id, again.id
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("example,\n", "example,Hall\n"),
+        ("Shift 1", "Renamed shift"),
+        ("2026-12-02 06:00", "2026-12-02 07:00"),
+    ],
+    ids=["place", "title", "time"],
+)
+def test_an_ordinary_pass_looks_for_what_a_person_made_again_before_it_makes_it(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    stage, _, again = made_again(tmp_path)
+    stage.write("shifts.csv", HEADER + rows(number=1).replace(before, after))
+    result = run_inline(stage.one_pass())
+    assert (result.exit_code, result.record.counts["adopted"], result.record.counts["created"]) == (0, 1, 0)
+    (_, event) = sorted(stage.world.events("user", 3), key=lambda one: one.id)
+    assert event.id == again
+    assert run_inline(stage.one_pass(verify=True)).record.counts["unchanged"] == 2
+
+
+def test_what_a_person_made_in_place_of_ours_with_a_text_of_its_own_gets_no_twin(tmp_path: Path) -> None:
+    stage, _, again = made_again(tmp_path, description="Bring the budget")
+    for _ in range(2):
+        result = run_inline(stage.one_pass(verify=True))
+        assert (result.exit_code, result.record.counts["held"], result.record.counts["created"]) == (1, 1, 0)
+        assert [(event.id, event.version) for event in shifts(stage)] == [(again, 1)]
+    ask(stage, "calendar.event.delete", id=again)
+    assert run_inline(stage.one_pass(verify=True)).record.counts["created"] == 1
 
 
 class Liar(WorldTransport):

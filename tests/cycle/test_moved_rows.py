@@ -73,6 +73,18 @@ def test_several_moved_rows_go_to_the_nearest_each(tmp_path: Path) -> None:
     assert [after[one] - before[one] for one in sorted(before)] == [1, 1, 0]
 
 
+@pytest.mark.parametrize("day", ["2026-12-01", "2026-12-03"])
+def test_rows_of_one_title_that_move_together_move_in_their_order(tmp_path: Path, day: str) -> None:
+    lessons = [row(f"2026-12-01 {hour}", hours=1) for hour in (8, 10, 12)]
+    stage = staged(tmp_path, *lessons, row("2026-12-08 8"))
+    before = {event.id: event.stored.date_from.hour for event in stage.world.events("user", 3)}
+    # Each is as near to the one before as to the one after.
+    moved = [row(f"{day} {hour}", hours=1) for hour in (13, 9, 11)]
+    assert then(stage, *moved, row("2026-12-08 8")) == {"updated": 3, "unchanged": 1}
+    after = {event.id: event.stored.date_from.hour for event in stage.world.events("user", 3)}
+    assert [after[one] - before[one] for one in sorted(before)] == [1, 1, 1, 0]
+
+
 @pytest.mark.parametrize(
     "rows",
     [

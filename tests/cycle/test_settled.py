@@ -18,8 +18,7 @@ from syncd.cycle.plan import preview
 from syncd.cycle.run import PassResult
 from syncd.model.record import next_hold
 from syncd.source.files import Assembly
-from syncd.state.notes import write_note
-from syncd.state.settled_note import ledger_mark
+from syncd.state.notes import ledger_mark, write_note
 from tests.cycle.edits import Life, told
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncd.cli.commands.state import retry
+from syncd.cli.commands.shared import shared
 from syncd.cycle.run import PassResult
 from syncd.model.item import Link
 from syncd.sandbox.tables.database import Event
@@ -184,8 +184,10 @@ def test_a_released_lookalike_is_looked_at_again_and_gets_no_twin(tmp_path: Path
     stage, _ = staged(tmp_path, **OF_ITS_OWN)
     stage.config = f'state = "state/syncd.db"\n{stage.config}'
     run_inline(stage.one_pass())
-    released = argparse.Namespace(config=tmp_path / "syncd.toml", names=[], portal=None, scrubber=Scrubber())
-    assert run_inline(retry(released, asyncio.Event())) == 0
+    released = argparse.Namespace(
+        command="retry", config=tmp_path / "syncd.toml", names=[], portal=None, scrubber=Scrubber()
+    )
+    assert run_inline(shared(released, asyncio.Event())) == 0
     assert counts(run_inline(stage.one_pass()), "created", "held") == (0, 1)
 
 

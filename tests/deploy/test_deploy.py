@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shutil
 import subprocess
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -96,8 +98,7 @@ def test_the_alert_on_operating_time_can_be_reached_by_syncd_alone() -> None:
 def test_the_documentation_of_the_units_is_installed_where_they_say() -> None:
     for name in UNITS:
         assert unit(name)["Unit"]["Documentation"] == "file:///opt/syncd/README.md"
-    for text in ((DEPLOY / "syncd.service").read_text(), (DEPLOY.parent / "README.md").read_text()):
-        assert "install -m 644 README.md /opt/syncd/" in text
+    assert "install -D -m 644 README.md /opt/syncd/README.md" in (DEPLOY / "syncd.service").read_text()
 
 
 def test_the_container_runs_as_nobody_special_and_tells_its_health() -> None:
@@ -123,3 +124,33 @@ def test_the_user_and_the_directories_are_those_of_the_units() -> None:
     ]
     assert [line[1] for line in directories] == ["/etc/syncd", "/etc/syncd/conf.d"]
     assert {tuple(line[2:]) for line in directories} == {("0750", "root", "syncd")}
+
+
+def test_the_container_and_its_compose_file_agree() -> None:
+    dockerfile, compose = (DEPLOY / "Dockerfile").read_text(), (DEPLOY / "compose.yml").read_text()
+    assert re.search(r"^VOLUME (\S+)$", dockerfile, re.MULTILINE)[1] in compose  # type: ignore[index]
+    assert "dockerfile: deploy/Dockerfile" in compose
+    stop = re.search(r"stop_grace_period: (\d+)s", compose)
+    assert stop is not None
+    assert stop[1] == unit("syncd.service")["Service"]["TimeoutStopSec"]
+    assert f"--stop-timeout {stop[1]} " in dockerfile
+    copied = {word for line in re.findall(r"^COPY (?!--)(.*)$", dockerfile, re.MULTILINE) for word in line.split()[:-1]}
+    wheel = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {Path(name).parts[0] for name in wheel["force-include"]} <= copied  # or the image could not be built
+
+
+@pytest.mark.parametrize("script", ["build", "try", "postinst", "prerm", "postrm"])
+def test_the_scripts_of_the_debian_package_are_sound_shell_and_executable(script: str) -> None:
+    path = DEPLOY / "deb" / script
+    assert os.access(path, os.X_OK)
+    shell = shutil.which("dash") or shutil.which("sh")
+    assert shell is not None
+    assert subprocess.run([shell, "-n", path], capture_output=True, text=True, check=False).stderr == ""
+
+
+def test_the_debian_package_brings_every_shipped_file() -> None:
+    build = (DEPLOY / "deb" / "build").read_text()
+    for name in (*UNITS, "sysusers.conf", "tmpfiles.conf", "README.md", "config.example.toml", "CHANGELOG.md"):
+        assert name in build
+    for written in ("/etc/syncd", "/var/lib/syncd"):
+        assert written in (DEPLOY / "deb" / "postrm").read_text()

@@ -93,18 +93,18 @@ def test_an_observation_says_how_an_event_differs() -> None:
     link = linked(item("a"))
     other = {"name": "Edited", "start": "2026-12-01"}
     assert observation(seen(100, item("a").fields)).difference(link) is None
-    assert observation(seen(100, other)).difference(link) == "reads back differently: name"
-    assert observation(seen(100, other, section_id=8)).edited(link) == ("name", "section")
+    assert observation(seen(100, other, version=2)).difference(link) == "reads back differently: name"
+    assert observation(seen(100, other, version=2, section_id=8)).edited(link) == ("name", "section")
     assert observation(replace(seen(100, link.sent), damage="cut")).edited(link) == ("occurrences",)
     assert observation(gone=(100,)).difference(link) == "it is gone from the portal"
     assert observation().difference(link) == "it could not be read back"
     assert observation().edited(link) == ()
 
 
-def owned(known: str, shown: str, fields: Fields, mark: str = "") -> bool:
-    """Return whether an event that shows all that is that of a link whose stamp is `known`."""
+def owned(known: str, shown: str, fields: Fields, mark: str = "", *, version: int = 2) -> bool:
+    """Return whether an event that shows all that is that of a link whose stamp is `known` and whose VERSION is 1."""
     link = replace(linked(item("a")), stamp=known)
-    event = replace(seen(100, fields), stamp=shown, mark=mark)
+    event = replace(seen(100, fields, version=version), stamp=shown, mark=mark)
     return observation(event).of(link) is not None
 
 
@@ -122,12 +122,33 @@ NEW: Fields = {"name": "Meeting", "start": "2026-12-09"}
         ("", "100 1", {"name": "Lesson", "start": "2026-12-09"}, True),
         ("", "100 1", {"name": "Meeting", "start": "2026-12-01"}, True),
         ("", "100 1", NEW, False),
+        ("~100 1", "103 1", NEW, True),  # edited before it was ever read
     ],
 )
 def test_an_event_is_ours_by_who_made_it_and_when_else_by_its_looks(
     known: str, shown: str, fields: Fields, ours: bool
 ) -> None:
     assert owned(known, shown, fields) is ours
+
+
+@pytest.mark.parametrize(
+    ("known", "shown", "fields", "ours"),
+    [
+        ("100 1", "100 1", NEW, True),  # what the portal made of it
+        ("~100 1", "103 1", NEW, False),
+        ("~100 1", "103 1", {"name": "[busy]", "start": "2026-12-01"}, True),  # however it shows a title
+        ("~100 1", "103 1", {"name": "Lesson", "start": "2026-12-02"}, True),  # or moved its time
+        ("~100 1", "3703 1", {"name": "Meeting", "start": "2026-12-01"}, False),
+        ("~100 1", "3703 1", {"name": "Less?n", "start": "2026-12-01"}, True),  # a title that it shortened
+        ("~100 1", "3703 1", {"name": "", "start": "2026-12-01"}, True),
+        ("", "100 1", {"name": "Meeting", "start": "2026-12-01"}, False),
+        ("", "100 1", {"name": "Less on", "start": "2026-12-01"}, True),
+    ],
+)
+def test_an_event_that_nobody_has_edited_shows_what_was_sent_or_is_another_one(
+    known: str, shown: str, fields: Fields, ours: bool
+) -> None:
+    assert owned(known, shown, fields, version=1) is ours
 
 
 def test_our_own_mark_says_more_than_a_stamp() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.model.zones import accepted_names, agree, canonical, offsets, resolve
+from syncd.model.zones import accepted_names, agree, canonical, guess, offsets, resolve
 
 NAMES = sorted(available_timezones() - {"Factory", "localtime", "posixrules"})
 CHECKED_YEARS = range(2015, 2038)
@@ -72,6 +72,26 @@ def test_what_the_portal_cannot_keep_is_refused(name: str) -> None:
         ("RTZ 2 (зима)", "Europe/Moscow"),
         ("Russia TZ 11 Standard Time", "Asia/Kamchatka"),
         ("RTZ 12 (зима)", None),
+        ("Europe-Moscow", "Europe/Moscow"),
+        ("Europe\\Moscow", "Europe/Moscow"),
+        ("europe moscow", "Europe/Moscow"),
+        ("Europe/ Moscow", "Europe/Moscow"),
+        ("Europe%2FMoscow", "Europe/Moscow"),
+        ("Europe_Moscow", "Europe/Moscow"),
+        ("/freeassociation.sourceforge.net/Europe/Moscow", "Europe/Moscow"),
+        ("Europe/Moscow (MSK)", "Europe/Moscow"),
+        ("America-Port-au-Prince", "America/Port-au-Prince"),
+        ("America-Argentina-Buenos_Aires", "America/Argentina/Buenos_Aires"),
+        ("US-Eastern", "US/Eastern"),
+        ("Etc-GMT-3", None),  # with another separator the sign cannot be told from one
+        ("(UTC+03:00) Europe/Moscow", "Europe/Moscow"),
+        ("(UTC+04:00) Europe/Moscow", None),
+        ("GMT+03:00 Moscow", "Europe/Moscow"),
+        ("(GMT+03.00) Moscow / St. Petersburg / Volgograd", "Europe/Moscow"),
+        ("UTC+3 Moscow", "Europe/Moscow"),
+        ("MSK+2", "Etc/GMT-5"),
+        ("МСК -1", "Etc/GMT-2"),
+        ("Moscow", None),
         ("(UTC+03:00) Moscow, St. Petersburg", "Europe/Moscow"),
         ("(UTC+03:00) Москва, Санкт-Петербург, Волгоград", "Europe/Moscow"),
         ("(UTC-05:00) Eastern Time (US & Canada)", "America/New_York"),
@@ -116,3 +136,17 @@ def test_zones_that_part_later_do_not_agree() -> None:
     assert agree(("Europe/Moscow", "Europe/Volgograd"))
     assert not agree(("Europe/Moscow", "Europe/Samara"))
     assert not agree(("Europe/Berlin", "Africa/Algiers"))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Moscow", "Europe/Moscow"),
+        ("Home/Moscow", "Europe/Moscow"),
+        ("Europe/Moskow", "Europe/Moscow"),
+        ("Moon/Base", ""),
+        ("", ""),
+    ],
+)
+def test_a_name_that_does_not_resolve_has_the_place_that_it_may_mean(name: str, meant: str) -> None:
+    assert guess(name) == meant

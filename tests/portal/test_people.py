@@ -19,7 +19,7 @@ def directory(*names: str, zones: tuple[str, ...] = (), caller: str = "", countr
                 name=first,
                 second_name=second.strip("-"),
                 last_name=last,
-                email="",
+                email=f"user{number}@example.com",
                 xml_id="",
                 zone=dict(enumerate(zones, start=1)).get(number, ""),
                 active=not name.startswith("!"),
@@ -74,6 +74,45 @@ def test_a_name_that_says_otherwise_finds_nobody(text: str) -> None:
     with pytest.raises(EntryError, match="no user"):
         people.user(text)
     assert people.find(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Cмирнoвa Анна-Mария",  # Latin letters among Cyrillic ones
+        "Смирнова, Анна‑Мария",
+        "Смирнова А.М.",
+        "Смирнова А.Л.",
+        "Смирнова А.-М. Л.",
+        "Смирнова АМ",
+        "Смирнова Анна. Л.",
+        "Смирнова А - М",
+        "Анна Мария Смирнова",
+        "Смирнова\u200bАнна\u200e Мария",
+        "Anna <user1@example.com>",
+        "mailto:USER1@example.com",
+    ],
+)
+def test_a_name_is_read_however_it_was_typed(text: str) -> None:
+    people = directory("Анна-Мария Львовна Смирнова", "Анна - Смирницкая")
+    assert people.user(text).id == 1
+
+
+def test_a_letter_and_its_accent_are_one_letter() -> None:
+    people = directory("Андрей - Йорк")
+    assert people.user("И\u0306орк Андреи\u0306").id == 1
+
+
+def test_two_people_in_one_cell_are_nobody() -> None:
+    people = directory("Дарья - Иванова", "Иван - Петров")
+    for text in ("Иванова Дарья, Петров", "Иванова, Петров", "Иванова Д./Петров И.", ", Дарья", "Иванова,"):
+        with pytest.raises(EntryError, match="no user"):
+            people.user(text)
+
+
+def test_the_nearest_names_are_shown_as_the_portal_has_them() -> None:
+    with pytest.raises(EntryError, match="nearest: Фёдор Ёлкин "):
+        directory("Фёдор - Ёлкин").user("Елкин Федер")
 
 
 def test_initials_of_two_people_name_both() -> None:

@@ -26,7 +26,7 @@ from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from syncd.scrub import Scrubber
-from syncd.service.alerts import Alerts, _run
+from syncd.service.alerts import Alerts, Routes, _run
 from syncd.service.host import Runtime, Service, open_service
 from syncd.service.notify import Notifier
 from syncd.service.status import read_status
@@ -311,9 +311,9 @@ def test_a_revoked_webhook_alarms_once_and_the_other_portal_goes_on(tmp_path: Pa
         async with stage.running(alerts + main_sync + SECOND + "[[sync]]" + OTHER) as (service, _):
             update = service._alerts.update
 
-            async def noted(troubles: dict[str, str], _config: object, portals: dict[str, Portal]) -> None:
+            async def noted(troubles: dict[str, str], _routes: object, portals: dict[str, Portal]) -> None:
                 told.append(troubles)
-                await update(troubles, None, portals)
+                await update(troubles, Routes(), portals)
 
             service._alerts.update = noted  # type: ignore[method-assign, assignment]
             await asyncio.sleep(2 * 3600)
@@ -339,7 +339,7 @@ def test_alerts_are_told_once_when_they_begin_and_once_when_they_end_even_across
     async def update(*rounds: dict[str, str]) -> None:
         ledger = await Ledger.open(tmp_path / "syncd.db", now=0.0)
         for troubles in rounds:
-            await Alerts(ledger, SystemClock()).update(troubles, config, {})
+            await Alerts(ledger, SystemClock()).update(troubles, Routes(everybody=config), {})
         await ledger.close()
 
     asyncio.run(update({"sync a": "old"}, {"sync a": "older"}, {"sync a": "x", "portal b": "y"}))
@@ -358,7 +358,7 @@ def test_an_alert_that_cannot_be_told_is_logged_and_stops_nothing(
     async def update(name: str, *command: str) -> None:
         ledger = await Ledger.open(tmp_path / name, now=0.0)
         config = AlertsConfig(portal=None, user=None, chat=None, command=command)
-        await Alerts(ledger, SystemClock()).update({"sync a": "old"}, config, {})
+        await Alerts(ledger, SystemClock()).update({"sync a": "old"}, Routes(everybody=config), {})
         await ledger.close()
 
     asyncio.run(update("a.db", "/no/such/program"))
@@ -385,7 +385,9 @@ def test_messages_go_to_a_user_and_a_chat_of_the_portal_and_never_twice(tmp_path
                         random=Random(7).random, transport=Answering())  # fmt: skip
         config = AlertsConfig(portal="main", user=7, chat="chat42", command=())
         for _ in range(2):
-            await Alerts(ledger, stage.clock).update({"sync a": "sync a is old"}, config, {"main": portal})
+            await Alerts(ledger, stage.clock).update(
+                {"sync a": "sync a is old"}, Routes(everybody=config), {"main": portal}
+            )
         await ledger.close()
 
     run_inline(main())
@@ -403,12 +405,12 @@ def told_by(stage: Scene, monkeypatch: pytest.MonkeyPatch, config: AlertsConfig,
         if event == "alert.failed":
             failed.append(facts)
 
-    monkeypatch.setattr("syncd.service.alerts._log", SimpleNamespace(error=error))
+    monkeypatch.setattr("syncd.service.alerts._log", SimpleNamespace(error=error, warning=lambda *_, **__: None))
 
     async def main() -> None:
         async with stage.opened() as (_, app):
             alerts = Alerts(app.ledger, stage.clock)
-            await alerts.update({"sync a": text}, config, {"main": app.portals["main"]})
+            await alerts.update({"sync a": text}, Routes(everybody=config), {"main": app.portals["main"]})
 
     run_inline(main())
     return failed

@@ -93,6 +93,22 @@ def timed(start: str, end: str, zone: str = "Europe/Moscow") -> Timed:
         ("date,start_time,end_time", "2026-12-01,,", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),
         ("start,end,all_day", "2026-12-01 00:00,2026-12-01 23:59,x", AllDay(first=date(2026, 12, 1), end=date(2026, 12, 2))),  # noqa: E501 - likewise
         ("start,all_day", "2026-12-01 09:00,no", timed("2026-12-01 09:00", "2026-12-01 09:00")),
+        ("date,start_time", "05.12.2026,весь день", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 6))),
+        ("date,start_time,end_time", "05.12.2026,весь день,весь день", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 6))),  # noqa: E501 - likewise
+        ("start,all_day", "05.12.2026 9:00,весь день", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 6))),
+        ("start", "05.12.2026 all day", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 6))),
+        ("date,start_time", "05.12.2026,20-8", timed("2026-12-05 20:00", "2026-12-06 08:00")),
+        ("date,start_time,end_time", "05.12.2026,8-20,9-05", timed("2026-12-05 08:20", "2026-12-05 09:05")),
+        ("start", "05.12.26г. 11-00", timed("2026-12-05 11:00", "2026-12-05 11:00")),
+        ("date,start_time,end_time", "05.12.2026,20,8", timed("2026-12-05 20:00", "2026-12-06 08:00")),
+        ("date,start_time,end_time", "05.12.2026,9.30,11", timed("2026-12-05 09:30", "2026-12-05 11:00")),
+        ("date", "05.12.2026 - 07.12.2026", AllDay(first=date(2026, 12, 5), end=date(2026, 12, 8))),
+        ("date,start_time", "с 08.12.2026 по 09.12.2026,", AllDay(first=date(2026, 12, 8), end=date(2026, 12, 10))),
+        ("start", "05.12.2026 22:00 - 06.12.2026 6:00", timed("2026-12-05 22:00", "2026-12-06 06:00")),
+        ("start,end", "05.12.2026 9:00,2 часа", timed("2026-12-05 09:00", "2026-12-05 11:00")),
+        ("date,start_time,end_time", "05.12.2026,9:00,45 мин.", timed("2026-12-05 09:00", "2026-12-05 09:45")),
+        ("date,start_time,end_time", "05.12.2026,9:00,1 ч 30 мин", timed("2026-12-05 09:00", "2026-12-05 10:30")),
+        ("date,start_time,end_time", "05.12.2026,9:00,до 18:00", timed("2026-12-05 09:00", "2026-12-05 18:00")),
         ("start", "2037-12-31", AllDay(first=date(2037, 12, 31), end=date(2038, 1, 1))),
     ],
 )  # fmt: skip
@@ -104,6 +120,29 @@ def test_a_duration_is_exact_over_a_change_of_clocks() -> None:
     assert one("start,duration", "2026-03-29 01:30,1h", zone="Europe/Berlin") == timed(
         "2026-03-29 01:30", "2026-03-29 03:30", "Europe/Berlin"
     )
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "hours"),
+    [("Часов", "2", 2), ("Длительность (ч)", "1,5", 1.5), ("Кол-во часов", "8", 8), ("Мин.", "90", 1.5),
+     ("Количество календарных дней", "2", 48), ("Duration (h)", "3", 3), ("Duration", "30", 0.5),
+     ("Часов", "90 мин", 1.5)],
+)  # fmt: skip
+def test_a_bare_number_in_a_column_of_durations_is_what_its_title_says(heading: str, cell: str, hours: float) -> None:
+    text = f'Title,Start,{heading}\nX,2026-12-01 09:00,"{cell}"\n'
+    (entry,) = parse(text, columns={"title": "Title", "start": "Start", "duration": heading}).entries
+    assert isinstance(entry.span, Timed)
+    assert entry.span.end - entry.span.start == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("heading", ["Ак. часов", "Рабочих дней", "Часы (мин)", "Кол-во уч. часов"])
+def test_a_heading_that_names_no_unit_of_time_needs_one_of_the_config(heading: str) -> None:
+    text = f"Title,Start,{heading}\nX,2026-12-01 09:00,2\n"
+    columns: dict[str, str | int] = {"title": "Title", "start": "Start", "duration": heading}
+    assert "set duration_unit" in parse(text, columns=columns).problems[0].reason
+    (entry,) = parse(text, columns=columns, duration_unit="45m").entries
+    assert isinstance(entry.span, Timed)
+    assert entry.span.end == datetime(2026, 12, 1, 10, 30)
 
 
 def test_a_time_with_an_offset_needs_no_timezone() -> None:
@@ -146,6 +185,14 @@ def test_a_time_with_an_offset_needs_no_timezone() -> None:
         ),
         ("date,start_time,end_time", "2026-12-01,9:00,9:45-10:00", "end holds two times"),
         ("start", "2026-12-01 09:00-10:00", "could be two times or one with an offset"),
+        ("start,end", "05.12.2026 8:00,12 часов", "could be 12:00, or 12 hours after the start .write 12:00, or 20:00"),
+        ("date,start_time", "05.12.2026 - 07.12.2026,9:00", "two days beside a time.*write a row for each"),
+        ("date,end", "05.12.2026 - 07.12.2026,08.12.2026", "start holds two days, and there is an end besides"),
+        ("start,all_day", "05.12.2026 all day,no", "one cell says the whole day, another a time or no"),
+        ("start,end", "05.12.2026 9:00,весь день", "one cell says the whole day, another a time or no"),
+        ("start", "12.31.2026 9:00", 'set dates = "mdy"'),
+        ("date,start_time", "05.12.2026,2", "'2' is not a date or a time"),
+        ("date,start_time,end_time", "05.12.2026,9,45", "there is no time 45:00"),
     ],
 )
 def test_a_row_that_cannot_be_meant_is_rejected_with_its_reason(header: str, row: str, says: str) -> None:
@@ -474,6 +521,32 @@ def test_a_row_with_nothing_but_a_title_is_no_entry_and_told_in_one_line(row: st
     assert not part.incomplete
 
 
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [(";;с;до\n1;T;2026-12-01;\n", 2), ("1;T;2026-12-01;\n2;T;выходной;\n", 3),
+     ("1;T;2026-12-01;\nСтраница 1 из 2;;;\n", 3)],
+)  # fmt: skip
+def test_second_titles_days_off_and_numbers_of_pages_are_no_entries(rows: str, line: int) -> None:
+    part = parse(f"{SEMICOLONS}{rows}")
+    assert (told(part), part.incomplete, len(part.entries)) == ([("warning", f"t.csv:{line}")], "", 1)
+
+
+def test_words_below_the_first_entry_are_no_second_titles() -> None:
+    part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n;;с;до\n")
+    assert told(part) == [("rejected", "t.csv:3")]
+
+
+def test_the_numbers_of_the_columns_of_a_form_are_no_entry() -> None:
+    part = parse(f"{SEMICOLONS}1;2;3;4\n1;T;2026-12-01;\n")
+    assert (told(part), part.incomplete, len(part.entries)) == ([("warning", "t.csv:2")], "", 1)
+
+
+@pytest.mark.parametrize("row", [";;Понедельник;", ";;Отделение 3;", ";;;График на 2026 год"])
+def test_a_heading_alone_in_its_row_is_no_entry(row: str) -> None:
+    part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")
+    assert (told(part), part.incomplete) == ([("warning", "t.csv:3")], "")
+
+
 @pytest.mark.parametrize("row", ["Итого часов;;;", "Составил: Иванова", ";;____________;"])
 def test_totals_and_signatures_in_other_columns_are_no_entries_either(row: str) -> None:
     part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")
@@ -481,7 +554,15 @@ def test_totals_and_signatures_in_other_columns_are_no_entries_either(row: str) 
 
 
 @pytest.mark.parametrize(
-    ("row", "is_known"), [("7;;;", True), ("7;T;;", True), (";T;;2026-12-01", False), (";;2026-12-01;", False)]
+    ("row", "is_known"),
+    [
+        ("7;;;", True),
+        ("abc;;;", True),
+        (";;1 декабря 2025;", False),
+        ("7;T;;", True),
+        (";T;;2026-12-01", False),
+        (";;2026-12-01;", False),
+    ],
 )
 def test_a_row_that_has_lost_its_start_or_title_is_still_rejected(row: str, is_known: bool) -> None:
     part = parse(f"{SEMICOLONS}1;T;2026-12-01;\n{row}\n")
@@ -557,7 +638,10 @@ def test_a_length_that_is_none_and_a_line_that_is_none_are_config_errors(tmp_pat
     options: dict[str, object] = {"type": "csv", "path": "a.csv", "columns": COLUMNS}
     for key, wrong, says in (
         ("default_duration", "soon", "the sync: default_duration must be a duration"),
-        ("header", 0, "the sync: header = 0 is no line"),
+        ("duration_unit", "hour", "the sync: duration_unit must be a duration"),
+        ("duration_unit", "0m", "the sync: duration_unit = '0m' is no length"),
+        ("header", -1, "the sync: header = -1 is no line"),
+        ("header", 0, "the sync: header = 0 says that the table has no titles, and uid names one"),
     ):
         with pytest.raises(ConfigError, match=says):
             open_source(options | {key: wrong}, tmp_path, where="the sync")

@@ -45,6 +45,16 @@ def test_a_path_means_a_file_a_glob_or_a_directory(tmp_path: Path) -> None:
     assert locate(str(tmp_path / "a*.csv"), Path("/"), ".csv") == (str(tmp_path / "a.csv"),)
 
 
+def test_what_programs_put_beside_an_open_file_is_no_schedule(tmp_path: Path) -> None:
+    for name in ("plan.xlsx", "~$plan.xlsx", "._plan.xlsx", ".#plan.xlsx", ".~lock.plan.xlsx#"):
+        (tmp_path / name).touch()
+    for path in (".", "*.xlsx", str(tmp_path), "**/*.xlsx"):
+        assert [Path(name).name for name in locate(path, tmp_path, ".xlsx")] == ["plan.xlsx"]
+    (tmp_path / "plan.xlsx").unlink()
+    with pytest.raises(SourceError, match="there is not"):
+        locate(".", tmp_path, ".xlsx")
+
+
 def test_a_file_whose_name_looks_like_a_glob_is_a_file(tmp_path: Path) -> None:
     touch(tmp_path, "plan[1].csv")
     assert locate("plan[1].csv", tmp_path, ".csv") == ("plan[1].csv",)

@@ -194,6 +194,45 @@ def test_days_are_written_in_many_ways(head: str) -> None:
     assert shown(part) == [("Петрова", "Д", "2026-12-02 08:00:00")]
 
 
+@pytest.mark.parametrize(
+    "head",
+    ["Сотрудник;1;2;3;4", "Сотрудник;01.12;02.12;03.12;04.12", "Сотрудник;вт 1;ср 2;чт 3;пт 4", "Сотрудник;1;2",
+     "Сотрудник;вт;ср;чт;пт\n;1;2;3;4", ";вт;ср;чт;пт\nСотрудник;1;2;3;4", "Сотрудник;1;2;3;4\n;вт;ср;чт;пт"],
+)  # fmt: skip
+def test_a_plan_may_have_a_few_days_only(head: str) -> None:
+    part = parse(
+        plan("Петрова;;Д", "Иванов;1;2;3;4", head=head), codes=CODES | {"1": "8-9", "2": "9-10", "3": "", "4": ""}
+    )
+    assert shown(part)[0] == ("Петрова", "Д", "2026-12-02 08:00:00")
+    assert {owner for owner, _, _ in shown(part)[1:]} == {"Иванов"}
+    assert part.problems == []
+
+
+def test_days_may_be_left_out() -> None:
+    part = parse(plan("Петрова;Д;;;;Д;Н", head="ФИО;1;2;3;4;7;8;9;10;11"))
+    assert [at for _, _, at in shown(part)] == ["2026-12-01 08:00:00", "2026-12-07 08:00:00", "2026-12-08 20:00:00"]
+    dated = parse(plan("Петрова;Д;;;;Д", head="ФИО;01.12.2026;02.12.2026;03.12.2026;04.12.2026;07.12.2026"))
+    assert [at for _, _, at in shown(dated)] == ["2026-12-01 08:00:00", "2026-12-07 08:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("head", "read"),
+    [("1;2;3;4;5;5;7", 5), ("1;1;3;4;5;6;7", 6), ("27.02;28.02;30.02;01.03;02.03;03.03;04.03", 6)],
+)
+def test_a_day_that_is_none_is_told_and_nothing_is_deleted_for_it(head: str, read: int) -> None:
+    part = parse(plan("Петрова;Д;Д;Д;Д;Д;Д;Д", title="Декабрь 2026", head=f"ФИО;{head}"))
+    assert (len(part.entries), len(part.problems)) == (read, 1)
+    assert "none or out of order" in part.problems[0].reason
+    assert part.incomplete
+
+
+def test_the_numbers_of_the_columns_of_a_form_are_no_days() -> None:
+    numbers = ";".join(map(str, range(1, 35)))
+    part = parse(plan(numbers, "1;Петрова;7;Д", head=f"№;ФИО;Разряд;{NUMBERS}"))
+    assert shown(part) == [("Петрова", "Д", "2026-12-01 08:00:00")]
+    assert (part.incomplete, [problem.kind for problem in part.problems]) == ("", ["warning"])
+
+
 def test_days_may_run_over_the_turn_of_a_year_if_they_have_months() -> None:
     part = parse(plan("Петрова;Д;;;Д", title="2026", head="ФИО;30.12;31.12;01.01;02.01;03.01"))
     assert shown(part) == [("Петрова", "Д", "2026-12-30 08:00:00"), ("Петрова", "Д", "2027-01-02 08:00:00")]

@@ -15,7 +15,7 @@ from syncd.source.table.columns import check_mapping
 from syncd.source.table.csv import CsvFormat, CsvOptions
 from syncd.source.table.headings import find_fields
 from tests.source.calendars import calendar, event
-from tests.source.workbooks import Cell, Failed, workbook
+from tests.source.workbooks import Cell, Failed, workbook, workbook_of
 
 
 def guess(name: str, content: bytes) -> Guess:
@@ -130,6 +130,11 @@ def test_a_calendar_is_told_with_its_zone() -> None:
         (b"<!DOCTYPE html><html>", "HTML page"),
         (b"Name,Town\nX,Bonn\n", "no column seems to be the start; there are: 'Name', 'Town'"),
         (b"Date\n2026-12-01\n", "no column seems to be the title"),
+        (b"Date;Name\n1;X\n2;Y\n", "the column 'Date' holds '1', which is no date"),
+        (
+            b"Mon 30.11.2026;;\nTime;Lesson;Class\n8:30;Maths;7A\nTue 01.12.2026;;\n8:30;Art;7A\n",
+            "the dates stand above the rows",
+        ),
         (workbook(("Title",), ("X",)), "has no table"),
     ],
 )
@@ -215,6 +220,57 @@ def test_an_order_shown_by_slashes_is_not_written_for_dotted_dates() -> None:
     assert keys(guess("a.csv", b"Title,Date\nX,12/31/2026\nY,1/2/2026\n"))["dates"] == "mdy"
 
 
+def test_times_with_a_dash_are_times_below_their_headings() -> None:
+    found = columns("Переговорная;Дата;С;До;Цель\nБольшая;01.12.2026;9-00;10-30;Совещание\n")
+    assert found == {"title": "Цель", "date": "Дата", "start_time": "С", "end_time": "До", "location": "Переговорная"}
+
+
+def test_bare_numbers_are_hours_where_both_ends_have_a_column() -> None:
+    rows = "01.12.2026;8;20;День\n02.12.2026;20;8;Ночь\n"
+    expected = {"title": "Смена", "date": "Дата", "start_time": "С", "end_time": "По"}
+    assert columns(f"Дата;С;По;Смена\n{rows}") == expected
+    assert columns("Дата;Пара;Предмет\n01.12.2026;1;Физика\n") == {"title": "Предмет", "start": "Дата"}
+
+
+def test_a_column_of_times_that_is_left_out_is_told() -> None:
+    text = "Дата;Время начала;Время окончания;Событие\n01.12.2026;9:00;после обеда;A\n02.12.2026;9:00;вечером;B\n"
+    found = guess("a.csv", text.encode())
+    assert "end_time" not in [field for field, _, _ in found.columns]
+    assert any("'Время окончания' is not used, because of cells such as 'после обеда'" in one for one in found.doubts)
+
+
+def test_times_that_cannot_be_read_are_a_doubt() -> None:
+    found = guess("a.csv", "Дата;Пара;Предмет\n01.12.2026;1 (8:30-10:05);Физика\n".encode())
+    assert any("the times in 'Пара' cannot be read" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("head", ["Время;Понедельник;Вторник;Среда", "Время;01.12.2026;02.12.2026;03.12.2026"])
+def test_a_table_of_times_by_days_is_told_for_what_it_is(head: str) -> None:
+    with pytest.raises(SourceError, match=r"the columns are days .*write a row for each event"):
+        guess("a.csv", f"{head}\n8:30-9:15;Физическая культура;Алгебра и геометрия;Химия\n".encode())
+
+
+def test_zones_of_a_feed_that_nobody_knows_are_told() -> None:
+    start = "DTSTART;TZID={}:20261201T090000"
+    named = [
+        event(start.format(zone), "SUMMARY:A") for zone in ("Europe/Moscow", '"Our: zone"', "Customized Time Zone")
+    ]
+    found = guess("a.ics", calendar(*named))
+    assert found.unknown_zones == ("Customized Time Zone", "Our: zone")
+    assert any("[sync.source.zones]" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize(
+    ("owners", "by_groups", "could"),
+    [("Класс", True, ""), ("Группа", True, ""), ("Учитель", False, ""), ("Учитель;Класс", False, "'Класс' could own"),
+     ("Класс;Учитель", True, "'Учитель' could own"), ("Аудитория", False, "")],
+)  # fmt: skip
+def test_owners_called_classes_are_groups(owners: str, by_groups: bool, could: str) -> None:
+    found = guess("a.csv", f"Дата;Начало;Конец;Предмет;{owners}\n01.12.2026;9:00;9:45;Физика;7А;7Б\n".encode())
+    assert found.by_groups == by_groups
+    assert any(could in doubt for doubt in found.doubts) == bool(could)
+
+
 def test_a_feed_that_says_whose_its_events_are_is_told_with_its_owners() -> None:
     events = [event(f"UID:{at}", "DTSTART:20261201T090000Z", f"X-OWNER:{who}@b.c") for at, who in enumerate("aba")]
     found = guess("a.ics", calendar(*events))
@@ -260,6 +316,34 @@ def test_a_month_without_a_year_is_proposed_and_marked(title: str, name: str, mo
     found = guess(name, GRID.replace("График работы на декабрь 2026 г.", title).encode())
     assert said(found, "keys").get("month") == month
     assert any("is a guess" in doubt and "month" in doubt for doubt in found.doubts) == (month is not None)
+
+
+@pytest.mark.parametrize(
+    ("head", "dates"),
+    [(";1;2;3;4", 2), (";01.12;02.12;03.12;04.12", 2), (";вт 1;ср 2;чт 3;пт 4", 2), (";вт;ср;чт;пт\n;1;2;3;4", 3),
+     (";01.12.2026;02.12.2026", 2), (";1;2;3;4;5\n1;2;3;4;5;6", 2)],
+)  # fmt: skip
+def test_a_plan_of_a_few_days_is_told(head: str, dates: int) -> None:
+    text = f"График на декабрь 2026\nСотрудник{head}\nПетрова;Д;Н\nИванов;;8-20\n"
+    found = guess("plan.csv", text.encode())
+    assert said(found, "keys") == {"names": "Сотрудник", "dates": dates}
+    assert set(said(found, "codes")) == {"Д", "Н"}
+
+
+def test_the_year_proposed_for_days_with_months_is_the_nearest() -> None:
+    text = "ФИО;30.12;31.12;01.01;02.01\nПетрова;Д;Н;Д;Н\n"
+    assert said(guess("plan.csv", text.encode()), "keys")["month"] == "2026-12"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Отчет;01.12.2026;07.12.2026;\nПредмет;Дата;Начало;Конец\nФизика;02.12.2026;9:00;10:00\n",
+        "Предмет;Дата;1;2;3;4\nФизика;02.12.2026;Петров;5;7;2\nХимия;03.12.2026;Иванов;5;7;2\n",
+    ],
+)
+def test_a_period_or_columns_with_numbers_are_no_plan(text: str) -> None:
+    assert guess("a.csv", text.encode()).grid is None
 
 
 def test_a_plan_in_a_workbook_with_real_dates_is_told() -> None:
@@ -333,3 +417,63 @@ def test_one_bad_day_in_a_short_table_hides_no_column() -> None:
         "07.12.2026;9:25-10:10;Химия;Соколов И.\n31.02.2026;8:30-9:15;ОБЖ;Петрова А.\nИтого;3;;\nСоставил: ___;;;\n"
     )
     assert columns(text) == {"title": "Предмет", "date": "Дата", "start_time": "Время", "owner": "Учитель"}
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "unit"),
+    [("Часов", "2 1,5", None), ("Кол-во часов", "8 12", None), ("Часы", "8 12", None), ("Мин.", "90 45", None),
+     ("Длительность (ч)", "2 3", None), ("Длительность", "90 45", None), ("Длительность", "2 1,5", "1h"),
+     ("Кол-во ак. часов", "2 4", "45m"),
+     ("Продолжительность смены", "24 12", "1h"), ("Длительность", "10 5", None),
+     ("Количество календарных дней", "2 3", None)],
+)  # fmt: skip
+def test_a_column_of_lengths_is_known_by_its_heading_and_its_unit_proposed_where_nothing_says_it(
+    heading: str, cells: str, unit: str | None
+) -> None:
+    rows = "".join(f"0{at}.12.2026;9:00;{cell};Йога\n" for at, cell in enumerate(cells.split(), 1))
+    found = guess("a.csv", f"Дата;Начало;{heading};Занятие\n{rows}".encode())
+    assert ("duration", heading) in [(field, column) for field, column, _ in found.columns]
+    assert keys(found).get("duration_unit") == unit
+    assert unit is None or any("duration_unit" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("above", ["", "Расписание;;;;\n"])
+def test_a_table_without_titles_is_mapped_by_numbers(above: str) -> None:
+    rows = "01.12.2026;9:00;10:00;Урок;a@b.c\n02.12.2026;9:00;10:00;Физика;d@b.c\n"
+    found = guess("a.csv", (above + rows).encode())
+    assert keys(found)["header"] == 0
+    assert {field: column for field, column, _ in found.columns} == {
+        "title": 4, "date": 1, "start_time": 2, "end_time": 3, "owner": 5,
+    }  # fmt: skip
+
+
+def test_dates_above_a_table_do_not_hide_its_titles() -> None:
+    above = "Период;01.12.2026;31.12.2026;\nВыгружено;30.11.2026;;\n"
+    found = guess("a.csv", f"{above}Дата;Начало;Конец;Предмет\n02.12.2026;9:00;10:00;Физика\n".encode())
+    assert (keys(found)["header"], found.columns[0][:2]) == (3, ("title", "Предмет"))
+
+
+def test_a_workbook_without_titles_is_mapped_by_numbers() -> None:
+    found = guess("a.xlsx", workbook([date(2026, 12, 1), "A"], [date(2026, 12, 2), "B"]))
+    assert keys(found)["header"] == 0
+    assert [column for _, column, _ in found.columns] == [2, 1]
+
+
+def test_a_workbook_with_a_sheet_for_each_month_is_read_from_all_of_them() -> None:
+    head = ("Дата", "Предмет")
+    months: dict[str, tuple[tuple[Cell, ...], ...]] = {
+        "Ноябрь": (head, (date(2026, 11, 2), "A")), "Декабрь": (("План",), head, (date(2026, 12, 2), "B")),
+        "Справочник": (("Код", "Имя"), ("1", "x")),
+    }  # fmt: skip
+    found = guess("a.xlsx", workbook_of(months))
+    assert keys(found) == {"sheet": "*", "dates": "auto"}
+    assert (
+        keys(guess("a.xlsx", workbook_of({"Один": months["Ноябрь"], "Два": months["Справочник"]})))["sheet"] == "Один"
+    )
+
+
+def test_plans_on_several_sheets_find_their_own_days_and_months() -> None:
+    rows: list[tuple[Cell, ...]] = [("ФИО", 1, 2, 3, 4, 5), ("Петрова", "Д", "Н", "Д", "Д", "Н")]
+    found = guess("a.xlsx", workbook_of({"Ноябрь 2026": rows, "Декабрь 2026": rows}))
+    assert keys(found) == {"sheet": "*"}
+    assert said(found, "keys") == {"names": "ФИО"}

@@ -148,6 +148,64 @@ def test_rdates_keep_their_own_length_and_dates_of_a_timed_series_take_its_time(
     )
 
 
+WEEKLY = "DTSTART;TZID=Europe/Moscow:20261201T090000\nRRULE:FREQ=WEEKLY;COUNT=3\n"
+
+
+@pytest.mark.parametrize(
+    "excluded",
+    ["EXDATE;TZID=Europe/Moscow:20261208T000000", "EXDATE:20261208T000000", "EXDATE:20261208T000000Z",
+     "EXDATE;VALUE=DATE:20261208"],
+)  # fmt: skip
+def test_a_midnight_names_its_day_where_a_series_never_begins_at_midnight(excluded: str) -> None:
+    recurrence = one(WEEKLY + excluded).recurrence
+    assert recurrence is not None
+    assert recurrence.exdates == (Moment(wall=datetime(2026, 12, 8), zone=None),)
+
+
+def test_a_midnight_is_a_time_where_a_series_may_begin_at_midnight() -> None:
+    excluded = "\nEXDATE;TZID=Europe/Moscow:20261208T000000"
+    for lines in (WEEKLY.replace("T09", "T00"), WEEKLY.replace("COUNT=3", "COUNT=3;BYHOUR=0,9"),
+                  WEEKLY.replace("WEEKLY", "HOURLY"), WEEKLY + "RDATE;TZID=Europe/Moscow:20261203T000000"):  # fmt: skip
+        recurrence = one(lines.strip() + excluded).recurrence
+        assert recurrence is not None
+        assert recurrence.exdates == (Moment(wall=datetime(2026, 12, 8), zone="Europe/Moscow"),)
+
+
+def test_lists_of_dates_may_be_separated_as_in_vcalendar() -> None:
+    recurrence = one(WEEKLY + "EXDATE;TZID=Europe/Moscow:20261208T090000;20261215T090000").recurrence
+    assert recurrence is not None
+    assert [moment.wall.day for moment in recurrence.exdates] == [8, 15]
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("DTSTART:20261201T090000\nDTSTART:20261202T090000", "DTSTART stands there 2 times; the first is used"),
+        ("DTSTART:20261201T090000\nSUMMARY:a\nSUMMARY:b", "SUMMARY stands there 2 times"),
+        ("DTSTART:20261201T090000\nDTEND:20261201T100000\nDURATION:PT3H", "exclude each other; DTEND is used"),
+        ("DTSTART;TZID=Europe/Moscow:20261201T090000Z", "it is read as UTC (keep one of the two)"),
+    ],
+)
+def test_an_event_that_contradicts_itself_is_read_with_a_line(lines: str, says: str) -> None:
+    part = parse(calendar(event(lines)))
+    assert len(part.entries) == 1
+    assert [(one.kind, one.where) for one in part.problems] == [("warning", "t.ics:3")]
+    assert says in part.problems[0].reason
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "DTSTART:20261201T090000\nDTSTART:20261201T090000",
+        "DTSTART:20261201T090000\nDTEND:20261201T100000\nDURATION:PT1H",
+        "DTSTART;VALUE=DATE:20261201\nDTEND;VALUE=DATE:20261203\nDURATION:P2D",
+        "DTSTART;TZID=UTC:20261201T090000Z\nDTEND;TZID=Etc/UTC:20261201T100000Z",
+    ],
+)
+def test_an_event_that_repeats_itself_is_read_without_a_line(lines: str) -> None:
+    one(lines)
+
+
 def test_exdates_and_rules_are_kept_as_given() -> None:
     entry = one(
         NIGHT + "\nRRULE:FREQ=DAILY;UNTIL=20261231T000000Z\nEXDATE;TZID=Europe/Berlin:20261202T220000,20261203T220000\n"

@@ -15,7 +15,7 @@ from syncd.source import ReadContext, open_source
 from syncd.source.ical.ics import read_meanings
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.zone_definition import ZoneDefinition
-from tests.source.calendars import FIXED, SUMMER, calendar, event, parse, timed
+from tests.source.calendars import FIXED, SUMMER, calendar, event, one, parse, timed
 
 SUMMER_OF_FOUR = SUMMER.format("Ours").replace("+0200", "+0400").replace("+0100", "+0300")
 """Three hours east, an hour more in summer, for ever: Moscow until 2010, and no zone today."""
@@ -177,3 +177,28 @@ def test_an_unknown_name_without_definition_says_where_to_give_it_a_meaning() ->
     (problem,) = parse(calendar(event("DTSTART;TZID=Customized Time Zone:20261201T090000"))).problems
     assert "'Customized Time Zone' is not known" in problem.reason
     assert "[sync.source.zones]" in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("start", "zone"),
+    [("DTSTART;TZID=Europe/Berlin:20261201T090000", "Europe/Berlin"), ("DTSTART:20261201T090000Z", "UTC")],
+)
+def test_a_changed_occurrence_without_a_zone_is_on_the_clock_of_its_series(start: str, zone: str) -> None:
+    series = event(start, "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:x")
+    named = start.replace("DTSTART", "RECURRENCE-ID").replace("20261201", "20261202")
+    change = event(named, "DTSTART:20261202T140000", "DTEND:20261202T150000", "SUMMARY:later")
+    for parts in ((series, change), (change, series)):
+        (entry,) = parse(calendar(*parts)).entries
+        assert [one.span for one in entry.overrides] == [timed("2026-12-02 14:00", "2026-12-02 15:00", zone)]
+
+
+def test_a_changed_occurrence_of_a_series_that_is_elsewhere_is_on_the_clock_that_names_it() -> None:
+    change = event("RECURRENCE-ID;TZID=Asia/Omsk:20261202T090000", "DTSTART:20261202T140000", "DURATION:PT1H")
+    assert parse(calendar(change)).entries[0].span == timed("2026-12-02 14:00", "2026-12-02 15:00", "Asia/Omsk")
+
+
+def test_a_start_without_a_zone_is_on_the_clock_of_its_end() -> None:
+    lines = "DTSTART:20261201T090000\nDTEND;TZID=Asia/Omsk:20261201T100000"
+    assert one(lines).span == timed("2026-12-01 09:00", "2026-12-01 10:00", "Asia/Omsk")
+    in_utc = one("DTSTART:20261201T090000\nDTEND:20261201T070000Z").span
+    assert in_utc == timed("2026-12-01 09:00", "2026-12-01 07:00", "Europe/Moscow", "UTC")

@@ -48,7 +48,7 @@ async def test_a_timetable_saved_by_a_russian_excel() -> None:
     assert entries["1007"].details.columns[-2:] == (("Примечание", "№ 3 — ё"), ("Отменено", ""))
     (problem,) = snapshot.problems
     assert (problem.where, problem.kind, problem.key) == ("timetable-excel.csv:9", "rejected", "1006")
-    assert problem.reason == "date '31.09.2026': there is no day 2026-09-31"
+    assert problem.reason == "date '31.09.2026': there is no day 2026-09-31 (correct it)"
     assert snapshot.rejected_uids == {"1006"}
     assert snapshot.complete
 

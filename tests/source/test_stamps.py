@@ -98,6 +98,16 @@ def test_a_stamp_with_an_offset_is_the_moment_it_names(moment: datetime, offset:
         ("RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=FORWARD;BYMONTHDAY=15", "FREQ=MONTHLY;BYMONTHDAY=15"),
         ("RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=BACKWARD;BYDAY=1MO", "FREQ=MONTHLY;BYDAY=1MO"),
         ("RSCALE=GREGORIAN;FREQ=WEEKLY;SKIP=FORWARD", "FREQ=WEEKLY"),
+        ("FREQ=WEEKLY;BYDAY=TU,", "FREQ=WEEKLY;BYDAY=TU"),
+        ("FREQ=WEEKLY;BYDAY=,TU,,TH", "FREQ=WEEKLY;BYDAY=TU,TH"),
+        ("FREQ=WEEKLY;BYDAY=TUE,Thursday;WKST=MONDAY", "FREQ=WEEKLY;BYDAY=TU,TH;WKST=MO"),
+        ("FREQ=MONTHLY;BYDAY=-1FRIDAY;BYMONTH=1,", "FREQ=MONTHLY;BYDAY=-1FR;BYMONTH=1"),
+        ('FREQ=WEEKLY;COUNT="3";BYDAY="TU","TH"', "FREQ=WEEKLY;COUNT=3;BYDAY=TU,TH"),
+        ('"FREQ=WEEKLY;COUNT=3"', "FREQ=WEEKLY;COUNT=3"),
+        ("FREQ=WEEKLY;COUNT=3.0;INTERVAL=+2", "FREQ=WEEKLY;COUNT=3;INTERVAL=2"),
+        ("FREQ=WEEKLY,COUNT=3,BYDAY=TU,TH", "FREQ=WEEKLY;COUNT=3;BYDAY=TU,TH"),
+        ("FREQ=WEEKLY;UNTIL=2026-12-31 09:00", "FREQ=WEEKLY;UNTIL=20261231T090000"),
+        ("FREQ=WEEKLY;UNTIL=20261231T", "FREQ=WEEKLY;UNTIL=20261231"),
     ],
 )
 def test_a_rule_is_read_as_exporters_write_it(text: str, rule: str) -> None:
@@ -115,6 +125,15 @@ def test_a_rule_is_read_as_exporters_write_it(text: str, rule: str) -> None:
         ("every day", "is not a recurrence rule"),
         ("FREQ=DAILY;COUNT=1;COUNT=2", "is not a recurrence rule"),
         ("FREQ=DAILY;UNTIL=20260230", "is not a recurrence rule|no day"),
+        ("FREQ=WEEKLY;BYDAY=TUTH", "write it like MO"),
+        ("FREQ=WEEKLY;BYDAY=T", "write it like MO"),
+        ("FREQ=FORTNIGHTLY", "write one of YEARLY, MONTHLY, WEEKLY"),
+        ("COUNT=3", "has no FREQ; write one of"),
+        ("FREQ=DAILY;INTERVAL=0", "correct it, or leave it out"),
+        ("FREQ=MONTHLY;BYMONTHDAY=32", "or leave BYMONTHDAY out"),
+        ("FREQ=WEEKLY;BYWEEKDAY=TU", "does not know; leave it out"),
+        ("FREQ=DAILY;UNTIL=31/12/26", "write it like 20260531"),
+        ("every day", "write the rule like FREQ=WEEKLY;BYDAY=MO,WE"),
     ],
 )
 def test_a_rule_that_could_mean_two_things_is_refused(text: str, says: str) -> None:

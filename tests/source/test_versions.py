@@ -8,7 +8,7 @@ from syncd.model.entry import Snapshot
 from syncd.source.files import join
 from syncd.source.ical.feed_reader import FeedReader
 from syncd.source.ical.ics import parse_ics
-from tests.source.calendars import calendar, event
+from tests.source.calendars import calendar, event, parse
 
 DAILY = event("DTSTART:20261201T090000", "RRULE:FREQ=DAILY;COUNT=5", "SUMMARY:daily")
 
@@ -41,6 +41,51 @@ def test_the_highest_sequence_counts_whichever_file_has_it(newest_first: bool) -
 def test_a_cancellation_in_another_file_cancels() -> None:
     cancel = calendar(event("DTSTART:20261201T090000", "SEQUENCE:1"), head="METHOD:CANCEL")
     assert [entry.details.status for entry in read(old("SEQUENCE:0"), cancel).entries] == ["CANCELLED"]
+
+
+@pytest.mark.parametrize("sequence", ["", "SEQUENCE:1"])
+@pytest.mark.parametrize("start", ["", "DTSTART:20261201T090000", "DTSTART:20261201T120000"])
+@pytest.mark.parametrize("first", ["cancellation", "event"])
+def test_a_cancellation_takes_away_what_has_no_higher_sequence_with_a_line(
+    first: str, start: str, sequence: str
+) -> None:
+    cancel = calendar(event(*filter(None, (start, sequence))), head="METHOD:CANCEL")
+    files = (cancel, old(), cancel)[first == "event" :][:2]
+    snapshot = read(*files)
+    assert [(entry.uid, entry.details.status) for entry in snapshot.entries] == [("u", "CANCELLED")]
+    where = ["a.ics:3", "b.ics:3"]
+    told = f"it cancels «old» at {where[files[1] is not cancel]}, which is taken off the calendar"
+    assert [(one.kind, one.where, one.reason) for one in snapshot.problems] == [
+        ("warning", where[files[0] is not cancel], told)
+    ]
+    glued = parse(b"".join(files))
+    assert [(entry.uid, entry.details.status) for entry in glued.entries] == [("u", "CANCELLED")]
+    assert "it cancels «old»" in glued.problems[0].reason
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_an_event_with_a_higher_sequence_than_its_cancellation_stays(newest_first: bool) -> None:
+    files = [calendar(event(), head="METHOD:CANCEL"), old("SEQUENCE:1")]
+    snapshot = read(*(reversed(files) if newest_first else files))
+    assert [(entry.uid, entry.details.status) for entry in snapshot.entries] == [("u", "")]
+    assert snapshot.problems == ()
+    assert [entry.details.status for entry in parse(b"".join(files)).entries] == [""]
+
+
+def test_a_cancelled_event_without_a_start_cancels_without_a_method_too() -> None:
+    snapshot = read(old(), calendar(event("STATUS:CANCELLED")))
+    assert [(entry.uid, entry.details.status) for entry in snapshot.entries] == [("u", "CANCELLED")]
+    assert [one.kind for one in snapshot.problems] == ["warning"]
+
+
+@pytest.mark.parametrize("method", ["REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH", "reply"])
+def test_answers_to_invitations_are_no_schedule_and_told(method: str) -> None:
+    answer = calendar(event("DTSTART:20261201T150000", "SUMMARY:answer", "SEQUENCE:5"), head=f"METHOD:{method}")
+    snapshot = read(old(), answer)
+    assert [entry.details.title for entry in snapshot.entries] == ["old"]
+    assert [(one.kind, one.where) for one in snapshot.problems] == [("warning", "b.ics")]
+    assert "is an answer to an invitation and no schedule: 1 event in it is not used" in snapshot.problems[0].reason
+    assert snapshot.complete
 
 
 def test_events_of_one_sequence_and_different_starts_are_events_of_their_own_and_told() -> None:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.source.table.cell_values import duration, items, priority, reminders, status, truth
+from syncd.source.table.dashes import find_dashes
 from syncd.source.table.when import CellTime, DateOrder, DateOrders, find_orders
 from syncd.source.table.when import read_cell as read_with
 
@@ -145,6 +146,92 @@ def test_two_times_with_a_dash_are_a_range_and_no_offset(text: str, first: str, 
     assert (found.time, found.until, found.offset) == (length(first), length(last), None)
 
 
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("05.12.2026 - 07.12.2026", 5, 7),
+        ("05.12.2026-07.12.2026", 5, 7),
+        ("с 05.12.2026 по 07.12.2026", 5, 7),
+        ("05.12-07.12.2026", 5, 7),
+        ("5-7.12.2026", 5, 7),
+        ("5–7 декабря 2026 г.", 5, 7),
+        ("с 5 по 7 декабря 2026", 5, 7),
+        ("2026-12-05/2026-12-07", 5, 7),
+        ("from 2026-12-05 to 2026-12-07", 5, 7),
+        ("12/05/2026 - 12/17/2026", 5, 17),
+    ],
+)
+def test_two_dates_are_the_days_between_them(text: str, first: int, last: int) -> None:
+    found = read_with(text, find_orders([text], "auto"))
+    assert found == CellTime(day=date(2026, 12, first), last=date(2026, 12, last))
+
+
+def test_two_dates_may_run_into_the_next_year_and_have_times() -> None:
+    over = read_cell("28.12 - 03.01.2027", "auto")
+    assert (over.day, over.last) == (date(2026, 12, 28), date(2027, 1, 3))
+    timed = read_cell("05.12.2026 22:00 - 06.12.2026 06:00", "auto")
+    assert (timed.time, timed.until, timed.last) == (timedelta(hours=22), timedelta(hours=6), date(2026, 12, 6))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thu Dec 31 2026 09:00:00 GMT+0300 (Moscow Standard Time)",
+        "Thu Dec 31 2026 09:00:00 GMT+0300 (Москва, стандартное время)",
+        "Thu Dec 31 2026 09:00:00 GMT+0300",
+        "Thu Dec 31 09:00:00 MSK 2026",
+        "Thu, 31 Dec 2026 06:00:00 GMT",
+    ],
+)
+def test_dates_as_programs_print_them_are_moments(text: str) -> None:
+    found = read_cell(text, "auto")
+    assert found.offset is not None
+    assert found.wall() - found.offset == datetime(2026, 12, 31, 6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["31.12.26г. 9-00", "31.12.2026 г. 9:00", "31.12.2026г., 9.00", "2026.12.31 09:00", "31.12.2026 в 9:00",
+     "31 декабря 2026 года в 9-00", "Thu Dec 31 09:00:00 2026", "31.12.2026 с 9:00"],
+)  # fmt: skip
+def test_dates_and_times_as_offices_write_them_are_read(text: str) -> None:
+    assert read_cell(text, "auto") == CellTime(day=date(2026, 12, 31), time=NINE)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown_by", "title", "reads"),
+    [
+        ("20-8", (), "Время", ("20:00", "8:00")),
+        ("8-20", ("20-8",), "Время", ("8:00", "20:00")),
+        ("8-20", (), "Часы работы", ("8:00", "20:00")),
+        ("8-20", ("9-18",), "Время", ("8:00", "20:00")),
+        ("8-20", ("9-45",), "Время", ("8:20", None)),
+        ("8-20", ("9-45", "20-8"), "Время", None),
+        ("8-20", (), "Время", None),
+        ("8 - 20 ч.", (), "Время", ("8:00", "20:00")),
+        ("11-00", ("20-8",), "Время", ("11:00", None)),
+        ("8-30 - 9-15", (), "Время", ("8:30", "9:15")),
+        ("8-30–9-15", (), "Время", ("8:30", "9:15")),
+    ],
+)
+def test_a_dash_between_hours_is_what_its_column_shows(
+    text: str, shown_by: tuple[str, ...], title: str, reads: tuple[str, str | None] | None
+) -> None:
+    dashes = find_dashes((text, *shown_by), title, has_end=False)
+    orders = DateOrders(setting="auto", dashes=dashes, bare=True)
+    if reads is None:
+        with pytest.raises(ValueError, match="could be 8:20 or from 8 to 20"):
+            read_with(text, orders)
+        return
+    found = read_with(text, orders)
+    assert (found.time, found.until) == tuple(one and _clock(one) for one in reads)
+
+
+def _clock(text: str) -> timedelta:
+    hours, minutes = text.split(":")
+    return timedelta(hours=int(hours), minutes=int(minutes))
+
+
 @pytest.mark.parametrize("text", ["2026-12-31T09:00-05:00", "2026-12-31 09:00:00-05:00"])
 def test_behind_a_stamp_in_iso_a_dash_is_an_offset(text: str) -> None:
     found = read_cell(text, "auto")
@@ -169,7 +256,10 @@ def test_a_dash_that_could_be_either_is_refused_with_both_ways_to_write_it() -> 
         ("31.12.2026 (перенос)", "auto", "is not a time"),
         ("1-2-2026", "auto", 'set dates = "dmy" or "mdy"'),
         ("31.12.2026", "iso", 'dates = "iso"'),
-        ("31.12.2026", "mdy", "no day 2026-31-12"),
+        ("31.12.2026", "mdy", 'no date with the month first, as dates = "mdy" says .* set dates = "dmy"'),
+        ("12.31.2026", "auto", 'no date with the day first, as dates with dots are read .* set dates = "mdy"'),
+        ("12.31.2026 9:00", "auto", 'set dates = "mdy"'),
+        ("12/31/2026", "dmy", 'no date with the day first, as dates = "dmy" says .* set dates = "mdy"'),
         ("31.02.2026", "auto", "no day 2026-02-31"),
         ("2026-02-30", "auto", "no day 2026-02-30"),
         ("2026-12-31 25:00", "auto", "no time 25:00"),
@@ -182,7 +272,7 @@ def test_a_dash_that_could_be_either_is_refused_with_both_ways_to_write_it() -> 
         ("9", "auto", "is not a date"),
         ("2026-12-31 9", "auto", "'9' is not a time"),
         ("2026-12-311", "auto", "'2026-12-311' is not a date"),
-        ("2026.12.31", "auto", "'2026.12.31' is not a date"),
+        ("2026.31.12", "auto", "there is no day 2026-31-12"),
         ("131.12.2026", "auto", "'131.12.2026' is not a date"),
         ("2026-12-31 13:00 pm", "auto", "13 o'clock pm"),
         ("2026-12-31 +03:00", "auto", "is not a time"),
@@ -192,7 +282,11 @@ def test_a_dash_that_could_be_either_is_refused_with_both_ways_to_write_it() -> 
         ("0.375", "auto", "is not a time but a part of a day as Excel counts it, 09:00"),
         ("770112345678", "auto", "is not a date"),
         ("9:00-10", "auto", "could be two times or one with an offset"),
-        ("8-20", "auto", "is not a time"),
+        ("8-20", "auto", "could be 8:20 or from 8 to 20"),
+        ("31.12.2026 8-20", "auto", "'8-20' could be 8:20 or from 8 to 20 .write 8:20, or 8:00-20:00"),
+        ("31.02.2026 - 02.03.2026", "auto", "no day 2026-02-31"),
+        ("1/2/2026 - 3/2/2026", "auto", 'set dates = "dmy" or "mdy"'),
+        ("31.12.2026 9:00 - 01.01.2027", "auto", "is not a time"),
         ("2026-12-31 09:00 CST", "auto", "is not a time"),
         ("2026-12-31 09:00 Moon/Base", "auto", "is not a time"),
         ("31 дек", "auto", "has no year"),
@@ -278,6 +372,22 @@ def test_durations_are_read_in_all_their_forms(text: str, minutes: int) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "minutes"),
+    [("2", "h", 120), ("1,5", "h", 90), ("1.33", "h", 80), ("0,75", "h", 45), ("14", "d", 20160), ("90.0", "m", 90),
+     ("1:30", "h", 90), ("45 мин", "h", 45), ("1,33 ч", "m", 80)],
+)  # fmt: skip
+def test_a_bare_number_is_so_many_units(text: str, unit: str, minutes: int) -> None:
+    size = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}[unit]
+    assert duration(text, size) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(("text", "unit"), [("1,5", timedelta(minutes=1)), ("2", None), ("1.5", None)])
+def test_a_number_that_could_be_several_lengths_is_refused_with_the_key(text: str, unit: timedelta | None) -> None:
+    with pytest.raises(ValueError, match="duration_unit"):
+        duration(text, unit)
 
 
 def test_words_are_read_in_english_and_russian() -> None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import zipfile
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from syncd.errors import SourceError
+from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import AllDay, Entry, Span
+from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
 from syncd.source.files import Part
 from syncd.source.table.sheet_reader import SheetLimits
 from syncd.source.table.xlsx import XlsxFormat, XlsxOptions
+from syncd.workbook.sheet_biff import errors_in_xls
 from tests.source.calendars import days, timed
+from tests.source.old_workbooks import Broken, old_workbook
 from tests.source.workbooks import Cell, Failed, Formula, Shown, workbook, workbook_of
 
 HEADER = ("ID", "Shift", "Start", "End", "E-mail")
@@ -67,6 +73,7 @@ def test_times_of_day_and_lengths_have_columns_of_their_own() -> None:
 
 
 TIMES: dict[str, str | int] = {"title": "T", "date": "D", "start_time": "From", "end_time": "To"}
+DATED = "yyyy-mm-dd hh:mm"
 FIRST, SECOND = date(2026, 12, 1), date(2026, 12, 2)
 
 
@@ -78,6 +85,12 @@ FIRST, SECOND = date(2026, 12, 1), date(2026, 12, 2)
         (time(0), Shown(1.0, "hh:mm"), timed("2026-12-01 00:00", "2026-12-02 00:00")),
         (time(22), Shown(1.25, "hh:mm"), timed("2026-12-01 22:00", "2026-12-02 06:00")),
         (time(8), time(8), timed("2026-12-01 08:00", "2026-12-02 08:00")),
+        # As Python and SQL Server write a time without a date: on 1900-01-01.
+        (Shown(1.375, DATED), Shown(1.5, DATED), timed("2026-12-01 09:00", "2026-12-01 12:00")),
+        (Shown(1.9375, DATED), Shown(2.25, DATED), timed("2026-12-01 22:30", "2026-12-02 06:00")),
+        (Shown(1.9375, DATED), Shown(1.25, DATED), timed("2026-12-01 22:30", "2026-12-02 06:00")),
+        (Shown(1.0, DATED), Shown(1.25, DATED), timed("2026-12-01 00:00", "2026-12-01 06:00")),
+        (Shown(1.375, DATED), time(12), timed("2026-12-01 09:00", "2026-12-01 12:00")),
         (datetime(2026, 12, 1, 9), datetime(2026, 12, 1, 10), timed("2026-12-01 09:00", "2026-12-01 10:00")),
         (datetime(2026, 12, 1, 22), datetime(2026, 12, 2, 6), timed("2026-12-01 22:00", "2026-12-02 06:00")),
         (datetime(2026, 12, 1, 9), SECOND, timed("2026-12-01 09:00", "2026-12-02 00:00")),
@@ -109,6 +122,29 @@ def test_an_error_cell_is_one_of_its_row_and_no_empty_cell() -> None:
     assert "column 'Start' holds the error #N/A" in part.problems[1].reason
     merged = parse(workbook(HEADER, ("1", Failed("#N/A"), NINE, TEN, ""), ("2", None, NINE, TEN, ""), merged=["B2:B3"]))
     assert merged.rejected == {"1", "2"}
+
+
+def test_what_stands_beside_a_table_costs_no_row() -> None:
+    rows = (("Early", FIRST, time(9), time(10), None, "ask Anna"), ("Late", FIRST, time(11), time(12)))
+    part = parse(workbook(("T", "D", "From", "To"), *rows), TIMES)
+    assert [entry.details.title for entry in part.entries] == ["Early", "Late"]
+    (problem,) = part.problems
+    assert (problem.kind, problem.where) == ("warning", "a.xlsx:2")
+    assert problem.reason.startswith("1 row has cells beyond the last title, which are not read")
+
+
+def test_a_formula_that_nobody_has_computed_is_no_empty_cell() -> None:
+    rows = (
+        ("Shift", FIRST, time(9), Formula("C2+1/24", None)),
+        ("Duty", Formula("B2+1", None), time(9), time(10)),
+        ("Night", SECOND, time(9), Formula('IF(1,"")', "")),
+    )
+    part = parse(workbook(("T", "D", "From", "To"), *rows), TIMES)
+    assert [entry.details.title for entry in part.entries] == ["Night"]
+    assert [problem.reason for problem in part.problems] == [
+        f"column '{name}' holds a formula without its value (open the file in Excel or LibreOffice, and save it there)"
+        for name in ("To", "D")
+    ]
 
 
 def test_errors_are_found_on_the_sheet_that_is_read_only() -> None:
@@ -224,3 +260,91 @@ def bomb(declared: int | None) -> bytes:
 def test_an_archive_that_unpacks_to_too_much_is_refused_whatever_it_says_of_itself(declared: int | None) -> None:
     with pytest.raises(SourceError, match="would unpack to more than 1000000 bytes"):
         parse(bomb(declared), limits=SheetLimits(most_bytes=1_000_000))
+
+
+@pytest.mark.parametrize("header", [0, None])
+def test_a_sheet_without_titles_is_read_from_its_first_row_on(header: int | None) -> None:
+    content = workbook([date(2026, 12, 1), "A"], [date(2026, 12, 2), "B", "b"])
+    part = parse(content, columns={"date": 1, "title": 2}, header=header)
+    assert [(entry.where, entry.details.title) for entry in part.entries] == [("a.xlsx:1", "A"), ("a.xlsx:2", "B")]
+
+
+MONTHS: dict[str, tuple[tuple[Cell, ...], ...]] = {
+    "Ноябрь": (HEADER, ("A", "A", NINE, TEN, "")),
+    "Декабрь 2026": (("План",), HEADER, ("B", "B", NINE, TEN, ""), ("A", "again", NINE, TEN, "")),
+    "Справочник": (("Код", "Имя"), ("1", "x")),
+    "Лист4": (),
+}
+
+
+@pytest.mark.parametrize(
+    ("sheet", "titles"),
+    [("*", ["A", "B"]), ("* 2026", ["B", "again"]), (["Ноябрь", 2], ["A", "B"]), (["Декабрь 2026"], ["B", "again"])],
+)
+def test_several_sheets_are_read_as_one_table(sheet: object, titles: list[str]) -> None:
+    part = parse(workbook_of(MONTHS), sheet=sheet)
+    assert [entry.details.title for entry in part.entries] == titles
+    assert part.incomplete == ""
+    assert part.entries[-1].where.startswith("a.xlsx[Декабрь 2026]:")
+    told = " ".join(problem.reason for problem in part.problems)
+    assert ("'Справочник' has none of the titles" in told) == (sheet == "*")
+    assert "Лист4" not in told
+
+
+def test_sheets_that_are_not_read_and_hold_the_same_are_told() -> None:
+    (problem,) = parse(workbook_of(MONTHS)).problems
+    assert (problem.kind, problem.where) == ("warning", "a.xlsx")
+    assert "the sheets 'Декабрь 2026' have the same titles as 'Ноябрь' and are not read" in problem.reason
+    assert 'sheet = "*"' in problem.reason
+    assert parse(workbook_of(MONTHS), sheet="Ноябрь").problems == []
+
+
+def test_a_sheet_that_lacks_a_column_hides_no_other_and_deletes_nothing() -> None:
+    lacking = MONTHS | {"Январь": (("ID", "Shift"), ("C", "C"))}
+    part = parse(workbook_of(lacking), sheet="*")
+    assert [entry.details.title for entry in part.entries] == ["A", "B"]
+    assert "a.xlsx[Январь]:1: no column 'Start'" in part.incomplete
+    with pytest.raises(SourceError, match="no column 'Start'"):
+        parse(workbook_of(lacking), sheet=["Январь"])
+
+
+@pytest.mark.parametrize(("sheet", "says"), [("x*", "no sheet like 'x.'.*there are: Ноябрь"), (["x"], "no sheet 'x'")])
+def test_a_choice_that_no_sheet_has_is_an_error(sheet: object, says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        parse(workbook_of(MONTHS), sheet=sheet)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"sheet": []}, "names no sheet"), ({"sheet": ["A", 0]}, "sheet = 0 is no sheet"),
+     ({"sheet": "*", "columns": {}, "grid": {"month": "2026-12"}}, "month cannot date several sheets")],
+)  # fmt: skip
+def test_a_choice_of_sheets_that_means_none_is_a_config_error(options: dict[str, object], says: str) -> None:
+    given: dict[str, object] = {"type": "xlsx", "path": "a.xlsx", "columns": COLUMNS}
+    with pytest.raises(ConfigError, match=says):
+        open_source(given | options, Path(), where="here")
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_an_error_cell_of_an_old_workbook_is_no_empty_cell(small: bool) -> None:
+    day = "01.12.2026"
+    rows: list[tuple[str | Broken, ...]] = [
+        ("ID", "Shift", "Start", "End", "E-mail"),
+        ("a", "Ok", day, "", ""),
+        ("b", "Typed", day, Broken(0x17), ""),
+        ("c", "Formula", day, Broken(0x2A, formula=True), ""),
+    ]
+    part = parse(old_workbook([[("no table",)], rows], small=small), sheet=2)
+    assert [entry.uid for entry in part.entries] == ["a"]
+    reasons = [problem.reason for problem in part.problems]
+    assert reasons == [f"column 'End' holds the error {error} (correct the formula)" for error in ("#REF!", "#N/A")]
+    assert part.rejected == {"b", "c"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 6000), st.binary(min_size=1, max_size=4), st.integers(0, 6000))
+def test_a_damaged_old_workbook_ends_nothing(at: int, damage: bytes, length: int) -> None:
+    whole = old_workbook([[("ID", Broken(0x17))]])
+    errors_in_xls(whole[:at] + damage + whole[at + len(damage) :], 0)
+    errors_in_xls(whole[:length], 0)
+    assert errors_in_xls(whole, 0) == {(0, 1): "#REF!"}

@@ -37,7 +37,7 @@ Row = Sequence[Cell]
 
 
 class Formula:
-    """A formula with the value that Excel saved beside it."""
+    """A formula with the value that Excel saved beside it, None if nobody has computed it yet."""
 
     def __init__(self, text: str, value: Cell) -> None:
         self.text = text
@@ -108,7 +108,7 @@ def _cell(place: str, cell: Cell | Formula) -> str:
         formula, cell = f"<f>{escape(cell.text)}</f>", cell.value
     match cell:
         case None:
-            return ""
+            return f'<c r="{place}">{formula}<v/></c>' if formula else ""
         case Shown():
             return f'<c r="{place}" s="{_FORMATS.index(cell.code) + 1}">{formula}<v>{cell.number!r}</v></c>'
         case Failed():

@@ -38,7 +38,7 @@ def person_adds(stage: Stage, name: str, *, owner: int = 3, day: int = 10, by: i
     (section,) = (one for one in stage.world.tables.sections_of(("user", owner)) if one.name == "Shifts")
     params: dict[str, Any] = {"type": "user", "ownerId": owner, "name": name, "skip_time": "N", "section": section.id}
     times = {"from": f"2026-12-{day:02}T10:00:00", "to": f"2026-12-{day:02}T11:00:00", "timezone_from": "Europe/Moscow"}
-    made = ask(stage, "calendar.event.add", **params, **times, **more)
+    made = ask(stage, "calendar.event.add", **{**params, **times, **more})
     event = stage.world.tables.event(made)
     assert event is not None
     event.created_by = by or event.created_by

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.takeback import Offer, purge
 from syncd.sandbox.tables.database import Event
+from tests.support.restoring import ask
 from tests.support.sandbox import NOON, SHIFTS, Stage, run_inline
 
 MAILS = {1: "olga.smirnova", 3: "anna.petrova", 5: "ivan.sokolov", 7: "emma.clarke", 8: "james.walker"}
@@ -105,6 +106,26 @@ def test_the_webhooks_own_user_is_told_like_anybody_else(tmp_path: Path) -> None
     stage = Stage(tmp_path, CONFIG + FIELDS)
     stage.write("shifts.csv", HEADER + "".join(line(str(n), "Council", 30, 1, 3, (1, 5)) for n in range(5)))
     assert told_and_planned(stage) == (Counter({1: 5, 5: 5}), Counter({1: 5, 5: 5}))
+
+
+def test_nobody_is_told_of_the_end_of_what_a_person_has_deleted_already(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, CONFIG + FIELDS)
+    stage.write("shifts.csv", HEADER + line("1", "Council", 30, 1, 3, (5,)) + line("2", "Review", 40, 1, 3, (7,)))
+    run_inline(stage.one_pass())
+    (first, _) = sorted(stage.world.events("user", 3), key=lambda event: event.id)
+    ask(stage, "calendar.event.delete", id=first.id)
+    stage.write("shifts.csv", HEADER)
+    assert told_and_planned(stage) == (Counter({7: 1}), Counter({7: 1}))
+
+
+def test_who_made_an_event_that_is_gone_is_told_of_the_one_made_in_its_place(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, CONFIG + FIELDS)
+    stage.write("shifts.csv", HEADER + line("1", "Council", 30, 1, 3, ()))
+    run_inline(stage.one_pass())
+    (event,) = stage.world.events("user", 3)
+    ask(stage, "calendar.event.delete", id=event.id)
+    stage.write("shifts.csv", HEADER + line("1", "Council", 30, 1, 3, (1, 5)))
+    assert told_and_planned(stage) == (Counter({1: 1, 5: 1}), Counter({1: 1, 5: 1}))
 
 
 @pytest.mark.parametrize(("calendar", "host", "expected"), [

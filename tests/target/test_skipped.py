@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,35 @@ def test_what_is_found_again_is_no_longer_skipped(tmp_path: Path) -> None:
     stage.config = SKIP + 'owners = { "nobody@school.example" = 5 }\n'
     result = run_inline(stage.one_pass())
     assert (result.record.counts["skipped"], result.record.counts["created"]) == (1, 1)
+
+
+@pytest.mark.parametrize("what", ["a namesake", "dismissed"])
+def test_who_is_doubted_keeps_what_stands_there(tmp_path: Path, what: str) -> None:
+    stage = Stage(tmp_path, SKIP)
+    rows = "1,Early,2026-12-01 06:00,2026-12-01 14:00,Соколов Иван,\n"
+    stage.write("shifts.csv", HEADER + rows)
+    run_inline(stage.one_pass())
+    users = stage.world.tables.users
+    if what == "dismissed":
+        users[5] = replace(users[5], active=False)
+    else:
+        users[99] = replace(users[5], id=99, email="other@school.example", xml_id="")
+    for _ in range(2):
+        result = run_inline(stage.one_pass(verify=True))
+        assert (result.exit_code, result.record.counts["skipped"], result.record.counts["deleted"]) == (0, 1, 0)
+        assert 'left out (on_unresolved = "skip"; what was brought over stays)' in result.record.problems[0].reason
+    assert stage.names(owner=5) == ["Early"]
+    # Whoever the row names and nobody is, is not the one whose calendar it was.
+    stage.write("shifts.csv", HEADER + rows.replace("Соколов Иван", "Вакансия"))
+    assert run_inline(stage.one_pass(verify=True, force=True)).record.counts["deleted"] == 1
+
+
+def test_what_goes_to_the_fallback_is_told_by_name_in_one_line(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SHIFTS + 'on_unresolved = "fallback"\nfallback_owner = "10"\n')
+    stage.write("shifts.csv", HEADER + ROWS)
+    for _ in range(2):
+        result = run_inline(stage.one_pass())
+        (problem,) = result.record.problems
+        assert (result.exit_code, problem.kind, stage.names()) == (0, "warning", ["Early", "Late", "Night"])
+        assert problem.reason.startswith("2 entries go to the fallback_owner 10")
+        assert "'nobody@school.example' (1), nobody (1)" in problem.reason

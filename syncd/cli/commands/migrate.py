@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
-
-from rich.console import Console
+from functools import partial
 
 from syncd.app import report
-from syncd.app.wiring import App
-from syncd.cli import progress, show
+from syncd.cli import show
+from syncd.cli.desk import Desk
 from syncd.cli.execute import worst
-from syncd.cli.opened import opened
-from syncd.cli.outlet import certain
-from syncd.cli.question import agreed
 from syncd.cycle.look import read_back
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
@@ -25,56 +20,59 @@ from syncd.errors import StoppedError, SyncdError
 _STOPPED = "stopped; the same command continues where it stopped"
 
 
-async def migrate(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+async def migrate(arguments: argparse.Namespace, desk: Desk) -> int:
     """Migrate each named sync, or all, one after the other."""
-    out = show.console()
-    if arguments.report:
-        report.check(arguments.report)
     results: list[PassResult] = []
     codes: list[int] = []
-    async with opened(arguments, readonly=False) as app:
-        for sync in app.syncs(arguments.names):
-            result = await _pass(out, app, sync.unbounded(), ask=not arguments.yes, stop=stop)
-            code = result.exit_code
-            # After an error or a stop the difference is known already; reading it all back would only cost time.
-            if code in (0, 1) and result.state in ("done", "partial"):
-                result, code = await _proved(out, app, sync.unbounded(), result, stop)
-            results.append(result)
-            codes.append(code)
-            if stop.is_set():
-                out.print(_STOPPED)
-                break
+    for sync in desk.app.syncs(arguments.names):
+        # Read back before anything else may change what was sent.
+        result, code = await desk.alone(sync.name, partial(_migrated, desk, sync.name, ask=not arguments.yes))
+        results.append(result)
+        codes.append(code)
+        if desk.stop.is_set():
+            desk.console().print(_STOPPED)
+            break
     if arguments.report:
-        report.write(arguments.report, results, clean=certain, raw=app.config.raw_reports)
+        desk.report(arguments.report, results)
     return worst(codes)
 
 
-async def _pass(out: Console, app: App, sync: Sync, *, ask: bool, stop: asyncio.Event) -> PassResult:
+async def _migrated(desk: Desk, name: str, *, ask: bool) -> tuple[PassResult, int]:
+    """Migrate one sync and prove it; return the result and the exit code."""
+    sync = desk.app.sync(name).unbounded()
+    result = await _pass(desk, sync, ask=ask)
+    # After an error or a stop the difference is known already; reading it all back would only cost time.
+    if result.exit_code in (0, 1) and result.state in ("done", "partial"):
+        return await _proved(desk, sync, result)
+    return result, result.exit_code
+
+
+async def _pass(desk: Desk, sync: Sync, *, ask: bool) -> PassResult:
+    out, portal = desk.console(), desk.app.portal_of(sync.name)
     async with AsyncExitStack() as bars:
 
         async def confirm(prepared: Prepared) -> bool:
             show.plan(out, prepared)
-            if ask and prepared.plan.changes and not await agreed(f"send these changes of {sync.name}?", stop):
+            if ask and prepared.plan.changes and not await desk.agreed(f"send these changes of {sync.name}?"):
                 return False
             # Only now, as a bar would be in the way of the question.
-            await bars.enter_async_context(progress.shown(app.portal_of(sync.name), sync.name, lines=True))
+            await bars.enter_async_context(desk.bar(portal, sync.name, lines=True))
             return True
 
-        result = await run_pass(app.open_pass(sync, stop), PassOptions(confirm=confirm, fresh=True))
+        result = await run_pass(desk.app.open_pass(sync, desk.stop), PassOptions(confirm=confirm, fresh=True))
     show.result(out, result)
     return result
 
 
-async def _proved(
-    out: Console, app: App, sync: Sync, result: PassResult, stop: asyncio.Event
-) -> tuple[PassResult, int]:
+async def _proved(desk: Desk, sync: Sync, result: PassResult) -> tuple[PassResult, int]:
     """Read everything back and print the verdict; return the result with it, and the exit code."""
+    out, app = desk.console(), desk.app
     changes = result.prepared.plan.changes if result.prepared is not None else ()
     settled = result.fates.settled
     deleted = [c.link for c in changes if c.op == "delete" and c.link is not None and c.key in settled]
     try:
-        async with progress.shown(app.portal_of(sync.name), f"{sync.name}: reading back", lines=True):
-            found = await read_back(app.open_pass(sync, stop), report.to_read_back(result), deleted)
+        async with desk.bar(app.portal_of(sync.name), f"{sync.name}: reading back", lines=True):
+            found = await read_back(app.open_pass(sync, desk.stop), report.to_read_back(result), deleted)
     except StoppedError:
         return result, StoppedError.exit_code
     except SyncdError as error:

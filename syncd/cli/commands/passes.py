@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from functools import partial
 
-from syncd.app import documents, pinned, report
+from rich.console import Console
+
+from syncd.app import documents, pinned
 from syncd.app.wiring import App
-from syncd.cli import progress, show
+from syncd.cli import show
+from syncd.cli.desk import Desk
 from syncd.cli.execute import worst
 from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import GuardError, SyncdError
+from syncd.errors import GuardError, SyncdError, without_frames
 
 
 async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -26,7 +30,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             try:
                 plans.append(await preview(app.open_pass(chosen, stop), verify=arguments.verify, fresh=arguments.fresh))
             except SyncdError as error:
-                failures[chosen.name] = error
+                failures[chosen.name] = without_frames(error)
         guarded = {one.sync: _guard_note(app, one) for one in plans}
     if arguments.out:
         pinned.write(arguments.out, plans, clean=certain)
@@ -60,34 +64,39 @@ def _guard_note(app: App, prepared: Prepared) -> str:
     return ""
 
 
-async def sync(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+async def sync(arguments: argparse.Namespace, desk: Desk) -> int:
     """Make one pass of each named sync, or of all."""
-    out = show.console()
-    results: list[PassResult] = []
-    pins = pinned.read(arguments.plan) if arguments.plan else None
+    app, results = desk.app, list[PassResult]()
+    pins = pinned.read(arguments.plan, desk.content(arguments.plan)) if arguments.plan else None
+    options = PassOptions(
+        verify=arguments.verify,
+        force=arguments.force,
+        fresh=arguments.fresh or bool(arguments.report),  # which has a row for each entry
+        approve=pins.check if pins is not None else None,
+    )
+    for chosen in app.syncs(arguments.names):
+        # One after the other: they share the portal's limits, so side by side they would take as long.
+        one = await desk.alone(chosen.name, partial(_pass, desk, chosen.name, options, as_json=arguments.json))
+        results.append(one)
+        if not arguments.json:
+            _show(desk.console(), one)
+        if desk.stop.is_set():
+            break
     if arguments.report:
-        report.check(arguments.report)  # before anything is sent: afterwards it could not be written any more
-    async with opened(arguments, readonly=False) as app:
-        for chosen in app.syncs(arguments.names):
-            options = PassOptions(
-                verify=arguments.verify,
-                force=arguments.force,
-                fresh=arguments.fresh or bool(arguments.report),  # which has a row for each entry
-                approve=pins.check if pins is not None else None,
-            )
-            # One after the other: they share the portal's limits, so side by side they would take as long.
-            async with progress.shown(app.portal_of(chosen.name), chosen.name, wanted=not arguments.json):
-                one = await run_pass(app.open_pass(chosen, stop), options)
-            results.append(one)
-            if not arguments.json:
-                if one.prepared is not None:
-                    show.problems(out, one.record.problems)
-                    show.kept(out, one.prepared.plan.kept)
-                show.result(out, one)
-            if stop.is_set():
-                break
-    if arguments.report:
-        report.write(arguments.report, results, clean=certain, raw=app.config.raw_reports)
+        desk.report(arguments.report, results)
     if arguments.json:
-        show.document(documents.runs_document((one.record, one.kept) for one in results))
+        desk.document(documents.runs_document((one.record, one.kept) for one in results))
     return worst(one.exit_code for one in results)
+
+
+async def _pass(desk: Desk, name: str, options: PassOptions, *, as_json: bool) -> PassResult:
+    app = desk.app
+    async with desk.bar(app.portal_of(name), name, wanted=not as_json):
+        return await run_pass(app.open_pass(app.sync(name), desk.stop), options)
+
+
+def _show(out: Console, one: PassResult) -> None:
+    if one.prepared is not None:
+        show.problems(out, one.record.problems)
+        show.kept(out, one.prepared.plan.kept)
+    show.result(out, one)

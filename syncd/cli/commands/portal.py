@@ -71,7 +71,9 @@ async def _unresolved(app: App, name: str, *, what: str, as_json: bool) -> None:
         "# other name,owner",
     ]
     for one, why in names.items():
-        lines += [f"# {' '.join(why.split())}", f"#{_csv_line((one, ''))}"]
+        lines.append(f"# {' '.join(why.split())}")
+        if one:  # entries without an owner are no name that could stand for one
+            lines.append(f"#{_csv_line((one, ''))}")
     for line in lines:
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 from datetime import datetime
 
+from syncd.app.configured import read_config
 from syncd.cli import show
+from syncd.cli.desk import Desk
 from syncd.cli.execute import config_path
-from syncd.cli.opened import opened
 from syncd.clock import SystemClock
-from syncd.config import load_config
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.ledger import Ledger
@@ -23,7 +22,7 @@ _SHOWN_HOLDS = 20
 async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """Print how every sync stands; neither sources nor portals are asked."""
     # Without `open_app`, which would open the portals and import what talks to them.
-    config = load_config(config_path(arguments), os.environ, arguments.scrubber.add)
+    config = read_config(config_path(arguments), os.environ, arguments.scrubber.add)
     ledger = await Ledger.open_readonly(config.state)
     try:
         found = await read_status(config, ledger, SystemClock())
@@ -49,6 +48,10 @@ def _show(found: Status) -> None:
         show.kept(out, one.kept)
         for problem in one.unplaced[:_SHOWN_HOLDS]:
             show.line(out, f"  held: {problem.where}: {problem.reason} (tries again in every pass)")
+        for problem in one.passed_over[:_SHOWN_HOLDS]:
+            show.line(out, f"  {problem.kind}: {problem.where}: {problem.reason}")
+        if len(one.passed_over) > _SHOWN_HOLDS:
+            out.print(f"  … and {len(one.passed_over) - _SHOWN_HOLDS} more passed over in {one.name}", markup=False)
         if one.last_run is not None and one.last_run.error:
             show.line(out, f"  {one.name}: {one.last_run.error}", "red")
     for portal, methods in found.operating.items():
@@ -78,15 +81,14 @@ def _time(unix: float) -> str:
     return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-async def retry(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
+async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
     """Release held entries; the next pass tries them again."""
-    async with opened(arguments, readonly=False) as app:
-        for sync in app.syncs(arguments.names):
-            ledger = app.ledger.of(sync.name)
-            if any(hold.fingerprint == ANY_FINGERPRINT for hold in await ledger.holds()):
-                # What waited for what stands in the portal is decided by looking there, never without.
-                await ledger.forget_verified()
-            released = await ledger.release(None)
-            print(f"{sync.name}: {released} released")
-    print("the next pass tries them again", file=sys.stderr)
+    for sync in desk.app.syncs(arguments.names):
+        ledger = desk.app.ledger.of(sync.name)
+        if any(hold.fingerprint == ANY_FINGERPRINT for hold in await ledger.holds()):
+            # What waited for what stands in the portal is decided by looking there, never without.
+            await ledger.forget_verified()
+        released = await ledger.release(None)
+        desk.print(f"{sync.name}: {released} released")
+    desk.note("the next pass tries them again")
     return 0

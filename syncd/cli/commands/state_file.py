@@ -6,11 +6,11 @@ import argparse
 import asyncio
 import os
 
+from syncd.app.configured import read_config
 from syncd.app.documents import iso
 from syncd.cli import show
 from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
-from syncd.config import load_config
 from syncd.errors import StateError
 from syncd.model.names import counted
 from syncd.state.ledger import Ledger
@@ -18,7 +18,7 @@ from syncd.state.ledger import Ledger
 
 async def state(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Run the one of the commands below that was asked for."""
-    config = load_config(config_path(arguments), os.environ)
+    config = read_config(config_path(arguments), os.environ)
     if not config.state.exists():
         raise StateError(f"there is no state at {config.state} yet", "the first `syncd sync` makes it")
     ledger = await Ledger.open_readonly(config.state, thorough=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Sequence
 
 from rich.console import Console
 
-from syncd.cli import progress, show
-from syncd.cli.opened import opened
-from syncd.cli.question import agreed
+from syncd.cli import show
+from syncd.cli.desk import Desk
+from syncd.cli.progress import Shown
 from syncd.cycle.takeback import Confirm, Offer, Taken
 from syncd.cycle.takeback import purge as purge_sync
 from syncd.cycle.takeback import undo as undo_run
@@ -20,52 +19,62 @@ from syncd.model.takeback import Left
 _SHOWN_LEFT = 40
 
 
-async def undo(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+async def undo(arguments: argparse.Namespace, desk: Desk) -> int:
     """Take back what one run did, except what has been changed since."""
-    out = show.console()
-    async with opened(arguments, readonly=False) as app:
-        run = await app.ledger.run(arguments.run_id)
-        if run is None:
-            raise ConfigError(
-                f"there is no run {arguments.run_id}",
-                "`syncd status --json` names the last run of every sync; runs older than keep_runs are forgotten",
-            )
-        sync, portal = app.sync(run.sync), app.portal_of(run.sync)
-        question = f"take back run {run.id} of {run.sync}?"
+    run = await desk.app.ledger.run(arguments.run_id)
+    if run is None:
+        raise ConfigError(
+            f"there is no run {arguments.run_id}",
+            "`syncd status --json` names the last run of every sync; runs older than keep_runs are forgotten",
+        )
+    question = f"take back run {run.id} of {run.sync}?"
+
+    async def work() -> Taken:
+        sync, portal = desk.app.sync(run.sync), desk.app.portal_of(run.sync)
         # With a question to come there is no bar: it would be in the way.
-        async with progress.shown(portal, f"undo {run.id}", lines=True, wanted=arguments.yes) as bar:
-            confirm = _asking(out, bar, question, ask=not arguments.yes, stop=stop)
-            taken = await undo_run(app.open_pass(sync, stop), run.id, confirm=confirm, force=arguments.force)
-        _tell(out, taken)
-        if taken.error is None and taken.record.state != "stopped":
-            out.print("  the next pass does it again, unless the source or the config changes before")
-        return taken.exit_code
+        async with desk.bar(portal, f"undo {run.id}", lines=True, wanted=arguments.yes) as bar:
+            confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes)
+            return await undo_run(desk.app.open_pass(sync, desk.stop), run.id, confirm=confirm, force=arguments.force)
+
+    desk.app.sync(run.sync)  # a sync that has left the config is told before anything is ended for its sake
+    taken = await desk.alone(run.sync, work, at_once=True)
+    out = desk.console()
+    _tell(out, taken)
+    if taken.error is None and taken.record.state != "stopped":
+        out.print("  the next pass does it again, unless the source or the config changes before")
+    return taken.exit_code
 
 
-async def purge(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+async def purge(arguments: argparse.Namespace, desk: Desk) -> int:
     """Delete everything that one sync created; what it adopted stays."""
-    out = show.console()
-    async with opened(arguments, readonly=False) as app:
-        sync = app.sync(arguments.name)
-        portal = app.portal_of(sync.name)
+
+    async def work() -> Taken:
+        sync = desk.app.sync(arguments.name)
+        portal = desk.app.portal_of(sync.name)
         question = f"delete all of this from {portal.origin}?"
-        async with progress.shown(portal, f"purge {sync.name}", lines=True, wanted=arguments.yes) as bar:
-            confirm = _asking(out, bar, question, ask=not arguments.yes, stop=stop)
-            taken = await purge_sync(app.open_pass(sync, stop), confirm=confirm, force=arguments.force)
-        _tell(out, taken)
-        if taken.error is None and taken.record.state == "done":
-            out.print("  sections stay; the next pass creates everything again while the sync is in the config")
-        return taken.exit_code
+        async with desk.bar(portal, f"purge {sync.name}", lines=True, wanted=arguments.yes) as bar:
+            confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes)
+            return await purge_sync(desk.app.open_pass(sync, desk.stop), confirm=confirm, force=arguments.force)
+
+    taken = await desk.alone(desk.app.sync(arguments.name).name, work, at_once=True)
+    out = desk.console()
+    _tell(out, taken)
+    if taken.error is None and taken.record.state == "done":
+        out.print("  sections stay; the next pass creates everything again while the sync is in the config")
+    return taken.exit_code
 
 
-def _asking(out: Console, bar: progress.Shown, question: str, *, ask: bool, stop: asyncio.Event) -> Confirm:
+def _asking(desk: Desk, name: str, bar: Shown, question: str, *, ask: bool) -> Confirm:
     """Return the question for an offer. Without changes there is nothing to agree to, so it is not asked."""
 
     async def confirm(offer: Offer) -> bool:
         with bar.aside():
-            _show(out, offer)
+            _show(desk.console(), offer)
         nothing = not offer.plan.changes and not offer.plan.forgotten
-        return nothing or not ask or await agreed(question, stop)
+        agreed = nothing or not ask or await desk.agreed(question)
+        if agreed and not nothing:
+            await desk.pausing(name)
+        return agreed
 
     return confirm
 

@@ -84,7 +84,8 @@ def parse(text: str) -> Rule:
     parts = _split(text)
     freq = parts.pop("FREQ", "")
     if freq not in FREQS:
-        raise RuleError(f"FREQ {freq[:20]!r} is not one of {', '.join(FREQS)}" if freq else "the rule has no FREQ")
+        said = f"FREQ {freq[:20]!r} is not a frequency" if freq else "the rule has no FREQ"
+        raise RuleError(f"{said}; write one of {', '.join(FREQS)}")
     notes: list[str] = []
     count = _whole(parts.pop("COUNT", None), "COUNT")
     until = _until(parts.pop("UNTIL", None))
@@ -101,7 +102,7 @@ def parse(text: str) -> Rule:
     lists = {name.lower(): _numbers(parts.pop(name, None), name) for name in _RANGES}
     unknown = next((name for name in parts if not name.startswith("X-")), None)
     if unknown is not None:
-        raise RuleError(f"the rule has an unknown part {unknown[:20]!r}; RFC 5545 does not know it")
+        raise RuleError(f"the rule has a part {unknown[:20]!r}, which RFC 5545 does not know; leave it out")
     return Rule(
         freq=freq,
         interval=interval,
@@ -117,12 +118,12 @@ def parse(text: str) -> Rule:
 def _split(text: str) -> dict[str, str]:
     cleaned = re.sub(r"\s+", "", text).upper().removeprefix("RRULE:")
     if len(cleaned) > _LONGEST:
-        raise RuleError(f"the rule is longer than {_LONGEST} characters")
+        raise RuleError(f"the rule is longer than {_LONGEST} characters; name the dates in RDATE instead")
     parts: dict[str, str] = {}
     for part in filter(None, cleaned.split(";")):
         name, equals, value = part.partition("=")
         if not equals or not value:
-            raise RuleError(f"{part[:20]!r} is not NAME=VALUE")
+            raise RuleError(f"{part[:20]!r} is not NAME=VALUE; write the rule like FREQ=WEEKLY;BYDAY=MO,WE")
         if name in parts:
             raise RuleError(f"{name[:20]} is given twice; keep one")
         parts[name] = value
@@ -133,7 +134,7 @@ def _whole(value: str | None, name: str) -> int | None:
     if value is None:
         return None
     if not value.isascii() or not value.isdigit() or not 1 <= int(value[:12]) <= 10**9:
-        raise RuleError(f"{name}={value[:20]} is not a whole number from 1 on")
+        raise RuleError(f"{name}={value[:20]} is not a whole number from 1 on; write one, or leave {name} out")
     return int(value)
 
 
@@ -144,10 +145,11 @@ def _numbers(value: str | None, name: str) -> tuple[int, ...]:
     numbers: set[int] = set()
     for text in value.split(","):
         if not re.fullmatch(r"[+-]?\d{1,3}", text, re.ASCII):
-            raise RuleError(f"{name}={text[:20]} is not a number")
+            raise RuleError(f"{name}={text[:20]} is not a number; write {low} to {high}, with commas between them")
         number = int(text)
         if not low <= (abs(number) if may_be_negative else number) <= high:
-            raise RuleError(f"{name}={text} lies outside {low} to {high}")
+            back = f" (or -{low} to -{high}, counted from the end)" if may_be_negative else ""
+            raise RuleError(f"{name}={text} lies outside {low} to {high}{back}; correct it, or leave {name} out")
         numbers.add(min(number, 59) if name == "BYSECOND" else number)
     return tuple(sorted(numbers))
 
@@ -159,7 +161,7 @@ def _byday(value: str | None) -> tuple[tuple[int, int], ...]:
     for text in value.split(","):
         match = _BYDAY.fullmatch(text)
         if match is None or not abs(int(match[1] or 0)) <= 53 or (match[1] and int(match[1]) == 0):
-            raise RuleError(f"BYDAY={text[:20]} is not a weekday such as MO, 2TU or -1FR")
+            raise RuleError(f"BYDAY={text[:20]} is not a weekday; write it like MO, 2TU or -1FR")
         days.add((int(match[1] or 0), [*WEEKDAYS].index(match[2])))  # type: ignore[arg-type]
     return tuple(sorted(days))
 
@@ -169,7 +171,7 @@ def _until(value: str | None) -> Until | None:
         return None
     match = _UNTIL.fullmatch(value)
     if match is None:
-        raise RuleError(f"UNTIL={value[:20]} is not a date such as 20260531 or 20260531T120000Z")
+        raise RuleError(f"UNTIL={value[:20]} is not a date; write it like 20260531 or 20260531T120000Z")
     year, month, day, hour, minute, second, utc = match.groups()
     try:
         if hour is None:
@@ -180,5 +182,5 @@ def _until(value: str | None) -> Until | None:
             )
         wall = datetime(int(year), int(month), int(day), int(hour), int(minute), min(int(second or 0), 59))
     except ValueError as error:
-        raise RuleError(f"UNTIL={value[:20]} is no day of the calendar") from error
+        raise RuleError(f"UNTIL={value[:20]} is no day of the calendar; name the last day of the series") from error
     return Until(wall=wall, is_day=False, utc=bool(utc))

@@ -15,10 +15,11 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from syncd.errors import EntryError, PortalUnreachableError
+from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
+from syncd.portal.people.person_names import ADDRESS
 from syncd.portal.people.phones import Phone, phones_in
 
 
@@ -115,7 +116,9 @@ def sought(text: str, owner_type: OwnerType, *, is_phone: bool = False, country:
         named = next(kind for kind, (_, letters) in OWNER_TYPES.items() if letters == code["letters"].upper())
         return Sought(type=named, kind="id", text=text, word=str(int(code["id"])))
     if "@" in text:
-        address = text.removeprefix("mailto:").casefold()
+        # "Vera <vera@example.com>" and an address with a phone beside it; of two addresses neither is chosen.
+        found = {one.casefold() for one in ADDRESS.findall(text)}
+        address = found.pop() if len(found) == 1 else text.casefold()
         return _searchable(Sought(type=owner_type, kind="EMAIL", text=address, word=address))
     if text.isascii() and text.isdecimal() and not is_phone and len(text) <= _LONGEST_ID and int(text) > 0:
         return Sought(type=owner_type, kind="id", text=text, word=str(int(text)))
@@ -155,7 +158,7 @@ class CrmLookup:
         if codes:
             names = ", ".join(str(self.known[code]) for code in codes[:_SHOWN])
             more = f" and {len(codes) - _SHOWN} more" if len(codes) > _SHOWN else ""
-            raise EntryError(
+            raise DoubtfulError(
                 f"{len(codes)} {_PLURALS[wanted.type]} have {wanted.text!r}: {names}{more}",
                 "merge them in the CRM, or name one by its id",
             )

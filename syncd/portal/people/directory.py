@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from syncd import events
-from syncd.errors import EntryError, PortalUnreachableError
+from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError
 from syncd.model import zones
 from syncd.model.item import Place
 from syncd.model.json_values import Json
@@ -27,7 +27,7 @@ from syncd.model.zones import country_of
 from syncd.portal.line.answers import portal_error, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from syncd.portal.people.crm import CrmLookup, Reader
-from syncd.portal.people.person_names import by_last_name, called, folded, spellings
+from syncd.portal.people.person_names import ADDRESS, by_last_name, called, folded, spellings
 
 T = TypeVar("T")
 _CANDIDATES = 3
@@ -117,9 +117,9 @@ class Directory:
             return active[0]
         if len(active) > 1:
             names = ", ".join(f"{user.full_name} (id {user.id})" for user in active[:_CANDIDATES])
-            raise EntryError(f"more than one user is called {text!r}: {names}", "use the id or the e-mail")
+            raise DoubtfulError(f"more than one user is called {text!r}: {names}", "use the id or the e-mail")
         if found:
-            raise EntryError(f"the user {text!r} (id {found[0].id}) is dismissed", "name another owner or an alias")
+            raise DoubtfulError(f"the user {text!r} (id {found[0].id}) is dismissed", "name another owner or an alias")
         # With the scope user_brief alone the portal leaves e-mails out without a word (PORTAL.md 7).
         if "@" in text and self.users and not any(user.email for user in self.users):
             raise EntryError(
@@ -127,7 +127,7 @@ class Directory:
                 "give it the scope user_basic, or use ids",
             )
         raise EntryError(
-            f"no user {text!r} in the portal{_nearest(folded(text), self._users_by_word)}", "see on_unresolved"
+            f"no user {text!r} in the portal{_nearest(folded(text), self._shown_by_word)}", "see on_unresolved"
         )
 
     def find(self, text: str) -> User | None:
@@ -136,7 +136,16 @@ class Directory:
         return active[0] if len(active) == 1 else None
 
     def _called(self, text: str) -> Sequence[User]:
-        return self._users_by_word.get(folded(text), ()) or called(text, self._users_by_last_name)
+        found = self._users_by_word.get(folded(text), ()) or called(text, self._users_by_last_name)
+        addresses = set(map(folded, ADDRESS.findall(text))) if not found else set()
+        # "Anna Petrova <anna@example.com>" and "mailto:anna@example.com", as mail programs write people.
+        return self._users_by_word.get(addresses.pop(), ()) if len(addresses) == 1 else found
+
+    @cached_property
+    def _shown_by_word(self) -> Mapping[str, str]:
+        """What the words by which users are found look like."""
+        shown = {word: user.full_name for user in self.users for word in spellings(user)}
+        return shown | {folded(one): one for user in self.users for one in (user.email, user.xml_id) if one}
 
     @cached_property
     def _users_by_last_name(self) -> Mapping[str, Sequence[User]]:
@@ -159,9 +168,10 @@ class Directory:
             return found[0]
         if found:
             ids = ", ".join(str(group.id) for group in found)
-            raise EntryError(f"more than one group is called {text!r}: ids {ids}", "use the id")
+            raise DoubtfulError(f"more than one group is called {text!r}: ids {ids}", "use the id")
+        shown = {word: found[0].name for word, found in self._groups_by_word.items()}
         raise EntryError(
-            f"no group {text!r} that the webhook's user can see{_nearest(wanted, self._groups_by_word)}",
+            f"no group {text!r} that the webhook's user can see{_nearest(wanted, shown)}",
             "see on_unresolved",
         )
 
@@ -262,9 +272,10 @@ def _compact(text: str) -> str:
     return "".join(html.unescape(text).replace("*", "").split()).casefold()
 
 
-def _nearest(wanted: str, words: Iterable[str]) -> str:
+def _nearest(wanted: str, words: Mapping[str, str]) -> str:
+    """Return what looks like `wanted`, of `words` as they are compared and as they are shown."""
     close = difflib.get_close_matches(wanted, [word for word in words if not word.isdecimal()], n=_CANDIDATES)
-    return f"; nearest: {', '.join(close)}" if close else ""
+    return f"; nearest: {', '.join(dict.fromkeys(words[one] for one in close))}" if close else ""
 
 
 class _UserRow(msgspec.Struct, rename="upper"):

@@ -1,14 +1,30 @@
-"""Names of people as schedules write them: in either order, with a patronymic or without, with initials."""
+"""Names of people as schedules write them: in either order, with a patronymic or without, with initials.
+
+Names are compared by what they look like: case, ё, dashes, spare blanks and the alphabet of letters that look alike do
+not tell people apart.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-_DOT = re.compile(r"\.(?=\S)")
+_DOT = re.compile(r"\.(?=[^\s.])")
+_DASH = re.compile(r"(?<=[^\W\d]|\.)\s*-\s*(?=[^\W\d])")
+_INVISIBLE = re.compile("[\u00ad\u200c-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_ALIKE = str.maketrans({
+    **dict(zip("аеёорсухкмтвніѕј", "aeeopcyxkmtbhisj", strict=True)),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+    **dict.fromkeys("\u2019\u02bc`\u00b4", "'"),
+    "\u200b": " ",
+})  # fmt: skip
+_INITIALS = re.compile(r"[^\W\d_]{2}\.?")
 _MOST_WORDS = 6
+ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+\w")
+"""An e-mail address within a text."""
 
 
 class Named(Protocol):
@@ -34,8 +50,13 @@ P = TypeVar("P", bound=Named)
 
 
 def folded(text: str) -> str:
-    """Return a name without case and spare blanks, and with е for ё, which few people type."""
-    return " ".join(text.split()).casefold().replace("ё", "е")
+    """Return a name as it is compared, which is no text to show.
+
+    Letters that look alike are Latin ones: whoever types "Cмирнова" with a Latin C means the same, and it cannot be
+    seen. A dash between letters is a blank, as in "Анна-Мария"; after an initial's dot there is one.
+    """
+    plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold().translate(_ALIKE)
+    return " ".join(_DOT.sub(". ", _DASH.sub(" ", plain)).split())
 
 
 def spellings(person: Named) -> frozenset[str]:
@@ -59,7 +80,25 @@ def called(text: str, people: Mapping[str, Sequence[P]]) -> list[P]:
 
     What the portal does not know of somebody speaks against nobody: "Makarov Alexey Ivanovich" may be Alexey Makarov.
     """
-    words = folded(_DOT.sub(". ", text)).split()
+    if text.count(",") == 1:
+        # "Clarke, Emma": what stands before the comma is the whole last name, so it names nobody's neighbour.
+        last_name, given = (folded(part).split() for part in text.split(","))
+        known = people.get(last_name[0], ()) if last_name else ()
+        alike = (one for one in known if folded(one.last_name).split() == last_name)
+        return [one for one in alike if _are_given_names(given, one)]
+    words = folded(text).split()
+    return _called(words, people) or _called(_spread(text.split()), people)
+
+
+def _spread(words: Sequence[str]) -> list[str]:
+    """Return the words with initials of one word apart: "Макаров АИ"; a name of two letters is tried as one first."""
+    found: list[str] = []
+    for word in words:
+        found += folded(" ".join(word) if _INITIALS.fullmatch(word) and word.isupper() else word).split()
+    return found
+
+
+def _called(words: list[str], people: Mapping[str, Sequence[P]]) -> list[P]:
     if not 2 <= len(words) <= _MOST_WORDS:
         return []
     found: list[P] = []
@@ -73,12 +112,17 @@ def called(text: str, people: Mapping[str, Sequence[P]]) -> list[P]:
 
 
 def _are_given_names(words: Sequence[str], person: Named) -> bool:
-    given = [*folded(person.name).split(), *folded(person.second_name).split()]
-    known = len(given) if person.second_name else len(given) + 1  # a second name that the portal lacks may be any
-    pairs = zip(words, given, strict=False)
-    return 0 < len(words) <= known and all(_fits(word, name) for word, name in pairs)
+    first, second = folded(person.name).split(), folded(person.second_name).split()
+    # Of Анна-Мария Львовна, "А.М.", "А.Л." and "А.М.Л." are the initials.
+    return any(_stand_for(words, [*one, *second], known=bool(second)) for one in (first, first[:1]))
+
+
+def _stand_for(words: Sequence[str], given: Sequence[str], *, known: bool) -> bool:
+    most = len(given) + (not known)  # a second name that the portal lacks may be any
+    return 0 < len(words) <= most and all(_fits(word, name) for word, name in zip(words, given, strict=False))
 
 
 def _fits(word: str, name: str) -> bool:
-    initial = word.removesuffix(".")
-    return word == name or (len(initial) == 1 and name.startswith(initial))
+    short = word.removesuffix(".")
+    # "А", "А." and "Алекс." may be Алексей; "Алекс" without a dot is another name.
+    return short == name or (bool(short) and (len(short) == 1 or short != word) and name.startswith(short))

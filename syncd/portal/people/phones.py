@@ -16,8 +16,14 @@ from phonenumbers import Leniency, NumberParseException, PhoneNumber, PhoneNumbe
 _FEWEST_DIGITS = 3
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{7,14}")
 _BRACKETED = re.compile(r"\(\s*((?:доб|вн|ext|x)[^()\d]{0,12}\d{1,8})\s*\)", re.IGNORECASE)
-_INTERNAL = re.compile(r"\bвн(?:утр\w*)?\.?(?=\s*\d)", re.IGNORECASE)
-_FROM_ABROAD = re.compile(r"\A00\s*(?=[1-9])")
+_INTERNAL = re.compile(r"(?:\bвн(?:утр\w*)?|\bдобав\w*|(?<=\d)\s*\*)\.?:?(?=\s*\d)", re.IGNORECASE)
+_LAST_BRACKET = re.compile(r"(?<=\d)\s*\(\s*(\d{1,5})\s*\)\s*\Z")
+_NUMERIC = re.compile(r"(\d{7,15})[.,]0+")
+_SCIENTIFIC = re.compile(r"(\d)[.,](\d+)e\+?(\d+)", re.IGNORECASE)
+_RUSSIAN = re.compile(r"(?<![\d+])(?:\+?7|8)(?:[\s().-]*\d){10}(?!\d)")
+_LETTER_INSIDE = re.compile(r"\d[\s()-]*[^\W\d_]+[\s()-]*\d")
+_FEWEST_OF_A_NUMBER = 10
+_FROM_ABROAD = re.compile(r"\A(?:00|8[\s~-]*10)[\s~-]*(?=[1-9](?:\D*\d){8})")
 _EXTENSION = re.compile(r"[#;,]|доб|ext|x", re.IGNORECASE)
 
 
@@ -70,14 +76,52 @@ def phones_in(text: str, country: str) -> tuple[Phone, ...]:
     """
     if _INTERNATIONAL.fullmatch(text):  # as in most exports, and much cheaper
         return (Phone(number=text[1:], is_international=True),)
-    spelled = _INTERNAL.sub("доб.", _BRACKETED.sub(r" \1", text))
-    spelled = _FROM_ABROAD.sub("+", spelled)
+    spelled = _spelled(text)
     matches = PhoneNumberMatcher(spelled, country or None, leniency=Leniency.POSSIBLE)
-    found = [_phone(match.number) for match in matches if not _lacks_area(match.number)]
+    found = [_phone(_likelier(match.number, match.raw_string)) for match in matches if not _lacks_area(match.number)]
+    # Numbers with nothing but blanks between them, and without a country, are one long row of digits to the library.
+    found = found or [
+        Phone(number=f"7{_only_digits(one)[-10:]}", is_international=True) for one in _RUSSIAN.findall(spelled)
+    ]
     if not found:
         digits = _digits(spelled)
         found = [Phone(number=digits)] if len(digits) >= _FEWEST_DIGITS else []
     return tuple(dict.fromkeys(found))
+
+
+def _spelled(text: str) -> str:
+    """Return `text` with extensions and calls from abroad in a form that the library knows.
+
+    A spreadsheet's number, such as 79161112233.0, is what it was; of one that it has rounded nothing is left.
+    """
+    if (numeric := _NUMERIC.fullmatch(text.strip())) is not None:
+        return numeric[1]
+    if (rounded := _SCIENTIFIC.fullmatch(text.strip())) is not None:
+        first, others, exponent = rounded.groups()
+        return first + others.ljust(int(exponent), "0") if len(others) >= int(exponent) - 1 > 0 else ""
+    spelled = _BRACKETED.sub(r" \1", text)
+    bracket = _LAST_BRACKET.search(spelled)
+    if bracket is not None and len(_only_digits(spelled[: bracket.start()])) >= _FEWEST_OF_A_NUMBER:
+        spelled = f"{spelled[: bracket.start()]} доб. {bracket[1]}"
+    return _FROM_ABROAD.sub("+", _INTERNAL.sub(" доб.", spelled))
+
+
+def _likelier(number: PhoneNumber, text: str) -> PhoneNumber:
+    """Return the number of another country where `text` is none of the home country, but surely one of the other.
+
+    In Minsk "8 916 111-22-33" is a number of Moscow.
+    """
+    if text.lstrip().startswith("+") or phonenumbers.is_valid_number(number):
+        return number
+    digits = _digits(text)
+    if len(digits) < _FEWEST_OF_A_NUMBER + 1:  # shorter ones are valid somewhere too often
+        return number
+    try:
+        abroad = phonenumbers.parse(f"+{digits}")
+    except NumberParseException:
+        return number
+    abroad.extension = number.extension
+    return abroad if phonenumbers.is_valid_number(abroad) else number
 
 
 def _phone(number: PhoneNumber) -> Phone:
@@ -91,8 +135,15 @@ def _lacks_area(number: PhoneNumber) -> bool:
 
 
 def _digits(text: str) -> str:
-    """Return the digits before an extension. Ten of them after an 8 can only be a Russian number, dialled at home."""
+    """Return the digits before an extension. Ten of them after an 8 can only be a Russian number, dialled at home.
+
+    With a letter among them, as for a mistyped digit, it is not known which number it is.
+    """
     number = _EXTENSION.split(text, maxsplit=1)[0]
-    digits = "".join(one for one in number if one.isascii() and one.isdigit())
+    digits = _only_digits(number) if _LETTER_INSIDE.search(number) is None else ""
     has_eight = len(digits) == 11 and digits[0] == "8" and not number.strip().startswith("+")
     return f"7{digits[1:]}" if has_eight else digits
+
+
+def _only_digits(text: str) -> str:
+    return "".join(one for one in text if one.isascii() and one.isdigit())

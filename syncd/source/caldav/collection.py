@@ -24,9 +24,15 @@ from syncd.source.web.web_client import refusal
 
 _AT_ONCE = 50
 _MOST_PAGES = 1000
-_NOT_SUPPORTED = frozenset({400, 403, 405, 415, 501, 507})
-"""How servers refuse a report that they do not offer, or not for so much (507, Yandex)."""
+_NO_ANSWER = frozenset({0, 401, 429, 502, 503, 504})
+"""With these a server says nothing of a report: asking in another way would not help.
+
+Any other status is a refusal of the report alone, as the calendar itself was listed a moment ago: it is not offered,
+not for so much (507, Yandex), not with this token any more (409, 410, 412), or the server fails at it (500).
+"""
 _SHOWN_CHARS = 60
+_TOO_MANY_LOST = 2
+_CALENDAR = b"BEGIN:VCALENDAR"
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +80,13 @@ async def update_calendar(server: Server, calendar: Collection, known: Known, *,
             # Servers drop old tokens; without one they return everything.
             if dav.INVALID_TOKEN in error.conditions and known.token:
                 return await _by_token(server, calendar, msgspec.structs.replace(known, token=""))
-            if error.status not in _NOT_SUPPORTED:
+            if error.status in _NO_ANSWER:
                 raise
         except UnusableError:
             pass
+        except WebError as error:
+            if error.status in _NO_ANSWER:
+                raise
     return await _by_etags(server, calendar, known, start=start, end=end)
 
 
@@ -134,6 +143,7 @@ class _Reading:
         self._calendar = calendar
         self._known = known
         self._wanted: dict[str, str] = {}
+        self._listed: dict[str, str] = {}
         self._mended: dict[str, Resource] = {}
         self._unread: list[tuple[str, SourceError]] = []
         self.resources = resources
@@ -154,10 +164,13 @@ class _Reading:
             self._unreadable(name, response.status)
         elif not self._has_data(name, response, response.href) and not self._is_unchanged(name, response):
             self._wanted[name] = response.href
+            self._listed[name] = response.text(dav.ETAG)
         return True
 
     async def fetch(self) -> None:
         """Get the data of wanted resources; one that cannot be read keeps its old data and is reported."""
+        lost: list[str] = []
+        came = False
         for names in _batches(list(self._wanted)):
             missing = dict.fromkeys(names)
             for response in await self._asked(names):
@@ -166,7 +179,18 @@ class _Reading:
                     del missing[name]
             # Some servers leave resources out of a multiget; each is then fetched by itself.
             for name in missing:
-                await self._fetch_one(name, self._wanted[name])
+                status = await self._fetch_one(name, self._wanted[name])
+                came = came or status == 200
+                if status in (404, 410):
+                    lost.append(name)
+        # One may have gone since it was listed. Where none can be had it is the way of asking that fails, and nothing
+        # is proved to be gone.
+        if came or len(lost) < _TOO_MANY_LOST:
+            for name in lost:
+                self._forget(name)
+        else:
+            for name in lost:
+                self._unreadable(name, 404)
 
     def update(self, token: str, *, ctag: str | None = None) -> Update:
         """Return what is known now. With the new token the server would not tell of what could not be read again."""
@@ -181,8 +205,8 @@ class _Reading:
             found = await self._server.contents(self._calendar, [self._wanted[name] for name in names])
         except UnusableError:
             return ()
-        except RefusedError as error:
-            if error.status not in _NOT_SUPPORTED:
+        except WebError as error:
+            if error.status in _NO_ANSWER:
                 raise
             return ()
         # An href that is no address is of no resource that was asked for.
@@ -205,7 +229,9 @@ class _Reading:
         found = response.properties.get(dav.DATA)
         if found is None or not found.text:
             return False
-        one = Resource(href=href, etag=response.text(dav.ETAG), data=found.text.encode(), broke_xml=found.mended)
+        # Compared with lists, so the list's etag counts: others leave it out, weaken it or mark it as packed.
+        etag = self._listed.get(name) or response.text(dav.ETAG)
+        one = Resource(href=href, etag=etag, data=found.text.encode(), broke_xml=found.mended)
         if found.mended:
             self._mended[name] = one
             return False
@@ -220,16 +246,18 @@ class _Reading:
         self.resources[name] = before
         return True
 
-    async def _fetch_one(self, name: str, href: str) -> None:
+    async def _fetch_one(self, name: str, href: str) -> int:
+        """Take one resource by itself, and return the answer's status; what is not there is left to the caller."""
         mended = self._mended.get(name)
         try:
             answer = await self._server.content(self._calendar, href)
         except UnusableError as error:
             self._keep_old(name, error)
-            return
+            return 0
         if answer.status == 200:
-            # The list's etag, where there is one: not every server names it again with the content.
-            etag = answer.headers.get("etag", "") or (mended.etag if mended is not None else "")
+            # What is no calendar, such as a page to log in at, must be asked for again.
+            listed = self._listed.get(name, "") if _CALENDAR in answer.body else ""
+            etag = listed or answer.headers.get("etag", "") or (mended.etag if mended is not None else "")
             self.resources[name] = Resource(
                 href=href, etag=etag, data=answer.body, broke_xml=mended is not None
             )  # fmt: skip
@@ -237,10 +265,10 @@ class _Reading:
         elif mended is not None:
             self.resources[name] = mended
             self.fetched += 1
-        elif answer.status in (404, 410):
-            self._forget(name)
-        else:
+            return 200
+        elif answer.status not in (404, 410):
             self._keep_old(name, refusal(answer, _short(name)))
+        return answer.status
 
     def _unreadable(self, name: str, status: int) -> None:
         text = f"{_short(name)}: the server answers {status} for it"

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from syncd.errors import SourceError
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem
+from syncd.model.names import counted
 from syncd.source.files import Part
 from syncd.source.ical.grouping import GroupResult, Member, read_group
 from syncd.source.ical.lines import Component, read_component
@@ -20,6 +21,8 @@ from syncd.source.ical.vtimezone import NO_LENGTH, FeedZones
 
 _UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\n]*)?:([^\n]*)")
 _INVITES = frozenset({"REQUEST", "CANCEL"})
+_ANSWERS = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
+"""What participants send to an organizer (RFC 5546, 1.4); an event in it stands in nobody's calendar because of it."""
 
 
 Cache = dict[bytes, GroupResult]
@@ -78,6 +81,13 @@ class FeedReader:
                 part.warn(name, f"X-WR-TIMEZONE {unknown!r} is not known, so times without a zone are in timezone's")
             # The name too: problems and places quote it.
             context = blake2b(repr((name, encoding, floating, year)).encode() + context).digest()
+            if facts.answers:
+                count = counted(len(calendar.events), "event in it is", "events in it are")
+                part.warn(
+                    name, f"METHOD:{facts.answers} is an answer to an invitation and no schedule: {count} not used"
+                )
+                calendar.events.clear()
+                continue
             for piece in calendar.events:
                 uid = _uid(piece, encoding)
                 if not uid:
@@ -110,6 +120,7 @@ class FeedReader:
             zones=self._zones(calendar, encoding, named or floating, year),
             name=head.text("X-WR-CALNAME").strip() or head.text("NAME").strip(),
             cancels=method == "CANCEL",
+            answers=method if method in _ANSWERS else "",
             invites=method in _INVITES,
         )
         depends_on = calendar.head + b"".join(piece.content for piece in calendar.zones)

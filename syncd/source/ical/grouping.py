@@ -5,6 +5,9 @@ one event without RECURRENCE-ID            that event, the others its overrides
 several of one start                       the highest SEQUENCE, then DTSTAMP; equals: the first, others rejected
 several of different starts                an entry each, with a name made of UID and start; in invitations
                                            (METHOD:REQUEST) they are versions, and the highest SEQUENCE counts
+a cancellation (METHOD:CANCEL)             it takes away those whose SEQUENCE is not higher
+one that begins with an occurrence of      that occurrence, changed (expanded.py)
+another, without RECURRENCE-ID
 overrides only, one                        a single event
 overrides only, several                    a series of just these days, each overridden
 an override that cannot be read            that occurrence is left out, with a line
@@ -20,6 +23,8 @@ from datetime import datetime, timedelta
 
 from syncd.log import entry_crashed
 from syncd.model.entry import AllDay, Details, Entry, Moment, Override, Problem, Recurrence, Span
+from syncd.model.names import counted
+from syncd.source.ical.expanded import Expanded, find_expanded, says_nothing
 from syncd.source.ical.lines import read_component
 from syncd.source.ical.time_values import Home, moved
 from syncd.source.ical.vevent import CalendarFacts, VEvent, read_event, read_occurrence, removed_span, title_of
@@ -53,7 +58,7 @@ class Unusual:
 class GroupResult:
     """What became of a group: an entry or None, problems, and rejected uids; `lines` are those of its components.
 
-    `sequence` is the highest SEQUENCE in it.
+    `sequence` orders versions as `VEvent.rank` does: it is the highest of the group.
     """
 
     lines: tuple[int, ...]
@@ -110,10 +115,14 @@ def _alone(uid: str, member: Member, lines: tuple[int, ...]) -> GroupResult | No
 
 @dataclass(slots=True, kw_only=True)
 class _Series:
-    """An event without RECURRENCE-ID and the changes that belong to it; `removed` are occurrences lost to bad ones."""
+    """An event without RECURRENCE-ID and the changes that belong to it; `removed` are occurrences lost to bad ones.
+
+    `expanded` are changes that lack RECURRENCE-ID; one that has it counts more.
+    """
 
     main: VEvent
     changes: list[VEvent] = field(default_factory=list)
+    expanded: tuple[VEvent, ...] = ()
     removed: list[Override] = field(default_factory=list)
 
 
@@ -144,8 +153,40 @@ class _Group:
         if self._requests and self._events:
             latest = max(event.rank[0] for event in self._events)
             self._events = [event for event in self._events if event.rank[0] == latest]
-        for event in self._latest(self._events, _start):
-            self._series.append(_Series(main=event))
+        self._events = self._uncancelled(self._events)
+        expanded = find_expanded(self._events) if len(self._events) > 1 else None
+        changes = self._told(expanded) if expanded is not None else ()
+        taken = {change.where for change in changes}
+        for event in self._latest((one for one in self._events if one.where not in taken), _start):
+            is_theirs = expanded is not None and event is expanded.series
+            self._series.append(_Series(main=event, expanded=changes if is_theirs else ()))
+
+    def _told(self, expanded: Expanded) -> tuple[VEvent, ...]:
+        """Return the occurrences of a series that lack RECURRENCE-ID, with a line; one too for what may be some."""
+        at = expanded.series.where
+        if found := expanded.changes:
+            count = counted(len(found), "event has", "events have")
+            reason = f"{count} the UID of the series at {at} and no RECURRENCE-ID, and are taken for its occurrences"
+            self._problems.append(Problem(where=found[0].where, kind="warning", reason=reason, key=self._uid))
+        if near := expanded.doubted:
+            reason = (
+                f"it stands beside an occurrence of the series at {at} on the same day, and both are shown (give it a "
+                "RECURRENCE-ID if it replaces that one)"
+            )
+            self._problems.append(Problem(where=near[0].where, kind="warning", reason=reason, key=self._uid))
+        return found
+
+    def _uncancelled(self, events: list[VEvent]) -> list[VEvent]:
+        """Return the events that no cancellation takes away, or the cancellation if it takes away all."""
+        cancellation = max((event for event in events if event.cancels), key=lambda one: one.rank, default=None)
+        if cancellation is None:
+            return events
+        left = [event for event in events if event.rank[0] > cancellation.rank[0]]
+        for event in events if not left else ():
+            if not event.cancels:
+                reason = f"it cancels «{event.details.title}» at {event.where}, which is taken off the calendar"
+                self._problems.append(Problem(where=cancellation.where, kind="warning", reason=reason, key=self._uid))
+        return left or [cancellation]
 
     def add_change(self, member: Member) -> None:
         """Read a changed occurrence; only after `settle`."""
@@ -265,6 +306,9 @@ class _Group:
     def _entry(self, name: str, series: _Series) -> Entry:
         main = series.main
         changes = self._latest(series.changes, _occurrence)
+        named = {change.at for change in changes}
+        expanded = [one for one in series.expanded if one.at not in named and not says_nothing(one, main)]
+        changes += self._latest(expanded, _occurrence)
         title = main.details.title
         return Entry(
             uid=name,

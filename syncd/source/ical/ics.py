@@ -25,6 +25,7 @@ from syncd.source.ical.split import plain_lines, unfold
 from syncd.source.ical.vtimezone import NO_LENGTH, plain_name
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options
+from syncd.source.twice import once
 
 
 class IcsOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,22 +108,40 @@ def parse_ics(
     if not content.strip():
         return Part(incomplete=f"{name} is empty, without even a VCALENDAR")
     # The splitter looks for ASCII words in bytes, so the encoding has to contain ASCII.
-    stream, codec, assumed = _narrow(name, content, encoding)
+    stream, codec, assumed, twice = _narrow(name, content, encoding)
     part = (reader or FeedReader(known={})).read(name, stream, encoding=codec, floating=floating, year=year)
     part.assumed = assumed
+    if twice:
+        part.warn(name, twice)
     return part
 
 
-def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str, str]:
-    """Return the stream in an encoding that contains ASCII, its name, and what was assumed about it.
+def _narrow(name: str, content: bytes, encoding: str) -> tuple[bytes, str, str, str]:
+    """Return the stream in an encoding that contains ASCII, its name, what was assumed of it and what was mended.
 
     Raises SourceError if it is not text.
     """
     wide = is_wide(content) if encoding == "auto" else codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
     if wide:
         text, codec = decode(content, encoding, name=name, kind="iCalendar")
-        return text.encode(), "utf-8", assumption(content, encoding, codec, name=name)
+        return text.encode(), "utf-8", assumption(content, encoding, codec, name=name), ""
     content = plain_lines(content.removeprefix(codecs.BOM_UTF8))
     unfolded = unfold(content)  # a fold may part the bytes of one character
-    _, codec = decode(unfolded, encoding, name=name, kind="iCalendar")
-    return content, codec, assumption(unfolded, encoding, codec, name=name)
+    text, codec = decode(unfolded, encoding, name=name, kind="iCalendar")
+    assumed = assumption(unfolded, encoding, codec, name=name)
+    text, twice = once(text)
+    return (_folded_as(content, text), "utf-8", assumed, twice) if twice else (content, codec, assumed, "")
+
+
+def _folded_as(content: bytes, text: str) -> bytes:
+    """Return an unfolded text with empty folds where `content` has folds, so that lines keep their numbers."""
+    folds: list[int] = []
+    for line in content.split(b"\n"):
+        if line[:1] in (b" ", b"\t") and folds:
+            folds[-1] += 1
+        else:
+            folds.append(0)
+    lines = text.split("\n")
+    if len(lines) == len(folds):  # blank lines within folds are not worth more
+        lines = [line + ("\n \r" if line.endswith("\r") else "\n ") * n for line, n in zip(lines, folds, strict=True)]
+    return "\n".join(lines).encode("utf-8", "surrogateescape")

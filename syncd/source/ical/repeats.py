@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from itertools import islice
 
-from syncd.model.entry import AllDay, Recurrence, Span
+from syncd.model.entry import AllDay, Moment, Recurrence, Span
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.rrule import parse
 from syncd.model.recurrence.wall import as_datetime, seconds
@@ -21,6 +21,9 @@ from syncd.source.stamps import read_stamp
 
 _REPEATS = frozenset({"RDATE", "EXDATE"})
 _DAY_ENDS = (time(0), time(23, 59), time(23, 59, 59))
+_MIDNIGHT = time(0)
+_SUB_DAILY = frozenset({"FREQ=HOURLY", "FREQ=MINUTELY", "FREQ=SECONDLY"})
+_TIME_PARTS = frozenset({"BYHOUR", "BYMINUTE", "BYSECOND"})
 _DAY_PARTS = frozenset({"BYDAY", "BYMONTHDAY", "BYMONTH", "BYYEARDAY", "BYWEEKNO"})
 _UNMOVED = frozenset({"BYSETPOS", "BYYEARDAY", "BYWEEKNO"})
 _IN_EVERY_MONTH = 28
@@ -45,7 +48,8 @@ def read_recurrence(
     if home.whole_days and home.start is not None and home.start.form == "utc" and isinstance(span, AllDay):
         rules = tuple(_on_local_days(rule, home.start.wall.date(), span.first, warnings) for rule in rules)
     rdates = tuple(day for prop in component.all("RDATE") for day in read_rdates(prop, span, home))
-    exdates = tuple(home.moment(day) for prop in component.all("EXDATE") for day in read_list(prop, home))
+    given = tuple(day for prop in component.all("EXDATE") for day in read_list(prop, home))
+    exdates = tuple((None if rdates else _as_day(day, rules, span)) or home.moment(day) for day in given)
     if not rules and not rdates and not exdates:
         return None, warnings
     recurrence = Recurrence(
@@ -54,6 +58,20 @@ def read_recurrence(
         exdates=tuple(dict.fromkeys(exdates)),
     )
     return recurrence, warnings
+
+
+def _as_day(when: When, rules: tuple[str, ...], span: Span) -> Moment | None:
+    """Return the day whose midnight an exception names in a series that never begins then; None for any other time.
+
+    Programs write whole days so, and such a time can hit nothing.
+    """
+    if when.zone is None or when.wall.time() != _MIDNIGHT or isinstance(span, AllDay):
+        return None
+    parts = {part.partition("=")[0] for rule in rules for part in rule.split(";")}
+    if span.start.time() == _MIDNIGHT or _TIME_PARTS & parts or any(_SUB_DAILY & {*rule.split(";")} for rule in rules):
+        return None
+    local = moved_to(when.wall, when.zone, span.zone)
+    return Moment(wall=when.wall, zone=None) if local.date() == when.wall.date() else None
 
 
 def last_start(component: Component, rules: tuple[str, ...], first: datetime) -> datetime | None:

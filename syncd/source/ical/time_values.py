@@ -102,8 +102,13 @@ def read_when(prop: Property, home: Home) -> When:
 
 def read_list(prop: Property, home: Home) -> Iterator[When]:
     """Yield the times of a list of DATEs or DATE-TIMEs."""
-    for text in filter(None, (item.strip() for item in prop.value.split(","))):
+    for text in _items(prop):
         yield _when(text, prop, home)
+
+
+def _items(prop: Property) -> Iterator[str]:
+    """Yield the items of a list; vCalendar 1.0 separates them by semicolons."""
+    return filter(None, (item.strip() for item in prop.value.replace(";", ",").split(",")))
 
 
 def read_length(text: str) -> timedelta:
@@ -111,7 +116,7 @@ def read_length(text: str) -> timedelta:
     stripped = text.strip()
     length = iso_length(stripped.lstrip("+-"))
     if length is None:
-        raise ValueError(f"{text!r} is not a duration (PT1H30M, P1D)")
+        raise ValueError(f"{text!r} is not a duration (write it like PT1H30M or P1D)")
     return -length if stripped.startswith("-") else length
 
 
@@ -134,7 +139,7 @@ def read_span(component: Component, start: When, home: Home, *, series: bool) ->
         else _end_after(start, start.zone, length, home)
     )
     if finish.zone is None:
-        raise ValueError("DTSTART has a time and DTEND has none")
+        raise ValueError("DTSTART has a time and DTEND has none (give both a time, or neither)")
     timed = timed_span(start.wall, finish.wall, start.zone, finish.zone, first_year=first_year)
     if not marks_whole_days(component):
         return timed
@@ -159,7 +164,7 @@ def _end_after(start: When, zone: str, length: Property | None, home: Home) -> W
 
 def read_rdates(prop: Property, main: Span, home: Home) -> Iterator[Span]:
     """Yield the spans of an RDATE; without an end they are as long as the series' first occurrence."""
-    for text in filter(None, (item.strip() for item in prop.value.split(","))):
+    for text in _items(prop):
         first, slash, last = text.partition("/")
         start = _when(first, prop, home, exact=True)
         if isinstance(main, AllDay) and start.zone is not None and not slash:
@@ -268,7 +273,7 @@ def _all_day_end(start: When, end: Property | None, length: Property | None, hom
     if end is not None:
         last = _exclusive(_when(end.value.strip(), end, home, exact=True), home)
         if last is None:
-            raise ValueError("DTSTART is a date and DTEND has a time")
+            raise ValueError("DTSTART is a date and DTEND has a time (give both a time, or neither)")
         # RFC 5545, 3.6.1: DTEND is exclusive, so an equal one would be no day at all.
         return first + _DAY if last == first else last
     if length is None:

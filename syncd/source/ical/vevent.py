@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from sys import intern
 
 from syncd.model.entry import AllDay, Classification, Details, Moment, Recurrence, Reminder, Span, Status, Timed
+from syncd.model.zones import resolve
 from syncd.source.field_values import clean, damaged, digest, dropped
 from syncd.source.ical.lines import Component, Property, read_component, split_items
 from syncd.source.ical.own_zone import in_utc
 from syncd.source.ical.repeats import last_start, read_recurrence, read_rules
-from syncd.source.ical.time_values import Home, When, marks_whole_days, read_reminders, read_span, read_when
+from syncd.source.ical.time_values import (
+    Home,
+    When,
+    marks_whole_days,
+    read_length,
+    read_reminders,
+    read_span,
+    read_when,
+)
 from syncd.source.ical.vtimezone import FeedZones
 from syncd.source.stamps import read_stamp
 
@@ -26,14 +35,19 @@ _CLASS: dict[str, Classification] = {"PUBLIC": "PUBLIC", "PRIVATE": "PRIVATE", "
 _TRANSPARENT = {"TRANSPARENT": True, "OPAQUE": False}
 _TO_COLUMNS = frozenset({"COMMENT", "CONFERENCE", "CONTACT", "GEO", "RESOURCES"})
 _REPEATS = frozenset({"RRULE", "RDATE"})
+_ONCE = ("DTSTART", "DTEND", "RECURRENCE-ID", "SUMMARY", "STATUS")
+_UTC = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT"})
 _SHOWN = 60
+_NOWHERE = When(wall=datetime(1970, 1, 1), zone=None)
+"""The start of a cancelled event that gives none; nobody sees it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VEvent:
     """A VEVENT as values: a single event or a series (`at` is None), or a changed occurrence (RECURRENCE-ID).
 
-    `rank` orders versions of the same event: by SEQUENCE, then DTSTAMP and LAST-MODIFIED; the highest is the latest.
+    `rank` orders versions of the same event: by SEQUENCE, cancellation, DTSTAMP and LAST-MODIFIED; the highest is the
+    latest. Its first number is odd for a cancellation, which comes after what has its SEQUENCE.
     `home` is what the changed occurrences of a series are read against.
     """
 
@@ -47,15 +61,24 @@ class VEvent:
     home: Home
     warnings: tuple[str, ...]
 
+    @property
+    def cancels(self) -> bool:
+        """Whether it only takes events off the calendar: from METHOD:CANCEL, or cancelled without a start."""
+        return self.rank[0] % 2 == 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarFacts:
-    """What a calendar says of all its events: its zones, its name, and whether its METHOD invites or cancels."""
+    """What a calendar says of all its events: its zones, its name, and whether its METHOD invites or cancels.
+
+    `answers` is the METHOD of answers to invitations, whose events are not used.
+    """
 
     zones: FeedZones
     name: str = ""
     cancels: bool = False
     invites: bool = False
+    answers: str = ""
 
 
 def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | None = None) -> VEvent:
@@ -70,20 +93,22 @@ def read_event(text: str, facts: CalendarFacts, *, where: str, series: Home | No
     if "EXRULE" in component.properties:
         raise ValueError("EXRULE cannot be read (RFC 5545 has dropped it; use EXDATE)")
     changed = component.first("RECURRENCE-ID")
-    if changed is not None and "DTSTART" not in component.properties and _is_cancelled(component, facts):
+    if "DTSTART" not in component.properties and _is_cancelled(component, facts):
         return _removal(component, changed, facts, series or Home(zones=facts.zones), where)
-    span, recurrence, home, warnings = _times(component, facts.zones, is_change=changed is not None)
+    beside = _beside(component, changed, series or Home(zones=facts.zones))
+    span, recurrence, home, warnings = _times(component, facts.zones, beside, is_change=changed is not None)
     reminders, unread = read_reminders(component, span, home)
     warnings += unread
     warnings += [f"the line {line[:_SHOWN]!r} is not iCalendar and is left out" for line in component.unread]
     warnings += _controls(component)
+    warnings += _contradictions(component, span)
     return VEvent(
         at=(series or home).moment(read_when(changed, series or home)) if changed else None,
         this_and_future=changed is not None and _range(changed) == "THISANDFUTURE",
         span=span,
         details=_details(component, facts, reminders),
         recurrence=recurrence,
-        rank=_rank(component),
+        rank=_rank(component, cancels=facts.cancels),
         where=where,
         home=home,
         warnings=tuple(warnings),
@@ -106,30 +131,50 @@ def removed_span(at: Moment) -> Span:
     return Timed(start=at.wall, end=at.wall, zone=at.zone, end_zone=at.zone)
 
 
-def _removal(component: Component, changed: Property, facts: CalendarFacts, home: Home, where: str) -> VEvent:
-    """Return a cancelled occurrence that gives no time of its own: it is taken away where RECURRENCE-ID says."""
-    at = home.moment(read_when(changed, home))
+def _removal(component: Component, changed: Property | None, facts: CalendarFacts, home: Home, where: str) -> VEvent:
+    """Return a cancelled event or occurrence that gives no time of its own; RECURRENCE-ID says which occurrence."""
+    at = home.moment(read_when(changed, home)) if changed is not None else None
+    if at is None:
+        home = Home(zones=home.zones, start=_NOWHERE)
     return VEvent(
         at=at,
-        this_and_future=_range(changed) == "THISANDFUTURE",
-        span=removed_span(at),
+        this_and_future=changed is not None and _range(changed) == "THISANDFUTURE",
+        span=removed_span(at or Moment(wall=_NOWHERE.wall, zone=None)),
         details=_details(component, facts, None),
         recurrence=None,
-        rank=_rank(component),
+        rank=_rank(component, cancels=at is None or facts.cancels),
         where=where,
         home=home,
         warnings=(),
     )
 
 
+def _beside(component: Component, changed: Property | None, series: Home) -> When | None:
+    """Return the time whose clock a DTSTART without a zone is on: that of its series, else of RECURRENCE-ID or DTEND.
+
+    None if there is none with a zone: then the start is on the feed's clock.
+    """
+    begin = component.first("DTSTART")
+    if begin is None or "TZID" in begin.params:  # nearly always
+        return None
+    named = changed if changed is not None else component.first("DTEND")
+    if changed is not None and series.start is not None:
+        found = series.start
+    elif named is not None and "TZID" in named.params:
+        found = read_when(named, series)
+    else:
+        return None
+    return found if found.form in ("zoned", "utc") else None
+
+
 def _times(
-    component: Component, zones: FeedZones, *, is_change: bool
+    component: Component, zones: FeedZones, beside: When | None, *, is_change: bool
 ) -> tuple[Span, Recurrence | None, Home, list[str]]:
     """Return an event's span, how it repeats, what other times are read against, and warnings."""
     begin = component.first("DTSTART")
     if begin is None:
         raise ValueError("there is no DTSTART")
-    start = read_when(begin, Home(zones=zones))
+    start = read_when(begin, Home(zones=zones, start=beside))
     repeats = not _REPEATS.isdisjoint(component.properties) and _repeats(component)
     rules = read_rules(component, start.wall.day) if repeats else ()
     own = start.tzid if repeats and start.tzid and not zones.is_certain(start.tzid) else ""
@@ -162,14 +207,39 @@ def _is_cancelled(component: Component, facts: CalendarFacts) -> bool:
     return facts.cancels or _STATUS.get(component.text("STATUS").strip().upper()) == "CANCELLED"
 
 
-def _rank(component: Component) -> tuple[int, str, str]:
-    return _number(component, "SEQUENCE"), component.text("DTSTAMP"), component.text("LAST-MODIFIED")
+def _rank(component: Component, *, cancels: bool) -> tuple[int, str, str]:
+    # Not every program raises SEQUENCE when it cancels, as RFC 5546 (3.2.5) has it.
+    number = 2 * _number(component, "SEQUENCE") + cancels
+    return number, component.text("DTSTAMP"), component.text("LAST-MODIFIED")
 
 
 def _controls(component: Component) -> Iterator[str]:
     for name, found in component.properties.items():
         if names := dropped("".join(prop.value for prop in found)):
             yield f"{name} holds control characters ({names}); they are left out"
+
+
+def _contradictions(component: Component, span: Span) -> Iterator[str]:
+    """Yield what an event says twice, and which of it is used."""
+    properties = component.properties
+    for name in _ONCE:
+        found = properties.get(name, ())
+        if len(found) > 1 and len({prop.value for prop in found}) > 1:
+            yield f"{name} stands there {len(found)} times; the first is used (keep one)"
+    length = component.first("DURATION")
+    if length is not None and "DTEND" in properties and read_length(length.value) != _length(span):
+        yield "DTEND and DURATION exclude each other; DTEND is used (keep one)"
+    for name in ("DTSTART", "DTEND"):
+        prop = component.first(name)
+        tzid = prop.params.get("TZID") if prop is not None else None
+        if prop is not None and tzid and prop.value.rstrip()[-1:] in "Zz" and resolve(tzid) not in _UTC:
+            yield f"{name} is marked as UTC by its Z and has TZID={tzid}; it is read as UTC (keep one of the two)"
+            return
+
+
+def _length(span: Span) -> timedelta:
+    """Return how long a span lasts by its own clocks."""
+    return span.end - (span.first if isinstance(span, AllDay) else span.start)
 
 
 def stand_in_uid(text: str) -> str:

@@ -145,9 +145,10 @@ class FeedZones:
         definition = self.definition(tzid)
         if definition is None:
             lacks = "its VTIMEZONE cannot be read" if tzid in self._components else "it has no VTIMEZONE"
+            meant = f" as '{tzid}' = \"{zones.guess(tzid) or 'Europe/Moscow'}\"" if "'" not in tzid else ""
             raise ValueError(
-                f"the time zone {tzid!r} is not known, and {lacks} (name its zone in [sync.source.zones], or have "
-                "the feed use an IANA name)"
+                f"the time zone {tzid!r} is not known, and {lacks} (name its zone in [sync.source.zones]{meant}, or "
+                "have the feed use an IANA name)"
             )
         return definition
 

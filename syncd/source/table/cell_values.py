@@ -11,8 +11,11 @@ from datetime import timedelta
 
 from syncd.model.entry import Reminder, Status
 from syncd.source.field_values import iso_length
+from syncd.source.table.spoken import WHOLE_DAY
 
+MINUTE = timedelta(minutes=1)
 _YES = frozenset({"yes", "y", "true", "t", "1", "x", "+", "on", "✓", "да", "д", "истина", "х"})  # the last is Cyrillic
+_YES |= WHOLE_DAY
 _NO = frozenset({"no", "n", "false", "f", "0", "-", "off", "нет", "н", "ложь"})
 _NONE = frozenset({"none", "no", "нет", "-", "без"})
 _STATUS: dict[str, Status] = dict.fromkeys(
@@ -43,6 +46,8 @@ _SPOKEN = {
 }  # fmt: skip
 """Lengths without a number: an hour, a day."""
 _CLOCK = re.compile(r"(\d{1,3}):(\d{2})(?::(\d{2}))?")
+_NUMBER = re.compile(r"\d{1,8}(?:[.,](?:0{1,3}|(\d{1,3})))?")
+"""A number, with the part behind its point if that is not zero: pandas writes 90 as 90.0."""
 _PIECE = re.compile(r"\s*(\d{1,6}(?:[.,]\d{1,3})?)\s*([^\W\d_]+)\.?\s*")
 _LONGEST = timedelta(days=3660)
 _LONGEST_TEXT = 40
@@ -77,12 +82,32 @@ def priority(text: str) -> int | None:
     return found
 
 
-def duration(text: str) -> timedelta:
-    """Return a length of at most ten years: 90 (minutes), 1:30, 1h30m, PT1H30M, "45 min", "1 ч 30 мин"."""
-    found = _duration(text)
+def duration(text: str, unit: timedelta | None = MINUTE) -> timedelta:
+    """Return a length of at most ten years: 90, 1:30, 1h30m, PT1H30M, "45 min", "1 ч 30 мин".
+
+    `unit` is what a bare number counts, None if that is not known. A part of a minute is read in longer units only.
+    """
+    if number := _NUMBER.fullmatch(text):
+        if unit is None:
+            raise ValueError('is a number, and its heading does not say what it counts (set duration_unit, e.g. "1h")')
+        if unit == MINUTE and number[1]:
+            raise ValueError('could be parts of an hour (write 1:30, or set duration_unit = "1h" for hours)')
+        found: timedelta | None = _of_units(text, unit)
+    else:
+        found = _duration(text)
     if found is None or found > _LONGEST:
         raise ValueError("is not a duration (90, 1:30, 1h30m, PT1H30M, 45 min)")
     return found
+
+
+def length_in_words(text: str) -> timedelta | None:
+    """Return a length that says its units, such as "2 часа" or PT1H, None for any other text."""
+    if not text or len(text) > _LONGEST_TEXT:
+        return None
+    found = _SPOKEN.get(text.casefold())
+    for read in (iso_length, _units):
+        found = read(text) if found is None else found
+    return found if found is not None and found <= _LONGEST else None
 
 
 def reminders(text: str) -> tuple[Reminder, ...]:
@@ -108,15 +133,7 @@ def items(text: str) -> tuple[str, ...]:
 def _duration(text: str) -> timedelta | None:
     if not text or len(text) > _LONGEST_TEXT:
         return None
-    if text.isascii() and text.isdigit():
-        # A bare number is minutes, as in timetables; many more digits than that would overflow a timedelta.
-        return timedelta(minutes=int(text)) if len(text) <= 8 else None
-    if text.casefold() in _SPOKEN:
-        return _SPOKEN[text.casefold()]
-    for read in (_clock, iso_length, _units):
-        if (found := read(text)) is not None:
-            return found
-    return None
+    return found if (found := _clock(text)) is not None else length_in_words(text)
 
 
 def _clock(text: str) -> timedelta | None:
@@ -132,6 +149,12 @@ def _units(text: str) -> timedelta | None:
         piece = _PIECE.match(text, at)
         if piece is None or piece[2].casefold() not in _UNIT:
             return None
-        total += _UNIT[piece[2].casefold()] * float(piece[1].replace(",", "."))
+        total += _of_units(piece[1], _UNIT[piece[2].casefold()])
         at = piece.end()
     return total
+
+
+def _of_units(number: str, unit: timedelta) -> timedelta:
+    """Return so many units; parts of them to the minute, because 1.33 hours are 80 minutes to whoever writes them."""
+    found = unit * float(number.replace(",", "."))
+    return found if number.isdigit() or unit <= MINUTE else MINUTE * round(found / MINUTE)

@@ -41,3 +41,19 @@ def check_mapping(columns: ColumnMap, *, where: str) -> None:
         raise ConfigError(f"{where}: columns: start_time goes with date, not with start", "rename start to date")
     if "duration" in columns and ("end" in columns or "end_time" in columns):
         raise ConfigError(f"{where}: columns: duration and end exclude each other", "leave one of them out")
+
+
+def check_header(columns: ColumnMap, header: int | None, *, where: str, unit: str) -> None:
+    """Raise ConfigError, beginning with `where`, for a header that is none; `unit` is what it counts, lines or rows.
+
+    0 says that there are no titles, so that nothing but numbers can name a column.
+    """
+    if header is not None and header < 0:
+        raise ConfigError(
+            f"{where}: header = {header} is no {unit}", "a number from 1, or 0 for a table without titles"
+        )
+    named = next((field for field, column in columns.items() if isinstance(column, str)), None)
+    if header == 0 and named is not None:
+        raise ConfigError(
+            f"{where}: header = 0 says that the table has no titles, and {named} names one", "give columns by numbers"
+        )

@@ -21,11 +21,20 @@ from syncd.source.encodings import assumption, decode
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
 from syncd.source.opening import TextOptions, open_files
-from syncd.source.options import default_length, read_options
-from syncd.source.table.columns import ColumnMap
+from syncd.source.options import default_length, read_options, unit_length
+from syncd.source.table.columns import ColumnMap, check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
-from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, count_found, find_header, is_note, read_table
+from syncd.source.table.row_reader import (
+    HEADER_WITHIN,
+    TableOptions,
+    count_found,
+    find_header,
+    has_titles,
+    is_note,
+    read_table,
+)
 from syncd.source.table.when import DateOrder
+from syncd.source.twice import once
 
 DELIMITERS = ",;\t|"
 Numbered = tuple[int, list[str]]
@@ -39,7 +48,8 @@ class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `delimiter` is "auto" or one character; `dates` as in table/when.py; `columns` maps fields to titles or numbers, or
     `grid` describes a plan of people by days. `header` is the line of the titles, by default the first that has the
-    mapped ones; `default_duration` is how long an entry lasts that has a start time and no end.
+    mapped ones, 0 if there are none. `default_duration` is how long an entry lasts that has a start time and no end,
+    `duration_unit` what a bare number counts in a column of durations, by default what its title says.
     """
 
     type: Literal["csv"]
@@ -49,6 +59,7 @@ class CsvOptions(TextOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
     header: int | None = None
     dates: DateOrder = "auto"
     default_duration: str = "0m"
+    duration_unit: str = "auto"
 
 
 def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
@@ -58,8 +69,8 @@ def open_csv(options: Mapping[str, object], base: Path, *, where: str, clock: Cl
     if chosen.delimiter != "auto" and (len(chosen.delimiter) != 1 or chosen.delimiter in '"\r\n'):
         raise ConfigError(f"{where}: delimiter = {chosen.delimiter!r} is not one character", 'or leave it at "auto"')
     default_length(chosen.default_duration, where=where)
-    if chosen.header is not None and chosen.header < 1:
-        raise ConfigError(f"{where}: header = {chosen.header} is no line", "a number from 1")
+    unit_length(chosen.duration_unit, where=where)
+    check_header(chosen.columns, chosen.header, where=where, unit="line")
     return open_files(chosen, base, where=where, file_format=CsvFormat(chosen), clock=clock)
 
 
@@ -88,28 +99,33 @@ class CsvFormat:
         if not content.strip():
             return Part(incomplete=f"{name} is empty, without even a header")
         text, codec = decode(content, options.encoding, name=name, kind="CSV")
+        text, twice = once(text)
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
         rows, broken, open_at = records(text, delimiter, names_it)
-        above = _header_at(rows, options) if options.grid is None or not rows else 0
+        above = _header_at(rows, options) if (options.grid is None and options.header != 0) or not rows else 0
         if above is None:
             return Part(incomplete=f"{name} has no header")
         rows = rows[above:]
         # What cannot be cut into cells above the titles is no row of the table.
-        broken = [one for one in broken if one[0] > rows[0][0]]
+        titled = options.grid is not None or has_titles(rows[0][1], options.columns, options.header)
+        broken = [one for one in broken if one[0] > rows[0][0] or not titled]
         cut_at = _cut_off(rows, text)
         if cut_at:
             broken.append((cut_at, "the file is cut off within this row"))
             rows.pop()
         no_end = default_length(options.default_duration, where="default_duration")
+        unit = unit_length(options.duration_unit, where="duration_unit")
         table = TableOptions(
-            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, unit=unit, filter=context.filter
         )
         if options.grid is not None:
             part = read_grid(PlanSheet(name=name, rows=rows, called=(PurePath(name).stem,)), options.grid, table)
         else:
-            line, cells = rows.pop(0)
+            line, cells = rows.pop(0) if titled else (rows[0][0], [""] * _usual_width([cells for _, cells in rows]))
             part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
         part.assumed = assumption(content, options.encoding, codec, name=name)
+        if twice:
+            part.warn(name, twice)
         for line, reason in broken:
             # A row that cannot be cut into cells has no uid, so nothing that is missing may be deleted.
             part.reject(f"{name}:{line}", "", reason)

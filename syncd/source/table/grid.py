@@ -21,14 +21,22 @@ from syncd.model.names import counted
 from syncd.source.field_values import clean, damaged
 from syncd.source.files import Part
 from syncd.source.table.columns import FIELDS, ColumnMap, check_mapping
-from syncd.source.table.grid_days import Days, find_days, month_named, read_month, year_named
+from syncd.source.table.grid_days import FEWEST, Days, find_days, month_named, read_month, row_of_days, year_named
 from syncd.source.table.heading_words import field_of
-from syncd.source.table.row_reader import TableOptions, find_columns, is_error, is_note, read_table
+from syncd.source.table.row_reader import (
+    TableOptions,
+    counts_columns,
+    find_columns,
+    fold,
+    is_error,
+    is_note,
+    read_table,
+)
 from syncd.source.table.spans import is_nothing
-from syncd.source.table.spoken import spoken_range
+from syncd.source.table.spoken import WHOLE_DAY, spoken_range
 from syncd.source.table.when import DateOrders, read_cell
 
-ALL_DAY = frozenset({"all day", "весь день", "целый день", "day"})
+ALL_DAY = WHOLE_DAY | {"day"}
 _NO_ENTRY = frozenset({"", "off", "none", "выходной", "нет", "-"})
 _IN_A_GRID = FIELDS - {"title", "start", "date", "start_time", "end", "end_time", "duration", "all_day", "rrule"}
 """The fields that a column beside the days can give; the grid itself gives the others."""
@@ -38,6 +46,7 @@ _LOOKALIKES = str.maketrans("abcehkmoptxy", "авсенкмортху")
 _ISO = DateOrders(setting="iso")
 _MADE = ("uid", "title", "owner", "date", "start_time")
 _PLACES_SHOWN = 3
+_WEEK = 7
 _ALIKE = 0.8
 """A row of days further down has nearly as many as the first; shifts may have numbers that go up as well."""
 
@@ -168,6 +177,7 @@ class _Melt:
         self._times: dict[tuple[str, date], int] = {}
         self._notes: list[str] = []
         self._nameless: list[str] = []
+        self._odd: list[tuple[str, str]] = []
         self.rows: list[tuple[int | str, Sequence[str]]] = []
         self.header: list[str] = []
         self.positions: dict[str, int] = {}
@@ -177,17 +187,37 @@ class _Melt:
         """Go down the rows; a row of days begins a new part of the table."""
         days: Days | None = None
         above: list[Sequence[str]] = []
+        first = self._first()
         for line, cells in self._sheet.rows:
-            found = find_days(cells) if self._grid.dates is None or line >= self._grid.dates else None
+            found = self._days(cells, days) if days is not None or line == first else None
             if self._grid.dates == line and found is None:
                 raise SourceError(f"{self._sheet.name}:{line} is no row of days", "correct dates in [sync.source.grid]")
-            if found is not None and (days is None or len(found.days) >= _ALIKE * len(days.days)):
+            if found is not None:
                 days = self._begin(found, line, cells, above, days)
                 above = []
             elif days is None or not self._take(days, line, cells):
                 above.append(cells)
         if days is None:
             raise SourceError(f"{self._sheet.name} has no row of days (1, 2, 3 or dates)", "name its line with dates")
+
+    def _first(self) -> int | None:
+        """Return the line of the first row of days: the one that the config names, or that looks most like it."""
+        if self._grid.dates is not None:
+            return self._grid.dates
+        at = row_of_days([cells for _, cells in self._sheet.rows])
+        return self._sheet.rows[at][0] if at is not None else None
+
+    def _days(self, cells: Sequence[str], before: Days | None) -> Days | None:
+        """Return the days of a row if it is one that begins a part of the table."""
+        if before is None:
+            return find_days(cells, 1)
+        found = find_days(cells, min(FEWEST, len(before.days)))
+        # Numbers of the columns are no days, nor is what somebody does: a person's name stands beside it.
+        if found is None or len(found.days) < _ALIKE * len(before.days) or self._names in found.days:
+            return None
+        named = clean(cells[self._names]) if self._names < len(cells) else ""
+        is_person = named and fold(named) != fold(self.header[self._names])
+        return None if is_person and len(before.days) < _WEEK else found
 
     def tell(self, part: Part) -> None:
         """Add what could not be read, one line for each code."""
@@ -201,6 +231,8 @@ class _Melt:
             uid = next(filter(damaged, unknown.uids), unknown.uids[0])
             part.reject(unknown.places[0], uid, reason, code)
             part.rejected.update(one for one in unknown.uids if not damaged(one))
+        for where, reason in self._odd:
+            part.reject(where, "", reason)
         for where in self._nameless:
             part.reject(where, "", "the row has shifts and no name (write the name into each row)")
         for where, reason in self._warnings:
@@ -217,6 +249,10 @@ class _Melt:
         texts = [cell for row in above for cell in row] + [cell for at, cell in enumerate(cells) if at not in days.days]
         if not days.dated:
             days = days.within(self._month(days, texts, before, line), where=f"{self._sheet.name}:{line}")
+        if days.odd:
+            shown = ", ".join(map(repr, days.odd[:_PLACES_SHOWN]))
+            reason = f"among the days stands {shown}, which is none or out of order (correct it)"
+            self._odd.append((f"{self._sheet.name}:{line}", reason))
         if before is None:
             self.line = line
             self._name_columns(days, line, cells, above)
@@ -273,7 +309,7 @@ class _Melt:
         if not person and not is_note(next(filter(None, values), "")) and any(map(self._means_hours, filled.values())):
             self._nameless.append(f"{self._sheet.name}:{line}")
             return True
-        if not person or is_note(person):
+        if not person or is_note(person) or counts_columns(values):
             self._notes.append(f"{self._sheet.name}:{line}")
             return True
         own = values[self.positions.get("uid", self._names)] or person

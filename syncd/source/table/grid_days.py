@@ -10,12 +10,19 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from syncd.errors import SourceError
+from syncd.source.table.heading_words import field_of
 from syncd.source.table.spoken import day_and_month, month_of, weekday_of, without_weekday
 from syncd.source.table.when import DateOrders, read_cell
 
 _AUTO = DateOrders(setting="auto")
-_FEWEST = 5
+FEWEST = 5
 """A row with fewer days might be a row of shifts."""
+_LONGEST_GAP = 14
+_SHORTEST_GAP = 7
+"""Plans may leave out weekends and holidays, but between two dates further apart lies no plan."""
+_LEAST = 2
+_YEARLESS = 2000
+_NUMBERS_ONLY = re.compile(r"(?:0?[1-9]|[12]\d|3\d)(?:\.\d{1,2}(?:\.\d{2,4})?\.?)?")
 _NUMBER = re.compile(r"0?(\d{1,2})(?:\.0)?")
 _DAY_MONTH = re.compile(r"(\d{1,2})\.(\d{2})\.?")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -34,6 +41,7 @@ class Days:
     """A row of days, by their 0-based columns.
 
     Until `dated` they lie in the year 2000, and in its January unless `has_months`; `wraps` if numbers begin again.
+    `odd` are cells among them that look like days and are not in their order; `named` if weekdays stand beside numbers.
     """
 
     days: Mapping[int, date]
@@ -41,6 +49,8 @@ class Days:
     month: Month | None = None
     has_months: bool = False
     wraps: bool = False
+    odd: tuple[str, ...] = ()
+    named: bool = False
 
     def within(self, month: Month, *, where: str) -> Days:
         """Return the same days in a month, or in its year if they have months of their own.
@@ -82,29 +92,59 @@ class Days:
             warn(f"the weekdays are not those of {wrong[0]:%Y-%m}, which the days are taken for (check the month)")
 
 
-def find_days(cells: Sequence[str]) -> Days | None:
-    """Return the days of a row: dates, or numbers that go up by one; None for a row with fewer than five of them."""
+def find_days(cells: Sequence[str], fewest: int = FEWEST) -> Days | None:
+    """Return the days of a row: dates, or numbers that go up; None for a row with fewer than `fewest` of them."""
     dated: dict[int, date] = {}
     yearless: dict[int, date] = {}
     numbers: dict[int, int] = {}
+    named = 0
     for at, cell in enumerate(cells):
-        text = without_weekday(" ".join(cell.split())) if cell else ""
+        plain = " ".join(cell.split())
+        text = without_weekday(plain) if cell else ""
+        named += text != plain
         if (number := _NUMBER.fullmatch(text)) and 1 <= int(number[1]) <= 31:
             numbers[at] = int(number[1])
         elif text and (day := _date(text)) is not None:
             dated[at] = day
         elif text and (day := _yearless(text)) is not None:
             yearless[at] = day
-    if len(dated) >= _FEWEST and _in_steps([day.toordinal() for day in dated.values()]):
-        return Days(days=dated, dated=True, month=_month_of(dated.values()))
-    if len(yearless) >= _FEWEST and all(_follows(*pair) for pair in pairwise(yearless.values())):
-        return Days(days=yearless, dated=False, has_months=True)
+    if len(dated) >= fewest and all(_follows(*pair) for pair in pairwise(dated.values())):
+        return Days(days=dated, dated=True, month=_month_of(dated.values()), odd=_odd(cells, dated))
+    if len(yearless) >= fewest and all(_follows(*pair) for pair in pairwise(yearless.values())):
+        return Days(days=yearless, dated=False, has_months=True, odd=_odd(cells, yearless))
     run = _longest_run(numbers)
-    if len(run) < _FEWEST:
+    if len(run) < fewest:
         return None
     # Until the month is known, one with 31 days stands for it.
     wraps = list(run.values()) != sorted(run.values())
-    return Days(days={at: date(2000, 1, day) for at, day in run.items()}, dated=False, wraps=wraps)
+    days = {at: date(2000, 1, day) for at, day in run.items()}
+    return Days(days=days, dated=False, wraps=wraps, odd=_odd(cells, days), named=2 * named >= len(run))
+
+
+def row_of_days(rows: Sequence[Sequence[str]]) -> int | None:
+    """Return the index of the row of days: the first with five or more, else one of fewer, but at least two.
+
+    Of those the first beside a title of the column of names is taken, or else the one with most.
+    """
+    found: dict[int, int] = {}
+    for at, cells in enumerate(rows):
+        if (days := find_days(cells, _LEAST)) is not None:
+            if len(days.days) >= FEWEST:
+                return at
+            found[at] = len(days.days)
+    titled = (
+        at for at in found if any(field_of(cell) == "owner" for row in rows[max(0, at - 2) : at + 1] for cell in row)
+    )
+    return next(titled, max(found, key=lambda at: found[at], default=None))
+
+
+def _odd(cells: Sequence[str], days: Mapping[int, date]) -> tuple[str, ...]:
+    """Return the cells beside days that have numbers and no words: days that are none, or come twice."""
+    first, last = min(days), max(days)
+    beside = [" ".join(cells[at].split()) for at in range(max(0, first - 1), last) if at not in days]
+    # Behind the last day many plans have the number of days worked.
+    beside += [text for text in cells[last + 1 : last + 2] if text == cells[last]]
+    return tuple(text for text in beside if _NUMBERS_ONLY.fullmatch(without_weekday(text)))
 
 
 def year_named(texts: Iterable[str]) -> int | None:
@@ -179,21 +219,18 @@ def _yearless(text: str) -> date | None:
 
 
 def _follows(one: date, other: date) -> bool:
-    # 28 February and 1 March follow each other in most years.
-    return other - one == timedelta(days=1) or (one.month, one.day, other.day) in ((12, 31, 1), (2, 28, 1))
-
-
-def _in_steps(ordinals: Sequence[int]) -> bool:
-    return all(later - earlier == 1 for earlier, later in pairwise(ordinals))
+    """Return True if a day may stand behind another; without years, also one of January behind those of December."""
+    gap = (other - one).days
+    return 0 < gap <= _LONGEST_GAP or (other.year == _YEARLESS and 0 < gap + 366 <= _LONGEST_GAP)
 
 
 def _longest_run(numbers: Mapping[int, int]) -> dict[int, int]:
-    """Return the longest run of numbers that go up by one, or from the end of a month to 1, by their columns."""
+    """Return the longest run of numbers that go up, or from the end of a month to the next, by their columns."""
     best: dict[int, int] = {}
     run: dict[int, int] = {}
     last = 0
     for at, number in numbers.items():
-        follows = number == last + 1 or (number == 1 and last >= 28)
+        follows = last < number <= last + _LONGEST_GAP or (number + 31 - last <= _SHORTEST_GAP and last >= 25)
         run = {**run, at: number} if run and follows else {at: number}
         best = run if len(run) > len(best) else best
         last = number

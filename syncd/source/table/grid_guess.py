@@ -15,12 +15,14 @@ from itertools import pairwise
 from syncd.source.table.grid import folded_code, hours_of, title_of
 from syncd.source.table.grid_days import Days, find_days, month_named
 from syncd.source.table.heading_words import field_of
-from syncd.source.table.row_reader import HEADER_WITHIN, is_error, is_note
+from syncd.source.table.row_reader import HEADER_WITHIN, counts_columns, is_error, is_note
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.spoken import month_of
 
-_FEWEST = 7
-"""A row of fewer days is no plan: a week has seven."""
+_WEEK = 7
+_FEWEST = 2
+_MEANT = 0.8
+"""Share of the cells below a few bare numbers that must be hours or usual codes, or the numbers are no days."""
 _CODE_CHARS = 12
 _MOST_CODES = 40
 _DAY, _NIGHT, _ROUND, _OFF = (
@@ -66,16 +68,34 @@ class GridGuess:
 
 def guess_grid(lines: Sequence[tuple[int, Sequence[str]]], called: Sequence[str], today: date) -> GridGuess | None:
     """Return what a table seems to be as a grid, None if it is none; `called` names its sheet and file."""
+    best: GridGuess | None = None
+    most = 0
     for at, (line, cells) in enumerate(lines[:HEADER_WITHIN]):
-        days = find_days(cells)
-        if days is None or len(days.days) < _FEWEST:
+        days = find_days(cells, max(_FEWEST, most + 1))
+        if days is None or most >= _WEEK:
             continue
         rows = [row for _, row in lines[at + 1 :]]
         above = [row for _, row in lines[:at]]
         names = _names_column(days, cells, above, rows)
-        if names is not None and (codes := _codes(days, names, rows)):
-            return _described(days, line, cells, above, rows, names, codes, called, today)
-    return None
+        if names is None or not _is_plan(days, title_of(names, cells, above), names, rows):
+            continue
+        if codes := _codes(days, names, rows):
+            best, most = _described(days, line, cells, above, rows, names, codes, called, today), len(days.days)
+    return best
+
+
+def _is_plan(days: Days, title: str, names: int, rows: Sequence[Sequence[str]]) -> bool:
+    """Return True if so few days can be those of a plan: two of them may be the period of any report."""
+    if len(days.days) >= _WEEK:
+        return True
+    if len(days.days) == _FEWEST and field_of(title) != "owner":
+        return False
+    if days.dated or days.has_months:
+        ordinals = [day.toordinal() for day in days.days.values()]
+        return all(later - earlier <= 3 for earlier, later in pairwise(ordinals))  # at most over a weekend
+    cells = [row[at] for row in _people(days, names, rows) for at in days.days if at < len(row) and row[at]]
+    meant = [text for text in cells if hours_of(text) is not None or folded_code(text) in _FOLDED or is_nothing(text)]
+    return bool(meant) and len(meant) >= (0.5 if days.named else _MEANT) * len(cells)
 
 
 def _described(
@@ -87,7 +107,7 @@ def _described(
     doubts: list[str] = []
     texts = [text for row in (*above, cells) for text in row]
     if not days.dated and all(month_named(one) is None for one in (texts, called, [*texts, *called])):
-        month = _likely_month([*texts, *called], today)
+        month = _likely_month([*texts, *called], today, days)
         keys.append(("month", month, "a guess: neither the table nor the names of sheet and file say it"))
         doubts.append(f'the days have no month with a year: month = "{month}" is a guess')
     legend = _legend(rows, codes)
@@ -121,7 +141,8 @@ def _people(days: Days, names: int, rows: Sequence[Sequence[str]]) -> Iterator[S
     """Yield the rows of people: with a name and something on some day."""
     for row in rows:
         filled = [row[at] for at in days.days if at < len(row) and row[at]]
-        if names < len(row) and row[names] and filled and not is_note(row[names]) and not days.are_weekdays(filled):
+        is_none = names >= len(row) or not row[names] or is_note(row[names]) or counts_columns(row)
+        if filled and not is_none and not days.are_weekdays(filled):
             yield row
 
 
@@ -165,9 +186,13 @@ def _meaning(code: str, legend: Mapping[str, str]) -> tuple[str, str, str]:
     return usual[0], usual[1], "a guess: a day off" if not usual[0] else "a guess: what it usually means"
 
 
-def _likely_month(texts: Sequence[str], today: date) -> str:
+def _likely_month(texts: Sequence[str], today: date, days: Days) -> str:
     """Return the month that is named without a year, in the year that puts it nearest to today; else that of today."""
-    words = {month for text in texts for word in re.findall(r"[^\W\d_]{3,}", text) if (month := month_of(word))}
+    words = (
+        {next(iter(days.days.values())).month}
+        if days.has_months
+        else {month for text in texts for word in re.findall(r"[^\W\d_]{3,}", text) if (month := month_of(word))}
+    )
     if len(words) != 1:
         return f"{today:%Y-%m}"
     month = words.pop()

@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import TypeVar
 
 from syncd.source.table import cell_values
-from syncd.source.table.heading_words import WORDS, field_of, parted
+from syncd.source.table.dashes import without_dashes
+from syncd.source.table.heading_words import WORDS, field_of, parted, unit_of
 from syncd.source.table.spans import NO_DATES, is_nothing
 from syncd.source.table.when import CellTime, DateOrders, read_cell
 
@@ -17,8 +18,12 @@ Value = TypeVar("Value")
 _STARTS: tuple[str, ...] = ("start", "date", "start_time")
 _ENDS: tuple[str, ...] = ("end", "end_time")
 _TIMES = (*_STARTS, *_ENDS)
+_ENDS_IN_ANY = {*_ENDS, "duration"}
+_BARE_HOUR = re.compile(r"1?\d|2[0-4]")
 BY_TITLE = "by its title"
-_DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy"), DateOrders(setting="mdy")
+_HOUR = timedelta(hours=1)
+# What 8-20 means is for the reader to decide; here it only has to be told from other texts.
+_DAY_FIRST, _MONTH_FIRST = DateOrders(setting="dmy", dashes="hours"), DateOrders(setting="mdy", dashes="hours")
 _PHONE = re.compile(r"\+?[78]?[\s(-]*\d{3,5}\)?[\s-]*\d{1,3}[\s-]*\d{2}[\s-]*\d{2}")
 _SAYS_NOTHING = re.compile(r"#[^\s#]+[!?]|#N/A|#Н/Д|#{3,}|[2-7]\d{4}(?:\.\d+)?|01\.01\.0001(?: 0?0:00(?::00)?)?")
 _MOSTLY = 0.8
@@ -41,13 +46,20 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     reasons: dict[str, str] = {}
     doubts: list[str] = []
     named = [field_of(title) for title in header]
+    _spell_hours(named, contents)
     for at, (title, name) in enumerate(zip(header, named, strict=True)):
         field = name
+        if field in _TIMES:
+            # Below another heading 8-20 is a room or a class.
+            contents[at] = tuple(without_dashes(text, "hours") or text for text in contents[at])
         if field == "date" and _is_bare(title) and _other_start(header, named, at):
             # "Дата" beside "Дата начала" is that of the document.
             continue
         if field == "end" and field in columns and _fits(field, title, contents[at]) and not _is_date(contents[at]):
             field = "end_time"
+        if field == "start_time" and contents[at] and not _fits(field, title, contents[at]):
+            # "Часы" may be those between which somebody works, or how many they are.
+            field = "duration" if unit_of(title) == _HOUR else None
         if field is not None and field not in columns and _fits(field, title, contents[at]):
             columns[field], reasons[field] = at, BY_TITLE
     # Titles first, then content: a heading is a statement, a content that looks like a date may be a birthday.
@@ -55,21 +67,50 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     if "start" not in columns and "date" not in columns:
         _take(columns, reasons, "start", _first(contents, columns, _is_date), "it holds dates")
     _find_times(columns, reasons, contents)
-    _drop_ends(columns, contents)
+    _drop_ends(columns, header, contents)
     _find_others(columns, reasons, contents)
     doubts.extend(_find_title(columns, reasons, header, contents))
+    doubts.extend(_left_out(columns, header, named, contents))
     # In a fixed order, whatever the order of the columns, because the config written from it is read by people.
     order = [field for field in WORDS if field in columns]
     return FoundFields(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
 
 
-def _drop_ends(columns: dict[str, int], contents: Sequence[Sequence[str]]) -> None:
+def _spell_hours(named: Sequence[str | None], contents: list[tuple[str, ...]]) -> None:
+    """Write bare numbers as hours where one column is of starts and another of ends: С 8, По 20."""
+    both: list[list[int]] = [
+        [at for at, field in enumerate(named) if field in fields and not _is_date(contents[at])]
+        for fields in (("start", "start_time"), _ENDS)
+    ]
+    if all(any(contents[at] for at in ats) for ats in both):
+        for at in (*both[0], *both[1]):
+            contents[at] = tuple(f"{text}:00" if _BARE_HOUR.fullmatch(text) else text for text in contents[at])
+
+
+def _left_out(
+    columns: Mapping[str, int],
+    header: Sequence[str],
+    named: Sequence[str | None],
+    contents: Sequence[Sequence[str]],
+) -> Iterator[str]:
+    """Yield a doubt for each column of times by its title that is not mapped because of what it holds."""
+    covered = {"duration"} if columns.keys() & _ENDS_IN_ANY else set()
+    for at, (title, field) in enumerate(zip(header, named, strict=True)):
+        is_of_times = field in ("start_time", *_ENDS, "duration") and field not in covered | columns.keys()
+        if is_of_times and field is not None and at not in columns.values() and contents[at]:
+            odd = next((text for text in contents[at] if not _fits(field, title, (text,))), contents[at][0])
+            yield f"the column {title!r} is not used, because of cells such as {odd!r}"
+
+
+def _drop_ends(columns: dict[str, int], header: Sequence[str], contents: Sequence[Sequence[str]]) -> None:
     """Leave out times of an end where the start has none: what begins at no time of day is whole days."""
     if "start" not in columns or _has_times(contents[columns["start"]]):
         return
     columns.pop("end_time", None)
-    if "duration" in columns and not _mostly(contents[columns["duration"]], _is_days):
-        columns.pop("duration")
+    if (at := columns.get("duration")) is not None:
+        unit = unit_of(header[at])
+        if not _mostly(contents[at], lambda text: _is_days(text, unit)):
+            columns.pop("duration")
     if "end" in columns and contents[columns["end"]] and _kind("end", contents[columns["end"]]) != "day":
         columns.pop("end")
 
@@ -137,6 +178,9 @@ def _fits(field: str, title: str, content: Sequence[str]) -> bool:
         return not content or _mostly(content, lambda text: _moment(text) is not None)
     if field == "duration":
         return not content or _mostly(content, _is_length)
+    if field == "owner":
+        # "Куратор" with a number to call is no name that the portal could know.
+        return not content or not _is_phone(content)
     if field == "all_day":
         return not content or _mostly(content, _is_truth)
     return True
@@ -229,7 +273,7 @@ def _first(
 
 
 def _is_date(content: Sequence[str]) -> bool:
-    return _mostly(content, lambda text: (moment := _moment(text)) is not None and moment.day is not None)
+    return _mostly(content, is_day)
 
 
 def _is_clock(content: Sequence[str]) -> bool:
@@ -252,6 +296,11 @@ def _has_times(content: Sequence[str]) -> bool:
 def _has_time(text: str) -> bool:
     # A column of midnights is one of days, as databases write them.
     return (moment := _moment(text)) is not None and bool(moment.time)
+
+
+def is_day(text: str) -> bool:
+    """Return True if a text is a date, perhaps with its time, in whatever order of day and month."""
+    return (moment := _moment(text)) is not None and moment.day is not None
 
 
 def is_time_alone(text: str) -> bool:
@@ -306,15 +355,19 @@ def _moment(text: str) -> CellTime | None:
 
 
 def _is_length(text: str) -> bool:
+    return _length(text, _HOUR) is not None
+
+
+def _is_days(text: str, unit: timedelta | None) -> bool:
+    length = _length(text, unit)
+    return length is not None and not length % timedelta(days=1)
+
+
+def _length(text: str, unit: timedelta | None) -> timedelta | None:
     try:
-        cell_values.duration(text)
+        return cell_values.duration(text, unit)
     except ValueError:
-        return False
-    return True
-
-
-def _is_days(text: str) -> bool:
-    return _is_length(text) and not cell_values.duration(text) % timedelta(days=1)
+        return None
 
 
 def _is_truth(text: str) -> bool:

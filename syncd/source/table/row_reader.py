@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import itemgetter
 from typing import TypeVar
@@ -19,8 +19,10 @@ from syncd.source.files import Part
 from syncd.source.options import nearest
 from syncd.source.table import cell_values
 from syncd.source.table.columns import FIELDS, ColumnMap
+from syncd.source.table.dashes import Dashes, find_dashes
+from syncd.source.table.heading_words import unit_of
 from syncd.source.table.spans import SpanReader, strict
-from syncd.source.table.when import DateOrder, DateOrders, find_orders
+from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
@@ -37,7 +39,7 @@ _LISTS = frozenset({"categories", "attendees"})
 _SAID = frozenset({"uid", "title", "description", "location", "owner", "status", "priority", "color", "url"})
 """Fields that an entry has whether they are mapped or not."""
 _ERROR = re.compile(
-    r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!)"
+    r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!|FORMULA!)"
     r"|#(?:ССЫЛКА!|Н/Д|ЗНАЧ!|ИМЯ\?|ДЕЛ/0!|ПУСТО!|ЧИСЛО!|ПЕРЕНОС!|BEZUG!|NV|WERT!|ZAHL!)|#{3,}|Err:\d{3}",
     re.IGNORECASE,
 )
@@ -45,10 +47,14 @@ _ERROR = re.compile(
 _NOTE = re.compile(
     r"(?:итого|всего|total|subtotal|grand total|составил|утвердил|утвержда|согласова|проверил|подготовил|подпись)"
     r"|(?:примечани|исполнитель:|ответственный:|руководитель:|директор:|дата печати)"
-    r"|(?:prepared by|approved by|signature|printed)|.*_{3}",
+    r"|(?:prepared by|approved by|signature|printed)|(?:страница|стр\.?|лист|page)\s+\d|.*_{3}",
     re.IGNORECASE | re.DOTALL,
 )
 """Totals and signatures, as they stand below a table in whatever column comes first."""
+_HEADING = re.compile(r"\D{0,200}[^\W\d_]{3}\D{0,200}(?:\b\d{1,4}\b\D{0,200})?", re.DOTALL)
+"""Words, perhaps with one number: "Расписание на 2026 год", "Отделение 3"."""
+_DAYS_OFF = frozenset({"выходной", "вых", "вых.", "выходной день", "нерабочий день", "day off", "off"})
+"""What stands in place of the hours of somebody who does not work, casefolded."""
 _NOTES_SHOWN, _NOTE_CHARS = 3, 40
 Row = tuple[int | str, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts, perhaps with the place in it."""
@@ -59,14 +65,15 @@ class TableOptions:
     """How a table is read.
 
     `columns` maps fields to titles or numbers, `dates` orders day and month, `zone` is the IANA zone of times without
-    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end; `filter` leaves out
-    rows that are no entries.
+    one (None: there is none). `no_end` is how long an entry lasts that has a start time and no end, `unit` what a bare
+    number counts in a column of durations (None: what its title says); `filter` leaves out rows that are no entries.
     """
 
     columns: ColumnMap
     dates: DateOrder
     zone: str | None
     no_end: timedelta = timedelta(0)
+    unit: timedelta | None = None
     filter: Filter = NO_FILTER
 
 
@@ -80,7 +87,7 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
     days = [positions[field] for field in ("start", "date", "end") if field in positions]
     # Each text once: in a timetable the different dates are a fraction of the rows.
     texts = {cells[at] for _, cells in rows for at in days if at < len(cells)}
-    orders = find_orders(map(clean, texts), options.dates)
+    orders = replace(find_orders(map(clean, texts), options.dates), dashes=_dashes(titles, positions, rows))
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     part = reader.part(rows)
     for odd in orders.odd:
@@ -88,6 +95,13 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
         reason = f"{odd!r} has day and month in the other order than the other dates of the file; it is read by itself"
         part.warn(f"{name}:{line}", reason)
     return part
+
+
+def _dashes(titles: Sequence[str], positions: Mapping[str, int], rows: Sequence[Row]) -> Dashes:
+    """Return what dashes between two numbers stand for in the column that says the time of the start."""
+    at = positions.get("start_time", positions.get("start", positions.get("date", -1)))
+    texts = {cells[at] for _, cells in rows if at < len(cells)}
+    return find_dashes(map(clean, texts), titles[at], has_end=bool(positions.keys() & {"end", "end_time", "duration"}))
 
 
 def find_columns(columns: ColumnMap, header: Sequence[str], *, where: str) -> dict[str, int]:
@@ -118,14 +132,43 @@ def find_header(rows: Sequence[Sequence[str]], columns: ColumnMap) -> int:
     return best
 
 
+def has_titles(row: Sequence[str], columns: ColumnMap, header: int | None) -> bool:
+    """Return True if the row that would be that of the titles can be it.
+
+    `header` is the config's: 0 if there are none. Where nothing names a title, a row with a date as start is an entry.
+    """
+    if header is not None or any(isinstance(column, str) for column in columns.values()):
+        return header != 0
+    at = int(columns.get("start", columns.get("date", 1))) - 1
+    try:
+        return read_cell(clean(row[at]) if at < len(row) else "", DateOrders(setting="dmy")).day is None
+    except ValueError:
+        return True
+
+
 def is_note(text: str) -> bool:
     """Return True if a text is one that stands below a table: a total or a signature."""
     return _NOTE.match(text) is not None
 
 
+def counts_columns(cells: Sequence[str]) -> bool:
+    """Return True if a row numbers the columns of a form: 1, 2, 3 and so on, as they stand below printed titles."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return (
+        len(filled) > 2 and filled[0].isdecimal() and filled == [str(int(filled[0]) + at) for at in range(len(filled))]
+    )
+
+
 def is_error(text: str) -> bool:
     """Return True if a cell holds an error of a spreadsheet."""
     return _ERROR.fullmatch(text) is not None
+
+
+def _why_failed(failed: str) -> str:
+    column, _, error = failed.rpartition(" the error ")
+    if error == "#FORMULA!":  # see syncd.workbook.sheet_xml
+        return f"{column} a formula without its value (open the file in Excel or LibreOffice, and save it there)"
+    return f"{failed} (correct the formula)"
 
 
 def fold(title: str) -> str:
@@ -162,6 +205,7 @@ class RowReader:
     ) -> None:
         self._name = name
         self._titles = tuple(title or str(at) for at, title in enumerate(header, 1))
+        self._folded = tuple(map(fold, header))
         # While it is read a row has one empty cell more than the header, at -1, which is every field that is not
         # mapped: no field of a row needs a test of whether its column exists.
         self._at = dict.fromkeys(FIELDS, -1) | dict(positions)
@@ -170,11 +214,14 @@ class RowReader:
         self._details_of = itemgetter(*(self._at[field] for field in _DETAILS))
         self._times_of = itemgetter(*(self._at[field] for field in _SPAN))
         self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
+        unit = options.unit or (unit_of(header[positions["duration"]]) if "duration" in positions else None)
         self._span_reader = SpanReader(
-            at=self._at, mapped=self._mapped, orders=orders, zone=options.zone, no_end=options.no_end
+            at=self._at, mapped=self._mapped, orders=orders, zone=options.zone, no_end=options.no_end, unit=unit
         )
         self._filter = options.filter
         self._notes: list[tuple[int | str, str]] = []
+        self._again: list[int | str] = []
+        self._first: int | str = 0
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
         # In a timetable many rows are at the same time; each span is made once.
@@ -186,6 +233,7 @@ class RowReader:
         part = Part()
         lines: dict[str, int | str] = {}
         width = len(self._titles)
+        self._first = rows[0][0] if rows else 0
         self._spare = min((len(cells) for _, cells in rows), default=0) - width
         for line, cells in rows:
             uid = ""
@@ -221,10 +269,16 @@ class RowReader:
         return part
 
     def _tell_of_notes(self, part: Part) -> None:
+        if self._again:
+            lines = ", ".join(map(str, self._again[:_NOTES_SHOWN]))
+            more = f" and {len(self._again) - _NOTES_SHOWN} more" if len(self._again) > _NOTES_SHOWN else ""
+            place = "line" if len(self._again) == 1 else "lines"
+            reason = f"the titles of the table stand again on the {place} {lines}{more}, which are passed over"
+            part.warn(f"{self._name}:{self._again[0]}", reason)
         if self._notes:
             lines = ", ".join(f"{line} ({note})" for line, note in self._notes[:_NOTES_SHOWN])
             more = f" and {len(self._notes) - _NOTES_SHOWN} more" if len(self._notes) > _NOTES_SHOWN else ""
-            reason = f"rows with nothing but a title or a note are no entries: {lines}{more}"
+            reason = f"rows of titles, totals, notes or days off are no entries: {lines}{more}"
             part.warn(f"{self._name}:{self._notes[0][0]}", reason)
 
     def _failed(self, values: list[str]) -> str:
@@ -235,21 +289,45 @@ class RowReader:
         return ""
 
     def _is_no_entry(self, line: int | str, uid: str, values: list[str], *, overflows: bool) -> bool:
-        """Return True if a row that cannot be used is none: outside the filter, or a title or a note alone.
+        """Return True if a row that cannot be used is none: titles again, outside the filter, or a note alone.
 
         Totals and signatures stand below many tables. They are no entries that are lost, so the table is complete.
         """
         if overflows:
             return False
+        if all(self._folded[at] == fold(values[at]) for at in self._mapped_at) and any(self._folded):
+            # Files put one behind the other, or pages that each begin with the titles.
+            self._again.append(line)
+            return True
         if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
             return True
+        note = self._note(values) or (self._subtitles(values) if line == self._first else "")
+        if note:
+            self._notes.append((line, note[:_NOTE_CHARS]))
+        return bool(note)
+
+    def _note(self, values: list[str]) -> str:
+        """Return what a row says that is a title, a total or a heading, "" for one that may be an entry."""
         filled = [at for at in self._mapped_at if values[at]]
         # With a title it may be an entry all the same: "Итоговое занятие".
         is_total = bool(filled) and not values[self._at["title"]] and is_note(values[filled[0]])
         if is_total or (len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]]))):
-            self._notes.append((line, values[filled[0]][:_NOTE_CHARS]))
-            return True
-        return False
+            return values[filled[0]]
+        if counts_columns(values):
+            return "the numbers of the columns"
+        hours = values[self._at["start_time"]] or values[self._at["start"]]
+        if hours.casefold() in _DAYS_OFF:
+            return hours
+        alone = [at for at, text in enumerate(values) if text]
+        # "Понедельник" or the name of a ward above its rows; a date or a uid alone may be what is left of an entry.
+        is_heading = len(alone) == 1 and alone[0] != self._at["uid"] and _HEADING.fullmatch(values[alone[0]])
+        return values[alone[0]] if is_heading else ""
+
+    def _subtitles(self, values: list[str]) -> str:
+        """Return what the first row says if it is a second row of titles, as below one that spans two columns."""
+        text = " ".join(filter(None, values))
+        named = values[self._at["uid"]] or values[self._at["title"]]
+        return "" if named or any(map(str.isdigit, text)) else text
 
     def _known(self, name: str, uid: str, values: list[str]) -> Known | None:
         """Return what a name of the filter stands for in a row that is no entry, None if that cannot be told."""
@@ -298,14 +376,14 @@ class RowReader:
     def _check_row(self, cells: Sequence[str], *, overflows: bool, broken: bool, failed: str) -> None:
         width = len(self._titles)
         if len(cells) < self._least:
-            raise ValueError(f"the row has only {len(cells)} of {width} cells")
+            raise ValueError(f"the row has only {len(cells)} of {width} cells (is it cut off? complete it)")
         if overflows:
             reason = "a text with the delimiter in it has to stand in quotes"
             raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
         if broken:
             raise ValueError("the row has bytes that are not text in this encoding (set encoding, or save it again)")
         if failed:
-            raise ValueError(f"{failed} (correct the formula)")
+            raise ValueError(_why_failed(failed))
 
     def _title(self, values: list[str], *, overflows: bool) -> str:
         """Return the title of a row that cannot be used, "" if it has none or another cell stands in its place."""
@@ -322,7 +400,7 @@ class RowReader:
         where = f"{self._name}:{line}"
         title = values[self._at["title"]]
         if not title:
-            raise ValueError("there is no title")
+            raise ValueError("there is no title (fill it in)")
         rule = values[self._at["rrule"]]
         details = self._details(title, values, where, part)
         times: tuple[str, ...] = self._times_of(values)

@@ -45,13 +45,15 @@ class SheetLimits:
 class Sheet:
     """One sheet: its cells with "" for an empty one, merged ranges, and the (row, column) that show a time of day.
 
-    `timed` is None if the file does not tell, or has no days beside times.
+    `timed` is None if the file does not tell, or has no days beside times. `visible` are the names of all sheets of the
+    workbook that people see.
     """
 
     name: str
     cells: list[list[Cell]]
     merged: Merged
     timed: frozenset[tuple[int, int]] | None
+    visible: tuple[str, ...] = ()
 
 
 class SheetReader:
@@ -99,7 +101,8 @@ class SheetReader:
         cells = [
             [cell if type(cell) is not list else _KINDS[cell[0]](cell[1]) for cell in row] for row in answer["cells"]
         ]
-        return Sheet(name=answer["sheet"], cells=cells, merged=merged, timed=timed)
+        visible = tuple(answer["visible"])
+        return Sheet(name=answer["sheet"], cells=cells, merged=merged, timed=timed, visible=visible)
 
     def _ask(self, name: str, content: bytes, wanted: str | int | None) -> dict[str, Any]:
         limits = self._limits

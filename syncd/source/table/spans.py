@@ -2,11 +2,13 @@
 
 times in the row                      the entry
 none, or all_day says yes             whole days, the last one included: 1 to 3 May is three days
+two dates in the start                whole days, or from the time of the first to that of the second
 start with a time, no end             as long as `default_duration`, by default a moment
 end as a time without a date, or the  that day; if it is not later than the start: the next day, so that 22:00 to 6:00
 second of two times in the start      is a night shift, and 8:00 to 8:00 one of 24 hours
 all_day says yes, end at 0:00         the days before that midnight, as Outlook writes them
-end with its date, or a duration      as written; an end before its start is rejected
+end with its date, or a duration      as written, also a duration in the column of ends ("2 часа"); an end before its
+                                      start is rejected
 
 A time with the row's own date, or with one that only stands in for none (1899-12-30), is a time without a date. NULL, a
 dash and the like are empty cells.
@@ -14,6 +16,7 @@ dash and the like are empty cells.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -39,6 +42,10 @@ NO_DATES = frozenset(
 """The dates that programs put beside a time that has none: 1C, Access and Excel, SQL Server, Excel on a Mac, Unix."""
 
 
+_HOURS_ALONE = re.compile(r"(\d{1,2})\s*(?:ч|час|часа|часов|h|hr|hrs|hour|hours)\.?", re.IGNORECASE)
+"""Both a time and a length: 18 часов."""
+
+
 def is_nothing(text: str) -> bool:
     """Return True if the text of a cell with a time says that there is none (NULL, NaT, -)."""
     return not text or (len(text) <= 4 and text.casefold() in _NOTHING)
@@ -48,58 +55,85 @@ class SpanReader:
     """Reads the spans of rows.
 
     `at` are the columns of the fields, -1 for those that are not mapped, where a row has an empty cell; `zone` is the
-    IANA zone of times without one (None: there is none), `no_end` the length of an entry with a time and no end.
+    IANA zone of times without one (None: there is none), `no_end` the length of an entry with a time and no end, `unit`
+    what a bare number in a column of durations counts (None: that is not known).
     """
 
     def __init__(
-        self, *, at: Mapping[str, int], mapped: frozenset[str], orders: DateOrders, zone: str | None, no_end: timedelta
+        self,
+        *,
+        at: Mapping[str, int],
+        mapped: frozenset[str],
+        orders: DateOrders,
+        zone: str | None,
+        no_end: timedelta,
+        unit: timedelta | None,
     ) -> None:
         self._at = at
         self._mapped = mapped
-        self._orders = orders
+        as_ends = replace(orders, dashes="times")
+        both = {"start_time", "end_time"} <= mapped
+        self._orders = {
+            "start": orders,
+            "date": orders,
+            "start_time": replace(orders, bare=True, hours=both),
+            "end": as_ends,
+            "end_time": replace(as_ends, bare=True, hours=both),
+        }
         self._zone = zone
         self._no_end = no_end
+        self._unit = unit
         # In a timetable the same dates and times come again and again; each is read once.
-        self._read: dict[str, CellTime] = {}
+        self._read: dict[str, dict[str, CellTime]] = {field: {} for field in self._orders}
 
     def start(self, values: list[str]) -> CellTime:
         """Return what the row says of its start; raises ValueError with what is wrong with it."""
         if "start" in self._mapped:
             start = self._moment("start", values)
             if start.day is None and start.time is not None:
-                raise ValueError("start has a time but no date")
+                raise ValueError(
+                    "start has a time but no date (write both, or map its column as start_time beside date)"
+                )
             return start
         start, clock = self._moment("date", values), self._moment("start_time", values)
         if clock == EMPTY:
             # Databases write a date as its midnight; with a column of times that cell is a date only.
             return replace(start, time=None) if start.time == _MIDNIGHT and "start_time" in self._mapped else start
+        if clock.whole:
+            return replace(start, time=None, whole=True)
         clock = _without_own_day(clock, start.day)
         if start.day is None:
             return clock
+        if start.last is not None:
+            raise ValueError("date holds two days beside a time: of each of them? (write a row for each, or give end)")
         if clock.day is not None:
-            raise ValueError(f"start_time holds another date than date ({clock.day} beside {start.day})")
+            raise ValueError(f"start_time holds another date than date ({clock.day} beside {start.day}; correct one)")
         if start.time:
-            raise ValueError("both date and start_time hold a time")
+            raise ValueError("both date and start_time hold a time (leave one out)")
         return replace(clock, day=start.day)
 
     def span(self, values: list[str]) -> Span:
         """Return the span by the table at the top of this file; raises ValueError with what is wrong with it."""
         start = self.start(values)
-        end = self._end(values, start)
-        text = values[self._at["duration"]]
-        length = None if is_nothing(text) else strict("duration", text, cell_values.duration)
-        if start.until is not None:
+        length = self._duration(values, start)
+        end = EMPTY if length is not None and "duration" not in self._mapped else self._end(values, start)
+        if start.until is not None or start.last is not None:
             if end != EMPTY or length is not None:
-                raise ValueError("start holds two times, and there is an end besides")
-            end = CellTime(time=start.until, offset=start.offset)
+                twice = "times" if start.last is None else "days"
+                raise ValueError(f"start holds two {twice}, and there is an end besides (leave one out)")
+            end = CellTime(day=start.last, time=start.until, offset=start.offset)
         if start.day is None:
-            raise ValueError("there is no start" if "start" in self._mapped else "there is no date")
+            raise ValueError(f"there is no {'start' if 'start' in self._mapped else 'date'} (fill it in)")
         says_all_day = _says_all_day(values[self._at["all_day"]])
+        if start.whole or end.whole:
+            if says_all_day is False or start.time is not None:
+                raise ValueError("one cell says the whole day, another a time or no (correct one)")
+            says_all_day = True
         # An explicit all_day wins over the times in the row: Outlook exports whole days with times of 0:00.
         if says_all_day or (says_all_day is None and start.time is None and end.time is None):
             return whole_days(start.day, _last_day(start.day, end), length)
         if start.time is None:
-            raise ValueError("there is no start time")
+            raise ValueError("there is no start time beside the end time (fill it in)")
         return self.timed(start, end, length, values[self._at["timezone"]])
 
     def timed(self, start: CellTime, end: CellTime, length: timedelta | None, zone_cell: str = "") -> Timed:
@@ -110,7 +144,9 @@ class SpanReader:
             begin = in_zone(begin, start.offset, zone)
         if length is None and end.time is None:
             if end.day not in (None, start.day):
-                raise ValueError("there is no end time")
+                raise ValueError(
+                    "there is no end time beside the start time (fill it in, or leave out the date of the end)"
+                )
             length = self._no_end
         if length is not None:
             return timed_span(begin, after(begin, length, zone), zone, zone)
@@ -122,6 +158,34 @@ class SpanReader:
             finish = _later(finish, DAY)
         return timed_span(begin, finish, zone, zone)
 
+    def _duration(self, values: list[str], start: CellTime) -> timedelta | None:
+        """Return how long the row says it lasts, in the column of durations or, with its unit, in place of the end."""
+        text = values[self._at["duration"]]
+        if not is_nothing(text):
+            return strict("duration", text, self._length)
+        end, clock = values[self._at["end"]], values[self._at["end_time"]]
+        text = clock or end
+        # Neither an end with a number at its end nor two of them say a length.
+        if not text or text[-1].isdigit() or (clock and end) or start.until is not None:
+            return None
+        length = cell_values.length_in_words(text)
+        hour = _HOURS_ALONE.fullmatch(text)
+        if (
+            length is None
+            or hour is None
+            or start.time is None
+            or (length := timedelta(hours=int(hour[1]))) <= start.time
+        ):
+            return length
+        later = start.time + length
+        raise ValueError(
+            f"end {text!r} could be {hour[1]}:00, or {hour[1]} hours after the start (write {hour[1]}:00, or "
+            f"{later // timedelta(hours=1) % 24}:{later // timedelta(minutes=1) % 60:02})"
+        )
+
+    def _length(self, text: str) -> timedelta:
+        return cell_values.duration(text, self._unit)
+
     def _end(self, values: list[str], start: CellTime) -> CellTime:
         end, clock = self._moment("end", values), self._moment("end_time", values)
         # 01.01.0001 0:00:00 is how 1C writes an empty date.
@@ -131,24 +195,25 @@ class SpanReader:
         if clock == ROUND_THE_CLOCK and end == EMPTY and start.time is not None:
             clock = CellTime(time=start.time)
         if end.until is not None or clock.until is not None:
-            raise ValueError("end holds two times")
+            raise ValueError("end holds two times (write the end alone, or map the column as start)")
         if clock == EMPTY:
             return end
         clock = _without_own_day(clock, end.day or start.day)
         if end.time is not None and end.time != _MIDNIGHT:
-            raise ValueError("both end and end_time hold a time")
+            raise ValueError("both end and end_time hold a time (leave one out)")
         if clock.day is not None and (end.day is not None or start.day is None or clock.day < start.day):
-            raise ValueError(f"end_time holds another date ({clock.day} beside {end.day or start.day})")
+            raise ValueError(f"end_time holds another date ({clock.day} beside {end.day or start.day}; correct one)")
         return clock if clock.day is not None else replace(clock, day=end.day)
 
     def _moment(self, field: str, values: list[str]) -> CellTime:
         text = values[self._at[field]]
         if not text:
             return EMPTY
-        found = self._read.get(text)
+        known = self._read[field]
+        found = known.get(text)
         if found is None:
             try:
-                found = self._read[text] = EMPTY if is_nothing(text) else read_cell(text, self._orders)
+                found = known[text] = EMPTY if is_nothing(text) else read_cell(text, self._orders[field])
             except ValueError as error:
                 raise named(field, text, error) from None
         return found
@@ -161,11 +226,11 @@ def whole_days(first: date, last: date | None, length: timedelta | None = None) 
     """
     if length is not None:
         if length % DAY or not length:
-            raise ValueError("there is no start time, and the duration is not in whole days")
+            raise ValueError("there is no start time, and the duration is not in whole days (give a start time)")
         return all_day_span(first, _later(first, length))
     last = last or first
     if last < first:
-        raise ValueError(f"end is before start ({last} is before {first})")
+        raise ValueError(f"end is before start ({last} is before {first}; correct one)")
     return all_day_span(first, _later(last, DAY))
 
 

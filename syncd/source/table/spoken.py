@@ -54,6 +54,8 @@ _YEAR_FIRST = re.compile(rf"(\d{{4}})[\s./-]+({_WORD})\.?[\s./-]+(\d{{1,2}})(?!\
 _WITHOUT_YEAR = re.compile(rf"(\d{{1,2}})(?:\.|st|nd|rd|th)?[\s./-]*({_WORD})\.?|({_WORD})\.?[\s./-]+(\d{{1,2}})")
 _HOUR = r"(\d{1,2})(?:[:.-](\d{2}))?\s*(?:ч\.?|час(?:а|ов)?|h)?\s*([ap]\.?m\.?)?"
 _HOURS = re.compile(rf"(?:[сc]|from|between)?\s*{_HOUR}\s*(?:до|по|to|till|until|and)\s*{_HOUR}", re.IGNORECASE)
+WHOLE_DAY = frozenset({"all day", "allday", "all-day", "весь день", "целый день", "whole day"})
+"""How people say that something has no hours, casefolded."""
 _ROUND_THE_CLOCK = frozenset(["сутки", "круглосуточно", "24/7", "24 часа", "24 ч", "24ч", "24h", "24 hours"])
 _BEHIND_TIME = re.compile(
     r"(.*\d(?:\s*[ap]\.?m\b\.?|Z|[+-]\d{2}:?\d{2})?)\s*[(\[]?((?:[A-Za-z_]+/)*[^\W\d_]{2,}(?:[_/-][A-Za-z_]+)*)"
@@ -66,8 +68,19 @@ _OFFSET_H = {
     "pett": 12, "jst": 9, "kst": 9, "est": -5, "edt": -4, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
 }  # fmt: skip
 """Abbreviations that mean one offset (RFC 5322, 4.3, and those of Europe and Russia). CST, IST and BST mean several."""
+_YEAR_LAST = re.compile(
+    rf"(?:{_WORD}\s+)?({_WORD})\s+(\d{{1,2}})\s+(\d{{1,2}}:\d{{2}}:\d{{2}})(\s+[\w+:/-]+)?\s+(\d{{4}})"
+)
+_NAMED_OFFSET = re.compile(r"(?<=[+-]\d{4})\s*\([^()]*\)$")
+"""Behind an offset, browsers repeat its zone by name: GMT+0300 (Moscow Standard Time)."""
 _LEAST = 3
 """Fewest letters of a month: "ма" could be March or May, and so could "ma"."""
+
+
+def year_in_place(text: str) -> str:
+    """Return a stamp of programs, "Sat Dec 5 09:00:00 MSK 2026", with the year beside its day; others unchanged."""
+    found = _YEAR_LAST.fullmatch(text)
+    return f"{found[1]} {found[2]} {found[5]} {found[3]}{found[4] or ''}" if found else text
 
 
 def without_weekday(text: str) -> str:
@@ -92,6 +105,7 @@ def without_zone(text: str) -> tuple[str, timedelta | str | None]:
 
     None if there is none: any other word belongs to the text.
     """
+    text = _NAMED_OFFSET.sub("", text) if text[-1:] == ")" else text
     found = _BEHIND_TIME.fullmatch(text)
     if found is None:
         return text, None
@@ -151,7 +165,7 @@ def named_day(text: str) -> tuple[date, str] | None:
     try:
         return date(year, month, int(day)), rest or ""
     except ValueError:
-        raise ValueError(f"there is no day {year:04}-{month:02}-{int(day):02}") from None
+        raise ValueError(f"there is no day {year:04}-{month:02}-{int(day):02} (correct it)") from None
 
 
 def month_of(word: str) -> int | None:

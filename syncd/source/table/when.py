@@ -8,7 +8,8 @@ mdy   those of iso and month, day, year with any of . / -
 
 Times are 9:00, 9.00, 21:30 or 9:30 pm, perhaps with an offset (09:00+03:00, 9:00 UTC+3, 9:00 MSK); or two with a dash,
 as timetables have them (8:30-9:15). A dash without blanks is an offset only in 2026-12-31T09:00-05:00 and
-2026-12-31 09:00:00-05:00.
+2026-12-31 09:00:00-05:00. What a dash means between hours (11-00, 20-8) is decided in `dashes`. Two dates (5.12.2026 -
+7.12.2026, с 5 по 7 декабря 2026) are days with the last one included.
 """
 
 from __future__ import annotations
@@ -20,11 +21,22 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from syncd.source.table.spoken import named_day, spoken_range, without_weekday, without_zone
+from syncd.source.table.dashes import Dashes, without_dashes
+from syncd.source.table.spoken import (
+    WHOLE_DAY,
+    day_and_month,
+    named_day,
+    spoken_range,
+    without_weekday,
+    without_zone,
+    year_in_place,
+)
 
 DateOrder = Literal["auto", "iso", "dmy", "mdy"]
 
-_DATE = re.compile(r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?![\d])(?:[T\s,]\s*(.+))?", re.IGNORECASE)
+_DATE = re.compile(
+    r"(\d{1,4})([-./])(\d{1,2})\2(\d{1,4})(?!\d)(?:\s*г(?:\.|ода)?(?=[\s,]|$))?(?:[T\s,]\s*(.+))?", re.IGNORECASE
+)
 _COMPACT = re.compile(
     r"(\d{4})(\d{2})(\d{2})(?:[T ]?(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,]\d{1,9})?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?",
     re.IGNORECASE,
@@ -44,6 +56,10 @@ _RANGE = re.compile(rf"({_CLOCK}){_HALF}\s*[-\N{{EN DASH}}\N{{EM DASH}}]\s*({_CL
 _ISO_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}(T| \d{2}:\d{2}:\d{2})", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _LIKE_OFFSET = re.compile(r"-(0\d|1[0-2]):(00|30)\Z")
+_TO = re.compile(r"\s*[-\N{EN DASH}\N{EM DASH}/]\s*|\s+(?:по|до|to|till|until|through)\s+", re.IGNORECASE)
+_FROM = re.compile(r"(?:[сc]|from)\s+(?=\d)", re.IGNORECASE)
+_AT = re.compile(r"(?:[вс]|до|по|at|from|until|till)\s+(?=\d)", re.IGNORECASE)
+_PART = re.compile(r"(\d{1,2})(?:\.(\d{1,2})\.?)?")
 _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
 _DAY = timedelta(days=1)
 _LONE, _MANY = 1, 3
@@ -54,13 +70,16 @@ _LONE, _MANY = 1, 3
 class CellTime:
     """What a cell says: a day, a time of day (to 24 hours, to 48 without a day), or both.
 
-    `offset` is that from UTC if it is given, `until` is the second time of a range.
+    `offset` is that from UTC if it is given, `until` is the second time of a range and `last` its second day. With
+    `whole` the cell says in words that it is the whole day.
     """
 
     day: date | None = None
     time: timedelta | None = None
     offset: timedelta | None = None
     until: timedelta | None = None
+    last: date | None = None
+    whole: bool = False
 
     def wall(self) -> datetime:
         """Return day and time together; 24:00 is midnight of the next day. Raises ValueError if either is missing."""
@@ -74,12 +93,17 @@ class DateOrders:
     """How dates of three numbers are read.
 
     `setting` is that of the config. With "auto", `shown` is the order of each mark ("/", "-") that the file's dates
-    with this mark show, for those that could be two days; `odd` are the dates that contradict it.
+    with this mark show, for those that could be two days; `odd` are the dates that contradict it. `dashes` is what 8-20
+    means, and with `bare` it is read without a date beside it, as in a column of times. With `hours` a bare number is
+    an hour, as where one column has the start and another the end.
     """
 
     setting: DateOrder
     shown: Mapping[str, Literal["dmy", "mdy"]] = field(default_factory=dict)
     odd: tuple[str, ...] = ()
+    dashes: Dashes = ""
+    bare: bool = False
+    hours: bool = False
 
 
 def find_orders(texts: Iterable[str], setting: DateOrder) -> DateOrders:
@@ -94,12 +118,14 @@ def find_orders(texts: Iterable[str], setting: DateOrder) -> DateOrders:
     seen: dict[str, tuple[list[str], list[str]]] = {"/": ([], []), "-": ([], [])}
     for text in texts:
         found = _DATE.fullmatch(without_weekday(text) if _WORD.search(text) else text)
-        if found is None or found[2] == "." or len(found[1]) > 2 or len(found[4]) not in (2, 4):
-            continue
-        day_first, month_first = _readings(found[1], found[3], found[4])
-        # A date that is none in either order, such as 45/12/2026, shows nothing.
-        if (day_first is None) != (month_first is None):
-            seen[found[2]][day_first is None].append(text)
+        while found is not None:
+            first, mark, second, year, rest = found.groups()
+            if mark != "." and len(first) <= 2 and len(year) in (2, 4):
+                day_first, month_first = _readings(first, second, year)
+                # A date that is none in either order, such as 45/12/2026, shows nothing.
+                if (day_first is None) != (month_first is None):
+                    seen[mark][day_first is None].append(text)
+            found = _DATE.search(rest or "")  # the second of two dates
     shown: dict[str, Literal["dmy", "mdy"]] = {}
     odd: list[str] = []
     for mark, (dmy, mdy) in seen.items():
@@ -116,8 +142,16 @@ def read_cell(text: str, orders: DateOrders) -> CellTime:
     """Return what a date, a date with a time, or a time alone says; raises ValueError with what is wrong with it."""
     zone = None
     if _WORD.search(text):
-        text, zone = without_zone(without_weekday(text))
-    found = _read(text, orders)
+        if text.casefold() in WHOLE_DAY:
+            return CellTime(whole=True)
+        text, zone = without_zone(without_weekday(year_in_place(text)))
+    try:
+        found = _read(text, orders)
+    except ValueError:
+        # Last, for it is rare and cuts the text at each dash.
+        if (days := _two_dates(text, orders)) is None:
+            raise
+        found = days
     if zone is None or found.time is None or found.offset is not None:
         return found
     if isinstance(zone, timedelta):
@@ -129,19 +163,31 @@ def read_cell(text: str, orders: DateOrders) -> CellTime:
 def _read(text: str, orders: DateOrders) -> CellTime:
     if found := _DATE.fullmatch(text):
         day = _day(found[1], found[2], found[3], found[4], orders)
-        return replace(_time_with_date(text, found[5]), day=day) if found[5] else CellTime(day=day)
+        return replace(_time_with_date(text, found[5], orders), day=day) if found[5] else CellTime(day=day)
     if (found := _COMPACT.fullmatch(text)) and int(found[1]) in _COMPACT_YEARS:
         day = _calendar_day(int(found[1]), int(found[2]), int(found[3]))
         if not found[4]:
             return CellTime(day=day)
         return replace(_time(f"{found[4]}:{found[5]}:{found[6] or '00'}{found[7] or ''}"), day=day)
-    # A bare number is never a time: it might be an hour, but also a count, a room or a day that Excel has numbered.
-    if (_TIME.fullmatch(text) and not text.isdigit()) or _RANGE.fullmatch(text) or spoken_range(text) is not None:
-        # Without a date beside it 26:00 says what 2:00 of the next day is; Excel counts so, and so do broadcasters.
-        return _time_or_range(text, most=2 * _DAY)
+    if (clock := _without_date(text, orders)) is not None:
+        return clock
     if (spoken := named_day(text)) is not None:
-        return replace(_time_or_range(spoken[1]) if spoken[1] else CellTime(), day=spoken[0])
+        return replace(_time_or_range(spoken[1], orders.dashes) if spoken[1] else CellTime(), day=spoken[0])
     raise ValueError(_serial(text) or f"{text!r} is not a date or a time (write it like {_FORMS})")
+
+
+def _without_date(text: str, orders: DateOrders) -> CellTime | None:
+    """Return what a text of one or two times says, None for any other; raises ValueError for times that are none."""
+    if orders.bare and (plain := without_dashes(text, orders.dashes)) is not None:
+        return _time_or_range(plain)
+    if orders.hours and text.isdecimal() and len(text) <= 2:
+        return _time(f"{text}:00")
+    # Elsewhere a bare number is no time: it might be an hour, but also a count, a room or a day as Excel numbers it.
+    is_time = (_TIME.fullmatch(text) and not text.isdigit()) or _RANGE.fullmatch(text) or _AT.match(text)
+    if not is_time and spoken_range(text) is None:
+        return None
+    # Without a date beside it 26:00 says what 2:00 of the next day is; Excel counts so, and so do broadcasters.
+    return _time_or_range(text, most=2 * _DAY)
 
 
 def _serial(text: str) -> str:
@@ -158,10 +204,46 @@ def _serial(text: str) -> str:
     return ""
 
 
+def _two_dates(text: str, orders: DateOrders) -> CellTime | None:
+    """Return the days from one date to another, perhaps with their times; None for any other text."""
+    text = _FROM.sub("", text, count=1)
+    pairs = [_dates(text[: cut.start()], text[cut.end() :], orders) for cut in _TO.finditer(text)]
+    found = [pair for pair in pairs if pair is not None]
+    return found[0] if len(found) == 1 else None
+
+
+def _dates(first: str, last: str, orders: DateOrders) -> CellTime | None:
+    """Return the days between two dates, None if one of the texts is none; raises ValueError for a date of no day."""
+    try:
+        end = _read(last, orders)
+        if end.day is None:
+            return None
+        start = _first_of(first, end.day, orders)
+    except ValueError:
+        if _DATE.fullmatch(first) and _DATE.fullmatch(last):
+            raise  # they are dates, and one of them says no day
+        return None
+    is_plain = all(one.until is None and not one.whole for one in (start, end))
+    if start.day is None or not is_plain or start.offset != end.offset or (start.time is None) != (end.time is None):
+        return None
+    return replace(start, until=end.time, last=end.day)
+
+
+def _first_of(text: str, last: date, orders: DateOrders) -> CellTime:
+    """Return the first of two dates; "5", "5.12" and "5 декабря" are in the month and year of the last, or before."""
+    if part := _PART.fullmatch(text):
+        day, month = int(part[1]), int(part[2] or last.month)
+    elif (named := day_and_month(text)) is not None:
+        day, month = named
+    else:
+        return _read(text, orders)
+    return CellTime(day=date(last.year - (month > last.month), month, day))
+
+
 def _day(first: str, mark: str, second: str, third: str, orders: DateOrders) -> date:
     """Return the day that three numbers with `mark` between them mean; raises ValueError if they mean none or two."""
     text = mark.join((first, second, third))
-    if len(first) == 4 and len(third) <= 2 and mark != ".":
+    if len(first) == 4 and len(third) <= 2:
         return _calendar_day(int(first), int(second), int(third))
     if len(first) > 2 or len(third) not in (2, 4):
         raise ValueError(f"{text!r} is not a date (write it like {_FORMS})")
@@ -178,8 +260,18 @@ def _day(first: str, mark: str, second: str, third: str, orders: DateOrders) -> 
             order = "dmy" if day_first is not None else "mdy"
     if (found := month_first if order == "mdy" else day_first) is not None:
         return found
+    if (day_first or month_first) is not None:
+        raise _no_day(text, order, orders.setting)
     year, month, day = _year(third), int(second), int(first)
     return _calendar_day(year, day, month) if order == "mdy" else _calendar_day(year, month, day)
+
+
+def _no_day(text: str, order: str, setting: DateOrder) -> ValueError:
+    """Return the error for three numbers that are no day in the order they are read in."""
+    other = "mdy" if order == "dmy" else "dmy"
+    read = f"with the {'day' if order == 'dmy' else 'month'} first, as "
+    read += "dates with dots are read" if setting == "auto" else f'dates = "{setting}" says'
+    return ValueError(f'{text!r} is no date {read} (correct it, or set dates = "{other}" for the whole file)')
 
 
 def _readings(first: str, second: str, year: str) -> tuple[date | None, date | None]:
@@ -201,10 +293,10 @@ def _calendar_day(year: int, month: int, day: int) -> date:
     try:
         return date(year, month, day)
     except ValueError:
-        raise ValueError(f"there is no day {year:04}-{month:02}-{day:02}") from None
+        raise ValueError(f"there is no day {year:04}-{month:02}-{day:02} (correct it)") from None
 
 
-def _time_with_date(whole: str, text: str) -> CellTime:
+def _time_with_date(whole: str, text: str, orders: DateOrders) -> CellTime:
     """Return what the time behind a date says.
 
     Raises ValueError for a text in which the part behind the dash could be an offset from UTC or the end of a range.
@@ -214,11 +306,16 @@ def _time_with_date(whole: str, text: str) -> CellTime:
     if re.match(r"\d{4}-", whole) and _TIME.fullmatch(text) and _LIKE_OFFSET.search(text):
         apart = " - ".join(part.strip() for part in text.rsplit("-", 1))
         raise ValueError(f"{whole!r} could be two times or one with an offset (write {apart}, or a T before it)")
-    return _time_or_range(text)
+    return _time_or_range(text, orders.dashes)
 
 
-def _time_or_range(text: str, *, most: timedelta = _DAY) -> CellTime:
+def _time_or_range(text: str, dashes: Dashes = "", *, most: timedelta = _DAY) -> CellTime:
     """Return a time of day, or two; in 1:00-2:30 pm the half of the day holds for both."""
+    if text.casefold() in WHOLE_DAY:
+        return CellTime(whole=True)
+    if spoken_range(text) is None:
+        text = _AT.sub("", text, count=1)
+        text = without_dashes(text, dashes) or text
     found = _RANGE.fullmatch(spoken_range(text) or text)
     if found is None:
         return _time(text, most=most)
@@ -245,7 +342,7 @@ def _time(text: str, *, most: timedelta = _DAY) -> CellTime:
         raise ValueError(f"{text!r} could be two times or one with an offset (write 9:00 - 10:00, or 09:00-10:00)")
     time = timedelta(hours=hour, minutes=minute, seconds=second)
     if minute > 59 or second > 59 or time > most:
-        raise ValueError(f"there is no time {hour:02}:{minute:02}:{second:02}")
+        raise ValueError(f"there is no time {hour:02}:{minute:02}:{second:02} (write 0:00 to 24:00)")
     return CellTime(time=time, offset=_offset(found[5]) if found[5] else None)
 
 
@@ -254,5 +351,5 @@ def _offset(text: str) -> timedelta:
         return timedelta(0)
     size = timedelta(hours=int(text[1:3]), minutes=int(text[3:].lstrip(":") or 0))
     if size > timedelta(hours=14):
-        raise ValueError(f"there is no offset {text}")
+        raise ValueError(f"there is no offset {text} (write one up to +14:00)")
     return size if text[0] == "+" else -size

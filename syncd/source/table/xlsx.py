@@ -5,7 +5,7 @@ The rest is as for any table. Nothing in a workbook is computed: a formula has t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path, PurePath
 from threading import Lock
@@ -14,18 +14,30 @@ from typing import Literal
 import msgspec
 
 from syncd.clock import Clock
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, SourceError
 from syncd.model.names import counted
 from syncd.source.base import ReadContext, Source
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
 from syncd.source.opening import FileOptions, open_files
-from syncd.source.options import default_length, read_options
+from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.cell_values import truth
+from syncd.source.table.columns import check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
-from syncd.source.table.row_reader import HEADER_WITHIN, TableOptions, find_columns, find_header, read_table
+from syncd.source.table.grid_days import row_of_days
+from syncd.source.table.row_reader import (
+    HEADER_WITHIN,
+    TableOptions,
+    count_found,
+    find_columns,
+    find_header,
+    has_titles,
+    read_table,
+)
 from syncd.source.table.sheet_reader import Cell, Merged, Sheet, SheetLimits, SheetReader
+from syncd.source.table.sheets import SheetChoice, check_choice, is_several, matching, merged
 from syncd.source.table.when import DateOrder
+from syncd.source.twice import once_in_cells
 
 _HALF_SECOND = timedelta(milliseconds=500)
 _DAY_S = 86_400
@@ -38,18 +50,21 @@ _MOST_DAYS = 31
 class XlsxOptions(FileOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of `[sync.source]` with type = "xlsx".
 
-    `sheet` is a name or a number from 1, by default the first visible sheet. `header` is the number of the row with the
-    titles, by default the first that has the mapped ones. `dates` orders day and month in dates that are text.
-    `default_duration` is how long an entry lasts that has a start time and no end.
+    `sheet` is a name, a number from 1, a pattern with "*" or a list of names and numbers, by default the first visible
+    sheet. `header` is the number of the row with the titles, by default the first that has the mapped ones, 0 if there
+    are none. `dates` orders day and month in dates that are text. `default_duration` is how long an entry lasts that
+    has a start time and no end, `duration_unit` what a bare number counts in a column of durations, by default what its
+    title says.
     """
 
     type: Literal["xlsx"]
     columns: dict[str, str | int] = msgspec.field(default_factory=dict)
     grid: GridOptions | None = None
-    sheet: str | int | None = None
+    sheet: SheetChoice = None
     header: int | None = None
     dates: DateOrder = "auto"
     default_duration: str = "0m"
+    duration_unit: str = "auto"
 
 
 def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
@@ -57,10 +72,11 @@ def open_xlsx(options: Mapping[str, object], base: Path, *, where: str, clock: C
     chosen = read_options(XlsxOptions, options, where=where)
     check_columns(chosen.columns, chosen.grid, chosen.header, where=where)
     default_length(chosen.default_duration, where=where)
-    if isinstance(chosen.sheet, int) and chosen.sheet < 1:
-        raise ConfigError(f"{where}: sheet = {chosen.sheet} is no sheet", "a name, or a number from 1")
-    if chosen.header is not None and chosen.header < 1:
-        raise ConfigError(f"{where}: header = {chosen.header} is no row", "a number from 1")
+    unit_length(chosen.duration_unit, where=where)
+    check_choice(chosen.sheet, where=where)
+    if chosen.grid is not None and chosen.grid.month is not None and is_several(chosen.sheet):
+        raise ConfigError(f"{where}: grid: month cannot date several sheets", "let each sheet say its month and year")
+    check_header(chosen.columns, chosen.header, where=where, unit="row")
     return open_files(chosen, base, where=where, file_format=XlsxFormat(chosen), clock=clock)
 
 
@@ -101,29 +117,93 @@ class XlsxFormat:
         if not content:
             return Part(incomplete=f"{name} is empty, without even a sheet")
         if self._reader is not None:
-            return self._part(name, self._reader.read(name, content, self._options.sheet), context)
+            return self._read(name, content, context, self._reader)
         with SheetReader(self._limits) as reader:
-            return self._part(name, reader.read(name, content, self._options.sheet), context)
+            return self._read(name, content, context, reader)
+
+    def _read(self, name: str, content: bytes, context: ReadContext, reader: SheetReader) -> Part:
+        choice = self._options.sheet
+        if is_several(choice):
+            return self._all(name, content, context, reader)
+        assert not isinstance(choice, list)
+        sheet = reader.read(name, content, choice)
+        part = self._part(name, sheet, context)
+        alike = self._alike(name, content, sheet, reader) if choice is None and len(sheet.visible) > 1 else ()
+        if alike:
+            shown = ", ".join(map(repr, alike))
+            remedy = 'sheet = "*" reads all, a list some, a name one'
+            part.warn(name, f"the sheets {shown} have the same titles as {sheet.name!r} and are not read ({remedy})")
+        return part
+
+    def _all(self, name: str, content: bytes, context: ReadContext, reader: SheetReader) -> Part:
+        """Return what several sheets hold; raises SourceError if none of them can be used."""
+        choice = self._options.sheet
+        wanted: Sequence[str | int] = choice if isinstance(choice, list) else ()
+        if isinstance(choice, str):
+            visible = reader.read(name, content, None).visible
+            wanted = matching(visible, choice)
+            if not wanted:
+                raise SourceError(f"{name} has no sheet like {choice!r}", f"there are: {', '.join(visible)}")
+        parts: list[Part] = []
+        errors: list[SourceError] = []
+        for one in wanted:
+            sheet = reader.read(name, content, one)
+            if isinstance(choice, str) and not self._has_table(sheet):
+                if any(cell != "" for row in sheet.cells for cell in row):
+                    parts.append(Part())
+                    parts[-1].warn(name, f"the sheet {sheet.name!r} has none of the titles and is left out")
+                continue
+            try:
+                parts.append(self._part(f"{name}[{sheet.name}]", sheet, context))
+            except SourceError as error:
+                errors.append(error)
+                parts.append(Part(incomplete=str(error)))
+        if errors and len(errors) == len(parts):
+            raise errors[0]
+        return merged(parts)
+
+    def _alike(self, name: str, content: bytes, sheet: Sheet, reader: SheetReader) -> tuple[str, ...]:
+        """Return the other visible sheets that hold the same kind of table."""
+        others = (reader.read(name, content, one) for one in sheet.visible if one != sheet.name)
+        return tuple(other.name for other in others if self._has_table(other))
+
+    def _has_table(self, sheet: Sheet) -> bool:
+        """Return True if a sheet has any of the mapped titles, or the days of a plan."""
+        texts = [[_text(cell) for cell in row] for row in sheet.cells[:HEADER_WITHIN]]
+        if self._options.grid is not None:
+            return row_of_days(texts) is not None
+        columns = self._options.columns
+        if not any(isinstance(column, str) for column in columns.values()):
+            return any(any(row) for row in texts)
+        return any(count_found(columns, row) for row in texts)
 
     def _part(self, name: str, sheet: Sheet, context: ReadContext) -> Part:
         options = self._options
         zone = sync_zone(context.zone)
-        cells, merged = _filled(sheet), sheet.merged
+        twice = once_in_cells(sheet.cells)
+        cells, spread = _filled(sheet), sheet.merged
         no_end = default_length(options.default_duration, where="default_duration")
+        unit = unit_length(options.duration_unit, where="duration_unit")
         table = TableOptions(
-            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, filter=context.filter
-        )  # fmt: skip
+            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, unit=unit, filter=context.filter
+        )
         if options.grid is not None:
-            _fill_right(cells, merged)
+            _fill_right(cells, spread)
             texts = [(at + 1, [_text(cell) for cell in row]) for at, row in enumerate(cells)]
             called = (sheet.name, PurePath(name).stem)
-            return read_grid(PlanSheet(name=name, rows=texts, called=called), options.grid, table)
+            part = read_grid(PlanSheet(name=name, rows=texts, called=called), options.grid, table)
+            if twice:
+                part.warn(name, twice)
+            return part
         at = _header_row(cells, options)
         if at is None:
             return Part(incomplete=f"{name} has no header")
         header = [clean(_text(cell)) for cell in _trimmed(cells[at])]
+        if not has_titles([_text(cell) for cell in cells[at]], options.columns, options.header):
+            header = [""] * max(len(_trimmed(row)) for row in cells)
+            at -= 1
         positions = find_columns(options.columns, header, where=f"{name}:{at + 1}")
-        headings = _headings(cells, merged, after=at)
+        headings = _headings(cells, spread, after=at)
         clocks = _Clocks(positions, cells[at + 1 :])
         if clocks.doubtful:
             clocks.look(sheet.timed)
@@ -134,6 +214,11 @@ class XlsxFormat:
         )
         rows = [(line, row) for line, row in numbered if any(row)]
         part = read_table(name, (at + 1, header), rows, table)
+        if beside := [line for line, _ in rows if len(_trimmed(cells[line - 1])) > len(header)]:
+            reason = f"{counted(len(beside), 'row has', 'rows have')} cells beyond the last title, which are not read"
+            part.warn(f"{name}:{beside[0]}", f"{reason} (give that column a title to have it read)")
+        if twice:
+            part.warn(name, twice)
         if headings:
             first = min(headings) + 1
             reason = f"{counted(len(headings), 'row')} of one merged cell taken for headings and left out"
@@ -141,11 +226,17 @@ class XlsxFormat:
         return part
 
 
-def rows_of_first_sheet(name: str, content: bytes, options: XlsxOptions) -> tuple[str, list[list[str]]]:
-    """Return the name of the sheet that would be read, and its cells as texts; raises SourceError if there is none."""
+def rows_of_sheets(name: str, content: bytes) -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield the name of the first visible sheet, and its cells as texts; then those of the others that people see.
+
+    Raises SourceError if there is none.
+    """
     with SheetReader() as reader:
-        sheet = reader.read(name, content, options.sheet)
-    return sheet.name, [[_early(cell) for cell in row] for row in _filled(sheet)]
+        sheet = reader.read(name, content, None)
+        others = (reader.read(name, content, one) for one in sheet.visible if one != sheet.name)
+        for one in (sheet, *others):
+            once_in_cells(one.cells)
+            yield one.name, [[_early(cell) for cell in row] for row in _filled(one)]
 
 
 def _filled(sheet: Sheet) -> list[list[Cell]]:
@@ -186,7 +277,7 @@ def _headings(cells: Sequence[Sequence[Cell]], merged: Merged, *, after: int) ->
 
 def _header_row(cells: Sequence[Sequence[Cell]], options: XlsxOptions) -> int | None:
     """Return the 0-based row of the titles: the one that the config names, else the first with most mapped ones."""
-    if options.header is not None:
+    if options.header:
         return options.header - 1 if options.header <= len(cells) else None
     filled = [at for at, row in enumerate(cells[:HEADER_WITHIN]) if any(cell != "" for cell in row)]
     if not filled:
@@ -225,12 +316,25 @@ class _Clocks:
 
     def clear_up(self, number: int, cells: Sequence[Cell], texts: list[str]) -> None:
         """Write out the midnights of a row, and times of day as times."""
+        base = self._day_of_times(cells)
         for at in self._times:
             if at < len(texts):
-                texts[at] = _clock(cells[at], texts[at])
+                texts[at] = _clock(cells[at], texts[at], base)
         for at in (self._start, self._end) if self._start >= 0 else ():
             if _is_day(cells, at) and self._is_midnight(number, cells, at):
                 texts[at] += " 00:00"
+
+    def _day_of_times(self, cells: Sequence[Cell]) -> int:
+        """Return the day of 1900 that a row's times stand on, 0 if they are times alone.
+
+        Python and SQL Server put 1900-01-01 beside a time that has no date. A start is never 33 hours after its date.
+        """
+        start = self._positions.get("start_time", -1)
+        if not 0 <= start < len(cells) or _days(cells[start]) != 1:
+            return 0
+        others = [_days(cells[at]) for at in self._times if at != start and at < len(cells)]
+        # 1.0 alone is 24:00; where an end stands on that day too, it is the midnight at which the day begins.
+        return int(isinstance(cells[start], datetime) or max(others, default=0) >= 1)
 
     def _is_midnight(self, number: int, cells: Sequence[Cell], at: int) -> bool:
         other = self._end if at == self._start else self._start
@@ -254,10 +358,8 @@ class _Clocks:
 
 
 def _row(number: int, cells: Sequence[Cell], clocks: _Clocks, width: int) -> list[str]:
-    """Return a row as texts. Cells beyond the header are kept only if one is not empty, so that the row is rejected."""
-    texts = [_text(cell) for cell in (cells if len(_trimmed(cells)) > width else cells[:width])]
-    while len(texts) > width and not texts[-1]:
-        texts.pop()
+    """Return a row as texts, without what stands beside the table: no delimiter has split a cell of a workbook."""
+    texts = [_text(cell) for cell in cells[:width]]
     clocks.clear_up(number, cells, texts)
     return texts
 
@@ -267,12 +369,20 @@ def _early(cell: Cell) -> str:
     return _clock(cell, _text(cell)) if isinstance(cell, date) and cell.year == _DAY_ZERO.year + 1 else _text(cell)
 
 
-def _clock(cell: Cell, text: str) -> str:
-    """Return the text of a cell in a column of times or lengths: 1.0 is 24:00, and a day there is its midnight."""
+def _days(cell: Cell) -> int:
+    """Return how many days a cell counts as a length: calamine gives times from 24 hours on as days of 1900."""
+    return (date(cell.year, cell.month, cell.day) - _DAY_ZERO).days if isinstance(cell, date) else 0
+
+
+def _clock(cell: Cell, text: str, base: int = 0) -> str:
+    """Return the text of a cell in a column of times or lengths: 1.0 is 24:00, and a day there is its midnight.
+
+    `base` is the day of 1900 on which times without a date stand.
+    """
     if not isinstance(cell, date):
         return text
-    # calamine gives times from 24 hours on as days of 1900.
-    days = (date(cell.year, cell.month, cell.day) - _DAY_ZERO).days
+    days = _days(cell)
+    days -= base if days >= base else 0
     if not 0 <= days <= _MOST_DAYS:
         return text if isinstance(cell, datetime) else f"{text} 00:00"
     minutes = days * 1440 + (cell.hour * 60 + cell.minute if isinstance(cell, datetime) else 0)

@@ -32,14 +32,17 @@ from syncd.target.calendar.portal_event import Accessibility, EventFields, Times
 from syncd.target.fields import (
     Aliases,
     Remembered,
+    SkippedError,
     clients_sought,
     crm_links,
     description_text,
     importance_of,
     left_out,
     location_text,
+    names_of,
     readable,
     title_text,
+    to_fallback,
     truth,
 )
 
@@ -74,10 +77,6 @@ class CalendarSettings:
     guests: GuestSettings = field(default_factory=GuestSettings)
     crm: tuple[Template, ...] = ()
     marker: bool = False
-
-
-class _SkippedError(Exception):
-    """The owner is unresolved, as the text says, and the config says to skip such entries."""
 
 
 class CalendarTarget:
@@ -120,18 +119,24 @@ class CalendarTarget:
     def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
         """Return the names of owners whose calendar is not found, each with why."""
         found: dict[str, str] = {}
+        for name, why in self._unfound(entries, directory):
+            found.setdefault(name, why)
+        return found
+
+    def _unfound(self, entries: Iterable[Entry], directory: Directory) -> Iterator[tuple[str, str]]:
+        """Yield the name of each entry's owner who is not found, with why."""
         owner = self._settings.owner
-        for entry in entries if owner is not None else ():
-            name = owner.render(entry, entry.details, entry.span).strip() if owner is not None else ""
+        for name in names_of(entries, owner) if owner is not None else ():
             try:
                 self._owners.get(name, directory)
             except EntryError as error:
-                found.setdefault(name, error.message)
-        return found
+                yield name, error.message
 
-    def overlooked(self, entries: Iterable[Entry]) -> tuple[str, ...]:
-        """Return (): whose calendar it is, the config always says."""
-        return ()
+    def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
+        """Return who is not found, where their entries go to the fallback; whose calendar it is, the config says."""
+        if self._settings.on_unresolved != "fallback":
+            return ()
+        return to_fallback((name for name, _ in self._unfound(entries, directory)), self._settings.fallback_owner)
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return the clients that events are linked to."""
@@ -143,7 +148,7 @@ class CalendarTarget:
         for entry in entries:
             try:
                 found.add(self._calendar(entry, directory))
-            except (EntryError, _SkippedError):
+            except (EntryError, SkippedError):
                 continue
             if self._guests.sends_copies:
                 found |= self._guests.calendars((entry,), directory)
@@ -154,8 +159,8 @@ class CalendarTarget:
         try:
             calendar = self._calendar(entry, context.directory)
             section_id = self._section_ids.get(calendar, context.directory)
-        except _SkippedError as skipped:
-            return Shaped(problems=() if _drops_out(entry) else (left_out(entry, str(skipped)),))
+        except SkippedError as skipped:
+            return Shaped() if _drops_out(entry) else left_out(entry, skipped)
         except EntryError as error:
             return Shaped(problems=(_problem(entry.where, "held", entry.uid, error),))
         if _drops_out(entry):
@@ -263,7 +268,7 @@ class CalendarTarget:
         return await observe.observe(portal, links, places, window, self._comparison)
 
     def _calendar(self, entry: Entry, directory: Directory) -> Place:
-        """Return the calendar `entry` goes to; raises EntryError, or _SkippedError when it is to be left out."""
+        """Return the calendar `entry` goes to; raises EntryError, or SkippedError when it is to be left out."""
         settings = self._settings
         if settings.calendar == "company":
             return _COMPANY
@@ -272,7 +277,7 @@ class CalendarTarget:
             return self._owners.get(settings.owner.render(entry, entry.details, entry.span), directory)
         except EntryError as error:
             if settings.on_unresolved == "skip":
-                raise _SkippedError(str(error)) from None
+                raise SkippedError(error) from None
             if settings.on_unresolved == "fallback" and settings.fallback_owner is not None:
                 return self._fallbacks.get(str(settings.fallback_owner), directory)
             raise

@@ -69,7 +69,8 @@ def _untold(
     sent = [one for one in meetings if not one.kept] or meetings
     first = before if before is not None else after
     as_meeting = first is not None and first.meeting is not None
-    stamp = Stamp.parse(change.link.stamp) if change.link is not None else None
+    # The link of a create is that of an event which is gone; who made that one makes this one only by chance.
+    stamp = Stamp.parse(change.link.stamp) if change.link is not None and before is not None else None
     known = (seen.creator if seen is not None else 0) or (stamp.by if stamp is not None else 0)
     creator = known or (place.owner if place.kind == "user" and as_meeting else directory.caller.id)
     return {creator, sent[0].host} | ({place.owner} if place.kind == "user" else set())

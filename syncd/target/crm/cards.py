@@ -6,7 +6,7 @@ Decides from the directory alone; never asks the portal.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal
@@ -17,14 +17,14 @@ from syncd.model import zones
 from syncd.model.entry import AllDay, Entry, Problem, Span, Window
 from syncd.model.item import PLACE_KINDS, Item, Place
 from syncd.model.json_values import Json
-from syncd.model.recurrence import Piece
+from syncd.model.recurrence.piece import Piece
 from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command
 from syncd.portal.people.crm import CrmCard, OwnerType, Sought, sought
 from syncd.portal.people.directory import Directory, caller_zone, offset_s, server_zone
 from syncd.target.base import ShapeContext, Shaped
-from syncd.target.fields import Aliases, left_out
+from syncd.target.fields import Aliases, SkippedError, left_out, names_of, to_fallback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +40,6 @@ class CardSettings:
     owners: Mapping[str, int | str] = field(default_factory=dict)
     on_unresolved: Literal["hold", "skip", "fallback"] = "hold"
     fallback_owner: int | str | None = None
-
-
-class SkippedError(Exception):
-    """The client or responsible person is unresolved, as the text says, and the config says to skip such entries."""
 
 
 class Cards:
@@ -72,15 +68,25 @@ class Cards:
     def unresolved(self, entries: Iterable[Entry], directory: Directory) -> Mapping[str, str]:
         """Return the names of responsible persons who are not found, each with why."""
         found: dict[str, str] = {}
+        for name, why in self._unfound(entries, directory):
+            found.setdefault(name, why)
+        return found
+
+    def to_fallback(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
+        """Return who is not found, where their entries get the fallback as responsible."""
+        if self._settings.on_unresolved != "fallback":
+            return ()
+        return to_fallback((name for name, _ in self._unfound(entries, directory)), self._settings.fallback_owner)
+
+    def _unfound(self, entries: Iterable[Entry], directory: Directory) -> Iterator[tuple[str, str]]:
+        """Yield the name of each entry's responsible person who is not found, with why."""
         template = self._settings.responsible
-        for entry in entries if template is not None else ():
-            name = template.render(entry, entry.details, entry.span).strip() if template is not None else ""
+        for name in names_of(entries, template) if template is not None else ():
             try:
                 if name:
                     directory.user(self._aliases.resolve(name))
             except EntryError as error:
-                found.setdefault(name, error.message)
-        return found
+                yield name, error.message
 
     def resolve(self, entry: Entry, directory: Directory) -> tuple[CrmCard, int]:
         """Return the client and the responsible user's id; raises EntryError, or SkippedError when it is left out."""
@@ -89,7 +95,7 @@ class Cards:
             return client, self._responsible(entry, client, directory)
         except EntryError as error:
             if self._settings.on_unresolved == "skip":
-                raise SkippedError(str(error)) from None
+                raise SkippedError(error) from None
             raise
 
     def sought_by(self, entry: Entry, directory: Directory) -> Sought:
@@ -137,9 +143,11 @@ class CardTarget(ABC):
         """Return the clients that must be looked up for these entries."""
         return self.cards.sought(entries, directory)
 
-    def overlooked(self, entries: Iterable[Entry]) -> tuple[str, ...]:
-        """Return that the entries name owners, where nothing says that these are to be responsible."""
-        if self.cards.names_responsible or not any(entry.details.owner for entry in entries):
+    def overlooked(self, entries: Iterable[Entry], directory: Directory) -> tuple[str, ...]:
+        """Return that entries name owners whom nothing makes responsible, or whose entries go to the fallback."""
+        if self.cards.names_responsible:
+            return self.cards.to_fallback(entries, directory)
+        if not any(entry.details.owner for entry in entries):
             return ()
         return (
             "the entries name owners, but responsible is not set in [sync.target], so each client's own responsible"
@@ -163,7 +171,7 @@ class CardTarget(ABC):
         try:
             client, responsible = self.cards.resolve(entry, context.directory)
         except SkippedError as skipped:
-            return Shaped(problems=(left_out(entry, str(skipped)),))
+            return left_out(entry, skipped)
         except EntryError as error:
             return Shaped(problems=(_problem(entry, "held", error),))
         compiled = single_pieces(entry, window=context.window, today=context.today)

@@ -28,6 +28,7 @@ from tests.source.caldav.shapes import (
     refused,
     wanted,
 )
+from tests.source.calendars import calendar, event
 from tests.source.web.serving import quick
 
 TEAM = "/cal/team/"
@@ -213,6 +214,63 @@ async def test_an_invalid_token_is_known_by_its_element_whatever_the_status(stat
         assert uids(await source.read(CONTEXT)) == ["u1"]
         assert uids(await source.read(CONTEXT)) == ["u3"]
     assert asked == ["all", "since", "all"]
+
+
+@pytest.mark.parametrize("status", [404, 409, 410, 412, 422, 500])
+async def test_a_calendar_that_refuses_its_own_token_or_report_is_listed_by_etags(status: int) -> None:
+    tokens = iter(("t1", "t2"))
+
+    def report(body: str) -> tuple[int, str]:
+        if "sync-collection" in body:
+            return status, ""
+        return multistatus(found(f"{TEAM}1.ics", etag("1"), data("u1") if wanted(body) else ""))
+
+    paths: dict[str, Answer] = {
+        f"PROPFIND {TEAM}": lambda body: listing(
+            f"<d:sync-token>{next(tokens)}</d:sync-token>" if "displayname" in body else "", SYNCS
+        )(""),
+        f"REPORT {TEAM}": report,
+    }
+    async with playing(paths) as site:
+        source = caldav(f"{site.url}{TEAM}")
+        for fetched in (1, 0):
+            snapshot = await source.read(CONTEXT)
+            assert (uids(snapshot), snapshot.complete, source.fetched) == (["u1"], True, fetched)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("told", ['W/"abc"', '"abc-gzip"', ""])
+async def test_what_is_fetched_by_itself_is_known_by_the_etag_of_the_list(told: str) -> None:
+    listed = found(f"{TEAM}1.ics", etag('"abc"'), "<d:resourcetype/>")
+    text = calendar(event("DTSTART:20261201T090000Z", "SUMMARY:x", uid="u1")).decode()
+    paths: dict[str, Answer] = {
+        f"PROPFIND {TEAM}": lambda body: multistatus(listed) if "getetag" in body else listing()(body),
+        f"REPORT {TEAM}": lambda _: (501, ""),
+        f"GET {TEAM}1.ics": lambda _: web.Response(text=text, headers={"ETag": told} if told else {}),
+    }
+    async with playing(paths) as site:
+        source = caldav(f"{site.url}{TEAM}")
+        for fetched in (1, 0):
+            assert uids(await source.read(CONTEXT)) == ["u1"]
+            assert source.fetched == fetched  # type: ignore[attr-defined]
+
+
+async def test_where_nothing_that_is_listed_can_be_had_nothing_is_gone() -> None:
+    broken = [False]
+
+    def report(body: str) -> tuple[int, str]:
+        names = [f"{TEAM}{number}.ics" for number in (1, 2)]
+        if not wanted(body):
+            return multistatus(*(found(name, etag(str(broken[0]))) for name in names))
+        return multistatus(*(found(name, etag("1"), data(name[-5])) for name in names if not broken[0]))
+
+    paths: dict[str, Answer] = {f"PROPFIND {TEAM}": listing(), f"REPORT {TEAM}": report}
+    async with playing(paths) as site:
+        source = caldav(f"{site.url}{TEAM}")
+        assert uids(await source.read(CONTEXT)) == ["1", "2"]
+        broken[0] = True
+        snapshot = await source.read(CONTEXT)
+    assert (uids(snapshot), snapshot.complete) == (["1", "2"], False)
+    assert "1.ics: the server answers 404 for it" in snapshot.incomplete_because
 
 
 async def test_an_answer_cut_short_is_asked_on_from_its_token() -> None:

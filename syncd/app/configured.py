@@ -1,0 +1,59 @@
+"""Reads the config together with where its state really stands, and sees to it that the state is this config's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+from msgspec.structs import replace
+
+from syncd import events
+from syncd.config import Config, load_config
+from syncd.config.learn import Learn
+from syncd.errors import ConfigError
+from syncd.state.ledger import Ledger
+from syncd.state.owner import is_used_by
+
+_log = structlog.get_logger()
+
+
+def read_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None) -> Config:
+    """Return the config at `path` as `load_config` does; a state that an earlier version left is used on.
+
+    Its place then depended on who ran syncd, so several configs may have had the same one. It stays with those whose
+    syncs it knows.
+    """
+    config = load_config(path, environ, learn_secret)
+    earlier = config.earlier_state
+    if earlier is None or not is_used_by(earlier, path, [sync.name for sync in config.syncs]):
+        return config
+    said = f'{earlier} is used on, where earlier versions kept the state; `state = "{earlier}"` settles that'
+    return replace(config, state=earlier, warnings=(*config.warnings, said))
+
+
+async def claim(config: Config, ledger: Ledger, now: float) -> None:
+    """Note in the ledger that the syncs of `config` belong to it.
+
+    Another config's syncs of the same names are told in the log if the two name this state on purpose. Raises
+    ConfigError if they only share the default: each would take the other's events for its own and put them right.
+    """
+    names = [sync.name for sync in config.syncs]
+    others = {name: path for name, path in (await ledger.owners(names)).items() if _is_another(path, config.path)}
+    if others:
+        name, path = next(iter(others.items()))
+        if not config.state_given:
+            raise ConfigError(
+                f"{config.path}: its state {ledger.path} belongs to {path}, which has a sync {name!r} too",
+                "give one of the two a `state` of its own, or the sync another name",
+            )
+        _log.warning(events.LEDGER_SHARED, path=str(ledger.path), config=str(config.path), other=path, syncs=[*others])
+    await ledger.note_owner(names, config.path, now)
+
+
+def _is_another(path: str, config: Path) -> bool:
+    """Return True if `path` is another config than this one, and still there: a renamed config keeps its state."""
+    try:
+        return not Path(path).samefile(config)
+    except OSError:
+        return False

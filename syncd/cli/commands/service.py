@@ -1,0 +1,56 @@
+"""`syncd service install`: the units, the user and the directories, written for this very installation."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from syncd.app.units import install_units, next_steps
+from syncd.errors import ConfigError
+
+_CONFIG = Path("etc/syncd/config.toml")
+_MAKE = (  # the user first: the directories are given to its group
+    ("systemd-sysusers", "syncd.conf"),
+    ("systemd-tmpfiles", "--create", "syncd.conf"),
+)
+_RELOAD = ("systemctl", "daemon-reload")
+_RUNNING = Path("/run/systemd/system")
+"""Stands only where systemd runs (sd_booted(3)): in an image that is being built there is nothing to reload."""
+
+
+async def service(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
+    """Install the units, tell what was done and what is left to do, and return the exit code."""
+    root = arguments.root or Path("/")
+    program = Path(sys.executable).with_name("syncd")  # not resolved: a virtual environment's Python is a link
+    placed = install_units(program=program, root=root, force=arguments.force)
+    for one in placed:
+        print(f"{one.action:9} {one.path}")
+    if arguments.root is None:
+        _make_user_and_directories()
+    print("\nleft to do:")
+    for line in next_steps(placed, root / _CONFIG):
+        print(f"  {line}")
+    return 0
+
+
+def _make_user_and_directories() -> None:
+    for command in (*_MAKE, _RELOAD) if _RUNNING.is_dir() else _MAKE:
+        _make(command)
+
+
+def _make(command: tuple[str, ...]) -> None:
+    """Run one of systemd's own programs; raises ConfigError if it is missing or fails."""
+    said = " ".join(command)
+    found = shutil.which(command[0])
+    if found is None:
+        raise ConfigError(f"the files are written, but there is no {command[0]} here", f"run `{said}` on the machine")
+    done = subprocess.run([found, *command[1:]], capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    if done.returncode:
+        raise ConfigError(
+            f"the files are written, but `{said}` failed: {done.stderr.strip()}", f"mend that, then run `{said}`"
+        )
+    print(f"{'done':9} {said}")

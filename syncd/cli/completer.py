@@ -1,0 +1,78 @@
+"""Completes the words of a command line, for a shell that asks for it (`syncd completion`).
+
+The config is read as plain TOML: a shell asks at every press of a key, also while the config has a mistake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import argcomplete
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that asks how the command line goes on, and exit; return if none asks."""
+    for action in _actions(parser):
+        completer = _COMPLETERS.get(action.dest)
+        if completer is not None and action.choices is None:
+            action.completer = completer  # type: ignore[attr-defined] # argcomplete's own door
+    argcomplete.autocomplete(parser)
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yield every argument of `parser` and of its commands."""
+    for action in parser._actions:  # argparse has no other way to them
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)
+
+
+def sync_names(parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    """Return the names of all [[sync]] of the config."""
+    found = []
+    for document in _documents(parsed_args):
+        syncs = document.get("sync")
+        found += [one.get("name") for one in syncs if isinstance(one, dict)] if isinstance(syncs, list) else []
+    return [name for name in found if isinstance(name, str)]
+
+
+def portal_names(parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    """Return the names of all [portals.NAME] of the config."""
+    return [name for document in _documents(parsed_args) for name in _table(document.get("portals"))]
+
+
+def _table(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _documents(parsed_args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the config and the files that it includes, as far as they can be read."""
+    from syncd.config import find_config
+
+    try:
+        path = find_config(getattr(parsed_args, "config", None), os.environ, Path.cwd())
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except Exception:  # noqa: BLE001 - no suggestion is better than a traceback between two keys
+        return
+    yield document
+    for pattern in document.get("include", ()):
+        for included in sorted(path.parent.glob(str(pattern))):
+            try:
+                yield tomllib.loads(included.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+
+
+_COMPLETERS: dict[str, Callable[..., list[str]]] = {
+    "names": sync_names,
+    "name": sync_names,
+    "unresolved": sync_names,
+    "portal": portal_names,
+}
+"""By the name of the argument; files are completed by the shell."""

@@ -1,0 +1,45 @@
+"""Examples that `--help` shows at the end of each command, and the manual page too."""
+
+from __future__ import annotations
+
+EXAMPLES = {
+    "demo": ("syncd demo --no-wait",),
+    "init": (
+        "syncd init --source shifts.csv -o syncd.toml",
+        "syncd init --source https://example.com/feed.ics --webhook https://example.bitrix24.com/rest/1/CODE/",
+    ),
+    "check": ("syncd check", "syncd check --offline"),
+    "plan": ("syncd plan shifts", "syncd plan --verify --out reviewed.json    # then: syncd sync --plan reviewed.json"),
+    "sync": ("syncd sync", "syncd sync shifts --report result.csv", "syncd sync --plan reviewed.json"),
+    "migrate": ("syncd migrate shifts --report result.csv",),
+    "undo": ("syncd undo 17",),
+    "purge": ("syncd purge shifts",),
+    "run": ("syncd --config /etc/syncd/config.toml run",),
+    "status": ("syncd status", "syncd status --json"),
+    "state": ("syncd state backup /var/backups/syncd.db", "syncd state check"),
+    "retry": ("syncd retry", "syncd retry shifts"),
+    "portal": (
+        "syncd portal owners",
+        "syncd portal sections --calendar group --owner 'Class 5b'",
+        "syncd portal owners --unresolved shifts > owners.csv",
+    ),
+    "sandbox": (
+        "syncd sandbox",
+        "syncd sandbox --tariff enterprise --cost calendar.event.add=0.4 --fault help",
+    ),
+    "service": ("sudo /opt/syncd/bin/syncd service install",),
+    "completion": (
+        "syncd completion bash > /etc/bash_completion.d/syncd",
+        "syncd completion zsh > /usr/local/share/zsh/site-functions/_syncd",
+        "syncd completion fish > ~/.config/fish/completions/syncd.fish",
+    ),
+    "version": ("syncd version",),
+}
+"""By command: lines to type."""
+
+
+def epilog_of(command: str, already: str | None) -> str:
+    """Return what stands at the end of the help of `command`: `already`, then its examples."""
+    heading = "example:" if len(EXAMPLES[command]) == 1 else "examples:"
+    lines = "\n".join(f"  {line}" for line in EXAMPLES[command])
+    return f"{already}\n\n{heading}\n{lines}" if already else f"{heading}\n{lines}"

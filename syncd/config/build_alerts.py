@@ -1,0 +1,155 @@
+"""`[alerts]` and `[portals.X.alerts]`: who is told when something is wrong, and by which way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from syncd.config.config_file import ConfigFile
+from syncd.config.config_values import AlertsConfig, SmtpConfig, TellingConfig
+from syncd.config.secrets import Secret, read_secret
+from syncd.config.tables import AlertsTable, PortalAlertsTable, Security, SmtpTable
+from syncd.config.toml_lines import KeyPath
+from syncd.net import is_loopback
+
+_CHAT = re.compile(r"chat[1-9]\d*|sg[1-9]\d*|[1-9]\d*")
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
+_PORTS: Mapping[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
+_HIGHEST_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerting:
+    """Who is told: those of `[alerts]`, those of a portal in their place, and of what besides the usual."""
+
+    everybody: AlertsConfig | None
+    of_portals: Mapping[str, AlertsConfig]
+    telling: TellingConfig
+
+
+def build_alerting(
+    file: ConfigFile,
+    table: AlertsTable | None,
+    of_portals: Mapping[str, tuple[ConfigFile, PortalAlertsTable]],
+    *,
+    base: Path,
+    environ: Mapping[str, str],
+    portals: Sequence[str],
+) -> Alerting:
+    """Return who is told of what; raises ConfigError for alerts that would reach nobody.
+
+    `of_portals` are the tables of the portals that have one, by the portal's name, each with its file.
+    """
+    smtp = None if table is None or table.smtp is None else _smtp(file, table.smtp, base=base, environ=environ)
+    everybody = None
+    if table is not None and (not of_portals or _ways(table)):
+        everybody = _recipients(file, table, ("alerts",), portals=portals, smtp=smtp, usual=None)
+    return Alerting(
+        everybody=everybody,
+        of_portals={
+            name: _recipients(own, each, ("portals", name, "alerts"), portals=portals, smtp=smtp, usual=name)
+            for name, (own, each) in of_portals.items()
+        },
+        telling=TellingConfig() if table is None else _telling(file, table),
+    )
+
+
+def _ways(table: PortalAlertsTable) -> set[str]:
+    """Return the keys of `table` that name somebody to tell."""
+    given = {name for name, value in msgspec.structs.asdict(table).items() if value is not None}
+    return given & {"user", "chat", "command", "email"}
+
+
+def _recipients(
+    file: ConfigFile,
+    table: PortalAlertsTable,
+    path: KeyPath,
+    *,
+    portals: Sequence[str],
+    smtp: SmtpConfig | None,
+    usual: str | None,
+) -> AlertsConfig:
+    """Return who `table` names; `usual` is the portal that messages go through where it names none."""
+    ways = _ways(table)
+    if not ways:
+        raise file.error(path, "tells nobody", "give user, chat, email or command")
+    if table.user is not None and table.user < 1:
+        raise file.error((*path, "user"), f"must be the id of a portal user, not {table.user}")
+    if table.chat is not None and not _CHAT.fullmatch(table.chat):
+        raise file.error((*path, "chat"), f'must be a dialog like "chat42", not "{table.chat}"')
+    if table.command is not None and not (table.command and table.command[0].strip()):
+        raise file.error((*path, "command"), "is empty", 'give a program and its arguments: ["/usr/bin/notify"]')
+    portal = table.portal
+    if ways & {"user", "chat"}:
+        portal = file.portal(portal if portal is not None else usual, portals, (*path, "portal"))
+    elif portal is not None:
+        raise file.error((*path, "portal"), "has no effect without user or chat")
+    email = tuple(_address(file, one, (*path, "email", number)) for number, one in enumerate(table.email or ()))
+    if table.email is not None and not email:
+        raise file.error((*path, "email"), "is empty", 'give addresses: ["anna@example.com"]')
+    if email and smtp is None:
+        raise file.error((*path, "email"), "needs a server that mails go through", "add [alerts.smtp]")
+    return AlertsConfig(
+        portal=portal,
+        user=table.user,
+        chat=table.chat,
+        command=tuple(table.command or ()),
+        email=email,
+        smtp=smtp if email else None,
+    )
+
+
+def _address(file: ConfigFile, text: str, path: KeyPath) -> str:
+    if not _ADDRESS.fullmatch(text):
+        raise file.error(path, f'must be a bare address like "anna@example.com", not "{text}"')
+    return text
+
+
+def _telling(file: ConfigFile, table: AlertsTable) -> TellingConfig:
+    for name in ("rejected", "held"):
+        least = getattr(table, name)
+        if least is not None and least < 1:
+            raise file.error(("alerts", name), f"must be at least 1, not {least}", "leave it out to be told of none")
+    return TellingConfig(guard=table.guard, rejected=table.rejected, held=table.held)
+
+
+def _smtp(file: ConfigFile, table: SmtpTable, *, base: Path, environ: Mapping[str, str]) -> SmtpConfig:
+    path = ("alerts", "smtp")
+    host = table.host.strip()
+    if not host or urlsplit(f"//{host}").netloc != host or re.search(r"[\s@/]|:\d+$", host):
+        raise file.error((*path, "host"), f'must be the name of a server, not "{table.host}"', "its port is a key")
+    if table.port is not None and not 0 < table.port <= _HIGHEST_PORT:
+        raise file.error((*path, "port"), f"must be 1 to {_HIGHEST_PORT}, not {table.port}")
+    password = _password(file, table, base=base, environ=environ)
+    if (password is None) != (table.username is None):
+        raise file.error(path, "needs both username and password, or neither")
+    if password is not None and table.security == "none" and not is_loopback(host):
+        raise file.error(
+            (*path, "security"), 'is "none", so the password would travel in the clear', 'use "starttls" or "tls"'
+        )
+    ca_file = None if table.ca_file is None else base / Path(table.ca_file).expanduser()
+    if ca_file is not None and not ca_file.is_file():
+        raise file.error((*path, "ca_file"), f"names {ca_file}, which is no file")
+    return SmtpConfig(
+        host=host,
+        port=_PORTS[table.security] if table.port is None else table.port,
+        security=table.security,
+        sender=_address(file, table.sender, (*path, "sender")),
+        username=table.username,
+        password=password,
+        ca_file=ca_file,
+    )
+
+
+def _password(file: ConfigFile, table: SmtpTable, *, base: Path, environ: Mapping[str, str]) -> Secret | None:
+    forms = {key: value for key, value in msgspec.structs.asdict(table).items() if key.startswith("password")}
+    given = next((key for key, value in forms.items() if value is not None), None)
+    if given is None:
+        return None
+    with file.at("alerts", "smtp", given):
+        return read_secret("password", forms, base=base, environ=environ)[1]

@@ -1,0 +1,78 @@
+"""Hours with a dash in place of a colon, or without their minutes, as people write them into tables.
+
+11-00  8-45    a time: no day has so many hours
+20-8  9 - 18ч  from one hour to another: nobody writes minutes with one digit, or hours behind them
+8-30 - 9-15    from one time to another
+8-20           could be both: 8:20, or from 8 to 20. What the other cells of the column show decides, if they agree
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+Dashes = Literal["", "times", "hours"]
+"""What dashes stand for in a column where a text could mean both: colons, or from one hour to another ("" unknown)."""
+
+_DASH = r"\s*[-\N{EN DASH}\N{EM DASH}]\s*"
+_PAIR = re.compile(rf"(\d{{1,2}}){_DASH}(\d{{1,2}})(\s*(?:ч\.?|час(?:а|ов)?|h))?", re.IGNORECASE)
+_TWO_TIMES = re.compile(
+    r"(\d{1,2})-(\d{2})(?:\s+[-\N{EN DASH}\N{EM DASH}]\s+|\s*[\N{EN DASH}\N{EM DASH}]\s*)(\d{1,2})-(\d{2})"
+)
+_BEHIND_DATE = re.compile(r".*\d(?:\s*г\.?)?[\s,]+(\d{1,2}-\d{1,2})")
+_OF_HOURS = re.compile(r"час|hours|смен|shift|график|режим|интервал|период", re.IGNORECASE)
+"""Titles of columns that hold two hours, not one time."""
+_LAST_HOUR, _STEP = 24, 5
+
+
+def find_dashes(texts: Iterable[str], title: str, *, has_end: bool) -> Dashes:
+    """Return what dashes stand for in a column of starts; `has_end` if another column says the ends.
+
+    Evidence of both kinds is none, so that one odd cell does not turn the others.
+    """
+    if has_end:
+        return "times"
+    kinds = {_kind(found[1] if (found := _BEHIND_DATE.fullmatch(text)) else text) for text in texts}
+    if _OF_HOURS.search(title):
+        kinds.add("hours")
+    if {"times", "hours"} <= kinds:
+        return ""
+    if "times" in kinds:
+        return "times"
+    # Times of a schedule are multiples of five minutes: 9-18 shows hours as long as nothing shows times.
+    return "hours" if kinds & {"hours", "odd"} else ""
+
+
+def without_dashes(text: str, dashes: Dashes) -> str | None:
+    """Return "20-8" as "20:00-8:00" and "11-00" as "11:00", None for any other text.
+
+    Raises ValueError for a text that could mean both, if `dashes` does not say which.
+    """
+    if found := _TWO_TIMES.fullmatch(text):
+        return f"{found[1]}:{found[2]}-{found[3]}:{found[4]}"
+    kind = _kind(text)
+    found = _PAIR.fullmatch(text)
+    if found is None or not kind:
+        return None
+    first, second = found[1], found[2]
+    if kind in ("either", "odd"):
+        if not dashes:
+            raise ValueError(
+                f"{text!r} could be {first}:{second} or from {first} to {second} (write {first}:{second}, or "
+                f"{first}:00-{second}:00)"
+            )
+        kind = dashes
+    return f"{first}:{second}" if kind == "times" else f"{first}:00-{second}:00"
+
+
+def _kind(text: str) -> Literal["", "times", "hours", "either", "odd"]:
+    """Return what a text shows: "either" is what it could be both, "odd" so with minutes that no schedule has."""
+    found = _PAIR.fullmatch(text)
+    if found is None or int(found[1]) > _LAST_HOUR:
+        return ""
+    if found[3] or len(found[2]) == 1:
+        return "hours"
+    if found[2] == "00" or int(found[2]) > _LAST_HOUR:
+        return "times"
+    return "odd" if int(found[2]) % _STEP else "either"

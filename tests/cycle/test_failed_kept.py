@@ -1,0 +1,142 @@
+"""A pass that fails leaves nothing of itself behind: neither its error nor the collector keeps what it worked with."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from syncd import collector
+from syncd.cycle.run import PassOptions, run_pass
+from syncd.cycle.takeback import Offer, purge
+from syncd.errors import SourceError, SyncdError, without_frames
+from syncd.model.entry import Entry
+from syncd.model.item import Change, Item, Link
+from syncd.portal.line.transport import TransportFault
+from tests.cycle.test_faults import rows
+from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
+
+ROWS = 60
+
+
+def alive() -> Counter[str]:
+    return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, (Entry, Item, Link, Change)))
+
+
+def away(stage: Stage) -> None:
+    def cut() -> None:
+        raise TransportFault("cut", "the connection broke")
+
+    stage.transport.before = cut
+
+
+def unreadable(stage: Stage) -> None:
+    stage.write("shifts.csv", "no such columns\n1\n")
+
+
+def guarded(stage: Stage) -> None:
+    stage.write("shifts.csv", HEADER + rows(1))
+
+
+@pytest.mark.parametrize("break_it", [away, unreadable, guarded])
+def test_failed_passes_keep_nothing_alive_even_where_their_errors_are_kept(
+    tmp_path: Path, break_it: Callable[[Stage], None]
+) -> None:
+    stage = Stage(tmp_path, SHIFTS)
+    stage.write("shifts.csv", HEADER + rows(ROWS))
+    run_inline(stage.one_pass())
+    errors: list[SyncdError | None] = []
+
+    async def main() -> list[Counter[str]]:
+        found: list[Counter[str]] = []
+        async with stage.opened() as (syncs, app):
+            break_it(stage)
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(4):
+                    result = await run_pass(
+                        app.open_pass(syncs["shifts"], asyncio.Event()), PassOptions(verify=break_it is away)
+                    )
+                    errors.append(result.error)
+                    del result
+                    found.append(alive())
+            finally:
+                gc.enable()
+        return found
+
+    first, *_, last = run_inline(main())
+    assert all(errors)
+    assert last == first
+    assert last["Link"] == last["Change"] == 0
+
+
+def test_a_purge_that_fails_keeps_no_link_alive(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SHIFTS)
+    stage.write("shifts.csv", HEADER + rows(ROWS))
+    run_inline(stage.one_pass())
+
+    async def never(_offer: Offer) -> bool:
+        raise AssertionError
+
+    async def main() -> tuple[SyncdError | None, Counter[str]]:
+        async with stage.opened() as (syncs, app):
+            away(stage)
+            gc.collect()
+            gc.disable()
+            try:
+                taken = await purge(app.open_pass(syncs["shifts"], asyncio.Event()), confirm=never)
+                return taken.error, alive()
+            finally:
+                gc.enable()
+
+    error, left = run_inline(main())
+    assert error is not None
+    assert left["Link"] == 0
+
+
+def test_what_was_made_while_the_collector_rested_is_collected_when_it_is_garbage() -> None:
+    class Node:
+        def __init__(self) -> None:
+            self.own = self
+
+    gc.collect()
+    frozen = gc.get_freeze_count()
+    made_young = len(gc.get_objects(generation=2))
+    with collector.resting():
+        kept = [Node() for _ in range(10_000)]
+    # What the collector counts it collects in time; `gc.freeze` moves things where nothing is counted.
+    assert gc.get_freeze_count() == frozen
+    assert len(gc.get_objects(generation=2)) - made_young < len(kept)
+
+
+def unread() -> None:
+    try:
+        Path("/nowhere/at/all").read_bytes()
+    except OSError as error:
+        raise SourceError("it cannot be read") from error
+
+
+def raised() -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        unread()
+    return caught.value
+
+
+def test_an_error_that_is_kept_has_no_frames_nor_have_its_causes() -> None:
+    error = raised()
+    cause = error.__cause__
+    assert cause is not None
+    assert without_frames(error) is error
+    assert error.__traceback__ is cause.__traceback__ is None
+    error.__context__ = cause.__context__ = error  # a circle, as `raise ... from` can make one
+    assert without_frames(error) is error
+
+
+def test_errors_of_a_group_lose_their_frames_too() -> None:
+    group = ExceptionGroup("several", [raised()])
+    assert without_frames(group).exceptions[0].__traceback__ is None
