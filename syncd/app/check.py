@@ -13,6 +13,7 @@ from syncd.config import SyncConfig
 from syncd.cycle.read import Shaping, context_of, kept_entries, portal_zone, shape_all
 from syncd.cycle.sync import Sync, check_home
 from syncd.errors import EntryError, GuardError, SyncdError
+from syncd.model.alike import alike
 from syncd.model.entry import Problem, Snapshot
 from syncd.model.item import Item, Place
 from syncd.model.json_values import Json
@@ -112,9 +113,15 @@ def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
 
 
 def _first(problems: tuple[Problem, ...]) -> str:
-    shown = "; ".join(f"{problem.where}: {problem.reason}" for problem in problems[:_SHOWN])
-    more = len(problems) - _SHOWN
-    return shown + (f"; and {more} more" if more > 0 else "")
+    """Return the first problems, each with the number of those that are like it."""
+    groups = alike(problems, lambda problem: f"{problem.kind}: {problem.reason}")
+    said = [
+        f"{group.examples[0].where}: {group.examples[0].reason}"
+        + (f" (and {group.size - 1} more like it)" if group.size > 1 else "")
+        for group in groups[:_SHOWN]
+    ]
+    more = sum(group.size for group in groups[_SHOWN:])
+    return "; ".join(said) + (f"; and {more} more" if more else "")
 
 
 async def _portal(

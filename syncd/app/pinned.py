@@ -15,6 +15,7 @@ from syncd.cycle.plan import Prepared
 from syncd.errors import ConfigError, GuardError
 from syncd.model.item import Change
 from syncd.model.json_values import Json
+from syncd.model.names import counted
 from syncd.scrub import Clean, within
 
 _FORMAT = 1  # to be raised when digests change: an old file would match nothing and look like a changed plan
@@ -54,8 +55,9 @@ class Pins:
                 f"no longer: {one}" for one in missing[:_SHOWN]
             ]
             raise GuardError(
-                f"{prepared.sync}: the plan in {self.path} no longer matches: {len(extra)} changes are new,"
-                f" {len(missing)} are gone ({'; '.join(differences)}); nothing was sent",
+                f"{prepared.sync}: the plan in {self.path} no longer matches:"
+                f" {counted(len(extra), 'change is', 'changes are')} new, {len(missing)} gone"
+                f" ({'; '.join(differences)}); nothing was sent",
                 "review and pin a new one with `syncd plan --out`",
             )
 
@@ -87,7 +89,7 @@ def read(path: Path, content: bytes) -> Pins:
     try:
         read_file = msgspec.json.decode(content, type=_PinnedFile)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path} is not a plan pinned by `syncd plan --out`: {error}") from error
+        raise ConfigError(f"{path} is not a plan pinned by `syncd plan --out`: {error}", "pin it again") from error
     if read_file.format != _FORMAT:
         raise ConfigError(f"{path} was pinned by another version of syncd", "pin a new one with `syncd plan --out`")
     plans = {

@@ -49,6 +49,9 @@ def _main(given: Sequence[str], scrubber: Scrubber) -> int:
         if stopped.code and "--json" in given:  # a script that reads the document has to find one
             print('{"error": "the command line is wrong; stderr says why", "remedy": "syncd --help", "exit_code": 2}')
         raise
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     from syncd.cli.execute import run
 
     return run(arguments, scrubber)

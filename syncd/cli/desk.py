@@ -132,7 +132,8 @@ def content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"cannot read the plan {path}: {error.strerror}") from error
+        remedy = "pin one with `syncd plan --out FILE`, or correct the path"
+        raise ConfigError(f"cannot read the plan {path}: {error.strerror}", remedy) from error
 
 
 @contextmanager

@@ -16,13 +16,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="syncd", description="Keeps Bitrix24 calendars in step with a schedule that is kept elsewhere."
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help=_CONFIG_HELP)
-    loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("-v", "--verbose", action="count", default=0, help="more log lines (twice: all)")
-    loudness.add_argument("-q", "--quiet", action="store_true", help="only errors in the log")
-    parser.add_argument("--log-format", choices=("auto", "console", "json"), default="auto", help="log lines on stderr")
+    _of_every_command(parser)
+    parser.set_defaults(config=None, verbose=0, quiet=False, log_format="auto")
     parser.add_argument("--version", action="version", version=f"syncd {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
     demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
@@ -77,7 +74,18 @@ def build_parser() -> argparse.ArgumentParser:
     for name, command in commands.choices.items():
         command.epilog = epilog_of(name, command.epilog)
         command.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
+        _of_every_command(command.add_argument_group("options of every command"))
     return parser
+
+
+def _of_every_command(parser: argparse._ActionsContainer) -> None:
+    """Add what may be given before the command and after it; where it is not given, it sets nothing."""
+    absent = argparse.SUPPRESS
+    parser.add_argument("--config", type=Path, metavar="FILE", default=absent, help=_CONFIG_HELP)
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("-v", "--verbose", action="count", default=absent, help="more log lines (twice: all)")
+    loudness.add_argument("-q", "--quiet", action="store_true", default=absent, help="only errors in the log")
+    parser.add_argument("--log-format", choices=("auto", "console", "json"), default=absent, help="log lines on stderr")
 
 
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -93,6 +101,8 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _json(backup)
     check = what.add_parser("check", help="read the whole state and compare every row with its checksum")
     _json(check)
+    for one in (backup, check):
+        _of_every_command(one.add_argument_group("options of every command"))
 
 
 def _force(command: argparse.ArgumentParser) -> None:

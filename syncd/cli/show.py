@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from syncd.cli.outlet import certain, shown
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import SyncdError
+from syncd.model.alike import alike
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Link, Place, responsible_of
 from syncd.model.json_values import Json
@@ -31,6 +33,7 @@ from syncd.scrub import escaped_json, within
 
 _SHOWN_CHANGES = 40
 _SHOWN_PROBLEMS = 30
+_SHOWN_PLACES = 3
 _STYLES = {"create": "green", "update": "yellow", "delete": "red", "adopt": "cyan"}
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "adopt": "="}
 _KIND_STYLES = {
@@ -154,8 +157,9 @@ def _notices(prepared: Prepared) -> str:
     # Whoever gets the most is named first: those are the people to warn.
     most = sorted(prepared.notified.items(), key=lambda pair: (-pair[1], pair[0]))
     names = [f"{prepared.directory.name_of(user) or f'user {user}'} {number}" for user, number in most[:_SHOWN_PEOPLE]]
-    more = f" and {len(most) - _SHOWN_PEOPLE} more people" if len(most) > _SHOWN_PEOPLE else ""
-    return f", up to {prepared.notices} notices to people: {', '.join(names)}{more}"
+    others = counted(len(most) - _SHOWN_PEOPLE, "more person", "more people")
+    more = f" and {others}" if len(most) > _SHOWN_PEOPLE else ""
+    return f", up to {counted(prepared.notices, 'notice')} to people: {', '.join(names)}{more}"
 
 
 def kept(out: Console, links: Sequence[Link]) -> None:
@@ -231,12 +235,23 @@ def line(out: Console, text: Text | str, style: str = "") -> None:
 
 
 def problems(out: Console, lines: Sequence[Problem]) -> None:
-    """Print problems, one line each, with the place first."""
-    for problem in lines[:_SHOWN_PROBLEMS]:
-        kind = Text(problem.kind, style=_KIND_STYLES[problem.kind])
-        line(out, Text("  ").append(f"{problem.where}: ").append_text(kind).append(f": {problem.reason}"))
-    if len(lines) > _SHOWN_PROBLEMS:
-        out.print(f"  … and {len(lines) - _SHOWN_PROBLEMS} more problems (all of them with --json)")
+    """Print problems, one line each, with the place first; of many alike the first, and where others are."""
+    groups = alike(lines, lambda problem: f"{problem.kind}: {problem.reason}")
+    for group in groups[:_SHOWN_PROBLEMS]:
+        for problem in group.examples:
+            kind = Text(problem.kind, style=_KIND_STYLES[problem.kind])
+            line(out, Text("  ").append(f"{problem.where}: ").append_text(kind).append(f": {problem.reason}"))
+        more_alike(out, [problem.where for problem in group.others])
+    if left := sum(group.size for group in groups[_SHOWN_PROBLEMS:]):
+        out.print(f"  … and {counted(left, 'more problem')} (all of them with --json)")
+
+
+def more_alike(out: Console, places: Sequence[str]) -> None:
+    """Print how many more messages say what the line above says, and the first of their places."""
+    if places:
+        more = "" if len(places) <= _SHOWN_PLACES else ", …"
+        shown = ", ".join(places[:_SHOWN_PLACES])
+        line(out, f"    and {len(places):,} more like it: {shown}{more}", "dim")
 
 
 def result(out: Console, one: PassResult) -> None:
@@ -276,6 +291,11 @@ def rows(out: Console, titles: Sequence[str], lines: Iterable[Sequence[str]]) ->
     for line in lines:
         table.add_row(*(Text(shown(cell)) for cell in line))
     out.print(table)
+
+
+def local_time(unix: float) -> str:
+    """Return a unix time as the clock here shows it."""
+    return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from syncd.config.learn import Learn, learn_document, learn_environment
 from syncd.config.secrets import readable_by_others
 from syncd.config.state_place import default_state, earlier_state, home, stands
 from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable, PortalAlertsTable
+from syncd.config.toml_slips import BACKSLASH_REMEDY, lost_backslashes, remedy
 from syncd.errors import ConfigError
 from syncd.net import is_loopback
 
@@ -58,7 +60,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
             return place
     raise ConfigError(
         f"there is no config file; looked for {', '.join(map(str, places))}",
-        "write one (config.example.toml explains every key) or name it with --config",
+        "write one with `syncd init -o syncd.toml` (config.example.toml explains every key), or name it with --config",
     )
 
 
@@ -129,6 +131,8 @@ def _file(path: Path, kind: type[T], learner: _Learner) -> tuple[_Part, T]:
     document = _parse(path, text)
     learner(document, base=path.absolute().parent)
     file = ConfigFile(path, text)
+    for key in lost_backslashes(document):
+        raise file.error(key, "has lost its backslashes", BACKSLASH_REMEDY)
     table = file.convert(document, kind)
     return _Part(file=file, text=text, portals=table.portals, sync=table.sync), table
 
@@ -154,13 +158,22 @@ def _read(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}", "name another file with --config") from None
+        told = "name another file with --config, or write this one with `syncd init -o FILE`"
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", told) from None
     try:
         # Windows editors write a byte order mark and CRLF; line numbers are counted by "\n".
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: is not UTF-8", "save the file as UTF-8") from None
+        raise ConfigError(f"{path}:{line}: is not UTF-8{_seems(content)}", "save the file as UTF-8") from None
+
+
+def _seems(content: bytes) -> str:
+    """Return what a file that is not UTF-8 seems to be, as the end of the sentence."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ' but UTF-16, which Windows calls "Unicode"'
+    # In cp1251 the common letters are those from 0xC0 on, and Russian words are rows of them.
+    return " and seems to be cp1251 (ANSI)" if re.search(rb"[\xe0-\xff]{3}", content) else ""
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
@@ -173,8 +186,9 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         if found is None:
             raise ConfigError(f"{path}: is not TOML: {error}") from None
         lines = text.split("\n")
-        line, column = found["line"] or len(lines), found["column"] or len(lines[-1]) + 1
-        raise ConfigError(f"{path}:{line}:{column}: is not TOML: {found['said']}") from None
+        line, column = int(found["line"] or len(lines)), int(found["column"] or len(lines[-1]) + 1)
+        told = remedy(lines[line - 1], column, found["said"])
+        raise ConfigError(f"{path}:{line}:{column}: is not TOML: {found['said']}", told) from None
 
 
 def _portals(parts: Sequence[_Part], environ: Mapping[str, str], warnings: list[str]) -> tuple[PortalConfig, ...]:

@@ -15,6 +15,7 @@ from syncd.errors import EntryError
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.model.item import Hold, Item, Link
 from syncd.model.moved_rows import is_apart, moved_rows
+from syncd.model.names import counted
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
 from syncd.model.plan import Wanted
 from syncd.portal.people.directory import Directory, server_zone
@@ -249,13 +250,14 @@ def _told(sync: Sync, found: Recognised) -> Iterator[Problem]:
         yield Problem(where=where, kind="warning", reason=reason)
     elif number and sync.uids == "source":
         reason = (
-            f"{number} entries came under new uids and are the same as others that went, so their events were kept;"
-            " have the source keep its uids, for an entry that changes together with its uid counts as a new one"
+            f"{counted(number, 'entry', 'entries')} came under new uids, the same as others that went, so the events"
+            " stay; have the source keep its uids, for an entry that changes together with its uid counts as a new one"
         )
         yield Problem(where=where, kind="warning", reason=reason)
     if found.uncertain and sync.policy.on_removed == "delete":
         reason = (
-            f"some entries cannot be used and have uids that say nothing, so {len(found.uncertain)} events that seem"
-            " gone from the source may be theirs and are left; fix those entries"
+            f"some entries cannot be used and have uids that say nothing, so"
+            f" {counted(len(found.uncertain), 'event that seems', 'events that seem')} gone from the source may be"
+            " theirs and stay; fix those entries"
         )
         yield Problem(where=where, kind="warning", reason=reason)

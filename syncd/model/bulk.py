@@ -3,6 +3,9 @@
 Making a frozen dataclass of fifteen fields takes several microseconds, mostly for keyword arguments and the guard
 against assignment; a msgspec struct needs a tenth of that. So these classes are frozen dataclasses to the type checker
 and to `dataclasses.replace`, and structs at run time. They compare, hash, print and refuse assignment in the same way.
+
+The garbage collector does not look at them: they are made of values that stand before them, so no circle leads through
+one, and each of its full rounds would keep the event loop waiting for as long as a million of them take.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ else:
                 module=plain.__module__,
                 frozen=True,
                 kw_only=True,
+                gc=False,
             )
 
         return struct_of

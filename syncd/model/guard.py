@@ -11,6 +11,7 @@ from decimal import Decimal
 from syncd.errors import GuardError
 from syncd.model.entry import Snapshot, Window
 from syncd.model.item import Link
+from syncd.model.names import counted
 from syncd.model.plan import Plan
 
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*%")
@@ -110,7 +111,8 @@ def believed(snapshot: Snapshot, links: Iterable[Link], *, window: Window, remov
     # empty is believed. Links outside the window are never counted as absent and prove nothing.
     if not known or any(link.absent_passes + 1 >= removed_after for link in known):
         return snapshot
-    because = f"no entries, where {len(known)} items were known (removed_after = {removed_after} passes in a row)"
+    were = counted(len(known), "item was", "items were")
+    because = f"no entries, where {were} known (removed_after = {removed_after} passes in a row)"
     return replace(snapshot, complete=False, unnamed=None, incomplete_because=because)
 
 

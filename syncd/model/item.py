@@ -29,7 +29,7 @@ PLACE_KINDS: tuple[PlaceKind, ...] = get_args(PlaceKind)
 
 # Places and keys are structs where other values are dataclasses: a pass hashes and compares every key about ten times,
 # and a struct does that without Python code and keeps its hash.
-class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
+class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True, gc=False):
     """Where items stand: a calendar with its owner's id, or the card of a CRM element with the element's id.
 
     The company calendar has the owner 0 (PORTAL.md 7). A card's type is what stands there and whose card it is
@@ -57,7 +57,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=Tr
         raise ValueError(f"not a calendar: {text!r}")
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
+class Key(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True, gc=False):
     """The stable name of an item within its sync: uid of the entry, place it stands in, piece of the entry."""
 
     uid: str

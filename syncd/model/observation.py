@@ -100,6 +100,8 @@ class Comparison:
 
     def differing(self, sent: Fields, seen: Fields) -> tuple[str, ...]:
         """Return the names of the fields a person changed: `sent` is what was written, `seen` what stands there."""
+        if sent is seen:  # whoever read it found it equal, and shares it
+            return ()
         return tuple(
             name
             for name, default in sorted(self.defaults.items())
@@ -239,8 +241,9 @@ class Observation:
     def edited(self, link: Link) -> tuple[str, ...]:
         """Return the names of the fields in which the event of `link` is not what was sent; () for one that is gone."""
         event = self.of(link)
-        if event is None:
-            return ()
+        return () if event is None else self._edited(link, event)
+
+    def _edited(self, link: Link, event: Observed) -> tuple[str, ...]:
         names = self.comparison.edits(link.sent, event)
         if event.damage:
             names = (*names, "occurrences")
@@ -248,9 +251,10 @@ class Observation:
 
     def difference(self, link: Link) -> str | None:
         """Return in words how the event of `link` differs from what was sent, None if it does not."""
-        if self.of(link) is None:
+        event = self.of(link)
+        if event is None:
             if self.foreign(link):
                 return FOREIGN
             return "it is gone from the portal" if link.remote_id in self.gone else "it could not be read back"
-        names = self.edited(link)
+        names = self._edited(link, event)
         return f"reads back differently: {', '.join(names)}" if names else None

@@ -36,8 +36,11 @@ from syncd.portal.line.answers import CommandRefusedError, portal_error, rows_of
 from syncd.portal.line.transport import AiohttpTransport, Credential, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 
+Take = Callable[[int, Reply], None]
+"""Gets the place of a command in what was asked for, and the reply to it."""
 _READING_PATIENCE = 4
 _PAGE = 50
+_MANY_ROWS = 200
 _OFFERED_AT_ONCE = 500
 _MOST_PAGES = 4000
 _PAGING_TRIES = 3
@@ -207,16 +210,32 @@ class Portal:
         With `single` each is a call of its own. Commands whose fate is unknown are repeated a few times. Raises
         PortalRefusedError, PortalUnreachableError, and StoppedError (see `part`).
         """
-        jobs = [Job(id=number, command=command, repeatable=True) for number, command in enumerate(commands)]
+        replies: dict[int, Reply] = {}
+        await self._read(commands, replies.__setitem__, single=single)
+        return tuple(replies[number] for number in range(len(commands)))
+
+    async def read_each(self, commands: Sequence[Command], take: Take) -> None:
+        """Call methods like `read_many`, and hand each reply to `take` as soon as it is final; none is kept.
+
+        For answers that together are large. Raises like `read_many`, and what `take` raises.
+        """
+        await self._read(commands, take, single=False)
+
+    async def _read(self, commands: Sequence[Command], take: Take, *, single: bool) -> None:
         exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True)
-        session = Session(exchange, self._channel, self._traffic, journal=None, stop=self._stop)
-        await session.record(exchange.offer(jobs, single=single))
+        reader = _Reader(take, self._clock)
+        session = Session(exchange, self._channel, self._traffic, journal=reader, stop=self._stop)
+        for first in range(0, len(commands), _OFFERED_AT_ONCE):
+            some = enumerate(commands[first : first + _OFFERED_AT_ONCE], first)
+            jobs = [Job(id=number, command=command, repeatable=True) for number, command in some]
+            await session.record(exchange.offer(jobs, single=single))
+            if first:
+                await self._clock.sleep(0)
         await session.run()
-        if len(session.replies) < len(jobs) and self._stop.is_set():
+        if reader.taken < len(commands) and self._stop.is_set():
             raise StoppedError("stopped while reading")
         if exchange.stopped is not None:
             raise portal_error(self.origin, exchange.stopped)
-        return tuple(session.replies[job.id] for job in jobs)
 
     async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
         """Read all rows of a list method; return them in the portal's order, each id once.
@@ -285,7 +304,7 @@ class Portal:
                 traffic.pushes.remove(entry)
         if exchange.stopped is not None:
             raise portal_error(self.origin, exchange.stopped)
-        kinds = Counter(type(reply) for reply in session.replies.values())
+        kinds = session.counts
         return PushSummary(
             done=kinds[Done],
             refused=kinds[Refused],
@@ -352,6 +371,30 @@ class _Shared:
     transport: Transport
     channel: Channel
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class _Reader:
+    """The journal of a reading: there is nothing to write down, and each reply goes to `take` at once."""
+
+    def __init__(self, take: Take, clock: Clock) -> None:
+        self.taken = 0
+        self._take = take
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def intend(self, jobs: Sequence[Job]) -> None:
+        """Do nothing: what is read twice harms nobody."""
+
+    async def settle(self, replies: Sequence[tuple[Job, Reply]]) -> None:
+        """Hand the replies on, one after the other: one alone may be a listing of thousands of rows."""
+        for job, reply in replies:
+            async with self._turn:  # what takes them need not know of threads
+                if isinstance(reply, Done) and len(rows_of(reply.result)) > _MANY_ROWS:
+                    await asyncio.to_thread(self._take, job.id, reply)
+                else:
+                    self._take(job.id, reply)
+            self.taken += 1
+            await self._clock.sleep(0)
 
 
 class _PortalPart(Portal):

@@ -77,7 +77,7 @@ class Execution:
             return {"result": self._batch(webhook, caller, params), "time": self._outer_time()}
         self.elapsed_s = 0.0
         # A single call is counted per webhook; batched ones share one counter per method (PORTAL.md 3.2, trap 33).
-        envelope = self._command(entry, method, params, webhook, caller, entity=str(webhook.id))
+        envelope = self._command(entry, method, params, webhook, caller, entity=str(webhook.id), counted=method)
         self._check_length()
         return envelope
 
@@ -137,18 +137,37 @@ class Execution:
             entry = self.methods.get(method) or self.methods.get(written)
             if entry is None:
                 raise self.refused(Refusal("ERROR_METHOD_NOT_FOUND", "Method not found!", 404))
-            maps.succeed(key, self._command(entry, method, params, webhook, caller, entity=""))
+            entity, counted = self._batch_counter(webhook, method)
+            maps.succeed(key, self._command(entry, method, params, webhook, caller, entity=entity, counted=counted))
         except Refusal as refusal:
             maps.fail(key, refusal)
 
+    def _batch_counter(self, webhook: Webhook, method: str) -> tuple[str, str]:
+        """Return the entity and the method to whose counter a command of a batch goes (PORTAL.md 3.2)."""
+        match self.settings.batch_counter:
+            case "shared":
+                return "", method
+            case "own":
+                return str(webhook.id), method
+            case "batch":
+                return str(webhook.id), BATCH
+
     def _command(
-        self, entry: Method, method: str, params: dict[str, PhpValue], webhook: Webhook, caller: User, *, entity: str
+        self,
+        entry: Method,
+        method: str,
+        params: dict[str, PhpValue],
+        webhook: Webhook,
+        caller: User,
+        *,
+        entity: str,
+        counted: str,
     ) -> dict[str, PhpValue]:
-        """Check scope and budget, run the method, charge its time; return its envelope."""
+        """Check scope and budget, run the method, charge its time to the counter `counted`; return its envelope."""
         if not entry.open_to(webhook.scopes):
             raise self._denied("insufficient_scope", SCOPE_TEXT)
         began = self.started + self.elapsed_s
-        budget = f"apauth|{entity}|{method}"  # the key of PORTAL.md 3.2: auth type, entity, method
+        budget = f"apauth|{entity}|{counted}"  # the key of PORTAL.md 3.2: auth type, entity, method
         self._check_budget(budget, method)
         if any(fault.kind == "crash" and fault.concerns(method) for fault in self.faults):
             raise PortalCrash(method)

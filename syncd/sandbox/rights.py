@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from syncd.sandbox.tables.database import TASKS, Task
 
@@ -61,22 +61,23 @@ def may_edit_section(tables: Tables, user: User, section: Section) -> bool:
 
 def may_edit_calendar(tables: Tables, user: User, cal_type: str, owner_id: int) -> bool:
     """Return True if a user may write into a calendar that has no section yet."""
-    if user.admin or (cal_type, owner_id) == ("user", user.id):
-        return True
     if cal_type == "group":
         group = tables.groups.get(owner_id)
-        return group is not None and (user.id in group.members or user.id == group.owner)
-    return False
+        if group is None or not group.calendar:  # the group may have switched its calendar off: for everybody
+            return False
+        return user.admin or user.id in group.members or user.id == group.owner
+    return user.admin or (cal_type, owner_id) == ("user", user.id)
 
 
-def sees_details(tables: Tables, user: User, row: Event) -> bool:
-    """Return True if a user sees more of an event than its time and title (PORTAL.md 4.5, masking)."""
+def sees(tables: Tables, user: User, row: Event, *, private_hidden: bool) -> Literal["all", "title", "time"]:
+    """Return how much a user sees of an event that he may see at all (PORTAL.md 4.5, masking)."""
     if user.id in (row.created_by, row.host) or row.calendar == ("user", user.id) or user.id in row.attendees:
-        return True
-    # Nobody else sees a private event of a person's calendar, not even an administrator.
-    if row.private and row.cal_type == "user":
-        return False
+        return "all"
+    # Nobody else sees a private event of a person's calendar, not even an administrator, as the source has it.
+    if row.private and row.cal_type == "user" and (private_hidden or not user.admin):
+        return "time"
     section = tables.sections.get(row.section_id)
     if section is None:
-        return user.admin
-    return level(tables, user, section) >= _LEVEL["view"]
+        return "all" if user.admin else "time"
+    own = level(tables, user, section)
+    return "all" if own >= _LEVEL["view"] else "title" if own >= _LEVEL["view_title"] else "time"

@@ -6,7 +6,7 @@ reading (PORTAL.md, evidence tags).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -18,6 +18,25 @@ if TYPE_CHECKING:
     from syncd.sandbox.faults import Fault
 
 Tariff = Literal["standard", "enterprise", "self-hosted"]
+HostRule = Literal["source", "docs"]
+BatchCounter = Literal["shared", "own", "batch"]
+SectionMakers = Literal["anyone", "admins"]
+AdminGroups = Literal["asked", "always"]
+
+SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "host_rule": get_args(HostRule),
+        "batch_counter": get_args(BatchCounter),
+        "sections_for": get_args(SectionMakers),
+        "admin_groups": get_args(AdminGroups),
+        **dict.fromkeys(
+            ("waf", "docs_statuses", "integer_stamps", "exact_expansion"),
+            ("no", "yes"),
+        ),
+        **dict.fromkeys(("private_hidden", "crm_fields", "recurrence_mode", "listing_columns"), ("no", "yes")),
+    }
+)
+"""The settings in which portals differ, each with its positions; what a caller can find out about a portal."""
 
 #: Requests the leaky bucket holds and its leak per second (PORTAL.md 3.1); a self-hosted portal has no such edge.
 RATES: Mapping[Tariff, tuple[float, float] | None] = MappingProxyType(
@@ -76,8 +95,22 @@ class Settings:
     """Answer authentication failures with the documented statuses instead of 401 for all (PORTAL.md 1.4)."""
     integer_stamps: bool = True
     """Send `time.start` and `processing` in whole seconds, as the build of May 2026 does (PORTAL.md 1.2)."""
-    host_on_add: bool = True
-    """Use `host` of calendar.event.add; the documentation says that it is ignored (PORTAL.md 4.2)."""
+    host_rule: HostRule = "source"
+    """Who is organiser: whoever `host` names, or by the documentation the caller, for good (PORTAL.md 4.2, 4.3)."""
+    batch_counter: BatchCounter = "shared"
+    """Whose operating time a batch uses up: that of all webhooks, its own, or that of `batch` (PORTAL.md 3.2)."""
+    sections_for: SectionMakers = "anyone"
+    """Who may make a section in another user's calendar (PORTAL.md 5)."""
+    admin_groups: AdminGroups = "asked"
+    """When an administrator sees secret groups: with IS_ADMIN, or always (PORTAL.md 7)."""
+    private_hidden: bool = True
+    """Mask private events of other people's calendars for administrators too (PORTAL.md 4.5)."""
+    crm_fields: bool = True
+    """Link events to the CRM; an older build ignores `crm_fields` (PORTAL.md 4)."""
+    recurrence_mode: bool = True
+    """Edit parts of a series; a build before calendar 24.500 ignores `recurrence_mode` (PORTAL.md 4)."""
+    listing_columns: bool = False
+    """Show ACTIVE, DT_FROM, DT_TO and TEXT_COLOR in calendar.event.get, as older builds do (PORTAL.md 4.6)."""
     exact_expansion: bool = False
     """Expand series by exact calendar arithmetic instead of the portal's, which depends on the window (4.13)."""
     costs_s: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -105,6 +138,27 @@ class Settings:
     def cost_s(self, method: str) -> float:
         """Return the seconds one call of `method` takes before jitter."""
         return self.costs_s.get(method, COSTS_S.get(method, OTHER_COST_S))
+
+
+def switched(settings: Settings, positions: Iterable[tuple[str, str]]) -> Settings:
+    """Return `settings` with switches in other positions, by name; raise ConfigError that names what is unknown."""
+    values: dict[str, str | bool] = {}
+    for name, position in positions:
+        if name not in SWITCHES:
+            raise ConfigError(f"the sandbox has no switch {name!r}", f"known: {', '.join(SWITCHES)}")
+        known = SWITCHES[name]
+        if position not in known:
+            raise ConfigError(f"the switch {name} has no position {position!r}", f"use one of {', '.join(known)}")
+        values[name] = position == "yes" if known == ("no", "yes") else position
+    return replace(settings, **values)  # type: ignore[arg-type]
+
+
+def parse_switch(text: str) -> tuple[str, str]:
+    """Read `NAME=POSITION`; raise ConfigError for anything else."""
+    name, equals, position = text.partition("=")
+    if not equals:
+        raise ConfigError(f"switch {text!r} cannot be read", "write NAME=POSITION, as in host_rule=docs")
+    return name.strip(), position.strip()
 
 
 def parse_costs(texts: Iterable[str]) -> Mapping[str, float]:

@@ -206,18 +206,19 @@ class Service:
             totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
         )
         view = await self._overview.view(state, self._runtime.clock.now())
-        return within(view, self._runtime.scrubber.shown)
+        # Beside the loop, as the texts of a thousand syncs take longer to clean than anybody should wait.
+        return await asyncio.to_thread(within, view, self._runtime.scrubber.shown)
 
     async def update_alerts(self) -> None:
         """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
         now, troubles = self._runtime.clock.now(), {}
         states = self.daemon.states()
-        for sync in self.config.syncs:
-            if sync.name not in states:  # a reload is about to schedule it
-                continue
+        syncs = [sync for sync in self.config.syncs if sync.name in states]  # others a reload is about to schedule
+        freshness = await self._overview.freshness(syncs, now)
+        for sync in syncs:
             if refused := states[sync.name].refused:
                 troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
-            if await self._overview.freshness(sync, now) == "stale":
+            if freshness[sync.name] == "stale":
                 why = f": {self.errors[sync.name]}" if sync.name in self.errors else ""
                 troubles[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
             plan, last = self.plans.get(sync.name), await self.app.ledger.of(sync.name).last_run()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.config import Config, SyncConfig
@@ -11,8 +11,10 @@ from syncd.model.item import Change
 from syncd.portal.client import Portal
 from syncd.service.schedule import SyncState, describe_schedule, sync_stale_at
 from syncd.state.ledger import Ledger
+from syncd.state.standing import Standing
 from syncd.web.views import ChangeLine, Freshness, PlanView, PortalView, SyncView, Totals, View
 
+MOST_IN_FULL = 12
 _SHOWN_RUNS = 60
 _SHOWN_CHANGES = 25
 _SHOWN_HOLDS = 50
@@ -45,16 +47,29 @@ class Overview:
         self._version = version
 
     async def view(self, service: ServiceState, now: float) -> View:
-        """Return how everything stands at unix time `now`; raises StateError if the ledger cannot be read."""
+        """Return how everything stands at unix time `now`; raises StateError if the ledger cannot be read.
+
+        Of more than a dozen syncs only those that need a person are told in full.
+        """
         # A sync of a config that is being taken over right now may not be scheduled yet: it is left out until it is.
         syncs = [sync for sync in service.config.syncs if sync.name in service.syncs]
+        standings = await self._ledger.standings([sync.name for sync in syncs])
+        views = {one.name: self._sync(one, service, standings[one.name], now) for one in syncs}
+        for name in _in_full(views.values()):
+            ledger = self._ledger.of(name)
+            views[name] = replace(
+                views[name],
+                runs=await ledger.runs(_SHOWN_RUNS),
+                holds=await ledger.holds(_SHOWN_HOLDS),
+                in_full=True,
+            )
         refused = {sync.portal: service.syncs[sync.name].refused for sync in syncs}
         return View(
             now=now,
             began=self._began,
             version=self._version,
             config_refused=service.config_refused,
-            syncs=tuple([await self._sync(sync, service, now) for sync in syncs]),
+            syncs=tuple(views.values()),
             portals=tuple(
                 _portal(portal.host, service.portals[portal.name], refused.get(portal.name, ""))
                 for portal in service.config.portals
@@ -62,9 +77,12 @@ class Overview:
             totals=service.totals,
         )
 
-    async def freshness(self, sync: SyncConfig, now: float) -> Freshness:
-        """Return whether `sync` has succeeded recently enough at unix time `now`; raises StateError."""
-        last_success = await self._ledger.of(sync.name).last_success()
+    async def freshness(self, syncs: Sequence[SyncConfig], now: float) -> Mapping[str, Freshness]:
+        """Return whether each of `syncs` has succeeded recently enough at unix time `now`; raises StateError."""
+        standings = await self._ledger.standings([sync.name for sync in syncs])
+        return {sync.name: self._freshness(sync, standings[sync.name].last_success, now) for sync in syncs}
+
+    def _freshness(self, sync: SyncConfig, last_success: float | None, now: float) -> Freshness:
         if now >= self._stale_at(sync, last_success):
             return "stale"
         return "new" if last_success is None else "fresh"
@@ -73,9 +91,8 @@ class Overview:
         """A sync that never succeeded is measured from the start of the service, to give it time for a first pass."""
         return sync_stale_at(sync, self._began if last_success is None else last_success)
 
-    async def _sync(self, sync: SyncConfig, service: ServiceState, now: float) -> SyncView:
-        ledger, state = self._ledger, service.syncs[sync.name]
-        last_success = await ledger.of(sync.name).last_success()
+    def _sync(self, sync: SyncConfig, service: ServiceState, standing: Standing, now: float) -> SyncView:
+        state = service.syncs[sync.name]
         return SyncView(
             name=sync.name,
             portal=sync.portal,
@@ -84,14 +101,24 @@ class Overview:
             due=state.due,
             running_since=state.running_since,
             failures=state.failures,
-            freshness=await self.freshness(sync, now),
-            stale_at=self._stale_at(sync, last_success),
-            last_success=last_success,
-            tally=await ledger.of(sync.name).tally(),
-            holds=(await ledger.of(sync.name).holds())[:_SHOWN_HOLDS],
-            runs=await ledger.of(sync.name).runs(_SHOWN_RUNS),
+            freshness=self._freshness(sync, standing.last_success, now),
+            stale_at=self._stale_at(sync, standing.last_success),
+            last_success=standing.last_success,
+            tally=standing.tally,
+            holds=(),
+            runs=(standing.last,) if standing.last is not None else (),
             plan=service.plans.get(sync.name),
+            in_full=False,
         )
+
+
+def _in_full(views: Collection[SyncView]) -> list[str]:
+    """Return the names of the syncs that are told in full: all of a few, of many those that need a person."""
+    if len(views) <= MOST_IN_FULL:
+        return [one.name for one in views]
+    needy = [one for one in views if one.freshness == "stale" or one.failures or (one.plan and one.plan.stopped)]
+    needy.sort(key=lambda one: one.freshness != "stale")
+    return [one.name for one in needy[:MOST_IN_FULL]]
 
 
 def _portal(host: str, portal: Portal, refused: str) -> PortalView:

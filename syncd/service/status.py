@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncd.app.documents import iso, kept_document, operating_document, run_document
+from syncd.app.documents import iso, kept_document, operating_document, problem_document, run_document
 from syncd.app.wiring import limits_of
 from syncd.clock import Clock
 from syncd.config import Config
@@ -47,6 +47,11 @@ class SyncStatus:
     @property
     def _problems(self) -> tuple[Problem, ...]:
         return self.last_run.problems if self.last_run is not None else ()
+
+    @property
+    def rejected(self) -> tuple[Problem, ...]:
+        """The entries that the last pass could not use; every pass reads them again."""
+        return tuple(problem for problem in self._problems if problem.kind == "rejected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,7 @@ def _sync(one: SyncStatus) -> dict[str, Json]:
         "entries": one.tally.entries,
         "items": one.tally.items,
         "held": [*map(_held, one.holds), *(_unplaced(problem, one.next_run) for problem in one.unplaced)],
+        "rejected": [*map(problem_document, one.rejected)],
         "kept": [*map(kept_document, one.kept)],
         "open_intents": one.tally.open_intents,
     }

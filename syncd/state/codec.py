@@ -5,7 +5,7 @@ JSON comes back as dicts and lists, whatever mappings and sequences went in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import msgspec
 import orjson
@@ -13,38 +13,9 @@ import orjson
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Link, Place, PlaceKind, plain
 from syncd.model.json_values import Fields, Json
+from syncd.model.packed_fields import PackedFields
 from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
 from syncd.state.schema import LINK, Row
-
-
-class _Sent(Mapping[str, Json]):
-    """What was sent, unpacked when it is asked for.
-
-    A pass looks into the few of its 100,000 links that change, and unpacked they take three times the memory.
-    """
-
-    __slots__ = ("_fields", "_text")
-
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-        self._fields: dict[str, Json] | None = None
-
-    def _unpacked(self) -> dict[str, Json]:
-        if self._fields is None:
-            self._fields = orjson.loads(self._text)
-        return self._fields
-
-    def __getitem__(self, name: str) -> Json:
-        return self._unpacked()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._unpacked())
-
-    def __len__(self) -> int:
-        return len(self._unpacked())
-
-    def __repr__(self) -> str:
-        return repr(self._unpacked())
 
 
 def to_json(value: Json) -> bytes:
@@ -102,7 +73,7 @@ def links_of(rows: Iterable[Row]) -> Iterator[Link]:
             section=section,
             section_id=section_id,
             fingerprint=fingerprint,
-            sent=_Sent(sent),
+            sent=PackedFields(sent),
             version=version,
             title=title,
             where=place,

@@ -24,6 +24,7 @@ from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, r
 from syncd.state.opening import open_locked, open_readonly
 from syncd.state.owner import owners_of, write_owner
 from syncd.state.schema import INTENT, KEY, LINK, RUN, checked, checked_numbered
+from syncd.state.standing import Standing, Standings
 from syncd.state.sync_ledger import SyncLedger
 
 
@@ -51,6 +52,7 @@ class Ledger:
         self.readonly = thread.lock is None
         self.doubt: Doubt | None = thread.doubt
         self.keep_runs = keep_runs
+        self._standings = Standings()
 
     @classmethod
     async def open(
@@ -80,7 +82,7 @@ class Ledger:
     def of(self, name: str) -> SyncLedger:
         """Return what the ledger holds of the sync `name`."""
         # Asked at each run: a service can take over a config with another keep_runs while this object is in use.
-        return SyncLedger(self.thread, name, lambda: self.keep_runs)
+        return SyncLedger(self.thread, name, lambda: self.keep_runs, self._standings)
 
     def of_portal(self, name: str) -> PortalLedger:
         """Return what the ledger remembers of the portal that the config calls `name`."""
@@ -120,6 +122,11 @@ class Ledger:
     def check(self, connection: sqlite3.Connection) -> int:
         """Read the whole ledger and return how many items are linked; raises StateError if any of it is damaged."""
         return check(connection)
+
+    @reading
+    def standings(self, connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, Standing]:
+        """Return how the syncs `names` stand, in one go; what this process has counted before is not counted again."""
+        return self._standings.of(connection, names, own=not self.readonly)
 
     @reading
     def linked_syncs(self, connection: sqlite3.Connection) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ from syncd.state.schema import (
     summed,
 )
 from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
+from syncd.state.standing import Standings, changing
 
 MOST_RUNS: Final = 20_000
 MOST_CHANGES: Final = 500_000
@@ -90,12 +91,16 @@ _GET_RUNS: Final = f"SELECT id, {RUN}, sum FROM runs WHERE sync = ? ORDER BY id 
 class SyncLedger:
     """What the ledger holds of the sync `name`; made by `Ledger.of`, whose contract it keeps.
 
-    `keep_runs` returns for how long finished runs are kept, None for ever.
+    `keep_runs` returns for how long finished runs are kept, None for ever; `standings` is what this process remembers
+    of how all syncs stand.
     """
 
-    def __init__(self, thread: LedgerThread, name: str, keep_runs: Callable[[], timedelta | None]) -> None:
+    def __init__(
+        self, thread: LedgerThread, name: str, keep_runs: Callable[[], timedelta | None], standings: Standings
+    ) -> None:
         self.thread = thread
         self.name = name
+        self.standings = standings
         self._keep_runs = keep_runs
         self._scope = f"sync/{name}"
 
@@ -111,19 +116,15 @@ class SyncLedger:
         return tuple(links_of(connection.execute(_GET_ABSENT_LINKS, (self.name,))))
 
     @reading
-    def holds(self, connection: sqlite3.Connection) -> tuple[Hold, ...]:
-        """Return the holds of the sync, ordered by key."""
-        return tuple(hold_of(checked(row)[1:]) for row in connection.execute(_GET_HOLDS, (self.name,)))
+    def holds(self, connection: sqlite3.Connection, limit: int | None = None) -> tuple[Hold, ...]:
+        """Return the holds of the sync, ordered by key; the first `limit` of them if that is given."""
+        rows = connection.execute(f"{_GET_HOLDS} LIMIT ?", (self.name, -1 if limit is None else limit))
+        return tuple(hold_of(checked(row)[1:]) for row in rows)
 
     @reading
     def tally(self, connection: sqlite3.Connection) -> Tally:
         """Return how many entries, items, holds and open intents there are."""
-        (entries, items, held, intents) = connection.execute(
-            "SELECT (SELECT count(DISTINCT uid) FROM links WHERE sync = ?1), (SELECT count(*) FROM links WHERE"
-            " sync = ?1), (SELECT count(*) FROM holds WHERE sync = ?1), (SELECT count(*) FROM intents WHERE sync = ?1)",
-            (self.name,),
-        ).fetchone()
-        return Tally(entries=entries, items=items, held=held, open_intents=intents)
+        return self.standings.of(connection, (self.name,), own=self.thread.lock is not None)[self.name].tally
 
     @writing
     def reserve_ids(self, connection: sqlite3.Connection, count: int) -> range:
@@ -136,6 +137,7 @@ class SyncLedger:
         return range(first, first + count)
 
     @writing
+    @changing
     def intend(self, connection: sqlite3.Connection, run_id: int, intents: Sequence[Intent]) -> None:
         """Write `intents` down before they are sent; when this returns they outlive a power cut.
 
@@ -166,6 +168,7 @@ class SyncLedger:
         return tuple(intent_of(checked(row)) for row in connection.execute(_GET_INTENTS, (self.name,)))
 
     @writing
+    @changing
     def settle(self, connection: sqlite3.Connection, run_id: int, settlements: Sequence[Settlement]) -> None:
         """Write down what became of intents: links, holds and change records, all or nothing.
 
@@ -179,6 +182,7 @@ class SyncLedger:
             settle_one(connection, run_id, intent_of(checked(row)), _cleaned(settlement, self.thread.clean))
 
     @writing
+    @changing
     def adopt(self, connection: sqlite3.Connection, run_id: int, links: Sequence[Link], *, now: float) -> None:
         """Link events that already stood in the portal, and record at `now` that `run_id` took them over.
 
@@ -237,16 +241,19 @@ class SyncLedger:
         )
 
     @writing
+    @changing
     def forget(self, connection: sqlite3.Connection, keys: Collection[Key]) -> None:
         """Remove the links of `keys`, whose events a person deleted; holds stay until they are released."""
         drop_links(connection, self.name, keys)
 
     @writing
+    @changing
     def hold(self, connection: sqlite3.Connection, holds: Sequence[Hold]) -> None:
         """Set items aside, in place of earlier holds of the same keys."""
         put_holds(connection, self.name, [_cleaned_hold(hold, self.thread.clean) for hold in holds])
 
     @writing
+    @changing
     def release(self, connection: sqlite3.Connection, keys: Collection[Key] | None) -> int:
         """Remove the holds of `keys`, or all for None, and return how many there were.
 
@@ -262,6 +269,7 @@ class SyncLedger:
         return drop_holds(connection, self.name, keys)
 
     @writing
+    @changing
     def begin_run(self, connection: sqlite3.Connection, started: float) -> int:
         """Write down that a pass began at unix time `started`, and return its number, which is never used twice.
 
@@ -277,6 +285,7 @@ class SyncLedger:
         return number
 
     @writing
+    @changing
     def end_run(self, connection: sqlite3.Connection, run_id: int, record: RunRecord) -> None:
         """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
         if record.id != run_id:

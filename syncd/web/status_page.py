@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import isfinite
+from collections.abc import Iterable, Iterator
+from math import inf, isfinite
 
 from syncd.html import Child, Markup, join, tag
 from syncd.model.entry import Problem
@@ -81,13 +81,47 @@ class _Page:
             "main",
             *(tag("p", note, class_="banner", role="alert") for note in notes),
             tag("h2", words["syncs"]),
-            tag("div", *(self._sync(sync) for sync in syncs), class_="syncs")
+            tag("div", *(self._sync(sync) for sync in syncs if sync.in_full), class_="syncs")
             if syncs
             else tag("p", words["no_syncs"], class_="quiet"),
+            *self._tables(view.syncs),
             tag("h2", words["portals"]),
             tag("div", *(self._portal(portal) for portal in view.portals), class_="portals"),
             id="main",
         )
+
+    def _tables(self, syncs: Iterable[SyncView]) -> Iterator[Markup]:
+        """Yield for each portal a table of its syncs that are not told in full, one line each."""
+        by_portal: dict[str, list[SyncView]] = {}
+        for sync in syncs:
+            if not sync.in_full:
+                by_portal.setdefault(sync.portal, []).append(sync)
+        names = ("sync", "state", "entries", "items", "held", "open", "last_pass", "next_pass")
+        heads = [tag("th", self._words[name], scope="col") for name in names]
+        for portal, own in by_portal.items():
+            rows = (self._row(sync) for sync in own)
+            caption = tag("caption", f"{portal}: {number(len(own), self._language)}")
+            table = tag("table", caption, tag("thead", tag("tr", *heads)), tag("tbody", *rows))
+            yield tag("div", table, class_="many")
+
+    def _row(self, sync: SyncView) -> Markup:
+        last, tally = sync.last_run, sync.tally
+        kind, state = self._state(sync)
+        counts = (tally.entries, tally.items, sync.held, tally.open_intents)
+        return tag(
+            "tr",
+            tag("th", sync.name),
+            tag("td", tag("span", state, class_=f"pill {kind}")),
+            *(tag("td", number(count, self._language)) for count in counts),
+            tag("td", self._short_time(last.started if last is not None else inf)),
+            tag("td", self._short_time(max(sync.due, self._view.now))),
+        )
+
+    def _short_time(self, unix: float) -> Child:
+        """Return a moment, or never for infinity, in as few bytes as a thousand lines allow."""
+        if not isfinite(unix):
+            return self._words["never"]
+        return tag("span", moment(unix, self._view.now, self._language), title=stamp(unix))
 
     def _sync(self, sync: SyncView) -> Markup:
         last = sync.last_run

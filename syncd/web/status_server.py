@@ -95,7 +95,7 @@ def make_app(view: ReadView, clean: Clean, names: Callable[[], Collection[str]])
 
     async def show_page(request: web.Request) -> web.Response:
         language = language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
-        text = page(await view(), language)
+        text = await asyncio.to_thread(page, await view(), language)
         return web.Response(text=text, content_type="text/html", headers={"Content-Language": language})
 
     async def show_health(_request: web.Request) -> web.Response:
@@ -105,7 +105,8 @@ def make_app(view: ReadView, clean: Clean, names: Callable[[], Collection[str]])
     async def show_metrics(_request: web.Request) -> web.Response:
         from syncd.web.metrics import CONTENT_TYPE, Metrics  # noqa: PLC0415 - saves memory where nobody scrapes
 
-        return web.Response(body=Metrics().exposition(await view()), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
+        text = await asyncio.to_thread(Metrics().exposition, await view())
+        return web.Response(body=text, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
 
     async def show_style(_request: web.Request) -> web.Response:
         return web.Response(text=STYLE, content_type="text/css")

@@ -78,6 +78,14 @@ svg { display: block; width: 100%; }
 .hot { fill: var(--bad); }
 .label { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 12px; }
 .waiting { margin-top: 10px; color: var(--warm); font-size: 14px; }
+.many { overflow-x: auto; margin-top: 16px; }
+table { width: 100%; border-collapse: collapse; font-size: 14px; }
+caption { padding: 6px 0; text-align: left; font-weight: 600; color: var(--quiet); }
+tr { border-top: 1px solid var(--line); }
+th, td { padding: 5px 10px 5px 0; text-align: left; font-weight: 400; white-space: nowrap; }
+thead th { color: var(--quiet); font-size: 13px; }
+tbody th { font-weight: 600; }
+tbody td:nth-child(n + 3):nth-child(-n + 6) { text-align: right; }
 details { margin-top: 12px; padding-top: 10px; border-top: 1px solid var(--line); }
 summary { cursor: pointer; font-size: 14px; font-weight: 600; }
 summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: 4px; }

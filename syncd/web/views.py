@@ -42,7 +42,7 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncView:
-    """How one sync stands; `runs` are its last passes, newest first.
+    """How one sync stands; `runs` are its last passes, newest first: where it is not told `in_full` only the last one.
 
     `schedule` is an interval in seconds, or a cron as the config writes it.
     """
@@ -61,6 +61,7 @@ class SyncView:
     holds: tuple[Hold, ...]
     runs: tuple[RunRecord, ...]
     plan: PlanView | None
+    in_full: bool = True
 
     @property
     def last_run(self) -> RunRecord | None:

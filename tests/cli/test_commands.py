@@ -119,6 +119,26 @@ def test_rejected_and_held_entries_give_exit_code_1_and_their_lines(
     assert run(capsys, "retry")[0] == 0
 
 
+def test_many_entries_with_one_fault_are_told_once_with_their_number(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = folder / "shifts.csv"
+    start = table.read_text(encoding="utf-8").splitlines()[1].split(",")[2]
+    same = [f"s{n},Shift {n},{start},,stranger@school.example" for n in range(6)]
+    unread = [f"r{n},Shift {n},{n}.13.2026 09:00,,anna.petrova@school.example" for n in range(1, 7)]
+    with table.open("a", encoding="utf-8") as file:
+        file.write("\n".join([*same, *unread, ""]))
+    for command in ("plan", "sync", "status"):
+        _, out, _ = run(capsys, command)
+        told = (out.count("no user 'stranger"), out.count(".13.2026' is no date"))
+        assert told == (1, 3), (command, out)
+        assert "    and 5 more like it: shifts.csv:5, shifts.csv:6, shifts.csv:7, …" in out, (command, out)
+        assert "    and 3 more like it: shifts.csv:13, shifts.csv:14, shifts.csv:15\n" in out, (command, out)
+    assert " (and 5 more like it)" in run(capsys, "check")[1]
+    _, status = document(capsys, "status", "--json")
+    assert [one["where"] for one in status["syncs"][0]["rejected"]] == [f"shifts.csv:{n}" for n in range(10, 16)]
+
+
 def test_a_pinned_plan_is_carried_out_exactly_or_not_at_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "plan", "--out", "plan.json")[0] == 0
     edit(folder, "Early", "Opening")
@@ -352,3 +372,39 @@ def test_a_first_estimate_says_what_it_assumes_and_a_later_one_has_measured(
     _, out, _ = run(capsys, "plan")
     assert "1 command in 1 request" in out
     assert "a guess" not in out
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "sync", "migrate", "run", "status", "retry", "state check"])
+def test_options_of_every_command_may_stand_before_it_and_after_it(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "none.toml")
+    said = {
+        run(capsys, *arguments)
+        for arguments in (
+            ("--config", missing, "-v", *command.split()),
+            (*command.split(), "--config", missing, "-v"),
+            ("-v", *command.split(), "--config", missing, "--log-format", "json"),
+        )
+    }
+    told = (
+        f"syncd: {missing}: cannot be read: No such file or directory\n"
+        "       name another file with --config, or write this one with `syncd init -o FILE`\n"
+    )
+    assert said == {(2, "", told)}
+
+
+def test_without_a_command_all_commands_are_listed_and_the_exit_code_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys)
+    assert (code, out) == (2, "")
+    assert "write a commented config after looking at a schedule" in err
+
+
+def test_a_retry_with_nothing_held_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "retry") == (0, "shifts: nothing was held\n", "")
+
+
+def test_a_plan_that_is_not_there_is_told_with_the_remedy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "sync", "--plan", "none.json")
+    assert code == 2
+    assert "pin one with `syncd plan --out FILE`, or correct the path" in err

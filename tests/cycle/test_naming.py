@@ -171,7 +171,7 @@ def test_where_only_some_uids_change_the_same_entries_stay_and_the_others_are_as
     school.feed(*steady, event("English", day=5))
     result = school.feed(*steady, event("English", day=5))
     assert changes(result) == {}
-    assert "1 entries came under new uids" in warnings(result)[0]
+    assert "1 entry came under new uids" in warnings(result)[0]
     edited = school.feed(event("Art", day=1, uid="Algebra"), *steady[1:], event("English", day=5))
     assert changes(edited) == {"updated": 1}
     assert school.names == ["Art", *TITLES[1:]]
@@ -234,7 +234,7 @@ def test_an_entry_that_cannot_be_read_under_its_new_uid_is_not_taken_for_gone(sc
     for _ in range(3):
         result = school.feed(*broken)
         assert changes(result) == {"rejected": 1}
-        assert any("1 events that seem gone" in said for said in warnings(result))
+        assert any("1 event that seems gone" in said for said in warnings(result))
         assert changes(run_inline(school.stage.one_pass())) == {"rejected": 1}  # nor when the file stays the same
     assert school.names == list(TITLES)
 

@@ -186,6 +186,11 @@ def told(caller: Caller) -> list[tuple[str, int]]:
     return kinds
 
 
+def answered(caller: Caller, made: int, user: int, answer: str) -> None:
+    copies(caller, made)[user].meeting_status = answer
+    told(caller)
+
+
 def test_a_meeting_puts_copies_into_the_attendees_calendars(caller: Caller) -> None:
     made = meeting(caller)
     row = caller.read(made)
@@ -248,11 +253,11 @@ def test_an_update_that_does_not_mention_the_meeting_keeps_it(caller: Caller) ->
 
 def test_is_meeting_without_attendees_removes_everybody(caller: Caller) -> None:
     made = meeting(caller)
-    told(caller)
+    answered(caller, made, 3, "Y")
     caller.update(made, is_meeting="Y", host=1, **TIMES)
     assert caller.row(made).attendees == (1,)
     assert copies(caller, made) == {}
-    assert told(caller) == [("cancel", 3), ("cancel", 7)]
+    assert told(caller) == [("cancel", 3)], "who has not answered yet is told nothing"
 
 
 def test_with_current_date_from_the_attendees_are_reloaded(caller: Caller) -> None:
@@ -275,20 +280,21 @@ def test_a_host_without_rights_is_denied_where_the_caller_has_them(caller: Calle
     made = meeting(caller)
     given = {"is_meeting": "Y", "attendees": [1, 3], "name": "changed"}
     assert caller.update(made, host=5, **given, **TIMES) == "Access denied"
-    assert caller.update(made, host=404, **given, **TIMES) == made
+    assert caller.update(made, host=404, **given, **TIMES) == "Access denied", "nobody has no rights"
 
 
 def test_ending_the_meeting_takes_the_copies_away(caller: Caller) -> None:
     made = meeting(caller)
-    told(caller)
+    answered(caller, made, 3, "Y")
+    answered(caller, made, 7, "N")
     caller.update(made, is_meeting="N", **TIMES)
     assert copies(caller, made) == {}
-    assert told(caller) == [("cancel", 3), ("cancel", 7)]
+    assert told(caller) == [("cancel", 3)]
 
 
 def test_changing_the_guests_invites_and_cancels(caller: Caller) -> None:
     made = meeting(caller)
-    told(caller)
+    answered(caller, made, 3, "Y")
     caller.update(made, is_meeting="Y", attendees=[1, 7, 8], host=1, **TIMES)
     assert set(copies(caller, made)) == {7, 8}
     assert told(caller) == [("cancel", 3), ("invite", 8)]

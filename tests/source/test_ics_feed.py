@@ -316,3 +316,12 @@ def test_any_order_of_lines_is_read_without_a_crash_and_every_start_is_accounted
     inside = "BEGIN:VEVENT" in lines
     assert inside or (not part.entries and not part.rejected)
     assert {entry.uid for entry in part.entries}.isdisjoint(part.rejected)
+
+
+def test_tasks_and_notes_are_left_out_with_one_line() -> None:
+    task, note = (f"BEGIN:{kind}\nUID:t\nSUMMARY:x\nEND:{kind}" for kind in ("VTODO", "VJOURNAL"))
+    part = parse(calendar(task, event("DTSTART:20261201T090000"), task, note))
+    assert len(part.entries) == 1
+    assert [(one.kind, one.where, one.reason) for one in part.problems] == [
+        ("warning", "t.ics", "2 tasks (VTODO) and 1 note (VJOURNAL) left out: only events are read")
+    ]

@@ -139,3 +139,17 @@ def test_times_and_numbers_read_as_people_write_them() -> None:
     ]
     assert [moment(NOW + by, NOW, "ru") for by in (-180, 0, 180)] == ["3 мин назад", "сейчас", "через 3 мин"]
     assert (number(12_345, "en"), number(12_345, "ru")) == ("12,345", "12\u202f345")
+
+
+def test_of_a_thousand_syncs_those_that_need_nobody_take_a_line_each_by_portal() -> None:
+    many = tuple(
+        sync(name=f"s{n:04}", portal="main" if n % 2 else "second", in_full=n == 7, runs=sync().runs[:1], holds=())
+        for n in range(1000)
+    )
+    text = page(view(syncs=many), "en")
+    assert text.count("<tr>") == 2 + 999
+    assert text.count("<article") == 1 + len(view().portals)
+    assert [line for line in ("main: 499", "second: 500") if f"<caption>{line}</caption>" in text] == [
+        "main: 499", "second: 500",
+    ]  # fmt: skip
+    assert len(text.encode()) < 300_000

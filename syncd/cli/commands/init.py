@@ -16,6 +16,7 @@ from syncd.cli.outlet import reveal
 from syncd.clock import SystemClock
 from syncd.errors import ConfigError
 from syncd.model.entry import AllDay, Entry, Snapshot
+from syncd.model.names import counted
 
 _SHOWN = 5
 
@@ -72,7 +73,9 @@ def _show(console: Console, start: Start) -> None:
 
 def _entries(console: Console, snapshot: Snapshot) -> None:
     entries = snapshot.entries
-    console.print(f"{len(entries)} entries, the first of them as syncd understands them:", markup=False)
+    first = "as syncd understands it" if len(entries) == 1 else "the first of them as syncd understands them"
+    said = f"{counted(len(entries), 'entry', 'entries')}, {first}:" if entries else "no entries"
+    console.print(said, markup=False)
     lines = [(_when(entry), entry.details.title, entry.details.owner, entry.where) for entry in entries[:_SHOWN]]
     if lines:
         show.rows(console, ("when", "title", "owner", "where"), lines)

@@ -17,7 +17,7 @@ from syncd.cycle.read import kept_entries
 from syncd.errors import ConfigError
 from syncd.model.item import Place
 from syncd.model.json_values import Json
-from syncd.portal.client import Portal
+from syncd.portal.client import MethodBudget, Portal
 from syncd.portal.people.directory import Directory, read_directory, read_sections
 
 
@@ -104,7 +104,7 @@ def _limits(client: Portal, *, as_json: bool) -> None:
     else:
         out.print("no limit on the operating time of a method", markup=False)
     lines = [
-        (method, f"{budget.used_s:.1f}", _limit(budget.limit_s), documents.iso(budget.resets_at) or "-")
+        (method, f"{budget.used_s:.1f}", _limit(budget.limit_s), _resets(budget))
         for method, budget in sorted(methods.items())
     ]
     if lines:
@@ -176,3 +176,7 @@ def _sections(directory: Directory, calendars: Sequence[Place], *, as_json: bool
         for calendar, section in rows
     ]
     show.rows(show.console(), ("calendar", "id", "name", "writable", "synced with"), lines)
+
+
+def _resets(budget: MethodBudget) -> str:
+    return show.local_time(budget.resets_at) if budget.resets_at else "-"

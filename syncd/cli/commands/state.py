@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from datetime import datetime
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
 
 from syncd.app.configured import read_config
 from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
+from syncd.model.alike import alike
 from syncd.model.diff import ANY_FINGERPRINT
+from syncd.model.entry import Problem
 from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.ledger import Ledger
 
@@ -37,58 +41,76 @@ async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
 
 def _show(found: Status) -> None:
     out = show.console()
-    titles = ("sync", "last pass", "state", "last success", "next pass", "entries", "held", "gone", "open intents")
+    titles = (
+        "sync", "last pass", "state", "last success", "next pass", "entries", "held", "rejected", "gone", "open intents"
+    )  # fmt: skip
     show.rows(out, titles, (_row(one) for one in found.syncs))
     for one in found.syncs:
-        for hold in one.holds[:_SHOWN_HOLDS]:
-            again = "when the portal has been read" if hold.retry_at == float("inf") else _time(hold.retry_at)
-            show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
-        if len(one.holds) > _SHOWN_HOLDS:
-            out.print(f"  … and {len(one.holds) - _SHOWN_HOLDS} more held in {one.name}", markup=False)
+        _holds(out, one)
         show.kept(out, one.kept)
-        for problem in one.unplaced[:_SHOWN_HOLDS]:
-            show.line(out, f"  held: {problem.where}: {problem.reason} (tries again in every pass)")
-        for problem in one.passed_over[:_SHOWN_HOLDS]:
-            show.line(out, f"  {problem.kind}: {problem.where}: {problem.reason}")
-        if len(one.passed_over) > _SHOWN_HOLDS:
-            out.print(f"  … and {len(one.passed_over) - _SHOWN_HOLDS} more passed over in {one.name}", markup=False)
+        _groups(
+            out, one.unplaced, lambda problem: f"held: {problem.where}: {problem.reason} (tries again in every pass)"
+        )
+        _groups(out, one.passed_over, lambda problem: f"{problem.kind}: {problem.where}: {problem.reason}")
         if one.last_run is not None and one.last_run.error:
             show.line(out, f"  {one.name}: {one.last_run.error}", "red")
     for portal, methods in found.operating.items():
         for method, budget in sorted(methods.items()):
-            reset = f", resets {_time(budget.resets_at)}" if budget.resets_at else ""
+            reset = f", resets {show.local_time(budget.resets_at)}" if budget.resets_at else ""
             limit = f" of {budget.limit_s:.0f}" if budget.limit_s < float("inf") else ""
             used = f"{budget.used_s:.0f}{limit} s operating time"
             out.print(f"  {portal}: {method} {used}{reset}", markup=False)
+
+
+def _holds(out: Console, one: SyncStatus) -> None:
+    groups = alike(one.holds, lambda hold: hold.reason)
+    for group in groups[:_SHOWN_HOLDS]:
+        for hold in group.examples:
+            again = "when the portal has been read" if hold.retry_at == float("inf") else show.local_time(hold.retry_at)
+            show.line(out, f"  held: {hold.where}: {hold.title}: {hold.reason} (tries again: {again})")
+        show.more_alike(out, [hold.where for hold in group.others])
+    if left := sum(group.size for group in groups[_SHOWN_HOLDS:]):
+        show.line(out, f"  … and {left} more held in {one.name}")
+
+
+def _groups(out: Console, problems: Sequence[Problem], said: Callable[[Problem], str]) -> None:
+    """Print the first problems of each kind, and where others like them are."""
+    groups = alike(problems, lambda problem: problem.reason)
+    for group in groups[:_SHOWN_HOLDS]:
+        for problem in group.examples:
+            show.line(out, f"  {said(problem)}")
+        show.more_alike(out, [problem.where for problem in group.others])
+    if left := sum(group.size for group in groups[_SHOWN_HOLDS:]):
+        show.line(out, f"  … and {left} more (`status --json` has them)")
 
 
 def _row(one: SyncStatus) -> tuple[str, ...]:
     last = one.last_run
     return (
         one.name,
-        _time(last.started) if last is not None else "never",
+        show.local_time(last.started) if last is not None else "never",
         last.state if last is not None else "-",
-        _time(one.last_success) if one.last_success is not None else "never",
-        _time(one.next_run) if one.next_run < float("inf") else "never",
+        show.local_time(one.last_success) if one.last_success is not None else "never",
+        show.local_time(one.next_run) if one.next_run < float("inf") else "never",
         str(one.tally.entries),
         str(one.tally.held + len(one.unplaced)),
+        str(last.counts.get("rejected", 0)) if last is not None else "0",
         str(len(one.kept)),
         str(one.tally.open_intents),
     )
 
 
-def _time(unix: float) -> str:
-    return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
 async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
     """Release held entries; the next pass tries them again."""
+    total = 0
     for sync in desk.app.syncs(arguments.names):
         ledger = desk.app.ledger.of(sync.name)
         if any(hold.fingerprint == ANY_FINGERPRINT for hold in await ledger.holds()):
             # What waited for what stands in the portal is decided by looking there, never without.
             await ledger.forget_verified()
         released = await ledger.release(None)
-        desk.print(f"{sync.name}: {released} released")
-    desk.note("the next pass tries them again")
+        total += released
+        desk.print(f"{sync.name}: {released} released" if released else f"{sync.name}: nothing was held")
+    if total:
+        desk.note(f"the next pass tries {'it' if total == 1 else 'them'} again")
     return 0

@@ -14,6 +14,7 @@ from syncd.cycle.takeback import Confirm, Offer, Taken
 from syncd.cycle.takeback import purge as purge_sync
 from syncd.cycle.takeback import undo as undo_run
 from syncd.errors import ConfigError
+from syncd.model.names import counted
 from syncd.model.takeback import Left
 
 _SHOWN_LEFT = 40
@@ -91,7 +92,7 @@ def _show(out: Console, offer: Offer) -> None:
     _lines(out, plan.left, "left alone")
     _lines(out, plan.noted, "deleted nevertheless")
     if plan.changes:
-        notices = f", {offer.notices} notices to people" if offer.notices else ""
+        notices = f", {counted(offer.notices, 'notice')} to people" if offer.notices else ""
         show.estimate(out, offer.forecast, notices)
 
 

@@ -353,8 +353,9 @@ class Exchange:
         settled: list[tuple[Job, Reply]] = []
         back: list[Waiting] = []
         blocked: set[str] = set()
-        for waiting, said in zip(flight.waiting, answer.replies, strict=True):
-            reply = self._judged(waiting.job, said)
+        faults = answer.faults if answer.faults is not None else self.faults_in(flight.send, answer)
+        for waiting, said, fault in zip(flight.waiting, answer.replies, faults, strict=True):
+            reply = self._judged(waiting.job, said, fault)
             match reply:
                 case Refused(reach="rate") | Refused(reach="method", transient=True):
                     if reply.reach == "method":
@@ -414,15 +415,25 @@ class Exchange:
         if self._faults >= self._patience and self.stopped is None:
             self.stopped = why
 
-    def _judged(self, job: Job, reply: Reply) -> Reply:
+    def faults_in(self, send: Send, answer: Answer) -> tuple[str | None, ...]:
+        """Return what is wrong with the shape of each reading in the answer to `send`; changes nothing."""
+        if not self._reading:
+            return (None,) * len(answer.replies)
+        pairs = zip(send.jobs, answer.replies, strict=True)
+        return tuple(
+            fault_in(job.command.method, reply.result) if isinstance(reply, Done) else None for job, reply in pairs
+        )
+
+    def _judged(self, job: Job, reply: Reply, fault: str | None) -> Reply:
         """Return what an answer is taken for: the one place that judges whether it is believed.
 
-        A sentence in place of a result is a refusal (PORTAL.md 4.3), and a reading of another shape is none.
+        A sentence in place of a result is a refusal (PORTAL.md 4.3), and a reading of another shape is none: `fault` is
+        what is wrong with its shape.
         """
         if not isinstance(reply, Done):
             return reply
         if self._reading:
-            fault = fault_in(job.command.method, reply.result) or reply.doubt
+            fault = fault or reply.doubt
             return Unknown(reason=f"{job.command.method}: {fault}"[:_SHOWN], ended=True) if fault else reply
         if believed(job.command, reply):
             return reply

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Protocol
@@ -26,6 +26,7 @@ from syncd.portal.line.transport import Credential, Transport, TransportFault
 from syncd.portal.line.wire import NOT_SENT, Refused, Reply, Unknown, encode_batch, encode_single
 
 _LOGGED_WAIT_S = 5.0
+_LARGE_BYTES = 65_536
 
 log = structlog.get_logger()
 
@@ -79,8 +80,11 @@ class Line:
         self._credential = credential
         self._timeout_s = timeout_s
 
-    async def ask(self, send: Send) -> Answer:
-        """Send the jobs and return the answer. A fault of the line is an answer too; none is raised."""
+    async def ask(self, send: Send, look: Callable[[Send, Answer], tuple[str | None, ...]]) -> Answer:
+        """Send the jobs and return the answer. A fault of the line is an answer too; none is raised.
+
+        `look` tells what is wrong with the shape of each reply.
+        """
         authorization = self._credential.parameters()
         if send.single:
             method, body = send.jobs[0].command.method, encode_single(send.jobs[0].command, authorization)
@@ -94,7 +98,13 @@ class Line:
                 failure = Refused(code=NOT_SENT, description=fault.detail, reach="rate", transient=True)
             lost = Answer(replies=(failure,) * len(send.jobs), whole=failure)
             return scrubbed(lost, self._credential.scrub)
-        answer = read_single(raw) if send.single else read_batch(raw, send.keys)
+
+        def read() -> Answer:
+            answer = read_single(raw) if send.single else read_batch(raw, send.keys)
+            return replace(answer, faults=look(send, answer))
+
+        # A listing of a thousand events takes longer to read than other syncs and the page should wait.
+        answer = read() if len(raw.body) < _LARGE_BYTES else await asyncio.to_thread(read)
         if any(isinstance(reply, Refused) and reply.reach == "rate" for reply in answer.replies):
             self.gate.refused()
         else:
@@ -123,12 +133,12 @@ class Channel:
 
 
 class Session:
-    """Drives one exchange to its end. Without a journal it reads, and keeps the replies in `replies`."""
+    """Drives one exchange to its end. `counts` tells how many final replies there are of each type."""
 
     def __init__(
-        self, exchange: Exchange, channel: Channel, traffic: Traffic, *, journal: Journal | None, stop: asyncio.Event
+        self, exchange: Exchange, channel: Channel, traffic: Traffic, *, journal: Journal, stop: asyncio.Event
     ) -> None:
-        self.replies: dict[int, Reply] = {}
+        self.counts: Counter[type[Reply]] = Counter()
         self.traffic = Traffic(above=traffic)
         self._exchange = exchange
         self._channel = channel
@@ -178,13 +188,10 @@ class Session:
             self._fly(send)
 
     async def record(self, settled: Sequence[tuple[Job, Reply]]) -> None:
-        """Keep final replies, in the journal first if there is one."""
-        if not settled:
-            return
-        if self._journal is not None:
+        """Hand final replies to the journal."""
+        if settled:
             await self._journal.settle(settled)
-        for job, reply in settled:
-            self.replies[job.id] = reply
+            self.counts.update(type(reply) for _, reply in settled)
 
     def _halted(self) -> bool:
         return self._failure is not None or self._stop.is_set()
@@ -212,8 +219,7 @@ class Session:
             if self._halted():
                 return
             # After the gate: an intent is written only for a request that really leaves.
-            if self._journal is not None:
-                await self._journal.intend(send.jobs)
+            await self._journal.intend(send.jobs)
             sent_at = self._clock.monotonic()
             self._exchange.departed(send.ticket, sent_at)
             departed = True
@@ -221,7 +227,7 @@ class Session:
             log.debug(
                 events.BATCH_SENT, commands=len(send.jobs), single=send.single, expected_s=round(send.expected_s, 1)
             )
-            answer = await self._channel.line.ask(send)
+            answer = await self._channel.line.ask(send, self._exchange.faults_in)
             arrived = self._clock.monotonic()
             settled = self._exchange.answered(send.ticket, arrived, answer)
             self._report(send, answer, sent_at, arrived)

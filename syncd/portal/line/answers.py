@@ -36,12 +36,14 @@ class RawAnswer:
 class Answer:
     """One reply per command in the order sent, and the envelope's own time.
 
-    `whole` is set if the request as a whole failed; every reply is then equal to it.
+    `whole` is set if the request as a whole failed; every reply is then equal to it. `faults` are what is wrong with
+    the shape of each reading, where somebody has looked already.
     """
 
     replies: tuple[Reply, ...]
     time: CallTime | None = None
     whole: Refused | Unknown | None = None
+    faults: tuple[str | None, ...] | None = None
 
 
 _FATAL: tuple[Reach, bool] = ("portal", False)
@@ -112,7 +114,7 @@ def scrubbed(answer: Answer, scrub: Callable[[str], str]) -> Answer:
         return answer
     replies = tuple(o if isinstance(o, Done) else _scrubbed(o, scrub) for o in answer.replies)
     whole = None if answer.whole is None else _scrubbed(answer.whole, scrub)
-    return Answer(replies=replies, time=answer.time, whole=whole)
+    return replace(answer, replies=replies, whole=whole)
 
 
 def _scrubbed(failure: Refused | Unknown, scrub: Callable[[str], str]) -> Refused | Unknown:

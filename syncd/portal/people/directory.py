@@ -25,7 +25,7 @@ from syncd.model.item import Place
 from syncd.model.json_values import Json
 from syncd.model.zones import country_of
 from syncd.portal.line.answers import portal_error, rows_of
-from syncd.portal.line.wire import Command, Done, Refused, Unknown
+from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.people.crm import CrmLookup, Reader
 from syncd.portal.people.person_names import ADDRESS, by_last_name, called, folded, spellings
 
@@ -316,6 +316,10 @@ class PageReader(Reader, Protocol):
 
     async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
         """Return all rows of a list method."""
+        ...
+
+    async def read_each(self, commands: Sequence[Command], take: Callable[[int, Reply], None]) -> None:
+        """Call methods like `read_many`; hand each reply, with its place in `commands`, to `take` and keep none."""
         ...
 
 

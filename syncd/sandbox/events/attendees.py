@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ROOM = re.compile(r"calendar_(\d+)")
 _OLD_ROOM = re.compile(r"ECMR_\d+")
 DECLINED = "N"
+ACCEPTED = "Y"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,8 @@ def _worth_telling(before: Seen, now: Seen) -> bool:
 
 def _uninvite(call: MethodCall, row: Event, copy: Event) -> None:
     call.tables.erase(copy)
-    if copy.meeting_status != DECLINED and not ended(call, row):
+    # Who was invited and has not said yes is told nothing when he is taken out again (PORTAL.md 4.10).
+    if copy.meeting_status == ACCEPTED and not ended(call, row):
         notify(call, copy.owner_id, "cancel", row)
 
 
@@ -164,8 +166,8 @@ def _update_copy(call: MethodCall, row: Event, copy: Event, *, changed: bool, ov
 
 
 def _fill(copy: Event, row: Event) -> None:
-    """Give a copy what it shares with the organiser's event; accessibility, colour and reminders stay its own."""
-    copy.name, copy.description, copy.location = row.name, row.description, row.location
+    """Give a copy what it shares with the organiser's event; accessibility and reminders stay its own."""
+    copy.name, copy.description, copy.location, copy.color = row.name, row.description, row.location, row.color
     copy.importance, copy.private = row.importance, row.private
     copy.is_meeting, copy.host, copy.flags, copy.attendees = True, row.host, row.flags, row.attendees
 

@@ -71,6 +71,16 @@ def named_section(call: MethodCall, calendar: CalendarId) -> Section | None:
     return section
 
 
+def given_section(call: MethodCall, calendar: CalendarId) -> Section | None:
+    """Return the section that an update names, None without one; `0` and `"x"` name one that does not exist."""
+    if not call.has("section"):
+        return None
+    section = named_section(call, calendar)
+    if section is None:
+        raise call.refuse("BAD_SECTION")
+    return section
+
+
 def sent_rule(value: PhpValue) -> dict[str, PhpValue] | None:
     """Return a rule as sent, None if there is none; a text in place of an array is discarded (trap 26)."""
     return as_map(value) or None if isinstance(value, list | dict) else None

@@ -37,10 +37,15 @@ def shown(call: MethodCall, row: Event) -> dict[str, PhpValue]:
     fields.update(_texts_shown(call, row))
     fields.update(_people_shown(call, row))
     fields.update(_rule_shown(call, row))
-    if rights.sees_details(call.tables, call.caller, row):
+    seen = rights.sees(call.tables, call.caller, row, private_hidden=call.settings.private_hidden)
+    if seen == "all":
         return fields
-    fields["NAME"] = text(call.tables.language, "BUSY")
-    fields["IS_ACCESSIBLE_TO_USER"] = False
+    busy = text(call.tables.language, row.accessibility.upper())
+    if seen == "title":
+        fields["NAME"] = f"{fields['NAME']} {busy}"  # and nothing else says that this is not all (trap 45)
+    else:
+        fields["NAME"] = busy
+        fields["IS_ACCESSIBLE_TO_USER"] = False
     return {key: value for key, value in fields.items() if key not in _MASKED and not key.startswith("UF_")}
 
 
@@ -144,7 +149,7 @@ def _people_shown(call: MethodCall, row: Event) -> dict[str, PhpValue]:
     entities: list[PhpValue] = []
     for user in ids:
         entry = entries.get(user, parent)
-        status = entry.meeting_status if entry is not parent or user == row.host else "Y"
+        status = entry.meeting_status if entry is not parent or user == row.host or not row.is_meeting else "Y"
         attendees.append({"id": user, "entryId": str(entry.id), "status": status})
         entities.append({"entityId": "user", "id": user})
     return {
@@ -154,7 +159,7 @@ def _people_shown(call: MethodCall, row: Event) -> dict[str, PhpValue]:
         "MEETING": {
             "HOST_NAME": host.full_name if host is not None else "",
             "NOTIFY": row.flags.notify,
-            "REINVITE": row.flags.reinvite,
+            "REINVITE": False,  # it says what a save does, and is never stored (PORTAL.md 4.2)
             "ALLOW_INVITE": row.flags.allow_invite,
             "HIDE_GUESTS": row.flags.hide_guests,
             "MEETING_CREATOR": row.created_by,

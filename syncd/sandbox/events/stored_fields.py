@@ -44,7 +44,7 @@ def accessibility_of(value: PhpValue) -> str:
 
 def importance_of(value: PhpValue) -> str:
     """Return one of high, normal, low; normal for anything else."""
-    word = trim(value)
+    word = trim(value).lower()
     return word if word in _IMPORTANCE else "normal"
 
 

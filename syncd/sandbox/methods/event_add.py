@@ -38,12 +38,12 @@ def add(call: MethodCall) -> PhpValue:
     if call.has("description") and not isinstance(call.params["description"], str):
         raise call.refuse("PARAM_BAD", "description")
     section = named_section(call, calendar)
-    links = crm_links(call) if call.has("crm_fields") else ()
+    links = crm_links(call) if call.has("crm_fields") and call.settings.crm_fields else ()
     is_meeting = call.params.get("is_meeting") == "Y"
     host = _host(call, is_meeting=is_meeting)
-    section = section or _chosen_section(call, calendar, host)
-    if not rights.may_edit(call.tables, host, section):
+    if host is None or (section is not None and not rights.may_edit(call.tables, host, section)):
         raise call.refuse("ADD_FAIL")
+    section = section or _chosen_section(call, calendar)
     if dates.date_from is None or dates.date_to is None:
         raise call.missing("from")
     stored = store(
@@ -85,21 +85,21 @@ def _wants_section(call: MethodCall) -> bool:
     return call.has("auto_detect_section") and call.params["auto_detect_section"] != "Y"
 
 
-def _host(call: MethodCall, *, is_meeting: bool) -> User:
-    """Return the user whose rights are checked: the host, if the portal uses `host` at all, else the caller."""
-    if is_meeting and call.settings.host_on_add and call.has("host"):
-        return call.tables.users.get(call.number("host"), call.caller)
+def _host(call: MethodCall, *, is_meeting: bool) -> User | None:
+    """Return the user whose rights are checked: the host, if the portal uses `host` at all, else the caller.
+
+    Nobody, if `host` names no user.
+    """
+    if is_meeting and call.settings.host_rule == "source" and call.has("host"):
+        return call.tables.users.get(call.number("host"))
     return call.caller
 
 
-def _chosen_section(call: MethodCall, calendar: CalendarId, host: User) -> Section:
-    """Return the section for a call that names none; refuse a calendar that does not exist or is not the host's."""
+def _chosen_section(call: MethodCall, calendar: CalendarId) -> Section:
+    """Return the section for a call that names none; refuse a calendar that does not exist. Rights do not count."""
     tables, (cal_type, owner) = call.tables, calendar
     exists = {"user": owner in tables.users, "group": owner in tables.groups}.get(cal_type, cal_type in tables.types)
     if not exists or cal_type == "location":
-        raise call.refuse("ADD_FAIL")
-    known = tables.sections_of(calendar)
-    if not known and not rights.may_edit_calendar(tables, host, cal_type, owner):
         raise call.refuse("ADD_FAIL")
     detect = call.params.get("auto_detect_section") == "Y"
     choose = detected_section if detect else usual_section
@@ -138,7 +138,8 @@ def _new_row(call: MethodCall, section: Section, stored: Stored, links: tuple[st
         remind=remind_of(params.get("remind")),
         crm=links,
         is_meeting=host is not None,
-        host=host.id if host is not None else call.caller.id,
+        # Of an event that is no meeting it is the calendar's owner (PORTAL.md 4.3).
+        host=host.id if host is not None else owner_or_caller,
         flags=flags_of(params.get("meeting")) if host is not None else MeetingFlags(),
         attendees=attendees,
     )

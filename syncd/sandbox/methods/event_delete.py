@@ -9,7 +9,7 @@ from syncd.sandbox import rights
 from syncd.sandbox.call import Method, MethodCall
 from syncd.sandbox.crm.linked_events import drop_activities
 from syncd.sandbox.events.attendees import DECLINED, cancel, notify_host
-from syncd.sandbox.php.scalars import PhpValue, is_empty
+from syncd.sandbox.php.scalars import PhpValue
 
 if TYPE_CHECKING:
     from syncd.sandbox.tables.database import Event
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def delete(call: MethodCall) -> PhpValue:
     """Delete an event with its copies and instances; a detached instance deletes its whole series (trap 21)."""
-    if is_empty(call.params.get("id")):
+    if call.number("id") <= 0:
         raise call.refuse("NO_ID")
     row = call.tables.event(call.number("id"))
     if row is None:

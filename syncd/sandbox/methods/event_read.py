@@ -103,11 +103,13 @@ def _expanded(call: MethodCall, row: Event, opens: datetime, closes: datetime) -
         return
     fields = shown(call, row)
     fields.pop("~DESCRIPTION", None)
-    fields.update({"ACTIVE": "Y", "TEXT_COLOR": ""})
+    if call.settings.listing_columns:
+        fields.update({"ACTIVE": "Y", "TEXT_COLOR": ""})
     series = row.stored.rule is not None
     for index, (first, last) in enumerate(spans):
         item = {**fields, **dates_shown(call, row, first, last)}
-        item["DT_FROM"], item["DT_TO"] = item["DATE_FROM"], item["DATE_TO"]
+        if call.settings.listing_columns:
+            item["DT_FROM"], item["DT_TO"] = item["DATE_FROM"], item["DATE_TO"]
         if series:
             item["~DATE_FROM"], item["~DATE_TO"], item["RINDEX"] = fields["DATE_FROM"], fields["DATE_TO"], index
         yield item

@@ -15,7 +15,7 @@ from syncd.sandbox.events.call_params import (
     Dates,
     attendees_of,
     crm_links,
-    named_section,
+    given_section,
     read_dates,
     sent_rule,
     server_date,
@@ -47,14 +47,17 @@ MODES = frozenset({"this", "next", "all"})
 
 def update(call: MethodCall) -> PhpValue:
     """Change an event; return its id, the object of mode `next`, or a sentence when the caller has no right."""
-    mode, day = _checked(call)
+    _check(call)
     dates = read_dates(call)
-    section = named_section(call, (trim(call.params["type"]), call.number("ownerId")))
-    links = crm_links(call) if call.has("crm_fields") else None
+    section = given_section(call, (trim(call.params["type"]), call.number("ownerId")))
+    mode, day = _mode(call) if call.settings.recurrence_mode else ("", None)
+    links = crm_links(call) if call.has("crm_fields") and call.settings.crm_fields else None
     row = call.tables.event(call.number("id"))
-    acting = _acting(call)
+    acting = _acting(call, row)
     # A missing right is a sentence in `result` and HTTP 200, not an error (PORTAL.md 4.3, trap 2).
     denied = text(call.tables.language, "DENIED")
+    if acting is None:
+        return denied
     if row is None:
         # An administrator passes every check, and the UPDATE statement then matches no row (PORTAL.md 4.3, trap 22).
         return call.number("id") if acting.admin else denied
@@ -69,17 +72,15 @@ def update(call: MethodCall) -> PhpValue:
     return row.id
 
 
-def _checked(call: MethodCall) -> tuple[str, date | None]:
-    """Check what is required, in the portal's order; return `recurrence_mode` and the day it is about."""
+def _check(call: MethodCall) -> None:
+    """Check what is required and the texts, in the portal's order."""
     for name in ("id", "ownerId", "type"):
         value = call.params.get(name)
         if is_empty(value) and not (name == "ownerId" and value in (0, "0")):
             raise call.missing(name)
-    mode = _mode(call)
     for name in ("name", "description"):
         if call.has(name) and not isinstance(call.params[name], str):
             raise call.refuse("PARAM_BAD", name)
-    return mode
 
 
 def _mode(call: MethodCall) -> tuple[str, date | None]:
@@ -97,11 +98,20 @@ def _mode(call: MethodCall) -> tuple[str, date | None]:
     return value, current
 
 
-def _acting(call: MethodCall) -> User:
-    """Return the user whose rights are checked: the host named in an update of a meeting, else the caller."""
-    if call.params.get("is_meeting") == "Y" and call.has("host"):
-        return call.tables.users.get(call.number("host"), call.caller)
-    return call.caller
+def _acting(call: MethodCall, row: Event | None) -> User | None:
+    """Return the user whose rights are checked, None for nobody: the host named for a meeting, else the caller.
+
+    By the documentation `host` has to be the present organiser, and does not count for the rights; anybody else is
+    refused with an error (PORTAL.md 4.3).
+    """
+    if call.params.get("is_meeting") != "Y":
+        return call.caller
+    named = call.number("host") if call.has("host") else call.caller.id
+    if call.settings.host_rule == "docs":
+        if row is not None and named != row.host:
+            raise call.refuse("DENIED")
+        return call.caller
+    return call.tables.users.get(named)
 
 
 def _edit_one(call: MethodCall, master: Event, day: date, dates: Dates, links: tuple[str, ...] | None) -> PhpValue:
@@ -211,7 +221,8 @@ def _apply_meeting(call: MethodCall, row: Event) -> None:
     if call.params["is_meeting"] != "Y":
         row.is_meeting, row.attendees, row.flags = False, (), MeetingFlags()
         return
-    row.host = _acting(call).id  # the caller becomes host if none is sent (trap 6)
+    # The caller becomes host if none is sent (trap 6); by the documentation it is the present one anyway.
+    row.host = call.number("host") if call.has("host") else call.caller.id
     row.flags = flags_of(call.params.get("meeting"))
     alone = row.owner_id or call.caller.id
     if call.has("attendees"):

@@ -86,15 +86,14 @@ def _shown(call: MethodCall, section: Section) -> PhpValue:
 
 
 def add(call: MethodCall) -> PhpValue:
-    """Create a section; rights are checked as if the caller owned it, so it may be another user's (PORTAL.md 5)."""
+    """Create a section, in the source's reading also another user's without any right to it (PORTAL.md 5)."""
     cal_type = required_type(call)
     owner = section_owner(call, cal_type)
     name = call.params.get("name")
     if not isinstance(name, str):
         raise call.refuse("PARAM_BAD", "name")
-    if cal_type not in call.tables.types or (
-        cal_type != "user" and not rights.may_edit_calendar(call.tables, call.caller, cal_type, owner)
-    ):
+    _check_texts(call, "description")
+    if not _may_make(call, cal_type, owner):
         raise call.refuse("DENIED")
     section = Section(
         id=call.tables.next_section_id(),
@@ -113,9 +112,25 @@ def add(call: MethodCall) -> PhpValue:
     return section.id
 
 
+def _may_make(call: MethodCall, cal_type: str, owner: int) -> bool:
+    """Return True if the caller may make a section; in another user's calendar the readings differ (PORTAL.md 5)."""
+    if cal_type not in call.tables.types:
+        return False
+    if cal_type == "user" and call.settings.sections_for == "anyone":
+        return True
+    return rights.may_edit_calendar(call.tables, call.caller, cal_type, owner)
+
+
+def _check_texts(call: MethodCall, *names: str) -> None:
+    for name in names:
+        if call.has(name) and not isinstance(call.params[name], str):
+            raise call.refuse("PARAM_BAD", name)
+
+
 def update(call: MethodCall) -> PhpValue:
     """Change a section; an empty name or description is ignored, type and owner are overwritten (PORTAL.md 5)."""
     section = _existing(call)
+    _check_texts(call, "name", "description")
     section.name = _text(call, "name") or section.name
     section.description = _text(call, "description") or section.description
     section.color = _text(call, "color") or section.color

@@ -154,25 +154,55 @@ def _texts(value: PhpValue) -> list[str]:
 
 
 def groups(call: MethodCall) -> PhpValue:
-    """List groups: administrators see all, others their own; unknown filter keys are dropped."""
+    """List groups but collabs: administrators see all, others their own; unknown filter keys are dropped."""
     params = call.upper_params()
-    wanted = {key.upper(): value for key, value in as_map(params.get("FILTER")).items()}
+    wanted = as_map(params.get("FILTER"))
+    if to_int(params.get("GROUP_ID")) > 0:
+        wanted = {**wanted, "ID": params["GROUP_ID"]}
+    found = _groups(call, wanted, params.get("ORDER"), as_admin=params.get("IS_ADMIN") == "Y")
+    return call.page([_group_shown(group) for group in found if group.kind != "collab"])
+
+
+def workgroups(call: MethodCall) -> PhpValue:
+    """List groups of every kind in the newer method's shape; without `select` ids alone (PORTAL.md 7)."""
+    asked = as_map(call.params.get("params"))
+    found = _groups(
+        call, as_map(call.params.get("filter")), call.params.get("order"), as_admin=asked.get("IS_ADMIN") == "Y"
+    )
+    names = [str(name).upper() for name in as_list(call.params.get("select"))]
+    shown: dict[str, Callable[[Group], PhpValue]] = {
+        "NAME": lambda group: group.name,
+        "TYPE": lambda group: group.kind,
+        "CLOSED": lambda group: "Y" if group.closed else "N",
+    }
+    rows: list[PhpValue] = [
+        {"id": str(group.id), **{name.lower(): shown[name](group) for name in names if name in shown}}
+        for group in found
+    ]
+    return {"workgroups": call.page(rows)}
+
+
+def _groups(call: MethodCall, filters: dict[str, PhpValue], order: PhpValue, *, as_admin: bool) -> list[Group]:
+    wanted = {key.upper(): value for key, value in filters.items()}
     found = [
         group
         for group in call.tables.groups.values()
-        if _sees_group(call, group) and all(_group_matches(group, key, value) for key, value in wanted.items())
+        if _sees_group(call, group, as_admin=as_admin)
+        and all(_group_matches(group, key, value) for key, value in wanted.items())
     ]
-    order = {key.upper(): str(value).upper() for key, value in as_map(params.get("ORDER")).items()}
-    if "NAME" in order:
-        found.sort(key=lambda group: group.name.casefold(), reverse=order["NAME"] == "DESC")
+    given = {key.upper(): str(value).upper() for key, value in as_map(order).items()}
+    if "NAME" in given:
+        found.sort(key=lambda group: group.name.casefold(), reverse=given["NAME"] == "DESC")
     else:
-        found.sort(key=lambda group: group.id, reverse=order.get("ID") == "DESC")
-    return call.page([_group_shown(group) for group in found])
+        found.sort(key=lambda group: group.id, reverse=given.get("ID") == "DESC")
+    return found
 
 
-def _sees_group(call: MethodCall, group: Group) -> bool:
-    admin = call.caller.admin and truthy(call.params.get("IS_ADMIN", "Y"))
-    return admin or call.caller.id == group.owner or call.caller.id in group.members
+def _sees_group(call: MethodCall, group: Group, *, as_admin: bool) -> bool:
+    if call.caller.id == group.owner or call.caller.id in group.members:
+        return True
+    # IS_ADMIN of anybody else is ignored; without it an administrator's rights are checked like any other's.
+    return call.caller.admin and (not group.secret or as_admin or call.settings.admin_groups == "always")
 
 
 def _group_matches(group: Group, key: str, wanted: PhpValue) -> bool:
@@ -196,7 +226,7 @@ def _group_shown(group: Group) -> PhpValue:
         "NAME": group.name,
         "DESCRIPTION": "",
         "ACTIVE": "Y" if group.active else "N",
-        "VISIBLE": "Y",
+        "VISIBLE": "N" if group.secret else "Y",
         "OPENED": "N",
         "CLOSED": "Y" if group.closed else "N",
         "OWNER_ID": str(group.owner),
@@ -210,6 +240,7 @@ METHODS = MappingProxyType(
         "user.search": Method(run=search, scopes=USER_SCOPES),
         "user.current": Method(run=current, scopes=USER_SCOPES),
         "sonet_group.get": Method(run=groups, scopes=GROUP_SCOPES),
+        "socialnetwork.api.workgroup.list": Method(run=workgroups, scopes=frozenset({"socialnetwork"})),
         "department.get": Method(run=departments, scopes=frozenset({"department"})),
     }
 )

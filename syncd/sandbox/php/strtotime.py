@@ -38,7 +38,7 @@ _DATES = tuple(
 _TIMES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"t?(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?(?:\s*(?P<half>[ap])\.?m\.?)?(?![\d:])",
+        r"t?(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?(?:\s*(?P<half>[ap])\.?m\.?(?![a-z/_]))?(?![\d:])",
         r"t(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?(?!\d)",
         r"(?P<hour>\d{1,2})\s*(?P<half>[ap])\.?m\.?\b",
     )
@@ -55,7 +55,8 @@ EARLIEST, LATEST = wall_to_unix(datetime(1900, 1, 1), "UTC"), wall_to_unix(datet
 
 _GAP = re.compile(r"[\s,]+|" + _WEEKDAY + r"(?=[\s,]|$)", re.IGNORECASE)
 
-_HAS_ZONE = re.compile(r"(?:z|[+-]\d{2}:?\d{2})$|[a-z_]+/[a-z_]+", re.IGNORECASE)
+#: A lower-case `z` is read by strtotime, but does not count here (PORTAL.md 4.1).
+_HAS_ZONE = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$|[A-Za-z_]+/[A-Za-z_]+")
 
 
 def has_zone(value: str) -> bool:
@@ -136,11 +137,11 @@ def _read_part(text: str, position: int, reading: _Reading) -> int | None:
 
 
 def _take_date(found: re.Match[str], reading: _Reading) -> bool:
-    """Keep a date; PHP refuses months over 12 and days over 31, but lets 30 February overflow into March."""
+    """Keep a date; PHP refuses months over 12 and days over 31, but lets 30 February and day 0 overflow."""
     parts = found.groupdict()
     month = _MONTHS[parts["month_name"].lower()] if parts.get("month_name") else int(parts["month"])
     reading.date = (int(parts["year"]), month, int(parts["day"]))
-    return 1 <= month <= 12 and 0 <= reading.date[2] <= 31
+    return 0 <= month <= 12 and 0 <= reading.date[2] <= 31
 
 
 def _take_time(found: re.Match[str], reading: _Reading) -> bool:
@@ -193,6 +194,7 @@ def _unix(reading: _Reading, server_zone: str, now: float) -> int:
         local += timedelta(seconds=reading.offset_s)
     if reading.date is not None:
         year, month, day = reading.date
+        year, month = (year, month) if month else (year - 1, 12)
         local = datetime(year, month, 1, local.hour, local.minute, local.second) + timedelta(days=day - 1)
     if reading.time is not None:
         hour, minute, second = reading.time

@@ -16,7 +16,7 @@ import msgspec
 from syncd.errors import ConfigError
 from syncd.sandbox.php.timezones import canonical_zones
 from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Activity
-from syncd.sandbox.tables.database import Task
+from syncd.sandbox.tables.database import GroupKind, Task
 from syncd.sandbox.texts import Culture, Language
 
 FOUNDED = 1735689600.0
@@ -57,6 +57,9 @@ class SeedGroup(_Strict, frozen=True, kw_only=True):
     members: tuple[int, ...] = ()
     active: bool = True
     closed: bool = False
+    secret: bool = False
+    calendar: bool = True
+    kind: GroupKind = "group"
 
 
 class SeedChat(_Strict, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ CalendarId = tuple[str, int]
 Reminder = Mapping[str, str | int]
 """A reminder as REMIND shows it: `type` and what that type needs (PORTAL.md 4.2)."""
 
+GroupKind = Literal["group", "project", "scrum", "collab"]
 Task = Literal["denied", "view_time", "view_title", "view", "edit", "access"]
 TASKS: tuple[Task, ...] = ("denied", "view_time", "view_title", "view", "edit", "access")
 
@@ -52,7 +53,10 @@ class User:
 
 @dataclass(slots=True, kw_only=True)
 class Group:
-    """A workgroup; its members may see it and edit its calendar."""
+    """A workgroup; its members may see it and edit its calendar, unless the group has `calendar` switched off.
+
+    A collab is known to socialnetwork.api.workgroup.list only (PORTAL.md 7).
+    """
 
     id: int
     name: str
@@ -60,6 +64,9 @@ class Group:
     members: frozenset[int] = frozenset()
     active: bool = True
     closed: bool = False
+    secret: bool = False
+    calendar: bool = True
+    kind: GroupKind = "group"
 
 
 @dataclass(slots=True, kw_only=True)

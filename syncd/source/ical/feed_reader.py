@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,12 +16,13 @@ from syncd.model.names import counted
 from syncd.source.files import Part
 from syncd.source.ical.grouping import GroupResult, Member, read_group
 from syncd.source.ical.lines import Component, read_component
-from syncd.source.ical.split import Calendar, RawComponent, split
+from syncd.source.ical.split import Calendar, Feed, RawComponent, split
 from syncd.source.ical.vevent import CalendarFacts, stand_in_uid
 from syncd.source.ical.vtimezone import NO_LENGTH, FeedZones
 
 _UID = re.compile(rb"\n[Uu][Ii][Dd](?:;[^:\n]*)?:([^\n]*)")
 _INVITES = frozenset({"REQUEST", "CANCEL"})
+_MISSED = {"VTODO": ("task (VTODO)", "tasks (VTODO)"), "VJOURNAL": ("note (VJOURNAL)", "notes (VJOURNAL)")}
 _ANSWERS = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
 """What participants send to an organizer (RFC 5546, 1.4); an event in it stands in nobody's calendar because of it."""
 
@@ -102,6 +104,8 @@ class FeedReader:
                 else:  # a UID may be cut too, and the part is incomplete in any case
                     part.reject(f"{name}:{broken.piece.line}", "", f"the event cannot be read: {broken.reason}")
             calendar.events.clear()  # large feeds must fit in little memory
+        if said := _left_out(feed):
+            part.warn(name, said)
         for uid in list(groups):
             self._add(part, name, uid, groups.pop(uid), encoding)
         if feed.unfinished:
@@ -172,6 +176,13 @@ class FeedReader:
                 part.loose[uid] = result.unusual.loose
             if result.unusual.incomplete:
                 part.incomplete = part.incomplete or f"{name}: {result.unusual.incomplete}"
+
+
+def _left_out(feed: Feed) -> str:
+    """Return what the calendars hold besides events, "" if there is nothing that a person would miss."""
+    counts: Counter[str] = sum((calendar.others for calendar in feed.calendars), Counter())
+    missed = [counted(counts[kind], *said) for kind, said in _MISSED.items() if counts[kind]]
+    return f"{' and '.join(missed)} left out: only events are read" if missed else ""
 
 
 def _read_group(uid: str, members: list[Member], lines: tuple[int, ...]) -> GroupResult:

@@ -165,8 +165,9 @@ class _Group:
         """Return the occurrences of a series that lack RECURRENCE-ID, with a line; one too for what may be some."""
         at = expanded.series.where
         if found := expanded.changes:
-            count = counted(len(found), "event has", "events have")
-            reason = f"{count} the UID of the series at {at} and no RECURRENCE-ID, and are taken for its occurrences"
+            count = counted(len(found), "event without RECURRENCE-ID has", "events without RECURRENCE-ID have")
+            one_of = "an occurrence" if len(found) == 1 else "occurrences"
+            reason = f"{count} the UID of the series at {at}, taken for {one_of} of it"
             self._problems.append(Problem(where=found[0].where, kind="warning", reason=reason, key=self._uid))
         if near := expanded.doubted:
             reason = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 
@@ -65,11 +66,15 @@ class Broken:
 
 @dataclass(slots=True, kw_only=True)
 class Calendar:
-    """One VCALENDAR: its own properties and its components, in the order of the stream."""
+    """One VCALENDAR: its own properties and its components, in the order of the stream.
+
+    `others` counts the components by kind that are neither events nor zones.
+    """
 
     head: bytes = b""
     zones: list[RawComponent] = field(default_factory=list)
     events: list[RawComponent] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
     broken: list[Broken] = field(default_factory=list)
 
 
@@ -226,6 +231,8 @@ class _Splitter:
         elif component.kind in _KEPT:
             pieces = calendar.events if component.kind == b"VEVENT" else calendar.zones
             pieces.append(self._piece(component, end))
+        else:
+            calendar.others[component.kind.decode()] += 1
         self._open = None
         self._gap = end
 

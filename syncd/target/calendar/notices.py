@@ -21,6 +21,7 @@ from syncd.target.calendar.portal_event import EventFields, from_fields, wall
 
 _TOLD = ("name", "start", "end", "all_day", "zone_from", "rule", "description", "mark", "location")
 _TAKES_PART = ("Y", "H")
+_ACCEPTED = "Y"
 _DECLINED = "N"
 
 
@@ -39,10 +40,17 @@ def told(
     if shown is None or not (was or there) or _is_over(shown, server_zone(directory), now):
         return ()
     answers: Mapping[int, str] = seen.answers if seen is not None else {}
-    people = (there - was) | {user for user in was - there if answers.get(user) != _DECLINED}
+    people = (there - was) | {user for user in was - there if _is_told_off(change, answers, user)}
     if before is not None and after is not None and (was != there or _is_news(change, before, after, comparison, seen)):
         people |= {user for user in was & there if not answers or answers.get(user) in _TAKES_PART}
     return tuple(sorted(people - _untold(change, before, after, directory, seen)))
+
+
+def _is_told_off(change: Change, answers: Mapping[int, str], user: int) -> bool:
+    """Return True if a guest who is taken out gets a cancel notice: of an update only one who had said yes."""
+    if change.op == "delete" or not answers:
+        return answers.get(user) != _DECLINED
+    return answers.get(user) == _ACCEPTED
 
 
 def _standing(change: Change, seen: Observed | None) -> EventFields | None:

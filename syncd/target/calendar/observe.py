@@ -24,6 +24,7 @@ from syncd.model.stamp import stamp_of, whole_number
 from syncd.portal.line.answers import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.people.directory import PageReader
+from syncd.target.calendar.listed import Listed, is_part
 from syncd.target.calendar.portal_event import EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
@@ -47,7 +48,7 @@ class _EventRow(msgspec.Struct, rename="upper"):
 
     id: int | str
     name: str | None = None
-    description: Any = None
+    description: Any = msgspec.UNSET
     location: Any = None
     dt_skip_time: str = "N"
     date_from_formatted: str = ""
@@ -111,43 +112,48 @@ async def observe(
     Raises the client's errors, and PortalUnreachableError if a listing or look-up gets no usable answer: absence has to
     be proved.
     """
-    calendars = {link.remote_id: link.key.place for link in links}
-    listed: dict[int, tuple[Place, Json]] = {}
-    commands = [(place[0], one) for place in places for one in _listings(*place, links, window)]
-    replies = await portal.read_many([one for _, one in commands])
-    for (calendar, _), reply in zip(commands, replies, strict=True):
-        for row in rows_of(_result(reply)):
-            if (remote_id := _remote_id(row)) is not None:
-                listed[remote_id] = (calendar, row)
-    by_id = sorted(i for i, (_, row) in listed.items() if _needs_master(row)) + sorted(set(calendars) - set(listed))
-    gone: set[int] = set()
-    for remote_id, row in (await _by_id(portal, by_id)).items():
-        known = listed.get(remote_id)
-        if isinstance(row, Mapping):
-            listed[remote_id] = (known[0] if known else calendars[remote_id], row)
-        elif known is None:
-            gone.add(remote_id)
-        else:
-            # Deleted this very moment, or not told: neither is a reason to make it again.
-            raise PortalUnreachableError(f"event {remote_id} is listed but cannot be read", "the next pass tries again")
-    events = {i: seen for i, (calendar, row) in listed.items() if (seen := read_event(calendar, row)) is not None}
-    parts = frozenset(i for i, (_, row) in listed.items() if i in calendars and i not in events and _is_part(row))
-    return Observation(events=events, gone=frozenset(gone & set(calendars)), comparison=comparison, alien=parts)
+    listed = Listed(links, read_event)
+    span = _span_to_read(links, window)
+    asked = [(place[0], one) for place in places for one in _listings(*place, span)]
+
+    def take(number: int, reply: Reply) -> None:
+        listed.add(number, asked[number][0], _result(reply))
+
+    await portal.read_each([command for _, command in asked], take)
+    gone = await _read_by_id(portal, listed)
+    return Observation(events=listed.events, gone=gone, comparison=comparison, alien=frozenset(listed.parts))
 
 
-async def _by_id(portal: PageReader, ids: Sequence[int]) -> Mapping[int, Json]:
-    """Return the rows of events, None for those that do not exist.
+async def _read_by_id(portal: PageReader, listed: Listed) -> frozenset[int]:
+    """Read what no listing shows as it is, into `listed`; return the linked ids that do not exist.
 
     Null is the portal's word for "not there" (PORTAL.md 4.5), and something is made again because of it. So it has to
-    say so twice.
+    say so twice. Raises PortalUnreachableError for one that is listed and not there.
     """
-    found: dict[int, Json] = {}
-    left = list(ids)
-    for _ in range(2):
-        replies = await portal.read_many([Command(method=GETBYID, params={"id": one}) for one in left])
-        found |= dict(zip(left, map(_result, replies), strict=True))
-        left = [one for one in left if found[one] is None]
-    return found
+    series = dict(listed.series)
+    unknown = await _put_by_id(portal, listed, series, sorted(series) + listed.missing())
+    unknown = await _put_by_id(portal, listed, series, unknown)
+    if there := [one for one in unknown if one in series]:
+        # Deleted this very moment, or not told: neither is a reason to make it again.
+        raise PortalUnreachableError(f"event {min(there)} is listed but cannot be read", "the next pass tries again")
+    return frozenset(unknown)
+
+
+async def _put_by_id(
+    portal: PageReader, listed: Listed, series: Mapping[int, Place], ids: Sequence[int]
+) -> Sequence[int]:
+    """Read the events `ids` into `listed`; return those that the portal does not know. `series` have been listed."""
+    unknown: list[int] = []
+
+    def take(number: int, reply: Reply) -> None:
+        row, remote_id = _result(reply), ids[number]
+        if not isinstance(row, Mapping):
+            unknown.append(remote_id)
+            return
+        listed.put(remote_id, series[remote_id] if remote_id in series else listed.links[remote_id].key.place, row)
+
+    await portal.read_each([Command(method=GETBYID, params={"id": one}) for one in ids], take)
+    return sorted(unknown)
 
 
 def _result(reply: Reply) -> Json:
@@ -156,9 +162,9 @@ def _result(reply: Reply) -> Json:
     raise PortalUnreachableError(f"the portal's events could not be read: {reply}", "the next pass tries again")
 
 
-def _listings(calendar: Place, section_id: int, links: Sequence[Link], window: Window) -> Iterable[Command]:
+def _listings(calendar: Place, section_id: int, span: tuple[date | None, date | None]) -> Iterable[Command]:
     """One listing a month; a day more on either side, because the portal's window is shifted (PORTAL.md 4.8)."""
-    first, last = _span_to_read(links, window)
+    first, last = span
     if first is None or last is None:
         return  # nothing linked and a window without bounds: there is nothing to look for
     month = first.replace(day=1)
@@ -181,32 +187,13 @@ def _listings(calendar: Place, section_id: int, links: Sequence[Link], window: W
 
 def _span_to_read(links: Sequence[Link], window: Window) -> tuple[date | None, date | None]:
     """Return the window's bounds; where it has none, those of the links; None where there are no links either."""
-    starts = [date.fromisoformat(link.starts_on) for link in links]
-    ends = [date.fromisoformat(link.ends_on) for link in links if link.ends_on]
-    first = window.first or min(starts, default=None) or window.last
-    last = window.last or max(ends + starts, default=None) or window.first
+    first, last = window.first, window.last
+    if links and first is None:  # ISO dates: the least text is the earliest day
+        first = date.fromisoformat(min(link.starts_on for link in links))
+    if links and last is None:
+        last = date.fromisoformat(max(max(link.starts_on, link.ends_on or "") for link in links))
+    first, last = first or last, last or first
     return first, max(first, last) if first and last else last
-
-
-def _remote_id(row: Json) -> int | None:
-    value = row.get("ID") if isinstance(row, Mapping) else None
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
-
-
-def _needs_master(row: Json) -> bool:
-    """Return True for a row of a series, or one that does not say whether it is: null is no word for "no rule"."""
-    return isinstance(row, Mapping) and row.get("RRULE") != ""
-
-
-def _is_part(row: Json) -> bool:
-    """Return True for a detached occurrence or an attendee's copy, which belongs to another event."""
-    if not isinstance(row, Mapping):
-        return False
-    # By numbers only: a value of another kind says nothing about whose the event is.
-    return whole_number(row.get("RECURRENCE_ID")) > 0 or whole_number(row.get("PARENT_ID")) not in (
-        0,
-        whole_number(row.get("ID")),
-    )
 
 
 def read_event(calendar: Place, row: Json) -> Observed | None:
@@ -217,7 +204,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         rule = _rule(read.rrule)
     except (msgspec.ValidationError, ValueError):
         return None
-    if _is_part(row) or read.recurrence_id not in (None, "", "0", 0):
+    if is_part(row) or read.recurrence_id not in (None, "", "0", 0):
         return None
     all_day = read.dt_skip_time == "Y"
     description, mark = split_mark(_text(read.description))
@@ -240,7 +227,8 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         mark=mark,
     )
     section_id = int(read.section_id or 0)
-    masked = read.is_accessible_to_user is False
+    # With the right to titles alone nothing but the absent description says that the rest is hidden (PORTAL.md 4.5).
+    masked = read.is_accessible_to_user is False or read.description is msgspec.UNSET
     return Observed(
         remote_id=int(read.id),
         place=_place(read, calendar),
