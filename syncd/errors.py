@@ -35,6 +35,10 @@ class ConfigError(SyncdError):
     exit_code = 2
 
 
+class PausedError(ConfigError):
+    """Somebody wants the sync to be left alone until it is resumed."""
+
+
 class PortalRefusedError(SyncdError):
     """The portal refuses every call: wrong credentials or scope, no licence, or blocked by an administrator."""
 

@@ -19,6 +19,9 @@ _CLOUD_PORTAL = re.compile(r"[a-z0-9-]+\.(?P<domain>bitrix24\.[a-z.]+)")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _WEBHOOK_PATH = re.compile(r"(?P<before>(?:/[A-Za-z0-9_.~-]+)*/rest/\d+)/(?P<code>[A-Za-z0-9_-]+)/?")
 
+LONGEST_SOCKET = 107
+"""How many bytes the path of a Unix socket may have (man 7 unix)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookAddress:

@@ -26,7 +26,9 @@ _SLASH: Final = r"(?:/|\\/|\\u002[fF]|%2[fF]|%252[fF])"  # as it is, in JSON, in
 _WEBHOOK: Final = re.compile(rf"([rR](?<=[/fF][rR])[eE][sS][tT]{_SLASH}\d+{_SLASH})[A-Za-z0-9_-]+")
 _LOGIN: Final = re.compile(r"(://)[^/\s@'\"]+@")
 _PAIR: Final = re.compile(
-    r"""((?:auth|authorization|cookie|passwd|password|secret|token)\\?['"]?\s*[:=]\s*)"""
+    # What stands behind an error code of the portal, or behind a word that only ends so, is a sentence.
+    r"""((?:(?<![a-z])auth|authorization|cookie|passwd|password|secret|(?<!expired_)(?<!invalid_)token)"""
+    r"""\\?['"]?\s*[:=]\s*)"""
     r"""(?:\\?"[^"]*"?|\\?'[^']*'?|(?:Basic\s|Bearer\s)?[^\s&,;'"}]+)""",
     re.IGNORECASE,
 )

@@ -80,3 +80,23 @@ def test_json_without_controls_means_the_same(value: object) -> None:
 def test_every_text_within_a_value_is_cleaned_and_its_shape_stays() -> None:
     told = Told(where="a s3cret", more=({"s3cret": "s3cret", "b": "b"},))
     assert within(told, Scrubber(["s3cret"]).certain) == Told(where="a ***", more=({"s3cret": "***", "b": "b"},))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "expired_token: The access token provided has expired",
+        "INVALID_TOKEN: Wrong token",
+        "OAuth: the application has no right",
+        "insufficient_scope: The request requires higher privileges than provided by the webhook token",
+    ],
+)
+def test_what_the_portal_says_of_a_token_keeps_its_words(text: str) -> None:
+    assert Scrubber().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["auth=abc", "x; token: abc", "access_token=abc", '"auth": "abc"', "refresh_token: abc"]
+)
+def test_what_stands_behind_a_name_of_a_secret_goes(text: str) -> None:
+    assert "abc" not in Scrubber().text(text)

@@ -21,7 +21,8 @@ from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.people.crm import read_clients
-from syncd.portal.people.directory import Directory, caller_zone, offset_s, read_directory, read_sections
+from syncd.portal.people.directory import Directory, caller_zone, offset_s, read_directory
+from syncd.portal.people.section_rights import with_calendars
 
 _LARGEST_SKEW_S = 60.0
 _SHOWN = 3
@@ -72,7 +73,9 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
         return
     for config in app.config.portals:
         syncs = [sync for sync in app.config.syncs if sync.portal == config.name]
-        async for one in _portal(app, app.portals[config.name], syncs, snapshots):
+        # A method whose operating time is used up is told at once: nobody waits minutes for a check.
+        portal = app.portals[config.name].part(asyncio.Event(), hasty=True)
+        async for one in _portal(app, portal, syncs, snapshots):
             yield one
 
 
@@ -141,7 +144,8 @@ async def _portal(
         yield _scopes(name, scopes, wanted)
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
-        yield Check(name=name, ok=False, detail=error.message, remedy="give the webhook the missing permission")
+        remedy = error.remedy or "give the webhook the missing permission"
+        yield Check(name=name, ok=False, detail=error.message, remedy=remedy)
         return
     except SyncdError as error:
         yield Check(name=name, ok=False, detail=error.message, remedy=error.remedy)
@@ -215,7 +219,7 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
     calendars = sorted(sync.target.places(kept.entries, directory))
     with_sections = [calendar for calendar in calendars if not calendar.on_card]
     try:
-        directory = directory.with_sections(await read_sections(portal, with_sections))
+        directory = await with_calendars(portal, directory, with_sections)
     except SyncdError as error:
         yield Check(name=f"calendars {sync.name}", ok=False, detail=error.message, remedy=error.remedy)
         return

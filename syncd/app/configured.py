@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
 from msgspec.structs import replace
 
 from syncd import events
-from syncd.config import Config, load_config
+from syncd.config import Config, Outline, load_config, load_outline
 from syncd.config.learn import Learn
 from syncd.errors import ConfigError
 from syncd.state.ledger import Ledger
@@ -25,11 +25,24 @@ def read_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
     syncs it knows.
     """
     config = load_config(path, environ, learn_secret)
-    earlier = config.earlier_state
-    if earlier is None or not is_used_by(earlier, path, [sync.name for sync in config.syncs]):
+    earlier = _still_used(config, [sync.name for sync in config.syncs])
+    if earlier is None:
         return config
     said = f'{earlier} is used on, where earlier versions kept the state; `state = "{earlier}"` settles that'
     return replace(config, state=earlier, warnings=(*config.warnings, said))
+
+
+def read_outline(path: Path, environ: Mapping[str, str]) -> Outline:
+    """Return where the state and the daemon of the config at `path` are, as `read_config` would find them."""
+    outline = load_outline(path, environ)
+    earlier = _still_used(outline, outline.syncs)
+    return outline if earlier is None else replace(outline, state=earlier)
+
+
+def _still_used(config: Config | Outline, names: Sequence[str]) -> Path | None:
+    """Return the state that an earlier version left if the syncs `names` go on with it, else None."""
+    earlier = config.earlier_state
+    return earlier if earlier is not None and is_used_by(earlier, config.path, names) else None
 
 
 async def claim(config: Config, ledger: Ledger, now: float) -> None:

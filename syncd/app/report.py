@@ -25,6 +25,8 @@ _ITEM_PART = re.compile(rf"\|(?:{'|'.join(PLACE_KINDS)})/\d+(?:\|.*)?\Z", re.DOT
 """What an item's key has after the entry's uid."""
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 """How a formula begins. Spaces before it do not help, and neither do the wide forms of the signs."""
+_LATER_FORMULA = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠])")
+"""Or within a text: where the comma is the decimal sign, spreadsheets part the lines of any CSV file at semicolons."""
 _ACTIONS = ("create", "update", "delete", "adopt")
 _STATUSES = {"skipped": "unchanged"}
 """The status of what the config says to leave out: nothing waits there for a person."""
@@ -94,7 +96,7 @@ def _cell(text: str, *, raw: bool) -> str:
     """Return `text` as a spreadsheet shows it: a title such as "=HYPERLINK(...)" comes from whoever wrote the feed."""
     if raw:
         return text
-    text = printable(text)
+    text = _LATER_FORMULA.sub(r"\1'", printable(text))
     return f"'{text}" if _FORMULA.match(text) else text
 
 

@@ -26,11 +26,10 @@ from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig
 from syncd.cycle.sync import Pass, Sync
 from syncd.errors import ConfigError
 from syncd.model.guard import Guard
-from syncd.model.names import nearest
 from syncd.model.plan import Policy
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
-from syncd.portal.line.transport import Webhook
+from syncd.portal.line.transport import AiohttpTransport, Webhook
 from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, OwnEvents, PortalBacked
@@ -48,9 +47,16 @@ async def make_portal(
     """Open the client of one portal, with what the ledger remembers of its operating budget."""
     webhook = config.webhook.reveal()
     learn_secret(webhook)  # again in its full form
+    credential = Webhook(address=webhook)
+    tls = None
+    if config.tls is not None:
+        from syncd.config.certificates import make_context  # noqa: PLC0415 - few portals need it
+
+        tls = make_context(config.tls)
     async with Portal(
         name=config.name,
-        credential=Webhook(address=webhook),
+        credential=credential,
+        transport=AiohttpTransport(credential, tls=tls),
         limits=limits_of(config),
         clock=clock,
         random=SystemRandom().random,
@@ -101,20 +107,19 @@ class App:
         """The clients of the portals, by name."""
         return {name: one.portal for name, one in self._connections.items()}
 
-    def syncs(self, names: Sequence[str] = ()) -> tuple[Sync, ...]:
-        """Return the syncs of these names, or all, in the config's order; raises ConfigError for an unknown name."""
-        for name in names:
-            self.sync(name)
-        return tuple(sync for sync in self._syncs.values() if not names or sync.name in names)
+    def syncs(self, names: Sequence[str] = (), *, portal: str | None = None) -> tuple[Sync, ...]:
+        """Return the syncs of these names, or all, in the config's order; a name may be a pattern such as "north-*".
+
+        With a `portal` only those that write to it. Raises ConfigError for an unknown name or portal, and for a pattern
+        that no name matches.
+        """
+        chosen = self.config.chosen(names, portal)
+        return tuple(self._syncs[name] for name in chosen if name in self._syncs)
 
     def sync(self, name: str) -> Sync:
         """Return the sync of this name; raises ConfigError when there is none."""
         if name not in self._syncs:
-            close = nearest(name, self._syncs)
-            raise ConfigError(
-                f"{self.config.path} has no sync {name!r}",
-                f"did you mean {close!r}?" if close else f"it has: {', '.join(self._syncs) or 'none'}",
-            )
+            raise self.config.unknown(name)
         return self._syncs[name]
 
     def portal_of(self, name: str) -> Portal:
@@ -269,6 +274,7 @@ def make_sync(
             removed_after=sync.removed_after,
             on_conflict=sync.on_conflict,
             adopt=sync.adopt,
+            on_host_change=sync.on_host_change if sync.fields.host is not None else "keep",
         ),
         guard=Guard(max_removed=sync.max_removed, max_changed=sync.max_changed),
         past=sync.past,

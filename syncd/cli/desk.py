@@ -6,33 +6,77 @@ called; at `cli/served.py: ServedDesk` in the daemon, for a client at the other 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol, TextIO, TypeVar
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 
 from syncd.app import report
 from syncd.app.wiring import App
 from syncd.cli import progress, show
+from syncd.cli.files import content, writing
 from syncd.cli.outlet import certain
 from syncd.cli.question import agreed
 from syncd.cycle.run import PassResult
-from syncd.errors import ConfigError
 from syncd.model.json_values import Json
 from syncd.portal.client import Portal
+from syncd.service.schedule import SyncState
 
 R = TypeVar("R")
+
+
+class Running(Protocol):
+    """What a command may ask of the daemon that it runs in."""
+
+    def poke(self, name: str, by: str) -> None:
+        """Start a pass of the sync `name` now; raises ConfigError for an unknown or paused one."""
+        ...
+
+    async def pause(self, name: str) -> None:
+        """Leave the sync `name` alone until it is resumed; raises ConfigError for an unknown one."""
+        ...
+
+    async def resume(self, name: str) -> None:
+        """Let the passes of the sync `name` start again; raises ConfigError for an unknown one."""
+        ...
+
+    def states(self) -> Mapping[str, SyncState]:
+        """Return how every sync stands, by name."""
+        ...
+
+    async def alone(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[R]],
+        stop: asyncio.Event,
+        *,
+        waits: Callable[[], None],
+        at_once: bool = False,
+    ) -> R:
+        """Return what `work` does in the place of a pass of the sync `name`."""
+        ...
 
 
 class Desk(Protocol):
     """What a command may ask of the place it runs at. `stop` is set when whoever called wants it to end."""
 
-    app: App
     stop: asyncio.Event
+
+    @property
+    def app(self) -> App:
+        """What the config asks for."""
+        ...
+
+    @property
+    def service(self) -> Running | None:
+        """The daemon that this runs in, None if no daemon runs."""
+        ...
 
     def console(self) -> Console:
         """Return the console for results."""
@@ -64,7 +108,7 @@ class Desk(Protocol):
         """Return the content of the caller's file; raises ConfigError if it cannot be read."""
         ...
 
-    def report(self, path: Path, results: Sequence[PassResult]) -> None:
+    async def report(self, path: Path, results: Sequence[PassResult]) -> None:
         """Write the report of `results` to the caller's file; raises ConfigError."""
         ...
 
@@ -83,6 +127,7 @@ class OwnDesk:
     def __init__(self, app: App, stop: asyncio.Event) -> None:
         self.app = app
         self.stop = stop
+        self.service: Running | None = None
 
     def console(self) -> Console:
         """Return the console of stdout."""
@@ -114,7 +159,7 @@ class OwnDesk:
         """Return the content of a file."""
         return content(path)
 
-    def report(self, path: Path, results: Sequence[PassResult]) -> None:
+    async def report(self, path: Path, results: Sequence[PassResult]) -> None:
         """Write the report."""
         with writing(path) as file:
             report.write(file, results, clean=certain, raw=self.app.config.raw_reports)
@@ -127,20 +172,33 @@ class OwnDesk:
         """Do nothing: no daemon makes a next pass."""
 
 
-def content(path: Path) -> bytes:
-    """Return the content of the pinned plan at `path`; raises ConfigError if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        remedy = "pin one with `syncd plan --out FILE`, or correct the path"
-        raise ConfigError(f"cannot read the plan {path}: {error.strerror}", remedy) from error
+async def chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[str, ...]:
+    """Return the names of the syncs that a command line means; those that are paused only if it names them."""
+    found: list[str] = []
+    for sync in desk.app.syncs(arguments.names, portal=arguments.portal):
+        if not arguments.names and await desk.app.ledger.of(sync.name).paused() is not None:
+            desk.note(f"{sync.name} is paused and left out; `syncd resume {sync.name}` lets it go on")
+        else:
+            found.append(sync.name)
+    return tuple(found)
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[TextIO]:
-    """Open the report at `path` for the body; raises ConfigError if it cannot be written."""
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            yield file
-    except OSError as error:
-        raise ConfigError(f"cannot write the report to {path}: {error.strerror}") from error
+Work = Callable[[argparse.Namespace, Desk], Awaitable[int]]
+# Names in place of functions, because importing every command would slow down each of them.
+_WORKS = {
+    "migrate": ("migrate", "migrate"),
+    "pause": ("steer", "pause"),
+    "poke": ("steer", "poke"),
+    "purge": ("takeback", "purge"),
+    "resume": ("steer", "resume"),
+    "retry": ("state", "retry"),
+    "sync": ("passes", "sync"),
+    "undo": ("takeback", "undo"),
+}
+
+
+def work_of(command: str) -> Work:
+    """Return what `command` does at any desk, importing only its module."""
+    module, function = _WORKS[command]
+    work: Work = getattr(import_module(f"syncd.cli.commands.{module}"), function)
+    return work

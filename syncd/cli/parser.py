@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_state(commands)
     retry = commands.add_parser("retry", help="release held entries, so that the next pass tries them again")
     _names(retry)
+    _add_steering(commands)
 
     portal = commands.add_parser("portal", help="list what the portal has, to fill in the config")
     portal.add_argument("what", choices=("owners", "sections", "limits"))
@@ -143,6 +144,8 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:key=value,...]",
                          help="inject a fault; may be repeated (`--fault help` lists them)")  # fmt: skip
     sandbox.add_argument("--waf", action="store_true", help="switch the text filter on")
+    sandbox.add_argument("--switch", action="append", default=[], metavar="NAME=POSITION",
+                         help="behave as other portals do; may be repeated (`--switch help` lists them)")  # fmt: skip
 
 
 def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -158,8 +161,22 @@ def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     completion.add_argument("shell", choices=("bash", "zsh", "fish"))
 
 
-def _names(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these syncs")
+def _add_steering(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands about when the daemon makes passes."""
+    poke = commands.add_parser("poke", help="have the running daemon make a pass now")
+    _names(poke, needed=True)
+    pause = commands.add_parser("pause", help="leave syncs alone until they are resumed, also over restarts")
+    _names(pause, needed=True)
+    resume = commands.add_parser("resume", help="let paused syncs go on")
+    _names(resume, needed=True)
+
+
+def _names(parser: argparse.ArgumentParser, *, needed: bool = False) -> None:
+    """Add NAME... and --portal; where names are `needed`, a mistake must not concern all syncs."""
+    parser.add_argument(
+        "names", nargs="+" if needed else "*", metavar="NAME", help="only these syncs; may be a pattern as in 'north-*'"
+    )
+    parser.add_argument("--portal", metavar="NAME", help="only syncs of this [portals.NAME]")
 
 
 def _yes(parser: argparse.ArgumentParser) -> None:

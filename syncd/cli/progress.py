@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 
@@ -44,7 +44,7 @@ async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool 
     Without a terminal there is no bar; with `lines` a line is printed every half minute instead.
     """
     if wanted and lines and not sys.stderr.isatty():
-        telling = asyncio.create_task(_tell(portal, title))
+        telling = asyncio.create_task(tell(portal, title, _to_stderr))
         try:
             yield Shown()
         finally:
@@ -53,7 +53,18 @@ async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool 
     if not wanted or not sys.stderr.isatty():
         yield Shown()
         return
-    bar = Bar(
+    bar = make_bar()
+    with bar:
+        following = asyncio.create_task(follow(bar, portal, title))
+        try:
+            yield Shown(bar)
+        finally:
+            following.cancel()
+
+
+def make_bar() -> Bar:
+    """Return a bar on stderr that has not begun."""
+    return Bar(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -61,12 +72,6 @@ async def shown(portal: Portal, title: str, *, wanted: bool = True, lines: bool 
         console=Console(stderr=True),
         transient=True,  # the result says what the last state of the bar would
     )
-    with bar:
-        following = asyncio.create_task(follow(bar, portal, title))
-        try:
-            yield Shown(bar)
-        finally:
-            following.cancel()
 
 
 async def follow(bar: Bar, portal: Portal, title: str) -> None:
@@ -79,12 +84,17 @@ async def follow(bar: Bar, portal: Portal, title: str) -> None:
         await asyncio.sleep(_REFRESH_S)
 
 
-async def _tell(portal: Portal, title: str) -> None:
+async def tell(portal: Portal, title: str, say: Callable[[str], None]) -> None:
+    """Say every half minute how far the portal's pushes are, until cancelled."""
     while True:
         await asyncio.sleep(_LINE_EVERY_S)
         now = portal.progress()
         if now.total:
-            print(f"{title}: {now.done:,} of {now.total:,}, {note(now)}".rstrip(", "), file=sys.stderr, flush=True)
+            say(f"{title}: {now.done:,} of {now.total:,}, {note(now)}".rstrip(", "))
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def note(now: Progress) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TextIO, cast
 
 import orjson
 from rich.console import Console
@@ -63,6 +63,16 @@ def console(*, stderr: bool = False) -> Console:
     return Results(highlight=False, width=_PLAIN_WIDTH, no_color=True)
 
 
+def console_to(file: TextIO, *, columns: int, terminal: bool, colours: str) -> Console:
+    """Return the console for results on somebody else's screen, laid out as `console` would there."""
+    if not terminal:
+        return Results(file=file, highlight=False, width=_PLAIN_WIDTH, no_color=True, force_terminal=False)
+    system = cast(Literal["standard", "256", "truecolor", "windows"] | None, colours or None)
+    return Results(
+        file=file, highlight=False, width=columns, color_system=system, no_color=not colours, force_terminal=True
+    )
+
+
 def _fit(one: object) -> object:
     match one:
         case str():
@@ -88,10 +98,15 @@ def _fit_text(text: Text) -> Text:
 
 def document(value: Json) -> None:
     """Print the JSON document of a command, the only thing on stdout then."""
+    print(document_text(value))
+
+
+def document_text(value: Json) -> str:
+    """Return the JSON document of a command as it is printed."""
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     if certain(text) != text:  # seldom: value by value, so that it stays JSON, but that takes its time
         text = orjson.dumps(within(value, certain), option=orjson.OPT_INDENT_2).decode()
-    print(escaped_json(text))
+    return escaped_json(text)
 
 
 def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> None:

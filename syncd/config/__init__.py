@@ -7,6 +7,7 @@ from syncd.config.config_values import (
     FieldsConfig,
     HttpConfig,
     LimitsConfig,
+    Outline,
     PortalConfig,
     SmtpConfig,
     SourceConfig,
@@ -14,7 +15,7 @@ from syncd.config.config_values import (
     TargetConfig,
     TellingConfig,
 )
-from syncd.config.load import find_config, load_config
+from syncd.config.load import find_config, load_config, load_outline
 from syncd.config.secrets import Secret
 from syncd.model.colors import COLORS
 
@@ -26,6 +27,7 @@ __all__ = [
     "FieldsConfig",
     "HttpConfig",
     "LimitsConfig",
+    "Outline",
     "PortalConfig",
     "Secret",
     "SmtpConfig",
@@ -35,4 +37,5 @@ __all__ = [
     "TellingConfig",
     "find_config",
     "load_config",
+    "load_outline",
 ]

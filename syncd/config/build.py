@@ -19,6 +19,7 @@ from syncd.config.config_values import (
     PortalConfig,
     SourceConfig,
     SyncConfig,
+    TlsFiles,
 )
 from syncd.config.durations import parse_duration
 from syncd.config.secrets import check_webhook, read_secret
@@ -28,6 +29,7 @@ from syncd.config.tables import (
     SOURCE_KEYS,
     FilterTable,
     LimitsTable,
+    OnHostChange,
     PortalTable,
     SyncTable,
 )
@@ -61,8 +63,28 @@ def build_portal(
         tariff=portal.tariff,
         server_timezone=_timezone(file, portal.server_timezone, *path, "server_timezone"),
         limits=limits,
+        tls=_tls(file, portal, base, path),
     )
     return built, key, holder
+
+
+def _tls(file: ConfigFile, portal: PortalTable, base: Path, path: KeyPath) -> TlsFiles | None:
+    """Return the files of `ca_file`, `client_cert` and `client_key`; raises ConfigError if they cannot be used."""
+    if portal.ca_file is None and portal.client_cert is None and portal.client_key is None:
+        return None
+    given = next(one for one in ("ca_file", "client_cert", "client_key") if getattr(portal, one) is not None)
+    files = TlsFiles(
+        ca_file=portal.ca_file,
+        client_cert=portal.client_cert,
+        client_key=portal.client_key,
+        base=base,
+        where=file.where(*path, given),
+    )
+    # Few portals need it, and loading it takes time that every command would spend.
+    from syncd.config.certificates import make_context  # noqa: PLC0415
+
+    make_context(files)
+    return files
 
 
 def _limits(file: ConfigFile, table: LimitsTable, path: KeyPath) -> LimitsConfig:
@@ -108,6 +130,7 @@ def build_sync(
         on_removed=sync.on_removed,
         removed_after=sync.removed_after,
         on_conflict=sync.on_conflict,
+        on_host_change=_on_host_change(file, sync, path),
         max_removed=_threshold(file, sync.max_removed, *path, "max_removed"),
         max_changed=_threshold(file, sync.max_changed, *path, "max_changed"),
         adopt=sync.adopt if isinstance(sync.adopt, str) else "identical" if sync.adopt else False,
@@ -118,6 +141,12 @@ def build_sync(
         fields=build_fields(file, sync.fields, (*path, "fields")),
         filter=_filter(file, sync.filter, (*path, "filter")),
     )
+
+
+def _on_host_change(file: ConfigFile, sync: SyncTable, path: tuple[str | int, ...]) -> OnHostChange:
+    if sync.on_host_change is not None and sync.fields.host is None:
+        raise file.error((*path, "on_host_change"), "is about the host, and [sync.fields] names none")
+    return sync.on_host_change or "report"
 
 
 def _threshold(file: ConfigFile, value: str | int, *path: str | int) -> Threshold:

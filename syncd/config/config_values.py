@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fnmatch
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from syncd.config.tables import (
     Invite,
     Marker,
     OnConflict,
+    OnHostChange,
     OnRemoved,
     OnUnresolved,
     OutsideGuests,
@@ -24,8 +26,10 @@ from syncd.config.tables import (
     Tariff,
     Uids,
 )
+from syncd.errors import ConfigError
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
+from syncd.model.names import nearest
 from syncd.model.plan import Adopt
 from syncd.model.template import Template
 
@@ -57,10 +61,21 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
 
+class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """`ca_file`, `client_cert` and `client_key` as written; `base` is the folder of relative paths."""
+
+    ca_file: str | None
+    client_cert: str | None
+    client_key: str | None
+    base: Path
+    where: str
+
+
 class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages.
 
-    `server_timezone` is the portal's own zone, None if it has to be guessed.
+    `server_timezone` is the portal's own zone, None if it has to be guessed. `tls` are the files that `make_context`
+    takes, None for the usual authorities and no certificate.
     """
 
     name: str
@@ -69,6 +84,7 @@ class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
     tariff: Tariff
     server_timezone: str | None = None
     limits: LimitsConfig
+    tls: TlsFiles | None = None
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +222,11 @@ class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int | None = None
     held: int | None = None
 
+    @property
+    def counts(self) -> bool:
+        """Return True if it takes the counts of a pass to know what to tell."""
+        return self.rejected is not None or self.held is not None
+
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it."""
@@ -223,6 +244,7 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     on_removed: OnRemoved
     removed_after: int
     on_conflict: OnConflict
+    on_host_change: OnHostChange
     max_removed: Threshold
     max_changed: Threshold
     adopt: Adopt
@@ -234,6 +256,16 @@ class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     filter: Filter
 
 
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a config tells where its state and its daemon are; no secret is needed for it. Fields as in `Config`."""
+
+    path: Path
+    state: Path
+    earlier_state: Path | None
+    control: Path | None
+    syncs: tuple[str, ...]
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A whole config; `warnings` are what `syncd check` reports and a pass ignores.
 
@@ -241,12 +273,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
     a file where versions before 0.2 kept the state, None where there is none or the config names its own or has one.
+    `control` is the daemon's socket for commands, None where it is in its usual place.
     """
 
     path: Path
     state: Path
     state_given: bool = True
     earlier_state: Path | None = None
+    control: Path | None = None
     keep_runs: timedelta
     raw_reports: bool = False
     portals: tuple[PortalConfig, ...]
@@ -264,3 +298,31 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             if portal.name == name:
                 return portal
         raise KeyError(name)
+
+    def chosen(self, names: Sequence[str], portal: str | None = None) -> tuple[str, ...]:
+        """Return the names of the syncs that `names` and `portal` mean, in the config's order; no names mean all.
+
+        A name may be a pattern such as "north-*". Raises ConfigError for one that means nothing.
+        """
+        known = [sync.name for sync in self.syncs]
+        for name in names:
+            if not fnmatch.filter(known, name):
+                raise self.unknown(name)
+        if portal is not None and portal not in {one.name for one in self.portals}:
+            remedy = f"it has: {', '.join(one.name for one in self.portals)}"
+            raise ConfigError(f"{self.path} has no portal {portal!r}", remedy)
+        return tuple(
+            sync.name
+            for sync in self.syncs
+            if (not names or any(fnmatch.fnmatchcase(sync.name, name) for name in names))
+            and (portal is None or sync.portal == portal)
+        )
+
+    def unknown(self, name: str) -> ConfigError:
+        """Return the error for a sync, or a pattern, that the config does not have."""
+        known = [sync.name for sync in self.syncs]
+        close = nearest(name, known)
+        return ConfigError(
+            f"{self.path} has no sync {name!r}",
+            f"did you mean {close!r}?" if close else f"it has: {', '.join(known) or 'none'}",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from syncd.config.build import build_portal, build_sync
 from syncd.config.build_alerts import build_alerting
 from syncd.config.build_service import build_http
 from syncd.config.config_file import ConfigFile
-from syncd.config.config_values import Config, PortalConfig, SyncConfig
+from syncd.config.config_values import Config, Outline, PortalConfig, SyncConfig
 from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
 from syncd.config.learn import Learn, learn_document, learn_environment
@@ -27,7 +28,7 @@ from syncd.config.state_place import default_state, earlier_state, home, stands
 from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable, PortalAlertsTable
 from syncd.config.toml_slips import BACKSLASH_REMEDY, lost_backslashes, remedy
 from syncd.errors import ConfigError
-from syncd.net import is_loopback
+from syncd.net import LONGEST_SOCKET, is_loopback
 
 T = TypeVar("T", ConfigTable, IncludedTable)
 _TOML_PLACE = re.compile(
@@ -100,6 +101,7 @@ def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
         state=state,
         state_given=table.state is not None,
         earlier_state=earlier,
+        control=_control(main.file, table.control),
         keep_runs=main.file.parsed(parse_duration, table.keep_runs, "keep_runs"),
         raw_reports=table.raw_reports,
         portals=portals,
@@ -110,6 +112,25 @@ def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
         portal_alerts=alerting.of_portals,
         telling=alerting.telling,
         digest=_digest(parts),
+    )
+
+
+def load_outline(path: Path, environ: Mapping[str, str]) -> Outline:
+    """Return where the state and the daemon of the config at `path` are, without reading its secrets.
+
+    Raises ConfigError for a file that cannot be read or has unknown keys at its top.
+    """
+    learner = partial(learn_document, environ={}, learn=lambda _: None)
+    main, table = _file(path, ConfigTable, learner)
+    state, earlier = _state(main.file, table.state, environ)
+    parts = (main, *_included(main, table.include, learner)) if earlier is not None else (main,)
+    names = (each.get("name") for part in parts for each in part.sync)
+    return Outline(
+        path=path,
+        state=state,
+        earlier_state=earlier,
+        control=_control(main.file, table.control),
+        syncs=tuple(name for name in names if isinstance(name, str)),
     )
 
 
@@ -273,3 +294,14 @@ def _state(file: ConfigFile, state: str | None, environ: Mapping[str, str]) -> t
         return file.path.absolute().parent / Path(state).expanduser(), None
     place, earlier = default_state(file.path, environ), earlier_state(environ)
     return place, earlier if earlier != place and stands(earlier) and not stands(place) else None
+
+
+def _control(file: ConfigFile, control: str | None) -> Path | None:
+    if control is None:
+        return None
+    place = file.path.absolute().parent / Path(control).expanduser()
+    if not control.strip():
+        raise file.error(("control",), "is empty", "give the path of a socket, or leave the key out")
+    if len(os.fsencode(place)) > LONGEST_SOCKET:
+        raise file.error(("control",), f"is longer than the {LONGEST_SOCKET} bytes that a socket's path may have")
+    return place

@@ -20,6 +20,7 @@ Uids = Literal["source", "content"]
 OutsideGuests = Literal["drop", "list"]
 Invite = Literal["notice", "copy"]
 Security = Literal["starttls", "tls", "none"]
+OnHostChange = Literal["report", "recreate"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +73,9 @@ class PortalTable(Table, frozen=True, kw_only=True):
     webhook_file: str | None = None
     webhook_env: str | None = None
     webhook_credential: str | None = None
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
     tariff: Tariff = "standard"
     server_timezone: str | None = None
     limits: LimitsTable = LimitsTable()
@@ -153,6 +157,7 @@ class SyncTable(Table, frozen=True, kw_only=True):
     on_removed: OnRemoved = "keep"
     removed_after: int = 2
     on_conflict: OnConflict = "source"
+    on_host_change: OnHostChange | None = None
     max_removed: str | int = "20%"
     max_changed: str | int = "50%"
     adopt: Adopt | bool = "identical"
@@ -182,6 +187,7 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     """The main file; `load` converts its portals and syncs one by one."""
 
     state: str | None = None
+    control: str | None = None
     keep_runs: str = "90d"
     raw_reports: bool = False
     include: list[str] = []

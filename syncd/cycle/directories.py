@@ -19,11 +19,14 @@ from syncd.model.elapsed import ClockNote, elapsed_s, noted
 from syncd.model.entry import Entry
 from syncd.model.item import Change, Place
 from syncd.portal.client import Job
+from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Done, Refused, Reply, Unknown
 from syncd.portal.people.crm import read_clients
-from syncd.portal.people.directory import Directory, read_directory, read_sections
+from syncd.portal.people.directory import Directory, read_directory
+from syncd.portal.people.section_rights import with_calendars
 
 _log = structlog.get_logger()
+_SECTION_ADD = "calendar.section.add"
 UNRESOLVED_AGE_S = 900.0
 """How old the directory may be when somebody is missing in it."""
 _TRIES = 3
@@ -101,7 +104,7 @@ async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory
     missing = sorted(place for place in needed if not place.on_card and not directory.knows(place))
     if missing:
         run.directory_mark = ""
-        directory = directory.with_sections(await read_sections(run.portal, missing))
+        directory = await with_calendars(run.portal, directory, missing)
     return directory
 
 
@@ -128,7 +131,13 @@ async def ensure_sections(
         outcomes = await _create(run, missing)
         for (place, name), outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, Refused):
-                troubled[place] = f"section {name!r} could not be created: {outcome.description or outcome.code}"
+                said, meaning = (
+                    outcome.description or outcome.code,
+                    meaning_of(_SECTION_ADD, outcome.code, outcome.description),
+                )
+                troubled[place] = f"section {name!r} could not be created: {said}" + (
+                    f" ({meaning})" if meaning else ""
+                )
         directory = await _awaited(run, directory, missing)
         for (place, name), outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, Done) and not _exists(directory, place, name, troubled):
@@ -211,7 +220,7 @@ async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple
     """Return `directory` with the sections of the places in `missing` as they are now, and keep it."""
     places = sorted({place for place, _ in missing})
     # What was known before goes: a place that cannot be read now has unknown sections.
-    directory = directory.without_sections(places).with_sections(await read_sections(run.portal, places))
+    directory = await with_calendars(run.portal, directory.without_sections(places), places)
     await store(run, directory)
     return directory
 

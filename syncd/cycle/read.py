@@ -229,7 +229,8 @@ def _told_moves(sync: Sync, moved: Mapping[str, tuple[Item, Link]]) -> Iterator[
         )
         more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
         reason = (
-            f"rows without an id were recognised by owner and title although their start changed, so their events move:"
+            "rows without an id were recognised by owner and title although their start (or the writing of their title)"
+            " changed, so their events move:"
             f" {shown}{more}; give the rows an id (uid in [sync.source.columns]) to have this certain"
         )
         yield Problem(where=sync.source.describe(), kind="warning", reason=reason)

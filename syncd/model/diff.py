@@ -21,6 +21,7 @@ from datetime import date
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.draft import Draft
 from syncd.model.entry import Problem, Window
+from syncd.model.hosting import has_other_host, keeping_host, other_host_told, remade_by
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
@@ -208,7 +209,7 @@ def _keep(
                 draft.versions[item.key] = seen.version
         if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
             draft.settled_holds.append(item.key)
-    placed = _placed(draft, _as_linked(item, link), link)
+    placed = _placed(draft, _as_linked(item, link), link, policy)
     if placed is None:
         return
     item = placed
@@ -272,11 +273,13 @@ def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Polic
 def _edited(draft: Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy) -> None:
     """Decide on a linked item that a person edited in the portal."""
     reason = f"edited in the portal: {', '.join(edited)}"
-    placed = _placed(draft, _as_linked(item, link), link) if policy.on_conflict == "source" else item
+    placed = _placed(draft, _as_linked(item, link), link, policy) if policy.on_conflict == "source" else item
     if placed is None:
         return
     item = placed
-    change = replace(_update(item, link, {**link.sent, **seen.fields}, reason), observed=seen)
+    # Of what stands there only what counts as an edit: people may add links of their own to those that were sent.
+    stands = {name: seen.fields[name] for name in edited if name in seen.fields}
+    change = replace(_update(item, link, {**link.sent, **stands}, reason), observed=seen)
     if policy.on_conflict == "source" and edited == ("section",) and item.fixed and not _moved_on(item, link):
         reason = MOVED_BY_HAND
         change = replace(change, reason=reason)
@@ -311,8 +314,18 @@ def _as_linked(item: Item, link: Link) -> Item:
     return item if link.fingerprint == item.fingerprint else keeping(item, link)
 
 
-def _placed(draft: Draft, item: Item, link: Link) -> Item | None:
-    """Return `item` in the section where its event can be, None if the event is deleted to be made again elsewhere."""
+def _placed(draft: Draft, item: Item, link: Link, policy: Policy) -> Item | None:
+    """Return `item` in the section and with the organiser that its event can have.
+
+    None if the event is deleted to be made again elsewhere or by somebody else.
+    """
+    if has_other_host(item, link):
+        if policy.on_host_change == "recreate" and (change := remade_by(item, link)) is not None:
+            draft.changes.append(change)
+            return None
+        if policy.on_host_change != "keep":
+            draft.problems.append(other_host_told(item, link))
+        item = keeping_host(item, link)
     if not is_stuck(item, link):
         return item
     if (change := remade(item, link)) is not None:

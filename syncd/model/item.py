@@ -177,9 +177,9 @@ class Observed:
 
     `fields` are the portal's values in the form of an item's fields. `mark` is the recovery mark found on it, if any.
     `damage` says what a person did to it that no update can put right. `stamp` tells when and by whom it was made, ""
-    where the portal does not say; `creator` is that user alone, 0 if it is not known, and `answers` tells what each
-    guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event of which the caller may see
-    no more than when it is (PORTAL.md 4.5).
+    where the portal does not say; `creator` is that user alone and `host` the organiser, 0 if it is not known.
+    `answers` tells what each guest has answered, "Y", "N", "Q" or "H" (PORTAL.md 4.10). `masked` is True for an event
+    of which the caller may not see all (PORTAL.md 4.5).
     """
 
     remote_id: int
@@ -194,6 +194,7 @@ class Observed:
     stamp: str = ""
     masked: bool = False
     creator: int = 0
+    host: int = 0
     answers: Mapping[int, str] = field(default_factory=dict)
 
 

@@ -69,8 +69,13 @@ def _grouped(holders: Iterable[Holder]) -> Mapping[Hashable, Sequence[Holder]]:
     for own in by_uid.values():
         if len(own) == 1:
             one = own[0]
-            found[one.key.place, one.key.piece, one.title, one.where.rpartition(":")[0]].append(one)
+            found[one.key.place, one.key.piece, _plain(one.title), one.where.rpartition(":")[0]].append(one)
     return found
+
+
+def _plain(title: str) -> str:
+    """Return a title as people compare it: a capital or a blank that was corrected makes no other row."""
+    return " ".join(title.split()).casefold().replace("ё", "е")
 
 
 def _pairs(new: Sequence[Item], old: Sequence[Link], today: date) -> Iterable[tuple[Item, Link]]:

@@ -11,7 +11,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 
@@ -33,6 +33,9 @@ class Comparison:
     like the same one; () where looks prove nothing. Those in `maskable` cannot be seen on an event that is masked.
     `mark_field` is the field that holds every item's recovery mark; without one it is made of `sync` and the key.
     `left` are fields that stay as they are on an event taken over; their value then says "kept", and is not compared.
+    Lists in `holding` are equal when all that was sent is among what stands there. `steady` names the parts of fields
+    that no update changes, such as the organiser of a meeting: they are nobody's edit. With `asks_steady`, one that
+    the portal did not take over is told as a difference.
     """
 
     sync: str
@@ -46,6 +49,9 @@ class Comparison:
     maskable: frozenset[str] = frozenset()
     mark_field: str = ""
     left: frozenset[str] = frozenset()
+    holding: frozenset[str] = frozenset()
+    steady: Mapping[str, str] = field(default_factory=dict)
+    asks_steady: bool = False
 
     def mark(self, item: Item) -> str:
         """Return the recovery mark that `item` bears in the portal, where the config asks for marks."""
@@ -118,10 +124,25 @@ class Comparison:
             return True
         if isinstance(sent, Mapping) and sent.get("kept") is True:
             return True
+        if name in self.holding:
+            return set(_texts(sent)) <= set(_texts(seen))
+        if name in self.steady:
+            sent, seen = _without(sent, self.steady[name]), _without(seen, self.steady[name])
         ours, theirs = self._shown(name, sent), self._shown(name, seen)
         if sent and name in self.extended:
             return str(theirs).startswith(str(ours))
         return equal(ours, theirs)
+
+    def not_taken(self, sent: Fields, seen: Observed) -> tuple[str, ...]:
+        """Return the names of steady parts that were asked for and that the portal did not take over."""
+        if not self.asks_steady or seen.masked:
+            return ()
+        pairs = ((part, sent.get(name), seen.fields.get(name)) for name, part in sorted(self.steady.items()))
+        return tuple(
+            part
+            for part, ours, theirs in pairs
+            if isinstance(ours, Mapping) and isinstance(theirs, Mapping) and ours.get(part) != theirs.get(part)
+        )
 
     def _shown(self, name: str, value: Json) -> Json:
         """Return what is left of a value when everything that the portal rewrites by itself is taken away."""
@@ -131,6 +152,14 @@ class Comparison:
             if name in self.moments:
                 return _moment(value)
         return value
+
+
+def _texts(value: Json) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list | tuple) else []
+
+
+def _without(value: Json, part: str) -> Json:
+    return {name: one for name, one in value.items() if name != part} if isinstance(value, Mapping) else value
 
 
 def _moment(text: str) -> Json:
@@ -256,5 +285,5 @@ class Observation:
             if self.foreign(link):
                 return FOREIGN
             return "it is gone from the portal" if link.remote_id in self.gone else "it could not be read back"
-        names = self._edited(link, event)
+        names = (*self._edited(link, event), *self.comparison.not_taken(link.sent, event))
         return f"reads back differently: {', '.join(names)}" if names else None

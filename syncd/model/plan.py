@@ -10,6 +10,7 @@ from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Key, Link
 
 Adopt = Literal["identical", "same-time", False]
+OnHostChange = Literal["keep", "report", "recreate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class Policy:
     removed_after: int = 2
     on_conflict: Literal["source", "portal", "report"] = "source"
     adopt: Adopt = "identical"
+    on_host_change: OnHostChange = "keep"
+    """`keep` where the config names no host: then it does not matter who it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

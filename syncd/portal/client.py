@@ -126,6 +126,7 @@ class Portal:
                 log.warning(events.BUDGET_UNREADABLE, portal=name, reason=str(error))
                 # Whatever was read before the fault goes as well: half a state is no state.
                 pace = Pace(limits, guess=guess, random=random)
+        self._hasty = False
         self._join(
             _Shared(
                 name=name,
@@ -164,12 +165,13 @@ class Portal:
         """Close the connections."""
         await self._shared.transport.close()
 
-    def part(self, stop: asyncio.Event) -> Portal:
+    def part(self, stop: asyncio.Event, *, hasty: bool = False) -> Portal:
         """Return this portal as one pass sees it: limits and turns are shared, usage and progress are the pass's own.
 
-        Once `stop` is set, reading raises StoppedError after the requests in flight.
+        Once `stop` is set, reading raises StoppedError after the requests in flight. With `hasty`, reading raises
+        PortalUnreachableError instead of waiting for a method that is blocked.
         """
-        return _PortalPart(self._shared, Traffic(above=self._traffic), stop)
+        return _PortalPart(self._shared, Traffic(above=self._traffic), stop, hasty=hasty)
 
     @property
     def server_offset_s(self) -> int | None:
@@ -222,7 +224,7 @@ class Portal:
         await self._read(commands, take, single=False)
 
     async def _read(self, commands: Sequence[Command], take: Take, *, single: bool) -> None:
-        exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True)
+        exchange = Exchange(self._pace, patience=_READING_PATIENCE, reading=True, hasty=self._hasty)
         reader = _Reader(take, self._clock)
         session = Session(exchange, self._channel, self._traffic, journal=reader, stop=self._stop)
         for first in range(0, len(commands), _OFFERED_AT_ONCE):
@@ -400,7 +402,8 @@ class _Reader:
 class _PortalPart(Portal):
     """A portal for one pass, on the connections and limits of another."""
 
-    def __init__(self, shared: _Shared, traffic: Traffic, stop: asyncio.Event) -> None:
+    def __init__(self, shared: _Shared, traffic: Traffic, stop: asyncio.Event, *, hasty: bool) -> None:
+        self._hasty = hasty
         self._join(shared, traffic, stop)
 
 
@@ -454,7 +457,8 @@ def _must(method: str, reply: Reply) -> Done:
         case Refused():
             raise CommandRefusedError(method, reply)
         case Unknown():
-            raise PortalUnreachableError(f"{method} was not answered: {reply.reason}", "try again later")
+            what = "was refused" if reply.code else "was not answered"
+            raise PortalUnreachableError(f"{method} {what}: {reply.reason}", "try again later")
 
 
 __all__ = [

@@ -9,21 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, TypeVar
 
 import structlog
 
 from syncd import events
 from syncd.clock import Clock
-from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
-from syncd.model.fates import Fates
-from syncd.model.record import RunRecord
-from syncd.portal.client import Progress
+from syncd.errors import ConfigError, PortalRefusedError, PortalUnreachableError, StoppedError, SyncdError
 from syncd.service.notify import Notifier
-from syncd.service.schedule import LastRun, Schedule, SyncState, first_due, next_due
+from syncd.service.schedule import SyncState, first_due, next_due
+from syncd.service.tracked import Ended, EndedPass, Scheduled, Tracked
 
+R = TypeVar("R")
+_Told = asyncio.Future[Any] | None
 _log = structlog.get_logger()
 _LONGEST_SLEEP_S = 30.0
 """How long the daemon sleeps at most, so that it notices a machine that was suspended or a clock that was set."""
@@ -39,73 +39,6 @@ REFUSED_PAUSE_S = 3600.0
 _CLOCK_TOLERANCE_S = 1.0
 _WATCHDOG_SIGNS = 3
 """Signs of life per watchdog interval: systemd's advice is two, one more allows for a busy machine."""
-
-
-class EndedPass(Protocol):
-    """What the daemon needs to know of a pass that has ended."""
-
-    @property
-    def record(self) -> RunRecord:
-        """The run's record."""
-        ...
-
-    @property
-    def error(self) -> SyncdError | None:
-        """What ended it, if anything did."""
-        ...
-
-    @property
-    def fates(self) -> Fates:
-        """What became of the items."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scheduled:
-    """One sync as the scheduler sees it: its schedule, its last pass, and how to run one.
-
-    `run` makes a pass and ends it early when the event is set. `progress` tells how far the pushes to the sync's
-    portal are; it is asked while a pass runs.
-    """
-
-    name: str
-    portal: str
-    schedule: Schedule
-    last_run: LastRun | None
-    run: Callable[[asyncio.Event], Awaitable[EndedPass]]
-    progress: Callable[[], Progress]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a pass ended. `error` is why it failed, empty on success; `result` is None when the pass raised."""
-
-    sync: str
-    portal: str
-    error: str
-    refused: bool
-    result: EndedPass | None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Tracked:
-    """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress.
-
-    While it is `drained` no pass of it starts. `given_up`: its pass is being ended because it makes no progress.
-    """
-
-    sync: Scheduled
-    due: float
-    decided_at: float
-    failures: int = 0
-    unreachable: bool = False
-    changed: bool = False
-    drained: bool = False
-    given_up: bool = False
-    started: float | None = None
-    halt: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-    seen: tuple[object, float] | None = None
 
 
 class Daemon:
@@ -128,30 +61,35 @@ class Daemon:
         self._stop = stop
         self._random = random
         self._ended = ended
-        self._tracked: dict[str, _Tracked] = {}
+        self._tracked: dict[str, Tracked] = {}
         self._refused: dict[str, tuple[str, float]] = {}
         self._wake = asyncio.Event()
+        self._turn = asyncio.Event()  # set, and replaced, whenever a pass has ended or may start again
+        self._tasks: asyncio.TaskGroup | None = None
         self._beat = clock.monotonic()  # when the main loop last ran: the watchdog has to notice if it hangs
         self._hopeless_since: float | None = None  # when a pass was given up, with nothing having worked since
 
     def set_syncs(self, syncs: Iterable[Scheduled]) -> None:
         """Schedule these syncs from now on. Those whose schedule is unchanged keep their due time and failures.
 
-        Syncs that are left out must be `drained`. A portal that refused the caller is tried again.
+        Syncs that are left out must be `drained`. A portal that refused the caller is tried again, and so is at once
+        every sync that failed: a reload is what people do after they have repaired something.
         """
         now = self._clock.now()
-        tracked: dict[str, _Tracked] = {}
+        tracked: dict[str, Tracked] = {}
         for sync in syncs:
             before = self._tracked.get(sync.name)
             if before is not None and before.sync.schedule == sync.schedule:
                 before.sync = sync
                 tracked[sync.name] = before
+                if before.failures and before.task is None:
+                    self._set_due(before, now)
             else:
                 due = first_due(sync.schedule, sync.last_run, now)
-                tracked[sync.name] = _Tracked(sync=sync, due=due, decided_at=now)
+                tracked[sync.name] = Tracked(sync=sync, due=due, decided_at=now)
         self._tracked = tracked
-        self._refused.clear()  # a reload is what people do after they have replaced the webhook
-        self._wake.set()
+        self._refused.clear()
+        self._stir()
 
     @asynccontextmanager
     async def drained(self, names: Iterable[str]) -> AsyncIterator[None]:
@@ -170,17 +108,96 @@ class Daemon:
         finally:
             for one in leaving:
                 one.drained = False
-            self._wake.set()
+            self._stir()
 
-    def poke(self, name: str) -> None:
-        """Start the next pass of a sync at once, because its files have changed; ignores unknown names.
+    async def alone(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[R]],
+        stop: asyncio.Event,
+        *,
+        waits: Callable[[], None] = lambda: None,
+        at_once: bool = False,
+    ) -> R:
+        """Return what `work` does in the place of a pass of the sync `name`: meanwhile no other pass of it runs.
+
+        `stop` is set when it has to end, as with a pass. `waits` is called if one runs already, which is ended first
+        with `at_once`. What a pass returns counts like one by schedule. Raises ConfigError when there is no such sync
+        (any more), StoppedError if `stop` is set first, and what `work` raises.
+        """
+        one = await self._free(name, stop, waits, at_once=at_once)
+        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+
+        async def guest(_halt: asyncio.Event) -> EndedPass | None:
+            result = await work()
+            if not done.done():
+                done.set_result(result)
+            return result if isinstance(result, EndedPass) else None
+
+        assert self._tasks is not None
+        self._begin(one, self._clock.now(), halt=stop)
+        one.guest = True
+        one.task = self._tasks.create_task(self._pass(one, guest, done), name=f"command for {name}")
+        return await asyncio.shield(done)
+
+    async def _free(self, name: str, stop: asyncio.Event, waits: Callable[[], None], *, at_once: bool) -> Tracked:
+        """Return the sync `name` once nothing works with it."""
+        told = False
+        while not stop.is_set() and not self._stop.is_set():
+            one = self._tracked.get(name)
+            if one is None:
+                raise ConfigError(f"there is no sync {name!r} (any more)", "the config has been read again")
+            if one.task is None and not one.drained and self._tasks is not None:
+                return one
+            if not told:
+                waits()
+                told = True
+            if at_once and one.task is not None:
+                one.halt.set()
+            one.waiting += 1  # or the next pass by schedule could be quicker
+            try:
+                await self._next_turn(stop)
+            finally:
+                one.waiting -= 1
+        raise StoppedError(f"{name}: stopped before it began; nothing was sent")
+
+    async def _next_turn(self, stop: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(one.wait()) for one in (self._turn, self._stop, stop)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def pause(self, name: str, since: float) -> None:
+        """Let no pass of the sync start until `resume`; one that runs ends after the requests in flight.
+
+        What somebody does alone with the sync goes on: an undo, for one, pauses it.
+        """
+        one = self._tracked[name]
+        one.sync = replace(one.sync, paused=since)
+        if not one.guest:
+            one.halt.set()
+        self._stir()
+
+    def resume(self, name: str) -> None:
+        """Let passes of the sync start again, the first one at once."""
+        one = self._tracked[name]
+        one.sync = replace(one.sync, paused=None)
+        self._set_due(one, self._clock.now())
+        self._stir()
+
+    def poke(self, name: str, *, insist: bool = False) -> None:
+        """Start the next pass of a sync at once, because its source has changed; ignores unknown names.
 
         This ends the back-off after failures, whose cause the change may have removed. An unreachable or refusing
-        portal is not tried earlier: new files do not help there.
+        portal is not tried earlier, as new files do not help there, unless somebody `insist`s.
         """
         one = self._tracked.get(name)
-        if one is None or one.unreachable:
+        if one is None or (one.unreachable and not insist):
             return
+        if insist:
+            self._refused.pop(one.sync.portal, None)
         if one.task is None:
             self._set_due(one, self._clock.now())
         else:
@@ -195,6 +212,7 @@ class Daemon:
                 running_since=one.started if one.task is not None else None,
                 failures=one.failures,
                 refused=self._refused.get(one.sync.portal, ("", 0.0))[0],
+                paused=one.sync.paused,
             )
             for name, one in self._tracked.items()
         }
@@ -208,6 +226,8 @@ class Daemon:
             # On an error as well: `systemctl status` must not go on naming a next pass.
             ending.callback(self._notifier.send, STATUS="stopped")
             async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._stir()
                 watching = tasks.create_task(self._look_after(), name="watchdog")
                 _log.info(events.DAEMON_STARTED, syncs=len(self._tracked))
                 while not self._stop.is_set():
@@ -253,10 +273,18 @@ class Daemon:
             parts.append(f"next pass: {name} at {_iso(due)}")
         return "; ".join(parts) or "no sync is configured"
 
-    def _due(self, one: _Tracked) -> float:
+    def _stir(self) -> None:
+        """Have the main loop look again, and whoever waits for a sync."""
+        self._wake.set()
+        self._turn.set()
+        self._turn = asyncio.Event()
+
+    def _due(self, one: Tracked) -> float:
+        if one.sync.paused is not None:
+            return float("inf")
         return max(one.due, self._refused.get(one.sync.portal, ("", 0.0))[1])
 
-    def _set_due(self, one: _Tracked, due: float) -> None:
+    def _set_due(self, one: Tracked, due: float) -> None:
         one.due = due
         one.decided_at = self._clock.now()
 
@@ -264,15 +292,19 @@ class Daemon:
         now = self._clock.now()
         # The longest overdue first, because after a suspension all of them are due at once.
         for one in sorted(self._tracked.values(), key=lambda tracked: tracked.due):
-            if one.task is not None or one.drained:
+            if one.task is not None or one.drained or one.waiting:
                 continue
             if now < one.decided_at - _CLOCK_TOLERANCE_S:
                 # The clock was set back: a due time from before could lie a day ahead, so it is worked out again.
                 self._set_due(one, next_due(one.sync.schedule, started=now, failures=0, now=now, random=0.0))
             if self._due(one) <= now and not self._being_tried(one.sync.portal):
-                one.started, one.halt, one.changed, one.seen, one.given_up = now, asyncio.Event(), False, None, False
-                one.task = tasks.create_task(self._pass(one), name=f"sync {one.sync.name}")
+                self._begin(one, now, halt=asyncio.Event())
+                one.task = tasks.create_task(self._pass(one, one.sync.run), name=f"sync {one.sync.name}")
         self._notifier.send(STATUS=self.status())
+
+    def _begin(self, one: Tracked, now: float, halt: asyncio.Event) -> None:
+        one.started, one.halt, one.guest = now, halt, False
+        one.changed, one.seen, one.given_up = False, None, False
 
     def _being_tried(self, portal: str) -> bool:
         """Return True if `portal` has refused the caller and one of its syncs is trying it again just now."""
@@ -283,7 +315,7 @@ class Daemon:
     async def _wait(self) -> None:
         """Wait until the next pass is due, something happens, or the clock has to be looked at again."""
         now = self._clock.now()
-        idle = [one for one in self._tracked.values() if one.task is None and not one.drained]
+        idle = [one for one in self._tracked.values() if one.task is None and not one.drained and not one.waiting]
         idle = [one for one in idle if not self._being_tried(one.sync.portal)]
         left_s = min((self._due(one) for one in idle), default=now + _LONGEST_SLEEP_S) - now
         waits = [
@@ -299,36 +331,51 @@ class Daemon:
             await asyncio.gather(*waits, return_exceptions=True)
         self._wake.clear()
 
-    async def _pass(self, one: _Tracked) -> None:
-        sync, started = one.sync, self._clock.now()
+    async def _pass(
+        self, one: Tracked, run: Callable[[asyncio.Event], Awaitable[EndedPass | None]], told: _Told = None
+    ) -> None:
+        """Do what `run` does, and note how it ended; `told` hears of the error, if somebody waits for the result."""
+        started = self._clock.now()
         result, error, refused = None, "", False
+        caught: BaseException | None = None
         try:
-            result = await sync.run(one.halt)
-            error, refused = _failure(result)
-        except SyncdError as caught:  # the ledger cannot be written, as with a full disk
-            error = str(caught)
-            _log.error(events.PASS_FAILED, sync=sync.name, error=error)
+            result = await run(one.halt)
+            error, refused = _failure(result) if result is not None else ("", False)
+        except SyncdError as failure:  # the ledger cannot be written, as with a full disk
+            error, caught = str(failure), failure
+            _log.error(events.PASS_FAILED, sync=one.sync.name, error=error)
         except asyncio.CancelledError:
             if not one.given_up or _cancelled_by_others():
                 raise
             error = f"no progress for {STALLED_AFTER_S / 60:.0f} minutes"
-        except Exception as caught:  # noqa: BLE001 - a defect that one sync meets must not stop the others
-            error = f"a defect of syncd: {type(caught).__name__}: {caught}"
-            _log.exception(events.PASS_CRASHED, sync=sync.name)
+        except Exception as failure:  # noqa: BLE001 - a defect that one sync meets must not stop the others
+            error, caught = f"a defect of syncd: {type(failure).__name__}: {failure}", failure
+            _log.exception(events.PASS_CRASHED, sync=one.sync.name)
+        finally:
+            if told is not None and not told.done():
+                told.set_exception(caught or StoppedError(f"{one.sync.name}: {error or 'stopped'}"))
         if not one.given_up:
             self._hopeless_since = None
+        if result is not None or told is None:
+            await self._note_end(one, started, Ended(
+                sync=one.sync.name, portal=one.sync.portal, error=error, refused=refused, result=result
+            ))  # fmt: skip
+        one.task = None  # not before: the next pass must find the plan and the counts of this one put away
+        self._stir()
+
+    async def _note_end(self, one: Tracked, started: float, ended: Ended) -> None:
+        """Work out when the next pass is due after one that began at `started`, and tell of its end."""
+        sync, error, result = one.sync, ended.error, ended.result
         one.failures = one.failures + 1 if error else 0
         one.unreachable = result is not None and isinstance(result.error, PortalUnreachableError)
         now = self._clock.now()
         due = next_due(sync.schedule, started=started, failures=one.failures, now=now, random=self._random())
         # After a failure even changed files have to wait: a broken file that is being written would be read in a loop.
         self._set_due(one, now if one.changed and not error else due)
-        self._note_refusal(sync.portal, error, refused=refused, now=now)
-        if error and not refused:
+        self._note_refusal(sync.portal, error, refused=ended.refused, now=now)
+        if error and not ended.refused:
             _log.warning(events.PASS_BACKED_OFF, sync=sync.name, failures=one.failures, next=_iso(due))
-        await self._ended(Ended(sync=sync.name, portal=sync.portal, error=error, refused=refused, result=result))
-        one.task = None  # not before: the next pass must find the plan and the counts of this one put away
-        self._wake.set()
+        await self._ended(ended)
 
     def _note_refusal(self, portal: str, error: str, *, refused: bool, now: float) -> None:
         """Pause a portal that refuses the caller, and resume it once it accepts calls again.

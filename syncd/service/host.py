@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
+from typing import TypeVar
 
 import structlog
 
@@ -20,27 +21,38 @@ from syncd.clock import Clock, SystemClock
 from syncd.config import Config
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import ConfigError, GuardError, SyncdError
+from syncd.errors import ConfigError, GuardError, PausedError, SyncdError
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber, within
 from syncd.service.alerts import Alerts, left_over, routes_of
-from syncd.service.daemon import Daemon, Ended, Scheduled
+from syncd.service.control import Caller, Control
+from syncd.service.daemon import Daemon
 from syncd.service.notify import Notifier
 from syncd.service.overview import Overview, ServiceState, plan_view, stopped_view
-from syncd.service.schedule import read_last_run, schedule_of
+from syncd.service.protocol import Request, socket_places
+from syncd.service.schedule import SyncState, read_last_run, schedule_of
+from syncd.service.tracked import Ended, Scheduled
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked, PortalBacked
 from syncd.web.views import PlanView, Totals, View
 
+R = TypeVar("R")
 _log = structlog.get_logger()
+_START_GOES_ON_S = 60.0
+"""How long systemd is to wait for the next word of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
 _ALERTS_EVERY_S = 60.0
+
+
+CarryOut = Callable[["Service", Request, Caller], Awaitable[int]]
+"""Carries out a command for a client of the control socket, and returns its exit code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """What the process gives the service; tests replace them. `connect` opens the client of a portal.
 
-    `scrubber` hears of every secret and cleans what the service lets out.
+    `scrubber` hears of every secret and cleans what the service lets out. `carry` carries out commands that come by the
+    control socket; without it there is none.
     """
 
     clock: Clock
@@ -50,20 +62,24 @@ class Runtime:
     random: Callable[[], float] = SystemRandom().random
     hints: Hints | None = None
     connect: Connect = make_portal
+    carry: CarryOut | None = None
 
 
 @asynccontextmanager
 async def open_service(path: Path, runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[Service]:
     """Read the config at `path` and open its ledger and portals; raises ConfigError, StateError, StateLockedError."""
-    async with open_app(
-        path,
-        readonly=False,
-        learn_secret=runtime.scrubber.add,
-        clock=runtime.clock,
-        environ=runtime.environ,
-        connect=runtime.connect,
-        clean=runtime.scrubber.certain,
-    ) as app:
+    async with AsyncExitStack() as closing:
+        opening = open_app(
+            path,
+            readonly=False,
+            learn_secret=runtime.scrubber.add,
+            clock=runtime.clock,
+            environ=runtime.environ,
+            connect=runtime.connect,
+            clean=runtime.scrubber.certain,
+        )
+        async with _told_start(runtime):
+            app = await closing.enter_async_context(opening)
         service = Service(app, runtime, stop)
         try:
             await service.begin()
@@ -72,7 +88,25 @@ async def open_service(path: Path, runtime: Runtime, stop: asyncio.Event) -> Asy
             await service.close()
 
 
-def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber) -> Runtime:
+@asynccontextmanager
+async def _told_start(runtime: Runtime) -> AsyncIterator[None]:
+    """Tell systemd while the body runs that the start goes on: checking a ledger of gigabytes may take minutes."""
+
+    async def tell() -> None:
+        while True:
+            usec = str(int(_START_GOES_ON_S * 1_000_000))
+            runtime.notifier.send(STATUS="opening and checking the state", EXTEND_TIMEOUT_USEC=usec)
+            await runtime.clock.sleep(_START_GOES_ON_S / 3)
+
+    telling = asyncio.get_running_loop().create_task(tell(), name="start")
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber, carry: CarryOut | None = None) -> Runtime:
     """Return what a real process gives the service."""
     return Runtime(
         clock=SystemClock(),
@@ -80,6 +114,7 @@ def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber) -> Ru
         environ=environ,
         scrubber=scrubber,
         hints=system_hints(),
+        carry=carry,
     )
 
 
@@ -105,6 +140,15 @@ class Service:
         self._overview = Overview(app.ledger, runtime.clock.now(), __version__)
         self._page: AsyncExitStack | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._control: Control | None = None
+        if runtime.carry is not None:
+            places = socket_places(app.config, runtime.environ)
+            self._control = Control(places, lambda: self.config.path, partial(runtime.carry, self))
+
+    @property
+    def scrubber(self) -> Scrubber:
+        """What cleans everything that the service lets out."""
+        return self._runtime.scrubber
 
     @property
     def config(self) -> Config:
@@ -122,6 +166,8 @@ class Service:
         An error in the service itself ends it, and systemd starts it again.
         """
         runtime = self._runtime
+        if self._control is not None:
+            await self._control.open()
         # Before the first pass: a start that waited for a slow portal would exceed systemd's TimeoutStartSec.
         runtime.notifier.send(READY="1", STATUS=self.daemon.status())
         async with asyncio.TaskGroup() as tasks:
@@ -130,6 +176,7 @@ class Service:
                 tasks.create_task(self._alert_regularly(), name="alerts"),
             ]
             await self.daemon.run()
+            await self._close_control()
             for task in beside:
                 task.cancel()
 
@@ -192,7 +239,49 @@ class Service:
         if config.state != self.config.state:
             # The passes under way hold the ledger of the old state, and the lock on it.
             raise ConfigError(f"{config.path}: state cannot change while syncd runs", "restart it")
+        if config.control != self.config.control:
+            raise ConfigError(f"{config.path}: control cannot change while syncd runs", "restart it")
         return config
+
+    def states(self) -> Mapping[str, SyncState]:
+        """Return how every sync stands, by name."""
+        return self.daemon.states()
+
+    async def alone(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[R]],
+        stop: asyncio.Event,
+        *,
+        waits: Callable[[], None],
+        at_once: bool = False,
+    ) -> R:
+        """Return what `work` does in the place of a pass of the sync `name`, as `Daemon.alone` does."""
+        return await self.daemon.alone(name, work, stop, waits=waits, at_once=at_once)
+
+    def poke(self, name: str, by: str) -> None:
+        """Start a pass of the sync `name` now; raises ConfigError for an unknown or paused one."""
+        self.app.sync(name)
+        state = self.daemon.states().get(name)
+        if state is not None and state.paused is not None:
+            raise PausedError(f"{name} is paused", f"`syncd resume {name}` lets it go on")
+        _log.info(events.SYNC_POKED, sync=name, by=by)
+        self.daemon.poke(name, insist=True)
+
+    async def pause(self, name: str) -> None:
+        """Leave the sync `name` alone until it is resumed, restarts or not; raises ConfigError for an unknown one."""
+        ledger, now = self.app.ledger.of(self.app.sync(name).name), self._runtime.clock.now()
+        await ledger.note_paused(now)
+        self.daemon.pause(name, await ledger.paused() or now)
+        _log.warning(events.SYNC_PAUSED, sync=name)
+        await self._note_due([name])
+
+    async def resume(self, name: str) -> None:
+        """Let the passes of the sync `name` start again, the first one now; raises ConfigError for an unknown one."""
+        await self.app.ledger.of(self.app.sync(name).name).forget_paused()
+        self.daemon.resume(name)
+        _log.info(events.SYNC_RESUMED, sync=name)
+        await self._note_due([name])
 
     async def view(self) -> View:
         """Return how everything stands now, fit to be shown; raises StateError if the ledger cannot be read."""
@@ -221,13 +310,15 @@ class Service:
             if freshness[sync.name] == "stale":
                 why = f": {self.errors[sync.name]}" if sync.name in self.errors else ""
                 troubles[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
-            plan, last = self.plans.get(sync.name), await self.app.ledger.of(sync.name).last_run()
+            plan = self.plans.get(sync.name)
+            last = await self.app.ledger.of(sync.name).last_run() if self.config.telling.counts else None
             stopped = plan.stopped if plan is not None else ""
             troubles |= left_over(sync.name, self.config.telling, stopped, last.counts if last is not None else {})
         await self._alerts.update(troubles, routes_of(self.config), self.portals)
 
     async def close(self) -> None:
-        """Close the status page and stop watching files."""
+        """Close the status page and the control socket, and stop watching files."""
+        await self._close_control()
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
@@ -256,6 +347,7 @@ class Service:
                 last_run=await read_last_run(sync.name, self.app.ledger),
                 run=partial(self._pass, sync.name),
                 progress=partial(self._progress, sync.name),
+                paused=await self.app.ledger.of(sync.name).paused(),
             )
             for sync in self.config.syncs
         ]
@@ -330,7 +422,13 @@ class Service:
         closing = AsyncExitStack()
         try:
             await closing.enter_async_context(
-                serving(self.view, host=config.http.host, port=config.http.port, clean=self._runtime.scrubber.shown)
+                serving(
+                    self.view,
+                    host=config.http.host,
+                    port=config.http.port,
+                    clean=self._runtime.scrubber.shown,
+                    names=self._page_names,
+                )
             )
         except OSError as error:
             reason = error.strerror or str(error)
@@ -345,6 +443,10 @@ class Service:
     def _page_names(self) -> tuple[str, ...]:
         """Return the names under which the page may be asked for by the config in force."""
         return self.config.http.names if self.config.http is not None else ()
+
+    async def _close_control(self) -> None:
+        if self._control is not None:
+            await self._control.close()
 
     async def _close_page(self) -> None:
         if self._page is not None:

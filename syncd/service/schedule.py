@@ -59,13 +59,15 @@ class LastRun:
 class SyncState:
     """How one sync stands: when its next pass is due, since when one runs, and how many failed in a row.
 
-    Times are unix seconds. `refused` is why its portal refuses syncd, empty when it does not.
+    Times are unix seconds. `refused` is why its portal refuses syncd, empty when it does not. `paused` is since when
+    somebody wants it left alone, None if nobody does; it is never due then.
     """
 
     due: float
     running_since: float | None
     failures: int
     refused: str
+    paused: float | None = None
 
 
 def schedule_of(sync: SyncConfig) -> Schedule:

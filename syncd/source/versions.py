@@ -29,6 +29,7 @@ class Versions:
     problems: list[Problem]
     _sequences: dict[str, int] = field(default_factory=dict)
     _loose: dict[str, tuple[Override, ...]] = field(default_factory=dict)
+    _waiting: dict[str, dict[str, Problem]] = field(default_factory=dict)
 
     def add(self, entry: Entry, sequence: int, loose: tuple[Override, ...] = ()) -> None:
         """Add an entry; with `loose` it consists of changed occurrences of a series elsewhere.
@@ -44,7 +45,7 @@ class Versions:
         if loose and not here:
             self.entries[entry.uid] = _changed(seen, loose, newer=sequence >= known)
         elif here and not loose:
-            self._take(_changed(entry, here, newer=known >= sequence), sequence, ())
+            self._take(self._joined(_changed(entry, here, newer=known >= sequence), sequence), sequence, ())
         elif here and _name(loose[0]) != _name(here[0]):
             self._apart(entry, seen, sequence, loose, f"{loose[0].at.wall:%Y%m%dT%H%M%S}")
         elif sequence != known:
@@ -71,8 +72,22 @@ class Versions:
 
     def _apart(self, entry: Entry, seen: Entry, sequence: int, loose: tuple[Override, ...], start: str) -> None:
         reason = f"the uid {entry.uid!r} stands at {seen.where} with another start; each is an entry of its own"
-        self.problems.append(Problem(where=entry.where, kind="warning", reason=reason, key=entry.uid))
-        self.add(replace(entry, uid=f"{entry.uid}#{start}"), sequence, loose)
+        problem = Problem(where=entry.where, kind="warning", reason=reason, key=entry.uid)
+        self.problems.append(problem)
+        named = f"{entry.uid}#{start}"
+        if loose:
+            self._waiting.setdefault(entry.uid, {}).setdefault(named, problem)
+        self.add(replace(entry, uid=named), sequence, loose)
+
+    def _joined(self, series: Entry, sequence: int) -> Entry:
+        """Return a series with the changed occurrences that came before it and were taken for entries of their own."""
+        for named, problem in self._waiting.pop(series.uid, {}).items():
+            loose = self._loose.pop(named, ())
+            series = _changed(series, loose, newer=self._sequences.pop(named, 0) >= sequence)
+            if loose:
+                del self.entries[named]
+                self.problems.remove(problem)
+        return series
 
 
 def _changed(entry: Entry, overrides: tuple[Override, ...], *, newer: bool) -> Entry:

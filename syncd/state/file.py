@@ -33,6 +33,11 @@ _LOG_BYTES: Final = 4 * 1024 * 1024
 """How large the write-ahead log grows before its pages are copied into the file: what SQLite itself does by default."""
 _WRITES: Final = 64
 """After how many transactions they are copied at the latest; two make up one batch of a push."""
+_READ_AT_ONCE: Final = 4 * 1024 * 1024
+_SPARE_PAGES: Final = 256
+"""How many free pages are kept for what comes next."""
+_PAGES_AT_ONCE: Final = 1024
+"""How many pages one pass gives back to the disk at most: 4 MB, so that no pass waits for it."""
 _GENERATION: Final = "SELECT next FROM counters WHERE name = 'generation'"
 _NEXT_GENERATION: Final = (
     "INSERT INTO counters (name, next) VALUES ('generation', 1) ON CONFLICT (name) DO UPDATE SET next = next + 1"
@@ -202,10 +207,13 @@ def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
     with translated(path):
         # SQLite would create it readable for others; the files it adds (-wal, -shm) take over this mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _read_ahead(path)
         # Without an isolation level Python's module begins no transactions by itself.
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         with _closed_on_error(connection):
             version = version_of(connection, str(path), newest=len(steps))
+            if not version:  # while it is empty: only then it costs nothing to change
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             # WAL lets `syncd status` and `syncd plan` read while a pass writes.
             connection.execute("PRAGMA journal_mode = WAL")
             # `checkpoint` does it, because the echo has to know how old the file is without its log.
@@ -223,7 +231,39 @@ def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
                 if version:
                     _copy(connection, Path(f"{path}.v{version}.bak"))
                 apply(connection, steps, version)
+            _compact(connection)
     return connection
+
+
+def _read_ahead(path: Path) -> None:
+    """Read the file once from its start to its end, so that the check finds its pages in memory.
+
+    It takes them in the order of the trees, which for a cold gigabyte on a slow disk is minutes of seeking. Before the
+    connection is made: closing any descriptor of the file would release SQLite's locks on it.
+    """
+    with suppress(OSError), path.open("rb", buffering=0) as file:  # what cannot be read, the check tells
+        while file.read(_READ_AT_ONCE):
+            pass
+
+
+def give_back(connection: sqlite3.Connection) -> None:
+    """Return pages that nothing needs any more to the disk, a few megabytes at a time; in the caller's transaction."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    for _ in range(min(free - _SPARE_PAGES, _PAGES_AT_ONCE)):
+        # One at a time: Python's module takes only the first step of a statement that returns no rows.
+        connection.execute("PRAGMA incremental_vacuum(1)")
+
+
+def _compact(connection: sqlite3.Connection) -> None:
+    """Rewrite a ledger of which most is free, and which comes from a version that gave nothing back to the disk."""
+    (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    if mode or free <= _PAGES_AT_ONCE or 2 * free < pages:
+        return
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    with suppress(sqlite3.OperationalError):  # no room for the copy: then it stays as it was, which is no harm
+        connection.execute("VACUUM")
 
 
 def open_for_reading(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Connection:

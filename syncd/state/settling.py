@@ -129,5 +129,8 @@ def _record(
         raise ValueError("a change has a before or an after")
     sent_in, settled_in = runs
     _, *key = key_row(sync, link.key)
-    row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(after), float(at))
+    # What was sent to make or update it stands in the link; only what an event said before syncd took it over, or
+    # before an update, has to be kept here for whoever takes the run back. That is half the ledger.
+    kept = replace(after, sent={}) if after is not None and op != "adopt" else after
+    row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(kept), float(at))
     connection.execute(_PUT_CHANGE, (*summed(row), settled_in))

@@ -23,13 +23,14 @@ from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settle
 from syncd.model.settled import Settled
 from syncd.scrub import Clean, within
 from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
-from syncd.state.file import LedgerThread, reading, writing
+from syncd.state.file import LedgerThread, give_back, reading, writing
 from syncd.state.notes import (
     CLOCKS,
     DUE,
     FLOOR,
     GIVEN_UP,
     HOME,
+    PAUSED,
     RESTORED,
     UIDS,
     VERIFIED,
@@ -37,6 +38,7 @@ from syncd.state.notes import (
     Uids,
     drop_note,
     ledger_mark,
+    read_note,
     read_notes,
     read_settled,
     write_note,
@@ -277,6 +279,7 @@ class SyncLedger:
         """
         if (kept := self._keep_runs()) is not None:
             prune(connection, started - kept.total_seconds())
+        give_back(connection)
         number = connection.execute(
             _PUT_RUN, summed(run_row(RunRecord(id=0, sync=self.name, started=started)))
         ).lastrowid
@@ -391,6 +394,23 @@ class SyncLedger:
     def note_settled(self, connection: sqlite3.Connection, settled: Settled) -> None:
         """Note what a pass found that left nothing to do."""
         write_settled(connection, self.name, settled, self.thread.clean)
+
+    @reading
+    def paused(self, connection: sqlite3.Connection) -> float | None:
+        """Return since which unix time the sync is to be left alone, None if it is not."""
+        note = read_note(connection, self._scope, PAUSED)
+        return note[1] if note is not None else None
+
+    @writing
+    def note_paused(self, connection: sqlite3.Connection, now: float) -> None:
+        """Note that the sync is to be left alone from `now` on; one that is paused already stays so since then."""
+        if read_note(connection, self._scope, PAUSED) is None:
+            write_note(connection, self._scope, PAUSED, True, now)
+
+    @writing
+    def forget_paused(self, connection: sqlite3.Connection) -> None:
+        """Note that the sync is no longer to be left alone."""
+        drop_note(connection, self._scope, PAUSED)
 
 
 def prune(

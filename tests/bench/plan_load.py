@@ -62,13 +62,13 @@ location = "Place"
 Row = tuple[str, str, datetime, datetime, str, str]
 
 
-def rows(count: int, *, more: bool) -> list[Row]:
-    """Return shifts of the coming 300 days, and one `more`: a changed one would have to be looked at in a portal."""
+def rows(count: int, *, more: bool, days: int = 300) -> list[Row]:
+    """Return shifts of so many coming `days`, and one `more`: a changed one would have to be looked at in a portal."""
     today = date.today()  # noqa: DTZ011 - the command that is measured takes the day from the system's clock, too
     first = datetime(today.year, today.month, today.day, 6)
     made = []
     for n in range(count + more):
-        begin = first + timedelta(days=n % 300, minutes=15 * (n % 41))
+        begin = first + timedelta(days=n % days, minutes=15 * (n % 41))
         made.append(
             (f"S{n}", f"Shift {n}", begin, begin + timedelta(hours=8), f"p{n % PEOPLE}@x.example", f"Hall {n % 40}")
         )
@@ -198,8 +198,8 @@ def measure(kind: str, count: int, folder: Path, *, profile: bool) -> None:
     asyncio.run(passes(config))
 
 
-def write(kind: str, count: int, folder: Path, *, more: bool) -> None:
-    (folder / f"bench.{kind}").write_bytes(FORMATS[kind](rows(count, more=more)))
+def write(kind: str, count: int, folder: Path, *, more: bool, days: int = 300) -> None:
+    (folder / f"bench.{kind}").write_bytes(FORMATS[kind](rows(count, more=more, days=days)))
 
 
 def make(kind: str, count: int, folder: Path) -> None:

@@ -28,6 +28,7 @@ from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.takeback import Offer, undo
 from syncd.service.overview import Overview, ServiceState
 from syncd.state.ledger import Ledger
+from syncd.state.schema import SUMMED_CHANGE, learn_sum, setting
 from syncd.web.health import health_document
 from syncd.web.metrics import Metrics
 from syncd.web.status_page import page
@@ -93,12 +94,12 @@ class Work:
         raise NotImplementedError
 
 
-def make_csv(folder: Path, size: int) -> None:
-    """Write a schedule of `size` shifts, a config, and a ledger in which all of them are linked."""
+def make_csv(folder: Path, size: int, days: int = 300) -> None:
+    """Write a schedule of `size` shifts on so many `days`, a config, and a ledger in which all of them are linked."""
     config = CONFIG.format(kind="csv", columns=COLUMNS, owner="{owner}")
     unlimited = '/benchmarkcode/"\ntariff = "self-hosted"\nlimits = { burst = 100000, rate = 10000 }'
     (folder / "syncd.toml").write_text(config.replace('/benchmarkcode/"', unlimited), encoding="utf-8")
-    write("csv", size, folder, more=False)
+    write("csv", size, folder, more=False, days=days)
     asyncio.run(fill(folder / "syncd.toml"))
 
 
@@ -205,7 +206,9 @@ class Undo(Work):
     def prepare(self, folder: Path, size: int) -> None:
         make_csv(folder, size)
         with closing(sqlite3.connect(folder / STATE)) as connection:
-            connection.execute("DELETE FROM notes WHERE name = 'portal'")
+            learn_sum(connection)
+            created = setting(SUMMED_CHANGE, op="'create'")  # as if the run had made what it was given
+            connection.execute(f"UPDATE changes SET {created}")
             connection.commit()
 
     async def run(self, folder: Path, size: int) -> Measured:
@@ -217,7 +220,7 @@ class Undo(Work):
         with portal_beside(folder):
             async with opened(folder) as app, meter(found):
                 taken = await undo(app.open_pass(app.sync("bench"), asyncio.Event()), 1, confirm=yes, force=True)
-        assert (taken.error, taken.record.counts["deleted"] + taken.record.counts["adopted"]) != (None, 0)
+        assert (taken.error, taken.record.counts["deleted"]) == (None, size), taken.record
         return found
 
 

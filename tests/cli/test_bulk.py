@@ -116,6 +116,15 @@ def test_a_report_has_no_formulas_from_a_feed_unless_its_cells_are_wanted_as_the
     run(capsys, "purge", "shifts", "--yes")
 
 
+def test_a_report_has_no_formulas_where_spreadsheets_part_lines_at_semicolons(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (folder / "shifts.csv").open("a", encoding="utf-8") as file:
+        file.write("10,x; =1+1;-2; a-b,2026-12-01 08:00,2026-12-01 09:00,anna.petrova@school.example\n")
+    run(capsys, "sync", "--report", "report.csv")
+    assert {row["key"]: row["title"] for row in report(folder)}["10"] == "x; '=1+1;'-2; a-b"
+
+
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_sent(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -408,3 +408,12 @@ def test_a_plan_that_is_not_there_is_told_with_the_remedy(folder: Path, capsys: 
     code, _, err = run(capsys, "sync", "--plan", "none.json")
     assert code == 2
     assert "pin one with `syncd plan --out FILE`, or correct the path" in err
+
+
+def test_the_sandbox_lists_its_switches_and_refuses_unknown_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sandbox", "--switch", "help"]) == 0
+    listed = capsys.readouterr().out
+    assert "host_rule        source | docs (usually source)" in listed.splitlines()
+    assert "waf              no | yes (usually no)" in listed.splitlines()
+    assert main(["sandbox", "--switch", "host_rule=mine"]) == 2
+    assert "use one of source, docs" in capsys.readouterr().err

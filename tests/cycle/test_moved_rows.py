@@ -73,6 +73,14 @@ def test_several_moved_rows_go_to_the_nearest_each(tmp_path: Path) -> None:
     assert [after[one] - before[one] for one in sorted(before)] == [1, 1, 0]
 
 
+@pytest.mark.parametrize("to", ["2026-12-01 8", "2026-12-01 9"])
+def test_a_title_that_was_only_written_otherwise_is_the_same_row(tmp_path: Path, to: str) -> None:
+    stage = staged(tmp_path, row("2026-12-01 8", title="early  Shift"))
+    before = ids(stage)
+    assert then(stage, row(to)) == {"updated": 1}
+    assert (ids(stage), stage.names(owner=3)) == (before, ["Early shift"])
+
+
 @pytest.mark.parametrize("day", ["2026-12-01", "2026-12-03"])
 def test_rows_of_one_title_that_move_together_move_in_their_order(tmp_path: Path, day: str) -> None:
     lessons = [row(f"2026-12-01 {hour}", hours=1) for hour in (8, 10, 12)]

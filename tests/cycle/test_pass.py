@@ -221,20 +221,20 @@ def test_a_section_whose_name_the_text_filter_rewrites_is_made_once_and_found_ag
     assert len(stage.world.tables.sections) == before + 3
 
 
-def test_a_section_that_was_made_but_may_not_be_written_to_holds_its_entries_alone(
-    tmp_path: Path,
-) -> None:
+def test_a_section_that_could_not_be_written_to_is_not_made_and_holds_its_entries_alone(tmp_path: Path) -> None:
     world = default_world()
     users = tuple(msgspec.structs.replace(user, admin=False) for user in world.users)
     rows = ROWS.replace("anna.petrova", next(u.email.split("@")[0] for u in users if u.id == 1))
     stage = Stage(tmp_path, SHIFTS, seed=msgspec.structs.replace(world, users=users))
     stage.write("shifts.csv", HEADER + rows)
+    before = len(stage.world.tables.sections)
     result = run_inline(stage.one_pass())
-    assert (result.state, result.exit_code) == ("partial", 1)
+    assert (result.state, result.exit_code) == ("done", 1)
     assert (result.record.counts["created"], result.record.counts["held"]) == (1, 2)
+    assert len(stage.world.tables.sections) == before + 1, "the caller's own"
     held = [one.reason for one in result.record.problems if one.kind == "held"]
     assert len(held) == 2
-    assert all("cannot be written to" in reason for reason in held)
+    assert all("could not write into it" in reason for reason in held)
     assert len(stage.names(owner=1)) == 1
 
 

@@ -168,6 +168,19 @@ def test_guests_of_an_event_taken_over_are_the_entrys_once_attendees_is_configur
     assert set(event.attendees) == {3, 7}
 
 
+@pytest.mark.parametrize(
+    "fields", ["attendees = ['emma.clarke@school.example']\ninvite = 'copy'", "host = 'anna.petrova@school.example'"]
+)
+def test_a_sync_that_makes_no_meetings_takes_nobody_off_one(tmp_path: Path, fields: str) -> None:
+    more = f"[sync.fields]\n{fields}\n"
+    stage, event = staged(tmp_path, place="Hall", adopt='adopt = "same-time"', more=more, **GUESTS)
+    run_inline(stage.one_pass())
+    stage.write("shifts.csv", HEADER + ROW.format(place="Gym"))
+    run_inline(stage.one_pass())
+    assert (event.location, event.attendees) == ("Gym", (3, 5, 7, 8))
+    assert [notice.kind for notice in stage.world.notices if notice.kind == "cancel"] == []
+
+
 @pytest.mark.parametrize("rows", ["", ROW.format(place="").replace("anna.petrova", "ivan.sokolov")])
 def test_one_with_guests_of_its_own_is_not_deleted_with_its_entry(tmp_path: Path, rows: str) -> None:
     """Neither when the entry is gone nor when it goes to somebody else's calendar."""

@@ -49,7 +49,7 @@ def test_the_daemon_is_not_restarted_where_that_mends_nothing() -> None:
 def test_daemon_and_migration_share_user_state_and_hardening_but_never_run_together() -> None:
     daemon, migration = unit("syncd.service"), unit("syncd-migrate@.service")
     own = {"ExecStart", "ExecReload", "Type", "NotifyAccess", "WatchdogSec", "Restart", "RestartSec", "TimeoutStopSec",
-           "RestartPreventExitStatus"}  # fmt: skip
+           "RestartPreventExitStatus", "RuntimeDirectory"}  # fmt: skip
     for key, value in daemon["Service"].items():
         if key not in own:
             assert migration["Service"][key] == value, key

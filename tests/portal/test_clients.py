@@ -167,6 +167,22 @@ def test_a_spelling_only_the_portal_understands_is_asked_for_alone(monkeypatch: 
     assert world.traffic.commands["crm.duplicate.findbycomm"] == 2
 
 
+@pytest.mark.parametrize(
+    ("card", "text", "country"),
+    [
+        ("8 (495) 123-45-67 доб. 12", "84951234567 доб 12", "RU"),
+        ("8 (495) 123-45-67 доб. 12", "84951234567 доб 12", ""),
+        ("495 123-45-67 доб. 12", "8 495 123 45 67 добавочный 12", "RU"),
+        ("8 029 123-45-68", "+375291234568", "BY"),
+        ("+7 916 111-22-33", "8 916 111 22 33", "BY"),
+    ],
+)
+def test_a_card_may_hold_a_number_as_it_is_dialled_at_home(card: str, text: str, country: str) -> None:
+    wanted = sought(text, "contact", is_phone=True, country=country)
+    clients, _ = looked_up(contacts(1, lambda _: card), [wanted])
+    assert clients.client(wanted).id == 1
+
+
 def russian(text: str) -> Sought:
     return sought(text, "contact", country="RU")
 

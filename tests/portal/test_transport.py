@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -50,7 +51,7 @@ async def server() -> AsyncIterator[Server]:
     await runner.cleanup()
 
 
-async def post(server: Server, timeout_s: float = 5.0, **more: int) -> object:
+async def post(server: Server, timeout_s: float = 5.0, **more: Any) -> object:
     transport = AiohttpTransport(server.webhook(), **more)
     try:
         return await transport.post("profile", b'{"a": 1}', timeout_s)

@@ -15,9 +15,10 @@ from syncd.errors import PortalRefusedError, PortalUnreachableError, StateError,
 from syncd.model.fates import Fates
 from syncd.model.record import RunRecord
 from syncd.portal.client import Progress
-from syncd.service.daemon import REFUSED_PAUSE_S, Daemon, Ended, Scheduled
+from syncd.service.daemon import REFUSED_PAUSE_S, Daemon
 from syncd.service.notify import Notifier
 from syncd.service.schedule import Cron, Every, LastRun, Schedule
+from syncd.service.tracked import Ended, Scheduled
 from tests.support.sandbox import SimClock, run_inline
 
 Pass = Callable[[asyncio.Event], Awaitable[SyncdError | None]]

@@ -13,10 +13,9 @@ from pathlib import Path
 import aiohttp
 
 from syncd.sandbox.http_server import RunningSandbox
-from tests.service.test_process import ROWS, Unit, portal
+from tests.service.test_process import ROWS, Unit
 from tests.support.sandbox import HEADER
 
-__all__ = ["portal"]  # a fixture that pytest finds here
 _LEFT_FOR_SYNCS = 200
 
 

@@ -8,28 +8,15 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
-import pytest
 
-from syncd.clock import SystemClock
-from syncd.sandbox.http_server import RunningSandbox, start
-from syncd.sandbox.seed.language_school import default_world
-from syncd.sandbox.settings import Settings
-from syncd.sandbox.world import World
+from syncd.sandbox.http_server import RunningSandbox
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK
 
 CODE = "sandboxadmin"
 ROWS = "1,Early,2026-12-01 06:00,2026-12-01 14:00,anna.petrova@school.example,Desk\n"
-
-
-@pytest.fixture
-async def portal() -> AsyncIterator[RunningSandbox]:
-    running = await start(World(Settings(), default_world()), clock=SystemClock(), port=0)
-    yield running
-    await running.close()
 
 
 class Unit:

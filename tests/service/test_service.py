@@ -738,3 +738,34 @@ def test_nothing_uses_a_client_that_a_reload_is_closing(tmp_path: Path) -> None:
     assert stage.misused == []
     assert len(stage.connected) == 4
     assert after > before
+
+
+class Slow(Scene):
+    """A scene in which opening takes two minutes."""
+
+    @asynccontextmanager
+    async def connect(
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, learn: Callable[[str], None]
+    ) -> AsyncIterator[Portal]:
+        await clock.sleep(120)
+        async with super().connect(config, ledger, clock, learn) as portal:
+            yield portal
+
+
+def test_a_start_that_takes_long_asks_systemd_for_more_time_and_no_longer_once_it_is_ready(tmp_path: Path) -> None:
+    listening = Socket(tmp_path)
+    stage = Slow(tmp_path, SHIFTS)
+    stage.write("shifts.csv", HEADER + ROWS)
+    stage.address = listening.address
+
+    async def main() -> None:
+        async with stage.running(SHIFTS):
+            await asyncio.sleep(120)
+
+    run_inline(main())
+    told = listening.messages()
+    listening.close()
+    extended = [number for number, message in enumerate(told) if "EXTEND_TIMEOUT_USEC=60000000" in message]
+    ready = next(number for number, message in enumerate(told) if "READY=1" in message)
+    assert len(extended) >= 5
+    assert max(extended) < ready

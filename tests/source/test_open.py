@@ -15,7 +15,11 @@ CSV = {"type": "csv", "path": "a.csv", "columns": COLUMNS}
         ({}, "missing key 'type'"),
         ({"type": "cvs", "path": "a"}, "unknown source type 'cvs'.*did you mean 'csv'"),
         ({"type": "xlsx", "path": "a", "columns": COLUMNS, "sheet": 0}, "sheet = 0 is no sheet"),
-        ({"type": "xlsx", "path": "a", "columns": COLUMNS, "header": 0}, "header = 0 is no row"),
+        ({"type": "xlsx", "path": "a", "columns": COLUMNS, "header": -1}, "header = -1 is no row"),
+        (
+            {"type": "xlsx", "path": "a", "columns": COLUMNS, "header": 0},
+            "header = 0 says that the table has no titles",
+        ),
         ({"type": "xlsx", "path": "a", "columns": COLUMNS, "encoding": "utf-8"}, "unknown key 'encoding'"),
         ({"type": "caldav"}, "missing key 'url'"),
         ({"type": "caldav", "url": "https://x", "path": "a"}, "unknown key 'path'"),

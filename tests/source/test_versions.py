@@ -132,3 +132,17 @@ def test_changed_occurrences_in_files_of_their_own_are_all_shown() -> None:
         ("u", "on 02"),
         ("u#20261203T090000", "on 03"),
     ]
+
+
+@pytest.mark.parametrize("order", ["abc", "acb", "bac", "bca", "cab", "cba"])
+def test_in_whatever_order_the_files_come_every_change_goes_into_its_series(order: str) -> None:
+    files = {
+        "a": calendar(event("RECURRENCE-ID:20261202T090000", "DTSTART:20261202T110000", "SUMMARY:first")),
+        "b": calendar(event("RECURRENCE-ID:20261203T090000", "DTSTART:20261204T090000", "SUMMARY:second")),
+        "c": calendar(event("DTSTART:20261201T090000", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:series")),
+    }
+    snapshot = read(*(files[one] for one in order))
+    (series,) = snapshot.entries
+    assert (series.uid, series.details.title) == ("u", "series")
+    assert sorted(one.details.title for one in series.overrides) == ["first", "second"]
+    assert snapshot.problems == ()

@@ -1,4 +1,5 @@
 from datetime import date, datetime, timedelta
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -166,6 +167,14 @@ def test_two_dates_are_the_days_between_them(text: str, first: int, last: int) -
     assert found == CellTime(day=date(2026, 12, first), last=date(2026, 12, last))
 
 
+def test_a_long_text_in_place_of_a_date_takes_no_time() -> None:
+    begun = process_time()
+    for text in ("a" + " " * 50_000 + "b", "1 - " * 20_000, "05.12.2026" + " " * 50_000 + "x"):
+        with pytest.raises(ValueError, match="is not a"):
+            read_cell(text)
+    assert process_time() - begun < 5
+
+
 def test_two_dates_may_run_into_the_next_year_and_have_times() -> None:
     over = read_cell("28.12 - 03.01.2027", "auto")
     assert (over.day, over.last) == (date(2026, 12, 28), date(2027, 1, 3))
@@ -217,7 +226,7 @@ def test_dates_and_times_as_offices_write_them_are_read(text: str) -> None:
 def test_a_dash_between_hours_is_what_its_column_shows(
     text: str, shown_by: tuple[str, ...], title: str, reads: tuple[str, str | None] | None
 ) -> None:
-    dashes = find_dashes((text, *shown_by), title, has_end=False)
+    dashes = find_dashes((text, *shown_by), title)
     orders = DateOrders(setting="auto", dashes=dashes, bare=True)
     if reads is None:
         with pytest.raises(ValueError, match="could be 8:20 or from 8 to 20"):

@@ -39,7 +39,7 @@ class Remembered:
                 )
                 self.links[intent.key] = after
                 self.holds.pop(intent.key, None)
-                self.changes.append((intent.op, before, after))
+                self.changes.append((intent.op, before, replace(after, sent={})))
             case Deleted():
                 self.links.pop(intent.key)
                 self.holds.pop(intent.key, None)

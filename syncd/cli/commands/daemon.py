@@ -6,16 +6,25 @@ import argparse
 import asyncio
 import os
 import signal
+from importlib import import_module
 
 from syncd.cli.execute import config_path
-from syncd.service.host import open_service, real_runtime
+from syncd.service.control import Caller
+from syncd.service.host import Service, open_service, real_runtime
+from syncd.service.protocol import Request
 
 
 async def run_daemon(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Make passes by the schedules of the config until a signal comes; SIGHUP reads the config again."""
     reload = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.set)
-    runtime = real_runtime(os.environ, os.getpid(), arguments.scrubber)
+    runtime = real_runtime(os.environ, os.getpid(), arguments.scrubber, _carry)
     async with open_service(config_path(arguments), runtime, stop) as service:
         await service.run(reload)
     return 0
+
+
+async def _carry(service: Service, request: Request, caller: Caller) -> int:
+    # By name and with the first command: it needs what prints, and most daemons never do.
+    carry = import_module("syncd.cli.served").carry
+    return int(await carry(service.app, service, request, caller, service.scrubber))

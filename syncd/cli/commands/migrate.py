@@ -4,47 +4,66 @@ from __future__ import annotations
 
 import argparse
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from syncd.app import report
 from syncd.cli import show
-from syncd.cli.desk import Desk
+from syncd.cli.desk import Desk, chosen
 from syncd.cli.execute import worst
 from syncd.cycle.look import read_back
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
 from syncd.errors import StoppedError, SyncdError
+from syncd.model.fates import Fates
+from syncd.model.record import RunRecord
 
 _STOPPED = "stopped; the same command continues where it stopped"
 
 
+@dataclass(frozen=True, slots=True)
+class _Migrated:
+    """A pass that was read back: its result, and the exit code with what the reading found. It counts as that pass."""
+
+    result: PassResult
+    code: int
+
+    @property
+    def record(self) -> RunRecord:
+        return self.result.record
+
+    @property
+    def error(self) -> SyncdError | None:
+        return self.result.error
+
+    @property
+    def fates(self) -> Fates:
+        return self.result.fates
+
+
 async def migrate(arguments: argparse.Namespace, desk: Desk) -> int:
     """Migrate each named sync, or all, one after the other."""
-    results: list[PassResult] = []
-    codes: list[int] = []
-    for sync in desk.app.syncs(arguments.names):
+    done: list[_Migrated] = []
+    for name in await chosen(arguments, desk):
         # Read back before anything else may change what was sent.
-        result, code = await desk.alone(sync.name, partial(_migrated, desk, sync.name, ask=not arguments.yes))
-        results.append(result)
-        codes.append(code)
+        done.append(await desk.alone(name, partial(_migrated, desk, name, ask=not arguments.yes)))
         if desk.stop.is_set():
             desk.console().print(_STOPPED)
             break
     if arguments.report:
-        desk.report(arguments.report, results)
-    return worst(codes)
+        await desk.report(arguments.report, [one.result for one in done])
+    return worst(one.code for one in done)
 
 
-async def _migrated(desk: Desk, name: str, *, ask: bool) -> tuple[PassResult, int]:
-    """Migrate one sync and prove it; return the result and the exit code."""
+async def _migrated(desk: Desk, name: str, *, ask: bool) -> _Migrated:
+    """Migrate one sync and prove it."""
     sync = desk.app.sync(name).unbounded()
     result = await _pass(desk, sync, ask=ask)
     # After an error or a stop the difference is known already; reading it all back would only cost time.
     if result.exit_code in (0, 1) and result.state in ("done", "partial"):
         return await _proved(desk, sync, result)
-    return result, result.exit_code
+    return _Migrated(result, result.exit_code)
 
 
 async def _pass(desk: Desk, sync: Sync, *, ask: bool) -> PassResult:
@@ -64,8 +83,8 @@ async def _pass(desk: Desk, sync: Sync, *, ask: bool) -> PassResult:
     return result
 
 
-async def _proved(desk: Desk, sync: Sync, result: PassResult) -> tuple[PassResult, int]:
-    """Read everything back and print the verdict; return the result with it, and the exit code."""
+async def _proved(desk: Desk, sync: Sync, result: PassResult) -> _Migrated:
+    """Read everything back and print the verdict; return the result with it."""
     out, app = desk.console(), desk.app
     changes = result.prepared.plan.changes if result.prepared is not None else ()
     settled = result.fates.settled
@@ -74,12 +93,12 @@ async def _proved(desk: Desk, sync: Sync, result: PassResult) -> tuple[PassResul
         async with desk.bar(app.portal_of(sync.name), f"{sync.name}: reading back", lines=True):
             found = await read_back(app.open_pass(sync, desk.stop), report.to_read_back(result), deleted)
     except StoppedError:
-        return result, StoppedError.exit_code
+        return _Migrated(result, StoppedError.exit_code)
     except SyncdError as error:
         show.error(out, error)
-        return result, error.exit_code
+        return _Migrated(result, error.exit_code)
     result = replace(result, read_back=found)
     said = report.verdict(result)
     see = ", see report" if said.rejected or said.held or said.differ else ""
     show.line(out, f"{sync.name}: {said}{see}", "green" if said.confirmed == said.total else "red")
-    return result, result.exit_code or (1 if said.differ or found.wrong else 0)
+    return _Migrated(result, result.exit_code or (1 if said.differ or found.wrong else 0))

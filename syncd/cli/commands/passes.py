@@ -11,7 +11,7 @@ from rich.console import Console
 from syncd.app import documents, pinned
 from syncd.app.wiring import App
 from syncd.cli import show
-from syncd.cli.desk import Desk
+from syncd.cli.desk import Desk, chosen
 from syncd.cli.execute import worst
 from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
@@ -26,11 +26,11 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     plans: list[Prepared] = []
     failures: dict[str, SyncdError] = {}
     async with opened(arguments, readonly=True) as app:
-        for chosen in app.syncs(arguments.names):
+        for each in app.syncs(arguments.names, portal=arguments.portal):
             try:
-                plans.append(await preview(app.open_pass(chosen, stop), verify=arguments.verify, fresh=arguments.fresh))
+                plans.append(await preview(app.open_pass(each, stop), verify=arguments.verify, fresh=arguments.fresh))
             except SyncdError as error:
-                failures[chosen.name] = without_frames(error)
+                failures[each.name] = without_frames(error)
         guarded = {one.sync: _guard_note(app, one) for one in plans}
     if arguments.out:
         pinned.write(arguments.out, plans, clean=certain)
@@ -66,7 +66,7 @@ def _guard_note(app: App, prepared: Prepared) -> str:
 
 async def sync(arguments: argparse.Namespace, desk: Desk) -> int:
     """Make one pass of each named sync, or of all."""
-    app, results = desk.app, list[PassResult]()
+    results: list[PassResult] = []
     pins = pinned.read(arguments.plan, desk.content(arguments.plan)) if arguments.plan else None
     options = PassOptions(
         verify=arguments.verify,
@@ -74,16 +74,16 @@ async def sync(arguments: argparse.Namespace, desk: Desk) -> int:
         fresh=arguments.fresh or bool(arguments.report),  # which has a row for each entry
         approve=pins.check if pins is not None else None,
     )
-    for chosen in app.syncs(arguments.names):
+    for name in await chosen(arguments, desk):
         # One after the other: they share the portal's limits, so side by side they would take as long.
-        one = await desk.alone(chosen.name, partial(_pass, desk, chosen.name, options, as_json=arguments.json))
+        one = await desk.alone(name, partial(_pass, desk, name, options, as_json=arguments.json))
         results.append(one)
         if not arguments.json:
             _show(desk.console(), one)
         if desk.stop.is_set():
             break
     if arguments.report:
-        desk.report(arguments.report, results)
+        await desk.report(arguments.report, results)
     if arguments.json:
         desk.document(documents.runs_document((one.record, one.kept) for one in results))
     return worst(one.exit_code for one in results)

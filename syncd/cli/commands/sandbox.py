@@ -13,7 +13,7 @@ from syncd.sandbox.faults import KINDS, parse_fault
 from syncd.sandbox.http_server import RunningSandbox, start
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.seed.world_file import read_world
-from syncd.sandbox.settings import Settings, parse_costs
+from syncd.sandbox.settings import SWITCHES, Settings, parse_costs, parse_switch, switched
 from syncd.sandbox.world import World
 
 
@@ -24,12 +24,19 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             print(f"{kind:14} {what}" + (f" (options: {', '.join(options)})" if options else ""))
         print("each with: request=N | N-M | N-, every=N, method=NAME, chance=0..1, times=N")
         return 0
+    if "help" in arguments.switch:
+        usual = Settings()
+        for name, positions in SWITCHES.items():
+            value = getattr(usual, name)
+            print(f"{name:16} {' | '.join(positions)} (usually {'yes' if value is True else value or 'no'})")
+        return 0
     settings = Settings(
         tariff=arguments.tariff,
         waf=arguments.waf,
         costs_s=parse_costs(arguments.cost),
         faults=tuple(parse_fault(text) for text in arguments.fault),
     )
+    settings = switched(settings, map(parse_switch, arguments.switch))
     world = World(settings, read_world(arguments.world) if arguments.world else default_world())
     running = await serve(world, arguments.port)
     try:

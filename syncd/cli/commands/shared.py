@@ -1,37 +1,25 @@
-"""The commands that work with the state: what each of them does, written for any desk, and where it is done."""
+"""The commands that work with the state: done in the daemon that holds it if there is one, else here."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
-from importlib import import_module
+import os
 
 from syncd.app import report
-from syncd.cli.desk import Desk, OwnDesk
+from syncd.app.configured import read_outline
+from syncd.cli.client import carried, reach
+from syncd.cli.desk import OwnDesk, work_of
+from syncd.cli.execute import config_path
 from syncd.cli.opened import opened
-
-Work = Callable[[argparse.Namespace, Desk], Awaitable[int]]
-# Names in place of functions, because importing every command would slow down each of them.
-_WORKS = {
-    "migrate": ("migrate", "migrate"),
-    "purge": ("takeback", "purge"),
-    "retry": ("state", "retry"),
-    "sync": ("passes", "sync"),
-    "undo": ("takeback", "undo"),
-}
 
 
 async def shared(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
-    """Do what the command line asks for."""
+    """Do what the command line asks for, in the daemon that holds the state if there is one."""
     if getattr(arguments, "report", None):
         report.check(arguments.report)  # before anything is sent: afterwards it could not be written any more
+    daemon = await reach(read_outline(config_path(arguments), os.environ), os.environ)
+    if daemon is not None:
+        return await carried(daemon, arguments, stop)
     async with opened(arguments, readonly=False) as app:
         return await work_of(arguments.command)(arguments, OwnDesk(app, stop))
-
-
-def work_of(command: str) -> Work:
-    """Return what `command` does, importing only its module."""
-    module, function = _WORKS[command]
-    work: Work = getattr(import_module(f"syncd.cli.commands.{module}"), function)
-    return work

@@ -103,7 +103,7 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
 async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
     """Release held entries; the next pass tries them again."""
     total = 0
-    for sync in desk.app.syncs(arguments.names):
+    for sync in desk.app.syncs(arguments.names, portal=arguments.portal):
         ledger = desk.app.ledger.of(sync.name)
         if any(hold.fingerprint == ANY_FINGERPRINT for hold in await ledger.holds()):
             # What waited for what stands in the portal is decided by looking there, never without.

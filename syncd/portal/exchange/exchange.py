@@ -52,6 +52,9 @@ PATIENCE = 8
 MAX_BATCH_BYTES = 1_000_000
 """Far below what any server takes as a request's body."""
 
+_LONGEST_HASTY_WAIT_S = 5.0
+"""Who only looks whether the portal works is told of a longer wait instead."""
+
 _SHOWN = 200
 
 Settled = tuple[tuple[Job, Reply], ...]
@@ -113,13 +116,15 @@ class _Flight:
 class Exchange:
     """The jobs of one push or reading, sent at the `pace` that all exchanges of the portal share.
 
-    `stopped` is the reason why nothing more is sent: the portal refuses the caller, or does not answer any more.
+    `stopped` is the reason why nothing more is sent: the portal refuses the caller, or does not answer any more; with
+    `hasty` also that a method is blocked and a long wait would follow.
     """
 
-    def __init__(self, pace: Pace, *, patience: int = PATIENCE, reading: bool = False) -> None:
+    def __init__(self, pace: Pace, *, patience: int = PATIENCE, reading: bool = False, hasty: bool = False) -> None:
         self.stopped: Refused | Unknown | None = None
         self._pace = pace
         self._reading = reading
+        self._hasty = hasty
         self._patience = patience
         self._faults = self._refusals = 0
         self._queue = Queue()
@@ -198,7 +203,8 @@ class Exchange:
                 return self._launch(chosen, now, single=single)
         if self._hopeless():
             return Idle(stopped=self.stopped)
-        return self._wait(now)
+        wait = self._wait(now)
+        return Idle(stopped=self.stopped) if self._hasty and self._too_long(wait, now) else wait
 
     def departed(self, ticket: int, now: float) -> None:
         """Note that the request leaves now, after its wait for the gate and the journal."""
@@ -219,7 +225,7 @@ class Exchange:
                 self._pace.refused_for_rate(send.costs)
                 self._refusals += 1
                 if self._refusals >= _REFUSALS_PER_FAULT * self._patience:
-                    self.stopped = Unknown(reason="the portal finds every request one too many")
+                    self.stopped = whole
             case Refused(reach="method"):
                 # The envelope itself is out of operating time, although no portal is known to count it.
                 self._pace.withdrawn(send.costs)
@@ -329,6 +335,14 @@ class Exchange:
         self.stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
         return True
 
+    def _too_long(self, wait: Wait, now: float) -> bool:
+        """Stop, and return True, if the wait is for a method's operating time, and long."""
+        if self._flights or wait.method is None or wait.until is None or wait.until - now <= _LONGEST_HASTY_WAIT_S:
+            return False
+        said = f"{wait.method} is blocked for another {wait.until - now:.0f} s"
+        self.stopped = Refused(code="OPERATION_TIME_LIMIT", description=said, reach="method", transient=True)
+        return True
+
     def _wait(self, now: float) -> Wait:
         """Return until when nothing can be sent, and why."""
         times: list[tuple[float, str, str | None]] = []
@@ -412,7 +426,8 @@ class Exchange:
 
     def _fault(self, why: Unknown) -> None:
         self._faults += 1
-        if self._faults >= self._patience and self.stopped is None:
+        # A clear word, though an unknown one, is no silence: to read again would change nothing.
+        if (self._faults >= self._patience or (why.code and self._reading)) and self.stopped is None:
             self.stopped = why
 
     def faults_in(self, send: Send, answer: Answer) -> tuple[str | None, ...]:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError, SyncdError
+from syncd.portal.line.remedies import meaning_of, remedy_of, said_of, silence_of
 from syncd.portal.line.wire import CallTime, Done, Json, Reach, Refused, Reply, Unknown
 
 _LONGEST_TEXT = 600
@@ -61,6 +62,9 @@ _REACHES: Mapping[str, tuple[Reach, bool]] = {
     "AUTHORIZATION_ERROR": _FATAL,
     "APPLICATION_NOT_FOUND": _FATAL,
     "PORTAL_DELETED": _FATAL,
+    "ERROR_MANIFEST_IS_NOT_AVAILABLE": _FATAL,
+    "BITRIX_REST_V3_EXCEPTION_INSUFFICIENTSCOPEEXCEPTION": _FATAL,
+    "ALLOWED_ONLY_INTRANET_USER": ("method", False),
     "WRONG_LICENSE": _FATAL,
     "INVALID_REQUEST": _FATAL,
     "ERROR_METHOD_NOT_FOUND": ("method", False),
@@ -196,6 +200,8 @@ def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unkno
     if isinstance(error, str) and error:
         return Refused(code="", description=_text(error))
     said = error.get("error") if isinstance(error, Mapping) else None
+    if isinstance(error, Mapping) and isinstance(said, Mapping) and isinstance(said.get("code"), str):
+        error, said = _third_version(said), said["code"]
     if not isinstance(error, Mapping) or isinstance(said, bool) or not isinstance(said, (str, int)):
         # Not even a refusal can be believed: a create that is taken for refused would be sent again.
         return Unknown(reason=f"an error without a code: {_text(error)}", ended=True)
@@ -209,13 +215,31 @@ def _refusal(error: Json, *, status: int | None, batch: bool) -> Refused | Unkno
         return Refused(code=code, description=description, reach="portal")
     if upper not in _REACHES and status is not None and (batch or status >= 500):
         # An undocumented code for a whole batch, or with a 5xx: commands may have run.
-        return Unknown(reason=f"HTTP {status} {code}: {description}", ended=True)
+        return Unknown(reason=f"HTTP {status} {code}: {description}", ended=True, code=code)
     reach, transient = _REACHES.get(upper, ("command", False))
     return Refused(code=code, description=description, reach=reach, transient=transient)
 
 
+def _third_version(error: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return an error of REST 3.0 in the older form, its details behind its text (PORTAL.md 1.3)."""
+    details = [one for one in rows_of(error.get("validation")) if isinstance(one, Mapping)]
+    texts = [
+        _text(error.get("message")),
+        *(f"{_text(one.get('field'))}: {_text(one.get('message'))}" for one in details),
+    ]
+    return {"error": error.get("code"), "error_description": "; ".join(filter(None, texts))}
+
+
+_WRAPPERS = frozenset({"items", "workgroups"})
+
+
 def rows_of(result: Json) -> Sequence[Json]:
-    """Return the rows of a list result; PHP writes a list with gaps as an object (PORTAL.md 1.2)."""
+    """Return the rows of a list result; PHP writes a list with gaps as an object (PORTAL.md 1.2).
+
+    Newer methods have them under a name of their own.
+    """
+    if isinstance(result, Mapping) and len(result) == 1 and (own := next(iter(result))) in _WRAPPERS:
+        result = result[own]
     if isinstance(result, Mapping):
         return list(result.values())
     if isinstance(result, Sequence) and not isinstance(result, str):
@@ -286,32 +310,16 @@ def _kind(raw: RawAnswer) -> str:
     return f" ({_text(kind)})" if kind and "json" not in kind else ""
 
 
-_NEW_WEBHOOK = "create a new inbound webhook in the portal and put its address into the config"
-_REMEDIES: Mapping[str, str] = {
-    "INVALID_CREDENTIALS": f"the webhook was removed or mistyped: {_NEW_WEBHOOK}",
-    "NO_AUTH_FOUND": f"the webhook was removed or mistyped: {_NEW_WEBHOOK}",
-    "INVALID_TOKEN": _NEW_WEBHOOK,
-    "EXPIRED_TOKEN": _NEW_WEBHOOK,
-    "INSUFFICIENT_SCOPE": "give the webhook the scopes calendar, user_basic, sonet_group and, for activities, crm",
-    "USER_ACCESS_ERROR": "ask the portal's administrator to let the webhook's user use the application",
-    "AUTHORIZATION_ERROR": "the webhook's user is dismissed: create a webhook of an active user",
-    "ACCESS_DENIED": "the REST API needs a commercial plan or a subscription",
-    "WRONG_LICENSE": "the portal's licence does not allow this",
-    "OVERLOAD_LIMIT": "the vendor has blocked the REST API of this portal by hand: contact its support",
-    "PORTAL_DELETED": "the portal does not exist any more",
-    "INVALID_REQUEST": "use https:// in the webhook's address",
-    "ERROR_METHOD_NOT_FOUND": "is the address that of a portal's webhook?",
-}
-
-
 class CommandRefusedError(SyncdError):
     """The portal refused one call and would refuse it again; other calls are not affected."""
 
     exit_code = 3
 
     def __init__(self, method: str, refused: Refused) -> None:
-        said = ": ".join(part for part in (refused.code, refused.description) if part)
-        super().__init__(f"the portal refused {method}: {said or 'it gave no reason'}")
+        super().__init__(
+            f"the portal refused {method}: {said_of(refused.code, refused.description)}",
+            meaning_of(method, refused.code, refused.description),
+        )
         self.method = method
         self.code = refused.code
         self.description = refused.description
@@ -319,10 +327,16 @@ class CommandRefusedError(SyncdError):
 
 def portal_error(origin: str, why: Refused | Unknown) -> SyncdError:
     """Return the error that explains why nothing more can be sent to the portal at `origin`."""
-    if isinstance(why, Unknown):
-        return PortalUnreachableError(f"{origin} does not answer: {why.reason}", "is it up, and is the address right?")
-    said = ": ".join(part for part in (why.code, why.description) if part)
-    if why.reach == "method":
-        remedy = "do other programs use up the portal's operating time? see `syncd portal limits`"
-        return PortalUnreachableError(f"{origin} does not let anything through: {said}", remedy)
-    return PortalRefusedError(f"{origin} refuses the webhook: {said}", _REMEDIES.get(why.code.upper(), ""))
+    match why:
+        case Unknown(code=code) if code:
+            remedy = remedy_of(code) or "the next pass tries again; the portal's vendor or administrator knows the code"
+            return PortalUnreachableError(f"{origin} refuses everything: {why.reason}", remedy)
+        case Unknown():
+            return PortalUnreachableError(f"{origin} does not answer: {why.reason}", silence_of(why.reason))
+        case Refused(reach="method" | "rate"):
+            said = f"{origin} does not let anything through: {said_of(why.code, why.description)}"
+            return PortalUnreachableError(said, remedy_of(why.code))
+        case Refused():
+            return PortalRefusedError(
+                f"{origin} refuses the webhook: {said_of(why.code, why.description)}", remedy_of(why.code)
+            )

@@ -106,6 +106,7 @@ _EVENT = _stated(
         "MEETING_HOST": "number or nothing",
         "ATTENDEE_LIST": "list or nothing",
         "REMIND": "list or nothing",
+        "UF_CRM_CAL_EVENT": "list or nothing",
     }
 )
 _SECTION = _stated({"ID": "id", "NAME": "text", "EXTERNAL_TYPE": "text or nothing", "PERM": "rights"})
@@ -118,6 +119,7 @@ _USER = _stated(
     }
 )
 _GROUP = _stated({"ID": "id", "NAME": "text"})
+_WORKGROUP = _stated({"id": "id", "name": "text"})
 _CALLER = _stated({"ID": "id", "TIME_ZONE": "text or nothing", "ADMIN": "flag"})
 _ACTIVITY = _stated(
     {
@@ -187,6 +189,15 @@ def _rows(row_fault: Callable[[Json], str | None]) -> Callable[[Json], str | Non
     return fault
 
 
+def _wrapped(name: str, fault: Callable[[Json], str | None]) -> Callable[[Json], str | None]:
+    def inner(result: Json) -> str | None:
+        if not isinstance(result, Mapping) or set(result) != {name}:
+            return f"{_said(result)} where an object with {name} was expected"
+        return fault(result[name])
+
+    return inner
+
+
 def _columns(columns: _Columns) -> Callable[[Json], str | None]:
     return lambda row: _row_fault(row, columns)
 
@@ -216,6 +227,7 @@ _METHODS: Mapping[str, Callable[[Json], str | None]] = {
     "calendar.section.get": _rows(_columns(_SECTION)),
     "user.get": _rows(_columns(_USER)),
     "sonet_group.get": _rows(_columns(_GROUP)),
+    "socialnetwork.api.workgroup.list": _wrapped("workgroups", _rows(_columns(_WORKGROUP))),
     "user.current": _columns(_CALLER),
     "profile": _columns(_CALLER),
     "scope": _texts,

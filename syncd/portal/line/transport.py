@@ -127,8 +127,15 @@ class Webhook:
 class AiohttpTransport:
     """HTTP by aiohttp. The library is loaded and connections are opened with the first request: many runs need none."""
 
-    def __init__(self, credential: Credential, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
+    def __init__(
+        self,
+        credential: Credential,
+        *,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._credential = credential
+        self._tls = tls
         self._max_answer_bytes = max_answer_bytes
         self._session: aiohttp.ClientSession | None = None
         self._moved_to: str | None = None
@@ -195,7 +202,7 @@ class AiohttpTransport:
         if self._session is None:
             host = urlsplit(self._credential.origin).hostname or ""
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(keepalive_timeout=_KEPT_ALIVE_S),
+                connector=aiohttp.TCPConnector(keepalive_timeout=_KEPT_ALIVE_S, ssl=self._tls or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={
                     "User-Agent": f"syncd/{__version__}",

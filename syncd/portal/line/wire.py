@@ -123,11 +123,13 @@ class Unknown:
     """The command may or may not have been executed; `reason` is what was observed.
 
     `ended` is True if a complete answer came: the request is over, and reading the portal shows what it did. A request
-    that was cut, or that a gateway gave up on, may still be running.
+    that was cut, or that a gateway gave up on, may still be running. `code` is the error code of a clear refusal of the
+    whole request that nobody has documented, "" for any other.
     """
 
     reason: str
     ended: bool = False
+    code: str = ""
 
 
 Reply = Done | Refused | Unknown

@@ -9,7 +9,7 @@ import difflib
 import html
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
@@ -27,6 +27,7 @@ from syncd.model.zones import country_of
 from syncd.portal.line.answers import portal_error, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.people.crm import CrmLookup, Reader
+from syncd.portal.people.groups import Group, read_groups
 from syncd.portal.people.person_names import ADDRESS, by_last_name, called, folded, spellings
 
 T = TypeVar("T")
@@ -60,14 +61,6 @@ class User:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
-    """A workgroup of the portal."""
-
-    id: int
-    name: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Section:
     """One section of a calendar; `external` names the service it is synced with, "" for the portal's own."""
 
@@ -92,7 +85,8 @@ class Directory:
 
     `server_offset_s` is the server zone's UTC offset at that moment. `sections` holds only the calendars asked for,
     `clients` only the clients. `server_zone` is the server's zone where the config names it, else ""; so is `country`,
-    the ISO 3166 code of the country of phones without one, which a sync may choose for itself.
+    the ISO 3166 code of the country of phones without one, which a sync may choose for itself. `barred` tells of
+    calendars that were read why a new section would be of no use there.
     """
 
     read_at: float
@@ -104,6 +98,7 @@ class Directory:
     clients: CrmLookup = NOBODY
     server_zone: str = ""
     country: str = ""
+    barred: Mapping[str, str] = field(default_factory=dict)
 
     def user(self, text: str) -> User:
         """Return the active user that `text` names: id, e-mail, XML_ID or name, in this order.
@@ -172,7 +167,7 @@ class Directory:
         shown = {word: found[0].name for word, found in self._groups_by_word.items()}
         raise EntryError(
             f"no group {text!r} that the webhook's user can see{_nearest(wanted, shown)}",
-            "see on_unresolved",
+            "see on_unresolved; a collab is seen with the scope socialnetwork only",
         )
 
     def name_of(self, user_id: int) -> str:
@@ -196,7 +191,8 @@ class Directory:
     def section(self, calendar: Place, label: str) -> Section | None:
         """Return the section with this id or name, None if it has to be created first.
 
-        Raises EntryError if an id does not exist in that calendar, or the section cannot be written to.
+        Raises EntryError if an id does not exist in that calendar, or the section cannot be written to, or could not be
+        if it was created.
         """
         known = self.sections.get(str(calendar), ())
         if label.isdecimal():
@@ -211,6 +207,11 @@ class Directory:
             named = named or [section for section in known if _is_filtered(section.name, label)]
             # Names may occur twice (PORTAL.md 5); the lowest id is the same one in every pass.
             found = sorted(named, key=lambda s: s.id)
+        if not found and (bar := self.barred.get(str(calendar))):
+            raise EntryError(
+                f"calendar {calendar} has no section {label!r}, and none is created, because {bar}",
+                "use an administrator's webhook, or have the section made there and the right to edit granted",
+            )
         if not found:
             return None
         writable = [section for section in found if section.writable]
@@ -289,11 +290,6 @@ class _UserRow(msgspec.Struct, rename="upper"):
     active: bool | str = True
 
 
-class _GroupRow(msgspec.Struct, rename="upper"):
-    id: int | str
-    name: str | None = None
-
-
 class _SectionRow(msgspec.Struct, rename="upper"):
     id: int | str
     name: str | None = None
@@ -314,6 +310,10 @@ class PageReader(Reader, Protocol):
         """UTC offset of the server zone in seconds; None before the first answer."""
         ...
 
+    async def read(self, method: str, params: Mapping[str, Json]) -> Json:
+        """Return the result of one call."""
+        ...
+
     async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
         """Return all rows of a list method."""
         ...
@@ -331,13 +331,12 @@ async def read_directory(portal: PageReader, *, now: float, groups: bool) -> Dir
     """
     caller = await _read_caller(portal)
     users = _all(_user, await portal.read_pages("user.get", {}))
-    found = await portal.read_pages("sonet_group.get", {"ORDER": {"ID": "ASC"}}) if groups else ()
     return Directory(
         read_at=now,
         caller=caller,
         server_offset_s=portal.server_offset_s or 0,
         users=tuple(sorted(users, key=lambda user: user.id)),
-        groups=_all(_group, found),
+        groups=await read_groups(portal, admin=caller.admin) if groups else (),
         sections={},
     )
 
@@ -405,11 +404,6 @@ def _user(row: Json) -> User:
         zone=read.time_zone or "",
         active=read.active in (True, "Y"),
     )
-
-
-def _group(row: Json) -> Group:
-    read = msgspec.convert(row, _GroupRow)
-    return Group(id=int(read.id), name=(read.name or "").strip())
 
 
 def _section(row: Json) -> Section:

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import Leniency, NumberParseException, PhoneNumber, PhoneNumberMatcher, ValidationResult
+from phonenumbers import (
+    Leniency,
+    NumberParseException,
+    PhoneNumber,
+    PhoneNumberFormat,
+    PhoneNumberMatcher,
+    ValidationResult,
+)
 
 _FEWEST_DIGITS = 3
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{7,14}")
@@ -49,14 +56,20 @@ class Phone:
 
     @property
     def home_spellings(self) -> tuple[str, ...]:
-        """What else a card may hold: the number without the country's code, as it is dialled at home."""
+        """What else a card may hold: the number without the country's code, and with what is dialled before it at home.
+
+        The portal knows "8 495 123-45-67" for a Russian number, but not with the digits of an extension behind it.
+        """
         if not self.is_international:
             return ()
         try:
-            home = phonenumbers.national_significant_number(phonenumbers.parse(f"+{self.number}"))
+            number = phonenumbers.parse(f"+{self.number}")
         except NumberParseException:
             return ()
-        return (home, home + self.extension) if self.extension else (home,)
+        short = phonenumbers.national_significant_number(number)
+        dialled = _only_digits(phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
+        homes = dict.fromkeys((short, dialled))
+        return (*homes, *(home + self.extension for home in homes)) if self.extension else tuple(homes)
 
     def likeness(self, other: Phone) -> int:
         """Return 2 if `other` is the same to the extension, 1 if one of them has none, 0 if it is another number."""
@@ -77,7 +90,9 @@ def phones_in(text: str, country: str) -> tuple[Phone, ...]:
     if _INTERNATIONAL.fullmatch(text):  # as in most exports, and much cheaper
         return (Phone(number=text[1:], is_international=True),)
     spelled = _spelled(text)
-    matches = PhoneNumberMatcher(spelled, country or None, leniency=Leniency.POSSIBLE)
+    # Ten digits after an 8 are a number of Russia or Kazakhstan, which have one code, wherever they are written.
+    region = country or ("RU" if _RUSSIAN.search(spelled) else None)
+    matches = PhoneNumberMatcher(spelled, region, leniency=Leniency.POSSIBLE)
     found = [_phone(_likelier(match.number, match.raw_string)) for match in matches if not _lacks_area(match.number)]
     # Numbers with nothing but blanks between them, and without a country, are one long row of digits to the library.
     found = found or [

@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.call import Method, MethodCall
+from syncd.sandbox import rights
+from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.php.scalars import PhpValue, as_list, as_map, is_empty, to_int, truthy
 
 if TYPE_CHECKING:
@@ -182,6 +183,19 @@ def workgroups(call: MethodCall) -> PhpValue:
     return {"workgroups": call.page(rows)}
 
 
+def feature_access(call: MethodCall) -> PhpValue:
+    """Tell whether the caller may view or change a group's calendar; other features are all open (PORTAL.md 7)."""
+    params = call.upper_params()
+    group = call.tables.groups.get(to_int(params.get("GROUP_ID")))
+    if group is None:
+        raise Refusal("", "Wrong socialnetwork group ID")
+    if params.get("FEATURE") != "calendar":
+        return True
+    if params.get("OPERATION") not in ("view", "write"):
+        raise Refusal("", "Wrong operation")
+    return rights.may_edit_calendar(call.tables, call.caller, "group", group.id)
+
+
 def _groups(call: MethodCall, filters: dict[str, PhpValue], order: PhpValue, *, as_admin: bool) -> list[Group]:
     wanted = {key.upper(): value for key, value in filters.items()}
     found = [
@@ -240,6 +254,7 @@ METHODS = MappingProxyType(
         "user.search": Method(run=search, scopes=USER_SCOPES),
         "user.current": Method(run=current, scopes=USER_SCOPES),
         "sonet_group.get": Method(run=groups, scopes=GROUP_SCOPES),
+        "sonet_group.feature.access": Method(run=feature_access, scopes=GROUP_SCOPES),
         "socialnetwork.api.workgroup.list": Method(run=workgroups, scopes=frozenset({"socialnetwork"})),
         "department.get": Method(run=departments, scopes=frozenset({"department"})),
     }

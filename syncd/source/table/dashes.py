@@ -26,13 +26,11 @@ _OF_HOURS = re.compile(r"час|hours|смен|shift|график|режим|и�
 _LAST_HOUR, _STEP = 24, 5
 
 
-def find_dashes(texts: Iterable[str], title: str, *, has_end: bool) -> Dashes:
-    """Return what dashes stand for in a column of starts; `has_end` if another column says the ends.
+def find_dashes(texts: Iterable[str], title: str) -> Dashes:
+    """Return what dashes stand for in a column of starts where no other says the ends.
 
     Evidence of both kinds is none, so that one odd cell does not turn the others.
     """
-    if has_end:
-        return "times"
     kinds = {_kind(found[1] if (found := _BEHIND_DATE.fullmatch(text)) else text) for text in texts}
     if _OF_HOURS.search(title):
         kinds.add("hours")

@@ -99,9 +99,10 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
 
 def _dashes(titles: Sequence[str], positions: Mapping[str, int], rows: Sequence[Row]) -> Dashes:
     """Return what dashes between two numbers stand for in the column that says the time of the start."""
+    if positions.keys() & {"end", "end_time", "duration"}:
+        return "times"  # the cell says the start alone
     at = positions.get("start_time", positions.get("start", positions.get("date", -1)))
-    texts = {cells[at] for _, cells in rows if at < len(cells)}
-    return find_dashes(map(clean, texts), titles[at], has_end=bool(positions.keys() & {"end", "end_time", "duration"}))
+    return find_dashes({clean(cells[at]) for _, cells in rows if at < len(cells)}, titles[at])
 
 
 def find_columns(columns: ColumnMap, header: Sequence[str], *, where: str) -> dict[str, int]:

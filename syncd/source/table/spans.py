@@ -30,6 +30,8 @@ from syncd.source.table.when import CellTime, DateOrders, read_cell
 
 Value = TypeVar("Value")
 Moment = TypeVar("Moment", date, datetime)
+_Way = tuple[DateOrders, dict[str, CellTime]]
+"""How the cells of a column are read, and what each text that was read says."""
 EMPTY = CellTime()
 ROUND_THE_CLOCK = CellTime(time=timedelta(0), until=timedelta(hours=24))
 DAY = timedelta(days=1)
@@ -73,18 +75,16 @@ class SpanReader:
         self._mapped = mapped
         as_ends = replace(orders, dashes="times")
         both = {"start_time", "end_time"} <= mapped
-        self._orders = {
-            "start": orders,
-            "date": orders,
-            "start_time": replace(orders, bare=True, hours=both),
-            "end": as_ends,
-            "end_time": replace(as_ends, bare=True, hours=both),
-        }
+        # What a cell says depends on how its column is read; columns that are read alike share what was read.
+        days: _Way = (orders, {})
+        clocks: _Way = (replace(orders, bare=True, hours=both), {})
+        alike = orders == as_ends
+        ends = days if alike else (as_ends, {})
+        end_clocks = clocks if alike else (replace(as_ends, bare=True, hours=both), {})
+        self._ways = {"start": days, "date": days, "start_time": clocks, "end": ends, "end_time": end_clocks}
         self._zone = zone
         self._no_end = no_end
         self._unit = unit
-        # In a timetable the same dates and times come again and again; each is read once.
-        self._read: dict[str, dict[str, CellTime]] = {field: {} for field in self._orders}
 
     def start(self, values: list[str]) -> CellTime:
         """Return what the row says of its start; raises ValueError with what is wrong with it."""
@@ -209,11 +209,12 @@ class SpanReader:
         text = values[self._at[field]]
         if not text:
             return EMPTY
-        known = self._read[field]
+        # In a timetable the same dates and times come again and again; each is read once.
+        orders, known = self._ways[field]
         found = known.get(text)
         if found is None:
             try:
-                found = known[text] = EMPTY if is_nothing(text) else read_cell(text, self._orders[field])
+                found = known[text] = EMPTY if is_nothing(text) else read_cell(text, orders)
             except ValueError as error:
                 raise named(field, text, error) from None
         return found

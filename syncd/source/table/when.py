@@ -53,6 +53,7 @@ _COMPACT_YEARS = range(1900, 2100)
 _CLOCK = r"\d{1,2}(?:[:.]\d{2}){1,2}|\d{1,2}(?=\s*[ap]\.?m)"
 _HALF = r"\s*(?:([ap])\.?m\.?)?"
 _RANGE = re.compile(rf"({_CLOCK}){_HALF}\s*[-\N{{EN DASH}}\N{{EM DASH}}]\s*({_CLOCK}){_HALF}", re.IGNORECASE)
+_PLAIN = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 _ISO_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}(T| \d{2}:\d{2}:\d{2})", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _LIKE_OFFSET = re.compile(r"-(0\d|1[0-2]):(00|30)\Z")
@@ -62,6 +63,7 @@ _AT = re.compile(r"(?:[вс]|до|по|at|from|until|till)\s+(?=\d)", re.IGNOREC
 _PART = re.compile(r"(\d{1,2})(?:\.(\d{1,2})\.?)?")
 _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
 _DAY = timedelta(days=1)
+_LONGEST_PAIR = 100
 _LONE, _MANY = 1, 3
 """One date against so many is a slip; more of them show that the file has both orders."""
 
@@ -206,6 +208,8 @@ def _serial(text: str) -> str:
 
 def _two_dates(text: str, orders: DateOrders) -> CellTime | None:
     """Return the days from one date to another, perhaps with their times; None for any other text."""
+    if len(text) > _LONGEST_PAIR:
+        return None  # a description in the wrong column is not searched at each of its blanks
     text = _FROM.sub("", text, count=1)
     pairs = [_dates(text[: cut.start()], text[cut.end() :], orders) for cut in _TO.finditer(text)]
     found = [pair for pair in pairs if pair is not None]
@@ -311,6 +315,8 @@ def _time_with_date(whole: str, text: str, orders: DateOrders) -> CellTime:
 
 def _time_or_range(text: str, dashes: Dashes = "", *, most: timedelta = _DAY) -> CellTime:
     """Return a time of day, or two; in 1:00-2:30 pm the half of the day holds for both."""
+    if _PLAIN.fullmatch(text):
+        return _time(text, most=most)  # as nearly all are
     if text.casefold() in WHOLE_DAY:
         return CellTime(whole=True)
     if spoken_range(text) is None:

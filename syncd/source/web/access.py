@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
+from syncd.config.certificates import certified, trust
 from syncd.config.durations import parse_duration
 from syncd.config.secrets import FORMS, Secret, read_secret
 from syncd.config.tables import SOURCE_SECRETS
@@ -121,13 +122,14 @@ def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping
         headers["Authorization"] = f"Bearer {secrets['token']}"
     if options.max_bytes < 1:
         raise ConfigError(f"{where}: max_bytes = {options.max_bytes} lets nothing through", "e.g. 100_000_000")
-    elsewhere = _trust(options.ca_file, base, where)
+    elsewhere = trust(options.ca_file, base, where)
+    shown_to_it = certified(options.ca_file, options.client_cert, options.client_key, base, where)
     timeout_s = _timeout("timeout", options.timeout, 3600, where)
     return Access(
         url=url,
         shown=shown(url),
         headers=headers,
-        tls=_certified(options, base, where) or elsewhere,
+        tls=shown_to_it or elsewhere,
         tls_elsewhere=elsewhere,
         max_bytes=options.max_bytes,
         timeout_s=timeout_s,
@@ -210,30 +212,3 @@ def _total(text: str | None, timeout_s: float, where: str) -> float:
     if seconds < timeout_s:
         raise ConfigError(f"{where}: total_timeout is shorter than timeout, a part of it", "give at least as much")
     return seconds
-
-
-def _trust(ca_file: str | None, base: Path, where: str) -> ssl.SSLContext | None:
-    if ca_file is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=str(base / Path(ca_file).expanduser()))
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "it holds no certificate"
-        raise ConfigError(f"{where}: ca_file {ca_file} cannot be used: {reason}", "give a file in PEM") from None
-
-
-def _certified(options: WebOptions, base: Path, where: str) -> ssl.SSLContext | None:
-    if options.client_cert is None:
-        if options.client_key is not None:
-            raise ConfigError(f"{where}: client_key goes with client_cert, which is missing", "add client_cert")
-        return None
-    context = _trust(options.ca_file, base, where) or ssl.create_default_context()
-    key = base / Path(options.client_key).expanduser() if options.client_key is not None else None
-    try:
-        # Without the callback OpenSSL would ask for a passphrase on the terminal, and a daemon would hang.
-        context.load_cert_chain(base / Path(options.client_cert).expanduser(), key, password=lambda: "")
-    except (OSError, ssl.SSLError, ValueError) as error:
-        reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "certificate and key"
-        remedy = "give both in PEM, the key without a passphrase"
-        raise ConfigError(f"{where}: client_cert cannot be used: {reason}", remedy) from None
-    return context

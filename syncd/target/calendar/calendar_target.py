@@ -21,6 +21,7 @@ from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece
 from syncd.model.template import Template
+from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory, PageReader
@@ -87,7 +88,9 @@ class CalendarTarget:
         self._compiler = CompilerMemory()
         self._aliases = Aliases(settings.owners)
         self._guests = GuestList(settings.guests, self._aliases)
-        self._comparison = observe.comparison_of(settings.sync, invites=not self._guests.invites_nobody)
+        self._comparison = observe.comparison_of(
+            settings.sync, invites=self._guests.invites, names_host=settings.guests.host is not None
+        )
         self._owners = Remembered(self._find_named)
         self._fallbacks = Remembered(self._find)
         self._section_ids = Remembered(self._section_id)
@@ -247,7 +250,8 @@ class CalendarTarget:
         host = meeting.get("host") if isinstance(meeting, Mapping) else None
         calendar = change.key.place
         if change.op == "delete" or not host or (calendar.kind == "user" and host == calendar.owner):
-            return said
+            meaning = meaning_of(portal_event.UPDATE, refused.code, refused.description)
+            return f"{said} ({meaning})" if meaning else said
         return (
             f"{said} (the portal asks whether user {host}, the host, may write to {calendar}; see host in the config)"
         )

@@ -48,6 +48,11 @@ class GuestList:
         self.invites_nobody = settings.attendees == "none" and settings.host is None
 
     @property
+    def invites(self) -> bool:
+        """True if events may get guests: a host alone makes no meeting, and silent copies need none."""
+        return self._settings.attendees != "none" and not self.sends_copies
+
+    @property
     def sends_copies(self) -> bool:
         """True if guests get silent copies in their own calendars."""
         return self._settings.invite == "copy"

@@ -81,7 +81,8 @@ def _untold(
     stamp = Stamp.parse(change.link.stamp) if change.link is not None and before is not None else None
     known = (seen.creator if seen is not None else 0) or (stamp.by if stamp is not None else 0)
     creator = known or (place.owner if place.kind == "user" and as_meeting else directory.caller.id)
-    return {creator, sent[0].host} | ({place.owner} if place.kind == "user" else set())
+    host = (seen.host if seen is not None else 0) or sent[0].host
+    return {creator, host} | ({place.owner} if place.kind == "user" else set())
 
 
 def _is_news(

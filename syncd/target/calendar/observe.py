@@ -31,7 +31,7 @@ GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
 _MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
 _NO_END_YEAR = 2038
-_MASKED = frozenset({"name", "description", "location", "remind", "meeting"})
+_MASKED = frozenset({"name", "description", "location", "remind", "meeting", "crm"})
 _MOST_MONTHS = 4_800
 
 
@@ -64,6 +64,7 @@ class _EventRow(msgspec.Struct, rename="upper"):
     remind: Any = None
     is_meeting: Any = None
     meeting_host: Any = None
+    uf_crm_cal_event: Any = None
     attendee_list: Any = None
     created_by: Any = None
     section_id: Any = None
@@ -82,21 +83,25 @@ _NEW_EVENT = frozenset({
 """What the portal shows, by its language, for an event without a name (PORTAL.md 4.2)."""
 
 
-def comparison_of(sync: str, *, invites: bool = True) -> Comparison:
-    """Return how the events of a sync compare: the portal tells neither links to the CRM nor, apart, the mark.
+def comparison_of(sync: str, *, invites: bool = True, names_host: bool = False) -> Comparison:
+    """Return how the events of a sync compare: the portal tells everything that is sent but, apart, the mark.
 
-    A sync that invites nobody leaves the guests of events that it takes over alone.
+    A sync that invites nobody leaves the guests of events that it takes over alone; one that does not name the host
+    takes whomever the portal makes it. People may link an event to more than what was sent.
     """
     plainest = to_fields(EventFields(name="", start="", end="", all_day=False))
     return Comparison(
         sync=sync,
-        defaults={name: value for name, value in plainest.items() if name not in ("crm", "mark")},
+        defaults={name: value for name, value in plainest.items() if name != "mark"},
         texts=frozenset({"name", "description", "location"}),
         chosen=frozenset({"color", "name"}),
         unnamed=_NEW_EVENT,
         identity=("name", "start", "end", "zone_from", "rule"),
         maskable=_MASKED,
         left=frozenset() if invites else frozenset({"meeting"}),
+        holding=frozenset({"crm"}),
+        steady={"meeting": "host"},
+        asks_steady=names_host,
     )
 
 
@@ -224,6 +229,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         private=read.private_event in ("1", 1, True, "Y"),
         remind=_remind(read.remind),
         meeting=_meeting(read),
+        crm=tuple(str(one) for one in rows_of(read.uf_crm_cal_event)),
         mark=mark,
     )
     section_id = int(read.section_id or 0)
@@ -242,6 +248,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         stamp=stamp_of(read.date_create, read.created_by),
         masked=masked,
         creator=_number(read.created_by) or 0,
+        host=_number(read.meeting_host) or 0,
         answers=_answers(read) if event.meeting is not None else {},
     )
 

@@ -198,8 +198,8 @@ def command(change: Change, section_id: int, directory: Directory) -> Command:
         case "update":
             assert change.item is not None
             assert change.link is not None
-            event = from_fields(change.item.fields)
             before = _before(change)
+            event = _as_it_can_be(from_fields(change.item.fields), change)
             params = {
                 "id": change.link.remote_id,
                 **owner,
@@ -213,13 +213,33 @@ def command(change: Change, section_id: int, directory: Directory) -> Command:
 
 
 def _before(change: Change) -> EventFields:
-    """What stands in the portal, as far as is known: what was sent, unless it was just read."""
+    """What stands in the portal, as far as is known: what was sent, unless it was just read; no links of people's."""
     assert change.link is not None
     sent = change.link.sent
     if change.observed is None:
         return from_fields(sent)
     merged: Fields = {**sent, **change.observed.fields}
-    return from_fields(merged)
+    stands, ours = from_fields(merged), from_fields(sent).crm
+    return msgspec.structs.replace(stands, crm=tuple(one for one in stands.crm if one in ours))
+
+
+def _as_it_can_be(event: EventFields, change: Change) -> EventFields:
+    """Return `event` with the organiser that it has in the portal, which takes no other, and people's own links.
+
+    By one reading any other host is refused, by the other it is whose rights count; what was read is right by both
+    (PORTAL.md 4.3).
+    """
+    seen = change.observed
+    if seen is None or change.link is None:
+        return event
+    if event.meeting is not None and not event.meeting.kept and seen.host:
+        event = msgspec.structs.replace(event, meeting=msgspec.structs.replace(event.meeting, host=seen.host))
+    sent = from_fields(change.link.sent).crm
+    stands = seen.fields.get("crm")
+    if not (event.crm or sent) or not isinstance(stands, list | tuple):
+        return event
+    own = tuple(str(one) for one in stands if one not in sent and one not in event.crm)
+    return msgspec.structs.replace(event, crm=(*event.crm, *own))
 
 
 def _event(event: EventFields, directory: Directory) -> dict[str, Json]:

@@ -21,6 +21,7 @@ from syncd.model.item import PLACE_KINDS, Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.stamp import Stamp, whole_number
+from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.crm import OWNER_TYPES
 from syncd.portal.people.directory import Directory, PageReader
@@ -154,27 +155,10 @@ def _notify(minutes: int) -> tuple[int, int]:
     return 0, 0
 
 
-_MEANINGS = (
-    ("could not find", "it was deleted in the CRM since it was looked up; the next try looks it up again"),
-    ("could not build binding", "the client was deleted in the CRM since it was looked up"),
-    ("access denied", "the webhook's user may not change this card: give them the right in the CRM"),
-    ("responsible_id", "set responsible in [sync.target], or the client's responsible person in the CRM"),
-    ("communications", "the client has no phone or e-mail the portal accepts for this kind of activity"),
-    ("only one communication", "the client has no single phone or e-mail for this activity"),
-    ("notify_value", "set remind in [sync.fields] to other values"),
-    ("subject", "the portal keeps nothing of the title; set name in [sync.fields]"),
-    ("not supported in current context", "this portal does not take such activities by REST"),
-    ("type_id", "this portal does not take such activities by REST"),
-    ("is not found", "somebody deleted it in the portal"),
-)
-"""Beginnings of sense in the texts of PORTAL.md 6.1 and 6.4; advice only, nothing is decided by them."""
-
-
 def explain(change: Change, refused: Refused) -> str:
     """Return what the portal said and, where known, what it means."""
     said = refused.description or refused.code or "refused without a reason"
-    folded = said.casefold()
-    meaning = next((meaning for part, meaning in _MEANINGS if part in folded), "")
+    meaning = meaning_of(ADD, refused.code, refused.description)
     return f"{said} ({meaning})" if meaning else said
 
 

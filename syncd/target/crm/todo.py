@@ -43,6 +43,8 @@ _MEANINGS: Mapping[str, str] = {
     "OWNER_NOT_FOUND": "the client was deleted in the CRM since it was looked up",
     "ACCESS_DENIED": "the webhook's user may not change this card: give them the right in the CRM",
     "NOT_FOUND": "somebody deleted it in the portal",
+    "ERROR_PARENT_ACTIVITY_RESTRICT": "the activity that it belongs to is completed",
+    "WRONG_DATETIME_FORMAT": "the portal cannot read its deadline: see deadline in [sync.target]",
 }
 
 

@@ -1,0 +1,272 @@
+"""The client's end of the daemon's control socket: finds it, asks, and prints what comes back."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import grp
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from syncd import __version__
+from syncd.cli import progress
+from syncd.cli.files import content, writing
+from syncd.cli.question import agreed
+from syncd.config import Outline
+from syncd.errors import ConfigError, StateLockedError, StoppedError, SyncdError
+from syncd.portal.client import Progress
+from syncd.service.protocol import (
+    LONGEST_LINE,
+    VERSION,
+    Answer,
+    Ask,
+    Ended,
+    Failed,
+    FromDaemon,
+    Hello,
+    Message,
+    Moved,
+    Part,
+    Pinned,
+    Request,
+    Screen,
+    Stop,
+    Text,
+    line,
+    socket_places,
+)
+
+_HELLO_WITHIN_S = 5.0
+
+
+@dataclass(slots=True)
+class Daemon:
+    """A daemon that has answered; `place` is its socket."""
+
+    place: Path
+    hello: Hello
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def close(self) -> None:
+        """Hang up."""
+        self.writer.close()
+
+
+async def reach(outline: Outline, environ: Mapping[str, str]) -> Daemon | None:
+    """Return the daemon that holds the state of a config, None if there is none.
+
+    Raises StateLockedError if there is one that cannot be asked: it belongs to another group or config, does not
+    answer, or is of another version.
+    """
+    for place in socket_places(outline, environ):
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(place), limit=LONGEST_LINE)
+        except PermissionError:
+            if _is_there(place):
+                raise _refused(place) from None
+        except OSError:  # none, or left behind by a daemon that was killed
+            continue
+        else:
+            return await _greeted(outline, place, reader, writer)
+    return None
+
+
+async def _greeted(outline: Outline, place: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Daemon:
+    try:
+        hello = msgspec.json.decode(await asyncio.wait_for(reader.readline(), _HELLO_WITHIN_S), type=Hello)
+    except (OSError, TimeoutError, ValueError, msgspec.MsgspecError):
+        writer.close()
+        raise StateLockedError(
+            f"the daemon at {place} does not answer", "`systemctl status syncd` says more; if it hangs, restart it"
+        ) from None
+    if hello.version != VERSION:
+        writer.close()
+        raise StateLockedError(
+            f"the daemon is syncd {hello.syncd}, this is {__version__}, and they do not understand each other",
+            "restart the daemon after an upgrade",
+        )
+    if not _same(hello.config, outline.path):
+        writer.close()
+        raise StateLockedError(
+            f"{outline.state} is in use by the daemon of {hello.config} (pid {hello.pid})",
+            f"give {outline.path} a `state` of its own, or name the other config with --config",
+        )
+    return Daemon(place, hello, reader, writer)
+
+
+def _same(one: str, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.is_socket()
+    except OSError:
+        return False
+
+
+def _refused(place: Path) -> StateLockedError:
+    group = place.stat().st_gid
+    with suppress(KeyError):
+        return StateLockedError(
+            f"you may not use {place}, the socket of the daemon: that is for the group {grp.getgrgid(group).gr_name}",
+            f"`sudo usermod -aG {grp.getgrgid(group).gr_name} $USER` and log in again, or use sudo",
+        )
+    return StateLockedError(f"you may not use {place}, the socket of the daemon", f"it belongs to the group {group}")
+
+
+def request_of(arguments: argparse.Namespace) -> Request:
+    """Return what a command line asks of the daemon; raises ConfigError for a plan that cannot be read."""
+
+    def given(name: str) -> bool:
+        return bool(getattr(arguments, name, False))
+
+    names = getattr(arguments, "names", None)
+    plan: Path | None = getattr(arguments, "plan", None)
+    return Request(
+        version=VERSION,
+        do=arguments.command,
+        names=tuple(names if names is not None else [arguments.name] if given("name") else []),
+        portal=getattr(arguments, "portal", None),
+        run=getattr(arguments, "run_id", None),
+        verify=given("verify"),
+        force=given("force"),
+        yes=given("yes"),
+        json=given("json"),
+        report=given("report"),
+        plan=Pinned(name=str(plan), content=content(plan).decode("utf-8", "replace")) if plan is not None else None,
+        screen=_screen(),
+    )
+
+
+def _screen() -> Screen:
+    console = Console(highlight=False)
+    terminal = sys.stdout.isatty()
+    colours = console.color_system or "" if terminal and not console.no_color else ""
+    return Screen(columns=console.width, terminal=terminal, colours=colours, live=sys.stderr.isatty())
+
+
+async def carried(daemon: Daemon, arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+    """Have the daemon carry out a command, and return its exit code; raises the command's error.
+
+    `stop` is passed on, so that the command ends as it does without a daemon.
+    """
+    request = request_of(arguments)
+    stopping = asyncio.ensure_future(_stop_when(stop, daemon.writer))
+    with ExitStack() as closing:
+        closing.callback(daemon.close)
+        closing.callback(stopping.cancel)
+        daemon.writer.write(line(request))
+        client = _Client(daemon, getattr(arguments, "report", None), stop, closing)
+        while text := await _next(daemon.reader):
+            code = await client.heard(msgspec.json.decode(text, type=FromDaemon))
+            if code is not None:
+                return code
+    raise StoppedError(
+        "the daemon has ended before the command was done; what was sent is recorded",
+        "`syncd status` tells how it stands",
+    )
+
+
+async def _next(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except (OSError, ValueError):
+        return b""
+
+
+async def _stop_when(stop: asyncio.Event, writer: asyncio.StreamWriter) -> None:
+    await stop.wait()
+    writer.write(line(Stop()))
+
+
+class _Client:
+    """Does what the daemon's lines say."""
+
+    def __init__(self, daemon: Daemon, report: Path | None, stop: asyncio.Event, closing: ExitStack) -> None:
+        self._daemon = daemon
+        self._stop = stop
+        self._closing = closing
+        self._report = report
+        self._file: TextIO | None = None
+        self._bar = _RemoteBar()
+        closing.callback(self._bar.end)
+
+    async def heard(self, message: Message) -> int | None:
+        """Act on one line; return the exit code with the last one. Raises the error that ended the command."""
+        match message:
+            case Text(to=to, text=text):
+                self._bar.end()
+                stream = sys.stdout if to == "out" else sys.stderr
+                stream.write(text)
+                stream.flush()
+            case Moved():
+                self._bar.move(message)
+            case Ask(question=question):
+                self._bar.end()
+                yes = await agreed(question, self._stop)
+                self._daemon.writer.write(line(Answer(yes=yes)))
+            case Part(text=text):
+                self._write(text)
+            case Ended(code=code):
+                return code
+            case Failed():
+                raise _RemoteError(message)
+            case _:
+                raise ConfigError(f"the daemon says {type(message).__name__}, which has no meaning here")
+        return None
+
+    def _write(self, text: str) -> None:
+        if self._file is None:
+            assert self._report is not None
+            self._file = self._closing.enter_context(writing(self._report))
+        self._file.write(text)
+
+
+class _RemoteError(SyncdError):
+    """The error that ended a command in the daemon, with its exit code."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.error, failed.remedy)
+        self.exit_code = failed.code
+
+
+class _RemoteBar:
+    """The bar of work that the daemon does; it is taken off the terminal before anything is printed."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+
+    def move(self, now: Moved) -> None:
+        """Show how far it is."""
+        if not now.title:
+            self.end()
+            return
+        if self._bar is None:
+            self._bar = progress.make_bar()
+            self._bar.add_task(now.title, total=None, note="reading")
+            self._bar.start()
+        if now.total:
+            note = progress.note(
+                Progress(
+                    done=now.done, total=now.total, requests=0, refused_rate=0, waiting_for=now.waiting_for,
+                    waiting_until=now.waiting_until, eta_s=now.eta_s,
+                )
+            )  # fmt: skip
+            self._bar.update(self._bar.task_ids[0], total=now.total, completed=now.done, note=note)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

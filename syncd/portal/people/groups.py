@@ -1,0 +1,60 @@
+"""The portal's groups of every kind that the webhook may read: workgroups, projects, scrums, collabs (PORTAL.md 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from syncd.model.json_values import Json
+from syncd.portal.line.answers import rows_of
+
+_EVERY_KIND = "socialnetwork"
+"""The scope of the newer method, which alone knows collabs."""
+
+
+class GroupReader(Protocol):
+    """The part of the portal's client that reading groups needs."""
+
+    async def read(self, method: str, params: Mapping[str, Json]) -> Json:
+        """Return the result of one call."""
+        ...
+
+    async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
+        """Return all rows of a list method."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A workgroup, project, scrum or collab of the portal."""
+
+    id: int
+    name: str
+
+
+async def read_groups(portal: GroupReader, *, admin: bool) -> tuple[Group, ...]:
+    """Return the groups that the caller may see, by id; an administrator's webhook sees secret ones, too.
+
+    Raises the client's errors.
+    """
+    # Without IS_ADMIN an administrator sees no secret group that he is no member of; of others it is ignored.
+    asked: dict[str, Json] = {"IS_ADMIN": "Y"} if admin else {}
+    rows = [*await portal.read_pages("sonet_group.get", {"ORDER": {"ID": "ASC"}, **asked})]
+    if _EVERY_KIND in rows_of(await portal.read("scope", {})):
+        select: list[Json] = ["ID", "NAME", "TYPE"]
+        params: dict[str, Json] = {"select": select, "order": {"ID": "ASC"}, "params": asked}
+        rows += await portal.read_pages("socialnetwork.api.workgroup.list", params)
+    found = {group.id: group for row in rows if (group := _group(row)) is not None}
+    return tuple(found[number] for number in sorted(found))
+
+
+def _group(row: Json) -> Group | None:
+    """Return a row of either method; their names differ in case only."""
+    if not isinstance(row, Mapping):
+        return None
+    columns = {name.upper(): value for name, value in row.items()}
+    number, name = columns.get("ID"), columns.get("NAME")
+    if not str(number).isdecimal() or int(str(number)) <= 0:
+        return None
+    return Group(id=int(str(number)), name=name.strip() if isinstance(name, str) else "")

@@ -1,0 +1,268 @@
+"""The daemon's end of the control socket: whoever may write to it gives commands (service/protocol.py).
+
+It reads and writes lines and decides nothing. What a command does is given by the command line, so that it is the same
+with and without a daemon. A client that goes away changes nothing: the work goes on without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import structlog
+
+from syncd import __version__, events
+from syncd.clock import Clock
+from syncd.errors import ConfigError, SyncdError
+from syncd.service.protocol import (
+    LONGEST_LINE,
+    VERSION,
+    Answer,
+    Ask,
+    Ended,
+    Failed,
+    FromClient,
+    Hello,
+    Message,
+    Request,
+    line,
+)
+
+_log = structlog.get_logger()
+_MODE = 0o660
+_REQUEST_WITHIN_S = 10.0
+ANSWER_WITHIN_S = 300.0
+"""How long a person may think about a question. Meanwhile nothing else runs with the sync, and other syncs of its
+portal may have to wait: whoever needs longer reviews the plan with `syncd plan` first."""
+_READ_WITHIN_S = 60.0
+_MOST_CLIENTS = 16
+_MOST_UNREAD = 32 * 1024 * 1024
+"""A client that leaves so many bytes unread counts as gone; what the daemon has in memory must not depend on it."""
+_DEFECT = 70
+
+
+class Caller:
+    """A client whose request is being carried out; `uid` is its user. `stop`: it or the daemon wants to end."""
+
+    def __init__(self, writer: asyncio.StreamWriter, uid: int) -> None:
+        self.stop = asyncio.Event()
+        self.uid = uid
+        self.gone = False
+        self._writer = writer
+        self._answer: asyncio.Future[bool] | None = None
+
+    def send(self, message: Message) -> None:
+        """Send a line; one to a client that has gone is dropped."""
+        if self.gone:
+            return
+        transport = self._writer.transport
+        if transport.is_closing() or transport.get_write_buffer_size() > _MOST_UNREAD:
+            self.leave()
+            return
+        self._writer.write(line(message))
+
+    async def ask(self, question: str, clock: Clock) -> bool:
+        """Return the person's answer; none in time, or a client that has gone, counts as no."""
+        if self.gone or self.stop.is_set():
+            return False
+        self._answer = asyncio.get_running_loop().create_future()
+        self.send(Ask(question=question))
+        waits: list[asyncio.Future[object]] = [
+            cast("asyncio.Future[object]", self._answer),
+            asyncio.ensure_future(self.stop.wait()),
+            asyncio.ensure_future(clock.sleep(ANSWER_WITHIN_S)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return self._answer.done() and self._answer.result()
+        finally:
+            self._answer = None
+            for one in waits:
+                one.cancel()
+
+    def heard(self, message: FromClient) -> None:
+        """Take what the client says while its request is carried out."""
+        if isinstance(message, Answer):
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(message.yes)
+        else:
+            self.stop.set()
+
+    async def flowed(self) -> None:
+        """Wait until the client has read most of what was sent; one that reads nothing for a minute counts as gone."""
+        if not self.gone:
+            try:
+                await asyncio.wait_for(self._writer.drain(), _READ_WITHIN_S)
+            except (OSError, TimeoutError):
+                self.leave()
+
+    def leave(self) -> None:
+        """Note that the client has gone; a question to it is answered by no."""
+        self.gone = True
+        self.heard(Answer(yes=False))
+        self._writer.close()
+
+
+Carry = Callable[[Request, Caller], Awaitable[int]]
+"""Carries out a request and returns its exit code; raises SyncdError."""
+
+
+@dataclass(slots=True)
+class Control:
+    """Answers on the first of `places` where a socket can be made. `config` names the config that is in force."""
+
+    places: Sequence[Path]
+    config: Callable[[], Path]
+    carry: Carry
+    path: Path | None = None
+    _server: asyncio.Server | None = None
+    _clients: dict[asyncio.Task[None], Caller | None] = field(default_factory=dict)
+
+    async def open(self) -> None:
+        """Begin to answer. That it cannot be done anywhere is logged and stops nothing."""
+        reasons: list[str] = []
+        for place in self.places:
+            try:
+                bound = _bound(place)
+            except OSError as error:
+                reasons.append(f"{place}: {error.strerror or error}")
+                continue
+            self._server = await asyncio.start_unix_server(self._serve, sock=bound, limit=LONGEST_LINE)
+            self.path = place
+            return
+        _log.warning(events.CONTROL_UNAVAILABLE, reason="; ".join(reasons) or "every path would be too long")
+
+    async def close(self) -> None:
+        """Take no more requests, have those under way end, and wait for that."""
+        if self._server is not None:
+            self._server.close()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+        for task, caller in self._clients.items():
+            if caller is not None:
+                caller.stop.set()
+            else:
+                task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        crowded = len(self._clients) >= _MOST_CLIENTS
+        self._clients[task] = None
+        try:
+            writer.write(line(Hello(version=VERSION, syncd=__version__, pid=os.getpid(), config=str(self.config()))))
+            if crowded:
+                raise ConfigError(f"{_MOST_CLIENTS} commands are under way already", "try again later")
+            request = await _request(reader)
+            if request is not None:
+                caller = self._clients[task] = Caller(writer, _uid(writer))
+                await self._attend(request, caller, reader)
+        except SyncdError as error:
+            writer.write(line(Failed(error=error.message, remedy=error.remedy, code=error.exit_code)))
+        finally:
+            del self._clients[task]
+            with suppress(OSError):
+                writer.close()
+                await writer.wait_closed()
+
+    async def _attend(self, request: Request, caller: Caller, reader: asyncio.StreamReader) -> None:
+        """Carry out `request`, and listen to its client meanwhile."""
+        _log.info(events.COMMAND_BEGUN, do=request.do, syncs=list(request.names), uid=caller.uid)
+        listening = asyncio.ensure_future(_listen(reader, caller))
+        code = _DEFECT
+        try:
+            code = await self.carry(request, caller)
+            caller.send(Ended(code=code))
+        except SyncdError as error:
+            code = error.exit_code
+            caller.send(Failed(error=error.message, remedy=error.remedy, code=code))
+        except Exception as error:  # noqa: BLE001 - a defect that one command meets must not stop the syncs
+            _log.exception(events.COMMAND_CRASHED, do=request.do)
+            said = f"a defect of syncd: {type(error).__name__}; the daemon's log has more"
+            caller.send(Failed(error=said, remedy="", code=code))
+        finally:
+            listening.cancel()
+            _log.info(events.COMMAND_ENDED, do=request.do, code=code, left=caller.gone)
+
+
+async def _request(reader: asyncio.StreamReader) -> Request | None:
+    """Return the client's request, None if it leaves without one; raises ConfigError for anything else."""
+    try:
+        text = await asyncio.wait_for(reader.readline(), _REQUEST_WITHIN_S)
+    except TimeoutError:
+        raise ConfigError(f"no request came within {_REQUEST_WITHIN_S:.0f} s") from None
+    except ValueError:
+        raise ConfigError(f"the request is longer than {LONGEST_LINE} bytes") from None
+    except OSError:
+        return None
+    if not text.strip():
+        return None
+    try:
+        version = msgspec.json.decode(text, type=_Versioned).version
+        if version != VERSION:
+            raise ConfigError(
+                f"the request speaks version {version} of the control protocol, and the syncd {__version__} that runs"
+                f" speaks version {VERSION}",
+                "restart the daemon after an upgrade",
+            )
+        return msgspec.json.decode(text, type=Request)
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"the request cannot be read: {error}", "app/JSON.md describes it") from None
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+async def _listen(reader: asyncio.StreamReader, caller: Caller) -> None:
+    """Hear what the client says until it goes away."""
+    with suppress(OSError, ValueError):
+        while text := await reader.readline():
+            try:
+                message = msgspec.json.decode(text, type=FromClient)
+            except msgspec.MsgspecError as error:
+                caller.send(Failed(error=f"a line cannot be read: {error}", remedy="", code=ConfigError.exit_code))
+                break
+            caller.heard(message)
+    caller.leave()
+
+
+def _uid(writer: asyncio.StreamWriter) -> int:
+    """Return the user at the other end, as the kernel knows it (SO_PEERCRED, man 7 unix); -1 where it does not."""
+    peer = writer.get_extra_info("socket")
+    try:
+        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    except (AttributeError, OSError):
+        return -1
+    return int(struct.unpack("3i", credentials)[1])
+
+
+def _bound(place: Path) -> socket.socket:
+    """Return a socket that listens at `place`, for its user and group only; raises OSError."""
+    if place.parent.name == "syncd" and place.parent.parent.is_dir():
+        place.parent.mkdir(mode=0o755, exist_ok=True)
+    if place.is_socket():
+        place.unlink()  # a daemon that was killed left it: whoever holds the state's lock is the only one
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        before = os.umask(0o777)  # nobody gets in before the mode is set
+        try:
+            bound.bind(str(place))
+        finally:
+            os.umask(before)
+        place.chmod(_MODE)
+        bound.listen()
+        bound.setblocking(False)
+    except BaseException:
+        bound.close()
+        raise
+    return bound

@@ -1,0 +1,86 @@
+"""The syncs as the scheduler sees them: what it is told of each, what it keeps, and what it tells of a pass's end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from syncd.errors import SyncdError
+from syncd.model.fates import Fates
+from syncd.model.record import RunRecord
+from syncd.portal.client import Progress
+from syncd.service.schedule import LastRun, Schedule
+
+
+@runtime_checkable
+class EndedPass(Protocol):
+    """What the daemon needs to know of a pass that has ended."""
+
+    @property
+    def record(self) -> RunRecord:
+        """The run's record."""
+        ...
+
+    @property
+    def error(self) -> SyncdError | None:
+        """What ended it, if anything did."""
+        ...
+
+    @property
+    def fates(self) -> Fates:
+        """What became of the items."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """One sync as the scheduler sees it: its schedule, its last pass, and how to run one.
+
+    `run` makes a pass and ends it early when the event is set. `progress` tells how far the pushes to the sync's
+    portal are; it is asked while a pass runs. `paused` is since when no pass of it starts, None if it is not paused.
+    """
+
+    name: str
+    portal: str
+    schedule: Schedule
+    last_run: LastRun | None
+    run: Callable[[asyncio.Event], Awaitable[EndedPass]]
+    progress: Callable[[], Progress]
+    paused: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a pass ended. `error` is why it failed, empty on success; `result` is None when the pass raised."""
+
+    sync: str
+    portal: str
+    error: str
+    refused: bool
+    result: EndedPass | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Tracked:
+    """What the scheduler keeps of one sync. `decided_at` is when `due` was worked out, `seen` the last progress.
+
+    While it is `drained` no pass of it starts; `waiting` counts who wants to work with it alone, `guest`: somebody
+    does. `given_up`: its pass is being ended because it makes no progress.
+    """
+
+    sync: Scheduled
+    due: float
+    decided_at: float
+    failures: int = 0
+    unreachable: bool = False
+    changed: bool = False
+    drained: bool = False
+    waiting: int = 0
+    guest: bool = False
+    given_up: bool = False
+    started: float | None = None
+    halt: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    seen: tuple[object, float] | None = None

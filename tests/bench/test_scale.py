@@ -1,0 +1,121 @@
+"""The works of `scale` in small: calls and memory grow with the entries, never with their square."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from syncd.app.wiring import limits_of, open_app
+from syncd.clock import Clock
+from syncd.config import PortalConfig
+from syncd.cycle.run import PassOptions, run_pass
+from syncd.cycle.takeback import Offer, purge
+from syncd.portal.client import Portal
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.transport import Webhook
+from syncd.state.ledger import Ledger
+from tests.bench.scale_portal import ScalePortal, shifts_of
+from tests.bench.scale_rows import STATE, SkippingClock, make_csv
+from tests.support.sandbox import run_inline
+
+SIZES = (60, 120, 240)
+"""Fewer than there are people, so that calendars grow with the entries."""
+DAYS = 14
+"""Within a month or two, so that the listings grow with the calendars alone."""
+MOST = 1.08
+"""How much more calls the second doubling may add than twice what the first one added; what is quadratic in a single
+step among many adds a tenth more, and all in all twice that."""
+MOST_BYTES = 10_000
+"""How much more memory one more event may take at once, with the portal's answers that are on their way."""
+
+
+class _Portal(ScalePortal):
+    """Counts the memory from the first request on: a source's buffers are as large for one row as for many."""
+
+    async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
+        if not self.requests and tracemalloc.is_tracing():
+            tracemalloc.reset_peak()
+        return await super().post(method, body, timeout_s)
+
+
+async def _done(folder: Path, name: str) -> None:
+    transport = _Portal(shifts_of(folder / STATE))
+
+    @asynccontextmanager
+    async def connect(
+        config: PortalConfig, ledger: Ledger, clock: Clock, _learn: Callable[[str], None]
+    ) -> AsyncIterator[Portal]:
+        yield Portal(
+            name=config.name, credential=Webhook(address="http://127.0.0.1:9/rest/1/benchmarkcode/"),
+            limits=limits_of(config), clock=clock, random=Random(7).random, transport=transport,
+        )  # fmt: skip
+
+    async def yes(_offer: Offer) -> bool:
+        return True
+
+    config = folder / "syncd.toml"
+    clock = SkippingClock()
+    async with open_app(config, readonly=False, learn_secret=lambda _: None, clock=clock, connect=connect) as app:
+        run = app.open_pass(app.sync("bench"), asyncio.Event())
+        if name == "verify":
+            result = await run_pass(run, PassOptions(verify=True))
+            assert (result.error, result.record.counts["unchanged"]) == (None, len(transport.shifts))
+        else:
+            taken = await purge(run, confirm=yes)
+            assert taken.error is None
+
+
+def _calls(work: Callable[[], None]) -> float:
+    """Return how many functions `work` calls, those written in C included."""
+    count = 0
+
+    def note(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def _peak(work: Callable[[], None]) -> float:
+    """Return the most memory that `work` has at once."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _measured(folder: Path, name: str, measure: Callable[[Callable[[], None]], float]) -> list[float]:
+    """Return what a work takes at each size; once before, for what only the first time takes."""
+    taken = []
+    for number, size in enumerate((SIZES[0], *SIZES)):
+        own = folder / str(number)
+        own.mkdir()
+        make_csv(own, size, DAYS)
+        taken.append(measure(lambda own=own: run_inline(_done(own, name))))  # type: ignore[misc]
+    return taken[1:]
+
+
+@pytest.mark.parametrize("name", ["verify", "purge"])
+def test_work_grows_with_the_events_not_with_their_square(tmp_path: Path, name: str) -> None:
+    small, middle, large = _measured(tmp_path, name, _calls)
+    assert large - middle <= MOST * 2 * (middle - small)
+
+
+@pytest.mark.parametrize("name", ["verify", "purge"])
+def test_memory_grows_with_the_events_and_by_little_for_each(tmp_path: Path, name: str) -> None:
+    _, middle, large = _measured(tmp_path, name, _peak)
+    assert large - middle <= MOST_BYTES * (SIZES[2] - SIZES[1])
