@@ -45,6 +45,12 @@ class PortalRefusedError(SyncdError):
     exit_code = 3
 
 
+class PortalUnusableError(PortalRefusedError):
+    """The config says no usable secret for the portal; the other portals go on. `message` names file, line and key."""
+
+    exit_code = 2
+
+
 class PortalUnreachableError(SyncdError):
     """The portal did not answer, or not in time; the same call may work later."""
 

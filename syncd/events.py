@@ -22,6 +22,15 @@ PASS_BACKED_OFF: Final = "pass.backed_off"
 SOURCE_UNREADABLE: Final = "source.unreadable"
 """A pass ended because its source could not be read (warning). `sync` `reason`"""
 
+PROBLEM_FOUND: Final = "problem.found"
+"""A pass of the daemon has met a problem that the pass before had not, and names its row (warning). `sync` `run`
+`where` `kind` `reason`
+"""
+PROBLEMS_MORE: Final = "problems.more"
+"""There are `more` new problems of a pass than are named one by one (warning). `sync` `run` `more`"""
+CHANGE_PLANNED: Final = "change.planned"
+"""A pass of the daemon is about to change something (debug). `sync` `op` `where` `title` `start` `reason`"""
+
 # The ledger.
 
 LEDGER_DOUBTED: Final = "ledger.doubted"
@@ -40,6 +49,8 @@ LOG_SET_ASIDE: Final = "log.set_aside"
 
 # Steps of a pass.
 
+SECTION_RENAMED: Final = "section.renamed"
+"""A person has renamed a section, which is used further (warning, once). `sync` `calendar` `before` `after`"""
 SECTIONS_CREATED: Final = "sections.created"
 """A pass has created missing sections (info). `sync` `wanted` `refused`"""
 INTENTS_RECOVERED: Final = "intents.recovered"
@@ -93,6 +104,8 @@ DAEMON_STOPPED: Final = "daemon.stopped"
 """Every pass has settled (info)."""
 DAEMON_STALLED: Final = "daemon.stalled"
 """A pass or the scheduler makes no progress, so systemd gets no sign of life (error). `what`"""
+PORTAL_MOVED: Final = "portal.moved"
+"""The portal was renamed and is spoken to at its new address `to` (warning, once). `origin` `to`"""
 PORTAL_STOPPED: Final = "portal.stopped"
 """A portal refuses the webhook and is left alone until `again` (error). `portal` `reason` `again`"""
 PORTAL_RESUMED: Final = "portal.resumed"

@@ -102,6 +102,13 @@ def _cleaned(scrubber: Scrubber) -> Processor:
     return clean
 
 
+def ranked(text: str, level: str, stream: TextIO) -> str:
+    """Return lines for people with the priority of `level` in front of each if `stream` goes to systemd's journal."""
+    if not _is_journal(stream):
+        return text
+    return "\n".join(f"<{_RANKS[level]}>{line}" for line in text.split("\n"))
+
+
 def _is_journal(stream: TextIO) -> bool:
     """Return True if `stream` is connected to systemd's journal (`JOURNAL_STREAM`, man systemd.exec)."""
     try:

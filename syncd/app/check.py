@@ -10,6 +10,7 @@ from pathlib import Path
 
 from syncd.app.wiring import App
 from syncd.config import SyncConfig
+from syncd.cycle.directories import kept_directory
 from syncd.cycle.read import Shaping, context_of, kept_entries, portal_zone, shape_all
 from syncd.cycle.sync import Sync, check_home
 from syncd.errors import EntryError, GuardError, SyncdError
@@ -56,7 +57,7 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
     yield Check(name="config", ok=True, detail=f"{app.config.path}: {size}")
     for warning in app.config.warnings:
         yield Check(name="secrets", ok=False, detail=warning, remedy="no other user should be able to read it")
-    yield _state(app.config.state)
+    yield _state(app.config.state, kept=app.config.state == app.config.earlier_state)
     snapshots: dict[str, Snapshot] = {}
     for sync in app.syncs():
         try:
@@ -79,7 +80,7 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
             yield one
 
 
-def _state(path: Path) -> Check:
+def _state(path: Path, *, kept: bool) -> Check:
     parent = next(folder for folder in path.parents if folder.exists())
     probe = path if path.exists() else parent
     # A state that exists is opened for reading only: a daemon may be writing to it just now.
@@ -90,7 +91,10 @@ def _state(path: Path) -> Check:
         return Check(name="state", ok=False, detail=f"{path}: {error.strerror}", remedy="set state to a writable path")
     if probe is parent:
         probe.joinpath(".syncd-check").unlink()
-    return Check(name="state", ok=True, detail=str(path) if path.exists() else f"{path} will be created")
+    detail = str(path) if path.exists() else f"{path} will be created"
+    if kept:
+        detail += f', where earlier versions kept it; `state = "{path}"` in the config settles that'
+    return Check(name="state", ok=True, detail=detail)
 
 
 def _source(sync: Sync, snapshot: Snapshot) -> Iterator[Check]:
@@ -140,7 +144,7 @@ async def _portal(
     try:
         # Scopes first: every webhook may ask for its own, so a refusal here means the webhook itself.
         scopes = frozenset(str(one) for one in rows_of(await portal.read("scope", {})))
-        yield Check(name=name, ok=True, detail=f"{portal.origin} answers")
+        yield _address(name, portal)
         yield _scopes(name, scopes, wanted)
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
@@ -168,6 +172,14 @@ def _wanted_scopes(ready: list[Sync]) -> tuple[tuple[str, ...], ...]:
     if any(sync.target.wants_crm for sync in ready):
         wanted.append(("crm",))
     return tuple(wanted)
+
+
+def _address(name: str, portal: Portal) -> Check:
+    """Return where the portal answers; one that was renamed is found while the vendor redirects: no fault yet."""
+    if portal.moved_to is None:
+        return Check(name=name, ok=True, detail=f"{portal.origin} answers")
+    detail = f"{portal.origin} was renamed and answers at {portal.moved_to}: write the new address into webhook"
+    return Check(name=name, ok=True, detail=detail)
 
 
 def _scopes(name: str, scopes: frozenset[str], wanted: tuple[tuple[str, ...], ...]) -> Check:
@@ -227,6 +239,10 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
     if unread:
         yield Check(name=f"calendars {sync.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
                     remedy="use the webhook of an administrator, who may read them all")  # fmt: skip
+    known = await kept_directory(run)
+    directory = directory.following(known, sync.target.section_name) if known is not None else directory
+    for told in _renamed_sections(sync, directory):
+        yield told
     now = app.clock.now()
     shaping = shape_all(sync, snapshot, kept, context_of(sync, directory, now))
     yield _owners(sync, shaping, len(calendars))
@@ -239,6 +255,14 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         yield Check(name=f"target {sync.name}", ok=True, detail=said)
     for limit in sync.target.limits():
         yield Check(name=f"target {sync.name}", ok=True, detail=limit)
+
+
+def _renamed_sections(sync: Sync, directory: Directory) -> Iterator[Check]:
+    for calendar, old, new in directory.renamed():
+        if old != sync.target.section_name:
+            continue
+        detail = f"the section «{old}» of {calendar} is called «{new}» now; it is used further, known by its id"
+        yield Check(name=f"sections {sync.name}", ok=True, detail=detail)
 
 
 def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:

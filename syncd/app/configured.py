@@ -18,18 +18,19 @@ from syncd.state.owner import is_used_by
 _log = structlog.get_logger()
 
 
-def read_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None) -> Config:
+def read_config(
+    path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None, *, looks: bool = False
+) -> Config:
     """Return the config at `path` as `load_config` does; a state that an earlier version left is used on.
 
     Its place then depended on who ran syncd, so several configs may have had the same one. It stays with those whose
     syncs it knows.
     """
-    config = load_config(path, environ, learn_secret)
+    config = load_config(path, environ, learn_secret, looks=looks)
     earlier = _still_used(config, [sync.name for sync in config.syncs])
     if earlier is None:
         return config
-    said = f'{earlier} is used on, where earlier versions kept the state; `state = "{earlier}"` settles that'
-    return replace(config, state=earlier, warnings=(*config.warnings, said))
+    return replace(config, state=earlier)
 
 
 def read_outline(path: Path, environ: Mapping[str, str]) -> Outline:

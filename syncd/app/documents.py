@@ -14,7 +14,7 @@ from syncd.errors import SyncdError
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Link, responsible_of
 from syncd.model.json_values import Json
-from syncd.model.record import RunRecord
+from syncd.model.record import ChangeRecord, RunRecord
 from syncd.portal.client import MethodBudget
 
 
@@ -22,10 +22,12 @@ def plan_document(plans: Iterable[Prepared], failures: Mapping[str, SyncdError])
     """Return the document of `plan --json`; `failures` say by name why a sync could not be planned."""
     document: dict[str, Json] = {"plans": [_plan(one) for one in plans]}
     if failures:
-        document["errors"] = [
-            {"sync": name, "error": error.message, "remedy": error.remedy} for name, error in failures.items()
-        ]
+        document["errors"] = _errors(failures)
     return document
+
+
+def _errors(failures: Mapping[str, SyncdError]) -> Json:
+    return [{"sync": name, "error": error.message, "remedy": error.remedy} for name, error in failures.items()]
 
 
 def _plan(prepared: Prepared) -> dict[str, Json]:
@@ -100,9 +102,15 @@ def problem_document(problem: Problem) -> dict[str, Json]:
     return {"where": problem.where, "key": problem.key, "kind": problem.kind, "reason": problem.reason}
 
 
-def runs_document(results: Iterable[tuple[RunRecord, Iterable[Link]]]) -> dict[str, Json]:
-    """Return the document of `sync --json`: the record of each run, and what it kept although the source lacks it."""
-    return {"runs": [run_document(record, kept) for record, kept in results]}
+def runs_document(
+    results: Iterable[tuple[RunRecord, Iterable[Link]]], failures: Mapping[str, SyncdError]
+) -> dict[str, Json]:
+    """Return the document of `sync --json`: the record of each run, and what it kept although the source lacks it.
+
+    `failures` say by name why there is no run of a sync.
+    """
+    document: dict[str, Json] = {"runs": [run_document(record, kept) for record, kept in results]}
+    return document | ({"errors": _errors(failures)} if failures else {})
 
 
 def run_document(record: RunRecord, kept: Iterable[Link]) -> dict[str, Json]:
@@ -122,6 +130,28 @@ def run_document(record: RunRecord, kept: Iterable[Link]) -> dict[str, Json]:
         "problem_count": record.problem_count,
         "error": record.error or None,
         "kept": [*map(kept_document, kept)],
+    }
+
+
+def history_document(runs: Iterable[RunRecord]) -> dict[str, Json]:
+    """Return the document of `history --json`: the records of runs, newest first."""
+    return {"runs": [run_document(record, ()) for record in runs]}
+
+
+def record_change_document(change: ChangeRecord) -> dict[str, Json]:
+    """Return one change that a run made: what was known of the event before and after, null where there was none."""
+    link = change.after or change.before
+    before, after = (one.sent if one is not None else {} for one in (change.before, change.after))
+    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return {
+        "op": change.op,
+        "key": str(change.key),
+        "title": link.title if link is not None else None,
+        "where": link.where if link is not None else None,
+        "start": link.start if link is not None else None,
+        "remote_id": change.remote_id,
+        "at": iso(change.at),
+        "fields": {name: [before.get(name), after.get(name)] for name in names},
     }
 
 

@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import blake2b
@@ -24,12 +24,13 @@ from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig
 from syncd.cycle.sync import Pass, Sync
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, PortalUnusableError, SyncdError
 from syncd.model.guard import Guard
 from syncd.model.plan import Policy
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
-from syncd.portal.line.transport import AiohttpTransport, Webhook
+from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.transport import AiohttpTransport, Transport, Webhook
 from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, OwnEvents, PortalBacked
@@ -46,23 +47,48 @@ async def make_portal(
 ) -> AsyncIterator[Portal]:
     """Open the client of one portal, with what the ledger remembers of its operating budget."""
     webhook = config.webhook.reveal()
-    learn_secret(webhook)  # again in its full form
+    if not config.unusable:
+        learn_secret(webhook)  # again in its full form
     credential = Webhook(address=webhook)
-    tls = None
-    if config.tls is not None:
-        from syncd.config.certificates import make_context  # noqa: PLC0415 - few portals need it
-
-        tls = make_context(config.tls)
     async with Portal(
         name=config.name,
         credential=credential,
-        transport=AiohttpTransport(credential, tls=tls),
         limits=limits_of(config),
         clock=clock,
         random=SystemRandom().random,
+        transport=_transport(config, credential),
         state=await ledger.of_portal(config.name).budget(),
     ) as portal:
-        yield portal
+        try:
+            yield portal
+        finally:
+            if not ledger.readonly and portal.usage().requests:
+                with suppress(SyncdError):  # a full disk: the next process then assumes more than there was
+                    await ledger.of_portal(config.name).note_budget(portal.budget_state(), clock.now())
+
+
+def _transport(config: PortalConfig, credential: Webhook) -> Transport:
+    """Return what carries the requests to the portal that `config` names."""
+    if config.unusable:
+        return _Unusable(config.unusable)
+    if config.tls is None:
+        return AiohttpTransport(credential)
+    from syncd.config.certificates import make_context  # noqa: PLC0415 - few portals need it
+
+    return AiohttpTransport(credential, tls=make_context(config.tls))
+
+
+class _Unusable:
+    """The transport of a portal whose secret is missing: whatever is asked, it says why."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def post(self, method: str, body: bytes, timeout_s: float) -> RawAnswer:
+        raise PortalUnusableError(self._why, "put the secret there and reload; the other portals go on")
+
+    async def close(self) -> None:
+        pass
 
 
 Connect = Callable[[PortalConfig, Ledger, Clock, Callable[[str], None]], AbstractAsyncContextManager[Portal]]
@@ -127,8 +153,14 @@ class App:
         return self._connections[next(sync.portal for sync in self.config.syncs if sync.name == name)].portal
 
     def open_pass(self, sync: Sync, stop: asyncio.Event) -> Pass:
-        """Return a pass of `sync` that has not begun; `stop` ends it after the requests in flight."""
+        """Return a pass of `sync` that has not begun; `stop` ends it after the requests in flight.
+
+        Raises PortalUnusableError if the secret of its portal is missing.
+        """
         portal = self.portal_of(sync.name)
+        if unusable := self._connections[portal.name].config.unusable:
+            # Before a run begins: without an address the portal would seem to be another one.
+            raise PortalUnusableError(unusable, "put the secret there and reload; the other portals go on")
         return Pass(
             sync=sync,
             portal=portal.part(stop),

@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return _main(given, scrubber)
         except Exception:  # noqa: BLE001 - the last one there is: Python would print it beside the outlets
-            sys.stderr.write(scrubber.text(traceback.format_exc()))
+            from syncd.log import ranked
+
+            sys.stderr.write(ranked(scrubber.text(traceback.format_exc()).rstrip("\n"), "critical", sys.stderr) + "\n")
             print("syncd: that is a defect of syncd; nothing has to be repaired by hand", file=sys.stderr)
             if "--json" in given:
                 print(f'{{"error": "a defect of syncd; stderr says where", "remedy": "", "exit_code": {DEFECT}}}')

@@ -139,6 +139,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         names=tuple(names if names is not None else [arguments.name] if given("name") else []),
         portal=getattr(arguments, "portal", None),
         run=getattr(arguments, "run_id", None),
+        last=getattr(arguments, "last", 20),
         verify=given("verify"),
         force=given("force"),
         yes=given("yes"),

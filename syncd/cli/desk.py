@@ -186,12 +186,14 @@ async def chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[str, ...]:
 Work = Callable[[argparse.Namespace, Desk], Awaitable[int]]
 # Names in place of functions, because importing every command would slow down each of them.
 _WORKS = {
+    "history": ("history", "history"),
     "migrate": ("migrate", "migrate"),
     "pause": ("steer", "pause"),
     "poke": ("steer", "poke"),
     "purge": ("takeback", "purge"),
     "resume": ("steer", "resume"),
     "retry": ("state", "retry"),
+    "status": ("state", "status"),
     "sync": ("passes", "sync"),
     "undo": ("takeback", "undo"),
 }

@@ -16,8 +16,12 @@ EXAMPLES = {
     "purge": ("syncd purge shifts",),
     "run": ("syncd --config /etc/syncd/config.toml run",),
     "status": ("syncd status", "syncd status --json"),
+    "history": ("syncd history shifts", "syncd history --run 17"),
     "state": ("syncd state backup /var/backups/syncd.db", "syncd state check"),
     "retry": ("syncd retry", "syncd retry shifts"),
+    "poke": ("syncd poke shifts",),
+    "pause": ("syncd pause shifts",),
+    "resume": ("syncd resume shifts",),
     "portal": (
         "syncd portal owners",
         "syncd portal sections --calendar group --owner 'Class 5b'",

@@ -64,6 +64,7 @@ _COMMANDS = {
     "check": ("check", "check"),
     "completion": ("completion", "completion"),
     "demo": ("demo", "demo"),
+    "history": ("shared", "shared"),
     "init": ("init", "init"),
     "migrate": ("shared", "shared"),
     "pause": ("shared", "shared"),
@@ -77,7 +78,7 @@ _COMMANDS = {
     "sandbox": ("sandbox", "sandbox"),
     "service": ("service", "service"),
     "state": ("state_file", "state"),
-    "status": ("state", "status"),
+    "status": ("shared", "shared"),
     "sync": ("shared", "shared"),
     "undo": ("shared", "shared"),
     "version": ("version", "version"),
@@ -129,6 +130,7 @@ def _print_error(error: SyncdError, *, as_json: bool) -> None:
 
         document = {"error": certain(error.message), "remedy": certain(error.remedy), "exit_code": error.exit_code}
         print(orjson.dumps(document).decode())
-    print(f"syncd: {shown(error.message)}", file=sys.stderr)
-    if error.remedy:
-        print(f"       {shown(error.remedy)}", file=sys.stderr)
+    from syncd.log import ranked
+
+    text = f"syncd: {shown(error.message)}" + (f"\n       {shown(error.remedy)}" if error.remedy else "")
+    print(ranked(text, "error", sys.stderr), file=sys.stderr)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import AbstractAsyncContextManager
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from syncd.app.configured import read_config
 from syncd.app.wiring import App, open_app
 from syncd.cli.execute import config_path
+from syncd.clock import SystemClock
 from syncd.scrub import Scrubber
+from syncd.state.ledger import Ledger
 
 
 def opened(
@@ -19,3 +24,15 @@ def opened(
     return open_app(
         path or config_path(arguments), readonly=readonly, learn_secret=scrubber.add, clean=scrubber.certain
     )
+
+
+@asynccontextmanager
+async def looked(arguments: argparse.Namespace) -> AsyncIterator[App]:
+    """Open config and ledger only, to look at them: neither sources nor portals are made ready."""
+    scrubber: Scrubber = arguments.scrubber
+    config = read_config(config_path(arguments), os.environ, scrubber.add, looks=True)
+    ledger = await Ledger.open_readonly(config.state)
+    try:
+        yield App(config, ledger, clock=SystemClock(), learn_secret=scrubber.add)
+    finally:
+        await ledger.close()

@@ -51,9 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_bulk(commands)
     commands.add_parser("run", help="run as a daemon: make passes by the schedules of the config")
 
-    status = commands.add_parser("status", help="show the last and next pass, held entries and operating time")
-    _json(status)
-
+    _add_looking(commands)
     _add_state(commands)
     retry = commands.add_parser("retry", help="release held entries, so that the next pass tries them again")
     _names(retry)
@@ -87,6 +85,18 @@ def _of_every_command(parser: argparse._ActionsContainer) -> None:
     loudness.add_argument("-v", "--verbose", action="count", default=absent, help="more log lines (twice: all)")
     loudness.add_argument("-q", "--quiet", action="store_true", default=absent, help="only errors in the log")
     parser.add_argument("--log-format", choices=("auto", "console", "json"), default=absent, help="log lines on stderr")
+
+
+def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that only look into the state."""
+    status = commands.add_parser("status", help="show the last and next pass, held entries and operating time")
+    _names(status)
+    _json(status)
+    history = commands.add_parser("history", help="show the last runs, or what one run changed")
+    _names(history)
+    history.add_argument("--run", dest="run_id", type=int, metavar="N", help="what run N changed, field by field")
+    history.add_argument("--last", type=_count, default=20, metavar="N", help="so many runs of each sync (default: 20)")
+    _json(history)
 
 
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -185,6 +195,12 @@ def _yes(parser: argparse.ArgumentParser) -> None:
 
 def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 10000")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -53,6 +53,7 @@ def _arguments(request: Request, scrubber: Scrubber) -> argparse.Namespace:
         name=next(iter(request.names), ""),
         portal=request.portal,
         run_id=request.run,
+        last=request.last,
         verify=request.verify,
         force=request.force,
         yes=request.yes,

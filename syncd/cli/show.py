@@ -59,17 +59,24 @@ class Results(Console):
 def console(*, stderr: bool = False) -> Console:
     """Return the console for results: stdout, wide enough for a table if it is no terminal; or stderr."""
     if stderr or sys.stdout.isatty():
-        return Results(stderr=stderr, highlight=False)  # rich would colour numbers and paths within texts of a feed
-    return Results(highlight=False, width=_PLAIN_WIDTH, no_color=True)
+        # rich would colour numbers and paths within texts of a feed, and make a picture of "old.csv:100:".
+        return Results(stderr=stderr, highlight=False, emoji=False)
+    return Results(highlight=False, emoji=False, width=_PLAIN_WIDTH, no_color=True)
 
 
 def console_to(file: TextIO, *, columns: int, terminal: bool, colours: str) -> Console:
     """Return the console for results on somebody else's screen, laid out as `console` would there."""
     if not terminal:
-        return Results(file=file, highlight=False, width=_PLAIN_WIDTH, no_color=True, force_terminal=False)
+        return Results(file=file, highlight=False, emoji=False, width=_PLAIN_WIDTH, no_color=True, force_terminal=False)
     system = cast(Literal["standard", "256", "truecolor", "windows"] | None, colours or None)
     return Results(
-        file=file, highlight=False, width=columns, color_system=system, no_color=not colours, force_terminal=True
+        file=file,
+        highlight=False,
+        emoji=False,
+        width=columns,
+        color_system=system,
+        no_color=not colours,
+        force_terminal=True,
     )
 
 

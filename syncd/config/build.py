@@ -22,7 +22,7 @@ from syncd.config.config_values import (
     TlsFiles,
 )
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import check_webhook, read_secret
+from syncd.config.secrets import Secret, SecretMissingError, check_webhook, read_secret
 from syncd.config.tables import (
     COLUMN_KEYS,
     GRID_KEYS,
@@ -44,17 +44,33 @@ _MOST_PER_BATCH = 50
 
 
 def build_portal(
-    file: ConfigFile, name: str, table: Mapping[str, Any], *, base: Path, environ: Mapping[str, str]
+    file: ConfigFile,
+    name: str,
+    table: Mapping[str, Any],
+    *,
+    base: Path,
+    environ: Mapping[str, str],
+    alone: bool = True,
 ) -> tuple[PortalConfig, str, Path | None]:
-    """Return `[portals.NAME]`, the key that gives its webhook, and the file that was read from, if any."""
+    """Return `[portals.NAME]`, the key that gives its webhook, and the file that was read from, if any.
+
+    Unless it is `alone` in the config, a secret that is not there makes only this portal unusable.
+    """
     path = ("portals", name)
     portal = file.convert(table, PortalTable, *path)
     forms = {key: value for key, value in msgspec.structs.asdict(portal).items() if key.startswith("webhook")}
     given = next((key for key, value in forms.items() if value is not None), "webhook")
     # Which of the four keys is wrong is known only after reading, so an error names the one that is given.
+    unusable, key, holder = "", given, None
     with file.at(*path, given):
-        key, secret, holder = read_secret("webhook", forms, base=base, environ=environ)
-        webhook, host = check_webhook(secret)
+        try:
+            key, secret, holder = read_secret("webhook", forms, base=base, environ=environ)
+            webhook, host = check_webhook(secret)
+        except SecretMissingError as error:
+            if alone:
+                raise
+            unusable = str(file.error((*path, given), str(error)))
+            webhook, host = check_webhook(Secret(f"https://{name}.invalid/rest/0/none/"))  # RFC 2606: leads nowhere
     limits = _limits(file, portal.limits, (*path, "limits"))
     built = PortalConfig(
         name=name,
@@ -62,6 +78,7 @@ def build_portal(
         host=host,
         tariff=portal.tariff,
         server_timezone=_timezone(file, portal.server_timezone, *path, "server_timezone"),
+        unusable=unusable,
         limits=limits,
         tls=_tls(file, portal, base, path),
     )

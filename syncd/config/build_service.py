@@ -8,15 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import HttpConfig, WhenConfig
 from syncd.config.durations import parse_duration
+from syncd.config.secrets import Secret, read_secret
 from syncd.config.tables import HttpTable, SyncTable
 from syncd.config.toml_lines import KeyPath
 from syncd.net import is_loopback
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _CRON_FIELDS = 5
+_SHORTEST_TOKEN = 16
 _LONGEST_SETTLE = timedelta(hours=1)
 
 
@@ -55,7 +59,7 @@ def _cron(file: ConfigFile, text: str, *path: str | int) -> str:
     return " ".join(fields)
 
 
-def build_http(file: ConfigFile, table: HttpTable | None) -> HttpConfig | None:
+def build_http(file: ConfigFile, table: HttpTable | None, environ: Mapping[str, str]) -> HttpConfig | None:
     """Return where the status page listens, None if it is off; raises ConfigError for what is no HOST:PORT."""
     if table is None:
         return None
@@ -69,7 +73,21 @@ def build_http(file: ConfigFile, table: HttpTable | None) -> HttpConfig | None:
     if parts.netloc != table.listen or "@" in table.listen or not host or port is None:
         raise file.error(path, f'must be HOST:PORT, not "{table.listen}"', remedy)
     names = tuple(_host_name(file, name, number) for number, name in enumerate(table.hosts))
-    return HttpConfig(host=host, port=port, public=not is_loopback(host), names=names)
+    token = _token(file, table, environ)
+    return HttpConfig(host=host, port=port, public=not is_loopback(host), names=names, token=token)
+
+
+def _token(file: ConfigFile, table: HttpTable, environ: Mapping[str, str]) -> Secret | None:
+    """Return the secret of those who may start passes by POST, None if nobody may."""
+    forms = {name: value for name, value in msgspec.structs.asdict(table).items() if name.startswith("token")}
+    given = next((name for name, value in forms.items() if value is not None), None)
+    if given is None:
+        return None
+    with file.at("http", given):
+        _, secret, _ = read_secret("token", forms, base=file.path.absolute().parent, environ=environ)
+        if len(secret.reveal()) < _SHORTEST_TOKEN:
+            raise ValueError(f"is shorter than {_SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes a good one")
+    return secret
 
 
 def _host_name(file: ConfigFile, name: str, number: int) -> str:

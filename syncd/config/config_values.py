@@ -74,8 +74,8 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
 class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages.
 
-    `server_timezone` is the portal's own zone, None if it has to be guessed. `tls` are the files that `make_context`
-    takes, None for the usual authorities and no certificate.
+    `server_timezone` is the portal's own zone, None if it has to be guessed. `unusable` is why it has no webhook, empty
+    if it has one. `tls` are the files that `make_context` takes, None for the usual authorities and no certificate.
     """
 
     name: str
@@ -83,6 +83,7 @@ class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     tariff: Tariff
     server_timezone: str | None = None
+    unusable: str = ""
     limits: LimitsConfig
     tls: TlsFiles | None = None
 
@@ -180,13 +181,15 @@ class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[http]`: where the status page listens; `public` if other machines can reach it.
 
-    `names` are the names, in small letters, that it may be asked for under besides the machine's own.
+    `names` are the names, in small letters, that it may be asked for under besides the machine's own. Whoever knows the
+    `token` may start passes by POST; None: nobody may.
     """
 
     host: str
     port: int
     public: bool
     names: tuple[str, ...] = ()
+    token: Secret | None = None
 
 
 class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,8 @@ def learn_document(document: Mapping[str, object], *, base: Path, environ: Mappi
     for table in _tables(document.get("sync")):
         for source in _tables([table.get("source")]):
             _learn_source(source, forms, learn)
+    for http in _tables([document.get("http")]):
+        forms.learn(http, "token", learn)
     _learn_alerts(document.get("alerts"), forms, learn)
 
 

@@ -65,18 +65,21 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
     )
 
 
-def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None) -> Config:
+def load_config(
+    path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None, *, looks: bool = False
+) -> Config:
     """Return the config in the file `path` and the files it includes, with secrets read from where it says.
 
-    `learn_secret` is told every secret before it is used. Raises ConfigError, naming file, line and key, for anything
-    that cannot be used.
+    `learn_secret` is told every secret before it is used. For who only `looks` at the state, and where there are
+    several portals, a webhook that is not where it should be makes its portal unusable and is no error. Raises
+    ConfigError, naming file, line and key, for anything that cannot be used.
     """
     learn_environment(environ, learn_secret)
     learner = partial(learn_document, environ=environ, learn=learn_secret)
     main, table = _file(path, ConfigTable, learner)
     parts = (main, *_included(main, table.include, learner))
     warnings: list[str] = []
-    portals = _portals(parts, environ, warnings)
+    portals = _portals(parts, environ, warnings, needed=not looks)
     names = [portal.name for portal in portals]
     syncs: list[SyncConfig] = []
     for part in parts:
@@ -107,7 +110,7 @@ def load_config(path: Path, environ: Mapping[str, str], learn_secret: Learn = la
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
-        http=build_http(main.file, table.http),
+        http=build_http(main.file, table.http, environ),
         alerts=alerting.everybody,
         portal_alerts=alerting.of_portals,
         telling=alerting.telling,
@@ -212,18 +215,24 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise ConfigError(f"{path}:{line}:{column}: is not TOML: {found['said']}", told) from None
 
 
-def _portals(parts: Sequence[_Part], environ: Mapping[str, str], warnings: list[str]) -> tuple[PortalConfig, ...]:
-    """Return the portals of all files; add to `warnings` those whose webhook others can read."""
+def _portals(
+    parts: Sequence[_Part], environ: Mapping[str, str], warnings: list[str], *, needed: bool
+) -> tuple[PortalConfig, ...]:
+    """Return the portals of all files; add to `warnings` those whose webhook others can read.
+
+    The webhook of the only one must be there if it is `needed`.
+    """
     if not any(part.portals for part in parts):
         raise parts[0].file.error(("portals",), "has no portal", "add [portals.main] with its webhook")
     built: dict[str, PortalConfig] = {}
+    alone = needed and sum(len(part.portals) for part in parts) == 1
     for part in parts:
         for name, table in part.portals.items():
             if not isinstance(table, dict):
                 raise part.file.error(("portals", name), "must be a table, as in [portals.main]")
             if any(portal.name == name for portal in built.values()):
                 raise part.file.error(("portals", name), "is given in another file already", "give it another name")
-            portal = _portal(part.file, name, table, environ, warnings)
+            portal = _portal(part.file, name, table, environ, warnings, alone=alone)
             twin = built.get(portal.host)  # two clients of one portal would each use up its limits
             if twin is not None:
                 raise part.file.error(
@@ -236,10 +245,16 @@ def _portals(parts: Sequence[_Part], environ: Mapping[str, str], warnings: list[
 
 
 def _portal(
-    file: ConfigFile, name: str, table: Mapping[str, Any], environ: Mapping[str, str], warnings: list[str]
+    file: ConfigFile,
+    name: str,
+    table: Mapping[str, Any],
+    environ: Mapping[str, str],
+    warnings: list[str],
+    *,
+    alone: bool,
 ) -> PortalConfig:
     base = file.path.absolute().parent
-    portal, key, secret_file = build_portal(file, name, table, base=base, environ=environ)
+    portal, key, secret_file = build_portal(file, name, table, base=base, environ=environ, alone=alone)
     holder = file.path if key == "webhook" else secret_file
     # The webhook of the sandbox protects nothing.
     simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")

@@ -40,6 +40,10 @@ class Secret:
         return hash(self._text)
 
 
+class SecretMissingError(ValueError):
+    """The config says where the secret is, but it is not there, or may not be read."""
+
+
 def read_secret(
     name: str, forms: Mapping[str, str | None], *, base: Path, environ: Mapping[str, str]
 ) -> tuple[str, Secret, Path | None]:
@@ -84,7 +88,9 @@ def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
     text = environ.get(variable)
     if text is None:
         # Not which one: the secret itself is easily written here by mistake.
-        raise ValueError("names an environment variable that is not set: give the variable's name, not the secret")
+        raise SecretMissingError(
+            "names an environment variable that is not set: give the variable's name, not the secret"
+        )
     return text
 
 
@@ -94,10 +100,10 @@ def _from_file(file: Path) -> str:
     except UnicodeDecodeError:
         raise ValueError(f"names {file}, which is not a text in UTF-8") from None
     except FileNotFoundError:
-        raise ValueError(f"names {_known(file)}") from None
+        raise SecretMissingError(f"names {_known(file)}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = (error.strerror if isinstance(error, OSError) else None) or "it is no path"
-        raise ValueError(f"names {_known(file)}, which cannot be read: {reason}") from None
+        raise SecretMissingError(f"names {_known(file)}, which cannot be read: {reason}") from None
 
 
 def _known(file: Path) -> str:
@@ -114,7 +120,7 @@ def _known(file: Path) -> str:
 def _credential_file(name: str, environ: Mapping[str, str]) -> Path:
     directory = environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
-        raise ValueError(
+        raise SecretMissingError(
             "names a systemd credential, but $CREDENTIALS_DIRECTORY is not set:"
             " it works in a service with LoadCredential= only"
         )

@@ -172,6 +172,10 @@ class HttpTable(Table, frozen=True, kw_only=True):
 
     listen: str
     hosts: list[str] = []
+    token: str | None = None
+    token_file: str | None = None
+    token_env: str | None = None
+    token_credential: str | None = None
 
 
 class AlertsTable(PortalAlertsTable, frozen=True, kw_only=True):

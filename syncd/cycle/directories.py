@@ -53,7 +53,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
         groups = run.sync.target.wants_groups or bool(known is not None and known.groups)
         kept = await _with_needed(run, entries, await read_directory(run.portal, now=now, groups=groups))
     if known is not None:  # what other syncs of the portal have read stays until they read it again
-        kept = kept.with_sections({**known.sections, **kept.sections})
+        kept = _followed(run, kept.with_sections({**known.sections, **kept.sections}), known)
     directory = replace(kept, server_zone=run.sync.portal_zone or "")
     if replace(directory, country="") != known:
         run.directory_mark = ""
@@ -84,6 +84,15 @@ async def _kept(run: Pass) -> tuple[Directory | None, str]:
 
 def _lacks_somebody(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:
     return any(not run.sync.target.places((entry,), directory) for entry in entries)
+
+
+def _followed(run: Pass, directory: Directory, before: Directory) -> Directory:
+    """Return `directory` with the sections renamed since `before`, and tell of those that are new among them."""
+    directory = directory.following(before, run.sync.target.section_name)
+    for calendar, old, new in directory.renamed():
+        if directory.followed[calendar][old] != before.followed.get(calendar, {}).get(old):
+            _log.warning(events.SECTION_RENAMED, sync=run.name, calendar=calendar, before=old, after=new)
+    return directory
 
 
 def _serves(run: Pass, directory: Directory, now: float) -> bool:
@@ -220,7 +229,8 @@ async def _read_again(run: Pass, directory: Directory, missing: Collection[tuple
     """Return `directory` with the sections of the places in `missing` as they are now, and keep it."""
     places = sorted({place for place, _ in missing})
     # What was known before goes: a place that cannot be read now has unknown sections.
-    directory = await with_calendars(run.portal, directory.without_sections(places), places)
+    read = await with_calendars(run.portal, directory.without_sections(places), places)
+    directory = _followed(run, read, directory)
     await store(run, directory)
     return directory
 

@@ -52,6 +52,14 @@ class PackedFields(Mapping[str, Json]):
 def packed_fields(fields: Fields) -> Fields:
     """Return `fields` packed, in the order in which they come; as they are where they are no JSON."""
     try:
-        return PackedFields(orjson.dumps(fields, default=plain))
+        return PackedFields(kept_json(fields))
     except TypeError:  # half of a surrogate pair
         return fields
+
+
+def kept_json(value: Json) -> bytes:
+    """Return `value` as JSON that is to be kept: orjson returns its text in a buffer of four kilobytes and more.
+
+    Raises TypeError for what is no JSON.
+    """
+    return bytes(bytearray(orjson.dumps(value, default=plain)))

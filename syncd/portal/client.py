@@ -33,7 +33,7 @@ from syncd.portal.limits.forecast import (
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
 from syncd.portal.line.answers import CommandRefusedError, portal_error, rows_of
-from syncd.portal.line.transport import AiohttpTransport, Credential, Transport
+from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 
 Take = Callable[[int, Reply], None]
@@ -172,6 +172,12 @@ class Portal:
         PortalUnreachableError instead of waiting for a method that is blocked.
         """
         return _PortalPart(self._shared, Traffic(above=self._traffic), stop, hasty=hasty)
+
+    @property
+    def moved_to(self) -> str | None:
+        """The origin at which the portal answers since it was renamed, None if it was not."""
+        transport = self._shared.transport
+        return transport.moved_to if isinstance(transport, Moving) else None
 
     @property
     def server_offset_s(self) -> int | None:

@@ -24,6 +24,7 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError, SyncdError
 from syncd.service.protocol import (
     LONGEST_LINE,
+    USERS,
     VERSION,
     Answer,
     Ask,
@@ -248,8 +249,8 @@ def _uid(writer: asyncio.StreamWriter) -> int:
 
 def _bound(place: Path) -> socket.socket:
     """Return a socket that listens at `place`, for its user and group only; raises OSError."""
-    if place.parent.name == "syncd" and place.parent.parent.is_dir():
-        place.parent.mkdir(mode=0o755, exist_ok=True)
+    if place.parent.parent.parent == USERS and place.parent.parent.is_dir():
+        place.parent.mkdir(mode=0o755, exist_ok=True)  # the service's own is made by systemd
     if place.is_socket():
         place.unlink()  # a daemon that was killed left it: whoever holds the state's lock is the only one
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

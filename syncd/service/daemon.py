@@ -342,7 +342,7 @@ class Daemon:
             result = await run(one.halt)
             error, refused = _failure(result) if result is not None else ("", False)
         except SyncdError as failure:  # the ledger cannot be written, as with a full disk
-            error, caught = str(failure), failure
+            error, caught, refused = str(failure), failure, isinstance(failure, PortalRefusedError)
             _log.error(events.PASS_FAILED, sync=one.sync.name, error=error)
         except asyncio.CancelledError:
             if not one.given_up or _cancelled_by_others():

@@ -22,6 +22,7 @@ from syncd.config import Config
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, PausedError, SyncdError
+from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber, within
 from syncd.service.alerts import Alerts, left_over, routes_of
@@ -29,6 +30,7 @@ from syncd.service.control import Caller, Control
 from syncd.service.daemon import Daemon
 from syncd.service.notify import Notifier
 from syncd.service.overview import Overview, ServiceState, plan_view, stopped_view
+from syncd.service.pass_log import log_changes, log_problems
 from syncd.service.protocol import Request, socket_places
 from syncd.service.schedule import SyncState, read_last_run, schedule_of
 from syncd.service.tracked import Ended, Scheduled
@@ -131,6 +133,7 @@ class Service:
         self.changes: Counter[tuple[str, str]] = Counter()
         self.plans: dict[str, PlanView] = {}
         self.errors: dict[str, str] = {}
+        self._problems: dict[str, frozenset[Problem]] = {}
         self.daemon = Daemon(
             clock=runtime.clock, notifier=runtime.notifier, stop=stop, random=runtime.random, ended=self._ended
         )
@@ -303,7 +306,8 @@ class Service:
         now, troubles = self._runtime.clock.now(), {}
         states = self.daemon.states()
         syncs = [sync for sync in self.config.syncs if sync.name in states]  # others a reload is about to schedule
-        freshness = await self._overview.freshness(syncs, now)
+        paused = {name for name, state in states.items() if state.paused is not None}
+        freshness = await self._overview.freshness(syncs, now, paused=paused)
         for sync in syncs:
             if refused := states[sync.name].refused:
                 troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
@@ -366,6 +370,7 @@ class Service:
     async def _pass(self, name: str, stop: asyncio.Event) -> PassResult:
         def show(prepared: Prepared) -> None:  # the guard comes afterwards, so the page has the plan it stops
             self.plans[name] = plan_view(prepared)
+            log_changes(prepared)
 
         return await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(approve=show))
 
@@ -377,6 +382,7 @@ class Service:
             self.errors[ended.sync] = ended.error
         if ended.result is not None:
             record = ended.result.record
+            self._problems[ended.sync] = log_problems(record, self._problems.get(ended.sync, frozenset()))
             self.passes[ended.sync, record.state] += 1
             for name in ("created", "updated", "deleted", "adopted"):
                 self.changes[ended.sync, name] += record.counts.get(name, 0)
@@ -417,7 +423,7 @@ class Service:
         """Open the status page, if there is one, and return how to close it; raises ConfigError for a taken address."""
         if config.http is None:
             return AsyncExitStack()
-        from syncd.web.status_server import serving  # noqa: PLC0415 - saves 0.1 s when no page is configured
+        from syncd.web.status_server import Bell, serving  # noqa: PLC0415 - saves 0.1 s when no page is configured
 
         closing = AsyncExitStack()
         try:
@@ -428,6 +434,7 @@ class Service:
                     port=config.http.port,
                     clean=self._runtime.scrubber.shown,
                     names=self._page_names,
+                    bell=Bell(token=self._token, ring=partial(self.poke, by="http")),
                 )
             )
         except OSError as error:
@@ -443,6 +450,11 @@ class Service:
     def _page_names(self) -> tuple[str, ...]:
         """Return the names under which the page may be asked for by the config in force."""
         return self.config.http.names if self.config.http is not None else ()
+
+    def _token(self) -> str | None:
+        """Return what a request has to bear to start a pass, by the config in force; None if none may."""
+        http = self.config.http
+        return http.token.reveal() if http is not None and http.token is not None else None
 
     async def _close_control(self) -> None:
         if self._control is not None:

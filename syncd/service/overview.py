@@ -77,13 +77,21 @@ class Overview:
             totals=service.totals,
         )
 
-    async def freshness(self, syncs: Sequence[SyncConfig], now: float) -> Mapping[str, Freshness]:
-        """Return whether each of `syncs` has succeeded recently enough at unix time `now`; raises StateError."""
-        standings = await self._ledger.standings([sync.name for sync in syncs])
-        return {sync.name: self._freshness(sync, standings[sync.name].last_success, now) for sync in syncs}
+    async def freshness(
+        self, syncs: Sequence[SyncConfig], now: float, *, paused: Collection[str]
+    ) -> Mapping[str, Freshness]:
+        """Return whether each of `syncs` has succeeded recently enough at unix time `now`; raises StateError.
 
-    def _freshness(self, sync: SyncConfig, last_success: float | None, now: float) -> Freshness:
-        if now >= self._stale_at(sync, last_success):
+        Those named in `paused` are never stale: somebody wants it so.
+        """
+        standings = await self._ledger.standings([sync.name for sync in syncs])
+        return {
+            sync.name: self._freshness(sync, standings[sync.name].last_success, now, paused=sync.name in paused)
+            for sync in syncs
+        }
+
+    def _freshness(self, sync: SyncConfig, last_success: float | None, now: float, *, paused: bool) -> Freshness:
+        if not paused and now >= self._stale_at(sync, last_success):
             return "stale"
         return "new" if last_success is None else "fresh"
 
@@ -101,13 +109,14 @@ class Overview:
             due=state.due,
             running_since=state.running_since,
             failures=state.failures,
-            freshness=self._freshness(sync, standing.last_success, now),
-            stale_at=self._stale_at(sync, standing.last_success),
+            freshness=self._freshness(sync, standing.last_success, now, paused=state.paused is not None),
+            stale_at=self._stale_at(sync, standing.last_success) if state.paused is None else float("inf"),
             last_success=standing.last_success,
             tally=standing.tally,
             holds=(),
             runs=(standing.last,) if standing.last is not None else (),
             plan=service.plans.get(sync.name),
+            paused=state.paused,
             in_full=False,
         )
 

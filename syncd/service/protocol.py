@@ -27,7 +27,8 @@ VERSION: Final = 1
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """In bytes. A request may hold a pinned plan, which is the largest thing that travels."""
 Command = Literal["history", "migrate", "pause", "poke", "purge", "resume", "retry", "status", "sync", "undo"]
-_RUN: Final = Path("/run")
+USERS: Final = Path("/run/user")
+"""Where each user has a runtime directory, by number."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag=str.lower):
@@ -70,6 +71,7 @@ class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: tuple[str, ...] = ()
     portal: str | None = None
     run: int | None = None
+    last: int = 20
     verify: bool = False
     force: bool = False
     yes: bool = False
@@ -160,6 +162,6 @@ def socket_places(config: Config | Outline, environ: Mapping[str, str]) -> tuple
 def _folders(config: Config | Outline, environ: Mapping[str, str]) -> Iterator[Path]:
     if environ.get("RUNTIME_DIRECTORY"):
         yield Path(environ["RUNTIME_DIRECTORY"].split(":")[0])
-    yield _RUN / "syncd"
+    yield USERS.with_name("syncd")
     if SYSTEM_CONFIGS not in config.path.absolute().parents:
-        yield _RUN / "user" / str(owner_of(config.path)) / "syncd"
+        yield USERS / str(owner_of(config.path)) / "syncd"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from syncd.app.documents import iso, kept_document, operating_document, problem_document, run_document
@@ -14,13 +14,16 @@ from syncd.model.item import Hold, Link
 from syncd.model.json_values import Json
 from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, remembered_operating
-from syncd.service.schedule import read_next_due
+from syncd.service.schedule import SyncState, read_next_due
 from syncd.state.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncStatus:
-    """How one sync stands; times are unix seconds."""
+    """How one sync stands; times are unix seconds.
+
+    `paused` is since when it is to be left alone, `running` since when the daemon makes a pass of it; None if not.
+    """
 
     name: str
     last_run: RunRecord | None
@@ -29,6 +32,9 @@ class SyncStatus:
     tally: Tally
     holds: tuple[Hold, ...]
     kept: tuple[Link, ...] = ()
+    portal: str = ""
+    paused: float | None = None
+    running: float | None = None
 
     @property
     def unplaced(self) -> tuple[Problem, ...]:
@@ -56,24 +62,47 @@ class SyncStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How everything stands: syncs in the config's order, and the operating time per portal and method."""
+    """How everything stands: syncs in the config's order, and the operating time per portal and method.
+
+    `daemon` says whether a daemon runs, None if that cannot be known.
+    """
 
     syncs: tuple[SyncStatus, ...]
     operating: Mapping[str, Mapping[str, MethodBudget]]
+    daemon: bool | None = None
 
 
-async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
-    """Read how every sync of `config` stands; raises StateError."""
+async def read_status(
+    config: Config,
+    ledger: Ledger,
+    clock: Clock,
+    *,
+    names: Sequence[str] | None = None,
+    states: Mapping[str, SyncState] | None = None,
+    daemon: bool | None = None,
+) -> Status:
+    """Read how the syncs `names` of `config` stand, or all; raises StateError.
+
+    `states` are what the daemon itself knows; without them its notes in the ledger have to do.
+    """
     now = clock.now()
     syncs = []
     for sync in config.syncs:
+        if names is not None and sync.name not in names:
+            continue
+        state = states.get(sync.name) if states is not None else None
+        paused = await ledger.of(sync.name).paused()
+        due = state.due if state is not None else await read_next_due(sync, ledger, now)
         last = await ledger.of(sync.name).last_run()
         syncs.append(
             SyncStatus(
                 name=sync.name,
                 last_run=last,
                 last_success=await ledger.of(sync.name).last_success(),
-                next_run=await read_next_due(sync, ledger, now),
+                next_run=due if paused is None else float("inf"),
+                portal=sync.portal,
+                paused=paused,
+                running=state.running_since if state is not None else None,
                 tally=await ledger.of(sync.name).tally(),
                 holds=await ledger.of(sync.name).holds(),
                 kept=await ledger.of(sync.name).absent(),
@@ -81,14 +110,17 @@ async def read_status(config: Config, ledger: Ledger, clock: Clock) -> Status:
         )
     operating = {}  # as the last pass left it, less what has aged out of the portal's ten minutes since
     for portal in config.portals:
+        if names is not None and portal.name not in {one.portal for one in syncs}:
+            continue
         budget = await ledger.of_portal(portal.name).budget()
         operating[portal.name] = remembered_operating(budget, limits_of(portal), clock) if budget is not None else {}
-    return Status(syncs=tuple(syncs), operating=operating)
+    return Status(syncs=tuple(syncs), operating=operating, daemon=daemon)
 
 
 def status_document(status: Status) -> dict[str, Json]:
     """Return the JSON document of `syncd status --json` (app/JSON.md)."""
     return {
+        "daemon": status.daemon,
         "syncs": [_sync(one) for one in status.syncs],
         "portals": [
             {"name": name, "operating": operating_document(methods)} for name, methods in status.operating.items()
@@ -99,6 +131,9 @@ def status_document(status: Status) -> dict[str, Json]:
 def _sync(one: SyncStatus) -> dict[str, Json]:
     return {
         "name": one.name,
+        "portal": one.portal,
+        "paused": iso(one.paused),
+        "running_since": iso(one.running),
         "last_run": run_document(one.last_run, one.kept) if one.last_run is not None else None,
         "last_success": iso(one.last_success),
         "next_run": _finite(one.next_run),

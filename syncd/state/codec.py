@@ -13,7 +13,7 @@ import orjson
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Link, Place, PlaceKind, plain
 from syncd.model.json_values import Fields, Json
-from syncd.model.packed_fields import PackedFields
+from syncd.model.packed_fields import PackedFields, kept_json
 from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
 from syncd.state.schema import LINK, Row
 
@@ -209,7 +209,7 @@ def unpacked(text: bytes | None) -> Link | None:
     if text is None:
         return None
     row = orjson.loads(text)
-    row[8] = orjson.dumps(row[8])
+    row[8] = kept_json(row[8])
     row += [""] * (LINK.count(",") + 1 - len(row))  # records of earlier versions know no stamp
     return link_of(row)
 

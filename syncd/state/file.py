@@ -79,6 +79,19 @@ class Lock:
         os.close(self._fd)
 
 
+def is_held(path: Path) -> bool | None:
+    """Return whether a process works with the ledger at `path`; None if that cannot be known."""
+    # Not by trying the lock: a daemon that starts in that very moment would find it taken.
+    try:
+        inode = Path(f"{path.resolve()}.lock").stat().st_ino
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        return False if Path("/proc/locks").exists() else None
+    except OSError:
+        return None
+    return any(f":{inode} " in line and " FLOCK " in line and "->" not in line for line in locks)
+
+
 class LedgerThread:
     """An open connection to the ledger at `path` with the thread that uses it; without a `lock` it only reads.
 

@@ -62,6 +62,11 @@ class Target(Protocol):
         ...
 
     @property
+    def section_name(self) -> str:
+        """The section that items stand in, by name or id; "" where there are none."""
+        ...
+
+    @property
     def place_kinds(self) -> frozenset[PlaceKind]:
         """The kinds of place this target writes to; links to others were made by a target of another type."""
         ...

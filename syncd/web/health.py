@@ -18,6 +18,7 @@ def health_document(view: View) -> dict[str, Json]:
                 "last_success": _iso(sync.last_success),
                 "stale_at": _iso(sync.stale_at),
                 "failures": sync.failures,
+                "paused": _iso(sync.paused),
             }
             for sync in view.syncs
         ],

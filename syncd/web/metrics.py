@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -45,21 +45,24 @@ class _ViewCollector(Collector):
         refused = float(bool(view.config_refused))
         yield _gauge("syncd_config_refused", "Whether the last change of the config was refused.", [], [([], refused)])
         yield from _syncs(view.syncs)
+        portal_of = {sync.name: sync.portal for sync in view.syncs}
         yield _counter(
-            "syncd_passes", "Passes since the daemon started, by how they ended.", ["sync", "state"],
-            [(list(key), float(count)) for key, count in sorted(view.totals.passes.items())],
+            "syncd_passes", "Passes since the daemon started, by how they ended.", ["sync", "state", "portal"],
+            _by_portal(view.totals.passes, portal_of),
         )  # fmt: skip
         yield _counter(
-            "syncd_changes", "Changes that the portal confirmed since the daemon started.", ["sync", "change"],
-            [(list(key), float(count)) for key, count in sorted(view.totals.changes.items())],
+            "syncd_changes", "Changes that the portal confirmed since the daemon started.",
+            ["sync", "change", "portal"], _by_portal(view.totals.changes, portal_of),
         )  # fmt: skip
         yield from _portals(view.portals)
 
 
 def _syncs(syncs: Sequence[SyncView]) -> Iterator[Metric]:
     def gauge(name: str, text: str, values: list[float | None]) -> Metric:
-        samples = [([sync.name], value) for sync, value in zip(syncs, values, strict=True) if value is not None]
-        return _gauge(f"syncd_sync_{name}", text, ["sync"], samples)
+        samples = [
+            ([sync.name, sync.portal], value) for sync, value in zip(syncs, values, strict=True) if value is not None
+        ]
+        return _gauge(f"syncd_sync_{name}", text, ["sync", "portal"], samples)
 
     last = [sync.last_run for sync in syncs]
     yield gauge(
@@ -78,6 +81,7 @@ def _syncs(syncs: Sequence[SyncView]) -> Iterator[Metric]:
         "last_pass_problems", "Problems of the last pass.", [run.problem_count if run else None for run in last]
     )
     yield gauge("running", "Whether a pass is running.", [float(sync.running_since is not None) for sync in syncs])
+    yield gauge("paused", "Whether somebody wants it left alone.", [float(s.paused is not None) for s in syncs])
     yield gauge("failures", "Passes that failed in a row.", [float(sync.failures) for sync in syncs])
     yield gauge("entries", "Entries of the source that are kept in the portal.", [s.tally.entries for s in syncs])
     yield gauge("items", "Events that syncd keeps in the portal.", [sync.tally.items for sync in syncs])
@@ -114,6 +118,11 @@ def _portals(portals: Sequence[PortalView]) -> Iterator[Metric]:
         "syncd_rate_refusals", "Requests that the portal refused as too many.", ["portal"],
         each([float(portal.refused_rate) for portal in portals]),
     )  # fmt: skip
+
+
+def _by_portal(totals: Mapping[tuple[str, str], int], portal_of: Mapping[str, str]) -> list[tuple[list[str], float]]:
+    """Return counts by sync and kind with the sync's portal; that of a sync which has left the config is empty."""
+    return [([*key, portal_of.get(key[0], "")], float(count)) for key, count in sorted(totals.items())]
 
 
 def _gauge(name: str, text: str, labels: list[str], samples: Sequence[tuple[list[str], float]]) -> Metric:

@@ -148,6 +148,8 @@ class _Page:
         kind = "stale" if sync.freshness == "stale" else "new"
         if sync.running_since is not None:
             return kind, f"{words['running']} {duration(self._view.now - sync.running_since, self._language)}"
+        if sync.paused is not None:
+            return "new", words["paused"]
         if sync.failures and kind != "stale":
             return kind, words["failing"]
         return sync.freshness, words[sync.freshness]

@@ -1,4 +1,8 @@
-"""Serves the status page, /healthz and /metrics on one address. It answers GET only and never changes anything."""
+"""Serves the status page, /healthz and /metrics on one address. Reading needs no login and changes nothing.
+
+`POST /syncs/NAME/pass` starts a pass, for systems that know when their schedule has changed. It is off unless the
+config has a token, which the request has to bear (RFC 6750, 2.1). Its body is not looked at.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hmac import compare_digest
 
 import structlog
 from aiohttp import hdrs, web
@@ -13,7 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from syncd import events
-from syncd.errors import SyncdError
+from syncd.errors import ConfigError, PausedError, SyncdError
 from syncd.scrub import Clean, printable
 from syncd.web.door import BACKLOG, Door, Limits, is_ours
 from syncd.web.health import health_document
@@ -36,7 +42,19 @@ _HEADERS = {
 }
 _IDLE_S = 15.0
 _FOREIGN_NAME = "this name is not in hosts of [http] in syncd's config"
+_BEARER = "bearer "
 ReadView = Callable[[], Awaitable[View]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bell:
+    """Starts passes for whoever knows the token. `ring` raises ConfigError for an unknown sync, PausedError as well.
+
+    `token` returns the one that is in force, None if nobody may start passes.
+    """
+
+    token: Callable[[], str | None]
+    ring: Callable[[str], None]
 
 
 @asynccontextmanager
@@ -48,6 +66,7 @@ async def serving(
     clean: Clean = printable,
     names: Callable[[], Collection[str]] = tuple,
     limits: Limits | None = None,
+    bell: Bell | None = None,
 ) -> AsyncIterator[int]:
     """Serve while the body runs, which gets the port; raises OSError if the address cannot be used.
 
@@ -57,8 +76,8 @@ async def serving(
     # No access log, as monitors would fill it; no signals, which the command line handles; and a short wait at the end,
     # because a browser that keeps its connection open must not delay the stop of the service.
     runner = web.AppRunner(
-        make_app(view, clean, lambda: (host, *names())), access_log=None, handle_signals=False, shutdown_timeout=2.0,
-        logger=_RequestLog("syncd.web"), keepalive_timeout=_IDLE_S, lingering_time=1.0,
+        make_app(view, clean, lambda: (host, *names()), bell), access_log=None, handle_signals=False,
+        shutdown_timeout=2.0, logger=_RequestLog("syncd.web"), keepalive_timeout=_IDLE_S, lingering_time=1.0,
     )  # fmt: skip
     await runner.setup()
     assert runner.server is not None
@@ -87,10 +106,12 @@ class _RequestLog(logging.Logger):
             ours.handle(record)
 
 
-def make_app(view: ReadView, clean: Clean, names: Callable[[], Collection[str]]) -> web.Application:
+def make_app(
+    view: ReadView, clean: Clean, names: Callable[[], Collection[str]], bell: Bell | None = None
+) -> web.Application:
     """Return the application that shows what `view` reads, which is called for every request.
 
-    `names` are the names that requests may be for.
+    `names` are the names that requests may be for; `bell` starts passes.
     """
 
     async def show_page(request: web.Request) -> web.Response:
@@ -121,7 +142,33 @@ def make_app(view: ReadView, clean: Clean, names: Callable[[], Collection[str]])
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/style.css", show_style)
     app.router.add_get("/refresh.js", show_script)
+    if bell is not None:
+        app.router.add_post("/syncs/{name}/pass", _ringing(bell, clean))
     return app
+
+
+def _ringing(bell: Bell, clean: Clean) -> Handler:
+    """Return the handler that starts a pass: 202; 401 without the token, 404 for no such sync, 409 for a paused one."""
+
+    async def ring(request: web.Request) -> web.Response:
+        token = bell.token()
+        if token is None:
+            raise web.HTTPNotFound
+        given = request.headers.get(hdrs.AUTHORIZATION, "")
+        # In constant time: how long a refusal takes must not tell how much of the token was right.
+        right = compare_digest(given[len(_BEARER) :].strip().encode("utf-8", "replace"), token.encode())
+        if not given.lower().startswith(_BEARER) or not right:
+            return web.Response(status=401, text="401 Unauthorized\n", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
+        name = request.match_info["name"]
+        try:
+            bell.ring(name)
+        except PausedError as error:
+            return web.Response(status=409, text=f"{clean(str(error))}\n")
+        except ConfigError as error:
+            return web.Response(status=404, text=f"{clean(error.message)}\n")
+        return web.json_response({"sync": name, "pass": "due"}, status=202)
+
+    return ring
 
 
 class _ForeignNameError(web.HTTPMisdirectedRequest):

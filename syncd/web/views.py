@@ -44,7 +44,8 @@ class PlanView:
 class SyncView:
     """How one sync stands; `runs` are its last passes, newest first: where it is not told `in_full` only the last one.
 
-    `schedule` is an interval in seconds, or a cron as the config writes it.
+    `schedule` is an interval in seconds, or a cron as the config writes it. `paused` is since when somebody wants it
+    left alone: meanwhile it is not stale.
     """
 
     name: str
@@ -62,6 +63,7 @@ class SyncView:
     runs: tuple[RunRecord, ...]
     plan: PlanView | None
     in_full: bool = True
+    paused: float | None = None
 
     @property
     def last_run(self) -> RunRecord | None:

@@ -246,7 +246,7 @@ def test_a_wrong_command_line_gives_exit_code_2(
     assert run(capsys, *arguments)[0] == 2
 
 
-@pytest.mark.parametrize("arguments", [("sync", "--no-such-option"), ("status", "shifts"), ("nonsense",)])
+@pytest.mark.parametrize("arguments", [("sync", "--no-such-option"), ("status", "--no"), ("nonsense",)])
 def test_a_wrong_command_line_is_a_document_too_where_one_was_asked_for(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:

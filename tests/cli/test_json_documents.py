@@ -63,6 +63,13 @@ def test_each_example_has_the_fields_of_the_real_document(folder: Path, capsys: 
     assert described["syncs"][0].pop("last_run") is None
     assert shape(described) == shape(status)
 
+    (first, *_), whole = document(capsys, "history", "--json")[1]["runs"], example("syncd history --json")
+    _, one = document(capsys, "history", "--run", str(first["run"]), "--json")
+    assert set(whole["changes"][0]) == set(one["changes"][0])
+    for changes in (whole.pop("changes"), one.pop("changes")):
+        assert {name for name, (before, _) in changes[0]["fields"].items() if before is not None} == set()
+    assert shape(whole) == shape(one) == shape(first)
+
     backup = document(capsys, "state", "backup", "copy.db", "--json")[1]
     assert shape(example("syncd state backup --json")) == shape(backup)
     assert shape(example("syncd state check --json")) == shape(document(capsys, "state", "check", "--json")[1])

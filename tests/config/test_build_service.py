@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncd.config import Config, load_config
+from syncd.config.config_values import HttpConfig
 from syncd.errors import ConfigError
 
 PORTAL = '[portals.main]\nwebhook = "https://example.bitrix24.com/rest/1/CODE/"\n'
@@ -135,3 +136,18 @@ def test_an_included_file_holds_portals_and_syncs_only(tmp_path: Path) -> None:
 def test_a_pattern_may_match_nothing_but_a_name_must_lead_somewhere(tmp_path: Path) -> None:
     assert load(tmp_path, 'include = ["conf.d/*.toml"]\n', PORTAL).syncs == ()
     assert "include names" in refused(tmp_path, 'include = ["more.toml"]\n', PORTAL)
+
+
+def test_the_token_of_who_may_start_passes_is_a_secret_and_long_enough(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    http = '[http]\nlisten = "127.0.0.1:1"\n'
+    config = load(tmp_path, http + 'token_file = "token"\n', PORTAL)
+    assert config.http is not None
+    assert config.http.token is not None
+    assert config.http.token.reveal() == "0123456789abcdef"
+    assert "0123456789" not in repr(config)
+    assert load(tmp_path, http, PORTAL).http == HttpConfig(host="127.0.0.1", port=1, public=False)
+    short = refused(tmp_path, http + 'token = "0123456789abcde"\n', PORTAL)
+    assert "syncd.toml:3: http.token is shorter than 16 characters" in short
+    assert "0123456789" not in short
+    assert "http.token_env names an environment variable" in refused(tmp_path, http + 'token_env = "NO"\n', PORTAL)

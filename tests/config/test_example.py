@@ -34,7 +34,7 @@ from syncd.source.table.grid import GridOptions
 from syncd.source.table.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-SECRETS = ("portals.webhook", "alerts.smtp.password")
+SECRETS = ("portals.webhook", "alerts.smtp.password", "http.token")
 TEXT = EXAMPLE.read_text(encoding="utf-8")
 
 

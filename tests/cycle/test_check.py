@@ -14,7 +14,7 @@ from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import SectionMakers, Settings
 from syncd.sandbox.tables.database import Section
 from tests.cycle.test_pass import ROWS, staged
-from tests.support.sandbox import SHIFTS, Stage, run_inline
+from tests.support.sandbox import SHIFTS, Stage, WorldTransport, run_inline
 
 EXACT = Settings(integer_stamps=False)
 
@@ -134,3 +134,21 @@ def test_a_webhook_that_may_not_ask_is_not_taken_for_barred(tmp_path: Path) -> N
     stage.world._methods = {name: one for name, one in known.items() if name != "sonet_group.feature.access"}
     assert checks(stage)[0] == []
     assert run_inline(stage.one_pass()).record.counts["created"] == 3
+
+
+class RenamedTransport(WorldTransport):
+    """Reaches the portal under the name that it has now."""
+
+    moved_to: str | None = "https://new.bitrix24.example"
+
+
+def test_a_renamed_portal_is_told_with_its_new_address(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    stage.transport = RenamedTransport(stage.world, stage.clock)
+    assert checks(stage)[0] == [], "it is found, so nothing stands in the way yet"
+
+    async def details() -> list[str]:
+        async with stage.opened() as (_, app):
+            return [one.detail async for one in check_all(app, offline=False)]
+
+    assert any("was renamed and answers at https://new.bitrix24.example: write" in one for one in run_inline(details()))

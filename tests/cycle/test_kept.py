@@ -60,7 +60,7 @@ def test_a_pass_its_document_and_its_report_tell_it_every_time(stage: Stage, tmp
     for _ in range(2):
         result: PassResult = run_inline(stage.one_pass(verify=verify, fresh=True))  # as where a report is asked for
         assert (result.exit_code, result.record.counts["kept"], result.record.counts["unchanged"]) == (0, 2, 1)
-        runs = documents.runs_document([(result.record, result.kept)])["runs"]
+        runs = documents.runs_document([(result.record, result.kept)], {})["runs"]
         assert isinstance(runs, list)
         assert shown(runs[0]["kept"]) == GONE
         rows = [(row[0], row[2], row[4], row[7]) for row in report.rows(result)]

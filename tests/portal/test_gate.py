@@ -117,6 +117,56 @@ def test_what_a_former_process_sent_still_counts() -> None:
     run_virtual(main())
 
 
+def test_commands_one_after_the_other_do_not_wait_for_what_each_start_assumes() -> None:
+    async def main() -> None:
+        clock, bucket, state = VirtualClock(), Bucket(50, 2.0), None
+        await asyncio.sleep(60)
+        waited = []
+        for _ in range(12):
+            gate = gate_of(clock)
+            if state is not None:
+                gate.load(state)
+            began = clock.monotonic()
+            await gate.acquire()
+            waited.append(clock.monotonic() - began)
+            assert bucket.accepts(clock.monotonic())
+            state = gate.dump()
+            await asyncio.sleep(1.0)
+        # Between two of them a command that only looks, and saves nothing, may have sent something.
+        assert sum(waited) < 1.0
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("requests", [1, 3, 10, 40])
+@pytest.mark.parametrize("pause_s", [0.0, 0.3, 2.0])
+def test_starts_one_after_the_other_never_exceed_the_bucket(requests: int, pause_s: float) -> None:
+    async def main() -> None:
+        clock, bucket, state = VirtualClock(), Bucket(50, 2.0), None
+        for _ in range(30):
+            gate = gate_of(clock)
+            if state is not None:
+                gate.load(state)
+            for _ in range(requests):
+                await gate.acquire()
+                assert bucket.accepts(clock.monotonic())
+            state = gate.dump()
+            await asyncio.sleep(pause_s)
+
+    run_virtual(main())
+
+
+def test_what_an_earlier_version_saved_still_counts() -> None:
+    async def main() -> None:
+        clock = VirtualClock()
+        await asyncio.sleep(60)
+        gate = gate_of(clock)
+        gate.load([clock.now() - 1.0] * 25)
+        assert gate.wait_s > 10
+
+    run_virtual(main())
+
+
 def test_a_cancelled_waiter_takes_no_place() -> None:
     async def main() -> None:
         clock = VirtualClock()
@@ -173,7 +223,7 @@ def test_the_rate_stays_within_the_bucket_whatever_the_pauses() -> None:
     run_virtual(main())
 
 
-@pytest.mark.parametrize("state", [None, 5, "x", ["x"], [True], {"a": 1}])
+@pytest.mark.parametrize("state", [None, 5, "x", ["x"], [True], {"a": 1}, {"until": 1}, {"until": "x", "requests": []}])
 def test_nonsense_from_the_ledger_is_told_apart(state: object) -> None:
     async def main() -> None:
         with pytest.raises(TypeError):

@@ -9,10 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 from aiohttp import web
 from aioresponses import aioresponses
 
-from syncd import __version__
+from syncd import __version__, events
 from syncd.portal.line.answers import read_batch, read_single
 from syncd.portal.line.transport import AiohttpTransport, TransportFault, Webhook
 from syncd.portal.line.wire import Done, Unknown
@@ -165,9 +166,18 @@ async def test_a_renamed_portal_gets_the_body_again_at_its_new_address_and_from_
         return web.Response(text='{"result": 1}')
 
     server.handler = handle
-    answer = await post(server)
-    assert read_single(answer).replies == (Done(result=1),)  # type: ignore[arg-type] # an answer, not a fault
-    assert [body for _, _, body in server.seen] == [b'{"a": 1}'] * 2
+    transport = AiohttpTransport(server.webhook())
+    origin = f"http://127.0.0.1:{server.port}"
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(2):
+            answer = await transport.post("profile", b'{"a": 1}', 5.0)
+            assert read_single(answer).replies == (Done(result=1),)
+    await transport.close()
+    assert transport.moved_to == origin
+    assert [body for _, _, body in server.seen] == [b'{"a": 1}'] * 3
+    told = {"event": events.PORTAL_MOVED, "origin": origin, "to": origin, "log_level": "warning"}
+    assert lines == [told], "once"
 
 
 @pytest.mark.parametrize(

@@ -365,3 +365,18 @@ async def test_a_repaired_source_is_tried_at_once_when_the_config_is_read_again(
     await written(portal, 3, 1)
     unit.signal(signal.SIGTERM)
     assert (await unit.end())[0] == 0
+
+
+async def test_status_and_history_tell_what_the_daemon_knows(tmp_path: Path, portal: RunningSandbox) -> None:
+    async with daemon(tmp_path, portal) as unit:
+        due = next(line for line in reversed(unit.heard) if line.startswith("STATUS=next pass: shifts at "))
+        code, out, _ = await unit.command("status", "--json")
+        found = json.loads(out)
+        assert (code, found["daemon"], found["syncs"][0]["running_since"]) == (0, True, None)
+        assert due == f"STATUS=next pass: shifts at {found['syncs'][0]['next_run'].replace('+00:00', 'Z')}"
+        code, out, err = await unit.command("status")
+        assert (code, err, "no daemon runs" in out) == (0, "", False)
+        code, out, _ = await unit.command("history", "--run", "1")
+        assert (code, "create  2026-12-01 06:00  Early  shifts.csv:2" in out) == (0, True)
+        assert (await unit.command("pause", "shifts"))[0] == 0
+        assert json.loads((await unit.command("status", "--json"))[1])["syncs"][0]["next_run"] is None

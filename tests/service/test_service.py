@@ -769,3 +769,22 @@ def test_a_start_that_takes_long_asks_systemd_for_more_time_and_no_longer_once_i
     ready = next(number for number, message in enumerate(told) if "READY=1" in message)
     assert len(extended) >= 5
     assert max(extended) < ready
+
+
+def test_a_portal_whose_secret_is_missing_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    second = SECOND.replace('webhook = "http://localhost:9/rest/1/sandboxadmin/"', 'webhook_file = "none"')
+    first = SHIFTS.replace('name = "shifts"', 'name = "shifts"\nportal = "main"')
+
+    async def main() -> tuple[dict[str, str], str]:
+        async with stage.running(first + second + "[[sync]]" + OTHER) as (service, reload):
+            await asyncio.sleep(120)
+            refused = {portal.name: portal.refused for portal in (await service.view()).portals}
+            (tmp_path / "none").write_text("http://localhost:9/rest/1/sandboxadmin/")
+            reload.set()
+            await asyncio.sleep(5)
+            return refused, sync_of((await service.view()).syncs, "other").freshness
+
+    refused, freshness = run_inline(main())
+    assert (refused["main"], "portals.second.webhook_file names a file in" in refused["second"]) == ("", True)
+    assert freshness == "fresh"

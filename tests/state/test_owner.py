@@ -11,7 +11,10 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from syncd import events
+from syncd.app.check import Check, check_all
 from syncd.app.configured import claim, read_config
+from syncd.app.wiring import App
+from syncd.clock import SystemClock
 from syncd.config import Config
 from syncd.errors import ConfigError
 from syncd.state.ledger import Ledger
@@ -55,11 +58,21 @@ async def claimed(config: Config) -> None:
         await ledger.close()
 
 
+async def checked(config: Config) -> list[Check]:
+    ledger = await Ledger.open_readonly(config.state)
+    app = App(config, ledger, clock=SystemClock(), learn_secret=lambda _: None)
+    try:
+        return [one async for one in check_all(app, offline=True)]
+    finally:
+        await ledger.close()
+
+
 def test_an_existing_installation_keeps_its_ledger_and_is_told(tmp_path: Path) -> None:
     home = old_ledger(tmp_path, "shifts")
     config = read_config(written(tmp_path, "syncd.toml", "shifts"), {"HOME": str(home)})
     assert config.state == config.earlier_state == home / ".local/state/syncd/syncd.db"
-    assert any("where earlier versions kept the state" in one for one in config.warnings)
+    (told,) = [one for one in asyncio.run(checked(config)) if one.name == "state"]
+    assert (told.ok, "where earlier versions kept it" in told.detail) == (True, True)
 
 
 def test_a_new_config_does_not_take_the_ledger_that_another_left_there(tmp_path: Path) -> None:

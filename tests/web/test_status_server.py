@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from syncd.errors import StateError
+from syncd.errors import ConfigError, PausedError, StateError
 from syncd.web.metrics import Metrics
-from syncd.web.status_server import serving
+from syncd.web.status_server import Bell, serving
 from syncd.web.views import View
 from tests.web.views import view, well
 
@@ -115,7 +116,7 @@ def test_a_number_that_never_comes_is_left_out_of_the_metrics() -> None:
     never = replace(view().syncs[0], due=float("inf"))
     text = Metrics().exposition(replace(view(), syncs=(never,))).decode()
     assert "next_pass_timestamp_seconds{" not in text
-    assert 'syncd_sync_entries{sync="timetable"} 1240.0' in text
+    assert 'syncd_sync_entries{portal="main",sync="timetable"} 1240.0' in text
 
 
 def test_no_request_makes_the_server_fail() -> None:
@@ -151,3 +152,63 @@ def test_no_request_makes_the_server_fail() -> None:
         port = runner.run(serving_now.__aenter__())
         probe()
         runner.run(serving_now.__aexit__(None, None, None))
+
+
+TOKEN = "0123456789abcdef"
+
+
+@asynccontextmanager
+async def ringing(token: str | None) -> AsyncIterator[tuple[str, list[str]]]:
+    """A server with a bell; yields its address and the syncs that were rung for."""
+    rung: list[str] = []
+
+    def ring(name: str) -> None:
+        if name == "asleep":
+            raise PausedError("asleep is paused", "`syncd resume asleep` lets it go on")
+        if name != "timetable":
+            raise ConfigError(f"there is no sync {name!r}")
+        rung.append(name)
+
+    async with serving(Shown().read, host="127.0.0.1", port=0, bell=Bell(token=lambda: token, ring=ring)) as port:
+        yield f"http://127.0.0.1:{port}/syncs", rung
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER "])
+async def test_who_bears_the_token_starts_a_pass(scheme: str) -> None:
+    async with ringing(TOKEN) as (url, rung):
+        status, headers, text = await ask(
+            f"{url}/timetable/pass", "POST", headers={"Authorization": f"{scheme} {TOKEN}"}, data=b"{}"
+        )
+        assert (status, json.loads(text)) == (202, {"sync": "timetable", "pass": "due"})
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert rung == ["timetable"]
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer", "Bearer ü"]
+)
+async def test_whoever_does_not_bear_it_starts_nothing(header: str | None) -> None:
+    async with ringing(TOKEN) as (url, rung):
+        more = {"headers": {"Authorization": header}} if header is not None else {}
+        for name in ("timetable", "nobody-knows"):
+            status, headers, _ = await ask(f"{url}/{name}/pass", "POST", **more)
+            assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert rung == []
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"), [("asleep", 409, "is paused"), ("other", 404, "no sync 'other'"), ("%0a", 404, "")]
+)
+async def test_a_sync_that_is_paused_or_unknown_is_told_to_who_bears_it(name: str, status: int, said: str) -> None:
+    async with ringing(TOKEN) as (url, rung):
+        got, _, text = await ask(f"{url}/{name}/pass", "POST", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert (got, said in text) == (status, True)
+    assert rung == []
+
+
+async def test_without_a_token_in_the_config_nothing_can_be_started(shown: tuple[Shown, str]) -> None:
+    async with ringing(None) as (url, rung):
+        for address in (url, f"{shown[1]}/syncs"):
+            status, _, _ = await ask(f"{address}/timetable/pass", "POST", headers={"Authorization": "Bearer None"})
+            assert status == 404
+    assert rung == []

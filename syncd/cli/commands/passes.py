@@ -17,7 +17,7 @@ from syncd.cli.opened import opened
 from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import GuardError, SyncdError, without_frames
+from syncd.errors import GuardError, PortalUnusableError, SyncdError, without_frames
 
 
 async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -67,6 +67,7 @@ def _guard_note(app: App, prepared: Prepared) -> str:
 async def sync(arguments: argparse.Namespace, desk: Desk) -> int:
     """Make one pass of each named sync, or of all."""
     results: list[PassResult] = []
+    failures: dict[str, SyncdError] = {}
     pins = pinned.read(arguments.plan, desk.content(arguments.plan)) if arguments.plan else None
     options = PassOptions(
         verify=arguments.verify,
@@ -76,7 +77,14 @@ async def sync(arguments: argparse.Namespace, desk: Desk) -> int:
     )
     for name in await chosen(arguments, desk):
         # One after the other: they share the portal's limits, so side by side they would take as long.
-        one = await desk.alone(name, partial(_pass, desk, name, options, as_json=arguments.json))
+        try:
+            one = await desk.alone(name, partial(_pass, desk, name, options, as_json=arguments.json))
+        except PortalUnusableError as error:  # of this portal only
+            failures[name] = without_frames(error)
+            if not arguments.json:
+                show.line(desk.console(), f"{name}:", "bold")
+                show.error(desk.console(), error)
+            continue
         results.append(one)
         if not arguments.json:
             _show(desk.console(), one)
@@ -85,8 +93,8 @@ async def sync(arguments: argparse.Namespace, desk: Desk) -> int:
     if arguments.report:
         await desk.report(arguments.report, results)
     if arguments.json:
-        desk.document(documents.runs_document((one.record, one.kept) for one in results))
-    return worst(one.exit_code for one in results)
+        desk.document(documents.runs_document(((one.record, one.kept) for one in results), failures))
+    return worst([*(one.exit_code for one in results), *(error.exit_code for error in failures.values())])
 
 
 async def _pass(desk: Desk, name: str, options: PassOptions, *, as_json: bool) -> PassResult:

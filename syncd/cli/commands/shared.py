@@ -11,7 +11,7 @@ from syncd.app.configured import read_outline
 from syncd.cli.client import carried, reach
 from syncd.cli.desk import OwnDesk, work_of
 from syncd.cli.execute import config_path
-from syncd.cli.opened import opened
+from syncd.cli.opened import looked, opened
 
 
 async def shared(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -21,5 +21,6 @@ async def shared(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     daemon = await reach(read_outline(config_path(arguments), os.environ), os.environ)
     if daemon is not None:
         return await carried(daemon, arguments, stop)
-    async with opened(arguments, readonly=False) as app:
+    only_looks = arguments.command in ("history", "poke", "report", "status")
+    async with looked(arguments) if only_looks else opened(arguments, readonly=False) as app:
         return await work_of(arguments.command)(arguments, OwnDesk(app, stop))

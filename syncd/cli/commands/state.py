@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 
-from syncd.app.configured import read_config
 from syncd.cli import show
 from syncd.cli.desk import Desk
-from syncd.cli.execute import config_path
-from syncd.clock import SystemClock
 from syncd.model.alike import alike
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.entry import Problem
 from syncd.service.status import Status, SyncStatus, read_status, status_document
-from syncd.state.ledger import Ledger
+from syncd.state.file import is_held
 
 _SHOWN_HOLDS = 20
 
 
-async def status(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
-    """Print how every sync stands; neither sources nor portals are asked."""
-    # Without `open_app`, which would open the portals and import what talks to them.
-    config = read_config(config_path(arguments), os.environ, arguments.scrubber.add)
-    ledger = await Ledger.open_readonly(config.state)
-    try:
-        found = await read_status(config, ledger, SystemClock())
-    finally:
-        await ledger.close()
+async def status(arguments: argparse.Namespace, desk: Desk) -> int:
+    """Print how the syncs stand; neither sources nor portals are asked."""
+    app, running = desk.app, desk.service
+    names = app.config.chosen(arguments.names, arguments.portal)
+    found = await read_status(
+        app.config,
+        app.ledger,
+        app.clock,
+        names=names,
+        states=running.states() if running is not None else None,
+        daemon=True if running is not None else is_held(app.ledger.path),
+    )
     if arguments.json:
-        show.document(status_document(found))
+        desk.document(status_document(found))
     else:
-        _show(found)
+        _show(desk.console(), found, app.config.path)
     return 1 if any(one.holds or one.unplaced or one.tally.open_intents for one in found.syncs) else 0
 
 
-def _show(found: Status) -> None:
-    out = show.console()
+def _show(out: Console, found: Status, config: Path) -> None:
     titles = (
         "sync", "last pass", "state", "last success", "next pass", "entries", "held", "rejected", "gone", "open intents"
     )  # fmt: skip
@@ -60,6 +59,20 @@ def _show(found: Status) -> None:
             limit = f" of {budget.limit_s:.0f}" if budget.limit_s < float("inf") else ""
             used = f"{budget.used_s:.0f}{limit} s operating time"
             out.print(f"  {portal}: {method} {used}{reset}", markup=False)
+    for one in found.syncs:
+        if one.paused is not None:
+            since = f"since {show.local_time(one.paused)}; `syncd resume {one.name}` lets it go on"
+            show.line(out, f"  {one.name} is paused {since}", "yellow")
+    if found.daemon is False:
+        said = f"no daemon runs with {config}, so no pass is made by schedule (`syncd run` is the daemon)"
+        show.line(out, said, "yellow")
+    show.line(out, f"times are in {_zone()}", "dim")
+
+
+def _zone() -> str:
+    """Return the zone in which times are printed: this machine's, by name and offset."""
+    now = datetime.now().astimezone()
+    return f"{now.tzname()} (UTC{now:%z})"
 
 
 def _holds(out: Console, one: SyncStatus) -> None:
@@ -91,13 +104,21 @@ def _row(one: SyncStatus) -> tuple[str, ...]:
         show.local_time(last.started) if last is not None else "never",
         last.state if last is not None else "-",
         show.local_time(one.last_success) if one.last_success is not None else "never",
-        show.local_time(one.next_run) if one.next_run < float("inf") else "never",
+        _next(one),
         str(one.tally.entries),
         str(one.tally.held + len(one.unplaced)),
         str(last.counts.get("rejected", 0)) if last is not None else "0",
         str(len(one.kept)),
         str(one.tally.open_intents),
     )
+
+
+def _next(one: SyncStatus) -> str:
+    if one.running is not None:
+        return f"under way since {show.local_time(one.running)}"
+    if one.paused is not None:
+        return "paused"
+    return show.local_time(one.next_run) if one.next_run < float("inf") else "never"
 
 
 async def retry(arguments: argparse.Namespace, desk: Desk) -> int:

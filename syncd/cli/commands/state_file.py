@@ -18,7 +18,7 @@ from syncd.state.ledger import Ledger
 
 async def state(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Run the one of the commands below that was asked for."""
-    config = read_config(config_path(arguments), os.environ)
+    config = read_config(config_path(arguments), os.environ, looks=True)
     if not config.state.exists():
         raise StateError(f"there is no state at {config.state} yet", "the first `syncd sync` makes it")
     ledger = await Ledger.open_readonly(config.state, thorough=True)

@@ -11,9 +11,9 @@ from syncd.errors import StateError
 async def poke(arguments: argparse.Namespace, desk: Desk) -> int:
     """Have the daemon make a pass of each named sync now."""
     daemon = _daemon(desk)
-    for sync in desk.app.syncs(arguments.names, portal=arguments.portal):
-        daemon.poke(sync.name, by="command")
-        desk.print(f"{sync.name}: a pass starts now")
+    for name in desk.app.config.chosen(arguments.names, arguments.portal):
+        daemon.poke(name, by="command")
+        desk.print(f"{name}: a pass starts now")
     return 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from asyncio_throttle.throttler import Throttler
 
@@ -53,6 +53,10 @@ class _ClockedThrottler(Throttler):
         """Add requests made at these monotonic times to the window."""
         self._task_logs = deque(sorted([*self._task_logs, *moments]))
 
+    def forget(self, until: float) -> None:
+        """Take the requests up to this monotonic time out of the window."""
+        self._task_logs = deque(moment for moment in self._task_logs if moment > until)
+
     def passed(self) -> tuple[float, ...]:
         """Return the monotonic times of the requests in the window, oldest first."""
         self.flush()
@@ -78,7 +82,7 @@ class RequestGate:
         self._passes = 0
         cold = half - max(1, round(half * _COLD_SHARE))
         now, step = clock.monotonic(), half / rate / max(1, cold)
-        self._window.count([now - index * step for index in range(cold)])
+        self._window.count([now - (index + 0.5) * step for index in range(cold)])
 
     @property
     def wait_s(self) -> float:
@@ -110,18 +114,28 @@ class RequestGate:
             self._window.rate_limit = min(self._window.most, wider)
 
     def dump(self) -> Json:
-        """Return the unix times of the requests in the window, in the form that `load` reads."""
+        """Return the unix times of the requests in the window and of this moment, in the form that `load` reads."""
         offset = self._clock.now() - self._clock.monotonic()
-        return [round(moment + offset, 3) for moment in self._window.passed()]
+        moments = [round(moment + offset, 3) for moment in self._window.passed()]
+        return {"until": round(self._clock.now(), 3), "requests": moments}
 
     def load(self, state: Json) -> None:
-        """Count the requests of an earlier process; raises TypeError if `state` did not come from `dump`."""
-        if not isinstance(state, Sequence) or isinstance(state, str):
+        """Count the requests of an earlier process once; raises TypeError if `state` did not come from `dump`.
+
+        What was assumed of the time before this start is dropped for as long as that process knew what it sent.
+        """
+        if isinstance(state, Mapping):
+            until, requests = state.get("until"), state.get("requests")
+        else:
+            until, requests = 0.0, state  # as versions before 0.2 wrote it: nothing tells until when it is whole
+        if not isinstance(requests, Sequence) or isinstance(requests, str):
             raise TypeError("the saved requests must be a list")
-        offset = self._clock.now() - self._clock.monotonic()
-        moments = []
-        for saved in state:
-            if isinstance(saved, bool) or not isinstance(saved, (int, float)):
-                raise TypeError("a saved request must be a time")
-            moments.append(min(saved - offset, self._clock.monotonic()))
+        moments, known = [self._moment(saved) for saved in requests], self._moment(until)
+        self._window.forget(known)
         self._window.count(moments)
+
+    def _moment(self, saved: Json) -> float:
+        """Return a saved unix time as one of this process, which is never in the future."""
+        if isinstance(saved, bool) or not isinstance(saved, (int, float)):
+            raise TypeError("a saved request must be a time")
+        return min(saved - self._clock.now() + self._clock.monotonic(), self._clock.monotonic())

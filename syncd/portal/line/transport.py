@@ -9,15 +9,19 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from urllib.parse import urljoin, urlsplit
 
-from syncd import __version__
+import structlog
+
+from syncd import __version__, events
 from syncd.net import is_loopback, is_renaming, webhook_address
 from syncd.portal.line.answers import RawAnswer
 
 if TYPE_CHECKING:
     import aiohttp
+
+log = structlog.get_logger()
 
 MAX_ANSWER_BYTES = 64_000_000
 _CHUNK_BYTES = 65_536
@@ -56,6 +60,16 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close the connections."""
+        ...
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """A transport that follows a portal to another address, and tells it."""
+
+    @property
+    def moved_to(self) -> str | None:
+        """The new origin, None where it was not needed."""
         ...
 
 
@@ -154,9 +168,16 @@ class AiohttpTransport:
         if answer.status in _REDIRECTS:
             target = _redirect_target(url, answer.headers.get("location", ""))
             if target is not None:
+                if target != self._moved_to:
+                    log.warning(events.PORTAL_MOVED, origin=self._credential.origin, to=target)
                 self._moved_to = target
                 answer = await self._send(_on_host(url, target), body, timeout_s)
         return answer
+
+    @property
+    def moved_to(self) -> str | None:
+        """Where the portal was found under a new name, None for one that was not renamed."""
+        return self._moved_to
 
     async def close(self) -> None:
         """Close the connections."""

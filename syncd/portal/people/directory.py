@@ -86,7 +86,8 @@ class Directory:
     `server_offset_s` is the server zone's UTC offset at that moment. `sections` holds only the calendars asked for,
     `clients` only the clients. `server_zone` is the server's zone where the config names it, else ""; so is `country`,
     the ISO 3166 code of the country of phones without one, which a sync may choose for itself. `barred` tells of
-    calendars that were read why a new section would be of no use there.
+    calendars that were read why a new section would be of no use there. `followed` are the ids of sections that people
+    have renamed, by calendar and former name.
     """
 
     read_at: float
@@ -99,6 +100,7 @@ class Directory:
     server_zone: str = ""
     country: str = ""
     barred: Mapping[str, str] = field(default_factory=dict)
+    followed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def user(self, text: str) -> User:
         """Return the active user that `text` names: id, e-mail, XML_ID or name, in this order.
@@ -205,6 +207,9 @@ class Directory:
             # The filter may have changed the name for good. Without this the section would be created again in every
             # pass.
             named = named or [section for section in known if _is_filtered(section.name, label)]
+            # Whoever renames a section means the same one; a new one under the old name goes before.
+            followed = self.followed.get(str(calendar), {}).get(label)
+            named = named or [section for section in known if section.id == followed]
             # Names may occur twice (PORTAL.md 5); the lowest id is the same one in every pass.
             found = sorted(named, key=lambda s: s.id)
         if not found and (bar := self.barred.get(str(calendar))):
@@ -221,6 +226,27 @@ class Directory:
                 "use an administrator's webhook or grant the right to edit",
             )
         return writable[0]
+
+    def following(self, before: Directory, label: str) -> Directory:
+        """Return this directory with the sections called `label` in `before` that have another name now.
+
+        What had been renamed before that stays known.
+        """
+        found: dict[str, Mapping[str, int]] = {}
+        for calendar, sections in self.sections.items():
+            names = {section.id: section.name for section in sections}
+            then = [(one.name, one.id) for one in before.sections.get(calendar, ()) if one.name == label]
+            gone = {**before.followed.get(calendar, {}), **dict(then)}
+            moved = {name: number for name, number in gone.items() if names.get(number, name) != name}
+            if moved:
+                found[calendar] = moved
+        return replace(self, followed=found) if found != self.followed else self
+
+    def renamed(self) -> Iterable[tuple[str, str, str]]:
+        """Yield calendar, former and present name of every section that was renamed."""
+        for calendar, moved in sorted(self.followed.items()):
+            names = {section.id: section.name for section in self.sections.get(calendar, ())}
+            yield from ((calendar, old, names[number]) for old, number in sorted(moved.items()) if number in names)
 
     def with_clients(self, read: CrmLookup) -> Directory:
         """Return this directory with more clients of the CRM."""

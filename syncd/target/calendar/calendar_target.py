@@ -110,6 +110,11 @@ class CalendarTarget:
         """The CRM is needed where events are linked to it."""
         return bool(self._settings.crm)
 
+    @property
+    def section_name(self) -> str:
+        """The section that the config names."""
+        return self._settings.section
+
     on_cards = False
     place_kinds: frozenset[PlaceKind] = frozenset({"user", "group", "company_calendar"})
 

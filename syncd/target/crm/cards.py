@@ -130,6 +130,7 @@ class CardTarget(ABC):
     wants_groups = False
     wants_crm = True
     on_cards = True
+    section_name = ""
 
     def __init__(self, settings: CardSettings, *, kind: str) -> None:
         self.cards = Cards(settings)
