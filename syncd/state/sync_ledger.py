@@ -20,6 +20,7 @@ from syncd.model.elapsed import ClockNote
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
+from syncd.model.settled import Settled
 from syncd.scrub import Clean, within
 from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
 from syncd.state.file import LedgerThread, give_back, reading, writing
@@ -36,9 +37,12 @@ from syncd.state.notes import (
     SyncNotes,
     Uids,
     drop_note,
+    ledger_mark,
     read_note,
     read_notes,
+    read_settled,
     write_note,
+    write_settled,
 )
 from syncd.state.schema import (
     CHANGE,
@@ -379,6 +383,27 @@ class SyncLedger:
     def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:
         """Note when the next pass is due, None for never: for `syncd status`, which cannot ask the daemon."""
         write_note(connection, self._scope, DUE, due, now)
+
+    @reading
+    def mark(self, connection: sqlite3.Connection) -> str:
+        """Return what differs whenever a link, hold, intent or known name of the sync does."""
+        return ledger_mark(connection, self.name)
+
+    @reading
+    def settled(self, connection: sqlite3.Connection) -> Settled | None:
+        """Return what the last pass found that left nothing to do, None if that is not known."""
+        return read_settled(connection, self.name)
+
+    @reading
+    def links_for(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> tuple[Link, ...]:
+        """Return the links of `keys`, in their order; keys without a link are passed over."""
+        found = (link_for(connection, self.name, key) for key in keys)
+        return tuple(link for link in found if link is not None)
+
+    @writing
+    def note_settled(self, connection: sqlite3.Connection, settled: Settled) -> None:
+        """Note what a pass found that left nothing to do."""
+        write_settled(connection, self.name, settled, self.thread.clean)
 
     @reading
     def paused(self, connection: sqlite3.Connection) -> float | None:
