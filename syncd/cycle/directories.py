@@ -52,7 +52,11 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
         # Every sync of the portal uses it, so it has groups if any of them has needed groups.
         groups = run.sync.target.wants_groups or bool(known is not None and known.groups)
         kept = await _with_needed(run, entries, await read_directory(run.portal, now=now, groups=groups))
-    if known is not None:  # what other syncs of the portal have read stays until they read it again
+    if known is not None:
+        # Where events of ours may stand already, a right that was lost is no reason to make or to hold anything.
+        once_open = known.sections.keys() - known.barred.keys()
+        kept = replace(kept, barred={name: bar for name, bar in kept.barred.items() if name not in once_open})
+        # What other syncs of the portal have read stays until they read it again.
         kept = _followed(run, kept.with_sections({**known.sections, **kept.sections}), known)
     directory = replace(kept, server_zone=run.sync.portal_zone or "")
     if replace(directory, country="") != known:
@@ -110,7 +114,12 @@ async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory
         run.directory_mark = ""
         directory = directory.with_clients(await read_clients(run.portal, sought))
     needed = await run.worked_out(target.places, entries, directory)
-    missing = sorted(place for place in needed if not place.on_card and not directory.knows(place))
+    # Where a section would be of no use, the right may have been granted since.
+    missing = sorted(
+        place
+        for place in needed
+        if not place.on_card and (not directory.knows(place) or str(place) in directory.barred)
+    )
     if missing:
         run.directory_mark = ""
         directory = await with_calendars(run.portal, directory, missing)
