@@ -21,6 +21,7 @@ from syncd.model.item import Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation
 from syncd.model.plan import Plan
 from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
+from syncd.model.unanswered import came_late
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
 from syncd.state.notes import Uids
@@ -307,6 +308,12 @@ def _named(sync: Sync, known: Uids, snapshot: Snapshot, links: Sequence[Link], h
     return named(sync, known, snapshot, links, held)
 
 
+async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:
+    """Return `observation` with what requests of ours did that came late."""
+    requests = (await run.ledger.notes()).unanswered
+    return replace(observation, late=came_late(links, observation, requests)) if requests else observation
+
+
 async def _planned(
     run: Pass, shaping: Shaping, links: Sequence[Link], held: Sequence[Hold], *, verify: bool
 ) -> tuple[Plan, Observation | None]:
@@ -332,6 +339,8 @@ async def _planned(
         now=now,
         counted=run.fates.remote_ids,
     )
+    if observation is not None:
+        observation = await _with_late(run, links, observation)
     plan = await run.worked_out(planned, observation=observation)
     known = {link.remote_id for link in observation.about(plan.touched)} if observation is not None else ()
     if unread := [link for link in plan.touched if link.remote_id not in known]:
@@ -339,6 +348,7 @@ async def _planned(
         # a pass that has read the window, for one that stood outside of it.
         looked = await observe_touched(run, unread)
         observation = looked if observation is None else joined(observation, looked)
+        observation = await _with_late(run, links, observation)
         plan = await run.worked_out(planned, observation=observation)
     return plan, observation
 
@@ -382,10 +392,13 @@ def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> f
 
 
 def _gone(run: Pass, shaping: Shaping, links: Sequence[Link], observation: Observation) -> dict[Key, int]:
-    """Return what is linked and wanted but no longer exists, where the source decides; also what a hold keeps back."""
-    if run.sync.policy.on_conflict != "source":
-        return {}
+    """Return what is linked and wanted but no longer exists, where the source decides; also what a hold keeps back.
+
+    What a late delete of ours took away is wanted whoever decides.
+    """
     wanted = {item.key for item in shaping.wanted.items}
+    if run.sync.policy.on_conflict != "source":
+        wanted &= observation.late
     doubled = observation.claimed_twice(links)
     lost = (link for link in links if observation.lost(link) or link.key in doubled)
     return {link.key: link.remote_id for link in lost if link.key in wanted}

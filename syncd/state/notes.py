@@ -20,6 +20,7 @@ from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
 from syncd.model.settled import Settled
+from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
 from syncd.state.codec import to_json
 from syncd.state.file import LedgerThread, reading, writing
@@ -34,6 +35,7 @@ DUE = "due"
 PAUSED = "paused"
 CLOCKS = "clocks"
 GIVEN_UP = "creates given up"
+UNANSWERED = "changes unanswered"
 ALERTS = "alerts"
 TOLD = "told"
 _DIRECTORY = "directory"
@@ -85,7 +87,7 @@ class SyncNotes:
 
     `restored` is the highest id that the ledger knew when it was put back to an earlier state, None once the portal has
     been read since. `clocks` are those that tell how long ago its open intents were sent; `given_up` are creates that
-    nobody answered and that were made again.
+    nobody answered and that were made again, `unanswered` other changes that nobody answered.
     """
 
     verified: Verified | None = None
@@ -96,6 +98,7 @@ class SyncNotes:
     due: Due | None = None
     clocks: tuple[ClockNote, ...] = ()
     given_up: tuple[GivenUp, ...] = ()
+    unanswered: tuple[Unanswered, ...] = ()
 
 
 def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
@@ -121,6 +124,7 @@ def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
         due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
         clocks=read_clocks(found.get(CLOCKS, ((), 0))[0]),
         given_up=_given_up(found.get(GIVEN_UP, ((), 0))[0]),
+        unanswered=_unanswered(found.get(UNANSWERED, ((), 0))[0]),
     )
 
 
@@ -129,6 +133,21 @@ def _given_up(value: Json) -> tuple[GivenUp, ...]:
         return msgspec.convert(value, tuple[GivenUp, ...])
     except msgspec.ValidationError:
         return ()  # then a double is reported, not removed
+
+
+def _unanswered(value: Json) -> tuple[Unanswered, ...]:
+    try:
+        return msgspec.convert(value, tuple[Unanswered, ...])
+    except msgspec.ValidationError:
+        return ()  # then what came late passes for a person's edit
+
+
+def add_unanswered(connection: sqlite3.Connection, scope: str, more: Sequence[Unanswered], now: float) -> None:
+    """Keep `more` beside the changes that nobody answered before; in the caller's transaction."""
+    if more:
+        note = read_note(connection, scope, UNANSWERED)
+        known = _unanswered(note[0]) if note is not None else ()
+        write_note(connection, scope, UNANSWERED, msgspec.to_builtins(kept_unanswered(known, more)), now)
 
 
 def read_clocks(value: Json) -> tuple[ClockNote, ...]:

@@ -21,6 +21,7 @@ from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
 from syncd.model.settled import Settled
+from syncd.model.unanswered import Unanswered, unanswered
 from syncd.scrub import Clean, within
 from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
 from syncd.state.file import LedgerThread, give_back, reading, writing
@@ -36,6 +37,7 @@ from syncd.state.notes import (
     VERIFIED,
     SyncNotes,
     Uids,
+    add_unanswered,
     drop_note,
     ledger_mark,
     read_note,
@@ -159,10 +161,16 @@ class SyncLedger:
 
     @writing
     def sent_again(self, connection: sqlite3.Connection, ids: Sequence[int], *, now: float) -> None:
-        """Note that open intents are sent once more at unix time `now`; raises ValueError for an id not open."""
-        for one in ids:
-            if not connection.execute(_SEND_AGAIN, (float(now), one)).rowcount:
-                raise ValueError(f"there is no open intent {one}")
+        """Note that open intents are sent once more at unix time `now`; raises ValueError for an id not open.
+
+        The requests that they went with before may be carried out yet.
+        """
+        rows = [connection.execute(_GET_INTENT, (one,)).fetchone() for one in ids]
+        for number, row in zip(ids, rows, strict=True):
+            if row is None:
+                raise ValueError(f"there is no open intent {number}")
+            connection.execute(_SEND_AGAIN, (float(now), number))
+        add_unanswered(connection, self._scope, unanswered(intent_of(checked(row)) for row in rows), now)
 
     @reading
     def open_intents(self, connection: sqlite3.Connection) -> tuple[Intent, ...]:
@@ -378,6 +386,11 @@ class SyncLedger:
     def note_given_up(self, connection: sqlite3.Connection, creates: Sequence[GivenUp], now: float) -> None:
         """Note which creates were given up though the portal may carry them out yet."""
         write_note(connection, self._scope, GIVEN_UP, msgspec.to_builtins(creates), now)
+
+    @writing
+    def note_unanswered(self, connection: sqlite3.Connection, changes: Sequence[Unanswered], now: float) -> None:
+        """Note which updates and deletes nobody answered, beside those that were noted before."""
+        add_unanswered(connection, self._scope, changes, now)
 
     @writing
     def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:
