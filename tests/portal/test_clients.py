@@ -66,6 +66,19 @@ from tests.support.sandbox import WEBHOOK, SimClock, WorldTransport, run_inline
         ("7,91611E+10", "RU", ""),
         ("8 9I6 111 22 33", "RU", ""),
         ("8 916 ООО 22 33", "RU", ""),
+        ("8 029 123-45-67", "RU", "375291234567"),
+        ("8 (029) 123-45-67", "UA", "375291234567"),
+        ("80501234567", "RU", "380501234567"),
+        ("8 050 123-45-67", "UA", "380501234567"),
+        ("8-044-123-45-67", "", "375441234567 380441234567"),
+        ("8 044 123-45-67", "UA", "380441234567"),
+        ("8 044 123-45-67", "BY", "375441234567"),
+        ("8 044 123-45-67", "DE", "4980441234567"),
+        ("123-45-67/68", "RU", "1234567 1234568"),
+        ("8 (495) 123-45-67/68", "RU", "74951234567 74951234568"),
+        ("+375 29 123-45-67 / 68", "BY", "375291234567 375291234568"),
+        ("+7 495 123-45-67/123-45-68", "RU", "74951234567 74951234568"),
+        ("8 (495) 123-45-67/1234", "RU", "74951234567;1234"),
         ("123-45-67", "RU", "1234567"),
         ("112", "RU", "112"),
         ("12", "RU", ""),
@@ -174,6 +187,10 @@ def test_a_spelling_only_the_portal_understands_is_asked_for_alone(monkeypatch: 
         ("8 (495) 123-45-67 доб. 12", "84951234567 доб 12", ""),
         ("495 123-45-67 доб. 12", "8 495 123 45 67 добавочный 12", "RU"),
         ("8 029 123-45-68", "+375291234568", "BY"),
+        ("8 029 123-45-68", "8029 1234568", "RU"),
+        ("8 050 123-45-68", "+380501234568", "RU"),
+        ("+380441234567", "8 044 123-45-67", "RU"),
+        ("123-45-68", "123-45-67/68", "RU"),
         ("+7 916 111-22-33", "8 916 111 22 33", "BY"),
     ],
 )
@@ -235,3 +252,19 @@ def test_a_dropped_filter_takes_nobody_in_by_mistake(monkeypatch: pytest.MonkeyP
     elements = contacts(60, lambda n: f"+7916000{n:04}")
     clients, _ = looked_up(elements, [sought("3", "contact")])
     assert set(clients.known) == {"C_3"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("8 044 123-45-67", "may be a number of Belarus or of Ukraine: write it with the country's code"),
+        ("123-45-67", "1234567 is no whole number of any country .*: write it with the country's code"),
+        ("8 116 111-22-33", "71161112233 is no whole number"),
+        ("8 916 111-22-33", "see \\(add it in the CRM"),
+    ],
+)
+def test_a_number_that_nobody_has_says_what_may_be_wrong_with_it(text: str, why: str) -> None:
+    wanted = russian(text)
+    clients, _ = looked_up(contacts(1, lambda _: "+79160000001"), [wanted])
+    with pytest.raises(EntryError, match=why):
+        clients.client(wanted)

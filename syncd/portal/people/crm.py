@@ -20,7 +20,7 @@ from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.person_names import ADDRESS
-from syncd.portal.people.phones import Phone, phones_in
+from syncd.portal.people.phones import Phone, doubt, phones_in
 
 
 class Reader(Protocol):
@@ -163,9 +163,10 @@ class CrmLookup:
                 "merge them in the CRM, or name one by its id",
             )
         what = "id " + wanted.word if wanted.kind == "id" else repr(wanted.text)
-        raise EntryError(
-            f"no {wanted.type} with {what} that the webhook's user may see", "add it in the CRM, or see on_unresolved"
-        )
+        remedy = "add it in the CRM, or see on_unresolved"
+        if said := doubt(wanted.phones):
+            remedy = f"{said}: write it with the country's code in front, such as +7 495 123-45-67; or {remedy}"
+        raise EntryError(f"no {wanted.type} with {what} that the webhook's user may see", remedy)
 
     def joined(self, other: CrmLookup) -> CrmLookup:
         """Return the union; where both know a client, the other's version is kept."""

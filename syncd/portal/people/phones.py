@@ -7,6 +7,7 @@ internal one of three digits, is compared digit by digit.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +21,7 @@ from phonenumbers import (
     ValidationResult,
 )
 
-_FEWEST_DIGITS = 3
+_FEWEST_DIGITS, _FEWEST_LOCAL = 3, 5
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{7,14}")
 _BRACKETED = re.compile(r"\(\s*((?:доб|вн|ext|x)[^()\d]{0,12}\d{1,8})\s*\)", re.IGNORECASE)
 _INTERNAL = re.compile(r"(?:\bвн(?:утр\w*)?|\bдобав\w*|(?<=\d)\s*\*)\.?:?(?=\s*\d)", re.IGNORECASE)
@@ -31,6 +32,13 @@ _RUSSIAN = re.compile(r"(?<![\d+])(?:\+?7|8)(?:[\s().-]*\d){10}(?!\d)")
 _LETTER_INSIDE = re.compile(r"\d[\s()-]*[^\W\d_]+[\s()-]*\d")
 _FEWEST_OF_A_NUMBER = 10
 _FROM_ABROAD = re.compile(r"\A(?:00|8[\s~-]*10)[\s~-]*(?=[1-9](?:\D*\d){8})")
+_EIGHT_AND_ZERO = re.compile(r"(?<![\d+])8[\s(.~-]*0(?:[\s().-]*\d){9}(?!\d)")
+_ABROAD: Mapping[str, int] = {"BY": 375, "UA": 380}
+"""Where an 8 is or was dialled before the 0 of a town; in Russia and Kazakhstan nothing begins with 8 0."""
+_OTHER_END = re.compile(r"(?<!\d)(\+?\d(?:[\s().-]*\d){5,14})\s*[/\\]\s*(\d(?:[\s-]*\d){0,6})(?![\s().-]*\d)")
+_SLASH = re.compile(r"[/|]")
+_LIKE_EXTENSIONS = range(3, 5)
+"""As many digits behind a slash are an extension or the end of a second number; fewer are no extension."""
 _EXTENSION = re.compile(r"[#;,]|доб|ext|x", re.IGNORECASE)
 
 
@@ -69,6 +77,8 @@ class Phone:
         short = phonenumbers.national_significant_number(number)
         dialled = _only_digits(phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
         homes = dict.fromkeys((short, dialled))
+        if number.country_code == _ABROAD["UA"]:
+            homes[f"8{dialled}"] = None  # as it was dialled until 2009, and is written still
         return (*homes, *(home + self.extension for home in homes)) if self.extension else tuple(homes)
 
     def likeness(self, other: Phone) -> int:
@@ -89,7 +99,7 @@ def phones_in(text: str, country: str) -> tuple[Phone, ...]:
     """
     if _INTERNATIONAL.fullmatch(text):  # as in most exports, and much cheaper
         return (Phone(number=text[1:], is_international=True),)
-    spelled = _spelled(text)
+    spelled = _EIGHT_AND_ZERO.sub(lambda found: _neighbours(found[0], country), _spelled(text))
     # Ten digits after an 8 are a number of Russia or Kazakhstan, which have one code, wherever they are written.
     region = country or ("RU" if _RUSSIAN.search(spelled) else None)
     matches = PhoneNumberMatcher(spelled, region, leniency=Leniency.POSSIBLE)
@@ -99,8 +109,9 @@ def phones_in(text: str, country: str) -> tuple[Phone, ...]:
         Phone(number=f"7{_only_digits(one)[-10:]}", is_international=True) for one in _RUSSIAN.findall(spelled)
     ]
     if not found:
-        digits = _digits(spelled)
-        found = [Phone(number=digits)] if len(digits) >= _FEWEST_DIGITS else []
+        parts = [digits for part in _SLASH.split(spelled) if len(digits := _digits(part)) >= _FEWEST_LOCAL]
+        numbers = parts if len(parts) > 1 else [_digits(spelled)]
+        found = [Phone(number=one) for one in numbers if len(one) >= _FEWEST_DIGITS]
     return tuple(dict.fromkeys(found))
 
 
@@ -118,7 +129,32 @@ def _spelled(text: str) -> str:
     bracket = _LAST_BRACKET.search(spelled)
     if bracket is not None and len(_only_digits(spelled[: bracket.start()])) >= _FEWEST_OF_A_NUMBER:
         spelled = f"{spelled[: bracket.start()]} доб. {bracket[1]}"
-    return _FROM_ABROAD.sub("+", _INTERNAL.sub(" доб.", spelled))
+    return _OTHER_END.sub(_with_other_end, _FROM_ABROAD.sub("+", _INTERNAL.sub(" доб.", spelled)))
+
+
+def _with_other_end(found: re.Match[str]) -> str:
+    """Return 123-45-67/68 as both of the numbers that it stands for."""
+    first, end = found[1], _only_digits(found[2])
+    if len(end) >= len(_only_digits(first)):
+        return found[0]
+    if len(end) in _LIKE_EXTENSIONS:
+        return f"{first} доб. {end}"
+    digits = list(end)
+    second = "".join(reversed([digits.pop() if one.isdigit() and digits else one for one in reversed(first)]))
+    return f"{first} | {second}"
+
+
+def _neighbours(text: str, country: str) -> str:
+    """Return a number after 8 0 with the code of Belarus or Ukraine: the home country's if it can be, else all."""
+    nine = _only_digits(text)[-9:]
+    numbers = {region: f"+{code}{nine}" for region, code in _ABROAD.items() if _is_valid(f"+{code}{nine}")}
+    if country and country not in ("RU", "KZ", *_ABROAD):
+        return text
+    return numbers.get(country) or " | ".join(numbers.values()) or text
+
+
+def _is_valid(number: str) -> bool:
+    return phonenumbers.is_valid_number(phonenumbers.parse(number))
 
 
 def _likelier(number: PhoneNumber, text: str) -> PhoneNumber:
@@ -162,3 +198,19 @@ def _digits(text: str) -> str:
 
 def _only_digits(text: str) -> str:
     return "".join(one for one in text if one.isascii() and one.isdigit())
+
+
+def doubt(phones: Collection[Phone]) -> str:
+    """Return why numbers that nobody has may be read wrongly, "" if they are whole and valid."""
+    wrong = [phone for phone in phones if not phone.is_international or not _is_possible(phone.number)]
+    if wrong:
+        return f"{wrong[0].number} is no whole number of any country that is known here"
+    ends = {phone.number[3:] for phone in phones if phone.number.startswith(tuple(map(str, _ABROAD.values())))}
+    return "it may be a number of Belarus or of Ukraine" if len(phones) > len(ends) == 1 else ""
+
+
+def _is_possible(digits: str) -> bool:
+    try:
+        return _is_valid(f"+{digits}")
+    except NumberParseException:
+        return False
