@@ -6,6 +6,7 @@ inside words, and words that mix Latin with Cyrillic.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from math import log
@@ -62,9 +63,16 @@ _SIDE_BY_SIDE = log(0.15)
 _CAPITAL_INSIDE = log(0.01)
 _MIXED, _SLIPPED = -6.0, -1.0
 _UNDECODED = -12.0
+_UNHEARD, _BEGUN = -4.0, 2.5
+_NO_RUSSIAN = re.compile(
+    r"(?i:[ьъ]{2}|ыы|[аеёиоуыэюя][ьъ]|(?<![а-яё])[ьъы])|[А-ЯЁ]{2}[а-яё]|(?<![а-яёА-ЯЁ])(?!(?i:[бвжкс]\b))[А-Я]?[бвгджзклмнпрстфхцчшщ]+(?![а-яёА-ЯЁ])"
+)
+"""What no Russian word has: a soft sign after a vowel, an abbreviation that goes on, no vowel at all."""
+_WITH_YO = re.compile(r"(?<![а-яё])ё(?:лк|лоч|ж|мк|рш)", re.IGNORECASE)
+"""The few words that begin with ё; on a Mac it is the byte that Windows has for э or ю."""
 _UNPAIRED = -6.0
 _OPENING = frozenset("«„“‘")
-_PAIRS = (("«", "»"), ("„", "“”"), ("‘", "’"), ("“", "”"), ("”", "“„"))
+_PAIRS = (("«", "»"), ("„", "“”"), ("‚", "‘’"), ("‘", "’"), ("“", "”"), ("”", "“„"))
 """Opening quotation marks and those that may close them; one kind without the other is no quotation."""
 
 
@@ -118,7 +126,7 @@ def _shape(word: str) -> float:
     latin = {char for char in word if char.isalpha() and (char <= "\x7f" or "LATIN" in unicodedata.name(char, ""))}
     if latin and any("CYRILLIC" in unicodedata.name(char, "") for char in word if char > "\x7f"):
         found += _SLIPPED if latin <= _LOOKALIKES else _MIXED
-    return found
+    return found + _UNHEARD * len(_NO_RUSSIAN.findall(word)) + (_BEGUN if _WITH_YO.search(word) else 0.0)
 
 
 def _sign(char: str, before: bool, after: bool) -> float:

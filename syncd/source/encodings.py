@@ -57,6 +57,11 @@ _WIDE_BYTES = 4_096
 _WIDE_HIGHS = frozenset({0x00, 0x01, 0x02, 0x03, 0x04, 0x20, 0x21})
 """The high byte of what is written in Europe: Latin, Greek, Cyrillic, punctuation, and the sign for number."""
 _WIDE_SHARE = 0.95
+_FEW_BYTES, _FEW_LETTERS = 24, -3.0
+"""Valid UTF-8 with so few letters beyond ASCII may be a word or two of another encoding all the same."""
+_FAMILIAR = re.compile("[\x00-\u06ff\u1e00-\u2bff\u3000-\u303f\ufe00-\uffff\U0001f000-\U0001faff]")
+"""What is written in Europe and the Near East, and the signs that people put anywhere."""
+_LONE_LETTER = re.compile(r"(?<!\w)[\u0100-\u024f](?!\w)")
 _ZEROED = "\x00" * 4
 """No text has this many: the file is binary, or a crash left a block of it unwritten."""
 _BINARY_SHARE = 0.03
@@ -79,10 +84,12 @@ def find_encoding(content: bytes, *, name: str) -> str:
     if wide := _wide(content):
         return wide
     try:
-        content.decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         first = error.start
     else:
+        if len(content) - len(text) <= _FEW_BYTES and _is_strange(text):
+            _doubt(content, text, name)
         return "utf-8"
     around = content[max(0, first - _AROUND_BYTES) : first + _AROUND_BYTES]
     text = around.decode("utf-8", "surrogateescape")
@@ -163,6 +170,30 @@ def _narrow(content: bytes, first: int, name: str) -> str:
     raise _unsure(name, best, rivals, advised)
 
 
+def _is_strange(text: str) -> bool:
+    """Return True if all letters beyond ASCII are such as nobody in Europe writes, or one stands where a word would."""
+    beyond = [char for char in text if char > "\x7f"]
+    return bool(beyond) and (
+        not any(map(_FAMILIAR.match, beyond)) or (len(beyond) == 1 and _LONE_LETTER.search(text) is not None)
+    )
+
+
+def _doubt(content: bytes, text: str, name: str) -> None:
+    """Raise SourceError for a few letters of UTF-8 that are a word in another encoding: cp866 has "сад" for U+1824."""
+    first = next(at for at, byte in enumerate(content) if byte > 0x7F)
+    best = next(filter(_is_of_letters, _readings(content, first)), None)
+    if best is None:
+        return
+    beyond = sum(char > "\x7f" for word in best.words for char in word)
+    if best.likeness - _PRIOR[best.encoding] >= _RAREST * beyond + _FEW_LETTERS:
+        read = tuple("".join(char for char in text if char > "\x7f") for _ in best.words)
+        raise _unsure(name, best, [_Reading(encoding="utf-8", likeness=0.0, words=read)], "", "may not be UTF-8")
+
+
+def _is_of_letters(reading: _Reading) -> bool:
+    return all(char.isalpha() for word in reading.words for char in word if char > "\x7f")
+
+
 def _readings(content: bytes, first: int) -> list[_Reading]:
     """Return the words beyond ASCII as each encoding reads them, the likeliest first."""
     sample = content[max(0, first - 100) : first + _SAMPLE_BYTES]
@@ -183,14 +214,14 @@ def _advised(content: bytes, first: int) -> str:
     return codecs.lookup(best.encoding).name if best is not None else ""
 
 
-def _unsure(name: str, best: _Reading, rivals: list[_Reading], advised: str) -> SourceError:
+def _unsure(name: str, best: _Reading, rivals: list[_Reading], advised: str, why: str = "is not UTF-8") -> SourceError:
     shown = [best, *rivals[:1]]
     at = next((at for at in range(len(best.words)) if len({one.words[at] for one in shown}) == len(shown)), 0)
     said = [f"{one.encoding} reads {one.words[at][:_SHOWN]!r}" for one in shown]
     if advised and advised not in {codecs.lookup(one.encoding).name for one in shown}:
         said.append(f"or it is {advised}")
     remedy = f'set encoding in [sync.source], such as encoding = "{best.encoding}", or save the file as UTF-8'
-    return SourceError(f"{name} is not UTF-8, and its encoding cannot be told: {', '.join(said)}", remedy)
+    return SourceError(f"{name} {why}, and its encoding cannot be told: {', '.join(said)}", remedy)
 
 
 def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str, str]:

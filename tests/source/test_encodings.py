@@ -114,3 +114,39 @@ def test_a_short_text_is_not_doubted_for_a_reading_with_hyphens_inside_its_words
 def test_a_file_of_two_encodings_is_utf8_so_that_its_other_lines_are_told(first: str, then: str) -> None:
     content = f"1;{first}\n".encode() + f"2;{then}\n".encode("cp1252" if then.startswith("G") else "cp1251")
     assert find_encoding(content, name="plan.csv") == "utf-8"
+
+
+def one_word(word: str, encoding: str) -> str:
+    """Return a file of one word beyond ASCII as it is read, "" if the encoding is said to be unknown."""
+    content = f"title,start\n{word},2026-12-01\n".encode(encoding)
+    try:
+        return content.decode(find_encoding(content, name="a.csv")).split("\n")[1].split(",")[0]
+    except SourceError:
+        return ""
+
+
+WORDS = (
+    "Ёлка ёлка Ёж Ёмкость Ёршова Юрий Эдуард Элла Эльвира Эмма сад шаг чай ряд рад Урок Смена Дежурство Её её Физика"
+    " День Ночь Отпуск Собрание Планёрка Звонок Обед Приём Врач Пётр Анна Иван Ольга ОТПУСК УТРО НОЧЬ Щербаков ещё всё"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "cp866", "koi8-r", "mac-cyrillic", "iso8859-5"])
+def test_a_single_short_word_is_read_right_or_its_encoding_is_asked_for(encoding: str) -> None:
+    read = {word: one_word(word, encoding) for word in WORDS.split()}
+    assert {word: found for word, found in read.items() if found not in ("", word)} == {}
+    if encoding in ("utf-8", "cp1251"):
+        assert sum(map(bool, read.values())) >= len(read) * 4 // 5
+
+
+@pytest.mark.parametrize("word", ["会議", "早", "日本語", "Zoë", "à", "ω", "שלום", "نوبت", "☎", "🎄", "—", "é", "в"])
+def test_short_words_of_utf8_stay_utf8(word: str) -> None:
+    assert one_word(word, "utf-8") == word
+
+
+def test_a_letter_that_nobody_writes_is_told_with_both_readings() -> None:
+    with pytest.raises(
+        SourceError, match="a.csv may not be UTF-8, .*: cp866 reads 'сад', utf-8 reads 'ᠤ'.*encoding"
+    ) as caught:
+        find_encoding("a,сад".encode("cp866"), name="a.csv")
+    assert 'encoding = "cp866"' in str(caught.value)
