@@ -64,8 +64,10 @@ _CAPITAL_INSIDE = log(0.01)
 _MIXED, _SLIPPED = -6.0, -1.0
 _UNDECODED = -12.0
 _UNHEARD, _BEGUN = -4.0, 2.5
+_MUTES = "бвгджзклмнпрстфхцчшщ"
 _NO_RUSSIAN = re.compile(
-    r"(?i:[ьъ]{2}|ыы|[аеёиоуыэюя][ьъ]|(?<![а-яё])[ьъы])|[А-ЯЁ]{2}[а-яё]|(?<![а-яёА-ЯЁ])(?!(?i:[бвжкс]\b))[А-Я]?[бвгджзклмнпрстфхцчшщ]+(?![а-яёА-ЯЁ])"
+    r"(?i:[ьъ]{2}|ыы|[аеёиоуыэюя][ьъ]|(?<![а-яё])[ьъы])|[А-ЯЁ]{2}[а-яё]"
+    rf"|(?<![а-яёА-ЯЁ])[{_MUTES}{_MUTES.upper()}][{_MUTES}]{{2,}}(?![а-яёА-ЯЁ])"
 )
 """What no Russian word has: a soft sign after a vowel, an abbreviation that goes on, no vowel at all."""
 _WITH_YO = re.compile(r"(?<![а-яё])ё(?:лк|лоч|ж|мк|рш)", re.IGNORECASE)

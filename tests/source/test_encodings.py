@@ -128,6 +128,7 @@ def one_word(word: str, encoding: str) -> str:
 WORDS = (
     "Ёлка ёлка Ёж Ёмкость Ёршова Юрий Эдуард Элла Эльвира Эмма сад шаг чай ряд рад Урок Смена Дежурство Её её Физика"
     " День Ночь Отпуск Собрание Планёрка Звонок Обед Приём Врач Пётр Анна Иван Ольга ОТПУСК УТРО НОЧЬ Щербаков ещё всё"
+    " Пн Вт"
 )
 
 
@@ -145,8 +146,7 @@ def test_short_words_of_utf8_stay_utf8(word: str) -> None:
 
 
 def test_a_letter_that_nobody_writes_is_told_with_both_readings() -> None:
-    with pytest.raises(
-        SourceError, match="a.csv may not be UTF-8, .*: cp866 reads 'сад', utf-8 reads 'ᠤ'.*encoding"
-    ) as caught:
+    reading = r"a\.csv may not be UTF-8, .*: cp866 reads 'сад', utf-8 reads 'ᠤ'"
+    with pytest.raises(SourceError, match=reading) as caught:
         find_encoding("a,сад".encode("cp866"), name="a.csv")
     assert 'encoding = "cp866"' in str(caught.value)

@@ -162,6 +162,28 @@ def test_a_midnight_names_its_day_where_a_series_never_begins_at_midnight(exclud
     assert recurrence.exdates == (Moment(wall=datetime(2026, 12, 8), zone=None),)
 
 
+@pytest.mark.parametrize("broken", ["20261208T990000", "20261208T", "2026-12-08 at nine", "20261208T0900+9999"])
+def test_an_exception_that_cannot_be_read_costs_its_day_only_and_is_told(broken: str) -> None:
+    part = parse(calendar(event(*WEEKLY.split(), f"EXDATE;TZID=Europe/Moscow:{broken}")))
+    assert part.entries[0].recurrence is not None
+    assert part.entries[0].recurrence.exdates == (Moment(wall=datetime(2026, 12, 8), zone=None),)
+    assert [(one.kind, "what begins on 2026-12-08 is taken to be meant" in one.reason) for one in part.problems] == [
+        ("warning", True)
+    ]
+
+
+def test_an_exception_on_a_day_that_is_none_takes_nothing_away() -> None:
+    part = parse(calendar(event(*WEEKLY.split(), "EXDATE:20260230T090000,20261215T090000")))
+    assert part.entries[0].recurrence is not None
+    assert [moment.wall.day for moment in part.entries[0].recurrence.exdates] == [15]
+    assert [one.kind for one in part.problems] == ["warning"]
+
+
+@pytest.mark.parametrize("rule", ["FREQ=HOURLY;COUNT=9", "FREQ=DAILY;BYHOUR=9,12;COUNT=4"])
+def test_an_exception_without_a_time_is_refused_where_a_day_has_several_occurrences(rule: str) -> None:
+    assert "20261208T99" in refusal(f"DTSTART:20261201T090000\nRRULE:{rule}\nEXDATE:20261208T99")
+
+
 def test_a_midnight_is_a_time_where_a_series_may_begin_at_midnight() -> None:
     excluded = "\nEXDATE;TZID=Europe/Moscow:20261208T000000"
     for lines in (WEEKLY.replace("T09", "T00"), WEEKLY.replace("COUNT=3", "COUNT=3;BYHOUR=0,9"),

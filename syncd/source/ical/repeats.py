@@ -6,6 +6,7 @@ one without a zone. Days that a rule counts in UTC become the days that people s
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time
 from itertools import islice
 
@@ -16,10 +17,11 @@ from syncd.model.recurrence.wall import as_datetime, seconds
 from syncd.model.rule import WEEKDAYS
 from syncd.source.field_values import read_rule
 from syncd.source.ical.lines import Component
-from syncd.source.ical.time_values import Home, When, moved_to, read_list, read_rdates
+from syncd.source.ical.time_values import Home, When, items, moved_to, read_item, read_rdates
 from syncd.source.stamps import read_stamp
 
 _REPEATS = frozenset({"RDATE", "EXDATE"})
+_DIGITS_OF_A_DAY = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?!\d)", re.ASCII)
 _DAY_ENDS = (time(0), time(23, 59), time(23, 59, 59))
 _MIDNIGHT = time(0)
 _SUB_DAILY = frozenset({"FREQ=HOURLY", "FREQ=MINUTELY", "FREQ=SECONDLY"})
@@ -48,8 +50,14 @@ def read_recurrence(
     if home.whole_days and home.start is not None and home.start.form == "utc" and isinstance(span, AllDay):
         rules = tuple(_on_local_days(rule, home.start.wall.date(), span.first, warnings) for rule in rules)
     rdates = tuple(day for prop in component.all("RDATE") for day in read_rdates(prop, span, home))
-    given = tuple(day for prop in component.all("EXDATE") for day in read_list(prop, home))
-    exdates = tuple((None if rdates else _as_day(day, rules, span)) or home.moment(day) for day in given)
+    exdates: list[Moment] = []
+    for prop in component.all("EXDATE"):
+        for text in items(prop):
+            if (day := _day_of(text, rules, warnings)) is not None:
+                exdates += day
+                continue
+            when = read_item(text, prop, home)
+            exdates.append((None if rdates else _as_day(when, rules, span)) or home.moment(when))
     if not rules and not rdates and not exdates:
         return None, warnings
     recurrence = Recurrence(
@@ -60,6 +68,38 @@ def read_recurrence(
     return recurrence, warnings
 
 
+def _day_of(text: str, rules: tuple[str, ...], warnings: list[str]) -> tuple[Moment, ...] | None:
+    """Return what is left of an exception that cannot be read, None for one that can be, or of which no day is left.
+
+    Its day is enough where a series has one occurrence a day. Without it nobody knows which lesson does not take place,
+    and the event must be refused: what stands already keeps all its exceptions so.
+    """
+    found = _DIGITS_OF_A_DAY.match(text)
+    if _is_stamp(text) or found is None or _is_several_times_a_day(rules):
+        return None
+    try:
+        day = datetime(int(found[1]), int(found[2]), int(found[3]))
+    except ValueError:
+        warnings.append(f"EXDATE {text!r} names no day of any calendar, so it takes nothing away (correct it)")
+        return ()
+    warnings.append(f"EXDATE {text!r} cannot be read; what begins on {day:%Y-%m-%d} is taken to be meant (correct it)")
+    return (Moment(wall=day, zone=None),)
+
+
+def _is_stamp(text: str) -> bool:
+    """Return True if a text is a stamp of a day and time that exist."""
+    try:
+        read_stamp(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_several_times_a_day(rules: tuple[str, ...]) -> bool:
+    parts = {part.partition("=")[0] for rule in rules for part in rule.split(";")}
+    return bool(_TIME_PARTS & parts) or any(_SUB_DAILY & {*rule.split(";")} for rule in rules)
+
+
 def _as_day(when: When, rules: tuple[str, ...], span: Span) -> Moment | None:
     """Return the day whose midnight an exception names in a series that never begins then; None for any other time.
 
@@ -67,8 +107,7 @@ def _as_day(when: When, rules: tuple[str, ...], span: Span) -> Moment | None:
     """
     if when.zone is None or when.wall.time() != _MIDNIGHT or isinstance(span, AllDay):
         return None
-    parts = {part.partition("=")[0] for rule in rules for part in rule.split(";")}
-    if span.start.time() == _MIDNIGHT or _TIME_PARTS & parts or any(_SUB_DAILY & {*rule.split(";")} for rule in rules):
+    if span.start.time() == _MIDNIGHT or _is_several_times_a_day(rules):
         return None
     local = moved_to(when.wall, when.zone, span.zone)
     return Moment(wall=when.wall, zone=None) if local.date() == when.wall.date() else None

@@ -100,13 +100,12 @@ def read_when(prop: Property, home: Home) -> When:
     return _when(prop.value.strip(), prop, home)
 
 
-def read_list(prop: Property, home: Home) -> Iterator[When]:
-    """Yield the times of a list of DATEs or DATE-TIMEs."""
-    for text in _items(prop):
-        yield _when(text, prop, home)
+def read_item(text: str, prop: Property, home: Home) -> When:
+    """Return the time of one item of a list of DATEs or DATE-TIMEs."""
+    return _when(text, prop, home)
 
 
-def _items(prop: Property) -> Iterator[str]:
+def items(prop: Property) -> Iterator[str]:
     """Yield the items of a list; vCalendar 1.0 separates them by semicolons."""
     return filter(None, (item.strip() for item in prop.value.replace(";", ",").split(",")))
 
@@ -164,7 +163,7 @@ def _end_after(start: When, zone: str, length: Property | None, home: Home) -> W
 
 def read_rdates(prop: Property, main: Span, home: Home) -> Iterator[Span]:
     """Yield the spans of an RDATE; without an end they are as long as the series' first occurrence."""
-    for text in _items(prop):
+    for text in items(prop):
         first, slash, last = text.partition("/")
         start = _when(first, prop, home, exact=True)
         if isinstance(main, AllDay) and start.zone is not None and not slash:
