@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -307,7 +307,7 @@ def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:
     reasons = Counter(problem.reason for problem in shaping.problems if problem.kind in ("held", "rejected"))
     if shaping.skipped:
         left = Counter(problem.reason for problem in shaping.problems if problem.kind == "skipped")
-        detail += f"; {counted(shaping.skipped, 'entry', 'entries')} {'; '.join(_most(left))}"
+        detail += f"; {counted(shaping.skipped, 'entry', 'entries')} {'; '.join(_most_below_one_head(left))}"
     if not reasons:
         return Check(name=f"owners {sync.name}", ok=True, detail=detail)
     return Check(
@@ -316,6 +316,15 @@ def _owners(sync: Sync, shaping: Shaping, calendars: int) -> Check:
         detail=f"{detail}; {'; '.join(_most(reasons))}",
         remedy="see owners, on_unresolved and the entries named",
     )
+
+
+def _most_below_one_head(reasons: Counter[str]) -> list[str]:
+    """Return the commonest reasons with what they all begin with, `left out (...): `, once."""
+    heads: dict[str, Counter[str]] = defaultdict(Counter)
+    for reason, number in reasons.items():
+        head, mark, why = reason.partition("): ")
+        heads[head + mark][why] += number
+    return [head + "; ".join(_most(whys)) for head, whys in heads.items()]
 
 
 def _most(reasons: Counter[str]) -> list[str]:

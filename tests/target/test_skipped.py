@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncd.app import report
+from syncd.app.check import check_all
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 SKIP = SHIFTS + 'on_unresolved = "skip"\n'
@@ -72,3 +73,17 @@ def test_what_goes_to_the_fallback_is_told_by_name_in_one_line(tmp_path: Path) -
         assert (result.exit_code, problem.kind, stage.names()) == (0, "warning", ["Early", "Late", "Night"])
         assert problem.reason.startswith("2 entries go to the fallback_owner 10")
         assert "'nobody@school.example' (1), nobody (1)" in problem.reason
+
+
+def test_check_says_once_that_entries_are_left_out_before_the_reasons(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SKIP)
+    stage.write("shifts.csv", HEADER + ROWS)
+
+    async def details() -> list[str]:
+        async with stage.opened() as (_, app):
+            return [check.detail async for check in check_all(app, offline=False) if check.name == "owners shifts"]
+
+    (detail,) = run_inline(details())
+    assert "; 2 entries left out (on_unresolved = \"skip\"): no user 'nobody@school.example'" in detail
+    assert detail.count("left out") == 1
+    assert "(1 entry); the owner is empty" in detail
