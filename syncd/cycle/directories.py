@@ -53,7 +53,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
         # Every sync of the portal uses it, so it has groups if any of them has needed groups.
         groups = run.sync.target.wants_groups or bool(known is not None and known.groups)
         kept = await _with_needed(run, entries, await read_directory(run.portal, now=now, groups=groups))
-    if known is not None:
+    if known is not None and (kept.sections is not known.sections or kept.barred):  # else nothing was read or lost
         # Where events of ours may stand already, a right that was lost is no reason to make or to hold anything.
         once_open = known.sections.keys() - known.barred.keys()
         kept = replace(kept, barred={name: bar for name, bar in kept.barred.items() if name not in once_open})

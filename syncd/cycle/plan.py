@@ -9,10 +9,10 @@ from functools import cached_property, partial
 
 from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_refused, kept_directory
 from syncd.cycle.look import joined, observe, observe_touched, without_siblings
-from syncd.cycle.read import Kept, Named, Shaping, context_of, named, shape_all, shape_recognised
+from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
-from syncd.cycle.sync import Pass, Sync, check_home
+from syncd.cycle.sync import Pass, check_home
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
@@ -119,12 +119,12 @@ class Prepared:
     @property
     def counts(self) -> dict[str, int]:
         """Counts by what would be done, in the order of the plan's JSON."""
-        plan = self.plan
+        plan, ops = self.plan, Counter(change.op for change in self.plan.changes)
         return {
-            "create": plan.count("create"),
-            "update": plan.count("update"),
-            "delete": plan.count("delete"),
-            "adopt": plan.count("adopt"),
+            "create": ops["create"],
+            "update": ops["update"],
+            "delete": ops["delete"],
+            "adopt": ops["adopt"],
             "unchanged": plan.unchanged,
             "held": self.held,
             "rejected": self.rejected,
@@ -261,15 +261,18 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     window = sync.window(now)
     links = await run.ledger.links()
     held = await run.ledger.holds()
-    read = await run.worked_out(_named, sync, run.notes.uids, snapshot, links, held)
+    read = await run.worked_out(named, sync, run.notes.uids, snapshot, links, held)
     directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
     context = context_of(sync, directory, now)
-    await recall_series(run)
+    if read.has_series:
+        await recall_series(run)
     read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held)
-    if keep:
+    if keep and read.has_series:
         await keep_series(run)
-    believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
-    snapshot = await run.worked_out(believe, read.snapshot, links)
+    snapshot = read.snapshot
+    if not snapshot.entries:
+        believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
+        snapshot = await run.worked_out(believe, snapshot, links)
     plan, observation = await _planned(run, shaping, links, held, verify=verify)
     looked_at = observation.about(links) if observation is not None else ()
     twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
@@ -301,11 +304,6 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         lost=_lost(plan, observation) if observation is not None else frozenset(),
         doubles=twice,
     )
-
-
-def _named(sync: Sync, known: Uids, snapshot: Snapshot, links: Sequence[Link], held: Sequence[Hold]) -> Named:
-    sync.check_links(links)
-    return named(sync, known, snapshot, links, held)
 
 
 async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:

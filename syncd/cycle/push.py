@@ -53,9 +53,10 @@ async def push(
     if not changes:
         return False
     run.fates.begin_round(change.key for change in changes)
-    sectionless = any(change.item is not None and change.item.section_id is None for change in changes)
-    async with run.claiming(wanted=sectionless):
-        directory, troubled = await ensure_sections(run, directory, changes)
+    troubled: Mapping[Place, str] = {}
+    if any(change.item is not None and change.item.section_id is None for change in changes):
+        async with run.claiming():
+            directory, troubled = await ensure_sections(run, directory, changes)
     if run.stop.is_set():
         return False
     sendable = _sendable(run, changes, directory, troubled)
@@ -101,7 +102,7 @@ def _sendable(
 
     `troubled` tells why a place has no section. What has none is refused, and with it what must follow it.
     """
-    after = predecessors(changes)
+    after = predecessors(changes) if len(changes) > 1 else {}
     refused: dict[int, str] = {}
     place_of: dict[int, int] = {}
     sendable: list[tuple[Change, int, tuple[int, ...]]] = []
@@ -199,7 +200,8 @@ class PushJournal:
         now = self._run.clock.now()
         settled: list[Settlement] = []
         late: list[int] = []
-        taken = await self._taken(outcomes)
+        creates = any(self._changes[job.id].op == "create" for job, _ in outcomes)
+        taken = await self._taken(outcomes) if creates else Counter()
         for job, answer in outcomes:
             outcome = self._outcome(self._changes[job.id], answer, now, taken)
             if job.id not in self._intended:
@@ -279,10 +281,11 @@ class PushJournal:
         """Return what the ledger is to settle, and tell the run's fates."""
         match answer:
             case Unknown(reason=reason, ended=ended):
-                self._tell(change, Fate(kind="unknown", reason=reason, ended=ended, where=where_of(change)))
+                unknown = Fate(kind="unknown", reason=reason, ended=ended, where=where_of(change))
+                self._run.fates.add(change.key, unknown)
                 return Unsettled(reason=reason, ended=ended)
             case Refused(code=code) if code in (NOT_SENT, DEPENDENCY):
-                self._tell(change, Fate(kind="not_sent", where=where_of(change)))
+                self._run.fates.add(change.key, Fate(kind="not_sent", where=where_of(change)))
                 return Dropped()
             case Refused(code=code) if code == UNEXPECTED:
                 said = answer.description or "refused without a reason"
@@ -304,16 +307,16 @@ class PushJournal:
             assert remote_id is not None
             if taken[remote_id] > 1:
                 reason = f"the portal answered the create with {remote_id}, the id of an event that is linked already"
-                self._tell(change, Fate(kind="unknown", reason=reason, ended=True, where=where_of(change)))
+                self._run.fates.add(change.key, Fate(kind="unknown", reason=reason, ended=True, where=where_of(change)))
                 return Unsettled(reason=reason, ended=True)
-            self._tell(change, Fate(kind="created", remote_id=remote_id))
+            self._run.fates.add(change.key, Fate(kind="created", remote_id=remote_id))
             return Written(remote_id=remote_id, version=1, stamp=self._stamp(change, answer))
         if change.op == "delete":
-            self._tell(change, Fate(kind="deleted"))
+            self._run.fates.add(change.key, Fate(kind="deleted"))
             return Deleted()
         link = change.link
         assert link is not None
-        self._tell(change, Fate(kind="updated", remote_id=link.remote_id))
+        self._run.fates.add(change.key, Fate(kind="updated", remote_id=link.remote_id))
         seen = change.observed.version if change.observed is not None else link.version
         return Written(remote_id=link.remote_id, version=seen + 1 if seen is not None else None)
 
@@ -333,15 +336,12 @@ class PushJournal:
         """
         where = where_of(change)
         if change.op != "create" or not certain:
-            self._tell(change, Fate(kind="doubtful", reason=reason, where=where))
+            self._run.fates.add(change.key, Fate(kind="doubtful", reason=reason, where=where))
             return Unsettled(reason=REFUSED + reason, ended=True)
-        self._tell(change, Fate(kind="refused", reason=reason, where=where))
+        self._run.fates.add(change.key, Fate(kind="refused", reason=reason, where=where))
         item = change.item
         assert item is not None
         before = self._holds.get(change.key)
         return SetAside(
             hold=next_hold(change.key, reason, item.fingerprint, before, now, title=item.title, where=where)
         )
-
-    def _tell(self, change: Change, fate: Fate) -> None:
-        self._run.fates.add(change.key, fate)

@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from syncd.cycle.sync import Pass, Sync
+from syncd.cycle.sync import Sync
 from syncd.errors import EntryError
 from syncd.model.entry import Entry, Problem, Snapshot
+from syncd.model.filter import NO_FILTER
 from syncd.model.item import Hold, Item, Link, Place
 from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.names import counted
@@ -37,11 +38,15 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A snapshot and what the filter left of it, under the uids that links know, and what is known of its uids."""
+    """A snapshot and what the filter left of it, under the uids that links know, and what is known of its uids.
+
+    `has_series` tells whether any of it happens more than once.
+    """
 
     snapshot: Snapshot
     kept: Kept
     uids: Uids = field(default_factory=Uids)
+    has_series: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ class Shaping:
 
 def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
     """Return what the sync's filter leaves of `snapshot`; an entry that lacks a column the filter names is rejected."""
-    if not sync.filter.names:
+    if sync.filter == NO_FILTER:
         return Kept(entries=snapshot.entries)
     kept: list[Entry] = []
     problems: list[Problem] = []
@@ -120,19 +125,21 @@ def named(sync: Sync, known: Uids, snapshot: Snapshot, links: Sequence[Link], ho
     """Return the filtered `snapshot` under the names the sync goes by (`uids`), and those recognised in earlier passes.
 
     `known` is what those passes noted. A name is forgotten once nothing goes by it any more, or the source itself uses
-    it for another entry.
+    it for another entry. Raises ConfigError for `links` of another kind of target.
     """
+    sync.check_links(links)
     kept = kept_entries(sync, snapshot)
     if sync.uids == "content":
         snapshot, kept = _under(snapshot, kept, content_names(snapshot.entries))
+    has_series = any(entry.recurrence is not None or entry.overrides for entry in kept.entries)
     if not known.names:
-        return Named(snapshot=snapshot, kept=kept, uids=known)
+        return Named(snapshot=snapshot, kept=kept, uids=known, has_series=has_series)
     present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
     used = {link.key.uid for link in links} | {hold.key.uid for hold in holds}
     names = {old: uid for old, uid in known.names.items() if old in used and old not in present}
     forward = {uid: old for old, uid in names.items() if uid in present}
     snapshot, kept = _under(snapshot, kept, forward)
-    return Named(snapshot=snapshot, kept=kept, uids=replace(known, names=names))
+    return Named(snapshot=snapshot, kept=kept, uids=replace(known, names=names), has_series=has_series)
 
 
 def shape_recognised(
@@ -145,13 +152,17 @@ def shape_recognised(
     snapshot = read.snapshot
     shaping = shape_all(sync, snapshot, read.kept, context)
     shaped = shaping.wanted
+    present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
+    # Only what has gone from the source may stand in it under another uid.
+    if all(link.key.uid in present for link in links) and all(hold.key.uid in present for hold in holds):
+        return replace(read, uids=Uids(names=read.uids.names)), shaping, ()
     # Where content names entries, the uids of what cannot be read say nothing: any link may be theirs.
     doubted = {link.key.uid for link in links} if sync.uids == "content" else read.uids.doubted
     found = recognise(
         shaped.items,
         links,
         holds,
-        present={entry.uid for entry in snapshot.entries} | snapshot.rejected_uids,
+        present=present,
         unusable=shaped.unusable,
         doubted=doubted,
         dropped=lambda: _as_if_confirmed(sync, read.kept.entries, shaping, context),
@@ -165,7 +176,7 @@ def shape_recognised(
         return replace(read, uids=uids), shaping, ()
     snapshot, kept = _under(snapshot, read.kept, names)
     snapshot = replace(snapshot, rejected_uids=snapshot.rejected_uids | uncertain)
-    again = Named(snapshot=snapshot, kept=kept, uids=uids)
+    again = replace(read, snapshot=snapshot, kept=kept, uids=uids)
     return again, shape_all(sync, snapshot, kept, context), (*_told(sync, found), *_told_moves(sync, moved))
 
 
@@ -204,12 +215,6 @@ def _unread(snapshot: Snapshot, shaping: Shaping) -> Callable[[Place], Collectio
         return {title for title, owner in unnamed if not owner or place in (places.get(owner) or (place,))}
 
     return titles
-
-
-async def remember(run: Pass, uids: Uids) -> None:
-    """Write down what is known of the source's uids, unless it was known."""
-    if uids != run.notes.uids:
-        await run.ledger.note_uids(uids, run.clock.now())
 
 
 def _under(snapshot: Snapshot, kept: Kept, names: Mapping[str, str]) -> tuple[Snapshot, Kept]:

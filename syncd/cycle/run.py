@@ -5,14 +5,13 @@ Steps only; every decision is made where its facts are (model, target, exchange)
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from syncd.cycle.doubles import remove_doubles
 from syncd.cycle.look import ReadBack
 from syncd.cycle.plan import Prepared, plan_again, prepare, read_source
 from syncd.cycle.push import push, where_of
-from syncd.cycle.read import remember
 from syncd.cycle.recover import recover
 from syncd.cycle.settled import note, note_again
 from syncd.cycle.sync import Pass, begin, close, settle_home
@@ -20,7 +19,6 @@ from syncd.errors import StoppedError, SyncdError, without_frames
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
 from syncd.model.item import Change, Hold, Link
-from syncd.model.plan import Plan
 from syncd.model.record import RunRecord, RunState, next_hold
 
 _ROUNDS = 3
@@ -94,8 +92,10 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
     error: SyncdError | None = None
     approved = False
     try:
-        await settle_home(run, force=options.force)
-        await recover(run)
+        if run.notes.home != run.portal.origin:
+            await settle_home(run, force=options.force)
+        if await run.ledger.open_intents():
+            await recover(run)
         verify = options.verify or run.verify_due()
         if not run.stop.is_set():
             reading = await read_source(run, fresh=options.fresh or verify)
@@ -111,7 +111,8 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
                 if prepared.doubles:
                     await remove_doubles(run, prepared.doubles, prepared.directory)
                 state = await _push(run, prepared)
-                if state == "done":
+                # A pass that changed something says nothing of what the next one will find.
+                if state == "done" and not prepared.plan.changes:
                     await _note_settled(run, prepared)
     except StoppedError:
         state = "stopped"
@@ -121,7 +122,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         state = "failed"
         raise
     finally:
-        planned = _planned_counts(prepared) if prepared is not None and approved else {}
+        planned = prepared.counts if prepared is not None and approved else {}
         problems = prepared.problems if prepared is not None else ()
         record = await close(run, begun, state=state, error=error, planned=planned, problems=problems)
     return PassResult(record=record, fates=run.fates, prepared=prepared, error=error)
@@ -155,7 +156,8 @@ async def _note_plan(run: Pass, prepared: Prepared) -> None:
     nothing for a while, and what it cannot create again is still there when they return.
     """
     plan, ledger, now = prepared.plan, run.ledger, run.clock.now()
-    await remember(run, prepared.uids)
+    if prepared.uids != run.notes.uids:
+        await ledger.note_uids(prepared.uids, now)
     await ledger.mark_absent(plan.absent, plan.present)
     if plan.versions:
         await ledger.relearn(plan.versions)
@@ -181,11 +183,13 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
     for number in range(_ROUNDS):
         last = number == _ROUNDS - 1
         again = await push(run, plan.changes, prepared.directory, observed=prepared.observed or (), alone=last)
-        if plan.changes and not run.stop.is_set():
+        if plan.changes and not run.stop.is_set() and await run.ledger.open_intents():
             again = await recover(run) or again
         if run.stop.is_set():
             return "stopped"
-        if not again and not _takes_away_wanted(plan, prepared):
+        # Something may have been deleted only to be created again.
+        deleted = {change.key for change in plan.changes if change.op == "delete"}
+        if not again and not (deleted and any(item.key in deleted for item in prepared.wanted)):
             break
         plan = await plan_again(run, prepared)
         places = {change.key: where_of(change) for change in prepared.plan.changes}
@@ -243,18 +247,6 @@ async def _missing(run: Pass) -> bool:
     """Return True if an event that had vanished could not be created again; the next pass may see it again."""
     vanished = run.fates.vanished
     return bool(vanished) and any(vanished.get(link.key) == link.remote_id for link in await run.ledger.links())
-
-
-def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
-    """Return True if `plan` deleted something only to have it created again."""
-    deleted = {change.key for change in plan.changes if change.op == "delete"}
-    return bool(deleted) and any(item.key in deleted for item in prepared.wanted)
-
-
-def _planned_counts(prepared: Prepared) -> Mapping[str, int]:
-    """Return the counts of a run that its plan alone tells."""
-    counts = prepared.counts
-    return {name: counts[name] for name in ("unchanged", "held", "rejected", "conflict", "skipped", "kept")}
 
 
 def _conflict_hold(change: Change, now: float) -> Hold:

@@ -226,8 +226,8 @@ async def close(
 ) -> RunRecord:
     """Write the run's record and its one canonical log line; return the record.
 
-    `planned` are the counts that the plan alone tells (such as unchanged and kept), `problems` those met
-    on the way to it; what was refused while sending comes on top.
+    `planned` are the counts of the plan, of which those count that it alone tells (such as unchanged and kept),
+    `problems` those met on the way to it; what was refused while sending comes on top.
     """
     used = run.portal.usage().since(begun.before)
     refused = run.fates.refused
@@ -292,14 +292,13 @@ async def check_home(run: Pass) -> bool:
 
 
 async def settle_home(run: Pass, *, force: bool) -> None:
-    """Write down which portal the sync writes to; `force` says that it is still the same one, whatever its address.
+    """Write down that the sync writes to another portal than before; `force`: the same one under a new address.
 
     Raises GuardError like `check_home`, before anything is sent.
     """
     if not force and await check_home(run):
         await run.ledger.forget_floor()  # the other portal counts its ids from another beginning
-    if run.notes.home != run.portal.origin:
-        await run.ledger.note_home(run.portal.origin, run.clock.now())
+    await run.ledger.note_home(run.portal.origin, run.clock.now())
 
 
 def _same_portal(before: str, now: str) -> bool:

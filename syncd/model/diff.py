@@ -21,7 +21,7 @@ from datetime import date
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.draft import Draft
 from syncd.model.entry import Problem, Window
-from syncd.model.hosting import has_other_host, keeping_host, other_host_told, remade_by
+from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
@@ -76,9 +76,12 @@ def make_plan(
             found = adoptable.find(item) if adoptable is not None else None
             _new(draft, item, found, observation, hold, policy)
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
-    _drop_unwanted(draft, wanted, set(linked) - asked, linked, policy, window, observation)
-    _withhold_refused_deletes(draft, holds, waiting)
-    _withhold_followers(draft, wanted.items)
+    if unwanted := set(linked) - asked:
+        _drop_unwanted(draft, wanted, unwanted, linked, policy, window, observation)
+    if waiting:
+        _withhold_refused_deletes(draft, holds, waiting)
+    if draft.blocked:
+        _withhold_followers(draft, wanted.items)
     if not wanted.complete:
         draft.withhold_half_known()
     else:
@@ -332,14 +335,14 @@ def _placed(draft: Draft, item: Item, link: Link, policy: Policy) -> Item | None
 
     None if the event is deleted to be made again elsewhere or by somebody else.
     """
-    if has_other_host(item, link):
+    if item.fields.get(MEETING) and has_other_host(item, link):
         if policy.on_host_change == "recreate" and (change := remade_by(item, link)) is not None:
             draft.changes.append(change)
             return None
         if policy.on_host_change != "keep":
             draft.problems.append(other_host_told(item, link))
         item = keeping_host(item, link)
-    if not is_stuck(item, link):
+    if link.section == item.section or not is_stuck(item):
         return item
     if (change := remade(item, link)) is not None:
         draft.changes.append(change)

@@ -69,7 +69,7 @@ class Guard:
         counted apart, those whose events are gone from the portal; it applies from 20 known entries on.
         """
         removed, known = len(plan.removed_uids), plan.known_uids
-        if not self.max_removed.allows(removed, known):
+        if removed and not self.max_removed.allows(removed, known):
             raise GuardError(
                 f"{sync}: {removed} of {known} known entries are gone from the source and would be deleted, more than"
                 f" max_removed = {self.max_removed} allows ({_examples(plan, plan.removed_uids)}); nothing was sent",

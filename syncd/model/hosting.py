@@ -16,7 +16,7 @@ from syncd.model.entry import Problem
 from syncd.model.item import Change, Item, Link
 from syncd.model.json_values import Fields, Json
 
-_MEETING = "meeting"
+MEETING = "meeting"
 
 
 def has_other_host(item: Item, link: Link) -> bool:
@@ -38,13 +38,13 @@ def remade_by(item: Item, link: Link) -> Change | None:
 
 def keeping_host(item: Item, link: Link) -> Item:
     """Return `item` with the organiser of its event; the new one is no guest yet, unless he was one before."""
-    ours, theirs = item.fields[_MEETING], link.sent[_MEETING]
+    ours, theirs = item.fields[MEETING], link.sent[MEETING]
     assert isinstance(ours, Mapping)
     assert isinstance(theirs, Mapping)
     before, host = _people(theirs), _host(link.sent)
     people = {user for user in _people(ours) if user != _host(item.fields) or user in before}
     meeting = {**ours, "host": host, "attendees": sorted(people | ({host} & before))}
-    return replace(item, fields={**item.fields, _MEETING: meeting})
+    return replace(item, fields={**item.fields, MEETING: meeting})
 
 
 def other_host_told(item: Item, link: Link) -> Problem:
@@ -57,7 +57,7 @@ def other_host_told(item: Item, link: Link) -> Problem:
 
 
 def _host(fields: Fields) -> int:
-    meeting = fields.get(_MEETING)
+    meeting = fields.get(MEETING)
     host = meeting.get("host") if isinstance(meeting, Mapping) else None
     return host if isinstance(host, int) else 0
 

@@ -15,9 +15,9 @@ from syncd.model.item import Change, Item, Link
 MOVED_BY_HAND = "moved to another section in the portal, which moves no meeting of another person's calendar back"
 
 
-def is_stuck(item: Item, link: Link) -> bool:
-    """Return True if `item` belongs in another section than its event, and no update can move the event there."""
-    return link.section != item.section and (item.fixed or has_kept(item.fields))
+def is_stuck(item: Item) -> bool:
+    """Return True if no update can move the event of `item` to another section."""
+    return item.fixed or has_kept(item.fields)
 
 
 def remade(item: Item, link: Link) -> Change | None:

@@ -53,6 +53,9 @@ def test_no_step_that_goes_through_all_entries_is_done_in_the_loop_s_thread(
             return prepared.plan.count("create")
 
     assert asyncio.run(planned()) == 1
+    assert "believed" not in seen  # only an empty source is doubted
+    stage.write("shifts.csv", HEADER)
+    assert asyncio.run(planned()) == 0
     assert set(seen) == {"named", "shape_recognised", "believed", "make_plan", "shape", "places", "sought"}
     used = set().union(*seen.values())
     assert threading.get_ident() not in used
