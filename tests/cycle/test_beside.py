@@ -47,15 +47,15 @@ def test_no_step_that_goes_through_all_entries_is_done_in_the_loop_s_thread(
     stage.write("shifts.csv", HEADER + ROWS + ROWS.replace("1,Early", "2,Late"))
     seen.clear()
 
-    async def planned() -> int:
+    async def planned() -> tuple[int, int]:
         async with stage.opened(readonly=True) as (syncs, app):
-            prepared = await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
-            return prepared.plan.count("create")
+            full = await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
+            assert "believed" not in seen  # only an empty source is doubted
+            stage.write("shifts.csv", HEADER)
+            empty = await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
+            return full.plan.count("create"), empty.plan.count("create")
 
-    assert asyncio.run(planned()) == 1
-    assert "believed" not in seen  # only an empty source is doubted
-    stage.write("shifts.csv", HEADER)
-    assert asyncio.run(planned()) == 0
+    assert asyncio.run(planned()) == (1, 0)
     assert set(seen) == {"named", "shape_recognised", "believed", "make_plan", "shape", "places", "sought"}
     used = set().union(*seen.values())
     assert threading.get_ident() not in used
