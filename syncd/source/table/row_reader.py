@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 
 from syncd.errors import SourceError
 from syncd.log import entry_crashed
-from syncd.model.entry import Details, Entry, Recurrence, Span
+from syncd.model.entry import Cells, Details, Entry, Recurrence, Span
 from syncd.model.filter import NO_FILTER, Filter
 from syncd.model.names import Value as Known
 from syncd.source.field_values import clean, damaged, digest, dropped, read_rule
@@ -58,6 +58,8 @@ _HEADING = re.compile(r"\D{0,200}[^\W\d_]{3}\D{0,200}(?:\b\d{1,4}\b\D{0,200})?",
 _DAYS_OFF = frozenset({"выходной", "вых", "вых.", "выходной день", "нерабочий день", "day off", "off"})
 """What stands in place of the hours of somebody who does not work, casefolded."""
 _NOTES_SHOWN, _NOTE_CHARS = 3, 40
+_MOST_SHARED = 200_000
+"""How many texts of cells are kept to be shared by other rows, in which the same texts stand over and over."""
 Row = tuple[int | str, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts, perhaps with the place in it."""
 
@@ -211,6 +213,12 @@ class RowReader:
         self._details_of = itemgetter(*(self._at[field] for field in _DETAILS))
         self._times_of = itemgetter(*(self._at[field] for field in _SPAN))
         self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
+        self._cell_names = (*self._titles, *(field for field, _ in self._contacts))
+        own = {self._at["uid"], self._at["title"]}  # every row has others there
+        # And the empty one, because an itemgetter of one place gives no tuple.
+        self._repeated_at = (*(at for at in range(len(header)) if at not in own), -1, -1)
+        self._repeated_of = itemgetter(*self._repeated_at)
+        self._shared: dict[str, str] = {}
         unit = options.unit or (unit_of(header[positions["duration"]]) if "duration" in positions else None)
         self._span_reader = SpanReader(
             at=self._at, mapped=self._mapped, orders=orders, zone=options.zone, no_end=options.no_end, unit=unit
@@ -401,6 +409,11 @@ class RowReader:
         if not title:
             raise ValueError("there is no title (fill it in)")
         rule = values[self._at["rrule"]]
+        if len(self._shared) > _MOST_SHARED:
+            self._shared.clear()
+        texts: tuple[str, ...] = self._repeated_of(values)
+        for at, text in zip(self._repeated_at, map(self._shared.setdefault, texts, texts), strict=True):
+            values[at] = text
         details = self._details(title, values, where, part)
         times: tuple[str, ...] = self._times_of(values)
         span = self._spans.get(times)
@@ -411,9 +424,9 @@ class RowReader:
 
     def _details(self, title: str, values: list[str], where: str, part: Part) -> Details:
         # All cells by their titles, mapped or not: templates and filters may name any of them.
-        columns = tuple(zip(self._titles, values, strict=False))
+        cells = values[: len(self._titles)]
         if self._contacts:
-            columns += tuple((field, values[at]) for field, at in self._contacts)
+            cells += [values[at] for _, at in self._contacts]
         description, location, owner, status, priority, color, url, *others = self._details_of(values)
         categories, attendees, alarms, private = others
         is_private = strict("private", private, cell_values.truth) if private else None
@@ -430,7 +443,7 @@ class RowReader:
             categories=cell_values.items(categories) if categories else (),
             attendees=cell_values.items(attendees) if attendees else (),
             reminders=strict("reminders", alarms, cell_values.reminders) if alarms else None,
-            columns=columns,
+            columns=Cells(self._cell_names, tuple(cells)),
         )
 
     def _lenient(self, field: str, text: str, read: Callable[[str], Value], where: str, part: Part) -> Value | None:
