@@ -15,7 +15,7 @@ from syncd.cycle.sync import Sync
 from syncd.errors import EntryError
 from syncd.model.entry import Entry, Problem, Snapshot
 from syncd.model.filter import NO_FILTER
-from syncd.model.item import Hold, Item, Link, Place
+from syncd.model.item import Hold, Item, Key, Link, Place
 from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.names import counted
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
@@ -95,9 +95,14 @@ def portal_zone(sync: Sync, directory: Directory) -> str:
     return sync.portal_zone or server_zone(directory)
 
 
-def shape_all(sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext) -> Shaping:
-    """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other."""
-    shaped = sync.shaped.shape(sync.target, kept.entries, context)
+def shape_all(
+    sync: Sync, snapshot: Snapshot, kept: Kept, context: ShapeContext, linked: Mapping[Key, Link] | None = None
+) -> Shaping:
+    """Return the items of `kept`; an entry that cannot be shaped becomes problems and affects no other.
+
+    Items that are as they were sent share their values with the links in `linked`.
+    """
+    shaped = sync.shaped.shape(sync.target, kept.entries, context, linked)
     troubled = [(entry.uid, one.problems) for entry, one in shaped if one.problems]
     where = sync.source.describe()
     said = sync.target.overlooked(kept.entries, context.directory)
@@ -150,7 +155,8 @@ def shape_recognised(
     Linked uids that may hide behind entries which could not be used count as rejected: they are not absent.
     """
     snapshot = read.snapshot
-    shaping = shape_all(sync, snapshot, read.kept, context)
+    linked = {link.key: link for link in links}
+    shaping = shape_all(sync, snapshot, read.kept, context, linked)
     shaped = shaping.wanted
     present = {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids
     # Only what has gone from the source may stand in it under another uid.
@@ -177,7 +183,7 @@ def shape_recognised(
     snapshot, kept = _under(snapshot, read.kept, names)
     snapshot = replace(snapshot, rejected_uids=snapshot.rejected_uids | uncertain)
     again = replace(read, snapshot=snapshot, kept=kept, uids=uids)
-    return again, shape_all(sync, snapshot, kept, context), (*_told(sync, found), *_told_moves(sync, moved))
+    return again, shape_all(sync, snapshot, kept, context, linked), (*_told(sync, found), *_told_moves(sync, moved))
 
 
 def _moved(

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
-from syncd.model.item import plain
-from syncd.model.json_values import Fields, Json
+from syncd.model.json_values import Fields, Json, plain
 
 
 class PackedFields(Mapping[str, Json]):
@@ -58,8 +57,10 @@ def packed_fields(fields: Fields) -> Fields:
 
 
 def kept_json(value: Json) -> bytes:
-    """Return `value` as JSON that is to be kept: orjson returns its text in a buffer of four kilobytes and more.
+    """Return `value` as JSON that is to be kept; raises TypeError for what is no JSON."""
+    return trimmed(orjson.dumps(value, default=plain))
 
-    Raises TypeError for what is no JSON.
-    """
-    return bytes(bytearray(orjson.dumps(value, default=plain)))
+
+def trimmed(text: bytes) -> bytes:
+    """Return a `text` of orjson's that is to be kept: it comes in a buffer of four kilobytes and more."""
+    return bytes(bytearray(text))

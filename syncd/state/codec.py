@@ -6,13 +6,14 @@ JSON comes back as dicts and lists, whatever mappings and sequences went in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 import orjson
 
 from syncd.model.entry import Problem
-from syncd.model.item import Hold, Key, Link, Place, PlaceKind, plain
-from syncd.model.json_values import Fields, Json
+from syncd.model.item import Hold, Key, Link, Place, PlaceKind
+from syncd.model.json_values import Fields, Json, plain
 from syncd.model.packed_fields import PackedFields, kept_json
 from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
 from syncd.state.schema import LINK, Row
@@ -57,8 +58,9 @@ def link_row(sync: str, link: Link) -> Row:
 
 
 def links_of(rows: Iterable[Row]) -> Iterator[Link]:
-    """Yield the links in `rows` of `LINK`; links of one place share its value."""
+    """Yield the links in `rows` of `LINK`; links of one place, day or hour share its value."""
     calendars: dict[tuple[PlaceKind, int], Place] = {}
+    share: Any = {}.setdefault
     # All columns of LINK are unpacked at once: slicing would build several tuples for each of a hundred thousand rows.
     for (
         uid, kind, owner, piece, remote_id, section, section_id, fingerprint, sent, version, title, place, first, last,
@@ -67,23 +69,25 @@ def links_of(rows: Iterable[Row]) -> Iterator[Link]:
         calendar = calendars.get((kind, owner))
         if calendar is None:
             calendar = calendars[kind, owner] = Place(kind=kind, owner=owner)
+        often = (section, section_id, first, last, start, stamp)
+        section_as, section_id_as, first_as, last_as, start_as, stamp_as = map(share, often, often)
         yield Link(
             key=Key(uid=uid, place=calendar, piece=piece),
             remote_id=remote_id,
-            section=section,
-            section_id=section_id,
+            section=section_as,
+            section_id=section_id_as,
             fingerprint=fingerprint,
             sent=PackedFields(sent),
             version=version,
             title=title,
             where=place,
-            starts_on=first,
-            ends_on=last,
-            start=start,
+            starts_on=first_as,
+            ends_on=last_as,
+            start=start_as,
             absent_passes=absent,
             same_updates=same,
             adopted=bool(adopted),
-            stamp=stamp,
+            stamp=stamp_as,
         )
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import repeat
 from typing import Protocol
 
 import msgspec
 
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Problem, Window
-from syncd.model.item import Change, Item, Link, Observed, Place, PlaceKind
+from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind, SentFields, slim
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import Sought
 from syncd.portal.people.directory import Directory, PageReader
 
 
-class Shaped(msgspec.Struct, frozen=True, kw_only=True):
+class Shaped(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The items of one entry; `problems` of kind rejected, held or skipped mean that there are none.
 
     With `stands` what a skipped entry was before is left as it is.
@@ -146,8 +147,10 @@ class ShapingMemory:
         self._context: ShapeContext | None = None
         self._single: dict[str, tuple[Entry, Shaped]] = {}
 
-    def shape(self, target: Target, entries: Iterable[Entry], context: ShapeContext) -> list[tuple[Entry, Shaped]]:
-        """Return what each of `entries` becomes in `context`, beside it."""
+    def shape(
+        self, target: Target, entries: Iterable[Entry], context: ShapeContext, linked: Mapping[Key, Link] | None = None
+    ) -> list[tuple[Entry, Shaped]]:
+        """Return what each of `entries` becomes in `context`, beside it; items share what they can with links."""
         before = self._single if context == self._context else {}
         found: list[tuple[Entry, Shaped]] = []
         for entry in entries:
@@ -160,6 +163,10 @@ class ShapingMemory:
             elif known[0] is not entry:
                 # Keep the new entry: otherwise the former snapshot's entries would stay in memory beside these.
                 known = (entry, known[1])
+            if linked and (items := known[1].items) and type(items[0].fields) is not SentFields:
+                shaped = known[1]
+                items = tuple(map(slim, items, repeat(linked)))
+                known = (entry, Shaped(items=items, problems=shaped.problems, stands=shaped.stands))
             found.append(known)
         self._context = context
         self._single = {pair[0].uid: pair for pair in found if _happens_once(pair[0])}
