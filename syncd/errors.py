@@ -112,6 +112,18 @@ class StateUnavailableError(StateError):
     exit_code = 7
 
 
+class OutOfMemoryError(SyncdError):
+    """There was no memory left for a pass or a command. What had been written down before stays."""
+
+    exit_code = 7
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the memory that syncd may use was not enough; nothing was sent that is not written down",
+            "let it have more (MemoryMax in its unit), or divide a large source among several syncs",
+        )
+
+
 def without_frames(error: E) -> E:
     """Return `error`, which is about to be kept, without the frames that it and its causes came through.
 

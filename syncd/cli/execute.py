@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from syncd.cli.outlet import certain, shown
-from syncd.errors import SyncdError
+from syncd.errors import OutOfMemoryError, SyncdError
 from syncd.scrub import Scrubber
 
 INTERRUPTED = 130
@@ -34,6 +34,9 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
     except SyncdError as error:
         _print_error(error, as_json=getattr(arguments, "json", False))
         return error.exit_code
+    except MemoryError:
+        _print_error(OutOfMemoryError(), as_json=getattr(arguments, "json", False))
+        return OutOfMemoryError.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("stopped", file=sys.stderr)
         return INTERRUPTED

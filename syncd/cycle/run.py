@@ -15,7 +15,7 @@ from syncd.cycle.push import push, where_of
 from syncd.cycle.recover import recover
 from syncd.cycle.settled import note, note_again
 from syncd.cycle.sync import Pass, begin, close, settle_home
-from syncd.errors import StoppedError, SyncdError, without_frames
+from syncd.errors import OutOfMemoryError, StoppedError, SyncdError, without_frames
 from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
 from syncd.model.item import Change, Hold, Link
@@ -118,6 +118,8 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         state = "stopped"
     except SyncdError as caught:
         state, error = "failed", without_frames(caught)
+    except MemoryError:  # not kept: its frames hold what took the memory
+        state, error, prepared = "failed", OutOfMemoryError(), None
     except BaseException:
         state = "failed"
         raise

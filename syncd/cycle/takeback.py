@@ -14,7 +14,7 @@ from syncd.cycle.look import EVERYTHING, observe, observe_links, without_sibling
 from syncd.cycle.push import push
 from syncd.cycle.recover import recover
 from syncd.cycle.sync import Pass, begin, check_home, close
-from syncd.errors import StoppedError, SyncdError, without_frames
+from syncd.errors import OutOfMemoryError, StoppedError, SyncdError, without_frames
 from syncd.model.record import RunRecord, RunState
 from syncd.model.takeback import TakeBack, check_visible, concerned, deleted, purging, undoing
 from syncd.portal.limits.forecast import Forecast
@@ -110,6 +110,8 @@ async def _take(run: Pass, planner: _Planner, confirm: Confirm, *, force: bool) 
         state = "stopped"
     except SyncdError as caught:
         error = without_frames(caught)
+    except MemoryError:
+        error, plan = OutOfMemoryError(), None
     finally:
         record = await close(run, begun, state=state, error=error, planned={}, problems=())
     return Taken(record=record, plan=plan, error=error)

@@ -17,7 +17,14 @@ import structlog
 
 from syncd import events
 from syncd.clock import Clock
-from syncd.errors import ConfigError, PortalRefusedError, PortalUnreachableError, StoppedError, SyncdError
+from syncd.errors import (
+    ConfigError,
+    OutOfMemoryError,
+    PortalRefusedError,
+    PortalUnreachableError,
+    StoppedError,
+    SyncdError,
+)
 from syncd.service.notify import Notifier
 from syncd.service.schedule import SyncState, first_due, next_due
 from syncd.service.tracked import Ended, EndedPass, Scheduled, Tracked
@@ -348,6 +355,10 @@ class Daemon:
             if not one.given_up or _cancelled_by_others():
                 raise
             error = f"no progress for {STALLED_AFTER_S / 60:.0f} minutes"
+        except MemoryError:
+            caught = OutOfMemoryError()
+            error = str(caught)
+            _log.error(events.PASS_FAILED, sync=one.sync.name, error=error)
         except Exception as failure:  # noqa: BLE001 - a defect that one sync meets must not stop the others
             error, caught = f"a defect of syncd: {type(failure).__name__}: {failure}", failure
             _log.exception(events.PASS_CRASHED, sync=one.sync.name)

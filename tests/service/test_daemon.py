@@ -183,7 +183,7 @@ def test_failures_back_off_and_a_success_ends_that() -> None:
     assert times[:7] == [0, 60, 180, 420, 900, 960, 1020]
 
 
-@pytest.mark.parametrize("error", [StateError("disk full"), RuntimeError("a defect")])
+@pytest.mark.parametrize("error", [StateError("disk full"), RuntimeError("a defect"), MemoryError()])
 def test_a_full_disk_or_a_defect_in_one_sync_does_not_end_the_daemon(error: Exception) -> None:
     async def main() -> Stand:
         stand = Stand()
