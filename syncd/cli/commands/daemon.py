@@ -11,11 +11,13 @@ from importlib import import_module
 from syncd.cli.execute import config_path
 from syncd.service.control import Caller
 from syncd.service.host import Service, open_service, real_runtime
+from syncd.service.memory_limit import limit_memory
 from syncd.service.protocol import Request
 
 
 async def run_daemon(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Make passes by the schedules of the config until a signal comes; SIGHUP reads the config again."""
+    limit_memory()
     reload = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.set)
     runtime = real_runtime(os.environ, os.getpid(), arguments.scrubber, _carry)
