@@ -22,7 +22,7 @@ from syncd.errors import StateLockedError
 from syncd.scrub import Clean
 from syncd.state.echo import Doubt, Echo, echo_of, read_echo, wal_is_foreign, write_echo
 from syncd.state.schema import STEPS, Step, apply, learn_sum, version_of
-from syncd.state.trouble import DamagedError, decoded, translated, unusable
+from syncd.state.trouble import DamagedError, decoded, moved_away, translated, unusable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -121,15 +121,19 @@ class LedgerThread:
         self._log_bytes = _LOG_BYTES
         self._executor = executor
         self._closed = False
+        self._file = _identity(path) if lock is not None else None
 
     async def do(self, work: Callable[[], T], *, writes: bool = False) -> T:
         """Do `work` in the thread, in one transaction if it `writes`.
 
-        Raises StateError when the file cannot be read or written.
+        Raises StateError when the file cannot be read or written, or no longer stands where it was opened: what is
+        written to a deleted file is lost with the process, so nothing may be sent that was written down there.
         """
 
         def job() -> T:
             # Outside the transaction, as it is the commit that fails when the disk is full.
+            if writes and _identity(self.path) != self._file:
+                raise moved_away(self.path)
             with translated(self.path), transaction(self.connection) if writes else decoded(self.path):
                 result = work()
             if writes and self._log_is_long():
@@ -175,6 +179,15 @@ class LedgerThread:
         finally:
             if self.lock is not None:
                 self.lock.release()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at `path` from every other one, None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - before each transaction, and Path.stat takes twice the time
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class InThread(Protocol):

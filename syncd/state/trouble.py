@@ -75,6 +75,15 @@ def damaged(path: Path, detail: str) -> StateError:
     )
 
 
+def moved_away(path: Path) -> StateError:
+    """Return the error for a ledger that was deleted, moved or replaced while syncd worked with it."""
+    return StateError(
+        f"{path} is gone: it was deleted, moved or replaced while syncd works with it",
+        "put it back if you have moved it, and syncd goes on; else start syncd again: it then reads the portal before"
+        " it creates anything, and takes over the events it made before (`adopt` in the config)",
+    )
+
+
 def unusable(path: Path, error: OSError) -> StateError:
     """Return the error for a file or directory that the system does not give."""
     said = f"{path} cannot be used: {error.strerror or error}"
