@@ -23,6 +23,7 @@ from syncd.app.configured import claim, read_config
 from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig
+from syncd.cycle.series_index import index_name
 from syncd.cycle.sync import Pass, Sync
 from syncd.errors import ConfigError, PortalUnusableError, SyncdError
 from syncd.model.guard import Guard
@@ -205,6 +206,8 @@ class App:
         self.ledger.keep_runs = config.keep_runs
         for sync in syncs.values():
             self._bind(sync)
+        if not self.ledger.readonly:
+            await asyncio.to_thread(_index(config, writable=True).keep_only, set(map(index_name, syncs)))
         for one in old:
             await one.closing.aclose()
 
@@ -279,7 +282,7 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
     `writable` lets feeds from the web be kept for the next process, beside the state.
     """
     feeds = DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
-    index = DirectoryCache(config.state.with_name(f"{config.state.name}-index"), writable=writable)
+    index = _index(config, writable=writable)
     program = cache(program_mark)  # not before the first pass: a start must be quick
     syncs = {sync.name: make_sync(config, sync, feeds, index, clock, program) for sync in config.syncs}
     portals = {portal.name for portal in config.portals}
@@ -287,6 +290,10 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
         if isinstance(source, PortalBacked) and source.portal not in portals:
             raise ConfigError(f"{source.where}: portal names {source.portal!r}, which is not there", "see [portals]")
     return syncs
+
+
+def _index(config: Config, *, writable: bool) -> DirectoryCache:
+    return DirectoryCache(config.state.with_name(f"{config.state.name}-index"), writable=writable)
 
 
 def make_sync(

@@ -57,7 +57,7 @@ async def keep_series(run: Pass) -> None:
 
 def _recall(sync: Sync, target: CompilesSeries) -> None:
     assert sync.index is not None
-    content = sync.index.load(_name(sync))
+    content = sync.index.load(index_name(sync.name))
     if content is None:
         return
     try:
@@ -84,7 +84,7 @@ def _keep(sync: Sync, target: CompilesSeries) -> None:
     packed = msgspec.msgpack.encode(series.records())
     if sync.index is not None and len(packed) <= MOST_BYTES:
         file = IndexFile(_settings(sync), _sum(packed), packed)
-        sync.index.save(_name(sync), msgspec.msgpack.encode(file))
+        sync.index.save(index_name(sync.name), msgspec.msgpack.encode(file))
     series.unkept = 0
 
 
@@ -96,5 +96,6 @@ def _sum(packed: bytes) -> bytes:
     return blake2b(packed, digest_size=16).digest()
 
 
-def _name(sync: Sync) -> str:
-    return f"series{blake2b(sync.name.encode(), digest_size=16).hexdigest()}"
+def index_name(sync: str) -> str:
+    """Return under which name the series of the sync of that name are kept."""
+    return f"series{blake2b(sync.encode(), digest_size=16).hexdigest()}"

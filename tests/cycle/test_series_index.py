@@ -150,3 +150,23 @@ def test_a_file_larger_than_its_bound_is_not_kept(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(series_index, "MOST_BYTES", 10)
     stage = staged(tmp_path)
     assert not (stage.folder / "state" / "syncd.db-index").exists()
+
+
+def test_files_of_removed_syncs_and_half_written_ones_are_cleared_away(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    own = the_file(stage)
+    own.with_name(".half.123456789").write_bytes(b"half")
+    other = own.with_name(series_index.index_name("removed"))
+    other.write_bytes(own.read_bytes())
+    run_inline(planned_readonly(stage))
+    assert other.exists()  # who only looks deletes nothing
+    run_inline(stage.one_pass())
+    assert list(own.parent.iterdir()) == [own]
+    stage.config = stage.config.replace('name = "shifts"', 'name = "renamed"')
+    run_inline(stage.one_pass("renamed", force=True))
+    assert the_file(stage).name == series_index.index_name("renamed")
+
+
+async def planned_readonly(stage: Stage) -> None:
+    async with stage.opened(readonly=True):
+        pass

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 
@@ -23,6 +24,15 @@ class DirectoryCache:
             return self._directory.joinpath(name).read_bytes()
         except OSError:
             return None
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Delete what is kept under other names, and what a process that was killed left half written."""
+        if not self._writable:
+            return
+        with contextlib.suppress(OSError):
+            for file in self._directory.iterdir():
+                if file.name not in names and not file.name.endswith(f".{os.getpid()}"):
+                    file.unlink()
 
     def save(self, name: str, content: bytes) -> None:
         """Keep `content`, if the disk accepts it; otherwise the next process downloads it again."""
