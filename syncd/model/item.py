@@ -16,8 +16,7 @@ import msgspec
 import orjson
 
 from syncd.model.bulk import bulk_dataclass
-from syncd.model.json_values import Fields, Json, plain
-from syncd.model.packed_fields import PackedFields, trimmed
+from syncd.model.json_values import Fields, Json, PackedFields, plain, trimmed
 
 PlaceKind = Literal[
     "user", "group", "company_calendar",

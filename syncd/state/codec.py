@@ -13,8 +13,7 @@ import orjson
 
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Link, Place, PlaceKind
-from syncd.model.json_values import Fields, Json, plain
-from syncd.model.packed_fields import PackedFields, kept_json
+from syncd.model.json_values import Fields, Json, PackedFields, kept_json, plain
 from syncd.model.record import MAX_PROBLEMS, ChangeRecord, Intent, RunRecord
 from syncd.state.schema import LINK, Row
 

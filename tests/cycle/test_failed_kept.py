@@ -17,7 +17,7 @@ from syncd.cycle.takeback import Offer, purge
 from syncd.errors import SourceError, SyncdError, without_frames
 from syncd.model.entry import Snapshot
 from syncd.model.item import Change
-from syncd.model.packed_fields import PackedFields
+from syncd.model.json_values import PackedFields
 from syncd.model.plan import Plan
 from syncd.portal.line.transport import TransportFault
 from tests.cycle.test_faults import rows

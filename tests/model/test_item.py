@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.model.item import Item, Key, Link, Place, SentFields, fingerprint, slim
-from syncd.model.packed_fields import packed_fields
+from syncd.model.json_values import packed_fields
 
 TEXTS = st.text(st.sampled_from('aB1é\u0416\u2028\U0001f600\ud83d\x00\x1f\x7f\t\n"\\/'), max_size=4)
 ONE = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | TEXTS

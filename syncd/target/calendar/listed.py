@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from syncd.model.item import Link, Observed, Place
-from syncd.model.json_values import Fields, Json
-from syncd.model.packed_fields import PackedFields, packed_fields
+from syncd.model.json_values import Fields, Json, PackedFields, packed_fields
 from syncd.model.stamp import whole_number
 from syncd.portal.line.answers import rows_of
 

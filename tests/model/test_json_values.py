@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.model.json_values import Json
-from syncd.model.packed_fields import PackedFields, packed_fields
+from syncd.model.json_values import Json, PackedFields, packed_fields
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"])),
