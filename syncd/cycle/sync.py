@@ -38,6 +38,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _log = structlog.get_logger()
+_JITTER_S = 1.0
+"""By so much a clock may go back without having been set: it is slewed, and its values are rounded."""
 _COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict", "skipped", "kept")
 
 
@@ -193,7 +195,7 @@ class Pass:
         verified, now = self.notes.verified, self.clock.now()
         if verified is None or verified.portal != self.portal.origin:
             return True
-        return not 0 <= now - verified.at < self.sync.verify_every.total_seconds()
+        return not -_JITTER_S <= now - verified.at < self.sync.verify_every.total_seconds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
