@@ -9,8 +9,9 @@ from datetime import date
 
 from syncd.cycle.sync import Pass
 from syncd.model.entry import Window
-from syncd.model.item import Item, Key, Link, Place
+from syncd.model.item import Item, Key, Link, Observed, Place
 from syncd.model.observation import Observation
+from syncd.portal.people.directory import Directory
 
 EVERYTHING = Window(first=None, last=None)
 _GAP_DAYS = 62
@@ -53,6 +54,27 @@ def _readings(
         )
         for span, holders in _spans(window, [*items, *inside])
     ]
+
+
+async def observe_elsewhere(
+    run: Pass, items: Sequence[Item], links: Sequence[Link], directory: Directory, window: Window
+) -> tuple[Observed, ...]:
+    """Return the events in other sections of the calendars of `items` that may be of these; raises the client's errors.
+
+    They bear a mark, or the webhook's user has made them; in no section that `items` belong in, and in no link.
+    """
+    found: dict[int, Observed] = {}
+    for span, holders in _spans(window, items):
+        own = {(one.key.place, one.section_id) for one in holders}
+        places = {(place, one.id) for place, _ in own for one in directory.sections.get(str(place), ())} - own
+        if places:
+            seen = await run.sync.target.observe(run.portal, (), sorted(places), span)
+            found |= (await without_siblings(run, seen, links)).events
+    known = {link.remote_id for link in links}
+    caller = directory.caller.id
+    return tuple(
+        seen for number, seen in found.items() if number not in known and (seen.mark or seen.creator == caller)
+    )
 
 
 async def observe_links(run: Pass, links: Sequence[Link]) -> Observation:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_refused, kept_directory
-from syncd.cycle.look import joined, observe, observe_touched, without_siblings
+from syncd.cycle.look import joined, observe, observe_elsewhere, observe_touched, without_siblings
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
-from syncd.model.diff import make_plan
+from syncd.model.diff import ANY_FINGERPRINT, make_plan
 from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
@@ -273,7 +273,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     if not snapshot.entries:
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
-    plan, observation = await _planned(run, shaping, links, held, verify=verify)
+    plan, observation = await _planned(run, shaping, links, held, directory, verify=verify)
     looked_at = observation.about(links) if observation is not None else ()
     twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
     found = (one.problem for one in twice)
@@ -313,7 +313,7 @@ async def _with_late(run: Pass, links: Sequence[Link], observation: Observation)
 
 
 async def _planned(
-    run: Pass, shaping: Shaping, links: Sequence[Link], held: Sequence[Hold], *, verify: bool
+    run: Pass, shaping: Shaping, links: Sequence[Link], held: Sequence[Hold], directory: Directory, *, verify: bool
 ) -> tuple[Plan, Observation | None]:
     """Return the plan, and what was read of the portal for it if it was to be read."""
     sync, now = run.sync, run.clock.now()
@@ -340,6 +340,9 @@ async def _planned(
     if observation is not None:
         observation = await _with_late(run, links, observation)
     plan = await run.worked_out(planned, observation=observation)
+    if observation is not None and (fresh := _forgotten(run, plan, held)):
+        observation = replace(observation, elsewhere=await observe_elsewhere(run, fresh, links, directory, window))
+        plan = await run.worked_out(planned, observation=observation)
     known = {link.remote_id for link in observation.about(plan.touched)} if observation is not None else ()
     if unread := [link for link in plan.touched if link.remote_id not in known]:
         # An event is looked at before it is written to: another one may have its id, or an edit is to be left. Also by
@@ -349,6 +352,17 @@ async def _planned(
         observation = await _with_late(run, links, observation)
         plan = await run.worked_out(planned, observation=observation)
     return plan, observation
+
+
+def _forgotten(run: Pass, plan: Plan, held: Sequence[Hold]) -> list[Item]:
+    """Return the new items that the ledger may have forgotten, in whatever section they stand.
+
+    A new ledger may be a lost one. What was found elsewhere and waits has to be found there again.
+    """
+    waited = {hold.key for hold in held if hold.fingerprint == ANY_FINGERPRINT}
+    unread = run.notes.verified is None
+    new = (one for one in plan.changes if one.op == "create" and one.link is None and (unread or one.key in waited))
+    return [change.item for change in new if change.item is not None]
 
 
 async def _doubles(

@@ -10,6 +10,10 @@ looks like it (`Comparison.identity`), and is equal  taken over
 looks like it otherwise                              left alone, and nothing is made beside it: a person decides; with
                                                      `adopt = "same-time"` it is taken over
 is masked, at the time of a private item             left alone likewise: it may be the item, or something else
+stands in another section of the calendar and ...    (looked for only where the ledger may have forgotten it)
+ bears the item's own mark                           ours again, and stays there; left alone likewise if title or time
+                                                     differ
+ is equal in all, and the webhook's user made it     left alone likewise, if the item has no mark to be known by
 
 With `adopt = false` looks decide nothing. People's guests stay on an event that is taken over, unless the sync invites
 guests itself: the field is kept as it stands (`keeping`), and such an event is never deleted.
@@ -32,10 +36,11 @@ _MOST_TWINS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """An event to be linked to an item; `ours` if it bears the item's mark."""
+    """An event to be linked to an item; `ours` if it bears the item's mark, maybe `elsewhere`: in another section."""
 
     seen: Observed
     ours: bool
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,13 @@ class Lookalike:
     def reason(self) -> str:
         """Why the item waits, and the ways out."""
         seen = self.seen
+        if "section" in self.differs:
+            return (
+                f"looks like «{seen.title}» ({seen.start}, id {seen.remote_id}) in another section of the calendar,"
+                f" which syncd may have made and which differs in {', '.join(self.differs)}; not taken over, and"
+                " nothing is made beside it. Delete that one or move it to the section of the sync, or set"
+                ' adopt = "same-time" to take it over where it stands, or adopt = false to have another made'
+            )
         if seen.masked:
             return (
                 f"a private event that the webhook's user may not see stands there at that time (id {seen.remote_id});"
@@ -72,6 +84,10 @@ class Adoptable:
         self._by_name: dict[str, list[Observed]] = defaultdict(list)
         self._masked: dict[str, list[Observed]] = defaultdict(list)
         self._given: set[int] = set()
+        self._others: dict[str, list[Observed]] = defaultdict(list)
+        for seen in sorted(observation.elsewhere, key=lambda one: one.remote_id, reverse=True):
+            for name in filter(None, (seen.mark, self.comparison.anywhere(seen))):
+                self._others[name].append(seen)
         for remote_id in sorted(observation.events, reverse=True):
             seen = observation.events[remote_id]
             if remote_id not in claimed and seen.masked:
@@ -121,9 +137,32 @@ class Adoptable:
             lookalikes.append(Lookalike(seen=seen, differs=differs))
         return lookalikes[0] if lookalikes else None
 
-    def _candidates(self, name: str, item: Item) -> list[Observed]:
+    def find_elsewhere(self, item: Item) -> Taken | Lookalike | None:
+        """Return like `find` what another section of the calendar holds: somebody moved it, or renamed the section."""
+        found = self._elsewhere(item)
+        if found is not None:
+            self._given.add(found.seen.remote_id)
+        return found
+
+    def _elsewhere(self, item: Item) -> Taken | Lookalike | None:
+        for seen in self._candidates(self.comparison.mark(item), item, self._others):
+            differs = self.comparison.differing(item.fields, seen.fields)
+            if not set(differs).intersection(self.comparison.identity) or self._adopt == "same-time":
+                return Taken(seen=seen, ours=True, elsewhere=True)
+            if self._adopt:
+                return Lookalike(seen=seen, differs=(*differs, "section"))
+        if not self._adopt or item.fields.get("mark"):
+            return None
+        for seen in self._candidates(self.comparison.anywhere(item), item, self._others):
+            if not seen.damage and not self.comparison.differing(item.fields, seen.fields):
+                if self._adopt == "same-time":
+                    return Taken(seen=seen, ours=False, elsewhere=True)
+                return Lookalike(seen=seen, differs=("section",))
+        return None
+
+    def _candidates(self, name: str, item: Item, among: dict[str, list[Observed]] | None = None) -> list[Observed]:
         """Return the oldest events of this name that are still there to be given, in the place of `item`."""
-        events = self._by_name.get(name, [])
+        events = (self._by_name if among is None else among).get(name, [])
         while events and events[-1].remote_id in self._given:
             events.pop()
         oldest = events[: -_MOST_TWINS - 1 : -1]

@@ -73,7 +73,7 @@ def make_plan(
         if link is not None:
             _keep(draft, item, link, policy, observation, hold, adoptable)
         else:
-            found = adoptable.find(item) if adoptable is not None else None
+            found = (adoptable.find(item) or adoptable.find_elsewhere(item)) if adoptable is not None else None
             _new(draft, item, found, observation, hold, policy)
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
     if unwanted := set(linked) - asked:
@@ -384,6 +384,7 @@ def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: C
     """Link an event that exists already, and update what differs; with our own mark on it, it was ours before."""
     link, names = link_of(item, found, comparison)
     reason = "bears the mark of this entry" if found.ours else "an identical event already exists"
+    reason += ", in another section" if found.elsewhere else ""
     if names and not found.ours:
         reason = f"an event at this time already exists, which differs in {', '.join(names)}"
     draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=found.seen, reason=reason))

@@ -99,12 +99,17 @@ class Comparison:
         """
         return self._looks(one, self.identity)
 
-    def _looks(self, one: Item | Observed, names: Collection[str]) -> str:
+    def anywhere(self, one: Item | Observed) -> str:
+        """Return what identifies an event by its looks in whatever section; "" as for `signature`."""
+        return self._looks(one, self.identity, section_id=0)
+
+    def _looks(self, one: Item | Observed, names: Collection[str], section_id: int | None = None) -> str:
         if not names:
             return ""
         place = one.key.place if isinstance(one, Item) else one.place
         shown = [self._shown(name, one.fields.get(name, self.defaults[name])) for name in names]
-        return canonical([str(place), one.section_id or 0, shown]).decode("utf-8", "surrogatepass")
+        section_id = one.section_id if section_id is None else section_id
+        return canonical([str(place), section_id or 0, shown]).decode("utf-8", "surrogatepass")
 
     def differing(self, sent: Fields, seen: Fields) -> tuple[str, ...]:
         """Return the names of the fields a person changed: `sent` is what was written, `seen` what stands there."""
@@ -226,7 +231,8 @@ class Observation:
 
     Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
     links were read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own
-    change left them that came after a later one: that is nobody's edit (`model.unanswered`).
+    change left them that came after a later one: that is nobody's edit (`model.unanswered`). `elsewhere` are events in
+    other sections that may be ours; they are read only where the ledger may have forgotten them.
     """
 
     events: Mapping[int, Observed]
@@ -236,6 +242,7 @@ class Observation:
     alien: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
     late: frozenset[Key] = frozenset()
+    elsewhere: tuple[Observed, ...] = ()
 
     def of(self, link: Link) -> Observed | None:
         """Return the event of `link`, None if it was not found or another event has its id."""

@@ -32,6 +32,7 @@ _MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
 _NO_END_YEAR = 2038
 _MASKED = frozenset({"name", "description", "location", "remind", "meeting", "crm"})
+_FIRST_DAY, _LAST_DAY = date(1, 1, 2), date(9999, 11, 29)
 _MOST_MONTHS = 4_800
 
 
@@ -174,6 +175,7 @@ def _listings(calendar: Place, section_id: int, span: tuple[date | None, date | 
     first, last = span
     if first is None or last is None:
         return  # nothing linked and a window without bounds: there is nothing to look for
+    first, last = max(first, _FIRST_DAY), min(last, _LAST_DAY)  # the margins must not leave the calendar
     month = first.replace(day=1)
     for _ in range(_MOST_MONTHS):
         if month > last:
