@@ -108,12 +108,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
                         approved = await _approved(run, prepared, options)
                         break
             if prepared is not None and approved:
-                if prepared.doubles:
-                    await remove_doubles(run, prepared.doubles, prepared.directory)
-                state = await _push(run, prepared)
-                # A pass that changed something says nothing of what the next one will find.
-                if state == "done" and not prepared.plan.changes:
-                    await _note_settled(run, prepared)
+                state = await _carry_out(run, prepared)
     except StoppedError:
         state = "stopped"
     except SyncdError as caught:
@@ -128,6 +123,17 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         problems = prepared.problems if prepared is not None else ()
         record = await close(run, begun, state=state, error=error, planned=planned, problems=problems)
     return PassResult(record=record, fates=run.fates, prepared=prepared, error=error)
+
+
+async def _carry_out(run: Pass, prepared: Prepared) -> RunState:
+    """Make what was approved true in the portal, and return how that ended."""
+    if prepared.doubles:
+        await remove_doubles(run, prepared.doubles, prepared.directory)
+    state = await _push(run, prepared)
+    # A pass that changed something says nothing of what the next one will find.
+    if state == "done" and not prepared.plan.changes:
+        await _note_settled(run, prepared)
+    return state
 
 
 async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool:
