@@ -19,15 +19,14 @@ from dataclasses import replace
 from datetime import date
 
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
-from syncd.model.draft import Draft
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
 from syncd.model.observation import FOREIGN, Comparison, Observation, equal
-from syncd.model.order import waiting_for
-from syncd.model.plan import Plan, Policy, Wanted
+from syncd.model.order import in_order, waiting_for
+from syncd.model.plan import Draft, Plan, Policy, Wanted
 
 ANY_FINGERPRINT = "*"
 """The fingerprint of a hold for a conflict or a look-alike: it stays whatever the source asks for."""
@@ -87,6 +86,8 @@ def make_plan(
     else:
         over = (key for key in holds if key not in asked and key not in linked and key.uid not in wanted.unusable)
         draft.settled_holds += sorted(over)
+    if len(draft.changes) > 1:
+        draft.changes = in_order(draft.changes)
     return draft.finished(linked)
 
 

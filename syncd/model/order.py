@@ -33,6 +33,16 @@ def rank(change: Change) -> int:
             return _DELETE
 
 
+def in_order(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes of a plan by the first start of the whole entry, so that an entry's changes stay together."""
+    first_start: dict[str, str] = {}
+    for change in changes:
+        start = change.item.start if change.item else (change.link.start if change.link else "")
+        uid = change.key.uid
+        first_start[uid] = min(first_start.get(uid, start), start)
+    return sorted(changes, key=lambda c: (first_start[c.key.uid], c.key.uid, rank(c), c.key))
+
+
 def waits_for(reason: str) -> str:
     """Return the reason for which a change waits, if one before it cannot be made because of `reason`."""
     return f"waits for another piece of its entry: {reason}"
