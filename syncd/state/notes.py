@@ -122,9 +122,9 @@ def read_notes(connection: sqlite3.Connection, sync: str) -> SyncNotes:
         restored=restored if isinstance(restored, int) else None,
         uids=uids,
         due=Due(at=due[0], noted=due[1]) if due is not None and isinstance(due[0], int | float | None) else None,
-        clocks=read_clocks(found.get(CLOCKS, ((), 0))[0]),
-        given_up=_given_up(found.get(GIVEN_UP, ((), 0))[0]),
-        unanswered=_unanswered(found.get(UNANSWERED, ((), 0))[0]),
+        clocks=read_clocks(found[CLOCKS][0]) if CLOCKS in found else (),
+        given_up=_given_up(found[GIVEN_UP][0]) if GIVEN_UP in found else (),
+        unanswered=_unanswered(found[UNANSWERED][0]) if UNANSWERED in found else (),
     )
 
 

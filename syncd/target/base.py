@@ -169,9 +169,5 @@ class ShapingMemory:
                 known = (entry, Shaped(items=items, problems=shaped.problems, stands=shaped.stands))
             found.append(known)
         self._context = context
-        self._single = {pair[0].uid: pair for pair in found if _happens_once(pair[0])}
+        self._single = {pair[0].uid: pair for pair in found if pair[0].recurrence is None and not pair[0].overrides}
         return found
-
-
-def _happens_once(entry: Entry) -> bool:
-    return entry.recurrence is None and not entry.overrides

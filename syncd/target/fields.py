@@ -91,7 +91,7 @@ def readable(details: Details, untitled: str = "") -> tuple[Details, bool]:
     for title, value in details.columns:
         if title == _ALTERNATIVE and is_html(value):
             return replace(details, description=to_bbcode(value)), True
-    if is_html(details.description):
+    if details.description and is_html(details.description):
         return replace(details, description=to_bbcode(details.description)), True
     return details, False
 

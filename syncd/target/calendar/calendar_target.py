@@ -19,7 +19,7 @@ from syncd.model.entry import Details, Entry, Problem, Span, Window
 from syncd.model.filter import Condition
 from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation, recovery_mark
-from syncd.model.recurrence import Compiled, CompilerMemory, Piece
+from syncd.model.recurrence import Compiled, CompilerMemory, Piece, compile_once
 from syncd.model.template import Template
 from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Refused
@@ -149,7 +149,7 @@ class CalendarTarget:
 
     def sought(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Sought]:
         """Return the clients that events are linked to."""
-        return clients_sought(self._settings.crm, entries, directory)
+        return clients_sought(self._settings.crm, entries, directory) if self._settings.crm else frozenset()
 
     def places(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the calendars these entries go to; entries whose owner is not found are skipped."""
@@ -165,18 +165,23 @@ class CalendarTarget:
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
         """Return the events `entry` becomes in `context`, or why there are none."""
+        dropped = entry.details.status == "CANCELLED"  # the portal should not show it
         try:
             calendar = self._calendar(entry, context.directory)
             section_id = self._section_ids.get(calendar, context.directory)
         except SkippedError as skipped:
-            return Shaped() if _drops_out(entry) else left_out(entry, skipped)
+            return Shaped() if dropped else left_out(entry, skipped)
         except EntryError as error:
             return Shaped(problems=(_problem(entry.where, "held", entry.uid, error),))
-        if _drops_out(entry):
+        if dropped:
             return Shaped()
-        compiled = self._compiler.compile(
-            entry, window=context.window, portal_zone=context.portal_zone, today=context.today, turn=context
-        )
+        if entry.recurrence is None and not entry.overrides:
+            # What happens once is quicker worked out than remembered.
+            compiled = compile_once(entry, context.window, context.portal_zone)
+        else:
+            compiled = self._compiler.compile(
+                entry, window=context.window, portal_zone=context.portal_zone, today=context.today, turn=context
+            )
         problems = compiled.problems
         if problems and any(problem.kind == "rejected" for problem in problems):
             return Shaped(problems=problems)
@@ -312,11 +317,12 @@ class CalendarTarget:
         """Return the event of one piece and its guests; raises EntryError."""
         settings, span = self._settings, piece.span
         details, _ = readable(piece.details, settings.untitled)
+        # Most entries have little more than a title and times: what is not there is not looked into.
         guests = NOBODY
         if not self._guests.invites_nobody:
             guests = self._guests.find(entry, details, span, key.place, directory, warnings)
         # An entry without a title has no name: the portal then shows its own (PORTAL.md 4.2).
-        said = settings.name.render(entry, details, span)
+        said, place = (one.render(entry, details, span) for one in (settings.name, settings.location))
         event = EventFields(
             name=title_text(said, warnings) if said.strip() or details.title.strip() else "",
             start=times.start,
@@ -326,15 +332,15 @@ class CalendarTarget:
             zone_to=times.zone_to,
             rule=piece.rule,
             description=self._description(entry, details, span, guests, warnings),
-            location=location_text(settings.location.render(entry, details, span), warnings),
+            location=location_text(place, warnings) if place else "",
             color=self._color(entry, piece, warnings),
-            text_color=self._text_color(entry, piece, warnings),
+            text_color=self._text_color(settings.text_color, entry, piece, warnings) if settings.text_color else "",
             accessibility=self._accessibility(entry, piece),
             importance=importance_of(settings.importance, entry, details, span),
             private=self._private(entry, piece),
             remind=self._remind(details),
             meeting=guests.meeting,
-            crm=crm_links(settings.crm, entry, directory, warnings),
+            crm=crm_links(settings.crm, entry, directory, warnings) if settings.crm else (),
             mark=recovery_mark(self._settings.sync, key) if settings.marker else "",
         )
         return event, guests
@@ -343,7 +349,7 @@ class CalendarTarget:
         said = self._settings.description.render(entry, details, span)
         if guests.listed:
             said = f"{said}\n\nGuests: {', '.join(guests.listed)}"
-        return description_text(said, warnings)
+        return description_text(said, warnings) if said else ""
 
     def _color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
         for condition, color in self._settings.colors:
@@ -351,11 +357,10 @@ class CalendarTarget:
                 return color
         template = self._settings.color
         said = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
-        return _known_color(said, warnings)
+        return _known_color(said, warnings) if said else ""
 
-    def _text_color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
-        template = self._settings.text_color
-        return _known_color(template.render(entry, piece.details, piece.span).strip(), warnings) if template else ""
+    def _text_color(self, template: Template, entry: Entry, piece: Piece, warnings: list[str]) -> str:
+        return _known_color(template.render(entry, piece.details, piece.span).strip(), warnings)
 
     def _accessibility(self, entry: Entry, piece: Piece) -> Accessibility:
         if self._settings.accessibility is not None:
@@ -386,11 +391,6 @@ def _known_color(said: str, warnings: list[str]) -> str:
     if found is None:
         warnings.append(f"colour {said!r} is neither #rrggbb nor a known name; the section's colour is used")
     return found or ""
-
-
-def _drops_out(entry: Entry) -> bool:
-    """Return True for a cancelled entry: the portal should not show it."""
-    return entry.details.status == "CANCELLED"
 
 
 def _iso(day: date | None) -> str | None:

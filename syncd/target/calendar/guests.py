@@ -49,17 +49,14 @@ class GuestList:
     def __init__(self, settings: GuestSettings, aliases: Aliases) -> None:
         self._settings = settings
         self._aliases = aliases
+        self.sends_copies = settings.invite == "copy"
+        """True if guests get silent copies in their own calendars."""
         self.invites_nobody = settings.attendees == "none" and settings.host is None
 
     @property
     def invites(self) -> bool:
         """True if events may get guests: a host alone makes no meeting, and silent copies need none."""
         return self._settings.attendees != "none" and not self.sends_copies
-
-    @property
-    def sends_copies(self) -> bool:
-        """True if guests get silent copies in their own calendars."""
-        return self._settings.invite == "copy"
 
     def calendars(self, entries: Iterable[Entry], directory: Directory) -> frozenset[Place]:
         """Return the calendars that silent copies go to."""

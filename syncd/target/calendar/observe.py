@@ -121,7 +121,7 @@ async def observe(
     be proved.
     """
     listed = Listed(links, read_event)
-    span = _span_to_read(links, window)
+    span = _span_to_read(links, window) if places else (None, None)
     asked = [(place[0], one) for place in places for one in _listings(*place, span)]
 
     def take(number: int, reply: Reply) -> None:
