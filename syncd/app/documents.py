@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from math import isfinite
+from typing import TYPE_CHECKING
 
-from syncd.cycle.plan import Prepared
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Link, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, RunRecord
-from syncd.portal.client import MethodBudget
+
+if TYPE_CHECKING:  # `status --json` must be quick, and loads neither
+    from syncd.cycle.plan import Prepared
+    from syncd.portal.client import MethodBudget
 
 
 def plan_document(plans: Iterable[Prepared], failures: Mapping[str, SyncdError]) -> dict[str, Json]:

@@ -15,8 +15,9 @@ from typing import TypeVar
 import structlog
 
 from syncd import __version__, events
+from syncd.app.application import App, Connect
 from syncd.app.configured import claim, read_config
-from syncd.app.wiring import App, Connect, make_portal, make_syncs, open_app
+from syncd.app.wiring import make_portal, make_syncs, open_app
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config
 from syncd.cycle.plan import Prepared

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import orjson
 
-from syncd.app.wiring import App, open_app
+from syncd.app.application import App
+from syncd.app.wiring import open_app
 from syncd.clock import Clock, SystemClock
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.takeback import Offer, undo
