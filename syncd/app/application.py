@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -55,6 +56,9 @@ class App:
         self._connect = connect
         self._connections: dict[str, _Connection] = {}
         self._syncs: Mapping[str, Sync] = {}
+        # One at a time: several would not be done sooner, for Python runs one of them at any moment, and the event loop
+        # would wait for its turn among all of them.
+        self._workroom = ThreadPoolExecutor(max_workers=1, thread_name_prefix="workroom")
 
     @property
     def portals(self) -> Mapping[str, Portal]:
@@ -99,6 +103,7 @@ class App:
             ledger_of_all=self.ledger,
             clock=self.clock,
             stop=stop,
+            workroom=self._workroom,
         )
 
     def leaving(self, config: Config) -> tuple[str, ...]:
@@ -144,6 +149,7 @@ class App:
 
     async def close(self) -> None:
         """Give up the portals' connections."""
+        self._workroom.shutdown(wait=False, cancel_futures=True)
         for one in self._connections.values():
             await one.closing.aclose()
 

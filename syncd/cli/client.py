@@ -56,6 +56,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         since=getattr(arguments, "since", "1d"),
         format=getattr(arguments, "format", "csv"),
         verify=given("verify"),
+        fresh=given("fresh"),
         force=given("force"),
         yes=given("yes"),
         json=given("json"),

@@ -37,13 +37,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser("plan", help="show what would change and why; changes nothing")
     _names(plan)
-    plan.add_argument("--verify", action="store_true", help="read the portal's events first")
+    _reading(plan)
     plan.add_argument("--out", type=Path, metavar="FILE", help="pin the plan, for `sync --plan FILE`")
     _json(plan)
 
     sync = commands.add_parser("sync", help="make one pass, then exit")
     _names(sync)
-    sync.add_argument("--verify", action="store_true", help="read the portal's events first")
+    _reading(sync)
     sync.add_argument("--plan", type=Path, metavar="FILE", help="do exactly what was pinned, else exit with code 4")
     _force(sync)
     sync.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry")
@@ -124,6 +124,12 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _force(command: argparse.ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="go past the safety guards, once")
+
+
+def _reading(command: argparse.ArgumentParser) -> None:
+    """Add what asks for more reading than a pass needs."""
+    command.add_argument("--verify", action="store_true", help="read the portal's events first")
+    command.add_argument("--fresh", action="store_true", help="parse the source even if nothing seems to have changed")
 
 
 def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -225,7 +225,8 @@ class Observation:
     cannot be understood, so nothing is done to them.
 
     Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
-    links were read, so that nothing is known of what else stands there.
+    links were read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own
+    change left them that came after a later one: that is nobody's edit (`model.unanswered`).
     """
 
     events: Mapping[int, Observed]
@@ -234,6 +235,7 @@ class Observation:
     whole: bool = True
     alien: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
+    late: frozenset[Key] = frozenset()
 
     def of(self, link: Link) -> Observed | None:
         """Return the event of `link`, None if it was not found or another event has its id."""

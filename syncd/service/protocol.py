@@ -75,6 +75,7 @@ class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     since: str = "1d"
     format: Literal["csv", "json", "html"] = "csv"
     verify: bool = False
+    fresh: bool = False
     force: bool = False
     yes: bool = False
     json: bool = False

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import itemgetter
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from syncd.errors import SourceError
 from syncd.log import entry_crashed
@@ -21,10 +21,12 @@ from syncd.source.table import cell_values
 from syncd.source.table.columns import FIELDS, ColumnMap
 from syncd.source.table.dashes import Dashes, find_dashes
 from syncd.source.table.heading_words import unit_of
+from syncd.source.table.other_tables import TitlesAgain, fold
 from syncd.source.table.spans import SpanReader, strict
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
+_ENDS = {"end", "end_time", "duration"}
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
 _SPAN = (*_TIMES, "all_day", "timezone")
 _DETAILS = (
@@ -87,7 +89,9 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
     days = [positions[field] for field in ("start", "date", "end") if field in positions]
     # Each text once: in a timetable the different dates are a fraction of the rows.
     texts = {cells[at] for _, cells in rows for at in days if at < len(cells)}
-    orders = replace(find_orders(map(clean, texts), options.dates), dashes=_dashes(titles, positions, rows))
+    # Beside an end, the cell of the start says the start alone.
+    dashes = "times" if positions.keys() & _ENDS else _dashes(titles, positions, rows)
+    orders = replace(find_orders(map(clean, texts), options.dates), dashes=dashes)
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     part = reader.part(rows)
     for odd in orders.odd:
@@ -98,9 +102,7 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
 
 
 def _dashes(titles: Sequence[str], positions: Mapping[str, int], rows: Sequence[Row]) -> Dashes:
-    """Return what dashes between two numbers stand for in the column that says the time of the start."""
-    if positions.keys() & {"end", "end_time", "duration"}:
-        return "times"  # the cell says the start alone
+    """Return what dashes between two numbers stand for in the column of the starts, where no other says the ends."""
     at = positions.get("start_time", positions.get("start", positions.get("date", -1)))
     return find_dashes({clean(cells[at]) for _, cells in rows if at < len(cells)}, titles[at])
 
@@ -172,11 +174,6 @@ def _why_failed(failed: str) -> str:
     return f"{failed} (correct the formula)"
 
 
-def fold(title: str) -> str:
-    """Return a title without case and blanks."""
-    return "".join(title.split()).casefold()
-
-
 def _position(field: str, column: str | int, header: Sequence[str], folded: Sequence[str], where: str) -> int:
     if isinstance(column, int):
         if column <= len(header):
@@ -206,7 +203,6 @@ class RowReader:
     ) -> None:
         self._name = name
         self._titles = tuple(title or str(at) for at, title in enumerate(header, 1))
-        self._folded = tuple(map(fold, header))
         # While it is read a row has one empty cell more than the header, at -1, which is every field that is not
         # mapped: no field of a row needs a test of whether its column exists.
         self._at = dict.fromkeys(FIELDS, -1) | dict(positions)
@@ -221,7 +217,7 @@ class RowReader:
         )
         self._filter = options.filter
         self._notes: list[tuple[int | str, str]] = []
-        self._again: list[int | str] = []
+        self._again = TitlesAgain(titles=header, mapped=positions)
         self._first: int | str = 0
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
@@ -244,12 +240,17 @@ class RowReader:
                 if not any(values):
                     continue
                 values.extend([""] * (width - len(values) + 1))
+                if self._again.elsewhere and self._again.passes_over(line, values):
+                    continue
                 overflows = len(cells) > width and self._overflows(cells)
                 broken = not text.isprintable() and damaged(text)
                 failed = self._failed(values) if "#" in text or "Err:" in text else ""
-                uid = self._uid(values, cells, overflows=overflows, broken=broken, failed=failed)
+                # In a row with nothing odd about it, what stands in the column of uids is one.
+                uid = "" if overflows or broken or failed else values[self._at["uid"]]
+                uid = uid or self._uid(values, cells, overflows=overflows, broken=broken, failed=failed)
                 try:
-                    self._check_row(cells, overflows=overflows, broken=broken, failed=failed)
+                    if overflows or broken or failed or len(cells) < self._least:
+                        self._refuse(cells, overflows=overflows, broken=broken, failed=failed)
                     entry = self._entry(uid, line, values, part)
                 except ValueError as error:
                     if not self._is_no_entry(line, uid, values, overflows=overflows):
@@ -267,16 +268,15 @@ class RowReader:
                     self._warn_of_controls(cells, entry, part)
             except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
                 part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
-        self._tell_of_notes(part)
+        if self._again.anything or self._notes:
+            self._tell_of_notes(part)
         return part
 
     def _tell_of_notes(self, part: Part) -> None:
-        if self._again:
-            lines = ", ".join(map(str, self._again[:_NOTES_SHOWN]))
-            more = f" and {len(self._again) - _NOTES_SHOWN} more" if len(self._again) > _NOTES_SHOWN else ""
-            place = "line" if len(self._again) == 1 else "lines"
-            reason = f"the titles of the table stand again on the {place} {lines}{more}, which are passed over"
-            part.warn(f"{self._name}:{self._again[0]}", reason)
+        for line, reason in self._again.others():
+            part.reject(f"{self._name}:{line}", "", reason)
+        for line, reason in self._again.same():
+            part.warn(f"{self._name}:{line}", reason)
         if self._notes:
             lines = ", ".join(f"{line} ({note})" for line, note in self._notes[:_NOTES_SHOWN])
             more = f" and {len(self._notes) - _NOTES_SHOWN} more" if len(self._notes) > _NOTES_SHOWN else ""
@@ -295,12 +295,10 @@ class RowReader:
 
         Totals and signatures stand below many tables. They are no entries that are lost, so the table is complete.
         """
+        if self._again.finds(line, values):
+            return True
         if overflows:
             return False
-        if all(self._folded[at] == fold(values[at]) for at in self._mapped_at) and any(self._folded):
-            # Files put one behind the other, or pages that each begin with the titles.
-            self._again.append(line)
-            return True
         if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
             return True
         note = self._note(values) or (self._subtitles(values) if line == self._first else "")
@@ -375,7 +373,7 @@ class RowReader:
         named = title and start.day and not damaged(title + owner)
         return "row-" + digest(owner, title, str(start.day), str(start.time or "")) if named else ""
 
-    def _check_row(self, cells: Sequence[str], *, overflows: bool, broken: bool, failed: str) -> None:
+    def _refuse(self, cells: Sequence[str], *, overflows: bool, broken: bool, failed: str) -> NoReturn:
         width = len(self._titles)
         if len(cells) < self._least:
             raise ValueError(f"the row has only {len(cells)} of {width} cells (is it cut off? complete it)")
@@ -384,8 +382,7 @@ class RowReader:
             raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
         if broken:
             raise ValueError("the row has bytes that are not text in this encoding (set encoding, or save it again)")
-        if failed:
-            raise ValueError(_why_failed(failed))
+        raise ValueError(_why_failed(failed))
 
     def _said(self, field: str, values: list[str], *, overflows: bool) -> str:
         """Return a field of a row that cannot be used, "" if it has none or another cell stands in its place."""

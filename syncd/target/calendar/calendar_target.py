@@ -97,6 +97,11 @@ class CalendarTarget:
         self._section_ids = Remembered(self._section_id)
 
     @property
+    def series(self) -> CompilerMemory:
+        """What is remembered of series."""
+        return self._compiler
+
+    @property
     def wants_groups(self) -> bool:
         """Groups are needed for group calendars only."""
         return self._settings.calendar == "group"
