@@ -297,6 +297,7 @@ class Service:
             plans=self.plans,
             portals=self.portals,
             totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
+            progress=self._progress,
         )
         view = await self._overview.view(state, self._runtime.clock.now())
         # Beside the loop, as the texts of a thousand syncs take longer to clean than anybody should wait.

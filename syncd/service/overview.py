@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.model.item import Change
-from syncd.portal.client import Portal
+from syncd.portal.client import Portal, Progress
 from syncd.service.schedule import SyncState, describe_schedule, sync_stale_at
 from syncd.state.ledger import Ledger
 from syncd.state.standing import Standing
-from syncd.web.views import ChangeLine, Freshness, PlanView, PortalView, SyncView, Totals, View
+from syncd.web.views import ChangeLine, Freshness, PlanView, PortalView, ProgressView, SyncView, Totals, View
 
 MOST_IN_FULL = 12
 _SHOWN_RUNS = 60
@@ -26,7 +26,7 @@ class ServiceState:
 
     Mappings are by the name of a sync, `portals` by the name of a portal. `sources` describe in a few words, without
     secrets, what each sync reads. `config_refused` is why the last change of the config was refused, empty if none
-    was.
+    was. `progress` tells by the name of a sync how far the pass of it is that runs.
     """
 
     config: Config
@@ -36,6 +36,7 @@ class ServiceState:
     plans: Mapping[str, PlanView]
     portals: Mapping[str, Portal]
     totals: Totals
+    progress: Callable[[str], Progress]
 
 
 class Overview:
@@ -118,6 +119,7 @@ class Overview:
             plan=service.plans.get(sync.name),
             paused=state.paused,
             in_full=False,
+            progress=_progress(service.progress(sync.name)) if state.running_since is not None else None,
         )
 
 
@@ -128,6 +130,13 @@ def _in_full(views: Collection[SyncView]) -> list[str]:
     needy = [one for one in views if one.freshness == "stale" or one.failures or (one.plan and one.plan.stopped)]
     needy.sort(key=lambda one: one.freshness != "stale")
     return [one.name for one in needy[:MOST_IN_FULL]]
+
+
+def _progress(progress: Progress) -> ProgressView | None:
+    """Return how far the changes are, None before the first is sent."""
+    if not progress.total:
+        return None
+    return ProgressView(done=progress.done, total=progress.total, eta_s=progress.eta_s)
 
 
 def _portal(host: str, portal: Portal, refused: str) -> PortalView:

@@ -2,60 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf, isfinite
 
 from syncd.html import Child, Markup, join, tag
 from syncd.model.entry import Problem
 from syncd.model.item import Hold
 from syncd.portal.client import MethodBudget
-from syncd.web.language import WORDS, Language, duration, machine_stamp, moment, number, stamp
+from syncd.web.language import NAMES, WORDS, Language, duration, machine_stamp, moment, number, stamp
 from syncd.web.plot import gauge, history
-from syncd.web.views import PlanView, PortalView, SyncView, View
+from syncd.web.views import Condition, PlanView, PortalView, ProgressView, SyncView, View
 
 REFRESH_S = 15
+LIVE_S = 3
+"""How often the page is loaded again, in seconds; the latter while a pass runs."""
 _SHOWN_PROBLEMS = 30
 _DONE = (("created", "created"), ("updated", "updated_n"), ("deleted", "deleted"), ("adopted", "adopted"))
 
 
-def page(view: View, language: Language) -> str:
-    """Return the whole document in `language`."""
-    return f"<!DOCTYPE html>\n{_Page(view, language).html()}\n"
+_OVERALL: Mapping[Condition, tuple[str, str]] = {
+    "bad": ("bad", "some_stale"),
+    "failing": ("warm", "failing_some"),
+    "left": ("warm", "left_some"),
+    "waiting": ("waiting", "waiting_some"),
+    "paused": ("waiting", "paused_some"),
+    "good": ("good", "all_well"),
+}
+"""By what is to be said over all: its colour class, and its words."""
+_KINDS = ("stale", "failing", "held", "new", "running", "paused")
+"""What the table can be narrowed down to; each sync has those that hold as classes."""
 
 
-class _Page:
-    def __init__(self, view: View, language: Language) -> None:
+def page(view: View, language: Language, *, chosen: bool = False) -> str:
+    """Return the whole document in `language`; if a reader has `chosen` that, the links keep it."""
+    return StatusPage(view, language, chosen=chosen).document()
+
+
+class StatusPage:
+    """The overview of all syncs. `root` is the way from the page's address to that of the overview."""
+
+    root = ""
+
+    def __init__(self, view: View, language: Language, *, chosen: bool = False) -> None:
         self._view = view
         self._language = language
         self._words = WORDS[language]
+        self._query = f"?lang={language}" if chosen else ""
         self._refusing = {portal.name for portal in view.portals if portal.refused}
 
-    def html(self) -> Markup:
+    def document(self) -> str:
+        """Return the whole document."""
+        return f"<!DOCTYPE html>\n{self._html()}\n"
+
+    def _html(self) -> Markup:
         words, view = self._words, self._view
         head = tag(
             "head",
             tag("meta", charset="utf-8"),
-            tag("title", words["title"] if view.ok else f"⚠ {words['title']}"),
+            tag("title", f"⚠ {words['title']}" if view.condition == "bad" else words["title"]),
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
             tag("meta", name="color-scheme", content="light dark"),
             tag("meta", name="robots", content="noindex"),
             # The script replaces parts of the page and keeps what is unfolded; without it the page is loaded again.
             tag("noscript", tag("meta", http_equiv="refresh", content=REFRESH_S)),
             tag("link", rel="icon", href="data:,"),  # or browsers would ask for /favicon.ico
-            tag("link", rel="stylesheet", href="style.css"),
-            tag("script", src="refresh.js", defer=True, data_seconds=REFRESH_S),
+            tag("link", rel="stylesheet", href=f"{self.root}style.css"),
+            tag("script", src=f"{self.root}refresh.js", defer=True),
         )
-        return tag("html", head, tag("body", self._header(), self._main(), self._footer()), lang=self._language)
+        body = tag("body", self._header(), self._filter(), self._main(), self._footer())
+        return tag("html", head, body, lang=self._language)
+
+    def _to(self, path: str) -> str:
+        """Return the address of another page, from this one."""
+        return f"{self.root}{path}{self._query}" or "."
 
     def _header(self) -> Markup:
         words, view = self._words, self._view
-        troubled = not view.ok or any(portal.refused for portal in view.portals) or bool(view.config_refused)
-        told = words["some_stale"] if troubled else words["all_well"]
+        colour, told = _OVERALL[view.condition]
         return tag(
             "header",
-            tag("div", tag("h1", tag("span", "sync", class_="mark"), "d"), class_="brand"),
-            tag("p", tag("span", class_="dot"), told, class_=f"overall {'bad' if troubled else 'good'}", role="status"),
+            tag("div", tag("h1", tag("span", "sync", class_="mark"), "d"), self._languages(), class_="brand"),
+            tag("p", tag("span", class_="dot"), words[told], class_=f"overall {colour}", role="status"),
         )
+
+    def _languages(self) -> Markup:
+        """Return the switch; an address with a query keeps its page."""
+        links = (
+            tag(
+                "a", name, href=f"?lang={one}", hreflang=one, lang=one,
+                aria_current="true" if one == self._language else None,
+            )
+            for one, name in NAMES.items()
+        )  # fmt: skip
+        return tag("nav", *links, class_="languages", aria_label=self._words["language"])
+
+    def _filter(self) -> Child:
+        """Return the search for a sync where there are many; the script shows it, for without one it does nothing."""
+        if all(sync.in_full for sync in self._view.syncs):
+            return None
+        words = self._words
+        kinds = (tag("option", words[kind], value=kind) for kind in _KINDS)
+        return tag(
+            "div",
+            tag("input", type="search", id="find", placeholder=words["find"], aria_label=words["find"]),
+            tag("select", tag("option", words["every_sync"], value=""), *kinds, id="kind", aria_label=words["which"]),
+            tag("p", words["none_found"], id="none", class_="quiet", hidden=True),
+            class_="filter", hidden=True,
+        )  # fmt: skip
 
     def _footer(self) -> Markup:
         words, view = self._words, self._view
@@ -88,6 +141,7 @@ class _Page:
             tag("h2", words["portals"]),
             tag("div", *(self._portal(portal) for portal in view.portals), class_="portals"),
             id="main",
+            data_seconds=LIVE_S if any(sync.running_since is not None for sync in syncs) else REFRESH_S,
         )
 
     def _tables(self, syncs: Iterable[SyncView]) -> Iterator[Markup]:
@@ -110,18 +164,27 @@ class _Page:
         counts = (tally.entries, tally.items, sync.held, tally.open_intents)
         return tag(
             "tr",
-            tag("th", sync.name),
+            tag("th", tag("a", sync.name, href=self._to(f"syncs/{sync.name}"))),
             tag("td", tag("span", state, class_=f"pill {kind}")),
             *(tag("td", number(count, self._language)) for count in counts),
-            tag("td", self._short_time(last.started if last is not None else inf)),
-            tag("td", self._short_time(max(sync.due, self._view.now))),
+            self._short_time(last.started if last is not None else inf),
+            self._short_time(max(sync.due, self._view.now)),
+            class_=self._kinds(sync) or None,
         )
 
-    def _short_time(self, unix: float) -> Child:
-        """Return a moment, or never for infinity, in as few bytes as a thousand lines allow."""
+    def _kinds(self, sync: SyncView) -> str:
+        """Return which of `_KINDS` hold, as classes."""
+        hold = (
+            sync.freshness == "stale", bool(sync.failures), bool(sync.left_over), sync.last_success is None,
+            sync.running_since is not None, sync.paused is not None,
+        )  # fmt: skip
+        return " ".join(kind for kind, holds in zip(_KINDS, hold, strict=True) if holds)
+
+    def _short_time(self, unix: float) -> Markup:
+        """Return a cell with a moment, or never for infinity, in as few bytes as a thousand lines allow."""
         if not isfinite(unix):
-            return self._words["never"]
-        return tag("span", moment(unix, self._view.now, self._language), title=stamp(unix))
+            return tag("td", self._words["never"])
+        return tag("td", moment(unix, self._view.now, self._language), title=stamp(unix)[:16])
 
     def _sync(self, sync: SyncView) -> Markup:
         last = sync.last_run
@@ -130,7 +193,13 @@ class _Page:
         error = last.error if last is not None and sync.portal not in self._refusing else ""
         return tag(
             "article",
-            tag("div", tag("h3", sync.name), tag("span", state, class_=f"pill {kind}"), class_="top"),
+            tag(
+                "div",
+                tag("h3", tag("a", sync.name, href=self._to(f"syncs/{sync.name}"))),
+                tag("span", state, class_=f"pill {kind}"),
+                class_="top",
+            ),
+            self._moves(sync.progress) if sync.progress is not None else None,
             tag("p", sync.source, " → ", sync.portal, class_="quiet source"),
             tag("p", error, class_="error") if error else None,
             self._counts(sync),
@@ -139,8 +208,16 @@ class _Page:
             self._plan(sync.plan) if sync.plan is not None else None,
             self._holds(sync) if sync.holds else None,
             self._problems(last.problems, last.problem_count) if last is not None and last.problem_count else None,
-            class_=f"card {kind}",
+            class_=f"card sync {self._kinds(sync)}".strip(),
         )
+
+    def _moves(self, progress: ProgressView) -> Markup:
+        """Return the bar of a pass under way."""
+        words, language = self._words, self._language
+        said = words["done_of"].format(number(progress.done, language), number(progress.total, language))
+        if progress.eta_s is not None:
+            said += f", {words['left'].format(duration(progress.eta_s, language))}"
+        return tag("p", tag("progress", value=progress.done, max=progress.total), tag("small", said), class_="moves")
 
     def _state(self, sync: SyncView) -> tuple[str, str]:
         """Return the colour class of a sync and its state in words. Stale stays stale whatever else is going on."""

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from hmac import compare_digest
 
 import structlog
@@ -23,7 +24,7 @@ from syncd.errors import ConfigError, PausedError, SyncdError
 from syncd.scrub import Clean, printable
 from syncd.web.door import BACKLOG, Door, Limits, is_ours
 from syncd.web.health import health_document
-from syncd.web.language import language_of
+from syncd.web.language import NAMES, Language, language_of
 from syncd.web.status_page import page
 from syncd.web.style import SCRIPT, STYLE
 from syncd.web.views import View
@@ -115,8 +116,8 @@ def make_app(
     """
 
     async def show_page(request: web.Request) -> web.Response:
-        language = language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
-        text = await asyncio.to_thread(page, await view(), language)
+        language, chosen = _language(request)
+        text = await asyncio.to_thread(partial(page, await view(), language, chosen=chosen))
         return web.Response(text=text, content_type="text/html", headers={"Content-Language": language})
 
     async def show_health(_request: web.Request) -> web.Response:
@@ -145,6 +146,15 @@ def make_app(
     if bell is not None:
         app.router.add_post("/syncs/{name}/pass", _ringing(bell, clean))
     return app
+
+
+def _language(request: web.Request) -> tuple[Language, bool]:
+    """Return the language of a page, and whether the reader has chosen it by the page's own links."""
+    wanted = request.query.get("lang")
+    for name in NAMES:
+        if name == wanted:
+            return name, True
+    return language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, "")), False
 
 
 def _ringing(bell: Bell, clean: Clean) -> Handler:

@@ -7,13 +7,14 @@ STYLE = """\
 :root {
   --ground: #f5f6f8; --card: #ffffff; --ink: #1b2330; --quiet: #5d6878; --line: #e2e6ec; --accent: #1f6feb;
   --good: #1a7f4b; --good-soft: #dff5e8; --new: #1f5fbf; --new-soft: #e1ecfd; --bad: #b42318; --bad-soft: #fde7e4;
-  --warm: #b7791f; --track: #e6eaf0; --bar: #35a36b; --idle: #b9c3d0; --shadow: 0 1px 2px rgb(16 24 40 / 6%);
+  --warm: #96610f; --warm-soft: #fdf0d8; --track: #e6eaf0; --bar: #35a36b; --idle: #b9c3d0;
+  --shadow: 0 1px 2px rgb(16 24 40 / 6%);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ground: #10141b; --card: #181e27; --ink: #e7ecf3; --quiet: #98a4b5; --line: #2a323e; --accent: #6ea8ff;
     --good: #5fd39a; --good-soft: #12301f; --new: #8db8ff; --new-soft: #172a47; --bad: #ff8d80; --bad-soft: #3d1a17;
-    --warm: #e0aa4e; --track: #2a323e; --bar: #43b97d; --idle: #4a5666; --shadow: none;
+    --warm: #e0aa4e; --warm-soft: #3a2b10; --track: #2a323e; --bar: #43b97d; --idle: #4a5666; --shadow: none;
   }
 }
 * { box-sizing: border-box; }
@@ -34,10 +35,24 @@ p { margin: 0; }
 code { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   overflow-wrap: anywhere; }
 small { font-size: 13px; color: var(--quiet); }
+[hidden] { display: none !important; }
+a { color: inherit; text-decoration-color: var(--line); text-underline-offset: 3px; }
+a:hover { text-decoration-color: currentcolor; }
+.brand { display: flex; align-items: baseline; gap: 18px; }
+.languages { display: flex; gap: 12px; font-size: 13px; color: var(--quiet); }
+.languages a[aria-current] { color: var(--ink); font-weight: 600; text-decoration: none; }
+.filter { display: flex; flex-wrap: wrap; align-items: center; gap: 10px; margin-top: 16px; }
+.filter input, .filter select { min-height: 40px; padding: 6px 12px; border: 1px solid var(--line); border-radius: 8px;
+  background: var(--card); color: var(--ink); font: inherit; }
+.filter input { flex: 1 1 240px; min-width: 0; }
+.moves { display: flex; align-items: center; gap: 12px; margin-top: 10px; }
+.moves progress { flex: 1; min-width: 0; height: 8px; accent-color: var(--accent); }
 .quiet { color: var(--quiet); }
 .overall { display: flex; align-items: center; gap: 9px; padding: 6px 14px 6px 12px; border-radius: 99px;
   font-weight: 600; }
 .overall.good { background: var(--good-soft); color: var(--good); }
+.overall.warm { background: var(--warm-soft); color: var(--warm); }
+.overall.waiting { background: var(--new-soft); color: var(--new); }
 .overall.bad { background: var(--bad-soft); color: var(--bad); }
 .dot { width: 9px; height: 9px; border-radius: 50%; background: currentcolor; }
 .banner, .error { padding: 10px 14px; border-radius: 8px; background: var(--bad-soft); color: var(--bad);
@@ -111,7 +126,22 @@ footer { display: flex; flex-wrap: wrap; gap: 2px 22px; margin-top: 28px; color:
 SCRIPT = """\
 "use strict";
 (() => {
-  const seconds = Number(document.currentScript.dataset.seconds);
+  const find = document.getElementById("find"), kind = document.getElementById("kind");
+  const text = (one) => one.tagName === "TR"
+    ? one.cells[0].textContent + " " + one.closest("table").caption.textContent
+    : one.querySelector("h3").textContent + " " + one.querySelector(".source").textContent;
+  const narrow = () => {
+    if (!find) return;
+    const word = find.value.trim().toLowerCase();
+    let found = 0;
+    for (const one of document.querySelectorAll("article.sync, .many tbody tr")) {
+      const fits = !kind.value || one.classList.contains(kind.value);
+      one.hidden = !fits || !text(one).toLowerCase().includes(word);
+      found += one.hidden ? 0 : 1;
+    }
+    for (const one of document.querySelectorAll(".many")) one.hidden = !one.querySelector("tbody tr:not([hidden])");
+    document.getElementById("none").hidden = found > 0;
+  };
   const opened = (root) => [...root.querySelectorAll("details")].map((one) => {
     const card = one.closest("article").querySelector("h3").textContent;
     return [card + one.querySelector("summary").textContent.split(":")[0], one];
@@ -127,9 +157,20 @@ SCRIPT = """\
       document.title = next.title;
       for (const part of ["header", "main", "footer"])
         document.querySelector(part).replaceWith(document.adoptNode(next.querySelector(part)));
+      narrow();
     } catch { /* the daemon restarts: the next round finds it */ }
   };
-  setInterval(refresh, 1000 * seconds);
+  const again = () => setTimeout(async () => {
+    await refresh();
+    again();
+  }, 1000 * Number(document.querySelector("main").dataset.seconds));
+  if (find) {
+    document.querySelector(".filter").hidden = false;
+    find.addEventListener("input", narrow);
+    kind.addEventListener("change", narrow);
+    narrow();
+  }
+  again();
   document.addEventListener("visibilitychange", refresh);
 })();
 """
