@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from math import inf, isfinite
 
 from syncd.html import Child, Markup, join, tag
 from syncd.model.entry import Problem
 from syncd.model.item import Hold
-from syncd.portal.client import MethodBudget
+from syncd.portal.limits.forecast import MethodBudget
 from syncd.web.language import NAMES, WORDS, Language, duration, machine_stamp, moment, number, stamp
 from syncd.web.plot import gauge, history
+from syncd.web.sayings import told
 from syncd.web.views import Condition, PlanView, PortalView, ProgressView, SyncView, View
 
 REFRESH_S = 15
 LIVE_S = 3
 """How often the page is loaded again, in seconds; the latter while a pass runs."""
 _SHOWN_PROBLEMS = 30
+_MOST_PORTALS = 12
 _DONE = (("created", "created"), ("updated", "updated_n"), ("deleted", "deleted"), ("adopted", "adopted"))
 
 
@@ -122,12 +124,12 @@ class StatusPage:
     def _main(self) -> Markup:
         words, view = self._words, self._view
         notes = [
-            f"{portal.name} ({portal.host}) {words['refuses']}: {portal.refused}"
+            join(f"{portal.name} ({portal.host}) {words['refuses']}: ", told(portal.refused, self._language))
             for portal in view.portals
             if portal.refused
         ]
         if view.config_refused:
-            notes.insert(0, f"{words['config_refused']}: {view.config_refused}")
+            notes.insert(0, join(f"{words['config_refused']}: ", told(view.config_refused, self._language)))
         # What needs a person comes first; otherwise the order of the config stays.
         syncs = sorted(view.syncs, key=lambda sync: (sync.freshness != "stale", not sync.failures))
         return tag(
@@ -137,26 +139,37 @@ class StatusPage:
             tag("div", *(self._sync(sync) for sync in syncs if sync.in_full), class_="syncs")
             if syncs
             else tag("p", words["no_syncs"], class_="quiet"),
-            *self._tables(view.syncs),
+            self._table(view.syncs),
             tag("h2", words["portals"]),
             tag("div", *(self._portal(portal) for portal in view.portals), class_="portals"),
             id="main",
-            data_seconds=LIVE_S if any(sync.running_since is not None for sync in syncs) else REFRESH_S,
+            data_seconds=self._pace(syncs),
         )
 
-    def _tables(self, syncs: Iterable[SyncView]) -> Iterator[Markup]:
-        """Yield for each portal a table of its syncs that are not told in full, one line each."""
+    def _pace(self, syncs: Iterable[SyncView]) -> int:
+        """Return after how many seconds the page is to be loaded again."""
+        return LIVE_S if any(sync.running_since is not None for sync in syncs) else REFRESH_S
+
+    def _back(self, path: str, name: str) -> Markup:
+        """Return the way back to another page."""
+        return tag("p", tag("a", f"← {name}", href=self._to(path)), class_="back")
+
+    def _table(self, syncs: Iterable[SyncView]) -> Child:
+        """Return a table of the syncs that are not told in full, one line each, grouped by portal."""
         by_portal: dict[str, list[SyncView]] = {}
         for sync in syncs:
             if not sync.in_full:
                 by_portal.setdefault(sync.portal, []).append(sync)
+        if not by_portal:
+            return None
         names = ("sync", "state", "entries", "items", "held", "open", "last_pass", "next_pass")
         heads = [tag("th", self._words[name], scope="col") for name in names]
+        groups = []
         for portal, own in by_portal.items():
-            rows = (self._row(sync) for sync in own)
-            caption = tag("caption", f"{portal}: {number(len(own), self._language)}")
-            table = tag("table", caption, tag("thead", tag("tr", *heads)), tag("tbody", *rows))
-            yield tag("div", table, class_="many")
+            said = f"{portal}: {number(len(own), self._language)}"
+            head = tag("tr", tag("th", said, colspan=len(names), scope="rowgroup"), class_="portal")
+            groups.append(tag("tbody", head, *(self._row(sync) for sync in own)))
+        return tag("div", tag("table", tag("thead", tag("tr", *heads)), *groups), class_="many")
 
     def _row(self, sync: SyncView) -> Markup:
         last, tally = sync.last_run, sync.tally
@@ -165,7 +178,7 @@ class StatusPage:
         return tag(
             "tr",
             tag("th", tag("a", sync.name, href=self._to(f"syncs/{sync.name}"))),
-            tag("td", tag("span", state, class_=f"pill {kind}")),
+            tag("td", tag("b", state, class_=kind if kind != "fresh" else None)),
             *(tag("td", number(count, self._language)) for count in counts),
             self._short_time(last.started if last is not None else inf),
             self._short_time(max(sync.due, self._view.now)),
@@ -182,9 +195,7 @@ class StatusPage:
 
     def _short_time(self, unix: float) -> Markup:
         """Return a cell with a moment, or never for infinity, in as few bytes as a thousand lines allow."""
-        if not isfinite(unix):
-            return tag("td", self._words["never"])
-        return tag("td", moment(unix, self._view.now, self._language), title=stamp(unix)[:16])
+        return tag("td", moment(unix, self._view.now, self._language) if isfinite(unix) else self._words["never"])
 
     def _sync(self, sync: SyncView) -> Markup:
         last = sync.last_run
@@ -201,7 +212,7 @@ class StatusPage:
             ),
             self._moves(sync.progress) if sync.progress is not None else None,
             tag("p", sync.source, " → ", sync.portal, class_="quiet source"),
-            tag("p", error, class_="error") if error else None,
+            tag("p", told(error, self._language), class_="error") if error else None,
             self._counts(sync),
             self._facts(sync),
             history(sync.runs, self._language) if last is not None else None,
@@ -296,13 +307,13 @@ class StatusPage:
                 " ",
                 tag("span", one.title, class_="what"),
                 " ",
-                tag("small", one.start.replace("T", " ")[:16], " · ", one.reason, " · ", one.where),
+                tag("small", one.start.replace("T", " ")[:16], " · ", told(one.reason, language), " · ", one.where),
             )
             for one in plan.changes
         )
         return self._fold(
             words["plan_stopped"] if plan.stopped else words["plan"],
-            tag("p", plan.stopped, class_="error") if plan.stopped else None,
+            tag("p", told(plan.stopped, language), class_="error") if plan.stopped else None,
             tag("p", f"{'; '.join(facts)} ({counts})", class_="quiet"),
             tag("ul", *rows, self._more(plan.total - len(plan.changes))),
             opened=True,
@@ -316,7 +327,7 @@ class StatusPage:
                 tag("code", hold.where),
                 " ",
                 tag("span", hold.title, class_="what"),
-                tag("p", hold.reason),
+                tag("p", told(hold.reason, self._language)),
                 tag("small", self._again(hold)),
             )
             for hold in sync.holds
@@ -335,7 +346,7 @@ class StatusPage:
                 tag("code", one.where),
                 " ",
                 tag("b", self._words.get(one.kind, one.kind), class_=f"kind {one.kind}"),
-                tag("p", one.reason),
+                tag("p", told(one.reason, self._language)),
             )
             for one in shown
         )
@@ -356,8 +367,8 @@ class StatusPage:
         waiting: Child = None
         if portal.waiting_for is not None:
             until = join(" · ", self._time(portal.waiting_until)) if portal.waiting_until else None
-            waiting = tag("p", f"{words['waiting']} {portal.waiting_for}", until, class_="waiting")
-        methods = [self._method(method, budget) for method, budget in sorted(portal.operating.items())]
+            waiting = tag("p", f"{words['waiting']} ", told(portal.waiting_for, language), until, class_="waiting")
+        methods = [self._method(method, budget) for method, budget in self._shown_methods(portal)]
         return tag(
             "article",
             tag(
@@ -372,6 +383,12 @@ class StatusPage:
             *(methods or [tag("p", words["no_budget"], class_="quiet")]),
             class_="card" + (" stale" if portal.refused else ""),
         )
+
+    def _shown_methods(self, portal: PortalView) -> list[tuple[str, MethodBudget]]:
+        """Return the budgets to show: all of them, by method; where there are many portals, the most used one."""
+        if len(self._view.portals) <= _MOST_PORTALS:
+            return sorted(portal.operating.items())
+        return sorted(portal.operating.items(), key=lambda one: -one[1].used_s)[:1]
 
     def _method(self, method: str, budget: MethodBudget) -> Markup:
         words = self._words

@@ -67,6 +67,10 @@ a:hover { text-decoration-color: currentcolor; }
 .top { display: flex; align-items: center; justify-content: space-between; gap: 12px; }
 .source { margin-top: 2px; font-size: 13.5px; overflow-wrap: anywhere; }
 .pill { flex: none; padding: 2px 10px; border-radius: 99px; font-size: 13px; font-weight: 600; white-space: nowrap; }
+.many tbody td b { padding: 2px 10px; border-radius: 99px; background: var(--good-soft); color: var(--good);
+  font-size: 13px; font-weight: 600; }
+.many tbody td b.new { background: var(--new-soft); color: var(--new); }
+.many tbody td b.stale { background: var(--bad-soft); color: var(--bad); }
 .pill.fresh { background: var(--good-soft); color: var(--good); }
 .pill.new { background: var(--new-soft); color: var(--new); }
 .pill.stale { background: var(--bad-soft); color: var(--bad); }
@@ -95,12 +99,17 @@ svg { display: block; width: 100%; }
 .waiting { margin-top: 10px; color: var(--warm); font-size: 14px; }
 .many { overflow-x: auto; margin-top: 16px; }
 table { width: 100%; border-collapse: collapse; font-size: 14px; }
-caption { padding: 6px 0; text-align: left; font-weight: 600; color: var(--quiet); }
+.portal th { padding-top: 16px; color: var(--quiet); }
 tr { border-top: 1px solid var(--line); }
-th, td { padding: 5px 10px 5px 0; text-align: left; font-weight: 400; white-space: nowrap; }
+th, td { padding: 5px 16px 5px 0; text-align: left; font-weight: 400; white-space: nowrap; }
 thead th { color: var(--quiet); font-size: 13px; }
 tbody th { font-weight: 600; }
-tbody td:nth-child(n + 3):nth-child(-n + 6) { text-align: right; }
+.many tr > :nth-child(n + 3):nth-child(-n + 6), .runs tr > :nth-child(n + 7) { text-align: right; }
+.many.runs tr > :nth-child(4) { text-align: left; }
+.many.changes tr > :nth-child(n) { white-space: normal; text-align: left; overflow-wrap: anywhere; vertical-align: top; }
+.many.changes tbody td b { padding: 0; background: none; }
+.back { margin-top: 16px; font-size: 14px; }
+.alone { max-width: 860px; margin-top: 12px; }
 details { margin-top: 12px; padding-top: 10px; border-top: 1px solid var(--line); }
 summary { cursor: pointer; font-size: 14px; font-weight: 600; }
 summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: 4px; }
@@ -128,18 +137,19 @@ SCRIPT = """\
 (() => {
   const find = document.getElementById("find"), kind = document.getElementById("kind");
   const text = (one) => one.tagName === "TR"
-    ? one.cells[0].textContent + " " + one.closest("table").caption.textContent
+    ? one.cells[0].textContent + " " + one.parentElement.rows[0].textContent
     : one.querySelector("h3").textContent + " " + one.querySelector(".source").textContent;
   const narrow = () => {
     if (!find) return;
     const word = find.value.trim().toLowerCase();
     let found = 0;
-    for (const one of document.querySelectorAll("article.sync, .many tbody tr")) {
+    for (const one of document.querySelectorAll("article.sync, .many tbody tr:not(.portal)")) {
       const fits = !kind.value || one.classList.contains(kind.value);
       one.hidden = !fits || !text(one).toLowerCase().includes(word);
       found += one.hidden ? 0 : 1;
     }
-    for (const one of document.querySelectorAll(".many")) one.hidden = !one.querySelector("tbody tr:not([hidden])");
+    for (const one of document.querySelectorAll(".many tbody"))
+      one.hidden = !one.querySelector("tr:not(.portal):not([hidden])");
     document.getElementById("none").hidden = found > 0;
   };
   const opened = (root) => [...root.querySelectorAll("details")].map((one) => {

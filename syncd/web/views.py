@@ -8,7 +8,8 @@ from typing import Literal
 
 from syncd.model.item import Hold
 from syncd.model.record import RunRecord, Tally
-from syncd.portal.client import MethodBudget, Usage
+from syncd.portal.figures import Usage
+from syncd.portal.limits.forecast import MethodBudget
 
 Freshness = Literal["fresh", "stale", "new"]
 """`new`: no pass has succeeded yet, and it is too early to call the sync stale."""
@@ -116,6 +117,15 @@ class Totals:
 
     passes: Mapping[tuple[str, str], int]
     changes: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One pass with what it changed: `changes` are the first ones, `more` says that there are others."""
+
+    record: RunRecord
+    changes: tuple[ChangeLine, ...]
+    more: bool
 
 
 Condition = Literal["bad", "failing", "left", "waiting", "paused", "good"]
