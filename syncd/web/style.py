@@ -106,7 +106,8 @@ thead th { color: var(--quiet); font-size: 13px; }
 tbody th { font-weight: 600; }
 .many tr > :nth-child(n + 3):nth-child(-n + 6), .runs tr > :nth-child(n + 7) { text-align: right; }
 .many.runs tr > :nth-child(4) { text-align: left; }
-.many.changes tr > :nth-child(n) { white-space: normal; text-align: left; overflow-wrap: anywhere; vertical-align: top; }
+.many.changes tr > :nth-child(n) { white-space: normal; text-align: left; overflow-wrap: anywhere;
+  vertical-align: top; }
 .many.changes tbody td b { padding: 0; background: none; }
 .back { margin-top: 16px; font-size: 14px; }
 .alone { max-width: 860px; margin-top: 12px; }
