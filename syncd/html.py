@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
-_VOID = frozenset({"link", "meta"})
+_VOID = frozenset({"input", "link", "meta"})
 _SHAPES = frozenset({"path", "rect", "use"})
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from syncd.app.wiring import App
+from syncd.app.application import App
 from syncd.config import SyncConfig
 from syncd.cycle.directories import kept_directory
 from syncd.cycle.read import Shaping, context_of, kept_entries, portal_zone, shape_all

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from math import isfinite
+from typing import TYPE_CHECKING
 
-from syncd.cycle.plan import Prepared
 from syncd.errors import SyncdError
 from syncd.model.entry import Problem
 from syncd.model.item import Change, Link, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, RunRecord
-from syncd.portal.client import MethodBudget
+
+if TYPE_CHECKING:  # `status --json` must be quick, and loads neither
+    from syncd.cycle.plan import Prepared
+    from syncd.portal.client import MethodBudget
 
 
 def plan_document(plans: Iterable[Prepared], failures: Mapping[str, SyncdError]) -> dict[str, Json]:
@@ -142,7 +145,7 @@ def record_change_document(change: ChangeRecord) -> dict[str, Json]:
     """Return one change that a run made: what was known of the event before and after, null where there was none."""
     link = change.after or change.before
     before, after = (one.sent if one is not None else {} for one in (change.before, change.after))
-    names = sorted(before if change.after is None else changed_fields(change))
+    names = sorted(before if change.after is None else change.changed_fields)
     return {
         "op": change.op,
         "key": str(change.key),
@@ -153,14 +156,6 @@ def record_change_document(change: ChangeRecord) -> dict[str, Json]:
         "at": iso(change.at),
         "fields": {name: [before.get(name), after.get(name)] for name in names},
     }
-
-
-def changed_fields(change: ChangeRecord) -> tuple[str, ...]:
-    """Return the names of the fields that an update changed; none of another change."""
-    if change.before is None or change.after is None:
-        return ()
-    before, after = change.before.sent, change.after.sent
-    return tuple(sorted(name for name, value in after.items() if before.get(name) != value))
 
 
 def iso(unix: float | None) -> str | None:

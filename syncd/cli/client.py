@@ -1,15 +1,11 @@
-"""The client's end of the daemon's control socket: finds it, asks, and prints what comes back."""
+"""The client's end of the daemon's control socket: asks, and prints what comes back."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import grp
-import os
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
@@ -17,22 +13,19 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from syncd import __version__
 from syncd.cli import progress
 from syncd.cli.files import content, writing
 from syncd.cli.question import agreed
-from syncd.config import Outline
-from syncd.errors import ConfigError, StateLockedError, StoppedError, SyncdError
+from syncd.cli.reach import Daemon
+from syncd.errors import ConfigError, StoppedError, SyncdError
 from syncd.portal.client import Progress
 from syncd.service.protocol import (
-    LONGEST_LINE,
     VERSION,
     Answer,
     Ask,
     Ended,
     Failed,
     FromDaemon,
-    Hello,
     Message,
     Moved,
     Part,
@@ -42,87 +35,7 @@ from syncd.service.protocol import (
     Stop,
     Text,
     line,
-    socket_places,
 )
-
-_HELLO_WITHIN_S = 5.0
-
-
-@dataclass(slots=True)
-class Daemon:
-    """A daemon that has answered; `place` is its socket."""
-
-    place: Path
-    hello: Hello
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    def close(self) -> None:
-        """Hang up."""
-        self.writer.close()
-
-
-async def reach(outline: Outline, environ: Mapping[str, str]) -> Daemon | None:
-    """Return the daemon that holds the state of a config, None if there is none.
-
-    Raises StateLockedError if there is one that cannot be asked: it belongs to another group or config, does not
-    answer, or is of another version.
-    """
-    for place in socket_places(outline, environ):
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(place), limit=LONGEST_LINE)
-        except PermissionError:
-            if _is_there(place):
-                raise _refused(place) from None
-        except OSError:  # none, or left behind by a daemon that was killed
-            continue
-        else:
-            return await _greeted(outline, place, reader, writer)
-    return None
-
-
-async def _greeted(outline: Outline, place: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Daemon:
-    try:
-        hello = msgspec.json.decode(await asyncio.wait_for(reader.readline(), _HELLO_WITHIN_S), type=Hello)
-    except (OSError, TimeoutError, ValueError, msgspec.MsgspecError):
-        writer.close()
-        raise StateLockedError(
-            f"the daemon at {place} does not answer", "`systemctl status syncd` says more; if it hangs, restart it"
-        ) from None
-    if hello.version != VERSION:
-        writer.close()
-        raise StateLockedError(
-            f"the daemon is syncd {hello.syncd}, this is {__version__}, and they do not understand each other",
-            "restart the daemon after an upgrade",
-        )
-    if not _same(hello.config, outline.path):
-        writer.close()
-        raise StateLockedError(
-            f"{outline.state} is in use by the daemon of {hello.config} (pid {hello.pid})",
-            f"give {outline.path} a `state` of its own, or name the other config with --config",
-        )
-    return Daemon(place, hello, reader, writer)
-
-
-def _same(one: str, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _is_there(place: Path) -> bool:
-    try:
-        return place.is_socket()
-    except OSError:
-        return False
-
-
-def _refused(place: Path) -> StateLockedError:
-    group = place.stat().st_gid
-    with suppress(KeyError):
-        return StateLockedError(
-            f"you may not use {place}, the socket of the daemon: that is for the group {grp.getgrgid(group).gr_name}",
-            f"`sudo usermod -aG {grp.getgrgid(group).gr_name} $USER` and log in again, or use sudo",
-        )
-    return StateLockedError(f"you may not use {place}, the socket of the daemon", f"it belongs to the group {group}")
 
 
 def request_of(arguments: argparse.Namespace) -> Request:

@@ -74,5 +74,6 @@ _COMPLETERS: dict[str, Callable[..., list[str]]] = {
     "name": sync_names,
     "unresolved": sync_names,
     "portal": portal_names,
+    "from_portal": portal_names,
 }
 """By the name of the argument; files are completed by the shell."""

@@ -13,20 +13,22 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rich.console import Console
 
-from syncd.app import report
-from syncd.app.wiring import App
-from syncd.cli import progress, show
+from syncd.app.application import App
+from syncd.cli import show
 from syncd.cli.files import content, writing
 from syncd.cli.outlet import certain
 from syncd.cli.question import agreed
-from syncd.cycle.run import PassResult
 from syncd.model.json_values import Json
-from syncd.portal.client import Portal
 from syncd.service.schedule import SyncState
+
+if TYPE_CHECKING:  # only commands that make passes load what makes them
+    from syncd.cli import progress
+    from syncd.cycle.run import PassResult
+    from syncd.portal.client import Portal
 
 R = TypeVar("R")
 
@@ -149,6 +151,8 @@ class OwnDesk:
         self, portal: Portal, title: str, *, wanted: bool = True, lines: bool = False
     ) -> AbstractAsyncContextManager[progress.Shown]:
         """Show the portal's progress on stderr while the body runs."""
+        from syncd.cli import progress
+
         return progress.shown(portal, title, wanted=wanted, lines=lines)
 
     async def agreed(self, question: str) -> bool:
@@ -161,6 +165,8 @@ class OwnDesk:
 
     async def report(self, path: Path, results: Sequence[PassResult]) -> None:
         """Write the report."""
+        from syncd.app import report
+
         with writing(path) as file:
             report.write(file, results, clean=certain, raw=self.app.config.raw_reports)
 

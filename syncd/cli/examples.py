@@ -30,6 +30,7 @@ EXAMPLES = {
     ),
     "sandbox": (
         "syncd sandbox",
+        "syncd sandbox --from-portal main --export company.json    # then: syncd sandbox --world company.json",
         "syncd sandbox --tariff enterprise --cost calendar.event.add=0.4 --fault help",
     ),
     "service": ("sudo /opt/syncd/bin/syncd service install",),

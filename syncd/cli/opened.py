@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from syncd.app.application import App
 from syncd.app.configured import read_config
-from syncd.app.wiring import App, open_app
 from syncd.cli.execute import config_path
 from syncd.clock import SystemClock
 from syncd.scrub import Scrubber
@@ -20,6 +20,8 @@ def opened(
     arguments: argparse.Namespace, *, readonly: bool, path: Path | None = None
 ) -> AbstractAsyncContextManager[App]:
     """Open what the config asks for, as `open_app` does; the config is the command line's unless `path` names one."""
+    from syncd.app.wiring import open_app  # not by what only looks
+
     scrubber: Scrubber = arguments.scrubber
     return open_app(
         path or config_path(arguments), readonly=readonly, learn_secret=scrubber.add, clean=scrubber.certain

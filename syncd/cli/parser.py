@@ -153,7 +153,11 @@ def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     sandbox = commands.add_parser("sandbox", help="serve a simulated portal with a calendar page")
     sandbox.add_argument("--port", type=_port, default=8724, help="port to listen on (0: any free one)")
-    sandbox.add_argument("--world", type=Path, metavar="FILE", help="JSON file with its people, calendars and events")
+    contents = sandbox.add_mutually_exclusive_group()
+    contents.add_argument("--world", type=Path, metavar="FILE", help="JSON file with its people, calendars and events")
+    contents.add_argument("--from-portal", metavar="NAME",
+                          help="the people, groups and sections of this [portals.NAME], without events")  # fmt: skip
+    sandbox.add_argument("--export", type=Path, metavar="FILE", help="write what it contains as a world file, and exit")
     sandbox.add_argument("--tariff", choices=("standard", "enterprise", "self-hosted"), default="standard")
     sandbox.add_argument("--cost", action="append", default=[], metavar="METHOD=SECONDS",
                          help="server time one call of METHOD takes; may be repeated")  # fmt: skip

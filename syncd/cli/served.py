@@ -13,7 +13,7 @@ from typing import Literal, TextIO, TypeVar, cast
 from rich.console import Console
 
 from syncd.app import report
-from syncd.app.wiring import App
+from syncd.app.application import App
 from syncd.cli import progress, show
 from syncd.cli.desk import Running, work_of
 from syncd.cli.outlet import Outlet

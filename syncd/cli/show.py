@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, TextIO, cast
+from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
 import orjson
 from rich.console import Console
@@ -18,8 +18,6 @@ from rich.table import Table
 from rich.text import Text
 
 from syncd.cli.outlet import certain, shown
-from syncd.cycle.plan import Prepared
-from syncd.cycle.run import PassResult
 from syncd.errors import SyncdError
 from syncd.model.alike import alike
 from syncd.model.entry import Problem
@@ -27,9 +25,13 @@ from syncd.model.item import Change, Link, Place, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.names import counted
 from syncd.model.record import RunRecord
-from syncd.portal.limits.forecast import Forecast
-from syncd.portal.people.directory import Directory
 from syncd.scrub import escaped_json, within
+
+if TYPE_CHECKING:  # only commands that make passes load what makes them
+    from syncd.cycle.plan import Prepared
+    from syncd.cycle.run import PassResult
+    from syncd.portal.limits.forecast import Forecast
+    from syncd.portal.people.directory import Directory
 
 _SHOWN_CHANGES = 40
 _SHOWN_PROBLEMS = 30

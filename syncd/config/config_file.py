@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -141,7 +142,7 @@ class ConfigFile:
     def _refuse_unknown_within(self, table: Mapping[str, Any], kind: type[Table], path: KeyPath) -> None:
         # msgspec could refuse unknown keys itself, but names neither the line nor the nearest known key.
         self.refuse_unknown(table, kind.__struct_fields__, path)
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         for key, value in table.items():
             inner = inner_table(hints[key])
             if inner is not None and isinstance(value, dict):
@@ -171,6 +172,12 @@ class ConfigFile:
         return self.error((*path, *inner), f"must be {wanted}, not {_WORDS.get(expected['got'], expected['got'])}")
 
 
+@cache
+def _hints(kind: type[Table]) -> Mapping[str, Any]:
+    """Return the types of the fields of `kind`; a config has a few kinds of tables, and maybe hundreds of each."""
+    return get_type_hints(kind)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the remedy that names the nearest of `known`, empty if none is close."""
     close = nearest(name, known)
@@ -194,7 +201,7 @@ def _choices(kind: type[Table], path: KeyPath) -> tuple[str, ...]:
         table = inner_table(hint)
         if table is None or not isinstance(step, str):
             return ()
-        hint = get_type_hints(table)[step]
+        hint = _hints(table)[step]
     options = _options(hint)
     words = tuple(str(word) for option in options if get_origin(option) is Literal for word in get_args(option))
     return (*words, "true", "false") if words and bool in options else words

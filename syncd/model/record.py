@@ -145,6 +145,14 @@ class ChangeRecord:
     after: Link | None
     at: float
 
+    @property
+    def changed_fields(self) -> tuple[str, ...]:
+        """The names of the fields that an update changed; none of another change."""
+        if self.before is None or self.after is None:
+            return ()
+        before, after = self.before.sent, self.after.sent
+        return tuple(sorted(name for name, value in after.items() if before.get(name) != value))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:

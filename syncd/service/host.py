@@ -14,9 +14,10 @@ from typing import TypeVar
 
 import structlog
 
-from syncd import __version__, events
+from syncd import events
+from syncd.app.application import App, Connect
 from syncd.app.configured import claim, read_config
-from syncd.app.wiring import App, Connect, make_portal, make_syncs, open_app
+from syncd.app.wiring import make_portal, make_syncs, open_app
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config
 from syncd.cycle.plan import Prepared
@@ -24,12 +25,13 @@ from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, PausedError, SyncdError
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
-from syncd.scrub import Scrubber, within
+from syncd.scrub import Scrubber
 from syncd.service.alerts import Alerts, left_over, routes_of
 from syncd.service.control import Caller, Control
 from syncd.service.daemon import Daemon
 from syncd.service.notify import Notifier
-from syncd.service.overview import Overview, ServiceState, plan_view, stopped_view
+from syncd.service.overview import ServiceState, plan_view, stopped_view
+from syncd.service.page import Page
 from syncd.service.pass_log import log_changes, log_problems
 from syncd.service.protocol import Request, socket_places
 from syncd.service.schedule import SyncState, read_last_run, schedule_of
@@ -140,8 +142,7 @@ class Service:
         self.app = app
         self._runtime = runtime
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
-        self._overview = Overview(app.ledger, runtime.clock.now(), __version__)
-        self._page: AsyncExitStack | None = None
+        self.page = Page(app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"))
         self._watching: asyncio.Task[None] | None = None
         self._control: Control | None = None
         if runtime.carry is not None:
@@ -186,7 +187,7 @@ class Service:
     async def begin(self) -> None:
         """Open the status page and set the schedules; raises ConfigError for a taken address, or without a sync."""
         _require_syncs(self.config)
-        self._page = await self._open_page(self.config)
+        await self.page.exchange(await self.page.prepared(self.config))
         await self._schedule()
 
     async def take_over(self, config: Config) -> None:
@@ -197,14 +198,14 @@ class Service:
         app = self.app
         syncs = make_syncs(config, writable=True, clock=app.clock)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
-        page = await self._open_page(config) if _listens(config) != _listens(app.config) else None
+        page = await self.page.prepared(config)
         # Passes whose client is about to be closed have to end first, and may begin again only with the new one; all
         # others go on through the reload.
         await claim(config, app.ledger, app.clock.now())
         async with self.daemon.drained(app.leaving(config)):
             await app.take_over(config, syncs)
             if page is not None:
-                await self._close_page()
+                await self.page.close()
                 self._page = page
             self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
             await self._schedule()
@@ -288,7 +289,10 @@ class Service:
 
     async def view(self) -> View:
         """Return how everything stands now, fit to be shown; raises StateError if the ledger cannot be read."""
-        state = ServiceState(
+        return await self.page.view()
+
+    def _state(self) -> ServiceState:
+        return ServiceState(
             config=self.config,
             config_refused=self.config_refused,
             syncs=self.daemon.states(),
@@ -296,10 +300,8 @@ class Service:
             plans=self.plans,
             portals=self.portals,
             totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
+            progress=self._progress,
         )
-        view = await self._overview.view(state, self._runtime.clock.now())
-        # Beside the loop, as the texts of a thousand syncs take longer to clean than anybody should wait.
-        return await asyncio.to_thread(within, view, self._runtime.scrubber.shown)
 
     async def update_alerts(self) -> None:
         """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
@@ -307,7 +309,7 @@ class Service:
         states = self.daemon.states()
         syncs = [sync for sync in self.config.syncs if sync.name in states]  # others a reload is about to schedule
         paused = {name for name, state in states.items() if state.paused is not None}
-        freshness = await self._overview.freshness(syncs, now, paused=paused)
+        freshness = await self.page.overview.freshness(syncs, now, paused=paused)
         for sync in syncs:
             if refused := states[sync.name].refused:
                 troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
@@ -326,7 +328,7 @@ class Service:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        await self._close_page()
+        await self.page.close()
 
     async def _reload_when(self, reload: asyncio.Event) -> None:
         while True:
@@ -419,56 +421,9 @@ class Service:
         watcher = Watcher(watched, clock=self._runtime.clock, changed=self.daemon.poke, hints=self._runtime.hints)
         self._watching = asyncio.get_running_loop().create_task(watcher.run(), name="files")
 
-    async def _open_page(self, config: Config) -> AsyncExitStack:
-        """Open the status page, if there is one, and return how to close it; raises ConfigError for a taken address."""
-        if config.http is None:
-            return AsyncExitStack()
-        from syncd.web.status_server import Bell, serving  # noqa: PLC0415 - saves 0.1 s when no page is configured
-
-        closing = AsyncExitStack()
-        try:
-            await closing.enter_async_context(
-                serving(
-                    self.view,
-                    host=config.http.host,
-                    port=config.http.port,
-                    clean=self._runtime.scrubber.shown,
-                    names=self._page_names,
-                    bell=Bell(token=self._token, ring=partial(self.poke, by="http")),
-                )
-            )
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ConfigError(
-                f"{config.path}: http.listen: {config.http.host}:{config.http.port} cannot be used: {reason}",
-                "stop the syncd that is running already, or choose another port",
-            ) from error
-        if config.http.public:
-            _log.warning(events.PAGE_PUBLIC, host=config.http.host, port=config.http.port)
-        return closing
-
-    def _page_names(self) -> tuple[str, ...]:
-        """Return the names under which the page may be asked for by the config in force."""
-        return self.config.http.names if self.config.http is not None else ()
-
-    def _token(self) -> str | None:
-        """Return what a request has to bear to start a pass, by the config in force; None if none may."""
-        http = self.config.http
-        return http.token.reveal() if http is not None and http.token is not None else None
-
     async def _close_control(self) -> None:
         if self._control is not None:
             await self._control.close()
-
-    async def _close_page(self) -> None:
-        if self._page is not None:
-            await self._page.aclose()
-            self._page = None
-
-
-def _listens(config: Config) -> tuple[str, int] | None:
-    """Return the address of the status page. Whatever else changes in [http] needs no new socket."""
-    return (config.http.host, config.http.port) if config.http is not None else None
 
 
 def _require_syncs(config: Config) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.model.item import Change
-from syncd.portal.client import Portal
+from syncd.model.record import ChangeRecord
+from syncd.portal.client import Portal, Progress
 from syncd.service.schedule import SyncState, describe_schedule, sync_stale_at
 from syncd.state.ledger import Ledger
 from syncd.state.standing import Standing
-from syncd.web.views import ChangeLine, Freshness, PlanView, PortalView, SyncView, Totals, View
+from syncd.web.views import ChangeLine, Freshness, PlanView, PortalView, ProgressView, RunView, SyncView, Totals, View
 
 MOST_IN_FULL = 12
 _SHOWN_RUNS = 60
 _SHOWN_CHANGES = 25
+_SHOWN_RUN_CHANGES = 200
 _SHOWN_HOLDS = 50
 
 
@@ -26,7 +28,7 @@ class ServiceState:
 
     Mappings are by the name of a sync, `portals` by the name of a portal. `sources` describe in a few words, without
     secrets, what each sync reads. `config_refused` is why the last change of the config was refused, empty if none
-    was.
+    was. `progress` tells by the name of a sync how far the pass of it is that runs.
     """
 
     config: Config
@@ -36,6 +38,7 @@ class ServiceState:
     plans: Mapping[str, PlanView]
     portals: Mapping[str, Portal]
     totals: Totals
+    progress: Callable[[str], Progress]
 
 
 class Overview:
@@ -56,13 +59,7 @@ class Overview:
         standings = await self._ledger.standings([sync.name for sync in syncs])
         views = {one.name: self._sync(one, service, standings[one.name], now) for one in syncs}
         for name in _in_full(views.values()):
-            ledger = self._ledger.of(name)
-            views[name] = replace(
-                views[name],
-                runs=await ledger.runs(_SHOWN_RUNS),
-                holds=await ledger.holds(_SHOWN_HOLDS),
-                in_full=True,
-            )
+            views[name] = await self._told_in_full(views[name])
         refused = {sync.portal: service.syncs[sync.name].refused for sync in syncs}
         return View(
             now=now,
@@ -76,6 +73,30 @@ class Overview:
             ),
             totals=service.totals,
         )
+
+    async def sync(self, service: ServiceState, name: str, now: float) -> SyncView | None:
+        """Return how the sync `name` stands, in full; None if there is none. Raises StateError."""
+        found = next((one for one in service.config.syncs if one.name == name and name in service.syncs), None)
+        if found is None:
+            return None
+        standing = (await self._ledger.standings([name]))[name]
+        return await self._told_in_full(self._sync(found, service, standing, now))
+
+    async def run(self, service: ServiceState, name: str, number: int) -> RunView | None:
+        """Return pass `number` of the sync `name` and what it changed; None if there is none (any more).
+
+        Raises StateError.
+        """
+        record = await self._ledger.run(number)
+        if record is None or record.sync != name or name not in service.syncs:
+            return None
+        changes = await self._ledger.of(name).changes(number, _SHOWN_RUN_CHANGES + 1)
+        lines = tuple(_done_line(change) for change in changes[:_SHOWN_RUN_CHANGES])
+        return RunView(record=record, changes=lines, more=len(changes) > len(lines))
+
+    async def _told_in_full(self, view: SyncView) -> SyncView:
+        ledger = self._ledger.of(view.name)
+        return replace(view, runs=await ledger.runs(_SHOWN_RUNS), holds=await ledger.holds(_SHOWN_HOLDS), in_full=True)
 
     async def freshness(
         self, syncs: Sequence[SyncConfig], now: float, *, paused: Collection[str]
@@ -118,6 +139,7 @@ class Overview:
             plan=service.plans.get(sync.name),
             paused=state.paused,
             in_full=False,
+            progress=_progress(service.progress(sync.name)) if state.running_since is not None else None,
         )
 
 
@@ -128,6 +150,13 @@ def _in_full(views: Collection[SyncView]) -> list[str]:
     needy = [one for one in views if one.freshness == "stale" or one.failures or (one.plan and one.plan.stopped)]
     needy.sort(key=lambda one: one.freshness != "stale")
     return [one.name for one in needy[:MOST_IN_FULL]]
+
+
+def _progress(progress: Progress) -> ProgressView | None:
+    """Return how far the changes are, None before the first is sent."""
+    if not progress.total:
+        return None
+    return ProgressView(done=progress.done, total=progress.total, eta_s=progress.eta_s)
 
 
 def _portal(host: str, portal: Portal, refused: str) -> PortalView:
@@ -165,3 +194,15 @@ def _line(change: Change) -> ChangeLine:
     holder = change.item or change.link
     assert holder is not None
     return ChangeLine(op=change.op, title=holder.title, where=holder.where, start=holder.start, reason=change.reason)
+
+
+def _done_line(change: ChangeRecord) -> ChangeLine:
+    """Return what a pass changed as a line; in place of a reason stand the fields that it changed."""
+    holder = change.after or change.before
+    return ChangeLine(
+        op=change.op,
+        title=holder.title if holder is not None else str(change.key),
+        where=holder.where if holder is not None else "",
+        start=holder.start if holder is not None else "",
+        reason=", ".join(change.changed_fields),
+    )

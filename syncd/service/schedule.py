@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from syncd.config import SyncConfig
+from syncd.model.record import RunRecord
 from syncd.state.ledger import Ledger
 
 SHORTEST_BACKOFF_S = 60.0
@@ -153,18 +154,20 @@ def sync_stale_at(sync: SyncConfig, last_success: float) -> float:
 
 async def read_last_run(name: str, ledger: Ledger) -> LastRun | None:
     """Return the last pass of a sync, None when there was none."""
-    last = await ledger.of(name).last_run()
+    return _last_run(await ledger.of(name).last_run())
+
+
+def _last_run(last: RunRecord | None) -> LastRun | None:
     return None if last is None else LastRun(started=last.started, ended=last.state in ("done", "partial"))
 
 
-async def read_next_due(sync: SyncConfig, ledger: Ledger, now: float) -> float:
-    """Return when the next pass of `sync` is due: as the daemon noted it, else as its schedule says.
+async def read_next_due(sync: SyncConfig, ledger: Ledger, last: RunRecord | None, now: float) -> float:
+    """Return when the pass after `last` is due: as the daemon noted it, else as the schedule of `sync` says.
 
     Infinity for a cron that has no time left. A note that is older than the last pass is out of date: that pass was
     made by a command, without the daemon.
     """
-    last = await read_last_run(sync.name, ledger)
     due = (await ledger.of(sync.name).notes()).due
     if due is not None and due.at is not None and (last is None or due.noted >= last.started):
         return max(now, due.at)
-    return first_due(schedule_of(sync), last, now)
+    return first_due(schedule_of(sync), _last_run(last), now)

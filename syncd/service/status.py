@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from syncd.app.documents import iso, kept_document, operating_document, problem_document, run_document
-from syncd.app.wiring import limits_of
 from syncd.clock import Clock
-from syncd.config import Config
+from syncd.config import Config, PortalConfig, SyncConfig
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Link
 from syncd.model.json_values import Json
 from syncd.model.record import RunRecord, Tally
-from syncd.portal.client import MethodBudget, remembered_operating
 from syncd.service.schedule import SyncState, read_next_due
 from syncd.state.ledger import Ledger
+from syncd.state.standing import Standing
+
+if TYPE_CHECKING:
+    from syncd.portal.limits.forecast import MethodBudget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,36 +88,49 @@ async def read_status(
 
     `states` are what the daemon itself knows; without them its notes in the ledger have to do.
     """
+    chosen = [sync for sync in config.syncs if names is None or sync.name in names]
+    # What can be had for all in one go is not asked for one by one: there may be hundreds.
+    standings = await ledger.standings([sync.name for sync in chosen])
     now = clock.now()
-    syncs = []
-    for sync in config.syncs:
-        if names is not None and sync.name not in names:
-            continue
-        state = states.get(sync.name) if states is not None else None
-        paused = await ledger.of(sync.name).paused()
-        due = state.due if state is not None else await read_next_due(sync, ledger, now)
-        last = await ledger.of(sync.name).last_run()
-        syncs.append(
-            SyncStatus(
-                name=sync.name,
-                last_run=last,
-                last_success=await ledger.of(sync.name).last_success(),
-                next_run=due if paused is None else float("inf"),
-                portal=sync.portal,
-                paused=paused,
-                running=state.running_since if state is not None else None,
-                tally=await ledger.of(sync.name).tally(),
-                holds=await ledger.of(sync.name).holds(),
-                kept=await ledger.of(sync.name).absent(),
-            )
-        )
+    syncs = [
+        await _status(sync, ledger, standings[sync.name], states.get(sync.name) if states is not None else None, now)
+        for sync in chosen
+    ]
     operating = {}  # as the last pass left it, less what has aged out of the portal's ten minutes since
     for portal in config.portals:
         if names is not None and portal.name not in {one.portal for one in syncs}:
             continue
         budget = await ledger.of_portal(portal.name).budget()
-        operating[portal.name] = remembered_operating(budget, limits_of(portal), clock) if budget is not None else {}
+        operating[portal.name] = _operating(portal, budget, clock) if budget is not None else {}
     return Status(syncs=tuple(syncs), operating=operating, daemon=daemon)
+
+
+def _operating(portal: PortalConfig, budget: Json, clock: Clock) -> Mapping[str, MethodBudget]:
+    # Loaded only where a portal was ever asked, for it is much of what this command loads.
+    from syncd.portal.limits.forecast import remembered_operating  # noqa: PLC0415
+    from syncd.portal.limits.tariff import limits_of  # noqa: PLC0415
+
+    return remembered_operating(budget, limits_of(portal), clock)
+
+
+async def _status(
+    sync: SyncConfig, ledger: Ledger, standing: Standing, state: SyncState | None, now: float
+) -> SyncStatus:
+    own = ledger.of(sync.name)
+    paused, last = await own.paused(), await own.last_run()
+    due = state.due if state is not None else await read_next_due(sync, ledger, last, now)
+    return SyncStatus(
+        name=sync.name,
+        last_run=last,
+        last_success=standing.last_success,
+        next_run=due if paused is None else float("inf"),
+        portal=sync.portal,
+        paused=paused,
+        running=state.running_since if state is not None else None,
+        tally=standing.tally,
+        holds=await own.holds() if standing.tally.held else (),
+        kept=await own.absent() if standing.tally.items else (),
+    )
 
 
 def status_document(status: Status) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from syncd.errors import SyncdError
 from syncd.model.fates import Fates
 from syncd.model.record import RunRecord
-from syncd.portal.client import Progress
+from syncd.portal.figures import Progress
 from syncd.service.schedule import LastRun, Schedule
 
 

@@ -333,9 +333,15 @@ class SyncLedger:
         return None if finished is None else float(finished)
 
     @reading
-    def changes(self, connection: sqlite3.Connection, run_id: int) -> tuple[ChangeRecord, ...]:
-        """Return what run `run_id` did, in the order in which it was settled, with the links before and after."""
-        return tuple(change_of(checked_numbered(row)) for row in connection.execute(_GET_CHANGES, (run_id,)))
+    def changes(
+        self, connection: sqlite3.Connection, run_id: int, limit: int | None = None
+    ) -> tuple[ChangeRecord, ...]:
+        """Return what run `run_id` did, in the order in which it was settled, with the links before and after.
+
+        The first `limit` of it if that is given.
+        """
+        rows = connection.execute(f"{_GET_CHANGES} LIMIT ?", (run_id, -1 if limit is None else limit))
+        return tuple(change_of(checked_numbered(row)) for row in rows)
 
     @reading
     def notes(self, connection: sqlite3.Connection) -> SyncNotes:

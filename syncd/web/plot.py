@@ -7,7 +7,7 @@ from math import isfinite, log1p
 
 from syncd.html import Markup, join, tag
 from syncd.model.record import RunRecord
-from syncd.portal.client import MethodBudget
+from syncd.portal.limits.forecast import MethodBudget
 from syncd.web.language import WORDS, Language, duration, stamp
 
 _BARS = 60

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from hmac import compare_digest
 
 import structlog
@@ -23,10 +24,11 @@ from syncd.errors import ConfigError, PausedError, SyncdError
 from syncd.scrub import Clean, printable
 from syncd.web.door import BACKLOG, Door, Limits, is_ours
 from syncd.web.health import health_document
-from syncd.web.language import language_of
+from syncd.web.language import NAMES, Language, language_of
 from syncd.web.status_page import page
 from syncd.web.style import SCRIPT, STYLE
-from syncd.web.views import View
+from syncd.web.sync_page import run_page, sync_page
+from syncd.web.views import RunView, SyncView, View
 
 _log = structlog.get_logger()
 _HEADERS = {
@@ -57,6 +59,14 @@ class Bell:
     ring: Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What the pages of single syncs and passes show: None for what is not there (any more)."""
+
+    sync: Callable[[str], Awaitable[SyncView | None]]
+    run: Callable[[str, int], Awaitable[RunView | None]]
+
+
 @asynccontextmanager
 async def serving(
     view: ReadView,
@@ -67,6 +77,7 @@ async def serving(
     names: Callable[[], Collection[str]] = tuple,
     limits: Limits | None = None,
     bell: Bell | None = None,
+    details: Details | None = None,
 ) -> AsyncIterator[int]:
     """Serve while the body runs, which gets the port; raises OSError if the address cannot be used.
 
@@ -76,7 +87,7 @@ async def serving(
     # No access log, as monitors would fill it; no signals, which the command line handles; and a short wait at the end,
     # because a browser that keeps its connection open must not delay the stop of the service.
     runner = web.AppRunner(
-        make_app(view, clean, lambda: (host, *names()), bell), access_log=None, handle_signals=False,
+        make_app(view, clean, lambda: (host, *names()), bell, details), access_log=None, handle_signals=False,
         shutdown_timeout=2.0, logger=_RequestLog("syncd.web"), keepalive_timeout=_IDLE_S, lingering_time=1.0,
     )  # fmt: skip
     await runner.setup()
@@ -107,7 +118,11 @@ class _RequestLog(logging.Logger):
 
 
 def make_app(
-    view: ReadView, clean: Clean, names: Callable[[], Collection[str]], bell: Bell | None = None
+    view: ReadView,
+    clean: Clean,
+    names: Callable[[], Collection[str]],
+    bell: Bell | None = None,
+    details: Details | None = None,
 ) -> web.Application:
     """Return the application that shows what `view` reads, which is called for every request.
 
@@ -115,9 +130,7 @@ def make_app(
     """
 
     async def show_page(request: web.Request) -> web.Response:
-        language = language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
-        text = await asyncio.to_thread(page, await view(), language)
-        return web.Response(text=text, content_type="text/html", headers={"Content-Language": language})
+        return await _html(request, partial(page, await view()))
 
     async def show_health(_request: web.Request) -> web.Response:
         found = await view()
@@ -142,9 +155,48 @@ def make_app(
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/style.css", show_style)
     app.router.add_get("/refresh.js", show_script)
+    if details is not None:
+        app.router.add_get("/syncs/{name}", _sync_page(view, details))
+        app.router.add_get(r"/syncs/{name}/runs/{number:[0-9]{1,18}}", _run_page(view, details))
     if bell is not None:
         app.router.add_post("/syncs/{name}/pass", _ringing(bell, clean))
     return app
+
+
+def _sync_page(view: ReadView, details: Details) -> Handler:
+    async def show(request: web.Request) -> web.Response:
+        found = await details.sync(request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound
+        return await _html(request, partial(sync_page, await view(), found))
+
+    return show
+
+
+def _run_page(view: ReadView, details: Details) -> Handler:
+    async def show(request: web.Request) -> web.Response:
+        found = await details.run(request.match_info["name"], int(request.match_info["number"]))
+        if found is None:
+            raise web.HTTPNotFound
+        return await _html(request, partial(run_page, await view(), found))
+
+    return show
+
+
+async def _html(request: web.Request, made: Callable[..., str]) -> web.Response:
+    """Return the page that `made` makes, in the reader's language; made beside the event loop."""
+    language, chosen = _language(request)
+    text = await asyncio.to_thread(made, language, chosen=chosen)
+    return web.Response(text=text, content_type="text/html", headers={"Content-Language": language})
+
+
+def _language(request: web.Request) -> tuple[Language, bool]:
+    """Return the language of a page, and whether the reader has chosen it by the page's own links."""
+    wanted = request.query.get("lang")
+    for name in NAMES:
+        if name == wanted:
+            return name, True
+    return language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, "")), False
 
 
 def _ringing(bell: Bell, clean: Clean) -> Handler:

@@ -7,13 +7,14 @@ STYLE = """\
 :root {
   --ground: #f5f6f8; --card: #ffffff; --ink: #1b2330; --quiet: #5d6878; --line: #e2e6ec; --accent: #1f6feb;
   --good: #1a7f4b; --good-soft: #dff5e8; --new: #1f5fbf; --new-soft: #e1ecfd; --bad: #b42318; --bad-soft: #fde7e4;
-  --warm: #b7791f; --track: #e6eaf0; --bar: #35a36b; --idle: #b9c3d0; --shadow: 0 1px 2px rgb(16 24 40 / 6%);
+  --warm: #96610f; --warm-soft: #fdf0d8; --track: #e6eaf0; --bar: #35a36b; --idle: #b9c3d0;
+  --shadow: 0 1px 2px rgb(16 24 40 / 6%);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ground: #10141b; --card: #181e27; --ink: #e7ecf3; --quiet: #98a4b5; --line: #2a323e; --accent: #6ea8ff;
     --good: #5fd39a; --good-soft: #12301f; --new: #8db8ff; --new-soft: #172a47; --bad: #ff8d80; --bad-soft: #3d1a17;
-    --warm: #e0aa4e; --track: #2a323e; --bar: #43b97d; --idle: #4a5666; --shadow: none;
+    --warm: #e0aa4e; --warm-soft: #3a2b10; --track: #2a323e; --bar: #43b97d; --idle: #4a5666; --shadow: none;
   }
 }
 * { box-sizing: border-box; }
@@ -34,10 +35,24 @@ p { margin: 0; }
 code { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   overflow-wrap: anywhere; }
 small { font-size: 13px; color: var(--quiet); }
+[hidden] { display: none !important; }
+a { color: inherit; text-decoration-color: var(--line); text-underline-offset: 3px; }
+a:hover { text-decoration-color: currentcolor; }
+.brand { display: flex; align-items: baseline; gap: 18px; }
+.languages { display: flex; gap: 12px; font-size: 13px; color: var(--quiet); }
+.languages a[aria-current] { color: var(--ink); font-weight: 600; text-decoration: none; }
+.filter { display: flex; flex-wrap: wrap; align-items: center; gap: 10px; margin-top: 16px; }
+.filter input, .filter select { min-height: 40px; padding: 6px 12px; border: 1px solid var(--line); border-radius: 8px;
+  background: var(--card); color: var(--ink); font: inherit; }
+.filter input { flex: 1 1 240px; min-width: 0; }
+.moves { display: flex; align-items: center; gap: 12px; margin-top: 10px; }
+.moves progress { flex: 1; min-width: 0; height: 8px; accent-color: var(--accent); }
 .quiet { color: var(--quiet); }
 .overall { display: flex; align-items: center; gap: 9px; padding: 6px 14px 6px 12px; border-radius: 99px;
   font-weight: 600; }
 .overall.good { background: var(--good-soft); color: var(--good); }
+.overall.warm { background: var(--warm-soft); color: var(--warm); }
+.overall.waiting { background: var(--new-soft); color: var(--new); }
 .overall.bad { background: var(--bad-soft); color: var(--bad); }
 .dot { width: 9px; height: 9px; border-radius: 50%; background: currentcolor; }
 .banner, .error { padding: 10px 14px; border-radius: 8px; background: var(--bad-soft); color: var(--bad);
@@ -52,6 +67,10 @@ small { font-size: 13px; color: var(--quiet); }
 .top { display: flex; align-items: center; justify-content: space-between; gap: 12px; }
 .source { margin-top: 2px; font-size: 13.5px; overflow-wrap: anywhere; }
 .pill { flex: none; padding: 2px 10px; border-radius: 99px; font-size: 13px; font-weight: 600; white-space: nowrap; }
+.many tbody td b { padding: 2px 10px; border-radius: 99px; background: var(--good-soft); color: var(--good);
+  font-size: 13px; font-weight: 600; }
+.many tbody td b.new { background: var(--new-soft); color: var(--new); }
+.many tbody td b.stale { background: var(--bad-soft); color: var(--bad); }
 .pill.fresh { background: var(--good-soft); color: var(--good); }
 .pill.new { background: var(--new-soft); color: var(--new); }
 .pill.stale { background: var(--bad-soft); color: var(--bad); }
@@ -80,12 +99,18 @@ svg { display: block; width: 100%; }
 .waiting { margin-top: 10px; color: var(--warm); font-size: 14px; }
 .many { overflow-x: auto; margin-top: 16px; }
 table { width: 100%; border-collapse: collapse; font-size: 14px; }
-caption { padding: 6px 0; text-align: left; font-weight: 600; color: var(--quiet); }
+.portal th { padding-top: 16px; color: var(--quiet); }
 tr { border-top: 1px solid var(--line); }
-th, td { padding: 5px 10px 5px 0; text-align: left; font-weight: 400; white-space: nowrap; }
+th, td { padding: 5px 16px 5px 0; text-align: left; font-weight: 400; white-space: nowrap; }
 thead th { color: var(--quiet); font-size: 13px; }
 tbody th { font-weight: 600; }
-tbody td:nth-child(n + 3):nth-child(-n + 6) { text-align: right; }
+.many tr > :nth-child(n + 3):nth-child(-n + 6), .runs tr > :nth-child(n + 7) { text-align: right; }
+.many.runs tr > :nth-child(4) { text-align: left; }
+.many.changes tr > :nth-child(n) { white-space: normal; text-align: left; overflow-wrap: anywhere;
+  vertical-align: top; }
+.many.changes tbody td b { padding: 0; background: none; }
+.back { margin-top: 16px; font-size: 14px; }
+.alone { max-width: 860px; margin-top: 12px; }
 details { margin-top: 12px; padding-top: 10px; border-top: 1px solid var(--line); }
 summary { cursor: pointer; font-size: 14px; font-weight: 600; }
 summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: 4px; }
@@ -111,7 +136,23 @@ footer { display: flex; flex-wrap: wrap; gap: 2px 22px; margin-top: 28px; color:
 SCRIPT = """\
 "use strict";
 (() => {
-  const seconds = Number(document.currentScript.dataset.seconds);
+  const find = document.getElementById("find"), kind = document.getElementById("kind");
+  const text = (one) => one.tagName === "TR"
+    ? one.cells[0].textContent + " " + one.parentElement.rows[0].textContent
+    : one.querySelector("h3").textContent + " " + one.querySelector(".source").textContent;
+  const narrow = () => {
+    if (!find) return;
+    const word = find.value.trim().toLowerCase();
+    let found = 0;
+    for (const one of document.querySelectorAll("article.sync, .many tbody tr:not(.portal)")) {
+      const fits = !kind.value || one.classList.contains(kind.value);
+      one.hidden = !fits || !text(one).toLowerCase().includes(word);
+      found += one.hidden ? 0 : 1;
+    }
+    for (const one of document.querySelectorAll(".many tbody"))
+      one.hidden = !one.querySelector("tr:not(.portal):not([hidden])");
+    document.getElementById("none").hidden = found > 0;
+  };
   const opened = (root) => [...root.querySelectorAll("details")].map((one) => {
     const card = one.closest("article").querySelector("h3").textContent;
     return [card + one.querySelector("summary").textContent.split(":")[0], one];
@@ -127,9 +168,20 @@ SCRIPT = """\
       document.title = next.title;
       for (const part of ["header", "main", "footer"])
         document.querySelector(part).replaceWith(document.adoptNode(next.querySelector(part)));
+      narrow();
     } catch { /* the daemon restarts: the next round finds it */ }
   };
-  setInterval(refresh, 1000 * seconds);
+  const again = () => setTimeout(async () => {
+    await refresh();
+    again();
+  }, 1000 * Number(document.querySelector("main").dataset.seconds));
+  if (find) {
+    document.querySelector(".filter").hidden = false;
+    find.addEventListener("input", narrow);
+    kind.addEventListener("change", narrow);
+    narrow();
+  }
+  again();
   document.addEventListener("visibilitychange", refresh);
 })();
 """

@@ -8,7 +8,8 @@ from typing import Literal
 
 from syncd.model.item import Hold
 from syncd.model.record import RunRecord, Tally
-from syncd.portal.client import MethodBudget, Usage
+from syncd.portal.figures import Usage
+from syncd.portal.limits.forecast import MethodBudget
 
 Freshness = Literal["fresh", "stale", "new"]
 """`new`: no pass has succeeded yet, and it is too early to call the sync stale."""
@@ -41,6 +42,15 @@ class PlanView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressView:
+    """How far the changes of a pass under way are; `eta_s` is how many seconds they still take, None if unknown."""
+
+    done: int
+    total: int
+    eta_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyncView:
     """How one sync stands; `runs` are its last passes, newest first: where it is not told `in_full` only the last one.
 
@@ -64,6 +74,7 @@ class SyncView:
     plan: PlanView | None
     in_full: bool = True
     paused: float | None = None
+    progress: ProgressView | None = None
 
     @property
     def last_run(self) -> RunRecord | None:
@@ -78,6 +89,12 @@ class SyncView:
         """
         last = self.last_run
         return max(self.tally.held, last.counts.get("held", 0) if last is not None else 0)
+
+    @property
+    def left_over(self) -> int:
+        """What the source holds and the portal does not show as it should: held, rejected, or not settled yet."""
+        last = self.last_run
+        return self.held + self.tally.open_intents + (last.counts.get("rejected", 0) if last is not None else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +120,20 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One pass with what it changed: `changes` are the first ones, `more` says that there are others."""
+
+    record: RunRecord
+    changes: tuple[ChangeLine, ...]
+    more: bool
+
+
+Condition = Literal["bad", "failing", "left", "waiting", "paused", "good"]
+"""What is to be said over all, the worst first: a person is needed; a pass failed and is tried again; entries are held,
+rejected or not settled; a sync has never succeeded; one is paused; none of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """How everything stands at `now`; `config_refused` is why the last change of the config was refused."""
 
@@ -118,3 +149,17 @@ class View:
     def ok(self) -> bool:
         """Whether no sync is stale."""
         return all(sync.freshness != "stale" for sync in self.syncs)
+
+    @property
+    def condition(self) -> Condition:
+        """What is to be said over all."""
+        refused = self.config_refused or any(portal.refused for portal in self.portals)
+        if not self.ok or refused or any(sync.plan is not None and sync.plan.stopped for sync in self.syncs):
+            return "bad"
+        if any(sync.failures for sync in self.syncs):
+            return "failing"
+        if any(sync.left_over for sync in self.syncs):
+            return "left"
+        if any(sync.last_success is None for sync in self.syncs):
+            return "waiting"
+        return "paused" if any(sync.paused is not None for sync in self.syncs) else "good"

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import orjson
 
-from syncd.app.wiring import App, open_app
+from syncd.app.application import App
+from syncd.app.wiring import open_app
 from syncd.clock import Clock, SystemClock
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.takeback import Offer, undo
@@ -287,7 +288,7 @@ class Page(Work):
             syncs = app.config.syncs
             state = ServiceState(
                 config=app.config, config_refused="", plans={}, portals=app.portals,
-                totals=Totals(passes={}, changes={}),
+                totals=Totals(passes={}, changes={}), progress=lambda name: app.portal_of(name).progress(),
                 syncs={one.name: SyncState(due=0.0, running_since=None, failures=0, refused="") for one in syncs},
                 sources={one.name: "CSV bench.csv" for one in syncs},
             )  # fmt: skip

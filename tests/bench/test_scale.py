@@ -12,12 +12,13 @@ from random import Random
 
 import pytest
 
-from syncd.app.wiring import limits_of, open_app
+from syncd.app.wiring import open_app
 from syncd.clock import Clock
 from syncd.config import PortalConfig
 from syncd.cycle.run import PassOptions, run_pass
 from syncd.cycle.takeback import Offer, purge
 from syncd.portal.client import Portal
+from syncd.portal.limits.tariff import limits_of
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import Webhook
 from syncd.state.ledger import Ledger

@@ -24,8 +24,9 @@ from typing import Any, Self, cast
 import orjson
 import pytest
 
+from syncd.app.application import App
 from syncd.app.init import make_start
-from syncd.app.wiring import App, make_sync
+from syncd.app.wiring import make_sync
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.sync import Sync
 from syncd.errors import SyncdError

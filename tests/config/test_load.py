@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from syncd.app.wiring import limits_of
 from syncd.config import COLORS, Config, LimitsConfig, TargetConfig, find_config, load_config
 from syncd.errors import ConfigError
 from syncd.model.guard import Threshold
+from syncd.portal.limits.tariff import limits_of
 
 Write = Callable[[str], Path]
 

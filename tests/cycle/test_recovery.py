@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from syncd.app.wiring import limits_of
 from syncd.config import load_config
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import StateError
 from syncd.model.item import Hold, Item
 from syncd.model.json_values import Json
+from syncd.portal.limits.tariff import limits_of
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from syncd.state import file

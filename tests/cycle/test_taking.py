@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.app.wiring import App
+from syncd.app.application import App
 from syncd.cycle.sync import Sync
 from syncd.cycle.takeback import Offer, Taken, purge, undo
 from syncd.model.json_values import Json

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from syncd.app.configured import read_outline
-from syncd.cli.client import reach
+from syncd.cli.reach import reach
 from syncd.errors import StateLockedError
 from syncd.sandbox.http_server import RunningSandbox
 from syncd.service.protocol import socket_places

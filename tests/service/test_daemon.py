@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from syncd.cycle.run import PassResult
-from syncd.errors import PortalRefusedError, PortalUnreachableError, StateError, SyncdError
+from syncd.errors import ConfigError, PortalRefusedError, PortalUnreachableError, StateError, SyncdError
 from syncd.model.fates import Fates
 from syncd.model.record import RunRecord
 from syncd.portal.client import Progress
@@ -330,6 +330,42 @@ def test_a_drained_sync_does_not_begin_again_before_it_may() -> None:
     assert stand.times("a") == [0, 10, 20, 124]
     assert stand.times("b") == list(range(0, 130, 10))[: len(stand.times("b"))]
     assert len(stand.times("b")) >= 12
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_command_for_a_sync_that_is_being_reloaded_waits_and_is_done_only_if_it_is_still_there(stays: bool) -> None:
+    async def main() -> tuple[list[str], object, Stand]:
+        stand = Stand()
+        kept, other = stand.sync("a", Every(seconds=1000), taking(1)), stand.sync("b", Every(seconds=1000), taking(1))
+        stand.daemon.set_syncs([kept, other])
+        running = asyncio.create_task(stand.daemon.run())
+        await asyncio.sleep(5)
+        told: list[str] = []
+
+        async def work() -> str:
+            told.append("worked")
+            return "done"
+
+        async with stand.daemon.drained(["a"]):
+            asked = asyncio.create_task(
+                stand.daemon.alone("a", work, asyncio.Event(), waits=lambda: told.append("waits"))
+            )
+            await asyncio.sleep(5)
+            assert told == ["waits"]
+            stand.daemon.set_syncs([kept, other] if stays else [other])
+        (result,) = await asyncio.gather(asked, return_exceptions=True)
+        stand.stop.set()
+        await running
+        return told, result, stand
+
+    told, result, stand = run_inline(main())
+    if stays:
+        assert (told, result) == (["waits", "worked"], "done")
+    else:
+        assert told == ["waits"]
+        assert isinstance(result, ConfigError)
+        assert "there is no sync 'a' (any more)" in str(result)
+    assert stand.times("b") == [0]
 
 
 class Socket:

@@ -15,12 +15,12 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from syncd.app.wiring import limits_of
 from syncd.clock import Clock, SystemClock
 from syncd.config import AlertsConfig, PortalConfig
 from syncd.errors import ConfigError, StateError, StateLockedError
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
+from syncd.portal.limits.tariff import limits_of
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.sandbox.faults import parse_fault

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from syncd import events
+from syncd.app.application import App
 from syncd.app.check import Check, check_all
 from syncd.app.configured import claim, read_config
-from syncd.app.wiring import App
 from syncd.clock import SystemClock
 from syncd.config import Config
 from syncd.errors import ConfigError

@@ -11,12 +11,14 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-from syncd.app.wiring import App, limits_of, open_app
+from syncd.app.application import App
+from syncd.app.wiring import open_app
 from syncd.clock import Clock, Uptime
 from syncd.config import PortalConfig
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
 from syncd.portal.client import Portal
+from syncd.portal.limits.tariff import limits_of
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import TransportFault, Webhook
 from syncd.sandbox.php.wire import PortalRequest

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
 from syncd.model.record import Tally
 from syncd.web.language import WORDS, duration, language_of, moment, number
 from syncd.web.status_page import page
-from tests.web.views import HOSTILE, NOW, run, sync, view, well
+from tests.web.views import HOSTILE, NOW, PLAN, portal, run, sync, view, well
 
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "input"}
 
 
 class Reader(HTMLParser):
@@ -44,16 +45,15 @@ class Reader(HTMLParser):
 def test_the_page_is_whole_and_hostile_texts_stay_texts(language: str) -> None:
     read = Reader(page(view(), language))  # type: ignore[arg-type]
     assert HOSTILE in read.text
-    assert [attributes for tag, attributes in read.tags if tag == "script"] == [
-        {"src": "refresh.js", "defer": None, "data-seconds": "15"}
-    ]
+    assert [attributes for tag, attributes in read.tags if tag == "script"] == [{"src": "refresh.js", "defer": None}]
     assert read.tags[0] == ("html", {"lang": language})
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_needs_a_style_or_a_script_in_the_page() -> None:
     read = Reader(page(view(), "en"))
     addresses = [value for _, attributes in read.tags for name, value in attributes.items() if name in ("src", "href")]
-    assert addresses == ["data:,", "style.css", "refresh.js"]
+    own = {"data:,", "style.css", "refresh.js", "?lang=en", "?lang=ru"}
+    assert set(addresses) == own | {f"syncs/{one.name}" for one in view().syncs}
     names = {name for _, attributes in read.tags for name in attributes}
     assert not [name for name in names if name == "style" or name.startswith("on")]
     assert "form" not in {tag for tag, _ in read.tags}
@@ -91,6 +91,66 @@ def test_a_page_where_nothing_is_wrong_says_so() -> None:
     assert "Everything is up to date" in text
     assert "Needs attention" not in text
     assert "Needs attention" in Reader(page(replace(well(), config_refused="line 3"), "en")).text
+
+
+@pytest.mark.parametrize(
+    ("facts", "condition", "said"),
+    [
+        ({"freshness": "stale"}, "bad", "Needs attention"),
+        ({"plan": replace(PLAN, stopped="too many")}, "bad", "Needs attention"),
+        ({"failures": 1}, "failing", "A pass has failed and is tried again"),
+        ({"tally": Tally(entries=9, items=9, held=1, open_intents=0)}, "left", "Entries are held back"),
+        ({"tally": Tally(entries=9, items=9, held=0, open_intents=1)}, "left", "unsettled"),
+        ({"runs": (run(60, counts={"rejected": 2}),)}, "left", "rejected"),
+        ({"runs": (), "last_success": None, "freshness": "new"}, "waiting", "Waiting for a first pass"),
+        ({"paused": NOW - 60}, "paused", "apart from what is paused"),
+    ],
+)
+def test_nothing_but_what_is_whole_and_done_is_called_up_to_date(
+    facts: dict[str, Any], condition: str, said: str
+) -> None:
+    (healthy,) = well().syncs
+    seen = replace(well(), syncs=(healthy, replace(healthy, name="other", **facts)))
+    assert seen.condition == condition
+    text = Reader(page(seen, "en")).text
+    assert said in text
+    assert "Everything is up to date" not in text
+
+
+def test_a_portal_that_refuses_or_a_config_that_is_refused_needs_attention() -> None:
+    assert replace(well(), config_refused="line 3").condition == "bad"
+    assert replace(well(), portals=(portal(refused="blocked"),)).condition == "bad"
+    assert well().condition == "good"
+
+
+def test_a_pass_under_way_shows_how_far_it_is_and_the_page_is_loaded_more_often() -> None:
+    read = Reader(page(view(), "ru"))
+    assert "изменений: 412 из 1\u202f300, осталось около 5 мин" in read.text
+    assert ("progress", {"value": "412", "max": "1300"}) in read.tags
+    paces = [dict(found)["data-seconds"] for tag, found in read.tags if tag == "main"]
+    calm = Reader(page(well(), "ru"))
+    assert [*paces, *(found["data-seconds"] for tag, found in calm.tags if tag == "main")] == ["3", "15"]
+
+
+def test_a_chosen_language_stays_with_every_link() -> None:
+    read = Reader(page(view(), "ru", chosen=True))
+    links = [found["href"] or "" for tag, found in read.tags if tag == "a"]
+    assert {link.partition("?")[2] for link in links if link.startswith("syncs/")} == {"lang=ru"}
+    marked = [found["lang"] for tag, found in read.tags if tag == "a" and found.get("aria-current")]
+    assert marked == ["ru"]
+
+
+def test_where_there_are_many_the_table_can_be_narrowed_down_by_name_portal_and_state() -> None:
+    assert 'id="find"' not in page(view(), "en")
+    (healthy,) = well().syncs
+    many = [replace(healthy, name=f"s{n}", in_full=False) for n in range(13)]
+    many[3] = replace(many[3], paused=NOW, failures=2, last_success=None)
+    read = Reader(page(replace(well(), syncs=tuple(many)), "en"))
+    assert [found["value"] for tag, found in read.tags if tag == "option"] == [
+        "", "stale", "failing", "held", "new", "running", "paused",
+    ]  # fmt: skip
+    classes = [found.get("class") for tag, found in read.tags if tag == "tr"]
+    assert [one for one in classes if one] == ["portal", "failing new paused"]
 
 
 def test_what_needs_a_person_comes_first() -> None:
@@ -147,9 +207,18 @@ def test_of_a_thousand_syncs_those_that_need_nobody_take_a_line_each_by_portal()
         for n in range(1000)
     )
     text = page(view(syncs=many), "en")
-    assert text.count("<tr>") == 2 + 999
+    assert text.count("<tr") == 1 + 2 + 999
     assert text.count("<article") == 1 + len(view().portals)
-    assert [line for line in ("main: 499", "second: 500") if f"<caption>{line}</caption>" in text] == [
+    assert [line for line in ("main: 499", "second: 500") if f">{line}</th></tr>" in text] == [
         "main: 499", "second: 500",
     ]  # fmt: skip
     assert len(text.encode()) < 300_000
+
+
+def test_a_page_of_a_thousand_syncs_with_long_names_for_forty_portals_stays_small() -> None:
+    (healthy,) = well().syncs
+    calm = replace(healthy, runs=healthy.runs[:1], in_full=False)
+    many = [replace(calm, name=f"client-{n:04}-shifts", portal=f"portal-{n % 40:02}") for n in range(1000)]
+    portals = tuple(portal(name=f"portal-{n:02}") for n in range(40))
+    large = view(syncs=(*(replace(one, in_full=True) for one in view().syncs), *many), portals=portals)
+    assert len(page(large, "ru", chosen=True).encode()) < 300_000

@@ -72,6 +72,12 @@ async def test_the_page_speaks_the_reader_s_language(shown: tuple[Shown, str]) -
     assert "Требует внимания" in text
 
 
+async def test_the_reader_may_choose_the_other_language(shown: tuple[Shown, str]) -> None:
+    russian = {"Accept-Language": "ru"}
+    assert (await ask(f"{shown[1]}/?lang=en", headers=russian))[1]["Content-Language"] == "en"
+    assert (await ask(f"{shown[1]}/?lang=<b>", headers=russian))[1]["Content-Language"] == "ru"
+
+
 async def test_health_is_503_while_a_sync_is_stale_and_200_otherwise(shown: tuple[Shown, str]) -> None:
     what, url = shown
     status, _, text = await ask(url + "/healthz")

@@ -9,7 +9,7 @@ from syncd.model.entry import Problem
 from syncd.model.item import Hold, Key, Place
 from syncd.model.record import RunRecord, Tally
 from syncd.portal.client import MethodBudget, Usage
-from syncd.web.views import ChangeLine, PlanView, PortalView, SyncView, Totals, View
+from syncd.web.views import ChangeLine, PlanView, PortalView, ProgressView, SyncView, Totals, View
 
 NOW = 1_795_230_000.0
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -81,7 +81,8 @@ def view(**facts: Any) -> View:
             sync(runs=(run(60, problems=PROBLEMS, problem_count=2), *sync().runs[1:])),
             sync(name="duty-roster", freshness="stale", failures=5, last_success=NOW - 40_000, holds=(),
                  runs=(failed, *sync().runs[1:])),
-            sync(name="rooms", running_since=NOW - 95, plan=PLAN, holds=()),
+            sync(name="rooms", running_since=NOW - 95, plan=PLAN, holds=(),
+                 progress=ProgressView(done=412, total=1300, eta_s=300.0)),
             sync(name="holidays", source="ics holidays.ics", freshness="new", runs=(), last_success=None, holds=(),
                  tally=Tally(entries=0, items=0, held=0, open_intents=0), schedule="cron 0 3 * * * (Europe/Moscow)"),
         ),
@@ -94,4 +95,5 @@ def view(**facts: Any) -> View:
 
 def well() -> View:
     """Return a view in which nothing is wrong."""
-    return replace(view(), syncs=(sync(holds=()),), portals=(portal(waiting_for=None, waiting_until=None),))
+    healthy = sync(holds=(), tally=Tally(entries=9, items=9, held=0, open_intents=0))
+    return replace(view(), syncs=(healthy,), portals=(portal(waiting_for=None, waiting_until=None),))

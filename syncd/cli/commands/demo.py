@@ -14,10 +14,10 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.padding import Padding
 
-from syncd.app.wiring import App
+from syncd.app.application import App
 from syncd.cli import progress, show
-from syncd.cli.commands.sandbox import serve
 from syncd.cli.opened import opened
+from syncd.cli.simulated import serve
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from syncd.app.documents import changed_fields, history_document, record_change_document, run_document
+from syncd.app.documents import history_document, record_change_document, run_document
 from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.errors import ConfigError
@@ -75,7 +75,7 @@ def _changes(out: Console, changes: tuple[ChangeRecord, ...]) -> None:
     for change in changes[:_SHOWN_CHANGES]:
         link = change.after or change.before
         where, title, start = (link.where, link.title, link.start) if link is not None else ("", str(change.key), "")
-        rows.append((change.op, start[:16].replace("T", " "), title, where, ", ".join(changed_fields(change))))
+        rows.append((change.op, start[:16].replace("T", " "), title, where, ", ".join(change.changed_fields)))
     show.rows(out, ("", "when", "what", "where", "fields"), rows)
     if len(changes) > _SHOWN_CHANGES:
         show.line(out, f"  … and {len(changes) - _SHOWN_CHANGES:,} more (`--json` has all of them)", "dim")

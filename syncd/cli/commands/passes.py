@@ -9,7 +9,7 @@ from functools import partial
 from rich.console import Console
 
 from syncd.app import documents, pinned
-from syncd.app.wiring import App
+from syncd.app.application import App
 from syncd.cli import show
 from syncd.cli.desk import Desk, chosen
 from syncd.cli.execute import worst

@@ -10,7 +10,7 @@ from io import StringIO
 from math import isfinite
 
 from syncd.app import documents
-from syncd.app.wiring import App
+from syncd.app.application import App
 from syncd.cli import show
 from syncd.cli.opened import opened
 from syncd.cycle.read import kept_entries

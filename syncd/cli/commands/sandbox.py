@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
+from pathlib import Path
 
 from syncd.cli.outlet import reveal
-from syncd.clock import SystemClock
+from syncd.cli.simulated import serve
 from syncd.errors import ConfigError
+from syncd.model.names import counted
 from syncd.sandbox.faults import KINDS, parse_fault
-from syncd.sandbox.http_server import RunningSandbox, start
 from syncd.sandbox.seed.language_school import default_world
-from syncd.sandbox.seed.world_file import read_world
+from syncd.sandbox.seed.world_file import encode_world, read_world
+from syncd.sandbox.seed.world_schema import WorldSeed
 from syncd.sandbox.settings import SWITCHES, Settings, parse_costs, parse_switch, switched
 from syncd.sandbox.world import World
 
@@ -37,7 +40,11 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         faults=tuple(parse_fault(text) for text in arguments.fault),
     )
     settings = switched(settings, map(parse_switch, arguments.switch))
-    world = World(settings, read_world(arguments.world) if arguments.world else default_world())
+    seed = await _seed(arguments)
+    if arguments.export is not None:
+        _export(arguments.export, seed)
+        return 0
+    world = World(settings, seed)
     running = await serve(world, arguments.port)
     try:
         print(f"calendar page: {running.url}/")
@@ -51,9 +58,29 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     return 0
 
 
-async def serve(world: World, port: int) -> RunningSandbox:
-    """Start the server; raises ConfigError if the port is taken."""
+async def _seed(arguments: argparse.Namespace) -> WorldSeed:
+    """Return what the simulated portal is to contain."""
+    if arguments.world:
+        return read_world(arguments.world)
+    if arguments.from_portal is None:
+        return default_world()
+    from syncd.app.rehearsal import read_rehearsal
+    from syncd.cli.opened import opened
+
+    async with opened(arguments, readonly=True) as app:
+        if arguments.from_portal not in app.portals:
+            raise ConfigError(f"there is no [portals.{arguments.from_portal}]", f"there are: {', '.join(app.portals)}")
+        seed = await read_rehearsal(app.portals[arguments.from_portal], now=app.clock.now())
+    said = f"{counted(len(seed.users), 'person', 'people')}, {counted(len(seed.groups), 'group')}"
+    print(f"read from {arguments.from_portal}: {said}, {counted(len(seed.sections), 'section')}", file=sys.stderr)
+    return seed
+
+
+def _export(path: Path, seed: WorldSeed) -> None:
+    """Write a world file, which only its owner may read: it may name a company's people."""
     try:
-        return await start(world, clock=SystemClock(), port=port)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(encode_world(seed))
     except OSError as error:
-        raise ConfigError(f"port {port} cannot be used: {error.strerror}", "choose another with --port") from error
+        raise ConfigError(f"cannot write the world to {path}: {error.strerror}", "choose another --export") from error
+    print(f"{path}: give it to `syncd sandbox --world`", file=sys.stderr)

@@ -6,20 +6,23 @@ import argparse
 import asyncio
 import os
 
-from syncd.app import report
 from syncd.app.configured import read_outline
-from syncd.cli.client import carried, reach
 from syncd.cli.desk import OwnDesk, work_of
 from syncd.cli.execute import config_path
 from syncd.cli.opened import looked, opened
+from syncd.cli.reach import reach
 
 
 async def shared(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Do what the command line asks for, in the daemon that holds the state if there is one."""
     if getattr(arguments, "report", None):
+        from syncd.app import report  # what only looks must be quick
+
         report.check(arguments.report)  # before anything is sent: afterwards it could not be written any more
     daemon = await reach(read_outline(config_path(arguments), os.environ), os.environ)
     if daemon is not None:
+        from syncd.cli.client import carried
+
         return await carried(daemon, arguments, stop)
     only_looks = arguments.command in ("history", "poke", "report", "status")
     async with looked(arguments) if only_looks else opened(arguments, readonly=False) as app:

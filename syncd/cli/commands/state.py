@@ -12,7 +12,6 @@ from rich.console import Console
 from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.model.alike import alike
-from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.entry import Problem
 from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.file import is_held
@@ -123,6 +122,8 @@ def _next(one: SyncStatus) -> str:
 
 async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
     """Release held entries; the next pass tries them again."""
+    from syncd.model.diff import ANY_FINGERPRINT
+
     total = 0
     for sync in desk.app.syncs(arguments.names, portal=arguments.portal):
         ledger = desk.app.ledger.of(sync.name)

@@ -1,0 +1,52 @@
+"""What a portal's client tells of its work: of a push, of how far it is, and of what was sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushSummary:
+    """What one push did. `remaining` counts jobs that were never sent because the push was stopped first."""
+
+    done: int
+    refused: int
+    unknown: int
+    remaining: int
+    requests: int
+    commands: int
+    seconds: float
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the pushes under way are.
+
+    `waiting_until` is a unix time, `eta_s` are seconds; both are None if unknown.
+    """
+
+    done: int
+    total: int
+    requests: int
+    refused_rate: int
+    waiting_for: str | None
+    waiting_until: float | None
+    eta_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Requests and commands sent so far, and seconds waited for the limits."""
+
+    requests: int
+    commands: int
+    waited_s: float
+
+    def since(self, before: Usage) -> Usage:
+        """Return the difference to an earlier reading."""
+        return Usage(
+            requests=self.requests - before.requests,
+            commands=self.commands - before.commands,
+            waited_s=self.waited_s - before.waited_s,
+        )
