@@ -59,9 +59,9 @@ def _readings(
 async def observe_elsewhere(
     run: Pass, items: Sequence[Item], links: Sequence[Link], directory: Directory, window: Window
 ) -> tuple[Observed, ...]:
-    """Return the events in other sections of the calendars of `items` that may be of these; raises the client's errors.
+    """Return the events with a mark in other sections of the calendars of `items`; raises the client's errors.
 
-    They bear a mark, or the webhook's user has made them; in no section that `items` belong in, and in no link.
+    They are in no section that `items` belong in, and in no link.
     """
     found: dict[int, Observed] = {}
     for span, holders in _spans(window, items):
@@ -71,10 +71,7 @@ async def observe_elsewhere(
             seen = await run.sync.target.observe(run.portal, (), sorted(places), span)
             found |= (await without_siblings(run, seen, links)).events
     known = {link.remote_id for link in links}
-    caller = directory.caller.id
-    return tuple(
-        seen for number, seen in found.items() if number not in known and (seen.mark or seen.creator == caller)
-    )
+    return tuple(seen for number, seen in found.items() if number not in known and seen.mark)
 
 
 async def observe_links(run: Pass, links: Sequence[Link]) -> Observation:

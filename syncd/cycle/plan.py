@@ -355,14 +355,14 @@ async def _planned(
 
 
 def _forgotten(run: Pass, plan: Plan, held: Sequence[Hold]) -> list[Item]:
-    """Return the new items that the ledger may have forgotten, in whatever section they stand.
+    """Return the new items with a mark that the ledger may have forgotten, in whatever section they stand.
 
     A new ledger may be a lost one. What was found elsewhere and waits has to be found there again.
     """
     waited = {hold.key for hold in held if hold.fingerprint == ANY_FINGERPRINT}
     unread = run.notes.verified is None
     new = (one for one in plan.changes if one.op == "create" and one.link is None and (unread or one.key in waited))
-    return [change.item for change in new if change.item is not None]
+    return [change.item for change in new if change.item is not None and change.item.fields.get("mark")]
 
 
 async def _doubles(

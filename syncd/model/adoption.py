@@ -86,8 +86,7 @@ class Adoptable:
         self._given: set[int] = set()
         self._others: dict[str, list[Observed]] = defaultdict(list)
         for seen in sorted(observation.elsewhere, key=lambda one: one.remote_id, reverse=True):
-            for name in filter(None, (seen.mark, self.comparison.anywhere(seen))):
-                self._others[name].append(seen)
+            self._others[seen.mark].append(seen)
         for remote_id in sorted(observation.events, reverse=True):
             seen = observation.events[remote_id]
             if remote_id not in claimed and seen.masked:
@@ -138,7 +137,10 @@ class Adoptable:
         return lookalikes[0] if lookalikes else None
 
     def find_elsewhere(self, item: Item) -> Taken | Lookalike | None:
-        """Return like `find` what another section of the calendar holds: somebody moved it, or renamed the section."""
+        """Return like `find` what another section of the calendar holds: somebody moved it, or renamed the section.
+
+        Only a mark tells there: several syncs may show the same schedule in sections of one calendar.
+        """
         found = self._elsewhere(item)
         if found is not None:
             self._given.add(found.seen.remote_id)
@@ -151,13 +153,6 @@ class Adoptable:
                 return Taken(seen=seen, ours=True, elsewhere=True)
             if self._adopt:
                 return Lookalike(seen=seen, differs=(*differs, "section"))
-        if not self._adopt or item.fields.get("mark"):
-            return None
-        for seen in self._candidates(self.comparison.anywhere(item), item, self._others):
-            if not seen.damage and not self.comparison.differing(item.fields, seen.fields):
-                if self._adopt == "same-time":
-                    return Taken(seen=seen, ours=False, elsewhere=True)
-                return Lookalike(seen=seen, differs=("section",))
         return None
 
     def _candidates(self, name: str, item: Item, among: dict[str, list[Observed]] | None = None) -> list[Observed]:

@@ -99,10 +99,6 @@ class Comparison:
         """
         return self._looks(one, self.identity)
 
-    def anywhere(self, one: Item | Observed) -> str:
-        """Return what identifies an event by its looks in whatever section; "" as for `signature`."""
-        return self._looks(one, self.identity, section_id=0)
-
     def _looks(self, one: Item | Observed, names: Collection[str], section_id: int | None = None) -> str:
         if not names:
             return ""

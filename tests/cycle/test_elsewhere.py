@@ -79,41 +79,14 @@ def test_a_marked_event_that_a_person_moved_is_known_again_where_it_stands(tmp_p
 
 
 @pytest.mark.parametrize("lost", [rename, move], ids=["renamed", "moved"])
-def test_without_marks_it_is_told_and_nothing_is_made_beside_it(
-    tmp_path: Path, lost: Callable[[Stage], object]
-) -> None:
+def test_without_marks_no_other_section_is_looked_into(tmp_path: Path, lost: Callable[[Stage], object]) -> None:
     stage = made(tmp_path)
-    before = [event.id for event in ours(stage)]
+    before = len(ours(stage))
     lost(stage)
     lose_ledger(stage)
-    for verify in (False, True, False, True):
-        result = run_inline(stage.one_pass(verify=verify))
-        assert result.exit_code == 1
-        assert all("in another section" in one.reason for one in result.record.problems)
-        assert [event.id for event in ours(stage)] == before
-    assert result.record.counts["held"] == len(result.record.problems) > 0
-
-
-def test_what_was_told_is_taken_over_where_the_config_says_so(tmp_path: Path) -> None:
-    stage = made(tmp_path)
-    before = [event.id for event in ours(stage)]
-    rename(stage)
-    lose_ledger(stage)
-    run_inline(stage.one_pass())
-    stage.config = stage.config.replace("removed_after = 1\n", 'removed_after = 1\nadopt = "same-time"\n')
-    assert run_inline(stage.one_pass(verify=True)).record.counts["adopted"] == 3
-    assert [event.id for event in ours(stage)] == before
-
-
-def test_what_was_told_and_is_deleted_by_its_owner_is_made_anew(tmp_path: Path) -> None:
-    stage = made(tmp_path)
-    rename(stage)
-    lose_ledger(stage)
-    run_inline(stage.one_pass())
-    for event in ours(stage):
-        ask(stage, "calendar.event.delete", id=event.id)
-    assert run_inline(stage.one_pass(verify=True)).record.counts["created"] == 3
-    assert len(ours(stage)) == 3
+    result = run_inline(stage.one_pass())
+    # Another sync may show the same schedule there: nothing but a mark tells whose event it is.
+    assert (result.exit_code, len(ours(stage))) == (0, before + result.record.counts["created"])
 
 
 def test_a_mark_on_something_else_in_another_section_is_left_alone_and_told(tmp_path: Path) -> None:
@@ -124,14 +97,6 @@ def test_a_mark_on_something_else_in_another_section_is_left_alone_and_told(tmp_
     assert (result.exit_code, result.record.counts["adopted"], result.record.counts["created"]) == (1, 2, 0)
     assert [one.reason for one in result.record.problems if "differs in name, section" in one.reason]
     assert moved.name == "Shift of mine"
-
-
-def test_a_look_alike_that_a_person_made_elsewhere_hinders_nothing(tmp_path: Path) -> None:
-    stage = made(tmp_path)
-    move(stage).created_by = ANNA
-    lose_ledger(stage)
-    result = run_inline(stage.one_pass())
-    assert (result.exit_code, result.record.counts["created"]) == (0, 1)
 
 
 def test_a_ledger_that_knows_the_portal_looks_nowhere_else(tmp_path: Path) -> None:
