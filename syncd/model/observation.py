@@ -99,13 +99,12 @@ class Comparison:
         """
         return self._looks(one, self.identity)
 
-    def _looks(self, one: Item | Observed, names: Collection[str], section_id: int | None = None) -> str:
+    def _looks(self, one: Item | Observed, names: Collection[str]) -> str:
         if not names:
             return ""
         place = one.key.place if isinstance(one, Item) else one.place
         shown = [self._shown(name, one.fields.get(name, self.defaults[name])) for name in names]
-        section_id = one.section_id if section_id is None else section_id
-        return canonical([str(place), section_id or 0, shown]).decode("utf-8", "surrogatepass")
+        return canonical([str(place), one.section_id or 0, shown]).decode("utf-8", "surrogatepass")
 
     def differing(self, sent: Fields, seen: Fields) -> tuple[str, ...]:
         """Return the names of the fields a person changed: `sent` is what was written, `seen` what stands there."""
