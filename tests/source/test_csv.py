@@ -721,3 +721,10 @@ def test_a_total_with_numbers_beside_it_is_no_entry_and_one_with_a_title_may_be(
     assert "3 (Итого)" in part.problems[0].reason
     (rejected,) = parse(f"{head}Итого;3;Итоговое занятие\n", columns=columns).problems
     assert rejected.kind == "rejected"
+
+
+@pytest.mark.parametrize("row", ["Итого;1;;", "Всего: ;12,5;;", "Total;3;;"])
+def test_a_total_with_a_number_in_the_column_of_titles_is_no_entry(row: str) -> None:
+    columns: dict[str, str | int] = {"owner": "ФИО", "title": "Смена", "start": "Начало", "end": "Конец"}
+    part = parse(f"ФИО;Смена;Начало;Конец\nA;Утро;2026-12-01;\n{row}\n", columns=columns)
+    assert (len(part.entries), part.incomplete, [one.kind for one in part.problems]) == (1, "", ["warning"])

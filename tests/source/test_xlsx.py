@@ -348,3 +348,15 @@ def test_a_damaged_old_workbook_ends_nothing(at: int, damage: bytes, length: int
     errors_in_xls(whole[:at] + damage + whole[at + len(damage) :], 0)
     errors_in_xls(whole[:length], 0)
     assert errors_in_xls(whole, 0) == {(0, 1): "#REF!"}
+
+
+def test_the_number_1_among_times_is_refused_as_it_could_be_1_or_24_hours() -> None:
+    rows: list[list[Cell]] = [
+        ["T", date(2026, 12, 3), time(16), 1.0],
+        ["T", date(2026, 12, 4), time(16), Shown(1.0, "[h]:mm")],
+    ]
+    columns: dict[str, str | int] = {"title": "A", "date": "B", "start_time": "C", "end_time": "D"}
+    part = parse(workbook(["A", "B", "C", "D"], *rows), columns=columns)
+    assert [problem.where for problem in part.problems] == ["a.xlsx:2"]
+    assert "end_time: '1.0' could be 1:00 or 24:00" in part.problems[0].reason
+    assert [entry.where for entry in part.entries] == ["a.xlsx:3"]

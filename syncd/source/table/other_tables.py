@@ -59,7 +59,7 @@ class TitlesAgain:
     def others(self) -> Iterator[tuple[Line, str]]:
         """Yield the line of each row of other titles, and what to tell of what is below it."""
         for line, below in self._others:
-            rows = f"the {counted(below, 'row', 'rows')} below are not read" if below else "nothing is read below"
+            rows = f"{counted(below, 'row below is', 'rows below are')} not read" if below else "nothing is read below"
             yield line, f"titles stand here again, in another order or of another table, so {rows} ({_REMEDY})"
 
     def same(self) -> Iterator[tuple[Line, str]]:

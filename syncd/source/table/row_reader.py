@@ -317,8 +317,9 @@ class RowReader:
     def _note(self, values: list[str]) -> str:
         """Return what a row says that is a title, a total or a heading, "" for one that may be an entry."""
         filled = [at for at in self._mapped_at if values[at]]
-        # With a title it may be an entry all the same: "Итоговое занятие".
-        is_total = bool(filled) and not values[self._at["title"]] and is_note(values[filled[0]])
+        # With a title it may be an entry all the same, "Итоговое занятие"; a number there is what is summed up.
+        is_named = any(map(str.isalpha, values[self._at["title"]]))
+        is_total = bool(filled) and not is_named and is_note(values[filled[0]])
         if is_total or (len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]]))):
             return values[filled[0]]
         if counts_columns(values):

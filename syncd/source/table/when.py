@@ -218,6 +218,8 @@ def numbered_day(text: str) -> str:
     if int(number) in _SERIAL_DAYS:
         shown = f"{moment:%Y-%m-%d %H:%M}" if number % 1 else f"{moment:%Y-%m-%d}"
         return f"{text!r} is not a date but a day as Excel numbers it, {shown} (format the column as a date)"
+    if number == 1 and text != "1":
+        return f"{text!r} could be 1:00 or 24:00, which Excel stores as 1 (format the cell as a time)"
     if 0 < number < 1:
         return f"{text!r} is not a time but a part of a day as Excel counts it, {moment:%H:%M} (format it as a time)"
     return ""

@@ -323,10 +323,14 @@ class _Clocks:
         base = self._day_of_times(cells)
         for at in self._times:
             if at < len(texts):
-                texts[at] = _clock(cells[at], texts[at], base)
+                texts[at] = str(cells[at]) if self._is_doubtful_hour(cells, at) else _clock(cells[at], texts[at], base)
         for at in (self._start, self._end) if self._start >= 0 else ():
             if _is_day(cells, at) and self._is_midnight(number, cells, at):
                 texts[at] += " 00:00"
+
+    def _is_doubtful_hour(self, cells: Sequence[Cell], at: int) -> bool:
+        """Return True for the number 1 among real times: as Excel counts it is 24:00, as a person does 1:00."""
+        return cells[at] == 1.0 and isinstance(cells[at], float) and any(_has_time(cells, one) for one in self._times)
 
     def _day_of_times(self, cells: Sequence[Cell]) -> int:
         """Return the day of 1900 that a row's times stand on, 0 if they are times alone.
