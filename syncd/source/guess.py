@@ -23,6 +23,7 @@ from syncd.source.table.grid_days import row_of_days
 from syncd.source.table.grid_guess import GridGuess, guess_grid
 from syncd.source.table.heading_words import field_of, names_group, says_unit, unit_of
 from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_day, is_time_alone
+from syncd.source.table.other_tables import TitlesAgain
 from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, is_note
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.spoken import weekday_of
@@ -250,6 +251,17 @@ def _numbered(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return ("",) * max(map(len, rows))
 
 
+def _first_table(header: Sequence[str], table: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    """Return the rows above the titles of another table, which a source does not read and which say nothing here."""
+    known = {str(at): at for at, title in enumerate(header) if field_of(title) is not None}
+    again = TitlesAgain(titles=header, mapped=known)
+    for at, row in enumerate(table):
+        again.finds(at, row)
+        if again.elsewhere:
+            return table[:at]
+    return table
+
+
 def _entries_of(table: Sequence[Sequence[str]], width: int) -> list[Sequence[str]]:
     """Return the rows that may be entries: without empty ones, and the totals and signatures below a table."""
 
@@ -268,7 +280,7 @@ def _guess_table(
     table: Sequence[Sequence[str]],
 ) -> Guess:
     above_rows = any(_has_day(row) for row in table if sum(map(bool, row)) == 1) and len(header) > 1
-    table = _entries_of(table, len(header))
+    table = _entries_of(_first_table(header, table), len(header))
     found = find_fields(header, table)
     columns = found.columns
     if "title" not in columns or not {"start", "date"} & columns.keys():

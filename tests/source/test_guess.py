@@ -496,3 +496,15 @@ def test_a_column_of_times_stays_one_for_words_that_nobody_can_read() -> None:
     assert columns(f"Сотрудник;Смена;Дата;Время\n{rows}")["start_time"] == "Время"
     rows = "".join(f"Анна;Утро;0{at}.12.2026;{word}\n" for at, word in enumerate(("утро", "вечер"), 1))
     assert "start_time" not in columns(f"Сотрудник;Смена;Дата;Время\n{rows}")
+
+
+def test_rows_of_a_second_table_below_say_nothing_of_the_columns() -> None:
+    found = guess(
+        "a.csv",
+        "ФИО;Смена;Начало;Окончание\nАнна;Утро;01.12.2026 8:00;01.12.2026 16:00\n"
+        "Смена;ФИО;Дата;Время\nВечер;Анна;03.12.2026;16:00\n".encode(),
+    )
+    assert {field: column for field, column, _ in found.columns} == {
+        "title": "Смена", "start": "Начало", "end": "Окончание", "owner": "ФИО",
+    }  # fmt: skip
+    assert found.samples["owner"] == ("Анна",)
