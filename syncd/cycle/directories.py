@@ -42,7 +42,9 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     """
     now = run.clock.now()
     known, run.directory_mark = await _kept(run)
-    kept = known if known is not None and not fresh and _serves(run, known, now) else None
+    kept = None
+    if known is not None and not fresh and 0 <= now - known.read_at < run.sync.verify_every.total_seconds():
+        kept = known if known.groups or not run.sync.target.wants_groups else None
     if kept is not None:
         kept = await _with_needed(run, entries, kept)
         too_old = now - kept.read_at > UNRESOLVED_AGE_S
@@ -114,11 +116,6 @@ def _followed(run: Pass, directory: Directory, before: Directory) -> Directory:
         if directory.followed[calendar][old] != before.followed.get(calendar, {}).get(old):
             _log.warning(events.SECTION_RENAMED, sync=run.name, calendar=calendar, before=old, after=new)
     return directory
-
-
-def _serves(run: Pass, directory: Directory, now: float) -> bool:
-    lacks_groups = run.sync.target.wants_groups and not directory.groups
-    return 0 <= now - directory.read_at < run.sync.verify_every.total_seconds() and not lacks_groups
 
 
 async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory) -> Directory:

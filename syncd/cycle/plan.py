@@ -37,7 +37,7 @@ class Prepared:
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
     are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
-    the ids of events to be changed that are gone already: nobody is told of their end. `doubles` are events that stand
+    the ids of events to be deleted that are gone already: nobody is told of their end. `doubles` are events that stand
     beside linked ones. `settled` is what the pass was recognised by, where nothing has changed: then it holds no
     entries, items and links, for none were read.
 
@@ -274,6 +274,8 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
     plan, observation = await _planned(run, shaping, links, held, directory, verify=verify)
+    deleted = [change.link for change in plan.changes if change.op == "delete" and change.link is not None]
+    with_guests = [link for link in plan.touched if link.sent.get("meeting")]
     looked_at = observation.about(links) if observation is not None else ()
     twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
     found = (one.problem for one in twice)
@@ -300,8 +302,8 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         confirmed=_confirmed(looked_at, plan, observation) if observation is not None else frozenset(),
         gone=_gone(run, shaping, looked_at, observation, directory) if observation is not None else {},
         stamps=observation.stamps(looked_at) if observation is not None else {},
-        meetings=await _meetings(run, plan, observation, window),
-        lost=_lost(plan, observation) if observation is not None else frozenset(),
+        meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
+        lost=frozenset(link.remote_id for link in deleted if observation is not None and observation.lost(link)),
         doubles=twice,
     )
 
@@ -375,19 +377,15 @@ async def _doubles(
     return tuple(one for one in found if one.seen.remote_id not in taken)
 
 
-async def _meetings(run: Pass, plan: Plan, observation: Observation | None, window: Window) -> dict[int, Observed]:
-    """Return the events with guests that `plan` changes, by id; those that were not read for it are read now."""
-    with_guests = [link for link in plan.touched if link.sent.get("meeting")]
+async def _meetings(
+    run: Pass, with_guests: Sequence[Link], observation: Observation | None, window: Window
+) -> dict[int, Observed]:
+    """Return the events `with_guests` that a plan changes, by id; those that were not read for it are read now."""
     known = {link.remote_id: observation.of(link) for link in with_guests} if observation is not None else {}
     found = {remote_id: seen for remote_id, seen in known.items() if seen is not None}
     if unread := [link for link in with_guests if link.remote_id not in found]:
         found |= (await run.sync.target.observe(run.portal, unread, (), window)).events
     return found
-
-
-def _lost(plan: Plan, observation: Observation) -> frozenset[int]:
-    """Return the ids of links that `plan` touches and whose events are gone."""
-    return frozenset(link.remote_id for link in plan.touched if observation.lost(link))
 
 
 def _newer(observation: Observation, links: Sequence[Link], known: int) -> Observation:

@@ -104,9 +104,8 @@ def shape_all(
     """
     shaped = sync.shaped.shape(sync.target, kept.entries, context, linked)
     troubled = [(entry.uid, one.problems) for entry, one in shaped if one.problems]
-    where = sync.source.describe()
     said = sync.target.overlooked(kept.entries, context.directory)
-    overlooked = tuple(Problem(where=where, kind="warning", reason=reason) for reason in said)
+    overlooked = tuple(Problem(where=sync.source.describe(), kind="warning", reason=reason) for reason in said)
     problems = (*overlooked, *kept.problems, *(problem for _, ones in troubled for problem in ones))
     rejected = {uid for uid, ones in troubled if any(problem.kind == "rejected" for problem in ones)}
     held = {uid for uid, ones in troubled if any(problem.kind == "held" for problem in ones)}

@@ -446,7 +446,7 @@ def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) 
         rejected_uids=frozenset(rejected - first.keys()),
         changed_marker=marker,
         assumed=assumed,
-        unnamed=_unnamed(parts) if not errors else None,
+        unnamed=None if errors else _unnamed(parts) if because else frozenset(),
     )
 
 

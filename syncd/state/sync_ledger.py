@@ -301,7 +301,8 @@ class SyncLedger:
         """Write down how run `run_id` ended; raises ValueError for another run's record or an unknown run."""
         if record.id != run_id:
             raise ValueError(f"the record of run {record.id} cannot end run {run_id}")
-        cleaned = within(record, self.thread.clean)
+        # Where nothing is told in words, nothing is quoted from portal or feed.
+        cleaned = within(record, self.thread.clean) if record.problems or record.error else record
         if connection.execute(_SET_RUN, (*summed(run_row(cleaned)), run_id)).rowcount == 0:
             raise ValueError(f"there is no run {run_id}")
 

@@ -50,20 +50,16 @@ class Remembered(Generic[K, V]):
         """Return what `find` returns for `key`; raises EntryError when it does."""
         if directory is not self._directory:
             self._directory, self._found = directory, {}
-        try:
-            found = self._found[key]
-        except KeyError:
-            found = self._found[key] = self._search(key, directory)
+        if key not in self._found:
+            try:
+                self._found[key] = self._find(key, directory)
+            except EntryError as error:
+                self._found[key] = type(error)(error.message, error.remedy)
+        found = self._found[key]
         if isinstance(found, EntryError):
             # A new error each time: the traceback of one that is raised again and again grows.
             raise type(found)(found.message, found.remedy)
         return found
-
-    def _search(self, key: K, directory: Directory) -> V | EntryError:
-        try:
-            return self._find(key, directory)
-        except EntryError as error:
-            return type(error)(error.message, error.remedy)
 
 
 _NO = frozenset({"", "0", "n", "no", "false", "off", "нет"})

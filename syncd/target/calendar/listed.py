@@ -49,7 +49,8 @@ class Listed:
 
     def put(self, remote_id: int, calendar: Place, row: Json) -> None:
         """Take in a row that shows the whole event, in place of what was known of that id."""
-        self._forget(remote_id)
+        if remote_id in self._listing:
+            self._forget(remote_id)
         self._listing.setdefault(remote_id, 0)
         seen = self._read(calendar, row)
         link = self.links.get(remote_id)

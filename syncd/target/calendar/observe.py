@@ -210,7 +210,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
     try:
         read = msgspec.convert(row, _EventRow)
         start, end = _formatted(read.date_from_formatted), _formatted(read.date_to_formatted)
-        rule = _rule(read.rrule)
+        rule = _rule(read.rrule) if read.rrule else None
     except (msgspec.ValidationError, ValueError):
         return None
     if is_part(row) or read.recurrence_id not in (None, "", "0", 0):
@@ -231,8 +231,8 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         accessibility=_word(read.accessibility, "busy"),  # type: ignore[arg-type]
         importance=_word(read.importance, "normal"),  # type: ignore[arg-type]
         private=read.private_event in ("1", 1, True, "Y"),
-        remind=_remind(read.remind),
-        meeting=_meeting(read),
+        remind=_remind(read.remind) if read.remind else (),
+        meeting=_meeting(read) if read.is_meeting else None,
         crm=tuple(str(one) for one in rows_of(read.uf_crm_cal_event)),
         mark=mark,
     )
@@ -248,7 +248,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
         mark=mark,
         title=event.name,
         start=event.start,
-        damage=_damage(read),
+        damage=_damage(read) if read.rrule else "",
         stamp=stamp_of(read.date_create, read.created_by),
         masked=masked,
         creator=_number(read.created_by) or 0,
@@ -265,9 +265,9 @@ def _place(read: _EventRow, asked: Place) -> Place:
 
 
 def _damage(read: _EventRow) -> str:
-    """Return which occurrences a person took out: syncd writes no EXDATE, and REST can undo none (PORTAL.md 4.4)."""
+    """Return which occurrences of a series people took out: syncd writes no EXDATE, REST undoes none (PORTAL.md 4.4)."""
     dates = str(read.exdate or "").strip("; ")
-    return f"occurrences taken out of the series: {dates.replace(';', ', ')}" if read.rrule and dates else ""
+    return f"occurrences taken out of the series: {dates.replace(';', ', ')}" if dates else ""
 
 
 def _text(value: Json) -> str:

@@ -259,7 +259,8 @@ def _event(event: EventFields, directory: Directory) -> dict[str, Json]:
     params: dict[str, Json] = {
         # Without a name the portal refuses an event; for one of blanks it shows its own title (PORTAL.md 4.2).
         "name": event.name or " ",
-        "description": _description(event),
+        # The recovery mark, if there is one, stands on a line of its own (PORTAL.md 4.12).
+        "description": f"{event.description}\n[syncd:{event.mark}]".lstrip() if event.mark else event.description,
         "location": event.location,
         "accessibility": event.accessibility,
         "importance": event.importance,
@@ -321,11 +322,6 @@ def _rule(rule: NativeRule) -> dict[str, Json]:
     if rule.until is not None:
         said["UNTIL"] = rule.until.isoformat()
     return said
-
-
-def _description(event: EventFields) -> str:
-    """The description with the recovery mark, if there is one, on a line of its own (PORTAL.md 4.12)."""
-    return f"{event.description}\n[syncd:{event.mark}]".lstrip() if event.mark else event.description
 
 
 def _safe_hour(directory: Directory) -> int:
