@@ -265,7 +265,7 @@ def _place(read: _EventRow, asked: Place) -> Place:
 
 
 def _damage(read: _EventRow) -> str:
-    """Return which occurrences of a series people took out: syncd writes no EXDATE, REST undoes none (PORTAL.md 4.4)."""
+    """Return which occurrences people took out of a series: no EXDATE is ours, and REST undoes none (PORTAL.md 4.4)."""
     dates = str(read.exdate or "").strip("; ")
     return f"occurrences taken out of the series: {dates.replace(';', ', ')}" if dates else ""
 
