@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import itemgetter
@@ -62,6 +62,7 @@ _MOST_SHARED = 200_000
 """How many texts of cells are kept to be shared by other rows, in which the same texts stand over and over."""
 Row = tuple[int | str, Sequence[str]]
 """The cells of a row, and the line of the file on which it starts, perhaps with the place in it."""
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +82,8 @@ class TableOptions:
     filter: Filter = NO_FILTER
 
 
-def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOptions) -> Part:
-    """Return what the rows under a header hold.
+def read_table(name: str, header: Row, rows: list[R], options: TableOptions) -> Part:
+    """Return what the rows under a header hold; `rows` is empty afterwards.
 
     Raises SourceError for a mapped column that the header lacks.
     """
@@ -95,12 +96,24 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
     dashes = "times" if positions.keys() & _ENDS else _dashes(titles, positions, rows)
     orders = replace(find_orders(map(clean, texts), options.dates), dashes=dashes)
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
+    odd_at = [(odd, _first_with(odd, rows, days)) for odd in orders.odd]
     part = reader.part(rows)
-    for odd in orders.odd:
-        line = next(line for line, cells in rows if any(at < len(cells) and clean(cells[at]) == odd for at in days))
+    for odd, line in odd_at:
         reason = f"{odd!r} has day and month in the other order than the other dates of the file; it is read by itself"
         part.warn(f"{name}:{line}", reason)
     return part
+
+
+def _first_with(text: str, rows: Sequence[Row], columns: Sequence[int]) -> int | str:
+    """Return the line of the first row that has `text` in one of the `columns`."""
+    return next(line for line, cells in rows if any(at < len(cells) and clean(cells[at]) == text for at in columns))
+
+
+def _taken(rows: list[R]) -> Iterator[R]:
+    """Yield `rows` in their order and forget each: together with the entries they would take the memory twice."""
+    rows.reverse()
+    while rows:
+        yield rows.pop()
 
 
 def _dashes(titles: Sequence[str], positions: Mapping[str, int], rows: Sequence[Row]) -> Dashes:
@@ -233,14 +246,14 @@ class RowReader:
         self._spans: dict[tuple[str, ...], Span] = {}
         self._warned: set[tuple[str, str]] = set()
 
-    def part(self, rows: Sequence[Row]) -> Part:
-        """Return what the rows hold; of two rows with the same uid the first is used."""
+    def part(self, rows: list[R]) -> Part:
+        """Return what the rows hold, and empty the list of them; of two rows with the same uid the first is used."""
         part = Part()
         lines: dict[str, int | str] = {}
         width = len(self._titles)
         self._first = rows[0][0] if rows else 0
         self._spare = min((len(cells) for _, cells in rows), default=0) - width
-        for line, cells in rows:
+        for line, cells in _taken(rows):
             uid = ""
             try:
                 text = "".join(cells)

@@ -214,11 +214,12 @@ class XlsxFormat:
             if number not in headings
         )
         rows = [(line, row) for line, row in numbered if any(row)]
-        part = read_table(name, (at + 1, header), rows, table)
+        beside = [line for line, _ in rows if len(_trimmed(cells[line - 1])) > len(header)]
         above = [(number, [_text(cell) for cell in row]) for number, row in enumerate(cells[: max(at, 0)], 1)]
+        part = read_table(name, (at + 1, header), rows, table)
         if (other := above_titles(above)) is not None:
             part.warn(f"{name}:{other[0]}", other[1])
-        if beside := [line for line, _ in rows if len(_trimmed(cells[line - 1])) > len(header)]:
+        if beside:
             reason = f"{counted(len(beside), 'row has', 'rows have')} cells beyond the last title, which are not read"
             part.warn(f"{name}:{beside[0]}", f"{reason} (give that column a title to have it read)")
         if twice:
