@@ -17,6 +17,7 @@ _ABOUT_CALENDARS = (
     dav.RESOURCE_TYPE, dav.DISPLAY_NAME, dav.CTAG, dav.SYNC_TOKEN, dav.COMPONENTS, dav.REPORTS,
 )  # fmt: skip
 _SHOWN_CHARS = 60
+_ASK = "ask whoever runs the server"
 _LARGE_BYTES = 100_000
 _WELL_KNOWN = "/.well-known/caldav"
 
@@ -108,6 +109,9 @@ class Server:
                     continue
                 if status := _failed(response):
                     unread.append((_unknown(url), _no_answer(status)))
+                elif response.status not in (404, 410) and dav.RESOURCE_TYPE not in response.properties:
+                    # Every resource has a type (RFC 4918, 15.9): one without may be a calendar that was read before.
+                    unread.append((_unknown(url), WebError("the server does not say what it is", _ASK)))
                 elif (calendar := _calendar(url, response)) is not None:
                     calendars.setdefault(dav.name_of(calendar.url, ""), calendar)
         return FoundCalendars(calendars=tuple(calendars.values()), unread=tuple(unread), places=tuple(places))
@@ -117,14 +121,13 @@ class Server:
 
         A server behind a proxy may name itself by another scheme or port, so its own name always means `base`'s.
         """
-        remedy = "ask whoever runs the server"
         try:
             own, parts = urlsplit(base), urlsplit(urljoin(base, href))
             host, _ = parts.hostname, parts.port
         except ValueError:
-            raise WebError(f"{shown(base)} names an address that is none", remedy) from None
+            raise WebError(f"{shown(base)} names an address that is none", _ASK) from None
         if parts.scheme not in ("http", "https") or not host:
-            raise WebError(f"{shown(base)} names an address that is none", remedy)
+            raise WebError(f"{shown(base)} names an address that is none", _ASK)
         if host == own.hostname:
             return urlunsplit((own.scheme, own.netloc, parts.path or "/", parts.query, ""))
         url = urlunsplit(parts)

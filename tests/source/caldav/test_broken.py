@@ -235,6 +235,33 @@ async def test_an_error_for_one_calendar_keeps_what_it_held_and_proves_no_absenc
     assert "calendar 'b': the server answers" in snapshot.incomplete_because
 
 
+UNTOLD = {
+    "no status": "",
+    "another status": "<d:status>It works</d:status>",
+    "only that it is there": "<d:status>HTTP/1.1 200 OK</d:status>",
+    "no type": "<d:propstat><d:prop><d:displayname>b</d:displayname></d:prop><d:status>HTTP/1.1 200 OK</d:status>"
+    "</d:propstat>",
+    "type not found": "<d:propstat><d:prop><d:resourcetype/></d:prop><d:status>HTTP/1.1 404 Not Found</d:status>"
+    "</d:propstat>",
+}
+
+
+@pytest.mark.parametrize("said", UNTOLD.values(), ids=UNTOLD)
+async def test_what_a_calendar_is_must_be_told_or_it_keeps_what_it_held(said: str) -> None:
+    paths = {
+        f"PROPFIND {HOME}": home(member("a"), member("b")),
+        f"REPORT {HOME}a/": of("a"),
+        f"REPORT {HOME}b/": of("b"),
+    }
+    async with playing(paths) as site:
+        source = caldav(f"{site.url}{HOME}")
+        assert (await source.read(CONTEXT)).complete
+        paths[f"PROPFIND {HOME}"] = home(member("a"), f"<d:response><d:href>{HOME}b/</d:href>{said}</d:response>")
+        snapshot = await source.read(CONTEXT)
+    assert (sorted(uids(snapshot)), snapshot.complete) == (["a", "b"], False)
+    assert "calendar 'b': the server does not say what it is" in snapshot.incomplete_because
+
+
 async def test_an_error_for_a_calendar_that_is_not_meant_hinders_nothing() -> None:
     paths = {f"PROPFIND {HOME}": home(member("a"), ERRORS[0]), f"REPORT {HOME}a/": of("a")}
     async with playing(paths) as site:
