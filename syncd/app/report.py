@@ -89,10 +89,10 @@ def write(file: TextIO, results: Iterable[PassResult], *, clean: Clean = str, ra
     writer = csv.writer(file)
     writer.writerow(HEADER)
     for result in results:
-        writer.writerows([_cell(clean(cell), raw=raw) for cell in row] for row in rows(result))
+        writer.writerows([cell(clean(one), raw=raw) for one in row] for row in rows(result))
 
 
-def _cell(text: str, *, raw: bool) -> str:
+def cell(text: str, *, raw: bool) -> str:
     """Return `text` as a spreadsheet shows it: a title such as "=HYPERLINK(...)" comes from whoever wrote the feed."""
     if raw:
         return text

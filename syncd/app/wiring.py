@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from hashlib import blake2b
 from pathlib import Path
 from random import SystemRandom
 
@@ -18,6 +20,7 @@ import structlog
 
 from syncd import events
 from syncd.app.configured import claim, read_config
+from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig, TargetConfig
 from syncd.cycle.sync import Pass, Sync
@@ -121,6 +124,9 @@ class App:
         self._connect = connect
         self._connections: dict[str, _Connection] = {}
         self._syncs: Mapping[str, Sync] = {}
+        # One at a time: several would not be done sooner, for Python runs one of them at any moment, and the event loop
+        # would wait for its turn among all of them.
+        self._workroom = ThreadPoolExecutor(max_workers=1, thread_name_prefix="workroom")
 
     @property
     def portals(self) -> Mapping[str, Portal]:
@@ -163,6 +169,7 @@ class App:
             ledger_of_all=self.ledger,
             clock=self.clock,
             stop=stop,
+            workroom=self._workroom,
         )
 
     def leaving(self, config: Config) -> tuple[str, ...]:
@@ -207,6 +214,7 @@ class App:
 
     async def close(self) -> None:
         """Give up the portals' connections."""
+        self._workroom.shutdown(wait=False, cancel_futures=True)
         for one in self._connections.values():
             await one.closing.aclose()
 
@@ -271,7 +279,9 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
     `writable` lets feeds from the web be kept for the next process, beside the state.
     """
     feeds = DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
-    syncs = {sync.name: make_sync(config, sync, feeds, clock) for sync in config.syncs}
+    index = DirectoryCache(config.state.with_name(f"{config.state.name}-index"), writable=writable)
+    program = cache(program_mark)  # not before the first pass: a start must be quick
+    syncs = {sync.name: make_sync(config, sync, feeds, index, clock, program) for sync in config.syncs}
     portals = {portal.name for portal in config.portals}
     for source in (sync.source for sync in syncs.values()):
         if isinstance(source, PortalBacked) and source.portal not in portals:
@@ -279,8 +289,13 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
     return syncs
 
 
-def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) -> Sync:
-    """Return one sync made ready; raises ConfigError when its source's options cannot be used."""
+def make_sync(
+    config: Config, sync: SyncConfig, feeds: FeedCache, index: FeedCache, clock: Clock, program: Callable[[], str]
+) -> Sync:
+    """Return one sync made ready; raises ConfigError when its source's options cannot be used.
+
+    `program` returns the mark of the program.
+    """
     return Sync(
         name=sync.name,
         source=open_source(sync.source.options, sync.source.base, where=sync.source.where, clock=clock),
@@ -304,7 +319,16 @@ def make_sync(config: Config, sync: SyncConfig, feeds: FeedCache, clock: Clock) 
         portal_zone=config.portal(sync.portal).server_timezone,
         country=sync.country,
         feeds=feeds,
+        index=index,
+        settings=partial(_settings, config, sync, program),
     )
+
+
+def _settings(config: Config, sync: SyncConfig, program: Callable[[], str]) -> str:
+    """Return a mark of all that a plan of `sync` follows from and that stays the same while its config is in force."""
+    owners = sorted(sync.target.owners.items())  # which may stand in a file of their own
+    everything = repr((config.digest, sync.name, owners, program()))
+    return blake2b(everything.encode(), digest_size=16).hexdigest()
 
 
 def _siblings(syncs: Iterable[SyncConfig], sync: SyncConfig) -> tuple[str, ...]:

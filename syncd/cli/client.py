@@ -140,6 +140,8 @@ def request_of(arguments: argparse.Namespace) -> Request:
         portal=getattr(arguments, "portal", None),
         run=getattr(arguments, "run_id", None),
         last=getattr(arguments, "last", 20),
+        since=getattr(arguments, "since", "1d"),
+        format=getattr(arguments, "format", "csv"),
         verify=given("verify"),
         force=given("force"),
         yes=given("yes"),

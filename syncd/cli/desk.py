@@ -191,6 +191,7 @@ _WORKS = {
     "pause": ("steer", "pause"),
     "poke": ("steer", "poke"),
     "purge": ("takeback", "purge"),
+    "report": ("summary", "report"),
     "resume": ("steer", "resume"),
     "retry": ("state", "retry"),
     "status": ("state", "status"),

@@ -16,6 +16,7 @@ EXAMPLES = {
     "purge": ("syncd purge shifts",),
     "run": ("syncd --config /etc/syncd/config.toml run",),
     "status": ("syncd status", "syncd status --json"),
+    "report": ("syncd report --since 7d --format html > week.html", "syncd report --format csv"),
     "history": ("syncd history shifts", "syncd history --run 17"),
     "state": ("syncd state backup /var/backups/syncd.db", "syncd state check"),
     "retry": ("syncd retry", "syncd retry shifts"),

@@ -72,6 +72,7 @@ _COMMANDS = {
     "poke": ("shared", "shared"),
     "portal": ("portal", "portal"),
     "purge": ("shared", "shared"),
+    "report": ("shared", "shared"),
     "resume": ("shared", "shared"),
     "retry": ("shared", "shared"),
     "run": ("daemon", "run_daemon"),

@@ -36,13 +36,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser("plan", help="show what would change and why; changes nothing")
     _names(plan)
-    plan.add_argument("--verify", action="store_true", help="read the portal's events first")
+    _reading(plan)
     plan.add_argument("--out", type=Path, metavar="FILE", help="pin the plan, for `sync --plan FILE`")
     _json(plan)
 
     sync = commands.add_parser("sync", help="make one pass, then exit")
     _names(sync)
-    sync.add_argument("--verify", action="store_true", help="read the portal's events first")
+    _reading(sync)
     sync.add_argument("--plan", type=Path, metavar="FILE", help="do exactly what was pinned, else exit with code 4")
     _force(sync)
     sync.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry")
@@ -53,8 +53,6 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_looking(commands)
     _add_state(commands)
-    retry = commands.add_parser("retry", help="release held entries, so that the next pass tries them again")
-    _names(retry)
     _add_steering(commands)
 
     portal = commands.add_parser("portal", help="list what the portal has, to fill in the config")
@@ -97,6 +95,13 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     history.add_argument("--run", dest="run_id", type=int, metavar="N", help="what run N changed, field by field")
     history.add_argument("--last", type=_count, default=20, metavar="N", help="so many runs of each sync (default: 20)")
     _json(history)
+    report = commands.add_parser("report", help="one report over all syncs: what was done, and how each stands")
+    _names(report)
+    report.add_argument(
+        "--since", default="1d", metavar="TIME", help='how far back, as in "12h" or "30d" (default: 1d)'
+    )
+    report.add_argument("--format", choices=("csv", "json", "html"), default="csv", help="default: csv")
+    _json(report)
 
 
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -118,6 +123,12 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _force(command: argparse.ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="go past the safety guards, once")
+
+
+def _reading(command: argparse.ArgumentParser) -> None:
+    """Add what asks for more reading than a pass needs."""
+    command.add_argument("--verify", action="store_true", help="read the portal's events first")
+    command.add_argument("--fresh", action="store_true", help="parse the source even if nothing seems to have changed")
 
 
 def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -166,7 +177,9 @@ def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_steering(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands about when the daemon makes passes."""
+    """Add the commands about what the next passes do, and when the daemon makes them."""
+    retry = commands.add_parser("retry", help="release held entries, so that the next pass tries them again")
+    _names(retry)
     poke = commands.add_parser("poke", help="have the running daemon make a pass now")
     _names(poke, needed=True)
     pause = commands.add_parser("pause", help="leave syncs alone until they are resumed, also over restarts")

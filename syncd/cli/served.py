@@ -54,6 +54,8 @@ def _arguments(request: Request, scrubber: Scrubber) -> argparse.Namespace:
         portal=request.portal,
         run_id=request.run,
         last=request.last,
+        since=request.since,
+        format=request.format,
         verify=request.verify,
         force=request.force,
         yes=request.yes,

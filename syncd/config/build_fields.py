@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
+import msgspec
+
 from syncd.config.config_file import ConfigFile, did_you_mean
 from syncd.config.config_values import FieldsConfig
 from syncd.config.tables import FieldsTable
@@ -33,6 +35,7 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsC
         description=file.template(table.description, *path, "description"),
         location=file.template(table.location, *path, "location"),
         color=_color(file, table.color, *path, "color"),
+        text_color=_color(file, table.text_color, *path, "text_color"),
         colors=_colors(file, table.colors, (*path, "colors")),
         accessibility=_choice(file, table.accessibility, _ACCESSIBILITY, *path, "accessibility"),
         importance=_choice(file, table.importance, _IMPORTANCE, *path, "importance"),
@@ -40,10 +43,19 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsC
         remind=None if table.remind is None else file.reminders(table.remind, (*path, "remind")),
         attendees=_attendees(file, table.attendees, *path, "attendees"),
         host=file.optional_template(table.host, *path, "host"),
+        meeting=_meeting(file, table, (*path, "meeting")),
         outside_guests=table.outside_guests,
         invite=table.invite,
         crm=_crm(file, table.crm, (*path, "crm")),
     )
+
+
+def _meeting(file: ConfigFile, table: FieldsTable, path: KeyPath) -> frozenset[str]:
+    """Return the flags that are set; raises ConfigError where there are no meetings that could have them."""
+    flags = frozenset(name for name, given in msgspec.structs.asdict(table.meeting).items() if given)
+    if flags and (table.invite == "copy" or (table.attendees in ("none", []) and table.host is None)):
+        raise file.error((*path, min(flags)), "is about meetings, but nobody is invited: see attendees and invite")
+    return flags
 
 
 def _color(file: ConfigFile, text: str | None, *path: str | int) -> Template | None:

@@ -40,17 +40,29 @@ _WORDS: Final = {
 class ConfigFile:
     """Knows where the keys of one config file stand, and checks values so that every error names its key.
 
-    A `path` names a key: table names, keys, and indexes of arrays. All errors are ConfigErrors.
+    A `path` names a key: table names, keys, and indexes of arrays. All errors are ConfigErrors. `above` is the file
+    that includes this one, if any.
     """
 
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, path: Path, text: str, above: ConfigFile | None = None) -> None:
         self.path = path
         self._lines = TomlLines(text)
+        self._above = above
 
     def where(self, *path: str | int) -> str:
-        """Return "FILE:LINE: table.key" for `path`."""
+        """Return "FILE:LINE: table.key" for `path`; for a key that came from the defaults, where these give it."""
+        file, path = self._placed(path)
         key = ".".join(step for step in path if isinstance(step, str))
-        return f"{self.path}:{self._lines.line_of(path)}: {key}"
+        return f"{file.path}:{file._lines.line_of(path)}: {key}"
+
+    def _placed(self, path: KeyPath) -> tuple[ConfigFile, KeyPath]:
+        kind = {"sync": "sync", "portals": "portal"}.get(str(path[0])) if len(path) > 2 else None
+        if kind is not None and not self._lines.holds(path):
+            default = ("defaults", kind, *path[2:])
+            for file in (self, self._above):
+                if file is not None and file._lines.holds(default):
+                    return file, default
+        return self, path
 
     def error(self, path: KeyPath, message: str, remedy: str = "") -> ConfigError:
         """Return the error that says `message` about the key at `path`."""

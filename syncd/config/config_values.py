@@ -142,8 +142,9 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[sync.fields]`; None means what the entry says.
 
     `remind` is in minutes before the start. A constant `color` is "#rrggbb"; the first of `colors` whose condition
-    holds takes precedence over it. `outside_guests` are guests who are no users of the portal, `invite` says whether
-    the others get an invitation or a silent copy. `untitled` is the title of entries without one, "" for the portal's.
+    holds takes precedence over it. `meeting` names the flags that are set. `outside_guests` are guests who are no users
+    of the portal, `invite` says whether the others get an invitation or a silent copy. `untitled` is the title of
+    entries without one, "" for the portal's.
     """
 
     name: Template
@@ -151,6 +152,7 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     description: Template
     location: Template
     color: Template | None
+    text_color: Template | None
     accessibility: Template | None
     importance: Template | None
     private: bool | Template
@@ -158,6 +160,7 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     colors: tuple[tuple[Condition, str], ...]
     attendees: Literal["source", "none"] | tuple[str, ...]
     host: Template | None
+    meeting: frozenset[str]
     outside_guests: OutsideGuests
     invite: Invite
     crm: tuple[Template, ...]

@@ -28,11 +28,13 @@ _LONGEST_FILE = 65_536
 def learn_document(document: Mapping[str, object], *, base: Path, environ: Mapping[str, str], learn: Learn) -> None:
     """Call `learn` with every secret of one file of the config, as TOML gives it, and with what it leads to."""
     forms = _Forms(base, environ)
-    for table in _tables(document.get("portals")):
+    defaults = document.get("defaults")
+    default = defaults if isinstance(defaults, dict) else {}
+    for table in (*_tables(document.get("portals")), *_tables([default.get("portal")])):
         for name in _secrets_of(table):
             forms.learn(table, name, learn)
         _learn_alerts(table.get("alerts"), forms, learn)
-    for table in _tables(document.get("sync")):
+    for table in (*_tables(document.get("sync")), *_tables([default.get("sync")])):
         for source in _tables([table.get("source")]):
             _learn_source(source, forms, learn)
     for http in _tables([document.get("http")]):

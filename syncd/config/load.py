@@ -20,12 +20,21 @@ from syncd.config.build_alerts import build_alerting
 from syncd.config.build_service import build_http
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import Config, Outline, PortalConfig, SyncConfig
+from syncd.config.defaults import with_defaults
 from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
 from syncd.config.learn import Learn, learn_document, learn_environment
 from syncd.config.secrets import readable_by_others
 from syncd.config.state_place import default_state, earlier_state, home, stands
-from syncd.config.tables import SOURCE_SECRETS, ConfigTable, IncludedTable, PortalAlertsTable
+from syncd.config.tables import (
+    SOURCE_SECRETS,
+    ConfigTable,
+    DefaultsTable,
+    IncludedTable,
+    PortalAlertsTable,
+    PortalTable,
+    SyncTable,
+)
 from syncd.config.toml_slips import BACKSLASH_REMEDY, lost_backslashes, remedy
 from syncd.errors import ConfigError
 from syncd.net import LONGEST_SOCKET, is_loopback
@@ -146,19 +155,43 @@ class _Part:
 
     file: ConfigFile
     text: str
+    defaults: DefaultsTable
     portals: Mapping[str, Any]
     sync: Sequence[Mapping[str, Any]]
 
 
-def _file(path: Path, kind: type[T], learner: _Learner) -> tuple[_Part, T]:
+def _file(path: Path, kind: type[T], learner: _Learner, above: _Part | None = None) -> tuple[_Part, T]:
+    """Read one file; what it leaves out is taken from its defaults, and then from those of the file `above`."""
     text = _read(path)
     document = _parse(path, text)
     learner(document, base=path.absolute().parent)
-    file = ConfigFile(path, text)
+    file = ConfigFile(path, text, above.file if above is not None else None)
     for key in lost_backslashes(document):
         raise file.error(key, "has lost its backslashes", BACKSLASH_REMEDY)
     table = file.convert(document, kind)
-    return _Part(file=file, text=text, portals=table.portals, sync=table.sync), table
+    defaults = _defaults(file, table.defaults, above)
+    return _Part(
+        file=file,
+        text=text,
+        defaults=defaults,
+        portals={
+            name: with_defaults(each, defaults.portal) if isinstance(each, dict) else each
+            for name, each in table.portals.items()
+        },
+        sync=[with_defaults(each, defaults.sync) for each in table.sync],
+    ), table
+
+
+def _defaults(file: ConfigFile, given: DefaultsTable, above: _Part | None) -> DefaultsTable:
+    file.refuse_unknown(given.sync, SyncTable.__struct_fields__, ("defaults", "sync"))
+    file.refuse_unknown(given.portal, PortalTable.__struct_fields__, ("defaults", "portal"))
+    if "name" in given.sync:
+        raise file.error(("defaults", "sync", "name"), "belongs to each sync of its own")
+    if above is None:
+        return given
+    return DefaultsTable(
+        sync=with_defaults(given.sync, above.defaults.sync), portal=with_defaults(given.portal, above.defaults.portal)
+    )
 
 
 def _included(main: _Part, patterns: Sequence[str], learner: _Learner) -> tuple[_Part, ...]:
@@ -175,7 +208,7 @@ def _included(main: _Part, patterns: Sequence[str], learner: _Learner) -> tuple[
         if not has_magic(pattern) and not place.is_file():
             raise main.file.error(("include", index), f"names {place}, which is no file", 'as in "conf.d/*.toml"')
         found.update(dict.fromkeys(sorted(Path(name) for name in glob(str(place)))))  # noqa: PTH207 - Path.glob takes no absolute pattern
-    return tuple(_file(path, IncludedTable, learner)[0] for path in found if path.is_file())
+    return tuple(_file(path, IncludedTable, learner, main)[0] for path in found if path.is_file())
 
 
 def _read(path: Path) -> str:

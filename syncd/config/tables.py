@@ -110,6 +110,15 @@ class TargetTable(Table, frozen=True, kw_only=True):
     color_id: str | int | None = None
 
 
+class MeetingTable(Table, frozen=True, kw_only=True):
+    """`[sync.fields.meeting]`; nothing is set, so that nobody is bothered."""
+
+    notify: bool = False
+    reinvite: bool = False
+    allow_invite: bool = False
+    hide_guests: bool = False
+
+
 class FieldsTable(Table, frozen=True, kw_only=True):
     """`[sync.fields]`."""
 
@@ -118,6 +127,7 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     description: str = "{description}"
     location: str = "{location}"
     color: str | None = None
+    text_color: str | None = None
     accessibility: str | None = None
     importance: str | None = None
     private: bool | str = False
@@ -127,6 +137,7 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     host: str | int | None = None
     outside_guests: OutsideGuests = "drop"
     invite: Invite = "notice"
+    meeting: MeetingTable = MeetingTable()
     crm: list[str] | str = []
 
 
@@ -187,6 +198,13 @@ class AlertsTable(PortalAlertsTable, frozen=True, kw_only=True):
     held: int | None = None
 
 
+class DefaultsTable(Table, frozen=True, kw_only=True):
+    """`[defaults]`: what each sync and each portal of the file, and of those it includes, starts with."""
+
+    sync: dict[str, Any] = {}
+    portal: dict[str, Any] = {}
+
+
 class ConfigTable(Table, frozen=True, kw_only=True):
     """The main file; `load` converts its portals and syncs one by one."""
 
@@ -197,13 +215,15 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     include: list[str] = []
     http: HttpTable | None = None
     alerts: AlertsTable | None = None
+    defaults: DefaultsTable = DefaultsTable()
     portals: dict[str, Any] = {}
     sync: list[dict[str, Any]] = []
 
 
 class IncludedTable(Table, frozen=True, kw_only=True):
-    """A file that `include` names: portals and syncs only, so that what holds for all stands in one place."""
+    """A file that `include` names: portals and syncs with their defaults; what holds for all stands in one place."""
 
+    defaults: DefaultsTable = DefaultsTable()
     portals: dict[str, Any] = {}
     sync: list[dict[str, Any]] = []
 

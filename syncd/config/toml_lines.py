@@ -42,6 +42,10 @@ class TomlLines:
             path = path[:-1]
         return self._lines.get(path, 1)
 
+    def holds(self, path: KeyPath) -> bool:
+        """Return True if the text gives `path` itself."""
+        return path in self._lines
+
     def _scan(self) -> None:
         table: KeyPath = ()
         while self._skip(_BLANK):

@@ -40,22 +40,29 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
-    known = await kept_directory(run)
+    known, run.directory_mark = await _kept(run)
     kept = known if known is not None and not fresh and _serves(run, known, now) else None
     if kept is not None:
         kept = await _with_needed(run, entries, kept)
         too_old = now - kept.read_at > UNRESOLVED_AGE_S
-        if too_old and any(not run.sync.target.places((entry,), kept) for entry in entries):
+        if too_old and await run.worked_out(_lacks_somebody, run, entries, kept):
             kept = None
     if kept is None:
+        run.directory_mark = ""
         # Every sync of the portal uses it, so it has groups if any of them has needed groups.
         groups = run.sync.target.wants_groups or bool(known is not None and known.groups)
         kept = await _with_needed(run, entries, await read_directory(run.portal, now=now, groups=groups))
-    if known is not None:  # what other syncs of the portal have read stays until they read it again
+    if known is not None:
+        # Where events of ours may stand already, a right that was lost is no reason to make or to hold anything.
+        once_open = known.sections.keys() - known.barred.keys()
+        kept = replace(kept, barred={name: bar for name, bar in kept.barred.items() if name not in once_open})
+        # What other syncs of the portal have read stays until they read it again.
         kept = _followed(run, kept.with_sections({**known.sections, **kept.sections}), known)
     directory = replace(kept, server_zone=run.sync.portal_zone or "")
-    if keep and replace(directory, country="") != known:
-        await store(run, directory)
+    if replace(directory, country="") != known:
+        run.directory_mark = ""
+        if keep:
+            await store(run, directory)
     return directory
 
 
@@ -67,11 +74,20 @@ async def store(run: Pass, directory: Directory) -> None:
 
 async def kept_directory(run: Pass) -> Directory | None:
     """Return the directory that was kept of this very portal, None if there is none that can be read."""
-    value = await run.portal_ledger.directory(run.portal.origin)
+    return (await _kept(run))[0]
+
+
+async def _kept(run: Pass) -> tuple[Directory | None, str]:
+    """Return the directory like `kept_directory`, and the mark of what is kept."""
+    value, mark = await run.portal_ledger.marked_directory(run.portal.origin)
     try:
-        return msgspec.convert(value, Directory) if value is not None else None
+        return (msgspec.convert(value, Directory) if value is not None else None), mark
     except msgspec.ValidationError:
-        return None  # written by another version of syncd: it is read from the portal again
+        return None, ""  # written by another version of syncd: it is read from the portal again
+
+
+def _lacks_somebody(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:
+    return any(not run.sync.target.places((entry,), directory) for entry in entries)
 
 
 def _followed(run: Pass, directory: Directory, before: Directory) -> Directory:
@@ -92,12 +108,20 @@ async def _with_needed(run: Pass, entries: Sequence[Entry], directory: Directory
     """Return `directory` with the clients and sections of `entries` that it lacks."""
     target, directory = run.sync.target, replace(directory, country=run.sync.country)
     # Who was not found, or twice, may have been added or merged since: then the entry need not wait for a verify.
-    sought = [one for one in target.sought(entries, directory) if not directory.clients.has_one(one)]
+    clients = await run.worked_out(target.sought, entries, directory)
+    sought = [one for one in clients if not directory.clients.has_one(one)]
     if sought:
+        run.directory_mark = ""
         directory = directory.with_clients(await read_clients(run.portal, sought))
-    needed = target.places(entries, directory)
-    missing = sorted(place for place in needed if not place.on_card and not directory.knows(place))
+    needed = await run.worked_out(target.places, entries, directory)
+    # Where a section would be of no use, the right may have been granted since.
+    missing = sorted(
+        place
+        for place in needed
+        if not place.on_card and (not directory.knows(place) or str(place) in directory.barred)
+    )
     if missing:
+        run.directory_mark = ""
         directory = await with_calendars(run.portal, directory, missing)
     return directory
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from syncd.cycle.sync import Pass
 from syncd.model.entry import Window
-from syncd.model.item import Item, Key, Link
+from syncd.model.item import Item, Key, Link, Place
 from syncd.model.observation import Observation
 
 EVERYTHING = Window(first=None, last=None)
@@ -31,14 +32,27 @@ async def observe(run: Pass, items: Sequence[Item], links: Sequence[Link], windo
     Years in which there is nothing of ours are not read: one old entry must not cost a listing for every month since.
     """
     target = run.sync.target
-    inside = [link for link in links if _touches(window, link)]
     found: Observation | None = None
-    for span, holders in _spans(window, [*items, *inside]):
-        places = {(one.key.place, one.section_id) for one in holders if one.section_id is not None}
-        own = [one for one in holders if isinstance(one, Link)]
-        seen = await target.observe(run.portal, own, sorted(places), span)
+    # Beside the event loop, as it looks at the days of every link and item.
+    for span, own, places in await asyncio.to_thread(_readings, items, links, window):
+        seen = await target.observe(run.portal, own, places, span)
         found = seen if found is None else joined(found, seen)
     return found if found is not None else await target.observe(run.portal, (), (), window)
+
+
+def _readings(
+    items: Sequence[Item], links: Sequence[Link], window: Window
+) -> list[tuple[Window, list[Link], list[tuple[Place, int]]]]:
+    """Return what there is to read, by span of days: the links and the sections in which they and the items stand."""
+    inside = [link for link in links if _touches(window, link)]
+    return [
+        (
+            span,
+            [one for one in holders if isinstance(one, Link)],
+            sorted({(one.key.place, one.section_id) for one in holders if one.section_id is not None}),
+        )
+        for span, holders in _spans(window, [*items, *inside])
+    ]
 
 
 async def observe_links(run: Pass, links: Sequence[Link]) -> Observation:

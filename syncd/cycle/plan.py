@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from syncd import collector
-from syncd.cycle.directories import directory_for
+from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, kept_directory
 from syncd.cycle.look import joined, observe, observe_touched, without_siblings
-from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
-from syncd.cycle.sync import Pass, check_home
+from syncd.cycle.read import Kept, Named, Shaping, context_of, named, shape_all, shape_recognised
+from syncd.cycle.series_index import keep_series, recall_series
+from syncd.cycle.settled import kept_links, recognise
+from syncd.cycle.sync import Pass, Sync, check_home
 from syncd.model.diff import make_plan
 from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
@@ -19,6 +20,8 @@ from syncd.model.guard import believed
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed
 from syncd.model.observation import Observation
 from syncd.model.plan import Plan
+from syncd.model.settled import Findings, Settled, change_of, conflicts_of, leaves_nothing
+from syncd.model.unanswered import came_late
 from syncd.portal.limits.forecast import Forecast
 from syncd.portal.people.directory import Directory
 from syncd.state.notes import Uids
@@ -35,7 +38,8 @@ class Prepared:
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
     are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
     the ids of events to be changed that are gone already: nobody is told of their end. `doubles` are events that stand
-    beside linked ones.
+    beside linked ones. `settled` is what the pass was recognised by, where nothing has changed: then it holds no
+    entries, items and links, for none were read.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -61,6 +65,7 @@ class Prepared:
     meetings: Mapping[int, Observed] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
     doubles: tuple[Double, ...] = ()
+    settled: Settled | None = None
 
     @property
     def sync(self) -> str:
@@ -128,40 +133,120 @@ class Prepared:
             "kept": len(plan.kept),
         }
 
+    @property
+    def leaves_nothing(self) -> bool:
+        """True if the next pass would plan the same, as long as nothing changes and it does not read the portal."""
+        learned = self.verified or self.gone or self.stamps or self.doubles or self.uids != self.run.notes.uids
+        return not learned and leaves_nothing(self.plan, self.snapshot, self.run.sync.policy)
+
+    @property
+    def findings(self) -> Findings:
+        """What the next pass has to know to say the same."""
+        plan, snapshot = self.plan, self.snapshot
+        return Findings(
+            unchanged=plan.unchanged,
+            held=self.held,
+            rejected=self.rejected,
+            skipped=self.skipped,
+            known_uids=plan.known_uids,
+            complete=snapshot.complete,
+            incomplete_because=snapshot.incomplete_because,
+            problems=self.problems,
+            conflicts=conflicts_of(plan),
+            kept=tuple(link.key for link in plan.kept),
+            absent=tuple(sorted(plan.absent)),
+        )
+
+    def directory_lasts(self) -> Iterator[float]:
+        """Yield when the directory has to be read again, by its age and by whom it lacks."""
+        target, directory = self.run.sync.target, self.directory
+        yield directory.read_at + self.run.sync.verify_every.total_seconds()
+        troubled = self.rejected + self.held + self.skipped  # whoever is missing in it makes an entry one of these
+        if troubled and any(not target.places((entry,), directory) for entry in self.kept.entries):
+            yield directory.read_at + UNRESOLVED_AGE_S
+
     def left_over(self, counts: Mapping[str, int]) -> int:
         """Return how many of `counts` wait for a person."""
         waiting = counts.get("rejected", 0) + counts.get("held", 0)
         return waiting if self.edits_win else waiting + counts.get("conflict", 0)
 
 
-async def preview(run: Pass, *, verify: bool) -> Prepared:
+async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     """Return the plan of a pass without changing anything, here or in the portal.
 
-    Reads the portal's events where a pass would, or if `verify` asks for it. Raises like `prepare`, and GuardError
-    when the sync has written to another portal.
+    Reads the portal's events where a pass would, or if `verify` asks for it. `fresh` has the source parsed even if
+    nothing seems to have changed. Raises like `prepare`, and GuardError when the sync has written to another portal.
     """
     run.notes = await run.ledger.notes()
     await check_home(run)
-    reading, verify = await read_source(run), verify or run.verify_due()
+    verify = verify or run.verify_due()
+    reading = await read_source(run, fresh=fresh or verify)
     prepared = await prepare(run, reading, verify=verify, keep=False)
     return await prepare(run, reading, verify=True, keep=False) if prepared.gone and not verify else prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReading:
-    """What the source held, and when it was asked, in unix time: the days of the window follow from that."""
+    """What the source held, and when it was asked, in unix time: the days of the window follow from that.
+
+    `settled` is what is known of a source that has not changed since a pass left nothing to do, and `directory` whom
+    that pass knew; then nothing was parsed.
+    """
 
     snapshot: Snapshot
     now: float
+    settled: Settled | None = None
+    directory: Directory | None = None
 
 
-async def read_source(run: Pass) -> SourceReading:
+async def read_source(run: Pass, *, fresh: bool) -> SourceReading:
     """Read the source; raises SourceError when that is not possible at all.
 
-    Apart from `prepare`, because it can take as long as a slow server likes, and must keep no other sync waiting.
+    Unless a `fresh` reading is asked for, it is not parsed where it is known what would follow. Apart from `prepare`,
+    because it can take as long as a slow server likes, and must keep no other sync waiting.
     """
     now = run.clock.now()
-    return SourceReading(snapshot=await run.sync.source.read(run.sync.reading(now)), now=now)
+    fetched = await run.sync.fetch(now)
+    settled = None if fresh else await recognise(run, fetched.marker, now)
+    directory = await kept_directory(run) if settled is not None else None
+    if settled is None or directory is None:
+        return SourceReading(snapshot=await fetched.parsed(), now=now)
+    found = settled.findings
+    snapshot = Snapshot(
+        entries=(),
+        problems=found.problems,
+        complete=found.complete,
+        incomplete_because=found.incomplete_because,
+        changed_marker=fetched.marker,
+    )
+    return SourceReading(snapshot=snapshot, now=now, settled=settled, directory=directory)
+
+
+async def _as_settled(run: Pass, reading: SourceReading, settled: Settled, directory: Directory) -> Prepared:
+    """Return the plan of a pass that finds what the last one found."""
+    found = settled.findings
+    plan = Plan(
+        unchanged=found.unchanged,
+        conflicts=tuple(map(change_of, found.conflicts)),
+        absent=frozenset(found.absent),
+        known_uids=found.known_uids,
+        kept=await kept_links(run, found),
+    )
+    return Prepared(
+        run=run,
+        now=reading.now,
+        plan=plan,
+        snapshot=reading.snapshot,
+        kept=Kept(entries=()),
+        uids=run.notes.uids,
+        directory=directory,
+        problems=found.problems,
+        rejected=found.rejected,
+        held=found.held,
+        skipped=found.skipped,
+        verified=False,
+        settled=settled,
+    )
 
 
 async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool) -> Prepared:
@@ -170,16 +255,21 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     With `verify` the portal's events are read, without it only those that are to be changed. Raises the client's
     errors.
     """
+    if reading.settled is not None and reading.directory is not None:
+        return await _as_settled(run, reading, reading.settled, reading.directory)
     sync, now, snapshot = run.sync, reading.now, reading.snapshot
     window = sync.window(now)
     links = await run.ledger.links()
-    sync.check_links(links)
     held = await run.ledger.holds()
-    read = named(sync, run.notes.uids, snapshot, links, held)
+    read = await run.worked_out(_named, sync, run.notes.uids, snapshot, links, held)
     directory = await directory_for(run, read.kept.entries, fresh=verify, keep=keep)
-    with collector.resting():
-        read, shaping, renamed = shape_recognised(sync, read, context_of(sync, directory, now), links, held)
-    snapshot = believed(read.snapshot, links, window=window, removed_after=sync.policy.removed_after)
+    context = context_of(sync, directory, now)
+    await recall_series(run)
+    read, shaping, renamed = await run.worked_out(shape_recognised, sync, read, context, links, held)
+    if keep:
+        await keep_series(run)
+    believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
+    snapshot = await run.worked_out(believe, read.snapshot, links)
     plan, observation = await _planned(run, shaping, links, held, verify=verify)
     looked_at = observation.about(links) if observation is not None else ()
     twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
@@ -213,6 +303,17 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     )
 
 
+def _named(sync: Sync, known: Uids, snapshot: Snapshot, links: Sequence[Link], held: Sequence[Hold]) -> Named:
+    sync.check_links(links)
+    return named(sync, known, snapshot, links, held)
+
+
+async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:
+    """Return `observation` with what requests of ours did that came late."""
+    requests = (await run.ledger.notes()).unanswered
+    return replace(observation, late=came_late(links, observation, requests)) if requests else observation
+
+
 async def _planned(
     run: Pass, shaping: Shaping, links: Sequence[Link], held: Sequence[Hold], *, verify: bool
 ) -> tuple[Plan, Observation | None]:
@@ -238,16 +339,17 @@ async def _planned(
         now=now,
         counted=run.fates.remote_ids,
     )
-    with collector.resting():
-        plan = planned(observation=observation)
+    if observation is not None:
+        observation = await _with_late(run, links, observation)
+    plan = await run.worked_out(planned, observation=observation)
     known = {link.remote_id for link in observation.about(plan.touched)} if observation is not None else ()
     if unread := [link for link in plan.touched if link.remote_id not in known]:
         # An event is looked at before it is written to: another one may have its id, or an edit is to be left. Also by
         # a pass that has read the window, for one that stood outside of it.
         looked = await observe_touched(run, unread)
         observation = looked if observation is None else joined(observation, looked)
-        with collector.resting():
-            plan = planned(observation=observation)
+        observation = await _with_late(run, links, observation)
+        plan = await run.worked_out(planned, observation=observation)
     return plan, observation
 
 
@@ -290,10 +392,13 @@ def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> f
 
 
 def _gone(run: Pass, shaping: Shaping, links: Sequence[Link], observation: Observation) -> dict[Key, int]:
-    """Return what is linked and wanted but no longer exists, where the source decides; also what a hold keeps back."""
-    if run.sync.policy.on_conflict != "source":
-        return {}
+    """Return what is linked and wanted but no longer exists, where the source decides; also what a hold keeps back.
+
+    What a late delete of ours took away is wanted whoever decides.
+    """
     wanted = {item.key for item in shaping.wanted.items}
+    if run.sync.policy.on_conflict != "source":
+        wanted &= observation.late
     doubled = observation.claimed_twice(links)
     lost = (link for link in links if observation.lost(link) or link.key in doubled)
     return {link.key: link.remote_id for link in lost if link.key in wanted}
@@ -307,12 +412,15 @@ async def plan_again(run: Pass, prepared: Prepared) -> Plan:
     """
     sync, now = run.sync, run.clock.now()
     directory = await directory_for(run, prepared.kept.entries, fresh=False, keep=True)
-    shaping = shape_all(sync, prepared.snapshot, prepared.kept, context_of(sync, directory, now))
+    context = context_of(sync, directory, now)
+    shaping = await run.worked_out(shape_all, sync, prepared.snapshot, prepared.kept, context)
     holds = {hold.key: hold for hold in await run.ledger.holds()}
     absent = {link.key: link.absent_passes for link in prepared.links}
     vanished = run.fates.vanished
     living = [link for link in await run.ledger.links() if vanished.get(link.key) != link.remote_id]
     links = [replace(one, absent_passes=absent.get(one.key, 0)) for one in living]
-    plan = make_plan(shaping.wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now)
+    plan = await run.worked_out(
+        make_plan, shaping.wanted, links, holds, policy=sync.policy, window=sync.window(now), now=now
+    )
     planned = {change.key for change in prepared.plan.changes}
     return replace(plan, changes=tuple(change for change in plan.changes if change.key in planned))

@@ -7,13 +7,14 @@ later edits still reach the same events. Keys, marks and what a run did stay as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncd.cycle.sync import Pass, Sync
 from syncd.errors import EntryError
 from syncd.model.entry import Entry, Problem, Snapshot
-from syncd.model.item import Hold, Item, Link
+from syncd.model.item import Hold, Item, Link, Place
 from syncd.model.moved_rows import is_apart, moved_rows
 from syncd.model.names import counted
 from syncd.model.naming import Recognised, content_names, recognise, renamed, renamed_entries
@@ -183,8 +184,26 @@ def _moved(
     items: Iterable[Item] = (item for item in shaping.wanted.items if item.key.uid not in found.names)
     if snapshot.unnamed:
         titles = {entry.uid: entry.details.title for entry in snapshot.entries}
-        items = [one for one in items if is_apart(one, titles.get(one.key.uid, ""), snapshot.unnamed)]
+        unread = _unread(snapshot, shaping)
+        items = [one for one in items if is_apart(one, titles.get(one.key.uid, ""), unread(one.key.place))]
     return moved_rows(items, links, present=present, today=context.today)
+
+
+def _unread(snapshot: Snapshot, shaping: Shaping) -> Callable[[Place], Collection[str]]:
+    """Return what gives the titles of the rows that could not be read and may be in a calendar.
+
+    Whose they are is known where other rows of the same owner were read, and all of these are elsewhere.
+    """
+    owners = {entry.uid: entry.details.owner for entry in snapshot.entries}
+    places: dict[str, set[Place]] = defaultdict(set)
+    for item in shaping.wanted.items:
+        places[owners.get(item.key.uid, "")].add(item.key.place)
+    unnamed = snapshot.unnamed or ()
+
+    def titles(place: Place) -> Collection[str]:
+        return {title for title, owner in unnamed if not owner or place in (places.get(owner) or (place,))}
+
+    return titles
 
 
 async def remember(run: Pass, uids: Uids) -> None:

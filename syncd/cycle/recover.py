@@ -20,6 +20,7 @@ from syncd.model.item import Key, Link
 from syncd.model.observation import Observation
 from syncd.model.record import Dropped, Intent, Settlement
 from syncd.model.recover import findings, may_come_late, unlinked
+from syncd.model.unanswered import unanswered
 from syncd.state.codec import link_of_intent
 
 _log = structlog.get_logger()
@@ -77,6 +78,8 @@ async def _settle(run: Pass, intents: Sequence[Intent], *, last: bool) -> bool:
     if more := [given_up(one.intent.item, observation.comparison) for one in found if may_come_late(one)]:
         # However long was waited, a request may come later still: then it is known as ours.
         await run.ledger.note_given_up(remembered((await run.ledger.notes()).given_up, more=more), now)
+    late = unanswered(one.intent for one in found if isinstance(one.outcome, Dropped) and one.intent.state != "ended")
+    await run.ledger.note_unanswered(late, now)
     settled = [Settlement(intent_id=one.intent.id, outcome=one.outcome, at=now) for one in found]
     await run.ledger.settle(run.run_id, settled)
     await run.ledger.doubt(doubted)  # those links that the settling has just made

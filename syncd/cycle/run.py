@@ -14,6 +14,7 @@ from syncd.cycle.plan import Prepared, plan_again, prepare, read_source
 from syncd.cycle.push import push, where_of
 from syncd.cycle.read import remember
 from syncd.cycle.recover import recover
+from syncd.cycle.settled import note, note_again
 from syncd.cycle.sync import Pass, begin, close, settle_home
 from syncd.errors import StoppedError, SyncdError, without_frames
 from syncd.model.diff import ANY_FINGERPRINT
@@ -34,12 +35,14 @@ _FOREVER = float("inf")
 class PassOptions:
     """What a caller may ask of one pass: read the portal first, go past the guard.
 
+    `fresh` has the source parsed and compared even if nothing seems to have changed since a pass left nothing to do.
     `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass; `confirm` is asked after
     the guard whether to go on, and ends the pass as stopped when the answer is no.
     """
 
     verify: bool = False
     force: bool = False
+    fresh: bool = False
     approve: Callable[[Prepared], None] | None = None
     confirm: Callable[[Prepared], Awaitable[bool]] | None = None
 
@@ -95,7 +98,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
         await recover(run)
         verify = options.verify or run.verify_due()
         if not run.stop.is_set():
-            reading = await read_source(run)
+            reading = await read_source(run, fresh=options.fresh or verify)
             # Who deleted an event may have made it again: nothing is made in its place before everything was read.
             for whole in (verify, True):
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.
@@ -108,6 +111,8 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
                 if prepared.doubles:
                     await remove_doubles(run, prepared.doubles, prepared.directory)
                 state = await _push(run, prepared)
+                if state == "done":
+                    await _note_settled(run, prepared)
     except StoppedError:
         state = "stopped"
     except SyncdError as caught:
@@ -199,6 +204,16 @@ async def _push(run: Pass, prepared: Prepared) -> RunState:
     return "partial" if left or fates.refused or fates.unknown or fates.not_sent else "done"
 
 
+async def _note_settled(run: Pass, prepared: Prepared) -> None:
+    """Note what the pass found if it left nothing to do, so that the next one can recognise it."""
+    if prepared.settled is not None:
+        if prepared.plan.absent:  # which the pass has counted
+            await note_again(run, prepared.settled)
+    elif prepared.leaves_nothing:
+        due = [*prepared.directory_lasts()]
+        await note(run, prepared.findings, marker=prepared.snapshot.changed_marker, now=prepared.now, due=due)
+
+
 async def _set_aside(run: Pass, changes: Sequence[Change]) -> None:
     """Hold the changes to which the portal gives no usable answer, even sent alone; nothing else waits for them.
 
@@ -232,8 +247,8 @@ async def _missing(run: Pass) -> bool:
 
 def _takes_away_wanted(plan: Plan, prepared: Prepared) -> bool:
     """Return True if `plan` deleted something only to have it created again."""
-    wanted = {item.key for item in prepared.wanted}
-    return any(change.op == "delete" and change.key in wanted for change in plan.changes)
+    deleted = {change.key for change in plan.changes if change.op == "delete"}
+    return bool(deleted) and any(item.key in deleted for item in prepared.wanted)
 
 
 def _planned_counts(prepared: Prepared) -> Mapping[str, int]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from functools import partial
+from typing import Literal, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from syncd import events
+from syncd import collector, events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, GuardError, SourceError, SyncdError
 from syncd.model.elapsed import ClockNote, Moment
@@ -26,11 +28,14 @@ from syncd.model.plan import Policy
 from syncd.model.record import RunRecord, RunState
 from syncd.net import is_loopback
 from syncd.portal.client import Portal, Usage
-from syncd.source.base import FeedCache, ReadContext, Source
+from syncd.source.base import FeedCache, Fetched, Fetching, ReadContext, Source
 from syncd.state.ledger import Ledger
 from syncd.state.notes import PortalLedger, SyncNotes
 from syncd.state.sync_ledger import SyncLedger
 from syncd.target.base import ShapingMemory, Target
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 _COUNTS = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict", "skipped", "kept")
@@ -42,9 +47,11 @@ class Sync:
 
     `past` and `future` span the window around today. `siblings` are the names of all syncs that write to the same
     portal, this one included. `portal_zone` is the server's own zone where the config names it, `country` the country
-    of phones without one. `feeds` keeps what the source fetched for the next process, `shaped` what its entries became
-    for the next pass. `window_given` is True if the config names the window, `everything` if all days count instead.
-    `uids` says what names entries: the source, or their content.
+    of phones without one. `feeds` keeps what the source fetched for the next process, `index` what series became, and
+    `shaped` what entries became for the next pass. `window_given` is True if the config names the window,
+    `everything` if all days count instead. `uids` says what names entries: the source, or their content. `settings`
+    returns a mark that differs whenever the config or the program does, and blocks; without it no pass is taken for
+    settled.
     """
 
     name: str
@@ -64,6 +71,8 @@ class Sync:
     window_given: bool = True
     uids: Literal["source", "content"] = "source"
     everything: bool = False
+    index: FeedCache | None = None
+    settings: Callable[[], str] | None = None
     shaped: ShapingMemory = field(default_factory=ShapingMemory, compare=False, repr=False)
 
     def today(self, now: float) -> date:
@@ -94,6 +103,12 @@ class Sync:
                 f"`syncd purge {self.name}` deletes what it made",
             )
 
+    async def fetch(self, now: float) -> Fetched:
+        """Return what the source gives at unix time `now`, unparsed if it can; raises SourceError."""
+        if isinstance(self.source, Fetching):
+            return await self.source.fetch(self.reading(now))
+        return Fetched(marker="", parsed=partial(self.source.read, self.reading(now)))
+
     def reading(self, now: float) -> ReadContext:
         """Return what the source is told of a pass at unix time `now`."""
         return ReadContext(
@@ -112,6 +127,8 @@ class Pass:
     `portal` is the pass's own part of the portal's client; `ledger` is what is remembered of the sync, `portal_ledger`
     of its portal, `ledger_of_all` of every sync. `stop` ends it after the requests in flight. `run_id` is 0 while
     nothing is recorded of it, as for a plan that is only shown. `notes` are the ledger's notes on the sync, read once.
+    `directory_mark` is that of the kept directory the pass goes by, "" if the portal was asked for any of it.
+    `workroom` is where what takes long is worked out.
     """
 
     sync: Sync
@@ -123,12 +140,26 @@ class Pass:
     stop: asyncio.Event
     run_id: int = 0
     notes: SyncNotes = field(default_factory=SyncNotes)
+    directory_mark: str = ""
+    workroom: Executor | None = None
     fates: Fates = field(default_factory=Fates)
 
     @property
     def name(self) -> str:
         """The sync's name."""
         return self.sync.name
+
+    async def worked_out(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, without keeping the event loop from the other syncs, the page and the watchdog.
+
+        It must ask nothing of portal and ledger. Raises what it raises.
+        """
+
+        def quietly() -> T:
+            with collector.resting():
+                return work(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self.workroom, quietly)
 
     @asynccontextmanager
     async def claiming(self, *, wanted: bool = True) -> AsyncIterator[None]:

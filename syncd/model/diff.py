@@ -35,6 +35,8 @@ ANY_FINGERPRINT = "*"
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
+CAME_LATE = "a change of ours that nobody answered came after the later one"
+
 _UNREADABLE = "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again"
 
 
@@ -187,6 +189,7 @@ def _keep(
 ) -> None:
     """Decide on an item that is linked already."""
     draft.present.add(item.key)
+    policy = _deciding(policy, item.key, observation)
     if observation is not None and link.remote_id in observation.unread:
         _held(draft, item, _UNREADABLE, link)
         return
@@ -202,7 +205,7 @@ def _keep(
                 _damaged(draft, item, link, seen, policy)
                 return
             if edited := _edited_fields(link, observation):
-                _edited(draft, item, link, seen, edited, policy)
+                _edited(draft, item, link, seen, edited, policy, late=item.key in observation.late)
                 return
             # Not of a masked one, whose hidden fields may be edited. It also ends the count of equal updates.
             if not seen.masked and (seen.version != link.version or link.same_updates):
@@ -223,6 +226,12 @@ def _keep(
     if not link.fingerprint:
         reason = "the outcome of its last update is not known"
     draft.changes.append(replace(_update(item, link, link.sent, reason), observed=seen))
+
+
+def _deciding(policy: Policy, key: Key, observation: Observation | None) -> Policy:
+    """Return who decides on `key`: what came late is nobody's edit, so it is put right whatever becomes of those."""
+    late = observation is not None and key in observation.late
+    return replace(policy, on_conflict="source") if late else policy
 
 
 def _edited_fields(link: Link, observation: Observation) -> tuple[str, ...]:
@@ -252,7 +261,9 @@ def _gone(
         draft.forgotten.append(link)
         _told_apart(draft, item, found)  # or made another in its place
         return
-    reason = FOREIGN if observation.foreign(link) or item.key in draft.doubled else "deleted in the portal"
+    reason = CAME_LATE if item.key in observation.late else "deleted in the portal"
+    if observation.foreign(link) or item.key in draft.doubled:
+        reason = FOREIGN
     if policy.on_conflict == "source":
         # The dead link travels along, so that the journal can replace it in the same transaction.
         draft.changes.append(Change(op="create", key=item.key, item=item, link=link, reason=reason))
@@ -270,9 +281,11 @@ def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Polic
         _block(draft, item, link, change.reason)
 
 
-def _edited(draft: Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy) -> None:
-    """Decide on a linked item that a person edited in the portal."""
-    reason = f"edited in the portal: {', '.join(edited)}"
+def _edited(
+    draft: Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy, *, late: bool
+) -> None:
+    """Decide on a linked item that a person edited in the portal, or a `late` change of our own."""
+    reason = f"{CAME_LATE if late else 'edited in the portal'}: {', '.join(edited)}"
     placed = _placed(draft, _as_linked(item, link), link, policy) if policy.on_conflict == "source" else item
     if placed is None:
         return
@@ -439,7 +452,8 @@ def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: 
     if has_kept(link.sent):
         draft.kept.append(link)
         return False
-    if observation is not None and policy.on_conflict != "source" and _edited_fields(link, observation):
+    edits_win = policy.on_conflict != "source" and observation is not None and link.key not in observation.late
+    if observation is not None and edits_win and _edited_fields(link, observation):
         reason = f"{reason}, but edited in the portal since"
         _conflict(draft, Change(op="delete", key=link.key, link=link, reason=reason), link.where)
         return False

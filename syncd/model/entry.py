@@ -162,8 +162,8 @@ class Snapshot:
     `complete` is true only when absence may be trusted; otherwise `incomplete_because` says why not. `rejected_uids`
     are entries that stand in the source but could not be used: they are not absent. `changed_marker` is an opaque
     token that differs whenever the bytes read differ. `assumed` says what was taken for granted, such as an encoding.
-    `unnamed` are, of an incomplete one, the titles of entries that could not be used and have no uid; None if more than
-    these may be missing, or one of them has no title.
+    `unnamed` are, of an incomplete one, title and owner of the entries that could not be used and have no uid, the
+    owner as the source writes it ("": not known); None if more than these may be missing, or one of them has no title.
     """
 
     # Without repr: asyncio in debug mode shows the results of futures, and 100,000 entries take seconds.
@@ -174,7 +174,7 @@ class Snapshot:
     rejected_uids: frozenset[str] = field(default_factory=frozenset)
     changed_marker: str = ""
     assumed: tuple[str, ...] = ()
-    unnamed: frozenset[str] | None = None
+    unnamed: frozenset[tuple[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,9 @@ same day     as many came as disappeared: in the order of their starts; otherwis
 another day  all that disappeared were on one day, and as many came on one other day, less than a week apart, and the
              old day is still to come: in the order of their starts
 
+A file counts as renamed if it is gone and its rows that are known by their names all stand in one other file. Over
+files that were not, a row is the same one only where one alone disappeared and one alone came, of all files together.
+
 A row whose day is over and one that comes in at the far end are no move: so schedules roll on. What is not certain
 stays two rows, and what is gone from the source is told.
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
@@ -35,15 +38,24 @@ def moved_rows(
     of them can be (`is_apart`). A row that became several items is left out.
     """
     links = tuple(links)
-    gone = _grouped(link for link in links if link.key.uid not in present and is_nameless(link.key.uid))
-    if not gone:
+    orphans = [link for link in links if link.key.uid not in present and is_nameless(link.key.uid)]
+    if not orphans:
         return {}
+    items = tuple(items)
     linked = {link.key.uid for link in links}
-    come = _grouped(item for item in items if item.key.uid not in linked and is_nameless(item.key.uid))
+    newcomers = [item for item in items if item.key.uid not in linked and is_nameless(item.key.uid)]
+    files = _renamed_files(items, links)
     moved: dict[str, tuple[Item, Link]] = {}
-    for group, new in come.items():
+    gone = _grouped(orphans, lambda link: files.get(_file(link), _file(link)))
+    for group, new in _grouped(newcomers, _file).items():
         for item, link in _pairs(new, gone.get(group, ()), today):
             moved[item.key.uid] = (item, link)
+    known = {link.key.uid for _, link in moved.values()}
+    gone = _grouped(one for one in orphans if one.key.uid not in known)
+    for group, new in _grouped(one for one in newcomers if one.key.uid not in moved).items():
+        if len(new) == len(gone.get(group, ())) == 1:
+            for item, link in _pairs(new, gone[group], today):
+                moved[item.key.uid] = (item, link)
     return moved
 
 
@@ -61,7 +73,10 @@ def is_nameless(uid: str) -> bool:
     return _NAMELESS.fullmatch(uid) is not None
 
 
-def _grouped(holders: Iterable[Holder]) -> Mapping[Hashable, Sequence[Holder]]:
+def _grouped(
+    holders: Iterable[Holder], file_of: Callable[[Holder], str] = lambda _one: ""
+) -> Mapping[Hashable, Sequence[Holder]]:
+    """Return by place, piece, title and file those that are the only ones of their uid; by default over all files."""
     by_uid: dict[str, list[Holder]] = defaultdict(list)
     for one in holders:
         by_uid[one.key.uid].append(one)
@@ -69,8 +84,23 @@ def _grouped(holders: Iterable[Holder]) -> Mapping[Hashable, Sequence[Holder]]:
     for own in by_uid.values():
         if len(own) == 1:
             one = own[0]
-            found[one.key.place, one.key.piece, _plain(one.title), one.where.rpartition(":")[0]].append(one)
+            found[one.key.place, one.key.piece, _plain(one.title), file_of(one)].append(one)
     return found
+
+
+def _file(one: Item | Link) -> str:
+    return one.where.rpartition(":")[0]
+
+
+def _renamed_files(items: Sequence[Item], links: Sequence[Link]) -> Mapping[str, str]:
+    """Return the new name of each file that was renamed. A link keeps the old one until its event is written again."""
+    stands_in = {item.key.uid: _file(item) for item in items}
+    there = set(stands_in.values())
+    became: dict[str, set[str]] = defaultdict(set)
+    for link in links:
+        if link.key.uid in stands_in and (before := _file(link)) not in there:
+            became[before].add(stands_in[link.key.uid])
+    return {before: next(iter(names)) for before, names in became.items() if len(names) == 1}
 
 
 def _plain(title: str) -> str:

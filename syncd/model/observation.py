@@ -35,7 +35,8 @@ class Comparison:
     `left` are fields that stay as they are on an event taken over; their value then says "kept", and is not compared.
     Lists in `holding` are equal when all that was sent is among what stands there. `steady` names the parts of fields
     that no update changes, such as the organiser of a meeting: they are nobody's edit. With `asks_steady`, one that
-    the portal did not take over is told as a difference.
+    the portal did not take over is told as a difference. `unstored` are parts that the portal never gives back. Of such
+    fields only the parts that were sent are compared.
     """
 
     sync: str
@@ -52,6 +53,7 @@ class Comparison:
     holding: frozenset[str] = frozenset()
     steady: Mapping[str, str] = field(default_factory=dict)
     asks_steady: bool = False
+    unstored: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def mark(self, item: Item) -> str:
         """Return the recovery mark that `item` bears in the portal, where the config asks for marks."""
@@ -127,7 +129,8 @@ class Comparison:
         if name in self.holding:
             return set(_texts(sent)) <= set(_texts(seen))
         if name in self.steady:
-            sent, seen = _without(sent, self.steady[name]), _without(seen, self.steady[name])
+            sent = _without(sent, self.unstored.get(name, frozenset()) | {self.steady[name]})
+            seen = _as_far_as(sent, seen)
         ours, theirs = self._shown(name, sent), self._shown(name, seen)
         if sent and name in self.extended:
             return str(theirs).startswith(str(ours))
@@ -158,8 +161,15 @@ def _texts(value: Json) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list | tuple) else []
 
 
-def _without(value: Json, part: str) -> Json:
-    return {name: one for name, one in value.items() if name != part} if isinstance(value, Mapping) else value
+def _without(value: Json, parts: Collection[str]) -> Json:
+    return {name: one for name, one in value.items() if name not in parts} if isinstance(value, Mapping) else value
+
+
+def _as_far_as(sent: Json, seen: Json) -> Json:
+    """Return of `seen` what `sent` says, too."""
+    if not (isinstance(sent, Mapping) and isinstance(seen, Mapping)):
+        return seen
+    return {name: one for name, one in seen.items() if name in sent}
 
 
 def _moment(text: str) -> Json:
@@ -215,7 +225,8 @@ class Observation:
     cannot be understood, so nothing is done to them.
 
     Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
-    links were read, so that nothing is known of what else stands there.
+    links were read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own
+    change left them that came after a later one: that is nobody's edit (`model.unanswered`).
     """
 
     events: Mapping[int, Observed]
@@ -224,6 +235,7 @@ class Observation:
     whole: bool = True
     alien: frozenset[int] = frozenset()
     unread: frozenset[int] = frozenset()
+    late: frozenset[Key] = frozenset()
 
     def of(self, link: Link) -> Observed | None:
         """Return the event of `link`, None if it was not found or another event has its id."""

@@ -49,7 +49,7 @@ class Part:
     assumed: str = ""
     sequences: list[int] = field(default_factory=list)
     loose: dict[str, tuple[Override, ...]] = field(default_factory=dict)
-    unnamed: list[str] = field(default_factory=list)
+    unnamed: list[tuple[str, str]] = field(default_factory=list)
     without_row: str = ""
 
     def add(self, entry: Entry, sequence: int) -> None:
@@ -57,7 +57,7 @@ class Part:
         self.entries.append(entry)
         self.sequences.append(sequence)
 
-    def reject(self, where: str, uid: str, reason: str, title: str = "") -> None:
+    def reject(self, where: str, uid: str, reason: str, title: str = "", owner: str = "") -> None:
         """Note that the thing at `where` cannot be used. Without a uid the part becomes incomplete.
 
         Any entry that is missing from the part might be the one rejected, so none of them may be deleted. A uid or
@@ -68,7 +68,7 @@ class Part:
         if uid:
             self.rejected.add(uid)
         else:
-            self.unnamed.append(title)
+            self.unnamed.append((title, "" if damaged(owner) else owner))
             self.without_row = self.without_row or f"{where} could not be read, so it is not known which entry it is"
             self.incomplete = self.incomplete or self.without_row
 
@@ -407,7 +407,7 @@ class Assembly:
         # Only now: whether a file was being written says nothing about what its bytes mean.
         if file.unsettled:
             part.incomplete = part.incomplete or file.unsettled
-            part.unnamed.append("")  # whatever may be missing
+            part.unnamed.append(("", ""))  # whatever may be missing
         return part
 
 
@@ -450,8 +450,8 @@ def join(parts: Sequence[Part], errors: Mapping[str, SourceError], marker: str) 
     )
 
 
-def _unnamed(parts: Sequence[Part]) -> frozenset[str] | None:
-    """Return the titles of what was rejected without a uid, None if more is missing than what has these titles."""
-    titles = frozenset(title for part in parts for title in part.unnamed)
+def _unnamed(parts: Sequence[Part]) -> frozenset[tuple[str, str]] | None:
+    """Return title and owner of what was rejected without a uid, None if more is missing than what has these titles."""
+    unnamed = frozenset(one for part in parts for one in part.unnamed)
     more = any(part.incomplete != part.without_row for part in parts)
-    return None if more or "" in titles else titles
+    return None if more or any(not title for title, _ in unnamed) else unnamed

@@ -26,7 +26,7 @@ from syncd.source.table.headings import BY_TITLE, FoundFields, find_fields, is_d
 from syncd.source.table.row_reader import HEADER_WITHIN, count_found, find_header, is_note
 from syncd.source.table.spans import is_nothing
 from syncd.source.table.spoken import weekday_of
-from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
+from syncd.source.table.when import DateOrder, DateOrders, find_orders, numbered_day, read_cell
 from syncd.source.table.xlsx import rows_of_sheets
 from syncd.source.twice import once
 
@@ -342,6 +342,9 @@ def _no_table(
     for at, title in enumerate(header):
         cells = [row[at] for row in table if at < len(row) and row[at]]
         if lacks == "start" and cells and field_of(title) in ("start", "date"):
+            if meant := numbered_day(cells[0]):
+                said, _, remedy = meant.rstrip(")").partition(" (")
+                return SourceError(f"{name}: in the column {title!r} {said}", remedy)
             text = f"{name}: the column {title!r} holds {cells[0]!r}, which is no date"
             return SourceError(text, "write whole dates, such as 31.12.2026 or 2026-12-31")
     titles = ", ".join(repr(title) for title in header if title)

@@ -20,6 +20,8 @@ from syncd.model.elapsed import ClockNote
 from syncd.model.item import Hold, Key, Link
 from syncd.model.json_values import Json
 from syncd.model.record import ChangeRecord, Intent, RunRecord, SetAside, Settlement, Tally, Unsettled
+from syncd.model.settled import Settled
+from syncd.model.unanswered import Unanswered, unanswered
 from syncd.scrub import Clean, within
 from syncd.state.codec import change_of, hold_of, intent_of, intent_row, key_of, key_row, links_of, run_of, run_row
 from syncd.state.file import LedgerThread, give_back, reading, writing
@@ -35,10 +37,14 @@ from syncd.state.notes import (
     VERIFIED,
     SyncNotes,
     Uids,
+    add_unanswered,
     drop_note,
+    ledger_mark,
     read_note,
     read_notes,
+    read_settled,
     write_note,
+    write_settled,
 )
 from syncd.state.schema import (
     CHANGE,
@@ -155,10 +161,16 @@ class SyncLedger:
 
     @writing
     def sent_again(self, connection: sqlite3.Connection, ids: Sequence[int], *, now: float) -> None:
-        """Note that open intents are sent once more at unix time `now`; raises ValueError for an id not open."""
-        for one in ids:
-            if not connection.execute(_SEND_AGAIN, (float(now), one)).rowcount:
-                raise ValueError(f"there is no open intent {one}")
+        """Note that open intents are sent once more at unix time `now`; raises ValueError for an id not open.
+
+        The requests that they went with before may be carried out yet.
+        """
+        rows = [connection.execute(_GET_INTENT, (one,)).fetchone() for one in ids]
+        for number, row in zip(ids, rows, strict=True):
+            if row is None:
+                raise ValueError(f"there is no open intent {number}")
+            connection.execute(_SEND_AGAIN, (float(now), number))
+        add_unanswered(connection, self._scope, unanswered(intent_of(checked(row)) for row in rows), now)
 
     @reading
     def open_intents(self, connection: sqlite3.Connection) -> tuple[Intent, ...]:
@@ -298,6 +310,16 @@ class SyncLedger:
         """Return the last `limit` runs, the newest first."""
         return tuple(run_of(checked_numbered(row)) for row in connection.execute(_GET_RUNS, (self.name, limit)))
 
+    @reading
+    def runs_since(self, connection: sqlite3.Connection, moment: float) -> tuple[RunRecord, ...]:
+        """Return the runs that began at unix time `moment` or later and the last one before, the newest first."""
+        found: list[RunRecord] = []
+        for row in connection.execute(_GET_RUNS, (self.name, MOST_RUNS)):
+            found.append(run_of(checked_numbered(row)))
+            if found[-1].started < moment:
+                break
+        return tuple(found)
+
     async def last_run(self) -> RunRecord | None:
         """Return the newest run, which may be running still; None before the first."""
         return next(iter(await self.runs(1)), None)
@@ -366,9 +388,35 @@ class SyncLedger:
         write_note(connection, self._scope, GIVEN_UP, msgspec.to_builtins(creates), now)
 
     @writing
+    def note_unanswered(self, connection: sqlite3.Connection, changes: Sequence[Unanswered], now: float) -> None:
+        """Note which updates and deletes nobody answered, beside those that were noted before."""
+        add_unanswered(connection, self._scope, changes, now)
+
+    @writing
     def note_due(self, connection: sqlite3.Connection, due: float | None, now: float) -> None:
         """Note when the next pass is due, None for never: for `syncd status`, which cannot ask the daemon."""
         write_note(connection, self._scope, DUE, due, now)
+
+    @reading
+    def mark(self, connection: sqlite3.Connection) -> str:
+        """Return what differs whenever a link, hold, intent or known name of the sync does."""
+        return ledger_mark(connection, self.name)
+
+    @reading
+    def settled(self, connection: sqlite3.Connection) -> Settled | None:
+        """Return what the last pass found that left nothing to do, None if that is not known."""
+        return read_settled(connection, self.name)
+
+    @reading
+    def links_for(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> tuple[Link, ...]:
+        """Return the links of `keys`, in their order; keys without a link are passed over."""
+        found = (link_for(connection, self.name, key) for key in keys)
+        return tuple(link for link in found if link is not None)
+
+    @writing
+    def note_settled(self, connection: sqlite3.Connection, settled: Settled) -> None:
+        """Note what a pass found that left nothing to do."""
+        write_settled(connection, self.name, settled, self.thread.clean)
 
     @reading
     def paused(self, connection: sqlite3.Connection) -> float | None:

@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 from aiohttp import ClientSession, ClientTimeout
 
+from syncd import events
 from tests.bench.kill_portal import Portal
 from tests.bench.kill_relay import Gun, Moment, Relay, Shot
 from tests.bench.kill_sources import Book, Shown, plain_name
@@ -79,6 +80,7 @@ SYNCS = (
 ENTRIES = 12
 KILLS_PER_CAMPAIGN = 25
 LONGEST_S = 120.0
+STARTED = events.DAEMON_STARTED.encode()
 MOST_VIOLATIONS = 2
 MOST_TOLD = 6
 MOMENTS: tuple[Moment, ...] = ("at a time", "lost", "late", "sent", "answered", "delivered")
@@ -127,6 +129,8 @@ class Campaign:
     edited: set[tuple[str, int]] = field(default_factory=set)
     story: list[str] = field(default_factory=list)
     waiting: dict[str, frozenset[str]] = field(default_factory=dict)
+    logged: int = 0
+    """Where in the log the last process begins."""
 
     def prepare(self) -> None:
         """Write the config and the first sources."""
@@ -149,6 +153,7 @@ class Campaign:
         with (self.folder / "log").open("ab") as log:
             log.write(f"\n== {time.time():.3f} {' '.join(words)} ({self.gun.shot})\n".encode())
             log.flush()
+            self.logged = log.tell()
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -383,6 +388,7 @@ class Campaign:
 
     async def ended(self, process: asyncio.subprocess.Process) -> None:
         """Note how a daemon ended; stop one that nothing has hit."""
+        await self.begun(process)
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             self.tally.escaped += 1
@@ -394,6 +400,21 @@ class Campaign:
         self.tally.kills["run"] += 1
         self.tally.hits[self.gun.fired] += 1
         self.story.append(f"run: {self.gun.fired}")
+
+    async def begun(self, process: asyncio.subprocess.Process) -> None:
+        """Wait until a daemon listens to signals, or has ended: before that SIGTERM ends it as it ends any program."""
+        ends = time.monotonic() + LONGEST_S
+        while process.returncode is None and STARTED not in self.told():
+            if time.monotonic() > ends:
+                raise ViolationError("run did not start")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 0.1)
+
+    def told(self) -> bytes:
+        """Return what the last process has logged so far."""
+        with (self.folder / "log").open("rb") as log:
+            log.seek(self.logged)
+            return log.read()
 
     async def daemon_for(self, seconds: float) -> None:
         """Let the daemon work for so long and stop it in order."""

@@ -161,8 +161,10 @@ class Portal:
         self.foreign[int(made)] = str(await self._page(int(made)))
 
     async def edit_ours(self, number: int, name: str) -> None:
-        """A person renames one of ours, or moves it by an hour."""
+        """A person renames one of ours, or moves it by an hour, unless it is gone."""
         row = await self.ask("calendar.event.getbyid", id=number)
+        if row is None:
+            return
         shift = timedelta(hours=self.random.randrange(2))
         times = {key: (_moment(row[f"DATE_{key.upper()}"]) + shift).isoformat() for key in ("from", "to")}
         await self.ask(

@@ -21,6 +21,7 @@ from typing import Any
 
 import structlog
 
+from tests.bench.scale_plans import PLANS
 from tests.bench.scale_rows import WORKS, Work
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +72,7 @@ def main() -> None:
     for step in ("--prepare", "--run"):
         parser.add_argument(step, nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    by_name = {work.name: work for work in WORKS}
+    by_name = {work.name: work for work in (*WORKS, *PLANS)}
     if chosen.prepare:
         name, size, folder = chosen.prepare
         by_name[name]().prepare(Path(folder), int(size))
@@ -81,7 +82,9 @@ def main() -> None:
         name, size, folder = chosen.run
         print(json.dumps(asdict(asyncio.run(by_name[name]().run(Path(folder), int(size))))))
     else:
-        works = [work for work in WORKS if not chosen.names or any(part in work.name for part in chosen.names)]
+        works = [
+            work for work in (*WORKS, *PLANS) if not chosen.names or any(part in work.name for part in chosen.names)
+        ]
         table(works, chosen.before, 10 if chosen.tenth else 1)
 
 

@@ -145,7 +145,7 @@ class Bed:
         if "again" in self.spare:
             return self.spare["again"]
         config = self.app.config
-        return make_sync(config, config.syncs[0], Nowhere(), self.app.clock).source
+        return make_sync(config, config.syncs[0], Nowhere(), Nowhere(), self.app.clock, str).source
 
     @property
     def spare(self) -> dict[str, Any]:

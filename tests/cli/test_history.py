@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -130,3 +132,26 @@ def test_a_missing_secret_stops_only_the_syncs_of_its_portal(folder: Path, capsy
     assert run(capsys, "plan")[0] == 2
     (folder / "north.secret").write_text(re.search(r'webhook = "(.*)"', text)[1].replace("127.0.0.1", "localhost"))  # type: ignore[index]
     assert run(capsys, "sync")[0] == 0
+
+
+def test_one_report_tells_of_all_syncs_what_was_done(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folder / "shifts.csv").open("a") as file:
+        file.write("3,=1+1,2026-12-01 06:00,2026-12-01 05:00,anna.petrova@school.example\n")
+    assert run(capsys, "sync")[0] == 1
+    assert run(capsys, "sync")[0] == 1
+    code, out, _ = run(capsys, "report")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert (code, out.count("\r\n"), out.count("\n")) == (0, 2, 2)
+    assert (row["sync"], row["passes"], row["created"], row["rejected"], row["state"]) == (
+        "shifts",
+        "2",
+        "2",
+        "1",
+        "done",
+    )
+    code, page, _ = run(capsys, "report", "--format", "html")
+    assert (code, page.startswith("<!DOCTYPE html>"), "<td>shifts</td>" in page) == (0, True, True)
+    (later,) = json.loads(run(capsys, "report", "--since", "0m", "--format", "json")[1])["syncs"]
+    assert (later["passes"], later["created"], later["rejected"], later["last_success"] is not None) == (0, 0, 1, True)
+    code, _, err = run(capsys, "report", "--since", "yesterday")
+    assert (code, "--since" in err) == (2, True)

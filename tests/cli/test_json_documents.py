@@ -70,6 +70,8 @@ def test_each_example_has_the_fields_of_the_real_document(folder: Path, capsys: 
         assert {name for name, (before, _) in changes[0]["fields"].items() if before is not None} == set()
     assert shape(whole) == shape(one) == shape(first)
 
+    assert shape(example("syncd report --json")) == shape(document(capsys, "report", "--json")[1])
+
     backup = document(capsys, "state", "backup", "copy.db", "--json")[1]
     assert shape(example("syncd state backup --json")) == shape(backup)
     assert shape(example("syncd state check --json")) == shape(document(capsys, "state", "check", "--json")[1])

@@ -116,6 +116,7 @@ def test_mistakes_of_the_file_and_its_portals(write: Callable[[str], Path], text
             'on_conflict = "sorce"',
             'sync.on_conflict must be one of source, portal, report, not "sorce" (did you mean "source"?)',
         ),
+        ("fields.meeting.notify = true", "sync.fields.meeting.notify is about meetings, but nobody is invited"),
         ('on_host_change = "report"', "sync.on_host_change is about the host, and [sync.fields] names none"),
         ('on_host_change = "remake"', "sync.on_host_change must be one of report, recreate"),
         ('max_removed = "20"', 'sync.max_removed must be a number like 5 or a percentage like "20%", not "20"'),

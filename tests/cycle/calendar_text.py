@@ -57,7 +57,11 @@ class Shown:
 
 
 class CalendarText:
-    """Writes entries down; with `floating` the times of that zone are given without one."""
+    """Writes entries down; with `floating` the times of that zone are given without one.
+
+    An event whose start or end has a zone gives one for both, and so does whatever belongs to a series with a zone:
+    what has none there is on the clock of what has one.
+    """
 
     def __init__(self, rng: Random, *, floating: str | None = None) -> None:
         self._rng = rng
@@ -73,7 +77,7 @@ class CalendarText:
 
     def events(self, entry: Entry) -> list[str]:
         """Return the lines of an entry's VEVENTs."""
-        self._series_floats = not isinstance(entry.span, AllDay) and entry.span.zone == self._floating
+        self._series_floats = self._floats(entry.span)
         lines = self._opening(entry.uid, entry.details) + self._span(entry.span)
         recurrence = entry.recurrence or Recurrence()
         lines += [f"RRULE:{self._rule(rule, entry.span)}" for rule in recurrence.rules]
@@ -93,10 +97,14 @@ class CalendarText:
     def _span(self, span: Span) -> list[str]:
         if isinstance(span, AllDay):
             return [f"DTSTART;VALUE=DATE:{span.first:%Y%m%d}", f"DTEND;VALUE=DATE:{span.end:%Y%m%d}"]
+        floats = self._series_floats and self._floats(span)
         return [
-            self._moment("DTSTART", Moment(wall=span.start, zone=span.zone)),
-            self._moment("DTEND", Moment(wall=span.end, zone=span.end_zone)),
+            self._moment("DTSTART", Moment(wall=span.start, zone=span.zone), floats=floats),
+            self._moment("DTEND", Moment(wall=span.end, zone=span.end_zone), floats=floats),
         ]
+
+    def _floats(self, span: Span) -> bool:
+        return not isinstance(span, AllDay) and span.zone == span.end_zone == self._floating
 
     def _named(self, name: str, moment: Moment, parameters: str = "") -> str:
         """Write what names an occurrence; where the series floats, its exceptions have to."""
@@ -104,12 +112,12 @@ class CalendarText:
             utc = moment.wall.replace(tzinfo=ZoneInfo(moment.zone))
             wall = utc.astimezone(ZoneInfo(self._floating)).replace(tzinfo=None)
             moment = Moment(wall=wall, zone=self._floating)
-        return self._moment(name, moment, parameters)
+        return self._moment(name, moment, parameters, floats=self._series_floats)
 
-    def _moment(self, name: str, moment: Moment, parameters: str = "") -> str:
+    def _moment(self, name: str, moment: Moment, parameters: str = "", *, floats: bool) -> str:
         if moment.zone is None:
             return f"{name};VALUE=DATE{parameters}:{moment.wall:%Y%m%d}"
-        if moment.zone == self._floating:
+        if floats and moment.zone == self._floating:
             return f"{name}{parameters}:{moment.wall:%Y%m%dT%H%M%S}"
         if moment.zone == "UTC":
             return f"{name}{parameters}:{moment.wall:%Y%m%dT%H%M%SZ}"
@@ -119,13 +127,14 @@ class CalendarText:
     def _rdate(self, span: Span) -> str:
         if isinstance(span, AllDay):
             return f"RDATE;VALUE=DATE:{span.first:%Y%m%d}"
-        start = self._moment("RDATE", Moment(wall=span.start, zone=span.zone), ";VALUE=PERIOD")
-        end = self._moment("RDATE", Moment(wall=span.end, zone=span.end_zone)).rpartition(":")[2]
+        floats = self._series_floats and self._floats(span)
+        start = self._moment("RDATE", Moment(wall=span.start, zone=span.zone), ";VALUE=PERIOD", floats=floats)
+        end = self._moment("RDATE", Moment(wall=span.end, zone=span.end_zone), floats=floats).rpartition(":")[2]
         return f"{start}/{end}"
 
     def _rule(self, rule: str, span: Span) -> str:
         """Give UNTIL the form that a floating DTSTART asks for (RFC 5545 3.3.10)."""
-        if isinstance(span, AllDay) or span.zone != self._floating:
+        if isinstance(span, AllDay) or not self._series_floats:
             return rule
         head, until, rest = rule.partition("UNTIL=")
         if not until:

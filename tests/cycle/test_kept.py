@@ -58,7 +58,7 @@ def test_a_plan_counts_and_lists_what_is_kept(stage: Stage) -> None:
 @pytest.mark.parametrize("verify", [False, True])
 def test_a_pass_its_document_and_its_report_tell_it_every_time(stage: Stage, tmp_path: Path, verify: bool) -> None:
     for _ in range(2):
-        result: PassResult = run_inline(stage.one_pass(verify=verify))
+        result: PassResult = run_inline(stage.one_pass(verify=verify, fresh=True))  # as where a report is asked for
         assert (result.exit_code, result.record.counts["kept"], result.record.counts["unchanged"]) == (0, 2, 1)
         runs = documents.runs_document([(result.record, result.kept)], {})["runs"]
         assert isinstance(runs, list)

@@ -125,15 +125,49 @@ def test_rows_with_ids_are_never_guessed_about(tmp_path: Path) -> None:
     assert run_inline(stage.one_pass(force=True)).record.counts["created"] == 1
 
 
-def test_a_row_of_another_file_is_another_row(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, CONFIG.replace("shifts.csv", "*.csv"))
-    stage.write("a.csv", HEADER + row("2026-12-01 8"))
-    stage.write("b.csv", HEADER)
-    run_inline(stage.one_pass())
-    stage.write("a.csv", HEADER)
-    stage.write("b.csv", HEADER + row("2026-12-01 9"))
-    record = run_inline(stage.one_pass(force=True)).record
-    assert (record.counts["created"], record.counts["deleted"]) == (1, 1)
+def of_files(folder: Path, *saves: dict[str, tuple[str, ...]]) -> tuple[Stage, list[dict[str, int]]]:
+    """Return the stage after passes over each of `saves`, files with their rows, and what each pass did."""
+    stage = Stage(folder, CONFIG.replace("shifts.csv", "*.csv").replace('"delete"', '"keep"'))
+    done = []
+    for files in saves:
+        for old in folder.glob("*.csv"):
+            old.unlink()
+        for name, rows in files.items():
+            stage.write(name, HEADER + "".join(rows))
+        counts = run_inline(stage.one_pass(force=True)).record.counts
+        done.append({name: counts[name] for name in ("created", "updated", "unchanged", "kept") if counts[name]})
+    return stage, done
+
+
+@pytest.mark.parametrize("to", ["2026-12-01 9", "2026-12-03 8"])
+def test_the_one_row_that_goes_from_a_file_and_comes_in_another_is_one_move(tmp_path: Path, to: str) -> None:
+    other = row("2026-12-08 8", owner=IVAN)
+    before: dict[str, tuple[str, ...]] = {"a.csv": (row("2026-12-01 8"), other), "b.csv": ()}
+    _, done = of_files(tmp_path, before, {"a.csv": (other,), "b.csv": (row(to),)})
+    assert done[1] == {"updated": 1, "unchanged": 1}
+
+
+def test_rows_of_a_renamed_file_move_as_those_of_one_file_do(tmp_path: Path) -> None:
+    stay, moved = row("2026-12-08 8", owner=IVAN), [row(f"2026-12-01 {hour}", hours=1) for hour in (13, 9, 11)]
+    before = {"a.csv": (*(row(f"2026-12-01 {hour}", hours=1) for hour in (8, 10, 12)), stay)}
+    stage, done = of_files(tmp_path, before, {"b.csv": before["a.csv"]}, {"c.csv": (*moved, stay)})
+    assert done[1:] == [{"unchanged": 4}, {"updated": 3, "unchanged": 1}]
+    assert starts(stage) == ["01 09", "01 11", "01 13"]
+
+
+def test_of_several_that_go_and_come_in_other_files_none_is_guessed(tmp_path: Path) -> None:
+    lessons = [row(f"2026-12-01 {hour}", hours=1) for hour in (8, 10)]
+    later = [row(f"2026-12-01 {hour}", hours=1) for hour in (9, 11)]
+    before: dict[str, tuple[str, ...]] = {"a.csv": (*lessons, row("2026-12-08 8")), "b.csv": ()}
+    after = {"a.csv": (row("2026-12-08 8"),), "b.csv": tuple(later)}
+    _, done = of_files(tmp_path, before, after)
+    assert done[1] == {"created": 2, "unchanged": 1, "kept": 2}
+
+
+def test_a_plan_of_the_next_month_in_a_file_of_its_own_moves_nothing(tmp_path: Path) -> None:
+    november, december = row("2026-11-20 8"), row("2026-12-01 8")
+    _, done = of_files(tmp_path, {"11.csv": (november,)}, {"12.csv": (december,)})
+    assert done[1] == {"created": 1, "kept": 1}
 
 
 def unreadable(line: str) -> str:
@@ -169,3 +203,15 @@ def test_where_titles_are_made_of_other_columns_only_those_that_show_their_own_a
     stage = staged(tmp_path, row("2026-12-01 8"), late, config=config)
     expected = {"created": 1} if name == "{owner}" else {"updated": 1}
     assert then(stage, row("2026-12-01 14"), unreadable(late)) == expected
+
+
+@pytest.mark.parametrize(("known", "moves"), [(True, True), (False, False)])
+def test_a_row_of_the_same_title_that_cannot_be_read_is_apart_where_it_is_known_to_be_another_persons(
+    tmp_path: Path, known: bool, moves: bool
+) -> None:
+    ivans = row("2026-12-02 8", owner=IVAN)
+    others = (row("2026-12-09 8", "Late shift", owner=IVAN),) if known else ()
+    stage = staged(tmp_path, row("2026-12-01 8"), ivans, *others)
+    done = then(stage, row("2026-12-01 14"), unreadable(ivans), *others)
+    assert done.get("updated", 0) == int(moves)
+    assert done.get("created", 0) == int(not moves)

@@ -18,7 +18,7 @@ from tests.support.sandbox import Stage, run_inline
 
 FOR_EVER = (
     ("block:method=calendar.event.add", "OPERATION_TIME_LIMIT"),
-    ("storm:request=5-", "too many"),
+    ("storm:request=5-", "QUERY_LIMIT_EXCEEDED: Too many requests"),
     ("cut-before:method=calendar.event.add", "connection"),
     ("error-before:method=calendar.event.add", "INTERNAL_SERVER_ERROR"),
     ("html:method=calendar.event.add,status=502", "HTTP 502"),

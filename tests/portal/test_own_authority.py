@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from syncd.app.wiring import open_app
 from syncd.config import load_config
 from syncd.config.certificates import make_context
 from syncd.config.config_values import TlsFiles
@@ -28,7 +29,7 @@ async def portal(tls: ssl.SSLContext) -> AsyncIterator[int]:
     """Serve a portal that answers everything with 1, on the loopback; yield its port."""
 
     async def answer(_request: web.Request) -> web.Response:
-        return web.json_response({"result": 1})
+        return web.json_response({"result": {"ID": "1"}})
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", answer)
@@ -73,6 +74,29 @@ async def test_a_portal_that_wants_a_certificate_gets_it(tmp_path: Path) -> None
         assert await status(port, shown) == 200
         with pytest.raises(TransportFault):
             await status(port, make_context(files(tmp_path, ca_file=authority.ca_file)))
+
+
+async def test_the_keys_of_the_config_reach_the_connection(tmp_path: Path, write: Write) -> None:
+    authority = Authority(tmp_path, "own")
+    (tmp_path / "shifts.csv").write_text("ID,Title,Start\n", encoding="utf-8")
+    async with portal(authority.server("127.0.0.1")) as port:
+        config = write(f"""[portals.main]
+webhook = "https://127.0.0.1:{port}/rest/1/secretcode/"
+ca_file = "{authority.ca_file}"
+[[sync]]
+name = "shifts"
+timezone = "Europe/Moscow"
+[sync.source]
+type = "csv"
+path = "shifts.csv"
+columns = {{ title = "Title", start = "Start" }}
+[sync.target]
+calendar = "user"
+owner = 1
+""")
+        state = {"STATE_DIRECTORY": str(tmp_path / "state")}
+        async with open_app(config, readonly=False, learn_secret=lambda _secret: None, environ=state) as app:
+            assert await app.portals["main"].read("profile", {}) == {"ID": "1"}
 
 
 @pytest.mark.parametrize(

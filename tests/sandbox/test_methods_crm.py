@@ -306,3 +306,10 @@ def test_a_wrong_crm_element_in_a_world_file_is_named(element: SeedElement, name
     with pytest.raises(Exception, match="elements") as caught:
         portal(world)
     assert named in str(caught.value)
+
+
+def test_an_update_that_leaves_no_communication_is_refused(caller: Caller) -> None:
+    made = added(caller)
+    told = caller.refused("crm.activity.update", id=made, fields={"COMMUNICATIONS": []})
+    assert told == (400, "", "The field COMMUNICATIONS is not defined or invalid.")
+    assert caller.world.tables.crm_rows.activities[made].communications

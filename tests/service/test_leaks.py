@@ -337,7 +337,7 @@ def test_a_traceback_tells_no_secret_and_has_an_exit_code_of_its_own(
     async def crash(_self: FileSource, _context: object) -> None:
         raise RuntimeError(f"inside: {known} {CODES['given']} password=hunter22")
 
-    monkeypatch.setattr(FileSource, "read", crash)
+    monkeypatch.setattr(FileSource, "fetch", crash)
     for words in (("sync",), ("plan", "--json"), ("check",)):
         assert scene.run(*words) == DEFECT
         assert "RuntimeError: inside: " in scene.said[f"{' '.join(words)}: stderr"]

@@ -477,3 +477,22 @@ def test_plans_on_several_sheets_find_their_own_days_and_months() -> None:
     found = guess("a.xlsx", workbook_of({"Ноябрь 2026": rows, "Декабрь 2026": rows}))
     assert keys(found) == {"sheet": "*"}
     assert said(found, "keys") == {"names": "ФИО"}
+
+
+@pytest.mark.parametrize("number", ["46357", "46357,333", 46357.333])
+def test_days_as_excel_numbers_them_are_called_so(number: str | float) -> None:
+    content = (
+        f"Смена;Начало\nУтро;{number}\n".encode()
+        if isinstance(number, str)
+        else workbook(["Смена", "Начало"], ["Утро", number])
+    )
+    with pytest.raises(SourceError, match=r"'Начало' '46357.*a day as Excel numbers it, 2026-12-01"):
+        guess("a", content)
+
+
+def test_a_column_of_times_stays_one_for_words_that_nobody_can_read() -> None:
+    words = ("с 9 до 18", "сутки", "ночная", "дневная", "по договорённости")
+    rows = "".join(f"Анна;Утро;0{at}.12.2026;{word}\n" for at, word in enumerate(words, 1))
+    assert columns(f"Сотрудник;Смена;Дата;Время\n{rows}")["start_time"] == "Время"
+    rows = "".join(f"Анна;Утро;0{at}.12.2026;{word}\n" for at, word in enumerate(("утро", "вечер"), 1))
+    assert "start_time" not in columns(f"Сотрудник;Смена;Дата;Время\n{rows}")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from msgspec import structs
 
 from syncd.model.colors import COLORS, color_of
+from syncd.portal.line.answers import RawAnswer
+from syncd.target.calendar.observe import comparison_of
+from syncd.target.calendar.portal_event import EventFields, from_fields, to_fields
 from tests.support.sandbox import Stage, run_inline
 from tests.target.guests_stage import HEADER, MEETINGS, event_of, staged
 
@@ -18,6 +24,28 @@ from tests.target.guests_stage import HEADER, MEETINGS, event_of, staged
 )  # fmt: skip
 def test_colours_by_name_and_number(text: str, color: str | None) -> None:
     assert color_of(text) == color
+
+
+def test_a_colour_of_the_text_is_sent_where_it_is_set_and_changes_no_other_item() -> None:
+    plain = EventFields(name="a", start="2026-12-01", end="2026-12-01", all_day=True)
+    assert "text_color" not in to_fields(plain), "or every event would be written again"
+    dark = structs.replace(plain, text_color="#283033")
+    assert from_fields(to_fields(dark)) == dark
+    assert "text_color" not in comparison_of("s").defaults, "no portal that is recent gives it back"
+
+
+def test_the_text_colour_of_the_config_reaches_the_portal(tmp_path: Path) -> None:
+    stage = staged(tmp_path, "", 'text_color = "navy"\n')
+    sent: list[str] = []
+    post = stage.transport.post
+
+    async def listening(method: str, body: bytes, timeout_s: float) -> RawAnswer:
+        sent.append(unquote(json.dumps(json.loads(body))))
+        return await post(method, body, timeout_s)
+
+    stage.transport.post = listening  # type: ignore[method-assign]
+    run_inline(stage.one_pass())
+    assert any("text_color=#000080" in one or '"text_color": "#000080"' in one for one in sent)
 
 
 def test_every_name_is_a_whole_colour() -> None:

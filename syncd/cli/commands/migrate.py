@@ -78,7 +78,7 @@ async def _pass(desk: Desk, sync: Sync, *, ask: bool) -> PassResult:
             await bars.enter_async_context(desk.bar(portal, sync.name, lines=True))
             return True
 
-        result = await run_pass(desk.app.open_pass(sync, desk.stop), PassOptions(confirm=confirm))
+        result = await run_pass(desk.app.open_pass(sync, desk.stop), PassOptions(confirm=confirm, fresh=True))
     show.result(out, result)
     return result
 

@@ -28,7 +28,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     async with opened(arguments, readonly=True) as app:
         for each in app.syncs(arguments.names, portal=arguments.portal):
             try:
-                plans.append(await preview(app.open_pass(each, stop), verify=arguments.verify))
+                plans.append(await preview(app.open_pass(each, stop), verify=arguments.verify, fresh=arguments.fresh))
             except SyncdError as error:
                 failures[each.name] = without_frames(error)
         guarded = {one.sync: _guard_note(app, one) for one in plans}
@@ -70,7 +70,10 @@ async def sync(arguments: argparse.Namespace, desk: Desk) -> int:
     failures: dict[str, SyncdError] = {}
     pins = pinned.read(arguments.plan, desk.content(arguments.plan)) if arguments.plan else None
     options = PassOptions(
-        verify=arguments.verify, force=arguments.force, approve=pins.check if pins is not None else None
+        verify=arguments.verify,
+        force=arguments.force,
+        fresh=arguments.fresh or bool(arguments.report),  # which has a row for each entry
+        approve=pins.check if pins is not None else None,
     )
     for name in await chosen(arguments, desk):
         # One after the other: they share the portal's limits, so side by side they would take as long.

@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from syncd.model.entry import Window
 
 _DAY = timedelta(days=1)
+Facts = tuple[date | None, date | None, date, bool, tuple[date, date], tuple[date, date]]
+"""The window, the day, whether the day counts, and between which days the window's first and last one may lie."""
 
 
 class Circumstances:
@@ -21,6 +23,20 @@ class Circumstances:
         self._first = (date.min, date.max)
         self._last = (date.min, date.max)
         self.this_year, self.last_year = _years(window, today)
+
+    @property
+    def facts(self) -> Facts:
+        """All of it as plain values, for `of_facts`."""
+        window = self._window
+        return (window.first, window.last, self._today, self._day_counts, self._first, self._last)
+
+    @classmethod
+    def of_facts(cls, facts: Facts) -> Circumstances:
+        """Return the circumstances that had these `facts`."""
+        first, last, today, day_counts, first_bounds, last_bounds = facts
+        found = cls(Window(first=first, last=last), today)
+        found._day_counts, found._first, found._last = day_counts, first_bounds, last_bounds
+        return found
 
     @property
     def today(self) -> date:

@@ -156,7 +156,8 @@ def apply(call: MethodCall, activity: Activity, fields: Mapping[str, PhpValue]) 
         activity.responsible = to_int(fields["RESPONSIBLE_ID"])
     if "COMMUNICATIONS" in fields:
         owner = (activity.owner_type_id, activity.owner_id)
-        activity.communications = _communications(fields["COMMUNICATIONS"], activity.type_id, owner)
+        # An update with none left is refused like an add (PORTAL.md 6.1).
+        activity.communications = _some(_communications(fields["COMMUNICATIONS"], activity.type_id, owner), activity)
         activity.bindings = _bindings(owner, activity.communications)
         check_bindings(call, activity.bindings)
     if "DESCRIPTION" in fields:
@@ -224,6 +225,12 @@ def _communications(value: PhpValue, type_id: int, owner: ElementId) -> tuple[Co
             continue
         kept.append(Communication(type=kind, value=text, entity_type_id=entity[0], entity_id=entity[1]))
     return tuple(kept)
+
+
+def _some(communications: tuple[Communication, ...], activity: Activity) -> tuple[Communication, ...]:
+    if not communications and activity.type_id != PROVIDER:
+        raise Refusal("", "The field COMMUNICATIONS is not defined or invalid.")
+    return communications
 
 
 def _bindings(owner: ElementId, communications: Iterable[Communication]) -> tuple[ElementId, ...]:

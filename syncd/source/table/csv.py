@@ -24,6 +24,7 @@ from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.columns import ColumnMap, check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
+from syncd.source.table.other_tables import above_titles
 from syncd.source.table.row_reader import (
     HEADER_WITHIN,
     TableOptions,
@@ -105,6 +106,7 @@ class CsvFormat:
         above = _header_at(rows, options) if (options.grid is None and options.header != 0) or not rows else 0
         if above is None:
             return Part(incomplete=f"{name} has no header")
+        other = above_titles(rows[:above])
         rows = rows[above:]
         # What cannot be cut into cells above the titles is no row of the table.
         titled = options.grid is not None or has_titles(rows[0][1], options.columns, options.header)
@@ -123,6 +125,8 @@ class CsvFormat:
         else:
             line, cells = rows.pop(0) if titled else (rows[0][0], [""] * _usual_width([cells for _, cells in rows]))
             part = read_table(name, (line, [clean(cell) for cell in cells]), rows, table)
+        if other is not None:
+            part.warn(f"{name}:{other[0]}", other[1])
         part.assumed = assumption(content, options.encoding, codec, name=name)
         if twice:
             part.warn(name, twice)

@@ -23,11 +23,11 @@ from syncd.source.files import Part
 from syncd.source.table.columns import FIELDS, ColumnMap, check_mapping
 from syncd.source.table.grid_days import FEWEST, Days, find_days, month_named, read_month, row_of_days, year_named
 from syncd.source.table.heading_words import field_of
+from syncd.source.table.other_tables import fold
 from syncd.source.table.row_reader import (
     TableOptions,
     counts_columns,
     find_columns,
-    fold,
     is_error,
     is_note,
     read_table,

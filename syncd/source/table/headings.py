@@ -51,7 +51,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
         field = name
         if field in _TIMES:
             # Below another heading 8-20 is a room or a class.
-            contents[at] = tuple(without_dashes(text, "hours") or text for text in contents[at])
+            contents[at] = _without_words(tuple(without_dashes(text, "hours") or text for text in contents[at]))
         if field == "date" and _is_bare(title) and _other_start(header, named, at):
             # "Дата" beside "Дата начала" is that of the document.
             continue
@@ -155,6 +155,15 @@ def _other_start(header: Sequence[str], named: Sequence[str | None], at: int) ->
         field in ("date", "start") and other != at and "начала" in parted(header[other]).casefold()
         for other, field in enumerate(named)
     )
+
+
+def _without_words(content: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a column of times without its words ("night", "as agreed"), if anything in it is a time.
+
+    Rows that have no times for these words are refused one by one; without the column all would be whole days.
+    """
+    times = tuple(text for text in content if _moment(text) is not None or any(map(str.isdigit, text)))
+    return times if any(_moment(text) is not None for text in times) else content
 
 
 def _counts(title: str) -> bool:

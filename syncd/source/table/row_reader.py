@@ -21,6 +21,7 @@ from syncd.source.table import cell_values
 from syncd.source.table.columns import FIELDS, ColumnMap
 from syncd.source.table.dashes import Dashes, find_dashes
 from syncd.source.table.heading_words import unit_of
+from syncd.source.table.other_tables import TitlesAgain, fold
 from syncd.source.table.spans import SpanReader, strict
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 
@@ -172,11 +173,6 @@ def _why_failed(failed: str) -> str:
     return f"{failed} (correct the formula)"
 
 
-def fold(title: str) -> str:
-    """Return a title without case and blanks."""
-    return "".join(title.split()).casefold()
-
-
 def _position(field: str, column: str | int, header: Sequence[str], folded: Sequence[str], where: str) -> int:
     if isinstance(column, int):
         if column <= len(header):
@@ -206,7 +202,6 @@ class RowReader:
     ) -> None:
         self._name = name
         self._titles = tuple(title or str(at) for at, title in enumerate(header, 1))
-        self._folded = tuple(map(fold, header))
         # While it is read a row has one empty cell more than the header, at -1, which is every field that is not
         # mapped: no field of a row needs a test of whether its column exists.
         self._at = dict.fromkeys(FIELDS, -1) | dict(positions)
@@ -221,7 +216,7 @@ class RowReader:
         )
         self._filter = options.filter
         self._notes: list[tuple[int | str, str]] = []
-        self._again: list[int | str] = []
+        self._again = TitlesAgain(titles=header, mapped=positions)
         self._first: int | str = 0
         self._least = 1 + max(at for field, at in positions.items() if field in _REQUIRED)
         self._spare = 0
@@ -244,6 +239,8 @@ class RowReader:
                 if not any(values):
                     continue
                 values.extend([""] * (width - len(values) + 1))
+                if self._again.elsewhere and self._again.passes_over(line, values):
+                    continue
                 overflows = len(cells) > width and self._overflows(cells)
                 broken = not text.isprintable() and damaged(text)
                 failed = self._failed(values) if "#" in text or "Err:" in text else ""
@@ -253,7 +250,8 @@ class RowReader:
                     entry = self._entry(uid, line, values, part)
                 except ValueError as error:
                     if not self._is_no_entry(line, uid, values, overflows=overflows):
-                        part.reject(f"{self._name}:{line}", uid, str(error), self._title(values, overflows=overflows))
+                        said = {field: self._said(field, values, overflows=overflows) for field in ("title", "owner")}
+                        part.reject(f"{self._name}:{line}", uid, str(error), **said)
                     continue
                 first = lines.setdefault(entry.uid, line)
                 if first != line:
@@ -266,16 +264,14 @@ class RowReader:
                     self._warn_of_controls(cells, entry, part)
             except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
                 part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
+        for line, reason in self._again.others():
+            part.reject(f"{self._name}:{line}", "", reason)
+        for line, reason in self._again.same():
+            part.warn(f"{self._name}:{line}", reason)
         self._tell_of_notes(part)
         return part
 
     def _tell_of_notes(self, part: Part) -> None:
-        if self._again:
-            lines = ", ".join(map(str, self._again[:_NOTES_SHOWN]))
-            more = f" and {len(self._again) - _NOTES_SHOWN} more" if len(self._again) > _NOTES_SHOWN else ""
-            place = "line" if len(self._again) == 1 else "lines"
-            reason = f"the titles of the table stand again on the {place} {lines}{more}, which are passed over"
-            part.warn(f"{self._name}:{self._again[0]}", reason)
         if self._notes:
             lines = ", ".join(f"{line} ({note})" for line, note in self._notes[:_NOTES_SHOWN])
             more = f" and {len(self._notes) - _NOTES_SHOWN} more" if len(self._notes) > _NOTES_SHOWN else ""
@@ -294,12 +290,10 @@ class RowReader:
 
         Totals and signatures stand below many tables. They are no entries that are lost, so the table is complete.
         """
+        if self._again.finds(line, values):
+            return True
         if overflows:
             return False
-        if all(self._folded[at] == fold(values[at]) for at in self._mapped_at) and any(self._folded):
-            # Files put one behind the other, or pages that each begin with the titles.
-            self._again.append(line)
-            return True
         if self._filter.leaves_out(lambda name: self._known(name, uid, values)):
             return True
         note = self._note(values) or (self._subtitles(values) if line == self._first else "")
@@ -386,10 +380,10 @@ class RowReader:
         if failed:
             raise ValueError(_why_failed(failed))
 
-    def _title(self, values: list[str], *, overflows: bool) -> str:
-        """Return the title of a row that cannot be used, "" if it has none or another cell stands in its place."""
-        title = values[self._at["title"]]
-        return "" if overflows or damaged(title) else title
+    def _said(self, field: str, values: list[str], *, overflows: bool) -> str:
+        """Return a field of a row that cannot be used, "" if it has none or another cell stands in its place."""
+        text = values[self._at[field]]
+        return "" if overflows or damaged(text) else text
 
     def _warn_of_controls(self, cells: Sequence[str], entry: Entry, part: Part) -> None:
         for title, cell in zip(self._titles, cells, strict=False):

@@ -175,7 +175,7 @@ def _read(text: str, orders: DateOrders) -> CellTime:
         return clock
     if (spoken := named_day(text)) is not None:
         return replace(_time_or_range(spoken[1], orders.dashes) if spoken[1] else CellTime(), day=spoken[0])
-    raise ValueError(_serial(text) or f"{text!r} is not a date or a time (write it like {_FORMS})")
+    raise ValueError(numbered_day(text) or f"{text!r} is not a date or a time (write it like {_FORMS})")
 
 
 def _without_date(text: str, orders: DateOrders) -> CellTime | None:
@@ -192,7 +192,7 @@ def _without_date(text: str, orders: DateOrders) -> CellTime | None:
     return _time_or_range(text, most=2 * _DAY)
 
 
-def _serial(text: str) -> str:
+def numbered_day(text: str) -> str:
     """Return what a number is that Excel shows instead of a date, "" for any other text."""
     if not _SERIAL.fullmatch(text):
         return ""

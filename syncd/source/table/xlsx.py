@@ -25,6 +25,7 @@ from syncd.source.table.cell_values import truth
 from syncd.source.table.columns import check_header
 from syncd.source.table.grid import GridOptions, PlanSheet, check_columns, read_grid
 from syncd.source.table.grid_days import row_of_days
+from syncd.source.table.other_tables import above_titles
 from syncd.source.table.row_reader import (
     HEADER_WITHIN,
     TableOptions,
@@ -214,6 +215,9 @@ class XlsxFormat:
         )
         rows = [(line, row) for line, row in numbered if any(row)]
         part = read_table(name, (at + 1, header), rows, table)
+        above = [(number, [_text(cell) for cell in row]) for number, row in enumerate(cells[: max(at, 0)], 1)]
+        if (other := above_titles(above)) is not None:
+            part.warn(f"{name}:{other[0]}", other[1])
         if beside := [line for line, _ in rows if len(_trimmed(cells[line - 1])) > len(header)]:
             reason = f"{counted(len(beside), 'row has', 'rows have')} cells beyond the last title, which are not read"
             part.warn(f"{name}:{beside[0]}", f"{reason} (give that column a title to have it read)")

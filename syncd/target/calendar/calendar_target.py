@@ -70,6 +70,7 @@ class CalendarSettings:
     description: Template
     location: Template
     color: Template | None = None
+    text_color: Template | None = None
     accessibility: Template | None = None
     importance: Template | None = None
     private: bool | Template = False
@@ -94,6 +95,11 @@ class CalendarTarget:
         self._owners = Remembered(self._find_named)
         self._fallbacks = Remembered(self._find)
         self._section_ids = Remembered(self._section_id)
+
+    @property
+    def series(self) -> CompilerMemory:
+        """What is remembered of series."""
+        return self._compiler
 
     @property
     def wants_groups(self) -> bool:
@@ -322,6 +328,7 @@ class CalendarTarget:
             description=self._description(entry, details, span, guests, warnings),
             location=location_text(settings.location.render(entry, details, span), warnings),
             color=self._color(entry, piece, warnings),
+            text_color=self._text_color(entry, piece, warnings),
             accessibility=self._accessibility(entry, piece),
             importance=importance_of(settings.importance, entry, details, span),
             private=self._private(entry, piece),
@@ -344,12 +351,11 @@ class CalendarTarget:
                 return color
         template = self._settings.color
         said = template.render(entry, piece.details, piece.span).strip() if template else piece.details.color
-        if not said:
-            return ""
-        found = color_of(said)
-        if found is None:
-            warnings.append(f"colour {said!r} is neither #rrggbb nor a known name; the section's colour is used")
-        return found or ""
+        return _known_color(said, warnings)
+
+    def _text_color(self, entry: Entry, piece: Piece, warnings: list[str]) -> str:
+        template = self._settings.text_color
+        return _known_color(template.render(entry, piece.details, piece.span).strip(), warnings) if template else ""
 
     def _accessibility(self, entry: Entry, piece: Piece) -> Accessibility:
         if self._settings.accessibility is not None:
@@ -372,6 +378,14 @@ class CalendarTarget:
             return ()
         minutes = {int(alarm.before.total_seconds() // 60) for alarm in details.reminders}
         return tuple(sorted(m for m in minutes if m <= _LONGEST_REMINDER_MIN))
+
+
+def _known_color(said: str, warnings: list[str]) -> str:
+    """Return a colour as the portal takes it, "" for none and, with a warning, for one that nobody knows."""
+    found = color_of(said) if said else ""
+    if found is None:
+        warnings.append(f"colour {said!r} is neither #rrggbb nor a known name; the section's colour is used")
+    return found or ""
 
 
 def _drops_out(entry: Entry) -> bool:

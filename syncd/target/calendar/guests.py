@@ -19,12 +19,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestSettings:
-    """The guests' part of [sync.fields]. `host` None is the calendar's owner, in other calendars the webhook's user."""
+    """The guests' part of [sync.fields]; `flags` are those of [sync.fields.meeting] that are set.
+
+    `host` None is the calendar's owner, in other calendars the webhook's user.
+    """
 
     attendees: Literal["source", "none"] | tuple[str, ...] = "none"
     host: Template | None = None
     outside: Literal["drop", "list"] = "drop"
     invite: Literal["notice", "copy"] = "notice"
+    flags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,8 @@ class GuestList:
         guests = users - {host}
         if not guests:
             return Guests(listed=listed)
-        return Guests(meeting=Meeting(attendees=tuple(sorted(guests | {host} | own)), host=host), listed=listed)
+        people, flags = tuple(sorted(guests | {host} | own)), dict.fromkeys(self._settings.flags, True)
+        return Guests(meeting=Meeting(attendees=people, host=host, **flags), listed=listed)
 
     def _split(self, details: Details, directory: Directory) -> tuple[set[int], tuple[str, ...]]:
         """Return the ids of guests who are active users, and the names of the others."""

@@ -43,6 +43,8 @@ def told(
     people = (there - was) | {user for user in was - there if _is_told_off(change, answers, user)}
     if before is not None and after is not None and (was != there or _is_news(change, before, after, comparison, seen)):
         people |= {user for user in was & there if not answers or answers.get(user) in _TAKES_PART}
+    if before is not None and after is not None and after.meeting is not None and after.meeting.reinvite:
+        people |= was & there
     return tuple(sorted(people - _untold(change, before, after, directory, seen)))
 
 

@@ -25,7 +25,7 @@ from syncd.portal.line.answers import rows_of
 from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.people.directory import PageReader
 from syncd.target.calendar.listed import Listed, is_part
-from syncd.target.calendar.portal_event import EventFields, Meeting, to_fields
+from syncd.target.calendar.portal_event import MEETING_FLAGS, EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
 _MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
@@ -64,6 +64,7 @@ class _EventRow(msgspec.Struct, rename="upper"):
     remind: Any = None
     is_meeting: Any = None
     meeting_host: Any = None
+    meeting: Any = None
     uf_crm_cal_event: Any = None
     attendee_list: Any = None
     created_by: Any = None
@@ -101,6 +102,7 @@ def comparison_of(sync: str, *, invites: bool = True, names_host: bool = False) 
         left=frozenset() if invites else frozenset({"meeting"}),
         holding=frozenset({"crm"}),
         steady={"meeting": "host"},
+        unstored={"meeting": frozenset({"reinvite"})},
         asks_steady=names_host,
     )
 
@@ -325,7 +327,9 @@ def _remind(value: Json) -> tuple[int, ...]:
 def _meeting(read: _EventRow) -> Meeting | None:
     if read.is_meeting not in (True, "1", 1):
         return None
-    return Meeting(attendees=tuple(sorted(_answers(read))), host=_number(read.meeting_host) or 0)
+    said = read.meeting if isinstance(read.meeting, Mapping) else {}
+    flags = {flag: True for flag in MEETING_FLAGS if said.get(flag.upper()) in (True, 1, "1")}
+    return Meeting(attendees=tuple(sorted(_answers(read))), host=_number(read.meeting_host) or 0, **flags)
 
 
 def _answers(read: _EventRow) -> dict[int, str]:

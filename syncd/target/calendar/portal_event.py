@@ -29,8 +29,13 @@ Importance = Literal["high", "normal", "low"]
 _REACH_DAYS = 366 * 100  # the portal's series end in 2038 anyway (PORTAL.md 4.7)
 
 
+MEETING_FLAGS = ("notify", "reinvite", "allow_invite", "hide_guests")
+
+
 class Meeting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who is invited: user ids in ascending order, the host among them, and the host (PORTAL.md 4.2, 4.3).
+
+    The four flags are the portal's own; `reinvite` has every update ask all guests again.
 
     `kept` are guests that people invited to an event which was taken over: nothing is ever sent about them, and the
     portal leaves them as they are where an update says nothing of a meeting.
@@ -39,14 +44,18 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attendees: tuple[int, ...]
     host: int
     kept: bool = False
+    notify: bool = False
+    reinvite: bool = False
+    allow_invite: bool = False
+    hide_guests: bool = False
 
 
 class EventFields(msgspec.Struct, frozen=True, kw_only=True):
     """Every field of calendar.event.add that syncd writes.
 
     `start` and `end` are ISO wall clocks ("2026-12-01T09:00:00") in `zone_from` and `zone_to`, or, with `all_day`, the
-    first and the last day (inclusive; PORTAL.md 4.6) without zones. `color` "" leaves the section's colour; `remind`
-    is in minutes before the start; `mark` is the recovery mark or "".
+    first and the last day (inclusive; PORTAL.md 4.6) without zones. `color` and `text_color` "" leave the section's;
+    `remind` is in minutes before the start; `mark` is the recovery mark or "".
     """
 
     name: str
@@ -59,6 +68,7 @@ class EventFields(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     location: str = ""
     color: str = ""
+    text_color: str = ""
     accessibility: Accessibility = "busy"
     importance: Importance = "normal"
     private: bool = False
@@ -70,7 +80,9 @@ class EventFields(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_fields(event: EventFields) -> Fields:
     """Return `event` as canonical JSON values."""
-    fields: Mapping[str, Json] = msgspec.to_builtins(event)
+    fields: dict[str, Json] = msgspec.to_builtins(event)
+    if not event.text_color:
+        del fields["text_color"]  # where nobody uses it, items are what they were before it could be set
     return fields
 
 
@@ -267,6 +279,8 @@ def _event(event: EventFields, directory: Directory) -> dict[str, Json]:
         }
     if event.color:
         params["color"] = event.color
+    if event.text_color:
+        params["text_color"] = event.text_color
     if event.remind:
         params["remind"] = [{"type": "min", "count": minutes} for minutes in event.remind]
     if event.crm:
@@ -276,7 +290,7 @@ def _event(event: EventFields, directory: Directory) -> dict[str, Json]:
             "is_meeting": "Y",
             "attendees": list(event.meeting.attendees),
             "host": event.meeting.host,
-            "meeting": {"notify": 0, "reinvite": 0, "allow_invite": 0, "hide_guests": 0},
+            "meeting": {flag: int(getattr(event.meeting, flag)) for flag in MEETING_FLAGS},
         }
     return params
 

@@ -15,7 +15,7 @@ from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry, Window
 from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Observed, Place, PlaceKind
 from syncd.model.observation import Observation
-from syncd.model.recurrence import Piece
+from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import OWNER_TYPES, CrmCard, likeness

@@ -17,7 +17,7 @@ from syncd.model import zones
 from syncd.model.entry import AllDay, Entry, Problem, Span, Window
 from syncd.model.item import PLACE_KINDS, Item, Place
 from syncd.model.json_values import Json
-from syncd.model.recurrence import Piece
+from syncd.model.recurrence.piece import Piece
 from syncd.model.recurrence.singles import single_pieces
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command

@@ -19,7 +19,7 @@ from syncd.model.entry import AllDay, Details, Entry, Span, Window
 from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Observed, Place, PlaceKind
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation, recovery_mark
-from syncd.model.recurrence import Piece
+from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command, Refused
 from syncd.portal.people.crm import OWNER_TYPES, CrmCard

@@ -1,0 +1,106 @@
+"""The report over all syncs: what was done since a moment, and how each stands now; as CSV, JSON or HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from syncd.app.documents import iso
+from syncd.app.report import cell
+from syncd.html import tag
+from syncd.model.json_values import Json
+from syncd.model.record import RunRecord
+
+_COUNTED = ("created", "updated", "deleted", "adopted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncSummary:
+    """One sync: its passes in the time of the report and what they changed, and how the last one left it.
+
+    Times are ISO 8601 in UTC, None where there was none. `rejected` and `held` are of the last pass that ended.
+    """
+
+    sync: str
+    portal: str
+    passes: int
+    failed: int
+    created: int
+    updated: int
+    deleted: int
+    adopted: int
+    state: str
+    last_pass: str | None
+    last_success: str | None
+    rejected: int
+    held: int
+    paused: str | None
+    error: str
+
+
+HEADER = tuple(one.name for one in fields(SyncSummary))
+
+
+def summary_of(
+    name: str, portal: str, runs: Sequence[RunRecord], *, since: float, success: float | None, paused: float | None
+) -> SyncSummary:
+    """Return the summary of one sync from its `runs`, newest first, of which those since unix time `since` count."""
+    counted = [run for run in runs if run.started >= since]
+    changes = Counter[str]()
+    for run in counted:
+        changes.update({kind: run.counts.get(kind, 0) for kind in _COUNTED})
+    last = next((run for run in runs if run.finished is not None), None)
+    return SyncSummary(
+        sync=name,
+        portal=portal,
+        passes=len(counted),
+        failed=sum(run.state == "failed" for run in counted),
+        **{kind: changes[kind] for kind in _COUNTED},
+        state=last.state if last is not None else "never",
+        last_pass=iso(last.started) if last is not None else None,
+        last_success=iso(success),
+        rejected=last.counts.get("rejected", 0) if last is not None else 0,
+        held=last.counts.get("held", 0) if last is not None else 0,
+        paused=iso(paused),
+        error=last.error if last is not None else "",
+    )
+
+
+def summary_document(summaries: Sequence[SyncSummary], *, since: float, until: float) -> dict[str, Json]:
+    """Return the JSON document of `syncd report --format json` (app/JSON.md)."""
+    return {"since": iso(since), "until": iso(until), "syncs": [_values(one) for one in summaries]}
+
+
+def summary_csv(summaries: Sequence[SyncSummary]) -> str:
+    """Return the report as CSV (RFC 4180), one row for each sync."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(HEADER)
+    writer.writerows([_text(value) for value in _values(one).values()] for one in summaries)
+    return text.getvalue()
+
+
+def summary_page(summaries: Sequence[SyncSummary], *, since: float, until: float) -> str:
+    """Return the report as one HTML page that needs nothing else, fit to be mailed."""
+    title = f"syncd: {iso(since)} to {iso(until)}"
+    rows = (tag("tr", *(tag("td", _text(value)) for value in _values(one).values())) for one in summaries)
+    head = tag("head", tag("meta", charset="utf-8"), tag("title", title))
+    table = tag(
+        "table",
+        tag("thead", tag("tr", *(tag("th", name.replace("_", " ")) for name in HEADER))),
+        tag("tbody", *rows),
+        border="1",
+        cellpadding="4",
+    )
+    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', tag('h1', title), table), lang='en')}\n"
+
+
+def _values(one: SyncSummary) -> dict[str, Json]:
+    return {name: getattr(one, name) for name in HEADER}
+
+
+def _text(value: Json) -> str:
+    return "" if value is None else cell(str(value), raw=False)

@@ -1,0 +1,39 @@
+"""`[defaults.sync]` and `[defaults.portal]`: keys that every sync and every portal starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from syncd.config.secrets import FORMS
+
+_SECRETS: Final = ("webhook", "username", "password", "token")
+_RIVALS: Final = (
+    ("every", "cron"),
+    ("path", *(f"url{form}" for form in FORMS)),
+    ("end", "end_time", "duration"),
+    ("owners", "owners_file"),
+    *(tuple(f"{name}{form}" for form in FORMS) for name in _SECRETS),
+)
+"""Keys that say the same in different ways: one that is given takes the place of all the others of its kind."""
+
+
+def with_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table `given` with the keys of `defaults` that it lacks; tables within it are joined likewise.
+
+    Of a source or target of another type than the default's, nothing is taken from the default.
+    """
+    if "type" in given and "type" in defaults and given["type"] != defaults["type"]:
+        return dict(given)
+    joined = {key: value for key, value in defaults.items() if key not in set(_rivals(given))}
+    for key, value in given.items():
+        default = joined.get(key)
+        joined[key] = with_defaults(value, default) if isinstance(value, dict) and isinstance(default, dict) else value
+    return joined
+
+
+def _rivals(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys whose defaults are beside the point, because `given` says it in another way."""
+    for group in _RIVALS:
+        if any(key in given for key in group):
+            yield from (key for key in group if key not in given)

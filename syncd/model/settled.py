@@ -1,0 +1,116 @@
+"""A pass that left nothing to do, and what must be the same for the next one to leave nothing to do either.
+
+    all circumstances equal, and the hour within [since, until)    what it found is what a whole pass would find
+    anything else                                                  a whole pass
+
+A whole pass that asks the portal nothing follows from its circumstances and from the hour alone, and the hour counts
+only where something waits for it. So what is kept here is no guess: it is what was found, with all that it followed
+from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from syncd.model.entry import Problem, Snapshot
+from syncd.model.item import Change, Hold, Key, Op
+from syncd.model.plan import Plan, Policy
+
+MOST_LINES = 10_000
+"""How many problems, conflicts and kept entries are remembered; more of them make a note that is slow to read."""
+
+
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a plan follows from besides the hour, as marks that differ whenever the thing differs.
+
+    `source` are the bytes read, `settings` the config and the program with its zone data, `days` today and the window,
+    `directory` the portal's people as they are kept, `ledger` the links, holds, intents and names of the sync.
+    """
+
+    source: str
+    settings: str
+    days: str
+    directory: str
+    ledger: str
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """A conflict that waits for a person."""
+
+    op: Op
+    key: Key
+    reason: str
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pass found that left nothing to do: its counts, and all that it has to tell.
+
+    `kept` and `absent` are the keys of links, as in Plan; the counts are those of Prepared.
+    """
+
+    unchanged: int
+    held: int
+    rejected: int
+    skipped: int
+    known_uids: int
+    complete: bool
+    incomplete_because: str = ""
+    problems: tuple[Problem, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    kept: tuple[Key, ...] = ()
+    absent: tuple[Key, ...] = ()
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, from what it followed, and how long: from unix time `since` until before `until`, None: for ever.
+
+    The clock may be set back behind `since`; then nothing is known of what waits for an hour.
+    """
+
+    circumstances: Circumstances
+    since: float
+    until: float | None
+    findings: Findings
+
+    def holds_under(self, circumstances: Circumstances, now: float) -> bool:
+        """Return True if a whole pass at unix time `now` would find the same."""
+        return self.circumstances == circumstances and self.holds_at(now)
+
+    def holds_at(self, now: float) -> bool:
+        """Return True if nothing that waits for an hour has come due at `now`."""
+        return self.since <= now and (self.until is None or now < self.until)
+
+
+def leaves_nothing(plan: Plan, snapshot: Snapshot, policy: Policy) -> bool:
+    """Return True if `plan` sends nothing, notes nothing, and the same one would be made again by the next pass.
+
+    Absences that are counted lead to a delete one day, unless what is gone is kept. An empty source is believed only
+    after some passes, so the next one may say something else; nor is it any work to read it again. A source that could
+    not be read whole may be whole the next time with the same bytes, unless only entries without a uid are to blame.
+    """
+    readable = snapshot.complete or snapshot.unnamed is not None
+    noted = plan.changes or plan.lookalikes or plan.settled_holds or plan.versions or plan.forgotten or plan.waiting
+    counting = plan.absent and policy.on_removed != "keep"
+    # A conflict with a link was found by looking, and is about to be held.
+    found = any(conflict.link is not None for conflict in plan.conflicts)
+    lines = len(plan.problems) + len(plan.conflicts) + len(plan.kept) + len(plan.absent)
+    return readable and bool(snapshot.entries) and not (noted or counting or found) and lines <= MOST_LINES
+
+
+def lasts_until(holds: Iterable[Hold], now: float, *others: float) -> float | None:
+    """Return when one of `holds` begins to count or ceases to, or the first of the `others` comes; None for never."""
+    # A hold from the future was made before the clock was set back: it does not count yet.
+    turns = [hold.since if now < hold.since else hold.retry_at for hold in holds]
+    return min((turn for turn in (*turns, *others) if now < turn < float("inf")), default=None)
+
+
+def conflicts_of(plan: Plan) -> tuple[Conflict, ...]:
+    """Return the conflicts of `plan` as they are remembered."""
+    return tuple(Conflict(op=one.op, key=one.key, reason=one.reason) for one in plan.conflicts)
+
+
+def change_of(conflict: Conflict) -> Change:
+    """Return a remembered conflict as a plan holds it, without item and link."""
+    return Change(op=conflict.op, key=conflict.key, reason=conflict.reason)

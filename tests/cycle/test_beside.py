@@ -1,0 +1,73 @@
+"""What takes long is worked out beside the event loop, so that other syncs, the page and the watchdog go on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.cycle import plan as planning
+from syncd.cycle.plan import preview
+from syncd.target.calendar.calendar_target import CalendarTarget
+from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
+
+ROWS = "1,Early,2026-12-01 06:00,2026-12-01 14:00,anna.petrova@school.example,\n"
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[int]]:
+    """Return by the name of each step in which threads it was done."""
+    threads: dict[str, set[int]] = {}
+
+    def watched(owner: Any, name: str) -> None:
+        work = getattr(owner, name)
+
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            threads.setdefault(name, set()).add(threading.get_ident())
+            return work(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, noting)
+
+    for name in ("named", "shape_recognised", "believed", "make_plan"):
+        watched(planning, name)
+    for name in ("shape", "places", "sought"):
+        watched(CalendarTarget, name)
+    return threads
+
+
+def test_no_step_that_goes_through_all_entries_is_done_in_the_loop_s_thread(
+    tmp_path: Path, seen: dict[str, set[int]]
+) -> None:
+    stage = Stage(tmp_path, SHIFTS)
+    stage.write("shifts.csv", HEADER + ROWS)
+    run_inline(stage.one_pass())
+    stage.write("shifts.csv", HEADER + ROWS + ROWS.replace("1,Early", "2,Late"))
+    seen.clear()
+
+    async def planned() -> int:
+        async with stage.opened(readonly=True) as (syncs, app):
+            prepared = await preview(app.open_pass(syncs["shifts"], asyncio.Event()), verify=False)
+            return prepared.plan.count("create")
+
+    assert asyncio.run(planned()) == 1
+    assert set(seen) == {"named", "shape_recognised", "believed", "make_plan", "shape", "places", "sought"}
+    used = set().union(*seen.values())
+    assert threading.get_ident() not in used
+    assert len(used) == 1  # more of them would only keep the loop waiting longer
+
+
+def test_an_error_of_such_a_step_ends_the_pass_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(tmp_path, SHIFTS)
+    stage.write("shifts.csv", HEADER + ROWS)
+
+    def crash(*_: object, **__: object) -> None:
+        raise MemoryError("too much")
+
+    monkeypatch.setattr(planning, "make_plan", crash)
+    with pytest.raises(MemoryError):
+        run_inline(stage.one_pass())
+    monkeypatch.undo()
+    assert run_inline(stage.one_pass()).record.counts["created"] == 1
