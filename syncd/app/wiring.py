@@ -148,6 +148,14 @@ class App:
             raise self.config.unknown(name)
         return self._syncs[name]
 
+    def portal(self, name: str | None) -> Portal:
+        """Return the client of the portal `name`, or without one of the only portal; raises ConfigError otherwise."""
+        if name is None and len(self._connections) == 1:
+            return next(iter(self.portals.values()))
+        if name is None or name not in self._connections:
+            raise ConfigError(f"which portal? {', '.join(self._connections)}", "name one with --portal")
+        return self._connections[name].portal
+
     def portal_of(self, name: str) -> Portal:
         """Return the client of the portal that the sync `name` writes to."""
         return self._connections[next(sync.portal for sync in self.config.syncs if sync.name == name)].portal

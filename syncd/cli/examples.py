@@ -27,6 +27,7 @@ EXAMPLES = {
         "syncd portal owners",
         "syncd portal sections --calendar group --owner 'Class 5b'",
         "syncd portal owners --unresolved shifts > owners.csv",
+        "syncd portal probe --json > portal-facts.json",
     ),
     "sandbox": (
         "syncd sandbox",

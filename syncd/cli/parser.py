@@ -55,14 +55,16 @@ def build_parser() -> argparse.ArgumentParser:
     _add_state(commands)
     _add_steering(commands)
 
-    portal = commands.add_parser("portal", help="list what the portal has, to fill in the config")
-    portal.add_argument("what", choices=("owners", "sections", "limits"))
+    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
+    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
     portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
     portal.add_argument("--calendar", choices=("user", "group", "company"), default="user",
                         help="whose calendars `sections` lists (default: user)")  # fmt: skip
     portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
     portal.add_argument("--unresolved", metavar="SYNC",
                         help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
+    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
+    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
     _json(portal)
 
     _add_sandbox(commands)

@@ -57,6 +57,7 @@ def _arguments(request: Request, scrubber: Scrubber) -> argparse.Namespace:
         since=request.since,
         format=request.format,
         verify=request.verify,
+        keep=request.keep,
         force=request.force,
         yes=request.yes,
         json=request.json,

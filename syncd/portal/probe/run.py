@@ -76,9 +76,7 @@ async def probe(portal: Portal, *, clock: Clock, stop: asyncio.Event, token: str
     With `keep` the section stays. Raises PortalRefusedError and PortalUnreachableError if the portal cannot be asked at
     all; then nothing was made.
     """
-    bench = Bench(
-        portal=portal, clock=clock, scene=await read_scene(portal, clock), stop=stop, limit_s=_limit_s(portal)
-    )
+    bench = Bench(portal=portal, clock=clock, scene=await read_scene(portal, clock), stop=stop, limit_s=limit_s(portal))
     bench.began = clock.monotonic()
     found: list[Fact] = []
     async with _cleaning(bench, keep=keep) as cleaned:
@@ -98,9 +96,7 @@ async def probe(portal: Portal, *, clock: Clock, stop: asyncio.Event, token: str
 
 async def sweep(portal: Portal, *, clock: Clock, stop: asyncio.Event) -> scratch.Cleaned:
     """Remove what probes that were cut off have left. Raises SyncdError if the portal cannot be asked."""
-    bench = Bench(
-        portal=portal, clock=clock, scene=await read_scene(portal, clock), stop=stop, limit_s=_limit_s(portal)
-    )
+    bench = Bench(portal=portal, clock=clock, scene=await read_scene(portal, clock), stop=stop, limit_s=limit_s(portal))
     bench.free = True
     try:
         return await scratch.clean(bench)
@@ -145,9 +141,10 @@ def _offset_s(zone: str, at: float) -> int | None:
     return None if offset is None else int(offset.total_seconds())
 
 
-def _limit_s(portal: Portal) -> float:
-    limit_s = portal.limits.operating_limit
-    return limit_s if isfinite(limit_s) else _USUAL_LIMIT_S
+def limit_s(portal: Portal) -> float:
+    """Return the operating limit that the budget of a probe is reckoned from, in seconds."""
+    limit = portal.limits.operating_limit
+    return limit if isfinite(limit) else _USUAL_LIMIT_S
 
 
 async def _section(bench: Bench, name: str) -> str:
