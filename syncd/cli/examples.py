@@ -32,6 +32,7 @@ EXAMPLES = {
     "sandbox": (
         "syncd sandbox",
         "syncd sandbox --tariff enterprise --cost calendar.event.add=0.4 --fault help",
+        "syncd sandbox --like portal-facts.json",
     ),
     "service": ("sudo /opt/syncd/bin/syncd service install",),
     "completion": (

@@ -155,7 +155,7 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox = commands.add_parser("sandbox", help="serve a simulated portal with a calendar page")
     sandbox.add_argument("--port", type=_port, default=8724, help="port to listen on (0: any free one)")
     sandbox.add_argument("--world", type=Path, metavar="FILE", help="JSON file with its people, calendars and events")
-    sandbox.add_argument("--tariff", choices=("standard", "enterprise", "self-hosted"), default="standard")
+    sandbox.add_argument("--tariff", choices=("standard", "enterprise", "self-hosted"), help="(default: standard)")
     sandbox.add_argument("--cost", action="append", default=[], metavar="METHOD=SECONDS",
                          help="server time one call of METHOD takes; may be repeated")  # fmt: skip
     sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:key=value,...]",
@@ -163,6 +163,8 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox.add_argument("--waf", action="store_true", help="switch the text filter on")
     sandbox.add_argument("--switch", action="append", default=[], metavar="NAME=POSITION",
                          help="behave as other portals do; may be repeated (`--switch help` lists them)")  # fmt: skip
+    sandbox.add_argument("--like", type=Path, metavar="FILE",
+                         help="behave as a real portal does, by what `portal probe --json` printed")  # fmt: skip
 
 
 def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

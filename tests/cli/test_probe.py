@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.cli import main
 from syncd.cli.commands import probe as command
+from syncd.cli.commands import sandbox
 from syncd.cli.commands.takeback import purge
 from syncd.cli.desk import OwnDesk
 from syncd.portal.probe.facts import facts_from
-from syncd.sandbox.events import stored_fields
+from syncd.sandbox.seed.world_schema import WorldSeed
+from syncd.sandbox.settings import Settings
+from syncd.sandbox.world import World
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
 
 
@@ -92,10 +97,11 @@ def test_facts_of_another_portal_of_the_same_name_do_not_count(tmp_path: Path) -
 
 
 def test_a_contradiction_is_a_line_with_the_section_of_portal_md(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(stored_fields, "NAME_LENGTH", 100)
-    probe(staged(tmp_path))
+    stage = staged(tmp_path)
+    stage.set_faults(Settings(integer_stamps=False, name_length=100))
+    probe(stage)
     out = capsys.readouterr().out
     assert "PORTAL.md 4.2: name_length: 255 characters; found: 100" in out
     assert "1 contradiction;" in out
@@ -147,6 +153,44 @@ def test_what_a_probe_that_was_cut_off_left_goes_with_the_next_purge(tmp_path: P
     assert kept(stage)[1] is True
     purged(stage)
     assert (set(stage.world.tables.sections), kept(stage)[1]) == (before, False)
+
+
+def test_a_sandbox_like_another_portal_says_what_it_cannot_imitate(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"fact": "waf", "found": True},
+        {"fact": "operating", "found": False},
+        {"fact": "whole_day_end", "found": "exclusive", "contradicts": True},
+    ]
+    (folder / "facts.json").write_text(json.dumps({"version": 1, "facts": rows}))
+    assert served(folder / "facts.json") == Settings(waf=True, tariff="self-hosted")
+    assert "unlike that portal: whole_day_end (exclusive)" in capsys.readouterr().err
+    said = served(folder / "facts.json", tariff="enterprise", switch=["waf=no"])
+    assert said == Settings(tariff="enterprise"), "the command line counts more"
+    assert main(["sandbox", "--port", "0", "--like", "nowhere.json"]) == 2
+
+
+def served(facts: Path, **options: Any) -> Settings:
+    """Return the settings with which a sandbox like `facts` is served, and end it at once."""
+    given: dict[str, Any] = {"port": 0, "world": None, "tariff": None, "cost": [], "fault": [], "switch": []}
+    given["waf"] = False
+    worlds: list[World] = []
+
+    async def ran() -> None:
+        stop = asyncio.Event()
+        stop.set()
+        await sandbox.sandbox(argparse.Namespace(**(given | {"like": facts} | options)), stop)
+
+    class Noted(World):
+        def __init__(self, settings: Settings, seed: WorldSeed) -> None:
+            super().__init__(settings, seed)
+            worlds.append(self)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sandbox, "World", Noted)
+        asyncio.run(ran())
+    return replace(worlds[0].settings, costs_s=Settings().costs_s)
 
 
 def test_the_first_forecast_after_a_probe_is_no_guess(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 from syncd.cli.outlet import reveal
 from syncd.clock import SystemClock
@@ -12,7 +14,9 @@ from syncd.errors import ConfigError
 from syncd.sandbox.faults import KINDS, parse_fault
 from syncd.sandbox.http_server import RunningSandbox, start
 from syncd.sandbox.seed.language_school import default_world
+from syncd.sandbox.seed.likeness import alike, peopled, read_likeness
 from syncd.sandbox.seed.world_file import read_world
+from syncd.sandbox.seed.world_schema import WorldSeed
 from syncd.sandbox.settings import SWITCHES, Settings, parse_costs, parse_switch, switched
 from syncd.sandbox.world import World
 
@@ -31,13 +35,14 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             print(f"{name:16} {' | '.join(positions)} (usually {'yes' if value is True else value or 'no'})")
         return 0
     settings = Settings(
-        tariff=arguments.tariff,
-        waf=arguments.waf,
+        tariff=arguments.tariff or "standard",
         costs_s=parse_costs(arguments.cost),
         faults=tuple(parse_fault(text) for text in arguments.fault),
     )
-    settings = switched(settings, map(parse_switch, arguments.switch))
-    world = World(settings, read_world(arguments.world) if arguments.world else default_world())
+    seed = read_world(arguments.world) if arguments.world else default_world()
+    if arguments.like is not None:
+        settings, seed = _like(arguments.like, settings, seed)
+    world = World(_as_said(settings, arguments), seed)
     running = await serve(world, arguments.port)
     try:
         print(f"calendar page: {running.url}/")
@@ -49,6 +54,20 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     finally:
         await running.close()
     return 0
+
+
+def _like(path: Path, settings: Settings, seed: WorldSeed) -> tuple[Settings, WorldSeed]:
+    """Return settings and contents that are like the real portal of `path`, and say what will be otherwise."""
+    likeness = read_likeness(path)
+    if unlike := likeness.unlike():
+        print(f"unlike that portal: {', '.join(unlike)}", file=sys.stderr)
+    return alike(settings, likeness), peopled(seed, likeness, SystemClock().now())
+
+
+def _as_said(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """Return `settings` with what the command line says, which counts more than what a probe has found."""
+    settings = replace(settings, waf=settings.waf or arguments.waf, tariff=arguments.tariff or settings.tariff)
+    return switched(settings, map(parse_switch, arguments.switch))
 
 
 async def serve(world: World, port: int) -> RunningSandbox:

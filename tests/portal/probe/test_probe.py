@@ -15,7 +15,6 @@ from syncd.portal.probe.bench import MARK
 from syncd.portal.probe.facts import facts_from
 from syncd.portal.probe.run import Probed
 from syncd.portal.probe.statements import STATEMENTS
-from syncd.sandbox.events import stored_fields
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import SWITCHES, Settings, switched
@@ -221,9 +220,8 @@ def test_a_portal_that_refuses_the_webhook_is_an_error_and_nothing_is_made() -> 
 # What it tells
 
 
-def test_a_portal_that_contradicts_portal_md_is_told_with_the_section(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_fields, "NAME_LENGTH", 100)
-    found = Probing().probe().facts
+def test_a_portal_that_contradicts_portal_md_is_told_with_the_section() -> None:
+    found = Probing(Settings(name_length=100)).probe().facts
     (fact,) = found.contradictions
     assert (fact.name, fact.statement.section, fact.value) == ("name_length", "4.2", 100)
 
