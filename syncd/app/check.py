@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from syncd.portal.people.section_rights import with_calendars
 
 _LARGEST_SKEW_S = 60.0
 _SHOWN = 3
+_SHOWN_NAMES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +48,40 @@ def check_document(checks: tuple[Check, ...]) -> dict[str, Json]:
     """Return the JSON document of `syncd check --json`."""
     return {
         "ok": all(one.ok for one in checks),
+        "problems": sum(not one.ok for one in checks),
         "checks": [{"name": one.name, "ok": one.ok, "detail": one.detail, "remedy": one.remedy} for one in checks],
     }
 
 
-async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
-    """Yield a check for everything the config depends on; with `offline`, portals are not asked."""
+def summary(checks: Sequence[Check]) -> str:
+    """Return in one line how many checks found nothing, and the names of those that found something."""
+    problems = [one.name for one in checks if not one.ok]
+    if not problems:
+        return f"{counted(len(checks), 'check')}, no problem"
+    named = Counter(problems)
+    shown = [name if count == 1 else f"{name} ({count})" for name, count in named.most_common()][:_SHOWN_NAMES]
+    more = f", and {len(named) - len(shown)} more" if len(named) > len(shown) else ""
+    return f"{counted(len(checks), 'check')}, {counted(len(problems), 'problem')}: {', '.join(shown)}{more}"
+
+
+async def check_all(
+    app: App, *, offline: bool, names: Sequence[str] = (), portal: str | None = None
+) -> AsyncIterator[Check]:
+    """Yield a check for everything that the syncs `names` depend on, or all, or those of one portal.
+
+    With `offline`, portals are not asked. Raises ConfigError for an unknown name or portal.
+    """
+    chosen = app.syncs(names, portal=portal)
+    asked = _asked(app, chosen, everything=not names and portal is None)
     size = f"{counted(len(app.syncs()), 'sync')}, {counted(len(app.portals), 'portal')}"
+    if len(chosen) < len(app.syncs()):
+        size += f"; checked: {counted(len(chosen), 'sync')}, {counted(len(asked), 'portal')}"
     yield Check(name="config", ok=True, detail=f"{app.config.path}: {size}")
     for warning in app.config.warnings:
         yield Check(name="secrets", ok=False, detail=warning, remedy="no other user should be able to read it")
     yield _state(app.config.state, kept=app.config.state == app.config.earlier_state)
     snapshots: dict[str, Snapshot] = {}
-    for sync in app.syncs():
+    for sync in chosen:
         try:
             snapshots[sync.name] = await sync.source.read(sync.reading(app.clock.now()))
         except SyncdError as error:
@@ -72,12 +94,20 @@ async def check_all(app: App, *, offline: bool) -> AsyncIterator[Check]:
             yield one
     if offline:
         return
-    for config in app.config.portals:
-        syncs = [sync for sync in app.config.syncs if sync.portal == config.name]
+    wanted = {sync.name for sync in chosen}
+    for name in asked:
+        syncs = [sync for sync in app.config.syncs if sync.portal == name and sync.name in wanted]
         # A method whose operating time is used up is told at once: nobody waits minutes for a check.
-        portal = app.portals[config.name].part(asyncio.Event(), hasty=True)
-        async for one in _portal(app, portal, syncs, snapshots):
+        part = app.portals[name].part(asyncio.Event(), hasty=True)
+        async for one in _portal(app, part, syncs, snapshots):
             yield one
+
+
+def _asked(app: App, chosen: Sequence[Sync], *, everything: bool) -> tuple[str, ...]:
+    """Return the names of the portals that the chosen syncs write to; all of them when `everything` is checked."""
+    names = {sync.name for sync in chosen}
+    used = {sync.portal for sync in app.config.syncs if sync.name in names}
+    return tuple(portal.name for portal in app.config.portals if everything or portal.name in used)
 
 
 def _state(path: Path, *, kept: bool) -> Check:
@@ -152,7 +182,7 @@ async def _portal(
         yield Check(name=name, ok=False, detail=error.message, remedy=remedy)
         return
     except SyncdError as error:
-        yield Check(name=name, ok=False, detail=error.message, remedy=error.remedy)
+        yield Check(name=name, ok=False, detail=error.message, remedy=error.remedy, exit_code=error.exit_code)
         return
     yield _clock(name, portal)
     yield _caller(name, directory)

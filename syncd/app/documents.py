@@ -142,7 +142,7 @@ def record_change_document(change: ChangeRecord) -> dict[str, Json]:
     """Return one change that a run made: what was known of the event before and after, null where there was none."""
     link = change.after or change.before
     before, after = (one.sent if one is not None else {} for one in (change.before, change.after))
-    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    names = sorted(before if change.after is None else changed_fields(change))
     return {
         "op": change.op,
         "key": str(change.key),
@@ -153,6 +153,14 @@ def record_change_document(change: ChangeRecord) -> dict[str, Json]:
         "at": iso(change.at),
         "fields": {name: [before.get(name), after.get(name)] for name in names},
     }
+
+
+def changed_fields(change: ChangeRecord) -> tuple[str, ...]:
+    """Return the names of the fields that an update changed; none of another change."""
+    if change.before is None or change.after is None:
+        return ()
+    before, after = change.before.sent, change.after.sent
+    return tuple(sorted(name for name, value in after.items() if before.get(name) != value))
 
 
 def iso(unix: float | None) -> str | None:

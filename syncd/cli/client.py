@@ -144,6 +144,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         format=getattr(arguments, "format", "csv"),
         verify=given("verify"),
         keep=given("keep"),
+        fresh=given("fresh"),
         force=given("force"),
         yes=given("yes"),
         json=given("json"),

@@ -8,7 +8,7 @@ EXAMPLES = {
         "syncd init --source shifts.csv -o syncd.toml",
         "syncd init --source https://example.com/feed.ics --webhook https://example.bitrix24.com/rest/1/CODE/",
     ),
-    "check": ("syncd check", "syncd check --offline"),
+    "check": ("syncd check", "syncd check 'north-*' --offline"),
     "plan": ("syncd plan shifts", "syncd plan --verify --out reviewed.json    # then: syncd sync --plan reviewed.json"),
     "sync": ("syncd sync", "syncd sync shifts --report result.csv", "syncd sync --plan reviewed.json"),
     "migrate": ("syncd migrate shifts --report result.csv",),

@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
 
     check = commands.add_parser("check", help="find everything that would stop a sync, one line each")
+    _names(check)
     check.add_argument("--offline", action="store_true", help="do not ask the portals")
     _json(check)
 

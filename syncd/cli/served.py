@@ -58,6 +58,7 @@ def _arguments(request: Request, scrubber: Scrubber) -> argparse.Namespace:
         format=request.format,
         verify=request.verify,
         keep=request.keep,
+        fresh=request.fresh,
         force=request.force,
         yes=request.yes,
         json=request.json,

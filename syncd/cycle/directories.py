@@ -28,7 +28,7 @@ from syncd.portal.people.section_rights import with_calendars
 _log = structlog.get_logger()
 _SECTION_ADD = "calendar.section.add"
 UNRESOLVED_AGE_S = 900.0
-"""How old the directory may be when somebody is missing in it."""
+"""How old the directory may be when somebody is missing in it, or a section that may not be written to."""
 _TRIES = 3
 
 
@@ -36,7 +36,8 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     """Return a directory that holds the owners of `entries` and their sections.
 
     `fresh` reads it from the portal; otherwise the kept one serves until `verify_every` has passed, or until somebody
-    is missing in it and it is a quarter of an hour old. Clients who were not found are asked for again each time.
+    is missing in it, or may not be written to, and it is a quarter of an hour old. Clients who were not found are
+    asked for again each time.
     `keep` writes it to the ledger. Raises the client's errors.
     """
     now = run.clock.now()
@@ -45,7 +46,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     if kept is not None:
         kept = await _with_needed(run, entries, kept)
         too_old = now - kept.read_at > UNRESOLVED_AGE_S
-        if too_old and await run.worked_out(_lacks_somebody, run, entries, kept):
+        if too_old and await run.worked_out(_lacking, run, entries, kept):
             kept = None
     if kept is None:
         run.directory_mark = ""
@@ -86,8 +87,24 @@ async def _kept(run: Pass) -> tuple[Directory | None, str]:
         return None, ""  # written by another version of syncd: it is read from the portal again
 
 
-def _lacks_somebody(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:
-    return any(not run.sync.target.places((entry,), directory) for entry in entries)
+def _lacking(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:
+    """Return True if somebody of `entries` is missing in `directory`, or has a section that may not be written to.
+
+    Rights that were taken away and given back are noticed in no other way: what may not be written to is never tried.
+    """
+    target = run.sync.target
+    if any(not target.places((entry,), directory) for entry in entries):
+        return True
+    return any(is_refused(directory, place, target.section_name) for place in target.places(entries, directory))
+
+
+def is_refused(directory: Directory, place: Place, label: str) -> bool:
+    """Return True if nothing can be written into the section `label` of a place."""
+    try:
+        directory.section(place, label)
+    except EntryError:
+        return True
+    return False
 
 
 def _followed(run: Pass, directory: Directory, before: Directory) -> Directory:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, kept_directory
+from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_refused, kept_directory
 from syncd.cycle.look import joined, observe, observe_touched, without_siblings
 from syncd.cycle.read import Kept, Named, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
@@ -295,7 +295,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         links=links,
         observed=frozenset(observation.events) if observation is not None else None,
         confirmed=_confirmed(looked_at, plan, observation) if observation is not None else frozenset(),
-        gone=_gone(run, shaping, looked_at, observation) if observation is not None else {},
+        gone=_gone(run, shaping, looked_at, observation, directory) if observation is not None else {},
         stamps=observation.stamps(looked_at) if observation is not None else {},
         meetings=await _meetings(run, plan, observation, window),
         lost=_lost(plan, observation) if observation is not None else frozenset(),
@@ -391,12 +391,18 @@ def _confirmed(links: Sequence[Link], plan: Plan, observation: Observation) -> f
     return frozenset(link.key for link in links if link.key not in touched and observation.difference(link) is None)
 
 
-def _gone(run: Pass, shaping: Shaping, links: Sequence[Link], observation: Observation) -> dict[Key, int]:
+def _gone(
+    run: Pass, shaping: Shaping, links: Sequence[Link], observation: Observation, directory: Directory
+) -> dict[Key, int]:
     """Return what is linked and wanted but no longer exists, where the source decides; also what a hold keeps back.
 
-    What a late delete of ours took away is wanted whoever decides.
+    What a late delete of ours took away is wanted whoever decides; so is what may be written by nobody now, which the
+    next pass has to find gone too.
     """
     wanted = {item.key for item in shaping.wanted.items}
+    section = run.sync.target.section_name
+    refused = {place for place in {link.key.place for link in links} if is_refused(directory, place, section)}
+    wanted |= {link.key for link in links if link.key.place in refused and link.key.uid in shaping.wanted.unusable}
     if run.sync.policy.on_conflict != "source":
         wanted &= observation.late
     doubled = observation.claimed_twice(links)

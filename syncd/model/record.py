@@ -130,9 +130,9 @@ class Settlement:
 class ChangeRecord:
     """One thing that a run did, with the link before and after it, so that it can be taken back.
 
-    `before` is None where nothing was linked (create, adopt), `after` is None for a delete. Of a create or an update
-    `after` does not tell the fields that were sent, only their fingerprint. `run_id` is the run that sent it, even when
-    a later one found out what had become of it.
+    `before` is None where nothing was linked (create, adopt), `after` is None for a delete. Of what was sent,
+    `after` tells the fingerprint, and of an update the fields that it changed. `run_id` is the run that sent it, even
+    when a later one found out what had become of it.
     """
 
     id: int

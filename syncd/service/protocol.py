@@ -78,6 +78,7 @@ class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Literal["csv", "json", "html"] = "csv"
     verify: bool = False
     keep: bool = False
+    fresh: bool = False
     force: bool = False
     yes: bool = False
     json: bool = False

@@ -203,7 +203,10 @@ def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str,
     """
     if encoding == "auto" and b"\x00" in content and not is_wide(content):
         _refuse_binary(content.decode("latin-1"), name, kind)  # words of a binary file would mean nothing
-    codec = find_encoding(content, name=name) if encoding == "auto" else encoding
+    codec = encoding
+    if encoding == "auto":
+        # ASCII is UTF-8 for certain; with zeros in it, it may be UTF-16.
+        codec = "utf-8" if content.isascii() and b"\x00" not in content else find_encoding(content, name=name)
     # A wide encoding has no surrogates to escape to: there a bad byte shifts all that follow.
     errors = "surrogateescape" if encoding == "auto" and not codec.startswith(("utf-16", "utf-32")) else "strict"
     try:
@@ -213,22 +216,22 @@ def decode(content: bytes, encoding: str, *, name: str, kind: str) -> tuple[str,
         line = content.count(b"\n", 0, start) + 1
         message = f"{name}:{line}: byte {start} is not {codec}"
         raise SourceError(message, "correct encoding, or save the file again") from None
-    _refuse_binary(text, name, kind)
+    if "\x00" in text:
+        _refuse_binary(text, name, kind)
     if _MARKUP.match(text):
         raise SourceError(f"{name} is an HTML page, not {kind}", "a login or error page may have been saved instead")
     return text, codec
 
 
 def _refuse_binary(text: str, name: str, kind: str) -> None:
-    if "\x00" in text and (
-        _ZEROED in text or len(CONTROLS.findall(text)) - text.count("\r") > _BINARY_SHARE * len(text)
-    ):
+    """Raise SourceError for a text with NULs that is none; a few stray ones are left to the rows they stand in."""
+    if _ZEROED in text or len(CONTROLS.findall(text)) - text.count("\r") > _BINARY_SHARE * len(text):
         raise SourceError(f"{name} is a binary file, not {kind}, or was only half written", f"export it as {kind}")
 
 
 def assumption(content: bytes, encoding: str, codec: str, *, name: str) -> str:
     """Return what was assumed of a file read in `codec`; "" if the config or the bytes say it themselves."""
-    return "" if encoding != "auto" or says_itself(content) else f"{name} is taken to be {codec}"
+    return "" if encoding != "auto" or content.isascii() or says_itself(content) else f"{name} is taken to be {codec}"
 
 
 def looks_like_markup(content: bytes) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from syncd.model.item import Hold, Key, Link, Op
+from syncd.model.json_values import Fields
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.state.codec import hold_row, key_row, link_of, link_of_intent, link_row, packed
 from syncd.state.schema import HOLD, INTENT, IS_KEY, LINK, SUMMED_CHANGE, SUMMED_LINK, checked, marks, setting, summed
@@ -114,6 +115,14 @@ def _settle_deleted(connection: sqlite3.Connection, intent: Intent, runs: tuple[
         _record(connection, intent.sync, op="delete", before=before, after=None, runs=runs, at=at)
 
 
+def _changed(before: Link | None, after: Link) -> Fields:
+    """Return the fields of `after` that are not those of `before`, None for one that is gone; none without `before`."""
+    if before is None:
+        return {}
+    names = {*before.sent, *after.sent}
+    return {name: after.sent.get(name) for name in sorted(names) if before.sent.get(name) != after.sent.get(name)}
+
+
 def _record(
     connection: sqlite3.Connection,
     sync: str,
@@ -130,7 +139,8 @@ def _record(
     sent_in, settled_in = runs
     _, *key = key_row(sync, link.key)
     # What was sent to make or update it stands in the link; only what an event said before syncd took it over, or
-    # before an update, has to be kept here for whoever takes the run back. That is half the ledger.
-    kept = replace(after, sent={}) if after is not None and op != "adopt" else after
+    # before an update, has to be kept here for whoever takes the run back, and what an update changed, for whoever asks
+    # what the run did. That is half the ledger.
+    kept = replace(after, sent=_changed(before, after)) if after is not None and op != "adopt" else after
     row = (sent_in, sync, op, *key, link.remote_id, packed(before), packed(kept), float(at))
     connection.execute(_PUT_CHANGE, (*summed(row), settled_in))

@@ -14,7 +14,7 @@ _SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LAST_SECTOR = 0xFFFFFFFA
 _HEADER_BYTES, _ENTRY_BYTES, _IN_HEADER = 512, 128, 109
 _BOF, _EOF, _SHEET, _FORMULA, _BOOL_OR_ERROR = 0x0809, 0x000A, 0x0085, 0x0006, 0x0205
-_NAMES: Mapping[int, str] = {
+ERROR_NAMES: Mapping[int, str] = {
     0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A",
 }  # fmt: skip
 """[MS-XLS] 2.5.10, BErr."""
@@ -41,7 +41,7 @@ def _errors(stream: bytes, start: int) -> Iterator[tuple[Place, str]]:
         else:
             continue
         row, column = struct.unpack_from("<HH", body)
-        yield (row, column), _NAMES.get(code, "#UNKNOWN!")
+        yield (row, column), ERROR_NAMES.get(code, "#UNKNOWN!")
 
 
 def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:

@@ -12,16 +12,22 @@ import posixpath
 import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from html import unescape
 
-_CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*?)/?>")
-_ERROR = re.compile(rb'<(?:\w+:)?c\s([^>]*?\bt="e"[^>]*)>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]*)<', re.DOTALL)
-_FILLED = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="[A-Z]{1,3}(\d{1,7})"[^>]*(?<!/)>')
-_FAR_RIGHT = re.compile(rb'<(?:\w+:)?c\s(?:[^<>]*?\s)?r="([A-Z]{2,3})\d{1,7}"[^<>]*(?<!/)>')
+# The author of a file may be hostile. No pattern goes beyond the next "<", which stands in no attribute, and none tries
+# the same bytes twice (*+, ?>), so that each takes a time in proportion to the sheet.
+_CELL = re.compile(rb"<(?:\w+:)?c\s([^<>]*+)>")
+_ERROR = re.compile(
+    rb'<(?:\w+:)?c\s((?>[^<>]*?\bt="e")[^<>]*+)>'
+    rb"(?:[^<]++|<(?!/?(?:\w+:)?c[\s/>]|(?:\w+:)?v[\s/>]))*+<(?:\w+:)?v(?:\s[^<>]*+)?>([^<]*+)<"
+)
+_FILLED = re.compile(rb'<(?:\w+:)?c\s(?>(?:[^<>]*?\s)??r=")[A-Z]{1,3}(\d{1,7})"[^<>]*+(?<!/)>')
+_FAR_RIGHT = re.compile(rb'<(?:\w+:)?c\s(?>(?:[^<>]*?\s)??r=")([A-Z]{2,3})\d{1,7}"[^<>]*+(?<!/)>')
 """A cell that is not empty, beyond column Z."""
 _FORMULA = re.compile(
-    rb"<(?:\w+:)?c\s([^<>]*)>\s*<(?:\w+:)?f\b(?:[^<>]*/>|[^<>]*>[^<]*</(?:\w+:)?f>)\s*"
-    rb"(<(?:\w+:)?v\s*(?:/>|>\s*</(?:\w+:)?v>))?\s*</(?:\w+:)?c>"
+    rb"<(?:\w+:)?c\s([^<>]*+)>\s*+<(?:\w+:)?f\b(?>[^<>]*+(?:(?<=/)>|>[^<]*+</(?:\w+:)?f>))\s*+"
+    rb"(<(?:\w+:)?v\s*+(?:/>|>\s*+</(?:\w+:)?v>))?+\s*+</(?:\w+:)?c>"
 )
 """A formula without a value."""
 _NOT_COMPUTED = "#FORMULA!"
@@ -29,10 +35,10 @@ _NOT_COMPUTED = "#FORMULA!"
 _STEP_BYTES, _LONGEST_CELL_BYTES = 1 << 20, 1 << 10
 _PLACE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
 _STYLE = re.compile(rb'\bs="(\d{1,5})"')
-_TAG = re.compile(r"<(?:\w+:)?(\w+)((?:\s+[\w:]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)\s*/?>")
-_ATTRIBUTE = re.compile(r"(?:\w+:)?(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_LITERALS = re.compile(r'"[^"]*"|\\.|\[\$[^\]]*\]|_.|\*.')
-_FIRST_OWN_FORMAT = 164
+_TAG = re.compile(r"<(?:\w+:)?(\w++)((?:\s++[\w:]++\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+'))*+)\s*+/?>")
+_ATTRIBUTE = re.compile(r"(?<![\w:])(?:\w++:)?(\w++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_LITERALS = re.compile(r'"[^"]*"|\\.|\[\$[^\]\[]*+\]|_.|\*.')
+_FIRST_OWN_FORMAT, _MOST_DIGITS = 164, 9
 _TIMED_FORMATS = frozenset({18, 19, 20, 21, 22, 45, 46, 47})
 """Built-in number formats that show a time (ECMA-376, part 1, 18.8.30)."""
 
@@ -107,8 +113,8 @@ class SheetXml:
 
 def _sheet_file(book: str, relations: str, sheet: str) -> str:
     """Return the path in the archive of a sheet; raises KeyError if the workbook does not say it."""
-    ids = {one.get("name", ""): one.get("id", "") for tag, one in _tags(book) if tag == "sheet"}
-    targets = {one.get("Id", ""): one.get("Target", "") for tag, one in _tags(relations) if tag == "Relationship"}
+    ids = {one.get("name", ""): one.get("id", "") for tag, one in tags(book) if tag == "sheet"}
+    targets = {one.get("Id", ""): one.get("Target", "") for tag, one in tags(relations) if tag == "Relationship"}
     target = targets[ids[sheet]]
     return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join("xl", target))
 
@@ -116,14 +122,19 @@ def _sheet_file(book: str, relations: str, sheet: str) -> str:
 def _timed_styles(styles: str) -> frozenset[int]:
     """Return the numbers of the cell styles whose format shows hours or minutes."""
     formats, numbers, within = dict[int, str](), list[int](), False
-    for tag, attributes in _tags(styles):
+    for tag, attributes in tags(styles):
         if tag == "numFmt":
-            formats[int(attributes.get("numFmtId", "0"))] = attributes.get("formatCode", "")
+            formats[_format_number(attributes)] = attributes.get("formatCode", "")
         elif tag in ("cellStyleXfs", "cellXfs", "cellStyles", "dxfs"):
             within = tag == "cellXfs"
         elif tag == "xf" and within:
-            numbers.append(int(attributes.get("numFmtId", "0")))
+            numbers.append(_format_number(attributes))
     return frozenset(at for at, number in enumerate(numbers) if _shows_time(number, formats.get(number, "")))
+
+
+def _format_number(attributes: Mapping[str, str]) -> int:
+    number = attributes.get("numFmtId", "")
+    return int(number) if number.isdecimal() and len(number) <= _MOST_DIGITS else 0
 
 
 def _shows_time(number: int, code: str) -> bool:
@@ -133,7 +144,7 @@ def _shows_time(number: int, code: str) -> bool:
     return any(letter in _LITERALS.sub("", code).lower().partition(";")[0] for letter in "hs")
 
 
-def _tags(xml: str) -> list[tuple[str, dict[str, str]]]:
+def tags(xml: str) -> list[tuple[str, dict[str, str]]]:
     """Return the tags of a small part of a workbook with their attributes, by local names."""
     return [
         (tag[1], {name: unescape(one or other) for name, one, other in _ATTRIBUTE.findall(tag[2])})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +28,13 @@ from python_calamine import (
 
 from syncd.workbook.archive import unpacks_to_more_than
 from syncd.workbook.sheet_biff import errors_in_xls
+from syncd.workbook.sheet_ods import errors_in_ods
+from syncd.workbook.sheet_xlsb import errors_in_xlsb
 from syncd.workbook.sheet_xml import SheetXml
 
+_OPEN_DOCUMENT, _HEAD_BYTES = b"application/vnd.oasis.opendocument", 200
+_LONG_TIME = re.compile(r"PT(\d{1,5})H(\d{1,2})M(\d{1,2}(?:\.\d{1,9})?)S")
+Cell = int | float | str | time | date | timedelta
 _TABLE = SheetTypeEnum.WorkSheet
 _MARKED: Mapping[type, tuple[str, Callable[[Any], str]]] = {
     datetime: ("moment", datetime.isoformat),
@@ -81,9 +87,13 @@ def read(content: bytes, wanted: str | int | None, *, most_bytes: int, most_cell
     except (CalamineError, OSError, ValueError) as error:
         return {"refused": f"is not an Excel file, or only a part of one: {_brief(error)}"}
     # An error is never an empty cell: what a formula could not tell might be an end or an owner.
-    for (row, column), said in (xml.errors() | errors_in_xls(content, names.index(chosen))).items():
+    errors = xml.errors() | errors_in_xls(content, names.index(chosen))
+    errors |= errors_in_xlsb(content, chosen) | errors_in_ods(content, chosen)
+    for (row, column), said in errors.items():
         if row < len(cells) and column < len(cells[row]):
             cells[row][column] = said
+    if content.find(_OPEN_DOCUMENT, 0, _HEAD_BYTES) >= 0:
+        cells = [[_length(cell) for cell in row] for row in cells]
     kinds = {type(cell) for row in cells for cell in row}
     # Only where days stand beside times does it matter which of the days are midnights.
     timed = xml.cells_with_a_time() if date in kinds and kinds & {datetime, time} else frozenset()
@@ -122,6 +132,12 @@ def _visible(names: Sequence[str], sheets: Sequence[SheetMetadata]) -> list[str]
 def _marked(cell: object) -> object:
     mark = _MARKED.get(type(cell))
     return cell if mark is None else [mark[0], mark[1](cell)]
+
+
+def _length(cell: Cell) -> Cell:
+    """Return a time from 24 hours on as what it is; calamine gives that of an .ods file as a text."""
+    found = _LONG_TIME.fullmatch(cell) if isinstance(cell, str) and cell.startswith("PT") else None
+    return timedelta(hours=int(found[1]), minutes=int(found[2]), seconds=float(found[3])) if found else cell
 
 
 def _limit(memory_bytes: int) -> None:

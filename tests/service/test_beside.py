@@ -109,7 +109,7 @@ async def test_a_sync_runs_in_the_daemon_with_the_same_output_and_exit_code(
         assert code == 1
         assert "shifts: done — 2 unchanged, 1 held (run " in out
         code, out, _ = await unit.command("retry", "shifts")
-        assert (code, out) == (0, "shifts: 0 released\n")
+        assert (code, out) == (0, "shifts: nothing was held\n")
         assert [event.name for event in portal.world.events("user", 3)] == ["Early", "Late"]
 
 
@@ -145,7 +145,7 @@ async def test_a_pinned_plan_goes_with_the_command_and_one_that_no_longer_matche
         assert (await unit.command("plan", "--out", plan))[0] == 0
         unit.rows(ONE, TWO, TWO.replace("2,Late", "3,Later"))
         code, out, _ = await unit.command("sync", "--plan", plan)
-        assert (code, f"the plan in {plan} no longer matches: 1 changes are new" in out) == (4, True)
+        assert (code, f"the plan in {plan} no longer matches: 1 change is new" in out) == (4, True)
         unit.rows(ONE, TWO)
         assert (await unit.command("sync", "--plan", plan))[0] == 0
         code, _, err = await unit.command("sync", "--plan", str(tmp_path / "none.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
 from syncd.source.table.sheet_reader import SheetLimits, SheetReader
 from syncd.workbook.archive import unpacks_to_more_than
+from syncd.workbook.sheet_xml import SheetXml
 from syncd.workbook.worker import read
 from tests.source.workbooks import workbook
 
@@ -99,3 +101,53 @@ def test_the_worker_answers_with_what_it_found() -> None:
     assert not unpacks_to_more_than(b"no archive", 1)
     with pytest.raises(ValueError, match="damaged"):
         unpacks_to_more_than(GOOD[:100] + b"\x00" * 400 + GOOD[500:], 1 << 30)
+
+
+@pytest.mark.parametrize("head", ["", "<c ", '<c t="e">', '<c r="A1"><f>'])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<c ",
+        "<c>",
+        ' t="e"',
+        ' r="AB1"',
+        ' s="1"',
+        '<c r="AB1" t="e"',
+        '<c t="e"><x>',
+        '<c r="A1"><f>',
+        "<f/> ",
+        "</f> ",
+        "<x:",
+        "c ",
+    ],
+)
+def test_xml_that_never_comes_to_an_end_takes_no_longer_than_any_other(head: str, unit: str) -> None:
+    xml = SheetXml(with_rows(head + unit * (1_000_000 // len(unit))), "Shifts")
+    begun = time.process_time()
+    xml.extent()
+    xml.errors()
+    xml.cells_with_a_time()
+    assert time.process_time() - begun < 3  # one try of the rest for each of 100,000 beginnings takes minutes
+
+
+@pytest.mark.parametrize("unit", ['<xf a="', "<xf b='", ' a="1"', "<xf ", "a:", "[$", '"', "<numFmt formatCode='[$"])
+def test_styles_that_never_come_to_an_end_take_no_longer_than_any_other(unit: str) -> None:
+    styles = "<styleSheet><cellXfs><xf numFmtId='x'/>" + unit * (500_000 // len(unit))
+    out = BytesIO()
+    with zipfile.ZipFile(BytesIO(GOOD)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for member in source.infolist():
+            target.writestr(member.filename, styles if "styles" in member.filename else source.read(member))
+    xml = SheetXml(out.getvalue(), "Shifts")
+    begun = time.process_time()
+    assert xml.cells_with_a_time() == frozenset()
+    assert time.process_time() - begun < 3
+
+
+def test_an_error_is_found_whatever_stands_about_its_value() -> None:
+    cells = (
+        '<c r="A3" t="e"><f>#REF!+1</f><v>#REF!</v></c>'
+        '<c t="e" r="B3"><v xml:space="preserve">#N/A</v></c><c r="C3" t="e"/><c r="D3" t="s"><v>0</v></c>'
+        '<x:c xmlns:x="y" r="E3" t="e"><x:v>#NUM!</x:v></x:c>'
+    )
+    found = SheetXml(with_rows(f'<row r="3">{cells}</row>'), "Shifts").errors()
+    assert found == {(2, 0): "#REF!", (2, 1): "#N/A", (2, 4): "#NUM!"}

@@ -8,7 +8,7 @@ import asyncio
 from rich.console import Console
 from rich.text import Text
 
-from syncd.app.check import Check, check_all, check_document
+from syncd.app.check import Check, check_all, check_document, summary
 from syncd.cli import show
 from syncd.cli.execute import worst
 from syncd.cli.opened import opened
@@ -19,12 +19,15 @@ async def check(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     found: list[Check] = []
     out = show.console()
     async with opened(arguments, readonly=True) as app:
-        async for one in check_all(app, offline=arguments.offline):
+        checks = check_all(app, offline=arguments.offline, names=arguments.names, portal=arguments.portal)
+        async for one in checks:
             found.append(one)
             if not arguments.json:
                 _show(out, one)
     if arguments.json:
         show.document(check_document(tuple(found)))
+    else:
+        show.line(out, summary(found), "green" if all(one.ok for one in found) else "red")
     return worst(_code(one) for one in found if not one.ok)
 
 

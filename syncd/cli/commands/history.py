@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from syncd.app.documents import history_document, record_change_document, run_document
+from syncd.app.documents import changed_fields, history_document, record_change_document, run_document
 from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.errors import ConfigError
@@ -75,18 +75,10 @@ def _changes(out: Console, changes: tuple[ChangeRecord, ...]) -> None:
     for change in changes[:_SHOWN_CHANGES]:
         link = change.after or change.before
         where, title, start = (link.where, link.title, link.start) if link is not None else ("", str(change.key), "")
-        rows.append((change.op, start[:16].replace("T", " "), title, where, _fields(change)))
+        rows.append((change.op, start[:16].replace("T", " "), title, where, ", ".join(changed_fields(change))))
     show.rows(out, ("", "when", "what", "where", "fields"), rows)
     if len(changes) > _SHOWN_CHANGES:
         show.line(out, f"  … and {len(changes) - _SHOWN_CHANGES:,} more (`--json` has all of them)", "dim")
-
-
-def _fields(change: ChangeRecord) -> str:
-    if change.before is None or change.after is None:
-        return ""
-    before, after = change.before.sent, change.after.sent
-    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    return ", ".join(names)
 
 
 def _time(unix: float) -> str:

@@ -15,7 +15,7 @@ from syncd.cycle.look import read_back
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.sync import Sync
-from syncd.errors import StoppedError, SyncdError
+from syncd.errors import PortalUnusableError, StoppedError, SyncdError, without_frames
 from syncd.model.fates import Fates
 from syncd.model.record import RunRecord
 
@@ -45,15 +45,21 @@ class _Migrated:
 async def migrate(arguments: argparse.Namespace, desk: Desk) -> int:
     """Migrate each named sync, or all, one after the other."""
     done: list[_Migrated] = []
+    failures: list[SyncdError] = []
     for name in await chosen(arguments, desk):
-        # Read back before anything else may change what was sent.
-        done.append(await desk.alone(name, partial(_migrated, desk, name, ask=not arguments.yes)))
+        try:
+            # Read back before anything else may change what was sent.
+            done.append(await desk.alone(name, partial(_migrated, desk, name, ask=not arguments.yes)))
+        except PortalUnusableError as error:  # of this portal only
+            failures.append(without_frames(error))
+            show.line(desk.console(), f"{name}:", "bold")
+            show.error(desk.console(), error)
         if desk.stop.is_set():
             desk.console().print(_STOPPED)
             break
     if arguments.report:
         await desk.report(arguments.report, [one.result for one in done])
-    return worst(one.code for one in done)
+    return worst([*(one.code for one in done), *(error.exit_code for error in failures)])
 
 
 async def _migrated(desk: Desk, name: str, *, ask: bool) -> _Migrated:

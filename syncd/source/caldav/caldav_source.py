@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _MOST_CALENDARS = 1_000
 """Each takes at least one request; a home with more is that of a whole organisation, or of a server gone mad."""
 _BROKE_XML = "it holds characters that XML forbids, so it was fetched by itself; correct or remove them"
+_FOREIGN = "it is no calendar, by its type and by what it holds, so it is passed over"
 _MARGIN = timedelta(days=2)
 _UNBOUNDED = (date(1970, 1, 2), date(2037, 12, 30))
 
@@ -199,18 +200,23 @@ class CaldavSource:
             FileBytes(name=f"{calendar.name}/{name.rpartition('/')[2]}", content=resource.data)
             for calendar in chosen
             for name, resource in sorted(known[calendar.url].resources.items())
+            if not resource.foreign
         ]
         # Without any resource there is nothing to parse, but the failures have to be reported.
         if not found and unread:
             return join((), dict(unread), repr([str(error) for _, error in unread]))
         snapshot = self._assembly.snapshot(found, unread, context)
-        broke = [
-            Problem(where=f"{calendar.name}/{name.rpartition('/')[2]}", kind="warning", reason=_BROKE_XML)
+        odd = [
+            Problem(
+                where=f"{calendar.name}/{name.rpartition('/')[2]}",
+                kind="warning",
+                reason=_FOREIGN if resource.foreign else _BROKE_XML,
+            )
             for calendar in chosen
             for name, resource in sorted(known[calendar.url].resources.items())
-            if resource.broke_xml
+            if resource.foreign or resource.broke_xml
         ]
-        return replace(snapshot, problems=(*snapshot.problems, *broke)) if broke else snapshot
+        return replace(snapshot, problems=(*snapshot.problems, *odd)) if odd else snapshot
 
 
 async def _updated(server: Server, calendar: Collection, known: Known, *, start: str, end: str) -> Update:

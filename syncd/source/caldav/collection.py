@@ -38,13 +38,15 @@ _CALENDAR = b"BEGIN:VCALENDAR"
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """One stored object: its href as the server wrote it, its etag and its iCalendar text.
 
-    `broke_xml` is True for one that the server's XML could not carry.
+    `broke_xml` is True for one that the server's XML could not carry, `foreign` for one that is no calendar, such as a
+    README in a folder of calendars; its data is not kept.
     """
 
     href: str
     etag: str
     data: bytes
     broke_xml: bool = False
+    foreign: bool = False
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +146,7 @@ class _Reading:
         self._known = known
         self._wanted: dict[str, str] = {}
         self._listed: dict[str, str] = {}
+        self._foreign: dict[str, str] = {}
         self._mended: dict[str, Resource] = {}
         self._unread: list[tuple[str, SourceError]] = []
         self.resources = resources
@@ -165,6 +168,8 @@ class _Reading:
         elif not self._has_data(name, response, response.href) and not self._is_unchanged(name, response):
             self._wanted[name] = response.href
             self._listed[name] = response.text(dav.ETAG)
+            if (kind := _kind(response.text(dav.CONTENT_TYPE))) and kind != "text/calendar":
+                self._foreign[name] = kind
         return True
 
     async def fetch(self) -> None:
@@ -256,7 +261,11 @@ class _Reading:
             return 0
         if answer.status == 200:
             # What is no calendar, such as a page to log in at, must be asked for again.
-            listed = self._listed.get(name, "") if _CALENDAR in answer.body else ""
+            is_calendar = _CALENDAR in answer.body
+            if not is_calendar and self._is_foreign(name, _kind(answer.headers.get("content-type", ""))):
+                self.resources[name] = Resource(href=href, etag=self._listed[name], data=b"", foreign=True)
+                return answer.status
+            listed = self._listed.get(name, "") if is_calendar else ""
             etag = listed or answer.headers.get("etag", "") or (mended.etag if mended is not None else "")
             self.resources[name] = Resource(
                 href=href, etag=etag, data=answer.body, broke_xml=mended is not None
@@ -269,6 +278,11 @@ class _Reading:
         elif answer.status not in (404, 410):
             self._keep_old(name, refusal(answer, _short(name)))
         return answer.status
+
+    def _is_foreign(self, name: str, kind: str) -> bool:
+        """Return True for what is no calendar by its list and its name. A page to log in at comes as another kind."""
+        is_named = name.casefold().endswith((".ics", ".ical", ".eml"))
+        return bool(kind) and self._foreign.get(name) == kind and not is_named
 
     def _unreadable(self, name: str, status: int) -> None:
         text = f"{_short(name)}: the server answers {status} for it"
@@ -287,6 +301,10 @@ class _Reading:
 def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
     for at in range(0, len(names), _AT_ONCE):
         yield names[at : at + _AT_ONCE]
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().casefold()
 
 
 def _short(name: str) -> str:

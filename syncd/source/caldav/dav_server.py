@@ -159,7 +159,7 @@ class Server:
             if error.status in (401, 404, 410):
                 raise
         # A server that knows no calendar-query still lists its resources.
-        body = dav.propfind(dav.ETAG, dav.RESOURCE_TYPE)
+        body = dav.propfind(dav.ETAG, dav.RESOURCE_TYPE, dav.CONTENT_TYPE)
         return (await self._multistatus("PROPFIND", calendar.url, body, depth="1"))[1], True
 
     async def contents(self, calendar: Collection, hrefs: Iterable[str]) -> dav.Multistatus:

@@ -83,6 +83,8 @@ class CsvFormat:
 
     def __init__(self, options: CsvOptions) -> None:
         self._options = options
+        self._no_end = default_length(options.default_duration, where="default_duration")
+        self._unit = unit_length(options.duration_unit, where="duration_unit")
 
     def begin(self) -> None:
         """Do nothing: nothing is remembered."""
@@ -100,7 +102,7 @@ class CsvFormat:
         if not content.strip():
             return Part(incomplete=f"{name} is empty, without even a header")
         text, codec = decode(content, options.encoding, name=name, kind="CSV")
-        text, twice = once(text)
+        text, twice = (text, "") if text.isascii() else once(text)
         delimiter, names_it = delimiter_of(text, options.delimiter, options.columns)
         rows, broken, open_at = records(text, delimiter, names_it)
         above = _header_at(rows, options) if (options.grid is None and options.header != 0) or not rows else 0
@@ -111,14 +113,18 @@ class CsvFormat:
         # What cannot be cut into cells above the titles is no row of the table.
         titled = options.grid is not None or has_titles(rows[0][1], options.columns, options.header)
         broken = [one for one in broken if one[0] > rows[0][0] or not titled]
-        cut_at = _cut_off(rows, text)
+        # Behind a line end nothing is cut off.
+        cut_at = 0 if text.endswith(("\n", "\r")) else _cut_off(rows)
         if cut_at:
             broken.append((cut_at, "the file is cut off within this row"))
             rows.pop()
-        no_end = default_length(options.default_duration, where="default_duration")
-        unit = unit_length(options.duration_unit, where="duration_unit")
         table = TableOptions(
-            columns=options.columns, dates=options.dates, zone=zone, no_end=no_end, unit=unit, filter=context.filter
+            columns=options.columns,
+            dates=options.dates,
+            zone=zone,
+            no_end=self._no_end,
+            unit=self._unit,
+            filter=context.filter,
         )
         if options.grid is not None:
             part = read_grid(PlanSheet(name=name, rows=rows, called=(PurePath(name).stem,)), options.grid, table)
@@ -219,13 +225,13 @@ def records(text: str, delimiter: str, skip_first: bool) -> tuple[list[Numbered]
             rows.append((line, cells))
 
 
-def _cut_off(rows: Sequence[Numbered], text: str) -> int:
-    """Return the line of a last row that ends too early, or 0.
+def _cut_off(rows: Sequence[Numbered]) -> int:
+    """Return the line of a last row without a line end that ends too early, or 0.
 
-    Only a row that is shorter than all others and without a line end is certainly cut off: many programs leave out the
-    last line end, and some the empty cells at the end of a row.
+    Only one that is shorter than all others is certainly cut off: many programs leave out the last line end, and some
+    the empty cells at the end of a row.
     """
-    if len(rows) < 2 or text.endswith(("\n", "\r")) or is_note(rows[-1][1][0]):
+    if len(rows) < 2 or is_note(rows[-1][1][0]):
         return 0
     line, cells = rows[-1]
     return line if len(cells) < min(len(other) for _, other in rows[:-1]) else 0

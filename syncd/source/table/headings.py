@@ -221,10 +221,10 @@ def _sort_times(columns: dict[str, int], reasons: dict[str, str], contents: Sequ
         take("start" if clock is None else "date", day, starts[day])
         if clock is not None:
             take("start_time", clock, starts[clock])
-    has_two = any(
-        _is_range(text) for field in ("start", "start_time") if field in columns for text in contents[columns[field]]
-    )
-    if has_two:
+    texts = [text for field in ("start", "start_time") if field in columns for text in contents[columns[field]]]
+    # One odd cell does not hide a column that says the ends of all others.
+    has_two = _mostly(texts, _is_range) if any(contents[at] for at in ends.values()) else any(map(_is_range, texts))
+    if texts and has_two:
         # Two times in one cell say the end as well; a column of ends beside them would contradict it.
         columns.pop("duration", None)
         return

@@ -51,6 +51,11 @@ class TitlesAgain:
             self._others[-1] = (first, below + 1)
         return True
 
+    @property
+    def anything(self) -> bool:
+        """Return True if there is something to tell."""
+        return bool(self._same or self._others)
+
     def others(self) -> Iterator[tuple[Line, str]]:
         """Yield the line of each row of other titles, and what to tell of what is below it."""
         for line, below in self._others:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import itemgetter
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from syncd.errors import SourceError
 from syncd.log import entry_crashed
@@ -26,6 +26,7 @@ from syncd.source.table.spans import SpanReader, strict
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
+_ENDS = {"end", "end_time", "duration"}
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
 _SPAN = (*_TIMES, "all_day", "timezone")
 _DETAILS = (
@@ -88,7 +89,9 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
     days = [positions[field] for field in ("start", "date", "end") if field in positions]
     # Each text once: in a timetable the different dates are a fraction of the rows.
     texts = {cells[at] for _, cells in rows for at in days if at < len(cells)}
-    orders = replace(find_orders(map(clean, texts), options.dates), dashes=_dashes(titles, positions, rows))
+    # Beside an end, the cell of the start says the start alone.
+    dashes = "times" if positions.keys() & _ENDS else _dashes(titles, positions, rows)
+    orders = replace(find_orders(map(clean, texts), options.dates), dashes=dashes)
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     part = reader.part(rows)
     for odd in orders.odd:
@@ -99,9 +102,7 @@ def read_table(name: str, header: Row, rows: Sequence[Row], options: TableOption
 
 
 def _dashes(titles: Sequence[str], positions: Mapping[str, int], rows: Sequence[Row]) -> Dashes:
-    """Return what dashes between two numbers stand for in the column that says the time of the start."""
-    if positions.keys() & {"end", "end_time", "duration"}:
-        return "times"  # the cell says the start alone
+    """Return what dashes between two numbers stand for in the column of the starts, where no other says the ends."""
     at = positions.get("start_time", positions.get("start", positions.get("date", -1)))
     return find_dashes({clean(cells[at]) for _, cells in rows if at < len(cells)}, titles[at])
 
@@ -244,9 +245,12 @@ class RowReader:
                 overflows = len(cells) > width and self._overflows(cells)
                 broken = not text.isprintable() and damaged(text)
                 failed = self._failed(values) if "#" in text or "Err:" in text else ""
-                uid = self._uid(values, cells, overflows=overflows, broken=broken, failed=failed)
+                # In a row with nothing odd about it, what stands in the column of uids is one.
+                uid = "" if overflows or broken or failed else values[self._at["uid"]]
+                uid = uid or self._uid(values, cells, overflows=overflows, broken=broken, failed=failed)
                 try:
-                    self._check_row(cells, overflows=overflows, broken=broken, failed=failed)
+                    if overflows or broken or failed or len(cells) < self._least:
+                        self._refuse(cells, overflows=overflows, broken=broken, failed=failed)
                     entry = self._entry(uid, line, values, part)
                 except ValueError as error:
                     if not self._is_no_entry(line, uid, values, overflows=overflows):
@@ -264,14 +268,15 @@ class RowReader:
                     self._warn_of_controls(cells, entry, part)
             except Exception as error:  # noqa: BLE001 - what one row meets must not stop the others
                 part.reject(f"{self._name}:{line}", uid, entry_crashed(f"{self._name}:{line}", error))
+        if self._again.anything or self._notes:
+            self._tell_of_notes(part)
+        return part
+
+    def _tell_of_notes(self, part: Part) -> None:
         for line, reason in self._again.others():
             part.reject(f"{self._name}:{line}", "", reason)
         for line, reason in self._again.same():
             part.warn(f"{self._name}:{line}", reason)
-        self._tell_of_notes(part)
-        return part
-
-    def _tell_of_notes(self, part: Part) -> None:
         if self._notes:
             lines = ", ".join(f"{line} ({note})" for line, note in self._notes[:_NOTES_SHOWN])
             more = f" and {len(self._notes) - _NOTES_SHOWN} more" if len(self._notes) > _NOTES_SHOWN else ""
@@ -368,7 +373,7 @@ class RowReader:
         named = title and start.day and not damaged(title + owner)
         return "row-" + digest(owner, title, str(start.day), str(start.time or "")) if named else ""
 
-    def _check_row(self, cells: Sequence[str], *, overflows: bool, broken: bool, failed: str) -> None:
+    def _refuse(self, cells: Sequence[str], *, overflows: bool, broken: bool, failed: str) -> NoReturn:
         width = len(self._titles)
         if len(cells) < self._least:
             raise ValueError(f"the row has only {len(cells)} of {width} cells (is it cut off? complete it)")
@@ -377,8 +382,7 @@ class RowReader:
             raise ValueError(f"the row has {len(cells)} cells, the header {width} ({reason})")
         if broken:
             raise ValueError("the row has bytes that are not text in this encoding (set encoding, or save it again)")
-        if failed:
-            raise ValueError(_why_failed(failed))
+        raise ValueError(_why_failed(failed))
 
     def _said(self, field: str, values: list[str], *, overflows: bool) -> str:
         """Return a field of a row that cannot be used, "" if it has none or another cell stands in its place."""

@@ -115,7 +115,10 @@ class SpanReader:
     def span(self, values: list[str]) -> Span:
         """Return the span by the table at the top of this file; raises ValueError with what is wrong with it."""
         start = self.start(values)
-        length = self._duration(values, start)
+        # A time ends with a digit, and with no column of durations nothing else says a length.
+        ends = values[self._at["end_time"]] or values[self._at["end"]]
+        may_say_length = values[self._at["duration"]] or (ends and not ends[-1].isdigit())
+        length = self._duration(values, start) if may_say_length else None
         end = EMPTY if length is not None and "duration" not in self._mapped else self._end(values, start)
         if start.until is not None or start.last is not None:
             if end != EMPTY or length is not None:
@@ -124,7 +127,8 @@ class SpanReader:
             end = CellTime(day=start.last, time=start.until, offset=start.offset)
         if start.day is None:
             raise ValueError(f"there is no {'start' if 'start' in self._mapped else 'date'} (fill it in)")
-        says_all_day = _says_all_day(values[self._at["all_day"]])
+        said = values[self._at["all_day"]]
+        says_all_day = _says_all_day(said) if said else None
         if start.whole or end.whole:
             if says_all_day is False or start.time is not None:
                 raise ValueError("one cell says the whole day, another a time or no (correct one)")
@@ -138,7 +142,7 @@ class SpanReader:
 
     def timed(self, start: CellTime, end: CellTime, length: timedelta | None, zone_cell: str = "") -> Timed:
         """Return the span from a start with a day and a time to an end or of a length; raises ValueError."""
-        zone = self._zone if self._zone and is_nothing(zone_cell) else _row_zone(zone_cell, start)
+        zone = self._zone if self._zone and (not zone_cell or is_nothing(zone_cell)) else _row_zone(zone_cell, start)
         begin = start.wall()
         if start.offset is not None:
             begin = in_zone(begin, start.offset, zone)
@@ -214,7 +218,9 @@ class SpanReader:
         found = known.get(text)
         if found is None:
             try:
-                found = known[text] = EMPTY if is_nothing(text) else read_cell(text, orders)
+                # No word for nothing begins with a digit.
+                nothing = not text[0].isdigit() and is_nothing(text)
+                found = known[text] = EMPTY if nothing else read_cell(text, orders)
             except ValueError as error:
                 raise named(field, text, error) from None
         return found
@@ -262,7 +268,7 @@ def named(field: str, text: str, error: ValueError) -> ValueError:
 def _says_all_day(text: str) -> bool | None:
     """Return what the cell says; a word such as "-" is a no here, before it is nothing."""
     try:
-        return cell_values.truth(text) if text else None
+        return cell_values.truth(text)
     except ValueError as error:
         if is_nothing(text):
             return None

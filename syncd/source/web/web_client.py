@@ -143,8 +143,9 @@ class WebClient:
             if answer.status not in _REDIRECTS or not location:
                 return answer
             target = _target(url, location)
-            # RFC 9110, 15.4.4: the answer to a report is then fetched by GET.
-            if answer.status == 303:
+            # RFC 9110, 15.4.4: the answer to a report is then fetched by GET. But a 303 from the well-known address
+            # says where the server is (RFC 6764, 5), and that is asked for the same.
+            if answer.status == 303 and method != "PROPFIND":
                 method, body = "GET", None
             url = target
         raise WebError(f"{self._access.shown} redirects in a circle", "check url")

@@ -192,6 +192,42 @@ async def test_a_gateway_without_reports_is_listed_and_read_one_by_one() -> None
     assert snapshot.complete
 
 
+async def test_what_is_no_calendar_in_a_folder_of_them_is_passed_over_with_a_line() -> None:
+    folder = "<d:resourcetype/>", "<d:getcontenttype>text/plain; charset=utf-8</d:getcontenttype>"
+    login = web.Response(text="<p>Log in</p>", content_type="text/html")
+    plain = calendar(event("DTSTART:20261201T090000Z", uid="2")).decode()
+    files = {"README": "Our calendars", "plain": plain}
+    paths: dict[str, Answer] = {
+        f"PROPFIND {TEAM}": lambda body: multistatus(
+            found(TEAM, IS_CALENDAR, named("Team")),
+            *(found(f"{TEAM}{name}", etag("1"), *folder) for name in files),
+        ) if "getetag" in body else multistatus(found(TEAM, IS_CALENDAR, named("Team"))),
+        f"REPORT {TEAM}": lambda _: (405, ""),
+        f"GET {TEAM}README": lambda _: web.Response(text=files["README"]),
+        f"GET {TEAM}plain": lambda _: web.Response(text=files["plain"]),
+    }  # fmt: skip
+    async with playing(paths) as site:
+        source = caldav(f"{site.url}{TEAM}")
+        for _ in range(2):
+            snapshot = await source.read(CONTEXT)
+            assert (uids(snapshot), snapshot.complete) == (["2"], True)
+            assert [(one.where, one.kind) for one in snapshot.problems] == [("Team/README", "warning")]
+        assert methods(site).count(f"GET {TEAM}README") == 1
+        files["events"] = ""
+        paths[f"GET {TEAM}events"] = lambda _: login
+        assert not (await source.read(CONTEXT)).complete
+
+
+async def test_a_303_from_the_well_known_address_says_where_the_server_is() -> None:
+    paths: dict[str, Answer] = {
+        "PROPFIND /.well-known/caldav": lambda _: web.Response(status=303, headers={"Location": TEAM}),
+        f"PROPFIND {TEAM}": listing(),
+        f"REPORT {TEAM}": lambda _: multistatus(found(f"{TEAM}1.ics", etag("1"), data("1"))),
+    }
+    async with playing(paths) as site:
+        assert uids(await caldav(site.url).read(CONTEXT)) == ["1"]
+
+
 @pytest.mark.parametrize("status", [403, 409, 412, 400])
 async def test_an_invalid_token_is_known_by_its_element_whatever_the_status(status: int) -> None:
     tokens = iter(("t1", "t2"))
