@@ -31,6 +31,7 @@ from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import AiohttpTransport, Transport, Webhook
+from syncd.portal.probe.facts import facts_from
 from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, OwnEvents, PortalBacked
@@ -204,6 +205,9 @@ class App:
                     portal = await closing.enter_async_context(
                         self._connect(wanted, self.ledger, self.clock, self._learn_secret)
                     )
+                    facts = facts_from(await self.ledger.of_portal(wanted.name).facts(portal.origin))
+                    if facts is not None:
+                        portal.learn(facts)
                     made[wanted.name] = _Connection(config=wanted, portal=portal, closing=closing)
             unless_taken.pop_all()
         old = [self._connections[name] for name in gone]

@@ -165,7 +165,7 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox.add_argument("--switch", action="append", default=[], metavar="NAME=POSITION",
                          help="behave as other portals do; may be repeated (`--switch help` lists them)")  # fmt: skip
     sandbox.add_argument("--like", type=Path, metavar="FILE",
-                         help="behave as a real portal does, by what `portal probe --json` printed")  # fmt: skip
+                         help="behave as a real portal does, by the document of `syncd portal probe`")  # fmt: skip
 
 
 def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -35,6 +35,7 @@ from syncd.portal.limits.pace import Limits, Pace
 from syncd.portal.line.answers import Answer, CommandRefusedError, portal_error, rows_of
 from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
+from syncd.portal.probe.facts import Facts
 
 Take = Callable[[int, Reply], None]
 """Gets the place of a command in what was asked for, and the reply to it."""
@@ -330,6 +331,10 @@ class Portal:
         For finding out how the portal behaves; whatever is to be kept goes through `push`.
         """
         return await ask_once(self._channel, self._traffic, question)
+
+    def learn(self, facts: Facts) -> None:
+        """Reckon with what a probe has found out about this portal."""
+        self._pace.one_counter = facts.text("batch_counter") == "batch"
 
     def cost_s(self, method: str) -> float | None:
         """Return the seconds that one call of `method` takes on average here, None if none was measured."""

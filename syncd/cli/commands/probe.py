@@ -20,6 +20,7 @@ from syncd.portal.probe.bench import SHARE
 from syncd.portal.probe.facts import Fact
 from syncd.portal.probe.run import EXPERIMENTS, Probed, limit_s
 from syncd.portal.probe.run import probe as ask_portal
+from syncd.state.notes import PortalLedger
 
 R = TypeVar("R")
 _REQUESTS = 60
@@ -73,9 +74,18 @@ async def _probed(desk: Desk, portal: Portal, *, keep: bool) -> Probed:
     await ledger.note_probe(True, app.clock.now())
     probed = await ask_portal(portal, clock=app.clock, stop=desk.stop, token=token_hex(4), keep=keep)
     await ledger.note_facts(portal.origin, probed.facts.document(), app.clock.now())
+    portal.learn(probed.facts)
+    await _tell_directory(ledger, portal.origin, probed.facts.text("server_zone"), app.clock.now())
     if not keep and not probed.cleaned.left:
         await ledger.note_probe(False, app.clock.now())
     return probed
+
+
+async def _tell_directory(ledger: PortalLedger, origin: str, zone: str, now: float) -> None:
+    """Let the directory that is kept name the server's zone: a pass that finds all as it was would look no further."""
+    directory = await ledger.directory(origin)
+    if zone and isinstance(directory, dict) and directory.get("server_zone") != zone:
+        await ledger.note_directory(origin, {**directory, "server_zone": zone}, now)
 
 
 def probe_document(probed: Probed) -> dict[str, Json]:
