@@ -73,6 +73,11 @@ damaged, info if another program has written it). `sync` `reason`
 ENTRY_CRASHED: Final = "entry.crashed"
 """An entry met an error that nobody foresaw and is rejected (debug, with the traceback). `where` `exc_info`"""
 
+# Finding out how a portal behaves.
+
+PROBE_ASKED: Final = "probe.asked"
+"""One experiment of a probe was made (debug). `portal` `facts` `requests`"""
+
 # Requests and the portal's limits.
 
 BATCH_SENT: Final = "batch.sent"

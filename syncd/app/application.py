@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from syncd.clock import Clock
 from syncd.config import Config, PortalConfig, TargetConfig
-from syncd.errors import PortalUnusableError
+from syncd.errors import ConfigError, PortalUnusableError
 from syncd.source.base import OwnEvents, PortalBacked
 from syncd.state.ledger import Ledger
 
@@ -80,6 +80,14 @@ class App:
             raise self.config.unknown(name)
         return self._syncs[name]
 
+    def portal(self, name: str | None) -> Portal:
+        """Return the client of the portal `name`, or without one of the only portal; raises ConfigError otherwise."""
+        if name is None and len(self._connections) == 1:
+            return next(iter(self.portals.values()))
+        if name is None or name not in self._connections:
+            raise ConfigError(f"which portal? {', '.join(self._connections)}", "name one with --portal")
+        return self._connections[name].portal
+
     def portal_of(self, name: str) -> Portal:
         """Return the client of the portal that the sync `name` writes to."""
         return self._connections[next(sync.portal for sync in self.config.syncs if sync.name == name)].portal
@@ -131,6 +139,7 @@ class App:
                     portal = await closing.enter_async_context(
                         self._connect(wanted, self.ledger, self.clock, self._learn_secret)
                     )
+                    await self._teach(portal)
                     made[wanted.name] = _Connection(config=wanted, portal=portal, closing=closing)
             unless_taken.pop_all()
         old = [self._connections[name] for name in gone]
@@ -142,6 +151,14 @@ class App:
             self._bind(sync)
         for one in old:
             await one.closing.aclose()
+
+    async def _teach(self, portal: Portal) -> None:
+        """Tell a client what a probe has found out about its portal, if one ever asked."""
+        from syncd.portal.probe.facts import facts_from  # noqa: PLC0415 - what only looks at the state asks no portal
+
+        facts = facts_from(await self.ledger.of_portal(portal.name).facts(portal.origin))
+        if facts is not None:
+            portal.learn(facts)
 
     def _gone(self, config: Config) -> frozenset[str]:
         """Return the names of the portals whose client `config` has no use for, or only with other settings."""

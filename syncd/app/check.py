@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syncd.app.application import App
+from syncd.app.known import consequences, facts_of, in_short, wrong_zone
 from syncd.config import SyncConfig
 from syncd.cycle.directories import kept_directory
 from syncd.cycle.read import Shaping, context_of, kept_entries, portal_zone, shape_all
@@ -24,6 +25,7 @@ from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.people.crm import read_clients
 from syncd.portal.people.directory import Directory, caller_zone, offset_s, read_directory
 from syncd.portal.people.section_rights import with_calendars
+from syncd.portal.probe.facts import Facts
 
 _LARGEST_SKEW_S = 60.0
 _SHOWN = 3
@@ -186,10 +188,25 @@ async def _portal(
         return
     yield _clock(name, portal)
     yield _caller(name, directory)
+    facts = await facts_of(app.ledger, portal)
+    for one in _known(app, portal, facts, syncs):
+        yield one
+    directory = replace(directory, server_zone=facts.text("server_zone") if facts is not None else "")
     for sync in ready:
         if sync.name in snapshots:
             async for one in _sync(app, portal, sync, snapshots[sync.name], directory):
                 yield one
+
+
+def _known(app: App, portal: Portal, facts: Facts | None, syncs: list[SyncConfig]) -> Iterator[Check]:
+    """Yield what is known of the portal from a probe, and what it means for the syncs."""
+    name, configured = f"facts {portal.name}", app.config.portal(portal.name).server_timezone
+    yield Check(name=name, ok=True, detail=in_short(facts))
+    for said in consequences(facts, syncs):
+        yield Check(name=name, ok=True, detail=said)
+    if zone := wrong_zone(facts, configured):
+        yield Check(name=name, ok=False, detail=f"its own zone is {zone}, the config says {configured}",
+                    remedy=f"correct server_timezone of [portals.{portal.name}] or leave it out")  # fmt: skip
 
 
 def _wanted_scopes(ready: list[Sync]) -> tuple[tuple[str, ...], ...]:
@@ -337,7 +354,7 @@ def _zone(sync: Sync, directory: Directory, now: float) -> Check:
     """Return the portal's zone, with a warning if what people see depends on a guess (PORTAL.md 4.7, 6.3)."""
     zone, caller = portal_zone(sync, directory), caller_zone(directory)
     detail = f"the portal's own zone is taken as {zone}"
-    guessed = not sync.portal_zone and caller
+    guessed = not sync.portal_zone and not directory.server_zone and caller
     if guessed and not _switch_together(zone, caller, now):
         depending = "times of the other season" if sync.target.on_cards else "days on which the portal's clocks change"
         detail += (

@@ -56,6 +56,7 @@ def request_of(arguments: argparse.Namespace) -> Request:
         since=getattr(arguments, "since", "1d"),
         format=getattr(arguments, "format", "csv"),
         verify=given("verify"),
+        keep=given("keep"),
         fresh=given("fresh"),
         force=given("force"),
         yes=given("yes"),

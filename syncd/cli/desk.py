@@ -196,6 +196,7 @@ _WORKS = {
     "migrate": ("migrate", "migrate"),
     "pause": ("steer", "pause"),
     "poke": ("steer", "poke"),
+    "probe": ("probe", "probe"),
     "purge": ("takeback", "purge"),
     "report": ("summary", "report"),
     "resume": ("steer", "resume"),

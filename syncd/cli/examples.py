@@ -27,11 +27,13 @@ EXAMPLES = {
         "syncd portal owners",
         "syncd portal sections --calendar group --owner 'Class 5b'",
         "syncd portal owners --unresolved shifts > owners.csv",
+        "syncd portal probe --json > portal-facts.json",
     ),
     "sandbox": (
         "syncd sandbox",
         "syncd sandbox --from-portal main --export company.json    # then: syncd sandbox --world company.json",
         "syncd sandbox --tariff enterprise --cost calendar.event.add=0.4 --fault help",
+        "syncd sandbox --like portal-facts.json",
     ),
     "service": ("sudo /opt/syncd/bin/syncd service install",),
     "completion": (

@@ -56,14 +56,16 @@ def build_parser() -> argparse.ArgumentParser:
     _add_state(commands)
     _add_steering(commands)
 
-    portal = commands.add_parser("portal", help="list what the portal has, to fill in the config")
-    portal.add_argument("what", choices=("owners", "sections", "limits"))
+    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
+    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
     portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
     portal.add_argument("--calendar", choices=("user", "group", "company"), default="user",
                         help="whose calendars `sections` lists (default: user)")  # fmt: skip
     portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
     portal.add_argument("--unresolved", metavar="SYNC",
                         help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
+    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
+    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
     _json(portal)
 
     _add_sandbox(commands)
@@ -158,7 +160,7 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     contents.add_argument("--from-portal", metavar="NAME",
                           help="the people, groups and sections of this [portals.NAME], without events")  # fmt: skip
     sandbox.add_argument("--export", type=Path, metavar="FILE", help="write what it contains as a world file, and exit")
-    sandbox.add_argument("--tariff", choices=("standard", "enterprise", "self-hosted"), default="standard")
+    sandbox.add_argument("--tariff", choices=("standard", "enterprise", "self-hosted"), help="(default: standard)")
     sandbox.add_argument("--cost", action="append", default=[], metavar="METHOD=SECONDS",
                          help="server time one call of METHOD takes; may be repeated")  # fmt: skip
     sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:key=value,...]",
@@ -166,6 +168,8 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox.add_argument("--waf", action="store_true", help="switch the text filter on")
     sandbox.add_argument("--switch", action="append", default=[], metavar="NAME=POSITION",
                          help="behave as other portals do; may be repeated (`--switch help` lists them)")  # fmt: skip
+    sandbox.add_argument("--like", type=Path, metavar="FILE",
+                         help="behave as a real portal does, by the document of `syncd portal probe`")  # fmt: skip
 
 
 def _add_install(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -57,6 +57,7 @@ def _arguments(request: Request, scrubber: Scrubber) -> argparse.Namespace:
         since=request.since,
         format=request.format,
         verify=request.verify,
+        keep=request.keep,
         fresh=request.fresh,
         force=request.force,
         yes=request.yes,

@@ -166,6 +166,11 @@ def estimate(out: Console, forecast: Forecast, more: str = "") -> None:
     line(out, f"  about {_duration(forecast.seconds)}{_guess(forecast)}: {work}{more}")
 
 
+def known(out: Console, portal: str, said: str) -> None:
+    """Print what is known of the portal that a plan is for."""
+    line(out, f"  portal {portal}: {said}", "dim")
+
+
 def _guess(forecast: Forecast) -> str:
     """Return what an estimate assumes as long as no command of this portal has been measured."""
     if not forecast.guessed or not forecast.commands:

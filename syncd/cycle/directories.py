@@ -24,6 +24,7 @@ from syncd.portal.line.wire import Done, Refused, Reply, Unknown
 from syncd.portal.people.crm import read_clients
 from syncd.portal.people.directory import Directory, read_directory
 from syncd.portal.people.section_rights import with_calendars
+from syncd.portal.probe.facts import facts_from
 
 _log = structlog.get_logger()
 _SECTION_ADD = "calendar.section.add"
@@ -61,12 +62,18 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
         kept = replace(kept, barred={name: bar for name, bar in kept.barred.items() if name not in once_open})
         # What other syncs of the portal have read stays until they read it again.
         kept = _followed(run, kept.with_sections({**known.sections, **kept.sections}), known)
-    directory = replace(kept, server_zone=run.sync.portal_zone or "")
+    directory = replace(kept, server_zone=run.sync.portal_zone or await _probed_zone(run))
     if replace(directory, country="") != known:
         run.directory_mark = ""
         if keep:
             await store(run, directory)
     return directory
+
+
+async def _probed_zone(run: Pass) -> str:
+    """Return the server's zone as a probe of this very portal has found it, "" if none has."""
+    facts = facts_from(await run.portal_ledger.facts(run.portal.origin))
+    return facts.text("server_zone") if facts is not None else ""
 
 
 async def store(run: Pass, directory: Directory) -> None:

@@ -21,7 +21,7 @@ from syncd.model.elapsed import Moment
 from syncd.model.json_values import Json
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Job
-from syncd.portal.exchange.session import Channel, Journal, Line, Session, Traffic
+from syncd.portal.exchange.session import Channel, Journal, Line, Question, Session, Traffic, ask_once
 from syncd.portal.figures import Progress, PushSummary, Usage
 from syncd.portal.limits.forecast import (
     Forecast,
@@ -33,9 +33,10 @@ from syncd.portal.limits.forecast import (
 )
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
-from syncd.portal.line.answers import CommandRefusedError, portal_error, rows_of
+from syncd.portal.line.answers import Answer, CommandRefusedError, portal_error, rows_of
 from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
+from syncd.portal.probe.facts import Facts
 
 Take = Callable[[int, Reply], None]
 """Gets the place of a command in what was asked for, and the reply to it."""
@@ -277,6 +278,21 @@ class Portal:
             seconds=self._clock.monotonic() - began,
             waited_s=session.traffic.waited_s,
         )
+
+    async def ask(self, question: Question) -> Answer:
+        """Send one request as it is and return how it was answered: nothing is sent again, nothing raised.
+
+        For finding out how the portal behaves; whatever is to be kept goes through `push`.
+        """
+        return await ask_once(self._channel, self._traffic, question)
+
+    def learn(self, facts: Facts) -> None:
+        """Reckon with what a probe has found out about this portal."""
+        self._pace.one_counter = facts.text("batch_counter") == "batch"
+
+    def cost_s(self, method: str) -> float | None:
+        """Return the seconds that one call of `method` takes on average here, None if none was measured."""
+        return self._pace.costs.mean(method) if self._pace.costs.known(method) else None
 
     def forecast(self, counts: Mapping[str, int]) -> Forecast:
         """Return what sending this number of commands by method would take from now on."""

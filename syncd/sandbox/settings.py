@@ -113,6 +113,10 @@ class Settings:
     """Show ACTIVE, DT_FROM, DT_TO and TEXT_COLOR in calendar.event.get, as older builds do (PORTAL.md 4.6)."""
     exact_expansion: bool = False
     """Expand series by exact calendar arithmetic instead of the portal's, which depends on the window (4.13)."""
+    name_length: int = 255
+    """Characters that are kept of an event's name (PORTAL.md 4.2)."""
+    description_length: int | None = None
+    """Characters that are kept of an event's description; None for all."""
     costs_s: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     jitter: float = 0.0
     """Each duration is multiplied by a number drawn from 1 - jitter .. 1 + jitter."""

@@ -26,7 +26,9 @@ from syncd.net import LONGEST_SOCKET
 VERSION: Final = 1
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """In bytes. A request may hold a pinned plan, which is the largest thing that travels."""
-Command = Literal["history", "migrate", "pause", "poke", "purge", "report", "resume", "retry", "status", "sync", "undo"]
+Command = Literal[
+    "history", "migrate", "pause", "poke", "probe", "purge", "report", "resume", "retry", "status", "sync", "undo"
+]
 USERS: Final = Path("/run/user")
 """Where each user has a runtime directory, by number."""
 
@@ -75,6 +77,7 @@ class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     since: str = "1d"
     format: Literal["csv", "json", "html"] = "csv"
     verify: bool = False
+    keep: bool = False
     fresh: bool = False
     force: bool = False
     yes: bool = False

@@ -41,6 +41,8 @@ TOLD = "told"
 _DIRECTORY = "directory"
 _BUDGET = "budget"
 _UNDER_WAY = "sections under way"
+_FACTS = "facts"
+_PROBE = "probe under way"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
 _SETTLED = "settled"
 # Two sums, because sums of sums alone stay the same where two rows change against each other.
@@ -278,6 +280,33 @@ class PortalLedger:
     def note_budget(self, connection: sqlite3.Connection, budget: Json, now: float) -> None:
         """Keep how much of the portal's limits is used."""
         write_note(connection, self._scope, _BUDGET, budget, now)
+
+    @reading
+    def facts(self, connection: sqlite3.Connection, origin: str) -> Json:
+        """Return what a probe found out about the portal at `origin`, None if that very one was never probed."""
+        note = read_note(connection, self._scope, _FACTS)
+        value = note[0] if note is not None else None
+        if not isinstance(value, Mapping) or value.get("portal") != origin:
+            return None  # another portal had this name in the config
+        return value.get("facts")
+
+    @writing
+    def note_facts(self, connection: sqlite3.Connection, origin: str, facts: Json, now: float) -> None:
+        """Keep what a probe found out about the portal at `origin`, as JSON."""
+        write_note(connection, self._scope, _FACTS, {"portal": origin, "facts": facts}, now)
+
+    @reading
+    def probe_under_way(self, connection: sqlite3.Connection) -> bool:
+        """Return True if a probe has begun and was not seen to leave nothing behind."""
+        return read_note(connection, self._scope, _PROBE) is not None
+
+    @writing
+    def note_probe(self, connection: sqlite3.Connection, under_way: bool, now: float) -> None:
+        """Keep whether a probe is under way, or has left something behind."""
+        if under_way:
+            write_note(connection, self._scope, _PROBE, True, now)
+        else:
+            drop_note(connection, self._scope, _PROBE)
 
     @reading
     def sections_under_way(self, connection: sqlite3.Connection) -> tuple[int, float] | None:

@@ -76,6 +76,8 @@ def test_each_example_has_the_fields_of_the_real_document(folder: Path, capsys: 
     assert shape(example("syncd state backup --json")) == shape(backup)
     assert shape(example("syncd state check --json")) == shape(document(capsys, "state", "check", "--json")[1])
     assert shape(example("syncd portal limits --json")) == shape(document(capsys, "portal", "limits", "--json")[1])
+    probed = document(capsys, "portal", "probe", "--yes", "--json")[1]
+    assert shape(example("syncd portal probe --json")) == shape(probed)
     assert shape(example("/healthz` of the status page")) == shape(health_document(view()))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from syncd.app import report
+from syncd.app.known import facts_of, in_short
 from syncd.cli import show
 from syncd.cli.desk import Desk, chosen
 from syncd.cli.execute import worst
@@ -78,6 +79,7 @@ async def _pass(desk: Desk, sync: Sync, *, ask: bool) -> PassResult:
 
         async def confirm(prepared: Prepared) -> bool:
             show.plan(out, prepared)
+            show.known(out, portal.name, in_short(await facts_of(desk.app.ledger, portal)))
             if ask and prepared.plan.changes and not await desk.agreed(f"send these changes of {sync.name}?"):
                 return False
             # Only now, as a bar would be in the way of the question.

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from syncd.app import documents, pinned
 from syncd.app.application import App
+from syncd.app.known import facts_of, in_short
 from syncd.cli import show
 from syncd.cli.desk import Desk, chosen
 from syncd.cli.execute import worst
@@ -32,6 +33,8 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             except SyncdError as error:
                 failures[each.name] = without_frames(error)
         guarded = {one.sync: _guard_note(app, one) for one in plans}
+        portals = {one.sync: app.portal_of(one.sync) for one in plans}
+        known = {name: (portal.name, in_short(await facts_of(app.ledger, portal))) for name, portal in portals.items()}
     if arguments.out:
         pinned.write(arguments.out, plans, clean=certain)
     codes = [*map(_plan_code, plans), *(error.exit_code for error in failures.values())]
@@ -40,6 +43,8 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         return worst(codes)
     for one in plans:
         show.plan(out, one)
+        if one.plan.changes:
+            show.known(out, *known[one.sync])
         if note := guarded[one.sync]:
             show.line(out, f"  a pass would stop here: {note}", "red")
     for name, failure in failures.items():

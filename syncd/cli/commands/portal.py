@@ -1,4 +1,4 @@
-"""`syncd portal owners|sections|limits`: what the portal has, to fill in the config."""
+"""`syncd portal owners|sections|limits`: what the portal has, to fill in the config. `probe` is in probe.py."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from syncd.portal.people.directory import Directory, read_directory, read_sectio
 
 async def portal(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
     """List owners, sections or limits of one portal."""
+    if arguments.keep or arguments.yes:
+        raise ConfigError("--keep and --yes are for a probe", "use them with `syncd portal probe`")
     async with opened(arguments, readonly=True) as app:
         if arguments.unresolved is not None:
             await _unresolved(app, arguments.unresolved, what=arguments.what, as_json=arguments.json)
             return 0
-        client = _chosen(app, arguments.portal)
+        client = app.portal(arguments.portal)
         match arguments.what:
             case "limits":
                 _limits(client, as_json=arguments.json)
@@ -40,14 +42,6 @@ async def portal(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
                 directory = directory.with_sections(await read_sections(client, calendars))
                 _sections(directory, calendars, as_json=arguments.json)
     return 0
-
-
-def _chosen(app: App, name: str | None) -> Portal:
-    if name is None and len(app.portals) == 1:
-        return next(iter(app.portals.values()))
-    if name is None or name not in app.portals:
-        raise ConfigError(f"which portal? {', '.join(app.portals)}", "name one with --portal")
-    return app.portals[name]
 
 
 async def _unresolved(app: App, name: str, *, what: str, as_json: bool) -> None:

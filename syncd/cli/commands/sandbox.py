@@ -6,14 +6,17 @@ import argparse
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from syncd.cli.outlet import reveal
 from syncd.cli.simulated import serve
+from syncd.clock import SystemClock
 from syncd.errors import ConfigError
 from syncd.model.names import counted
 from syncd.sandbox.faults import KINDS, parse_fault
 from syncd.sandbox.seed.language_school import default_world
+from syncd.sandbox.seed.likeness import alike, peopled, read_likeness
 from syncd.sandbox.seed.world_file import encode_world, read_world
 from syncd.sandbox.seed.world_schema import WorldSeed
 from syncd.sandbox.settings import SWITCHES, Settings, parse_costs, parse_switch, switched
@@ -34,17 +37,17 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
             print(f"{name:16} {' | '.join(positions)} (usually {'yes' if value is True else value or 'no'})")
         return 0
     settings = Settings(
-        tariff=arguments.tariff,
-        waf=arguments.waf,
+        tariff=arguments.tariff or "standard",
         costs_s=parse_costs(arguments.cost),
         faults=tuple(parse_fault(text) for text in arguments.fault),
     )
-    settings = switched(settings, map(parse_switch, arguments.switch))
     seed = await _seed(arguments)
     if arguments.export is not None:
         _export(arguments.export, seed)
         return 0
-    world = World(settings, seed)
+    if arguments.like is not None:
+        settings, seed = _like(arguments.like, settings, seed)
+    world = World(_as_said(settings, arguments), seed)
     running = await serve(world, arguments.port)
     try:
         print(f"calendar page: {running.url}/")
@@ -56,6 +59,20 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     finally:
         await running.close()
     return 0
+
+
+def _like(path: Path, settings: Settings, seed: WorldSeed) -> tuple[Settings, WorldSeed]:
+    """Return settings and contents that are like the real portal of `path`, and say what will be otherwise."""
+    likeness = read_likeness(path)
+    if unlike := likeness.unlike():
+        print(f"unlike that portal: {', '.join(unlike)}", file=sys.stderr)
+    return alike(settings, likeness), peopled(seed, likeness, SystemClock().now())
+
+
+def _as_said(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """Return `settings` with what the command line says, which counts more than what a probe has found."""
+    settings = replace(settings, waf=settings.waf or arguments.waf, tariff=arguments.tariff or settings.tariff)
+    return switched(settings, map(parse_switch, arguments.switch))
 
 
 async def _seed(arguments: argparse.Namespace) -> WorldSeed:

@@ -13,9 +13,11 @@ from syncd.cli.progress import Shown
 from syncd.cycle.takeback import Confirm, Offer, Taken
 from syncd.cycle.takeback import purge as purge_sync
 from syncd.cycle.takeback import undo as undo_run
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, SyncdError
 from syncd.model.names import counted
 from syncd.model.takeback import Left
+from syncd.portal.client import Portal
+from syncd.portal.probe.run import sweep
 
 _SHOWN_LEFT = 40
 
@@ -55,7 +57,9 @@ async def purge(arguments: argparse.Namespace, desk: Desk) -> int:
         question = f"delete all of this from {portal.origin}?"
         async with desk.bar(portal, f"purge {sync.name}", lines=True, wanted=arguments.yes) as bar:
             confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes)
-            return await purge_sync(desk.app.open_pass(sync, desk.stop), confirm=confirm, force=arguments.force)
+            taken = await purge_sync(desk.app.open_pass(sync, desk.stop), confirm=confirm, force=arguments.force)
+        await _sweep(desk, portal)
+        return taken
 
     taken = await desk.alone(desk.app.sync(arguments.name).name, work, at_once=True)
     out = desk.console()
@@ -63,6 +67,24 @@ async def purge(arguments: argparse.Namespace, desk: Desk) -> int:
     if taken.error is None and taken.record.state == "done":
         out.print("  sections stay; the next pass creates everything again while the sync is in the config")
     return taken.exit_code
+
+
+async def _sweep(desk: Desk, portal: Portal) -> None:
+    """Remove what a probe of the portal has left behind, if the ledger knows of one that was cut off."""
+    ledger = desk.app.ledger.of_portal(portal.name)
+    if desk.stop.is_set() or not await ledger.probe_under_way():
+        return
+    try:
+        cleaned = await sweep(portal, clock=desk.app.clock, stop=desk.stop)
+    except SyncdError as error:
+        desk.note(f"a probe was cut off, and what it left cannot be looked for: {error.message}")
+        return
+    if cleaned.removed:
+        desk.note(f"removed what a probe had left: {counted(cleaned.removed, 'scratch section')}")
+    for text in cleaned.left:
+        desk.note(f"left behind by a probe: {text}")
+    if not cleaned.left:
+        await ledger.note_probe(False, desk.app.clock.now())
 
 
 def _asking(desk: Desk, name: str, bar: Shown, question: str, *, ask: bool) -> Confirm:

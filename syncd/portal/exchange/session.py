@@ -20,10 +20,10 @@ from syncd.clock import Clock
 from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Idle, Job, Send, Wait
 from syncd.portal.limits.gate import RequestGate
-from syncd.portal.limits.pace import Pace
+from syncd.portal.limits.pace import Executed, Pace
 from syncd.portal.line.answers import Answer, read_batch, read_single, scrubbed
 from syncd.portal.line.transport import Credential, Transport, TransportFault
-from syncd.portal.line.wire import NOT_SENT, Refused, Reply, Unknown, encode_batch, encode_single
+from syncd.portal.line.wire import NOT_SENT, Command, Refused, Reply, Unknown, encode_batch, encode_single
 
 _LOGGED_WAIT_S = 5.0
 _LARGE_BYTES = 65_536
@@ -101,7 +101,7 @@ class Line:
 
         def read() -> Answer:
             answer = read_single(raw) if send.single else read_batch(raw, send.keys)
-            return replace(answer, faults=look(send, answer))
+            return replace(answer, faults=look(send, answer), status=raw.status)
 
         # A listing of a thousand events takes longer to read than other syncs and the page should wait.
         answer = read() if len(raw.body) < _LARGE_BYTES else await asyncio.to_thread(read)
@@ -298,3 +298,79 @@ class Session:
     def _tell_waiting(self, waiting: tuple[str, float | None] | None) -> None:
         for one in self.traffic.chain():
             one.waiting = waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Commands for one request, and how they are written in its batch; without `texts` a single call of one command.
+
+    A text need not be what `encode_command` makes of its command: how the portal reads it may be the question.
+    """
+
+    commands: tuple[Command, ...]
+    texts: tuple[str, ...] = ()
+
+
+async def ask_once(channel: Channel, traffic: Traffic, question: Question) -> Answer:
+    """Send `question` and return the answer, of which each reply is as the portal gave it."""
+    pace, clock = channel.pace, channel.clock
+    commands, single = question.commands, not question.texts
+    counts = Counter(command.budget_key for command in commands)
+    costs = {method: count * pace.costs.expected(method) for method, count in counts.items()}
+    send = Send(
+        ticket=0,
+        jobs=tuple(Job(id=at, command=command, repeatable=False) for at, command in enumerate(commands)),
+        single=single,
+        keys=tuple(f"c{at}" for at in range(len(question.texts))),
+        texts=question.texts,
+        costs=costs,
+        expected_s=sum(costs.values()),
+    )
+    await channel.line.gate.acquire()
+    pace.sent(costs)
+    alone, sent_at = pace.lanes.in_flight == 1, clock.monotonic()
+    try:
+        answer = await channel.line.ask(send, lambda _send, answer: (None,) * len(answer.replies))
+    except BaseException:
+        pace.lost(costs, batched=not single, sent_at=sent_at, now=clock.monotonic())
+        raise
+    traffic.add(requests=1, commands=len(commands))
+    _learn(channel, send, answer, sent_at=sent_at, alone=alone)
+    return answer
+
+
+def _learn(channel: Channel, send: Send, answer: Answer, *, sent_at: float, alone: bool) -> None:
+    pace, now = channel.pace, channel.clock.monotonic()
+    match answer.whole:
+        case Unknown():
+            pace.lost(send.costs, batched=not send.single, sent_at=sent_at, now=now)
+        case Refused(reach="rate"):
+            pace.refused_for_rate(send.costs)
+        case _:
+            executed = [
+                Executed(method=job.command.budget_key, reply=reply)
+                for job, reply in zip(send.jobs, answer.replies, strict=True)
+            ]
+            pace.answered(
+                executed,
+                time=answer.time,
+                batched=not send.single,
+                sent_at=sent_at,
+                now=now,
+                alone=alone,
+                costs=send.costs,
+            )
+            for method in blocked_methods(send.jobs, answer):
+                pace.blocked(method, batched=not send.single, now=now)
+
+
+def blocked_methods(jobs: Sequence[Job], answer: Answer) -> tuple[str, ...]:
+    """Return the methods whose operating time is used up, by an answer to `jobs`."""
+    pairs = zip(jobs, answer.replies, strict=True)
+    return tuple(
+        dict.fromkeys(
+            job.command.budget_key
+            for job, reply in pairs
+            if isinstance(reply, Refused) and reply.reach == "method" and reply.transient
+        )
+    )

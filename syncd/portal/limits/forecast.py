@@ -61,6 +61,10 @@ class _Run:
         self._lanes = pace.lanes.likely
         self._left = dict(wanted)
         self._booked = {method: dict(pace.operating.drops(method, at)) for method in wanted}
+        if pace.one_counter and wanted:
+            # Each method's counter shows what all have used; the fullest was told last.
+            fullest = max(self._booked.values(), key=lambda booked: sum(booked.values()))
+            self._booked = dict.fromkeys(wanted, fullest)
         self._flights = len(flying)
         self._busy_s = 0.0
         self.at = at

@@ -141,6 +141,8 @@ class Pace:
         self.clock = ServerClock(guess)
         self.batch_seconds = limits.batch_seconds
         self.faults = 0
+        self.one_counter = False
+        """Whether the commands of batches share one counter, that of `batch` (PORTAL.md 3.2)."""
         self.paused_until: float | None = None
         self._alone = CostModel()
         self._random = random

@@ -38,13 +38,14 @@ class Answer:
     """One reply per command in the order sent, and the envelope's own time.
 
     `whole` is set if the request as a whole failed; every reply is then equal to it. `faults` are what is wrong with
-    the shape of each reading, where somebody has looked already.
+    the shape of each reading, where somebody has looked already. `status` is that of HTTP, which decides nothing.
     """
 
     replies: tuple[Reply, ...]
     time: CallTime | None = None
     whole: Refused | Unknown | None = None
     faults: tuple[str | None, ...] | None = None
+    status: int | None = None
 
 
 _FATAL: tuple[Reach, bool] = ("portal", False)

@@ -33,9 +33,9 @@ from syncd.portal.people.person_names import ADDRESS, by_last_name, called, fold
 T = TypeVar("T")
 _CANDIDATES = 3
 _log = structlog.get_logger()
-_LIKELY = ("Europe/Moscow", "UTC", "Europe/Berlin", "Europe/Kyiv", "America/New_York", "America/Sao_Paulo",
-           "America/Chicago", "America/Los_Angeles", "Asia/Kolkata", "Asia/Yekaterinburg", "Europe/London",
-           "Australia/Sydney", "Pacific/Auckland")  # fmt: skip
+LIKELY_ZONES = ("Europe/Moscow", "UTC", "Europe/Berlin", "Europe/Kyiv", "America/New_York", "America/Sao_Paulo",
+                "America/Chicago", "America/Los_Angeles", "Asia/Kolkata", "Asia/Yekaterinburg", "Europe/London",
+                "Australia/Sydney", "Pacific/Auckland")  # fmt: skip
 """Zones of servers, the likelier first. An offset alone says nothing about summer time, which most of these have."""
 
 NOBODY = CrmLookup(found={}, known={})
@@ -452,7 +452,7 @@ def server_zone(directory: Directory) -> str:
     if directory.server_zone:
         return directory.server_zone
     lived_in = Counter(_known_zone(user.zone) for user in directory.users if user.active)
-    for zone in (caller_zone(directory), *(zone for zone, _ in lived_in.most_common()), *_LIKELY):
+    for zone in (caller_zone(directory), *(zone for zone, _ in lived_in.most_common()), *LIKELY_ZONES):
         if zone and offset_s(zone, directory.read_at) == directory.server_offset_s:
             return zone
     year = datetime.fromtimestamp(directory.read_at, UTC).year

@@ -37,7 +37,7 @@ def save_event(call: MethodCall, activity: Activity, location: str) -> None:
         event.stored = _stored(call, activity)
         event.version += 1
         event.changed_at = call.now
-    event.name = cut_name(activity.subject)
+    event.name = cut_name(activity.subject, call.settings)
     event.description = activity.description
     event.location = location
     event.crm = tuple(code_of(one) for one in activity.bindings)

@@ -13,18 +13,23 @@ from syncd.sandbox.tables.database import MeetingFlags, Reminder
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from syncd.sandbox.settings import Settings
     from syncd.sandbox.tables.database import Tables
 
 DEFAULT_COLOR = "#9dcf00"
-NAME_LENGTH = 255
 _ACCESSIBILITY = frozenset({"busy", "quest", "free", "absent"})
 _IMPORTANCE = frozenset({"high", "normal", "low"})
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
 
 
-def cut_name(name: str) -> str:
-    """Return what a column of 255 characters stores of a name (trap 27)."""
-    return name[:NAME_LENGTH]
+def cut_name(name: str, settings: Settings) -> str:
+    """Return what the portal's column stores of a name (trap 27)."""
+    return name[: settings.name_length]
+
+
+def cut_description(description: str, settings: Settings) -> str:
+    """Return what the portal's column stores of a description; none is known to cut it (PORTAL.md 4.2)."""
+    return description[: settings.description_length]
 
 
 def color_of(value: PhpValue) -> str:

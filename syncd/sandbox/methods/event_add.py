@@ -14,6 +14,7 @@ from syncd.sandbox.events.placement import detected_section, usual_section
 from syncd.sandbox.events.stored_fields import (
     accessibility_of,
     color_of,
+    cut_description,
     cut_name,
     flags_of,
     importance_of,
@@ -128,8 +129,8 @@ def _new_row(call: MethodCall, section: Section, stored: Stored, links: tuple[st
         changed_at=call.now,
         stored=stored,
         dav_xml_id=new_dav_id(call.tables, call.now, stored.date_from, stored.tz_from, section.owner_id),
-        name=cut_name(trim(params["name"])),
-        description=trim(params.get("description")),
+        name=cut_name(trim(params["name"]), call.settings),
+        description=cut_description(trim(params.get("description")), call.settings),
         location=trim(params.get("location")),
         color=color_of(params["color"]) if call.has("color") else "",
         accessibility=accessibility_of(params.get("accessibility")),

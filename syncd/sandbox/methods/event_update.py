@@ -31,7 +31,15 @@ from syncd.sandbox.events.series_split import (
     stored_again,
     without_day,
 )
-from syncd.sandbox.events.stored_fields import accessibility_of, color_of, cut_name, flags_of, importance_of, remind_of
+from syncd.sandbox.events.stored_fields import (
+    accessibility_of,
+    color_of,
+    cut_description,
+    cut_name,
+    flags_of,
+    importance_of,
+    remind_of,
+)
 from syncd.sandbox.php.scalars import PhpValue, is_empty, trim
 from syncd.sandbox.php.timezones import unix_to_wall
 from syncd.sandbox.series.series import store
@@ -189,9 +197,9 @@ def _apply(call: MethodCall, row: Event, dates: Dates, section: Section | None, 
     """Put what the call sends into a row; what it omits is kept, reset or lost (PORTAL.md 4.3, table)."""
     params = call.params
     if call.has("name"):
-        row.name = cut_name(trim(params["name"])) or text(call.tables.language, "NEW_EVENT")
+        row.name = cut_name(trim(params["name"]), call.settings) or text(call.tables.language, "NEW_EVENT")
     if call.has("description"):
-        row.description = trim(params["description"])
+        row.description = cut_description(trim(params["description"]), call.settings)
     if call.has("location"):
         row.location = trim(params["location"])
     if call.has("color"):

@@ -1,0 +1,140 @@
+"""`syncd portal probe`: asks a portal how it behaves, shows what PORTAL.md says beside it, and keeps the answers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable, Callable, Sequence
+from secrets import token_hex
+from typing import TypeVar
+
+from rich.console import Console
+
+from syncd import __version__
+from syncd.cli import show
+from syncd.cli.desk import Desk
+from syncd.errors import StoppedError
+from syncd.model.json_values import Json
+from syncd.model.names import counted
+from syncd.portal.client import Portal
+from syncd.portal.probe.bench import SHARE
+from syncd.portal.probe.facts import Fact
+from syncd.portal.probe.run import EXPERIMENTS, Probed, limit_s
+from syncd.portal.probe.run import probe as ask_portal
+from syncd.state.notes import PortalLedger
+
+R = TypeVar("R")
+_REQUESTS = 60
+
+
+async def probe(arguments: argparse.Namespace, desk: Desk) -> int:
+    """Tell what will be done, ask, probe the portal, show the facts and keep them."""
+    portal = desk.app.portal(arguments.portal)
+    for text in announced(portal, keep=arguments.keep):
+        desk.note(text)
+    if not arguments.yes and not await desk.agreed(f"ask {portal.origin}?"):
+        return 0
+    names = [sync.name for sync in desk.app.config.syncs if sync.portal == portal.name]
+    probed = await _alone(desk, names, lambda: _probed(desk, portal, keep=arguments.keep))
+    if arguments.json:
+        desk.document(probe_document(probed))
+    else:
+        _show(desk.console(), probed)
+    for text in probed.cleaned.left:
+        desk.note(f"left behind: {text}; the next probe tries again, and so does `syncd purge`")
+    if desk.stop.is_set():
+        return StoppedError.exit_code
+    return 1 if probed.cleaned.left else 0
+
+
+def announced(portal: Portal, *, keep: bool) -> tuple[str, ...]:
+    """Return what a probe of this portal will do, line by line."""
+    events = sum(experiment.events for experiment in EXPERIMENTS)
+    ending = "stays, because of --keep" if keep else "is removed again"
+    return (
+        f"This asks {portal.origin} how it behaves: in a scratch section of the webhook's own user, which {ending}.",
+        f"It makes some {events} private events there, years away, invites nobody, and touches nothing else:",
+        *(f"  - {experiment.sends}" for experiment in EXPERIMENTS),
+        f"Up to {_REQUESTS} requests in less than two minutes, and {limit_s(portal) * SHARE:.1f} s of the operating "
+        "time of each method at most.",
+    )
+
+
+async def _alone(desk: Desk, names: Sequence[str], work: Callable[[], Awaitable[R]]) -> R:
+    """Do `work` while no pass of these syncs runs: theirs would move the counters that are looked at."""
+    if not names:
+        return await work()
+    first, *others = names
+    return await desk.alone(first, lambda: _alone(desk, others, work))
+
+
+async def _probed(desk: Desk, portal: Portal, *, keep: bool) -> Probed:
+    """Probe the portal and keep what was found; what may be left behind is noted before anything is made."""
+    app = desk.app
+    ledger = app.ledger.of_portal(portal.name)
+    await ledger.note_probe(True, app.clock.now())
+    probed = await ask_portal(portal, clock=app.clock, stop=desk.stop, token=token_hex(4), keep=keep)
+    await ledger.note_facts(portal.origin, probed.facts.document(), app.clock.now())
+    portal.learn(probed.facts)
+    await _tell_directory(ledger, portal.origin, probed.facts.text("server_zone"), app.clock.now())
+    if not keep and not probed.cleaned.left:
+        await ledger.note_probe(False, app.clock.now())
+    return probed
+
+
+async def _tell_directory(ledger: PortalLedger, origin: str, zone: str, now: float) -> None:
+    """Let the directory that is kept name the server's zone: a pass that finds all as it was would look no further."""
+    directory = await ledger.directory(origin)
+    if zone and isinstance(directory, dict) and directory.get("server_zone") != zone:
+        await ledger.note_directory(origin, {**directory, "server_zone": zone}, now)
+
+
+def probe_document(probed: Probed) -> dict[str, Json]:
+    """Return the JSON document of `syncd portal probe --json`: fit to be given to anybody."""
+    facts = probed.facts
+    costs: dict[str, Json] = dict(probed.operating_s)
+    return {
+        **facts.document(),
+        "syncd": __version__,
+        "known": facts.known,
+        "contradictions": len(facts.contradictions),
+        "requests": probed.requests,
+        "seconds": round(probed.seconds, 1),
+        "operating_s": costs,
+        "removed": probed.cleaned.removed,
+        "left": len(probed.cleaned.left),
+        "kept_section": probed.kept or None,
+    }
+
+
+def _show(out: Console, probed: Probed) -> None:
+    facts = probed.facts
+    lines = [(fact.name, fact.statement.says, found_text(fact), fact.statement.use) for fact in facts.facts]
+    show.rows(out, ("fact", "PORTAL.md", "this portal", "what syncd makes of it"), lines)
+    for fact in facts.contradictions:
+        said = fact.statement.says if fact.expected is None else found_text(Fact(name=fact.name, value=fact.expected))
+        show.line(out, f"PORTAL.md {fact.statement.section}: {fact.name}: {said}; found: {found_text(fact)}", "red")
+    cost_s = sum(probed.operating_s.values())
+    show.line(
+        out,
+        f"{facts.known} of {len(facts.facts)} facts, {counted(len(facts.contradictions), 'contradiction')}; "
+        f"{counted(probed.requests, 'request')}, {probed.seconds:.0f} s, {cost_s:.1f} s of operating time",
+        "bold",
+    )
+    if probed.kept:
+        out.print(f"the scratch section is number {probed.kept}; the next probe removes it", markup=False)
+
+
+def found_text(fact: Fact) -> str:
+    """Return what was found, for a table: the value, or why there is none."""
+    value = fact.value
+    match value:
+        case None:
+            return f"not known: {fact.why}"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{name}: {one}" for name, one in value.items())
+        case list():
+            return ", ".join(str(one) for one in value) or "none"
+        case _:
+            return str(value)
