@@ -33,13 +33,16 @@ from tests.support.simclock import VirtualClock, run_virtual
 WEBHOOK = "https://demo.bitrix24.com/rest/1/sandboxadmin/"
 LESSON_S = 60.0
 GIVE_UP = 12.0
-WARM_UP_S = 600.0
+NEIGHBOUR_REFUSED = 0.02
 POLICIES: tuple[Callable[[], Policy], ...] = (OneByOne, FixedBatches, WaitAt95, SummedWindow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One row of the table; `blocked` are the commands refused for operating time, `lessons` their episodes."""
+    """One row of the table; `blocked` are the commands refused for operating time, `lessons` their episodes.
+
+    `neighbour` is the part of a neighbour's commands that was refused, None without one.
+    """
 
     who: str
     seconds: float
@@ -53,6 +56,7 @@ class Measured:
     missing: int
     twice: int
     cpu_s: float | None
+    neighbour: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -140,7 +144,7 @@ async def _beside_neighbour(scenario: Scenario, portal: LightPortal) -> asyncio.
     if not scenario.neighbour:
         return None
     task = asyncio.ensure_future(_neighbour(portal))
-    await asyncio.sleep(WARM_UP_S)
+    await asyncio.sleep(scenario.warm_up_s)
     return task
 
 
@@ -200,6 +204,7 @@ def _row(
         missing=total - confirmed,
         twice=sum(count - 1 for count in light.uids.values()),
         cpu_s=None if cpu_s is None else cpu_s / total * 1000,
+        neighbour=light.neighbours["refused"] / light.neighbours["asked"] if scenario.neighbour else None,
     )
 
 
@@ -215,7 +220,8 @@ def run_naive(scenario: Scenario, policy: Policy) -> Measured:
 
 HEADER = (
     "| scenario | who | time | x bound at share | x bound at full limit | requests | 503 | 429 (lessons) | cut"
-    " | missing | twice | CPU s / 1,000 |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    " | missing | twice | CPU s / 1,000 | neighbour refused |\n"
+    "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 
 
@@ -224,6 +230,7 @@ def line(scenario: Scenario, row: Measured) -> str:
     ours = row.who == "syncd"
     late = ours and row.ratio > scenario.target
     refused = ours and (row.refused_rate > 0 or row.lessons > scenario.lessons)
+    rude = ours and (row.neighbour or 0.0) > NEIGHBOUR_REFUSED
     dear = row.cpu_s is not None and row.cpu_s > 0.15
     cells = (
         scenario.name,
@@ -238,6 +245,7 @@ def line(scenario: Scenario, row: Measured) -> str:
         f"{row.missing:,}",
         f"{row.twice:,}",
         "" if row.cpu_s is None else f"{row.cpu_s:.3f}{' !' if dear else ''}",
+        "" if row.neighbour is None else f"{row.neighbour:.1%}{' !' if rude else ''}",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from syncd.portal.limits.pace import Limits
 from tests.bench.pace_bound import Allowed, least_s
-from tests.bench.pace_world import NOON_HOURS, ROUND_TRIP_S, Cost, LightPortal, by_method, slow_by_day, steady
+from tests.bench.pace_world import (
+    NOON_HOURS,
+    ROUND_TRIP_S,
+    Cost,
+    LightPortal,
+    by_method,
+    slow_between,
+    slow_by_day,
+    steady,
+)
 from tests.support.simclock import EPOCH
 
 ADD, UPDATE, DELETE = "calendar.event.add", "calendar.event.update", "calendar.event.delete"
@@ -18,13 +28,15 @@ NEIGHBOUR_S = 0.4
 
 MORNING = datetime(2026, 9, 21, 7, 0, 20, tzinfo=UTC).timestamp()
 STEADY, DISTURBED = 1.05, 1.15
+THREE, EIGHT = (Limits(lanes=lanes, timeout=max(75.0, 20.0 * lanes)) for lanes in (3, 8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Commands by method, the portal they go to, and what the client is told of it.
 
-    `limit_s` is the portal's real operating limit, `limits` what the config says.
+    `limit_s` is the portal's real operating limit, `limits` what the config says. A `neighbour` begins `warm_up_s`
+    before syncd. The portal is twice as slow in the `slow` seconds after the loop's zero.
     """
 
     name: str
@@ -32,11 +44,13 @@ class Scenario:
     cost: Cost
     target: float = STEADY
     lessons: int = 0
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=lambda: THREE)
     limit_s: float = 480.0
     limited: bool = True
     counters: bool = True
     neighbour: bool = False
+    warm_up_s: float = 600.0
+    slow: tuple[float, float] | None = None
     whole: bool = False
     began: float = EPOCH
     slow_from_nine: bool = False
@@ -58,9 +72,15 @@ class Scenario:
             lanes=self.limits.lanes,
             round_trip_s=ROUND_TRIP_S,
         )
-        return least_s(self.counts, allowed, began=started, cheapest=self._cheapest)
+        least = least_s(self.counts, allowed, began=started, cheapest=self._cheapest)
+        # What is bound by the lanes gets half done while the portal is slow.
+        slow_s = 0.0 if self.slow is None or self.limited else self.slow[1] - self.slow[0]
+        return least + slow_s / 2
 
     def _cheapest(self, method: str, opens: float, closes: float) -> float:
+        if self.slow is not None:
+            first, last = (self.began + at for at in self.slow)
+            return self.cost(method, first if first <= opens and closes <= last else first - 1.0)
         if not self.slow_from_nine:
             return self.cost(method, opens)
         hours = {datetime.fromtimestamp(at, UTC).hour for at in _hours(opens, closes)}
@@ -76,7 +96,33 @@ def _hours(opens: float, closes: float) -> tuple[float, ...]:
 
 
 def _steady(count: int, seconds: float) -> Scenario:
-    return Scenario(name=f"{count:,} creates, {seconds} s each", counts={ADD: count}, cost=steady(seconds))
+    return Scenario(
+        name=f"{count:,} creates, {seconds} s each", counts={ADD: count}, cost=steady(seconds), limits=THREE
+    )
+
+
+def _small(count: int, seconds: float, target: float) -> Scenario:
+    name = f"small push: {count:,} creates, {seconds} s each, 8 lanes"
+    return Scenario(name=name, counts={ADD: count}, cost=steady(seconds), target=target, limits=EIGHT)
+
+
+def _neighbour(count: int, warm_up_s: float, limits: Limits) -> Scenario:
+    return Scenario(
+        name=f"{count:,} creates, a neighbour {warm_up_s:.0f} s before, {limits.lanes} lanes",
+        counts={ADD: count}, cost=steady(0.3), neighbour=True, warm_up_s=warm_up_s, limits=limits, lessons=0,
+    )  # fmt: skip
+
+
+def _slow(limits: Limits, *, limited: bool) -> Scenario:
+    """Slow for an hour of three, or for five minutes of ten or more where only the lanes are in the way."""
+    opens, closes = (1_800.0, 5_400.0) if limited else (120.0, 420.0)
+    what = "limited" if limited else "nothing counted"
+    return Scenario(
+        name=f"twice as slow for {(closes - opens) / 60:.0f} min, {what}, {limits.lanes} lanes",
+        counts={ADD: 20_000 if limited else 10_000}, cost=slow_between(0.3, EPOCH + opens, EPOCH + closes),
+        slow=(opens, closes), limited=limited, counters=limited,
+        limits=limits if limited else replace(limits, operating_limit=math.inf),
+    )  # fmt: skip
 
 
 def scenarios() -> tuple[Scenario, ...]:
@@ -92,7 +138,7 @@ def scenarios() -> tuple[Scenario, ...]:
         ),
         Scenario(
             name="self-hosted, nothing counted", counts=third(20_000), cost=steady(0.3),
-            limits=Limits.tariff("self-hosted"), limited=False, counters=False,
+            limits=replace(THREE, operating_limit=math.inf), limited=False, counters=False,
         ),
         Scenario(
             name="20,000 creates, whole sandbox", counts=third(20_000), cost=steady(0.3), whole=True,
@@ -113,4 +159,12 @@ def scenarios() -> tuple[Scenario, ...]:
             name="twice as slow from 9 to 18 h", counts=third(60_000), cost=slow_by_day(0.3),
             began=MORNING, slow_from_nine=True, target=DISTURBED, lessons=1,
         ),
+        _small(40, 0.3, 1.2), _small(300, 0.3, 1.3), _small(1_000, 0.05, 1.3), _small(1_000, 0.3, 1.1),
+        *(_neighbour(count, warm, limits) for count, limits in ((5_000, EIGHT), (5_000, THREE), (20_000, EIGHT))
+          for warm in (0.0, 120.0, 600.0)),
+        Scenario(
+            name="limit 420 where 480 is configured, 8 lanes", counts=third(20_000), cost=steady(0.3),
+            limit_s=420.0, limits=EIGHT, lessons=1,
+        ),
+        *(_slow(limits, limited=limited) for limits in (THREE, EIGHT) for limited in (True, False)),
     )  # fmt: skip

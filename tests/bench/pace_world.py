@@ -43,6 +43,11 @@ def by_method(costs: dict[str, float]) -> Cost:
     return lambda method, at: costs[method]
 
 
+def slow_between(seconds: float, opens: float, closes: float) -> Cost:
+    """Twice as slow between two unix times."""
+    return lambda method, at: seconds * (2 if opens <= at < closes else 1)
+
+
 def slow_by_day(seconds: float) -> Cost:
     """Twice as slow from 9 to 18 h UTC."""
     return lambda method, at: seconds * (2 if datetime.fromtimestamp(at, UTC).hour in NOON_HOURS else 1)
@@ -72,6 +77,7 @@ class LightPortal:
         self.executed: Counter[str] = Counter()
         self.uids: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
+        self.neighbours = Counter({"asked": 0, "refused": 0})
         self.finished_at = 0.0
         self.cpu_s = 0.0
         self._cost = cost
@@ -128,12 +134,20 @@ class LightPortal:
         return self._cost(method, at) * self._random.uniform(1 - self._jitter, 1 + self._jitter)
 
     def neighbour(self, method: str, seconds: float) -> None:
-        """Let another program behind the same address, with another webhook, do one batch of `method`."""
+        """Let another program behind the same address, with another webhook, do one batch of `method`.
+
+        It gives up what is refused. `neighbours` counts.
+        """
         now, cpu = self.now(), process_time()
         self.settle(now)
-        if self.bucket.take(now):
+        self.neighbours["asked"] += 1
+        if not self.bucket.take(now):
+            self.neighbours["refused"] += 1
+        else:
             request = self.limiter.begin(now)
-            if not request.blocked(_nested(method)):
+            if request.blocked(_nested(method)):
+                self.neighbours["refused"] += 1
+            else:
                 request.finished(_nested(method), now, seconds, ok=True)
             heapq.heappush(self._ending, (now + seconds, next(self._numbers), request))
         self.cpu_s += process_time() - cpu
