@@ -91,14 +91,45 @@ def test_an_idle_gate_asks_for_no_time_at_all_and_a_full_one_only_once_per_openi
 
 
 def test_a_restart_starts_cold() -> None:
+    async def main() -> None:
+        clock = VirtualClock()
+        gate = gate_of(clock)
+        for _ in range(20):
+            await gate.acquire()
+        assert clock.monotonic() == 0
+        for _ in range(5):
+            await gate.acquire()
+        assert clock.monotonic() >= 2
+
+    run_virtual(main())
+
+
+def test_what_was_sent_leaks_away_at_once_not_a_window_later() -> None:
     async def main() -> float:
         clock = VirtualClock()
         gate = gate_of(clock)
-        for _ in range(25):
+        await asyncio.sleep(60)
+        began = clock.monotonic()
+        for _ in range(25 + 10):
             await gate.acquire()
-        return clock.monotonic()
+        return clock.monotonic() - began
 
-    assert run_virtual(main()) > 5
+    assert run_virtual(main()) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(("burst", "rate"), [(50, 2.0), (250, 5.0)])
+def test_one_that_starts_where_another_was_killed_stays_below_the_burst(burst: int, rate: float) -> None:
+    async def main() -> None:
+        clock, bucket = VirtualClock(), Bucket(burst, rate)
+        for _ in range(2):
+            gate = gate_of(clock, burst, rate)
+            for _ in range(burst):
+                await gate.acquire()
+                assert bucket.accepts(clock.monotonic())
+            # Killed: what it sent is saved nowhere.
+            await asyncio.sleep(0.5)
+
+    run_virtual(main())
 
 
 def test_what_a_former_process_sent_still_counts() -> None:
@@ -111,8 +142,9 @@ def test_what_a_former_process_sent_still_counts() -> None:
         gate = gate_of(clock)
         gate.load(former.dump())
         began = clock.monotonic()
-        await gate.acquire()
-        assert clock.monotonic() - began > 10
+        for _ in range(25):
+            await gate.acquire()
+        assert clock.monotonic() - began > 12
 
     run_virtual(main())
 
@@ -162,7 +194,20 @@ def test_what_an_earlier_version_saved_still_counts() -> None:
         await asyncio.sleep(60)
         gate = gate_of(clock)
         gate.load([clock.now() - 1.0] * 25)
-        assert gate.wait_s > 10
+        began = clock.monotonic()
+        for _ in range(24):
+            await gate.acquire()
+        assert clock.monotonic() - began > 10
+
+    run_virtual(main())
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_waiting_longer_than_a_full_bucket() -> None:
+    async def main() -> None:
+        clock = VirtualClock()
+        gate = gate_of(clock)
+        gate.load({"until": clock.now() + 7200, "leaving": [clock.now() + 7200] * 25})
+        assert 10 < gate.wait_s <= 12.5
 
     run_virtual(main())
 
@@ -223,7 +268,7 @@ def test_the_rate_stays_within_the_bucket_whatever_the_pauses() -> None:
     run_virtual(main())
 
 
-@pytest.mark.parametrize("state", [None, 5, "x", ["x"], [True], {"a": 1}, {"until": 1}, {"until": "x", "requests": []}])
+@pytest.mark.parametrize("state", [None, 5, "x", ["x"], [True], {"a": 1}, {"until": 1}, {"until": "x", "leaving": []}])
 def test_nonsense_from_the_ledger_is_told_apart(state: object) -> None:
     async def main() -> None:
         with pytest.raises(TypeError):
