@@ -117,8 +117,8 @@ def _limits(file: ConfigFile, table: LimitsTable, path: KeyPath) -> LimitsConfig
     if limits.timeout is not None and limits.timeout < limits.longest_batch_s:
         raise file.error(
             (*path, "timeout"),
-            f"must be at least lanes * batch_seconds, which is {limits.longest_batch_s:g}, not {limits.timeout:g}:"
-            " a request that still waits at the portal would be taken for lost",
+            f"must be at least batch_seconds, which is {limits.longest_batch_s:g}, not {limits.timeout:g}:"
+            " a request that is still at work would be taken for lost",
         )
     return limits
 

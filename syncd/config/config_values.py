@@ -33,7 +33,7 @@ from syncd.model.names import nearest
 from syncd.model.plan import Adopt
 from syncd.model.template import Template
 
-LANES, BATCH_SECONDS = 3, 20.0
+BATCH_SECONDS = 20.0
 """What every tariff has where the config sets nothing else."""
 
 
@@ -52,9 +52,8 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def longest_batch_s(self) -> float:
-        """How long a batch may take: a server with one worker carries out the lanes one after the other."""
-        lanes = LANES if self.lanes is None else self.lanes
-        return lanes * (BATCH_SECONDS if self.batch_seconds is None else self.batch_seconds)
+        """How long one request may take. All in flight together are planned for no longer than the time-out."""
+        return BATCH_SECONDS if self.batch_seconds is None else self.batch_seconds
 
     def given(self) -> Mapping[str, int | float]:
         """Return the limits that the config sets, by name."""

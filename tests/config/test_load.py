@@ -193,5 +193,11 @@ def test_passwords_in_a_plugins_options_do_not_show_either(write: Write) -> None
 
 
 def test_a_timeout_that_is_not_set_grows_with_the_time_a_batch_may_take(write: Write) -> None:
-    (portal,) = loaded(write(PORTAL + "limits = { lanes = 6 }\n" + SYNC)).portals
-    assert limits_of(portal).timeout == 120
+    (portal,) = loaded(write(PORTAL + "limits = { batch_seconds = 100 }\n" + SYNC)).portals
+    assert limits_of(portal).timeout == 100
+
+
+def test_however_many_lanes_there_are_the_timeout_stays(write: Write) -> None:
+    (portal,) = loaded(write(PORTAL + "limits = { lanes = 20 }\n" + SYNC)).portals
+    assert limits_of(portal).timeout == 75
+    assert limits_of(portal).at_once_s <= 75

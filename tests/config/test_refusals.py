@@ -67,8 +67,8 @@ def with_fields(line: str) -> str:
         (PORTAL + "[portals.main.limits]\n\nrate = 0\n", "FILE:5: portals.main.limits.rate must be greater than 0"),
         (
             PORTAL + "limits.timeout = 10\n",
-            "FILE:3: portals.main.limits.timeout must be at least lanes * batch_seconds,"
-            " which is 60, not 10: a request that still waits at the portal would be taken for lost",
+            "FILE:3: portals.main.limits.timeout must be at least batch_seconds,"
+            " which is 20, not 10: a request that is still at work would be taken for lost",
         ),
         (PORTAL + "limits.timeout = inf\n", "FILE:3: portals.main.limits.timeout must be greater than 0, not inf"),
         (PORTAL + "limits.operating_share = 1.1\n", "FILE:3: portals.main.limits.operating_share must be at most 1"),

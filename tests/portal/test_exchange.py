@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +52,6 @@ def test_batches_have_keys_that_are_no_numbers_and_end_in_time() -> None:
     assert send.texts[0] == "calendar.event.add?uid=0"
     assert send.expected_s <= 2.0
     assert not send.single
-    assert exchange.next(0) == Wait(until=None, why="answers")
 
 
 def test_a_job_is_offered_once_and_follows_only_what_was_offered() -> None:
@@ -322,16 +322,38 @@ def random_answer(rng: random.Random, send: Send, now: float) -> Answer:
     return Answer(replies=tuple(replies), time=None)
 
 
-def test_a_method_nobody_has_measured_has_one_request_out_until_it_answers() -> None:
-    exchange, pace = exchange_of()
-    pace.lanes.allowed = 3
-    exchange.offer(jobs_of(ADD, 40) + jobs_of(UPDATE, 40, first=100))
+def test_a_method_nobody_has_measured_has_forty_commands_out_until_one_answers() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(ADD, 400))
+    wave = []
+    while isinstance(send := exchange.next(0), Send):
+        wave.append(send)
+    assert send == Wait(until=None, why="answers")
+    assert len(wave) == 6
+    assert sum(len(one.jobs) for one in wave) == 40
+    assert max(len(one.jobs) for one in wave) == 7
+    exchange.answered(wave[0].ticket, 2.0, all_done(wave[0], 2.0))
+    assert isinstance(exchange.next(2.0), Send)
+
+
+def test_a_long_push_begins_with_one_request_alone() -> None:
+    exchange, _ = exchange_of()
+    exchange.offer(jobs_of(ADD, 1500) + jobs_of(UPDATE, 600, first=2000))
     first = sent(exchange.next(0))
-    assert {job.command.method for job in first.jobs} == {ADD, UPDATE}
+    assert Counter(job.command.method for job in first.jobs) == {ADD: 10, UPDATE: 10}
     assert exchange.next(0) == Wait(until=None, why="answers")
     exchange.answered(first.ticket, 2.0, all_done(first, 2.0))
-    second, third = sent(exchange.next(2.0)), sent(exchange.next(2.0))
-    assert len(second.jobs) + len(third.jobs) > len(first.jobs)
+    assert isinstance(exchange.next(2.0), Send)
+
+
+@pytest.mark.parametrize("limit", [20.0, 60.0, 150.0, 480.0])
+def test_commands_of_ten_seconds_do_not_pass_the_limit_before_the_first_answer(limit: float) -> None:
+    exchange, _ = exchange_of(Limits(operating_limit=limit))
+    exchange.offer(jobs_of(ADD, 400))
+    commands = 0
+    while isinstance(send := exchange.next(0), Send):
+        commands += len(send.jobs)
+    assert commands == 10 or commands * 10 <= limit * 0.9
 
 
 def test_a_lost_request_is_booked_with_the_time_it_took_when_that_is_more_than_expected() -> None:
@@ -344,23 +366,45 @@ def test_a_lost_request_is_booked_with_the_time_it_took_when_that_is_more_than_e
 
 
 def test_what_is_left_is_parted_evenly_so_that_all_lanes_end_together() -> None:
-    exchange, pace = exchange_of(Limits(batch_seconds=20.0))
-    exchange.offer(jobs_of(UPDATE, 100))
-    first = sent(exchange.next(0))
-    assert len(first.jobs) == 10
-    exchange.answered(first.ticket, 4.0, all_done(first, 4.0))
-    assert pace.costs.expected(UPDATE) == pytest.approx(0.4)
+    exchange, pace = exchange_of(Limits(batch_seconds=20.0, lanes=3))
+    for _ in range(10):
+        pace.costs.learn(UPDATE, 0.4)
+    exchange.offer(jobs_of(UPDATE, 90))
     last = [sent(exchange.next(4.0)) for _ in range(3)]
     assert [len(send.jobs) for send in last] == [30, 30, 30]
+
+
+def test_what_is_left_makes_no_more_requests_than_it_needs() -> None:
+    exchange, pace = exchange_of()
+    for _ in range(20):
+        pace.costs.learn(UPDATE, 0.05)
+    pace.lanes.answered(None)
+    exchange.offer(jobs_of(UPDATE, 1000))
+    rng = random.Random(2)
+    now, sizes, flying = 0.0, [], list[tuple[float, Send]]()
+    while exchange.remaining:
+        while isinstance(send := exchange.next(now), Send):
+            flying.append((now + len(send.jobs) * rng.uniform(0.03, 0.07), send))
+            sizes.append(len(send.jobs))
+        ends, send = min(flying, key=lambda one: one[0])
+        flying.remove((ends, send))
+        now = ends
+        time = CallTime(start=T0 + now - 0.05, finish=T0 + now + 0.0001)
+        exchange.answered(
+            send.ticket, now, Answer(replies=tuple(Done(result=1, time=time) for _ in send.jobs), time=time)
+        )
+    assert len(sizes) <= 26
+    assert sum(sizes) == 1000
 
 
 def test_a_short_push_stays_one_request_with_all_lanes_open() -> None:
     exchange, pace = exchange_of()
     exchange.offer(jobs_of(UPDATE, 10))
     first = sent(exchange.next(0))
+    assert len(first.jobs) == 10
     exchange.answered(first.ticket, 4.0, all_done(first, 4.0))
     exchange.offer(jobs_of(UPDATE, 9, first=100))
-    assert pace.lanes.free == 3
+    assert pace.lanes.free == 8
     assert len(sent(exchange.next(4.0)).jobs) == 9
 
 
@@ -388,3 +432,25 @@ def test_a_lost_request_leaves_to_an_unmeasured_method_all_the_time_that_measure
     for _ in range(7):
         pace.costs.learn(ADD, 0.3)
     assert pace.costs.expected(ADD) == pytest.approx(0.3)
+
+
+def test_requests_that_fail_together_try_the_patience_once() -> None:
+    exchange, pace = exchange_of()
+    exchange.offer(jobs_of(UPDATE, 400))
+    wave = [sent(exchange.next(0)) for _ in range(6)]
+    for send in wave:
+        exchange.answered(send.ticket, 1.0, failed(send, Unknown(reason="cut")))
+    assert pace.faults == 1
+    assert pace.batch_seconds == 10
+    assert exchange.stopped is None
+    assert isinstance(exchange.next(1.0), Wait)
+
+
+def test_a_request_that_left_before_a_refusal_does_not_end_the_wait_after_it() -> None:
+    exchange, pace = exchange_of()
+    exchange.offer(jobs_of(UPDATE, 400))
+    first, second = sent(exchange.next(0)), sent(exchange.next(0))
+    refused = Refused(code="OPERATION_TIME_LIMIT", description="", reach="method", transient=True)
+    exchange.answered(first.ticket, 2.0, Answer(replies=(refused,) * len(first.jobs)))
+    exchange.answered(second.ticket, 3.0, all_done(second, 3.0))
+    assert not pace.fits(UPDATE, 3.0, 0.1)

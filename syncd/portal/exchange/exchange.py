@@ -39,9 +39,13 @@ _SUSPECTS = 7
 _REFUSALS_PER_FAULT = 4
 _SINGLE_EVERY = 2
 _SHORTEST_WAIT_S = 0.5
+_ROUNDING_S = 1e-3
 _SHORTEST_SHARE_S = 1.0
 _SHORTEST_ALONE_S = 4.0
 """A push as short as this is one request."""
+
+_CRUMB_S = 0.5
+"""What is left over by less than this is no request of its own."""
 
 _REFUSED_PROBES = 6
 """After so many refusals in a row, each after a longer wait, a method is given up: some 25 minutes after the first."""
@@ -63,16 +67,19 @@ Settled = tuple[tuple[Job, Reply], ...]
 class Batch:
     """A batch that is being filled. It takes jobs as long as count, bytes, seconds and operating time allow.
 
-    `seconds` is its longest duration, in addition to the one that all batches are planned with.
+    `left` are the waiting jobs by method, `fair_s` its share of them.
     """
 
-    def __init__(self, pace: Pace, now: float, size: int, *, seconds: float = math.inf) -> None:
+    def __init__(self, pace: Pace, now: float, size: int, *, left: Counter[str], fair_s: float = math.inf) -> None:
         self.chosen: list[Waiting] = []
         self.full = False
         self._pace = pace
         self._now = now
         self._size = size
-        self._most_s = min(pace.batch_seconds, seconds)
+        self._most_s = pace.longest_s
+        self._fair_s = fair_s
+        self._left = left
+        self._most: dict[str, int] = {}
         self._bytes = 0
         self._seconds = 0.0
         self._costs: dict[str, float] = {}
@@ -83,14 +90,19 @@ class Batch:
         method, pace = waiting.method, self._pace
         cost = pace.costs.expected(method)
         size = len(waiting.text or "")
+        if method not in self._most:
+            self._most[method] = pace.most(method, self._now, self._left)
+        if self._counts[method] >= self._most[method] or (not self.chosen and pace.crowded(cost)):
+            return False
         # The first job is taken however long it is: alone it cannot get any shorter.
         if self.chosen and (
             self._seconds + cost > self._most_s
+            or self._seconds + cost / 2 > self._fair_s
             or self._bytes + size > MAX_BATCH_BYTES
-            or self._counts[method] >= pace.costs.most(method)
         ):
             return False
-        fits = pace.fits(method, self._now, self._costs.get(method, 0.0) + cost)
+        more = cost if self._counts[method] else pace.least_s(method, self._left)
+        fits = pace.fits(method, self._now, self._costs.get(method, 0.0) + more)
         probe = not fits and not self._counts[method] and pace.may_probe(method, self._now)
         if not (fits or probe) or not pace.envelope_fits(self._now, self._seconds + cost):
             return False
@@ -127,6 +139,7 @@ class Exchange:
         self._hasty = hasty
         self._patience = patience
         self._faults = self._refusals = 0
+        self._fault_at = self._refused_at = -math.inf
         self._queue = Queue()
         self._flights: dict[int, _Flight] = {}
         self._open: set[int] = set()
@@ -217,13 +230,14 @@ class Exchange:
         match whole:
             case Unknown():
                 self._pace.lost(send.costs, batched=not send.single, sent_at=flight.sent_at, now=now)
-                self._fault(whole)
+                self._fault(whole, flight, now)
             case Refused(code="not_sent"):
                 self._pace.unreached(send.costs, now=now)
-                self._fault(Unknown(reason=whole.description))
+                self._fault(Unknown(reason=whole.description), flight, now)
             case Refused(reach="rate"):
                 self._pace.refused_for_rate(send.costs)
-                self._refusals += 1
+                if flight.sent_at >= self._refused_at:
+                    self._refusals, self._refused_at = self._refusals + 1, now
                 if self._refusals >= _REFUSALS_PER_FAULT * self._patience:
                     self.stopped = whole
             case Refused(reach="method"):
@@ -264,7 +278,10 @@ class Exchange:
     def _pick_single(self, now: float) -> Sequence[Waiting]:
         for waiting in self._queue.singles():
             method = waiting.method
-            if self._pace.fits(method, now, self._pace.costs.expected(method)) or self._pace.may_probe(method, now):
+            cost = self._pace.costs.expected(method)
+            if self._pace.crowded(cost) or not self._pace.most(method, now, self._queue.counts()):
+                continue
+            if self._pace.fits(method, now, cost) or self._pace.may_probe(method, now):
                 self._queue.take(waiting)
                 return (waiting,)
         return ()
@@ -272,7 +289,8 @@ class Exchange:
     def _pick_batch(self, now: float) -> Sequence[Waiting]:
         if lonely := self._pick_suspects(now):
             return lonely
-        batch = Batch(self._pace, now, self._batch_size, seconds=self._fair_s(now))
+        left = self._queue.counts()
+        batch = Batch(self._pace, now, self._batch_size, left=left, fair_s=self._fair_s(now, left))
         closed: set[str] = set()
         while not batch.full and (waiting := self._queue.first(without=closed)) is not None:
             if batch.takes(waiting):
@@ -282,17 +300,24 @@ class Exchange:
                 closed.add(waiting.method)
         return batch.chosen
 
-    def _fair_s(self, now: float) -> float:
-        """Return how long one of the last batches may take, so that all lanes end at the same time."""
+    def _fair_s(self, now: float, left: Counter[str]) -> float:
+        """Return how long one of the last batches should take, so that all lanes end at the same time.
+
+        What is left makes equal requests, as few as full ones would be: ever smaller ones would use up the rate.
+        """
         costs, flights = self._pace.costs, self._flights.values()
-        left_s = sum(count * costs.expected(method) for method, count in self._queue.counts().items())
+        left_s = sum(count * costs.expected(method) for method, count in left.items())
+        if left_s <= (_SHORTEST_SHARE_S if flights else _SHORTEST_ALONE_S):
+            return math.inf
         flying_s = sum(max(0.0, flight.send.expected_s - (now - flight.sent_at)) for flight in flights)
-        shortest = _SHORTEST_SHARE_S if flights else _SHORTEST_ALONE_S
-        return max(shortest, (left_s + flying_s) / self._pace.lanes.allowed)
+        ends_s = (left_s + flying_s) / self._pace.lanes.allowed
+        full_s = min(self._pace.longest_s, self._batch_size * left_s / max(1, left.total()))
+        share_s = max(_SHORTEST_SHARE_S, ends_s / max(1, math.ceil(ends_s / max(full_s, _SHORTEST_SHARE_S))))
+        return math.inf if left_s - share_s < _CRUMB_S else share_s
 
     def _pick_suspects(self, now: float) -> Sequence[Waiting]:
         """Pick jobs that a lost request left in doubt: a small group, or one that was lost more than once."""
-        batch = Batch(self._pace, now, min(_SUSPECTS, self._batch_size))
+        batch = Batch(self._pace, now, min(_SUSPECTS, self._batch_size), left=self._queue.counts())
         for waiting in self._queue.suspects():
             if (waiting.lonely and batch.chosen) or batch.full or not batch.takes(waiting):
                 continue
@@ -346,10 +371,11 @@ class Exchange:
     def _wait(self, now: float) -> Wait:
         """Return until when nothing can be sent, and why."""
         times: list[tuple[float, str, str | None]] = []
+        left = self._queue.counts()
         for method, single in self._queue.methods():
             if self._pace.untried(method):
                 continue
-            free_at = self._pace.free_at(method, now)
+            free_at = self._pace.free_at(method, now, left)
             if not single:
                 free_at = max(free_at, self._pace.envelope_free_at(now))
             times.append((free_at, f"operating time of {method}", method))
@@ -358,9 +384,9 @@ class Exchange:
         if not times:
             return Wait(until=None, why="answers")
         until, why, waited = min(times, key=lambda one: one[:2])
-        if until <= now and self._pace.lanes.in_flight:
-            return Wait(until=None, why="answers")
         # Two clocks may disagree by a rounding: never wait for a moment that has passed.
+        if until <= now + _ROUNDING_S and self._pace.lanes.in_flight:
+            return Wait(until=None, why="answers")
         return Wait(until=max(until, now + _SHORTEST_WAIT_S), why=why, method=waited)
 
     def _decide(self, flight: _Flight, answer: Answer, now: float) -> Settled:
@@ -424,8 +450,10 @@ class Exchange:
             costs=flight.send.costs,
         )
 
-    def _fault(self, why: Unknown) -> None:
-        self._faults += 1
+    def _fault(self, why: Unknown, flight: _Flight, now: float) -> None:
+        # Requests that were in flight together are one trial of the portal's patience.
+        if flight.sent_at >= self._fault_at:
+            self._faults, self._fault_at = self._faults + 1, now
         # A clear word, though an unknown one, is no silence: to read again would change nothing.
         if (self._faults >= self._patience or (why.code and self._reading)) and self.stopped is None:
             self.stopped = why

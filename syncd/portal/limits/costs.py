@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median_high
 
 from syncd.model.json_values import Json
 from syncd.portal.line.wire import CallTime
 
+_FIRST_LANES = 6
+"""Before anything is known of the portal; the first answer opens the others."""
+
 _SLOWED = 1.5
+_RECOVERED = 0.75
+_TRIED = 2
+_TRIED_WITHOUT = 4
+_NO_QUICKER = 0.88
+"""With three lanes of four, lanes that are to blame take three quarters of the time."""
+
 _SMOOTHING = 0.3
 _GROW_AFTER = 1
 _HOLD_AFTER_FAILURE = 3
@@ -26,6 +37,7 @@ _QUANTILE = 0.8
 _OUTLIERS = 0.04
 _SURE_FROM = 8
 _MARGIN = 2.0
+_LEAST_S = 1e-3
 _FIRST_BATCH = 10
 _GROWTH = 4
 
@@ -74,8 +86,9 @@ class CostModel:
                 seconds = max(seconds, min(self._suspected.get(method, 0.0), _MARGIN * ordered[-1]))
         else:
             seconds = max(_STARTING_S.get(method, _DEFAULT_S), self._suspected.get(method, 0.0))
-        self._expected[method] = seconds
-        return seconds
+        # Never nothing: what is in flight is told by its seconds.
+        self._expected[method] = max(seconds, _LEAST_S)
+        return self._expected[method]
 
     def mean(self, method: str) -> float:
         """Return the seconds to forecast with: the mean of some hundreds of commands, or a usual cost before any."""
@@ -124,18 +137,37 @@ class CostModel:
                 self.learn(method, float(seconds))
 
 
+@dataclass(slots=True)
+class _Trial:
+    """Fewer lanes for a few requests: `before` is the number of lanes, `slowdown` what they were slowed down by.
+
+    `skip` requests were sent before and tell nothing.
+    """
+
+    before: int
+    slowdown: float
+    skip: int
+    seen: list[float] = field(default_factory=list)
+
+
 class LaneControl:
-    """Requests in flight and how many are allowed, at most `most`."""
+    """Requests in flight and how many are allowed, at most `most`.
+
+    Where answers take longer than they should, a trial with fewer lanes tells whether the lanes are to blame: if it is
+    no quicker with them, the portal is slow by itself, and less at once would only take longer.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.allowed = 1
+        self.allowed = min(_FIRST_LANES, most)
         self.in_flight = 0
-        self._slowdown = 1.0
+        self._slowdown = self._usual = 1.0
+        self._latest: deque[float] = deque(maxlen=_TRIED + 1)
+        self._trial: _Trial | None = None
         self._good = 0
         self._wait = _GROW_AFTER
         self._hold = _HOLD
-        self._troubled = False
+        self._troubled = self._blamed = False
 
     @property
     def free(self) -> int:
@@ -151,16 +183,40 @@ class LaneControl:
         """Learn from an answer. `slowdown` is its server time divided by that of the same commands alone, if known."""
         if slowdown is not None:
             self._slowdown += _SMOOTHING * (slowdown - self._slowdown)
+            self._latest.append(slowdown)
         self._good += 1
-        if self.allowed > 1 and self._slowdown > _SLOWED:
-            self._restrict(self.allowed - 1, self._hold)
-            self._hold = min(2 * self._hold, _LONGEST_HOLD)
+        if self._slowdown < _RECOVERED * self._usual:
+            self._usual = max(1.0, self._slowdown)
+        if self._trial is not None:
+            self._judge(self._trial, slowdown)
+        elif self.allowed > 1 and self._slowdown > _SLOWED * self._usual:
+            self._trial = _Trial(self.allowed, median_high(self._latest), self.in_flight)
+            self.allowed -= max(1, self.allowed // _TRIED_WITHOUT)
         elif self.allowed < self.most and self._good >= self._wait:
             # Without any trouble all lanes open at once: a short push would be over before they came one by one.
             self.allowed = self.allowed + 1 if self._troubled else self.most
-            self._good, self._wait, self._slowdown = 0, _GROW_AFTER, 1.0
+            # Lanes that were to blame come back slowly, so that each tells before the next one.
+            self._good, self._wait = 0, self.allowed if self._blamed else _GROW_AFTER
+            self._slowdown = self._usual
         elif self._good >= 2 * _LONGEST_HOLD:
             self._hold = _HOLD
+
+    def _judge(self, trial: _Trial, slowdown: float | None) -> None:
+        if trial.skip:
+            trial.skip -= 1
+            return
+        if slowdown is not None:
+            trial.seen.append(slowdown)
+        if len(trial.seen) < _TRIED:
+            return
+        self._trial = None
+        now = sum(trial.seen) / len(trial.seen)
+        if now > _NO_QUICKER * trial.slowdown:
+            self.allowed, self._usual, self._slowdown = trial.before, max(1.0, now), now
+            return
+        self._restrict(self.allowed, self._hold)
+        self._slowdown, self._blamed = now, True
+        self._hold = min(2 * self._hold, _LONGEST_HOLD)
 
     def refused(self) -> None:
         """Go back to one lane after a refusal for too many requests, until it has worked for a while."""
@@ -173,7 +229,8 @@ class LaneControl:
     def _restrict(self, allowed: int, wait: int) -> None:
         self.allowed = max(1, allowed)
         self._troubled = True
-        self._good, self._wait, self._slowdown = 0, wait, 1.0
+        self._blamed, self._trial = False, None
+        self._good, self._wait, self._slowdown = 0, wait, self._usual
 
 
 def measured(times: Sequence[CallTime | None], elapsed_s: float) -> tuple[float, ...]:
@@ -215,8 +272,8 @@ def stamped(time: CallTime | None) -> float | None:
     """Return how long a command took by its own stamps, None where these cannot be trusted."""
     if time is None or any(one is not None and one.is_integer() for one in (time.start, time.finish)):
         return None
-    if time.start is not None and time.finish is not None:
-        return max(0.0, time.finish - time.start)
+    if time.start is not None and time.finish is not None and time.finish >= time.start:
+        return time.finish - time.start
     if time.duration is not None and not time.duration.is_integer():
         return time.duration
     return None

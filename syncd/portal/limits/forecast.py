@@ -18,6 +18,8 @@ _LONGEST_MINUTES = 20_000
 """Two weeks are worked off minute by minute; beyond them the average rate so far is assumed to go on."""
 
 _LEAST_S = 1e-3
+_CAREFUL = 2.0
+"""Batches in flight, on the average, where a lower limit than the configured one may be met."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class _Run:
         self._pace = pace
         self._lanes = pace.lanes.likely
         self._left = dict(wanted)
+        self._proven_s = pace.operating.proven_s
         self._booked = {method: dict(pace.operating.drops(method, at)) for method in wanted}
         if pace.one_counter and wanted:
             # Each method's counter shows what all have used; the fullest was told last.
@@ -105,7 +108,7 @@ class _Run:
         lane_s = (ends - self.at) * self._lanes
         most_requests = max(1, math.floor((ends - self.at) * limits.rate))
         spent, self._busy_s = min(self._busy_s, lane_s), max(0.0, self._busy_s - lane_s)
-        sent = 0
+        sent = small = 0
         for method in self._left:
             cost = self.cost(method)
             room = min(
@@ -116,9 +119,10 @@ class _Run:
             count = min(self._left[method], max(0, room))
             self._left[method] -= count
             self._booked[method][minute] = self._booked[method].get(minute, 0.0) + count * cost
+            small += self._careful(method, count, cost)
             spent += count * cost
             sent += count
-        requests = math.ceil(sent / self._batch_of(max(spent / sent, _LEAST_S))) if sent else 0
+        requests = math.ceil(sent / self._batch_of(max(spent / sent, _LEAST_S))) + small if sent else 0
         self.requests += requests
         if any(self._left.values()):
             self.at = float(ends)
@@ -129,7 +133,17 @@ class _Run:
 
     def _batch_of(self, cost: float) -> int:
         limits = self._pace.limits
-        return max(1, min(limits.batch_size, math.floor(limits.batch_seconds / cost)))
+        longest_s = min(limits.batch_seconds, limits.at_once_s / self._lanes)
+        return max(1, min(limits.batch_size, math.floor(longest_s / cost)))
+
+    def _careful(self, method: str, count: int, cost: float) -> int:
+        """Return how many requests more `count` commands take because a lower limit may be met on the way there."""
+        operating, size = self._pace.operating, self._batch_of(cost)
+        ends_s = sum(self._booked[method].values())
+        lowest_s = max(self._proven_s, operating.doubted_from_s(self.at))
+        self._proven_s = max(self._proven_s, ends_s)
+        doubted = min(count, max(0.0, ends_s - lowest_s) / cost)
+        return math.ceil(doubted / min(size, _CAREFUL * self._pace.limits.batch_size / self._lanes) - doubted / size)
 
     def _affordable(self, method: str, minute: int) -> int:
         booked = self._booked[method]

@@ -110,10 +110,13 @@ class RequestGate:
 
     def refused(self) -> None:
         """Close for a while after a QUERY_LIMIT_EXCEEDED, longer each time, and halve the bucket."""
+        now = self._clock.monotonic()
+        if self._paused_until is not None and now < self._paused_until:
+            return  # sent together with the one that began the pause
         self._refusals += 1
         self._passes = 0
         pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self._refusals - 1)) * (0.75 + self._random() / 2)
-        self._paused_until = self._clock.monotonic() + pause
+        self._paused_until = now + pause
         self._bucket.rate_limit = max(1, self._bucket.most // _NARROWEST, self._bucket.rate_limit // 2)
 
     def answered(self) -> None:

@@ -27,6 +27,9 @@ _PROBE_SHARE = 0.97
 _LESSON_FROM = 0.6
 """A 429 below this part of the limit is caused by other programs, not by a lower limit."""
 
+_USUAL_FROM = 0.8
+"""The lowest part of a configured limit at which portals are known to have theirs: 420 s for 480 s (PORTAL.md 3.2)."""
+
 _LESSON = 0.98
 _OTHERS_FROM = 0.05
 """Less than this part of the limit is the error of our own sums, not other programs."""
@@ -134,7 +137,8 @@ class OperatingBudget:
         self._limit_s = limit_s
         self._share = share
         self._learned: tuple[float, float] | None = None
-        self._proven_s = 0.0
+        self.proven_s = 0.0
+        """The highest sum at which a command of any method still ran."""
         self._counters: dict[tuple[str, bool], Counter] = {}
         self._own: dict[tuple[str, bool], Counter] = {}
         self._others_s: dict[tuple[str, bool], float] = {}
@@ -198,6 +202,22 @@ class OperatingBudget:
             return False
         return self.used(method, at) + self.reserved(method) + cost_s <= self.soft_s(at) + NOTHING_S
 
+    def doubted_from_s(self, at: float) -> float:
+        """Return the lowest limit that is believed to be the portal's, whatever is configured."""
+        return _LESSON_FROM * self.hard_s(at)
+
+    def doubt(self, method: str, at: float, cost_s: float) -> float:
+        """Return how likely commands of `cost_s` may meet a limit lower than configured: 0 to 1.
+
+        0 where commands have run before, or where so low a limit is not believed; 1 where the usual ones are.
+        """
+        used_s = self.used(method, at) + self.reserved(method)
+        if math.isinf(self._limit_s) or used_s <= self.proven_s:
+            return 0.0
+        ahead_s = used_s + cost_s
+        lowest_s, usual_s = self.doubted_from_s(at), _USUAL_FROM * self.hard_s(at)
+        return min(1.0, max(0.0, (ahead_s - lowest_s) / (usual_s - lowest_s)))
+
     def may_probe(self, method: str, at: float, cost_s: float) -> bool:
         """Return True if one command may be sent although `fits` returns False.
 
@@ -243,8 +263,19 @@ class OperatingBudget:
             left = self._reserved.get(method, 0.0) - seconds
             self._reserved[method] = left if left > NOTHING_S else 0.0
 
-    def observe(self, method: str, calls: Sequence[Call], *, batched: bool, began: float, ended: float) -> None:
+    def observe(
+        self,
+        method: str,
+        calls: Sequence[Call],
+        *,
+        batched: bool,
+        began: float,
+        ended: float,
+        asked: float | None = None,
+    ) -> None:
         """Learn from one request's answer about one method; `began` and `ended` are the portal's times.
+
+        `asked` is when the request left by our own clock, where the stamps of the answer may be nonsense.
 
         Answers may cross: the counter may lack what other requests booked since `began`. The truth lies between the
         counter and the counter plus those; our own sum decides where.
@@ -264,8 +295,10 @@ class OperatingBudget:
             counter.settle(began, max(told, min(counter.used(began), told + crossed)))
             counter.reset_at = _plausible(last.reset_at, began) if last.used_s > 0 else None
             before = calls[-2].used_s if len(calls) > 1 else last.used_s - own
-            self._proven_s = max(self._proven_s, before or 0.0)
-        counter.blocked_at, counter.blocks = None, 0
+            self.proven_s = max(self.proven_s, before or 0.0)
+        # A request that left before the refusal was known says nothing of the time since.
+        if counter.blocked_at is None or (began if asked is None else asked) >= counter.blocked_at:
+            counter.blocked_at, counter.blocks = None, 0
         self._book(key, began, ended, own)
 
     def assume(self, costs: Mapping[str, float], *, batched: bool, at: float) -> None:
@@ -282,7 +315,7 @@ class OperatingBudget:
         counter = self._counters.setdefault((method, batched), Counter())
         used, hard = counter.used(at) + self.reserved(method), self.hard_s(at)
         if waited is None and _LESSON_FROM * hard <= used <= hard:
-            self._learned = (max(used * _LESSON, self._proven_s), at)
+            self._learned = (max(used * _LESSON, self.proven_s), at)
         # Which minutes the seconds we did not know of belong to is unknown: hence a probe at the reset.
         if used <= self.hard_s(at) < float("inf"):
             counter.settle(at, self.hard_s(at) + COUNTED_FROM_S)
@@ -296,7 +329,7 @@ class OperatingBudget:
         """Return the state for the ledger, in the form that `load` reads."""
         return {
             "learned": None if self._learned is None else list(self._learned),
-            "proven_s": self._proven_s,
+            "proven_s": self.proven_s,
             "counters": [
                 {
                     "method": method,
@@ -316,7 +349,7 @@ class OperatingBudget:
         learned = state["learned"]
         if isinstance(learned, Sequence) and not isinstance(learned, str):
             self._learned = (_float(learned[0]), _float(learned[1]))
-        self._proven_s = _float(state["proven_s"])
+        self.proven_s = _float(state["proven_s"])
         counters = state["counters"]
         if not isinstance(counters, Sequence) or isinstance(counters, str):
             raise TypeError("counters must be a list")

@@ -7,7 +7,7 @@ one Pace per portal, shared by everything that talks to it. The rate of requests
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +15,25 @@ from statistics import median_low
 
 from syncd.model.json_values import Json
 from syncd.portal.limits.costs import CostModel, LaneControl, measured, stamped
-from syncd.portal.limits.operating import Call, OperatingBudget
+from syncd.portal.limits.operating import NOTHING_S, Call, OperatingBudget
 from syncd.portal.line.wire import CallTime, Done, Reply
 
 ENVELOPE = "batch"
 _SHORTEST_BATCH_S = 1.0
+_AT_ONCE = 0.8
+_LINE_S = 1.0
+"""What a request may spend on the line, far more than it does."""
+
+_WAVE = 40
+_LONGEST_COMMAND_S = 10.0
+"""So many commands of an unmeasured method go out at once, as long as they stay within its limit even at this cost."""
+
+_MORE_BATCHES = 3
+_LEAST_OF_WAVE = 3
+_FIRST_ALONE = 10
+_LONG_PUSH = 2_000
+"""So many commands begin with one request alone, which tells what commands cost where no other is in the way."""
+
 _STAMPS_KEPT = 16
 _ODD_S = 300.0
 _FIRST_PAUSE_S = 2.0
@@ -39,7 +53,7 @@ class Limits:
     operating_share: float = 0.9
     batch_size: int = 50
     batch_seconds: float = 20.0
-    lanes: int = 3
+    lanes: int = 8
     timeout: float = 75.0
     settle: float = 120.0
 
@@ -51,10 +65,17 @@ class Limits:
             raise ValueError("limits.operating_share must be greater than 0 and at most 1")
         if self.batch_size > 50:
             raise ValueError("limits.batch_size must be at most 50: the portal refuses longer batches")
-        # A server with one worker takes the lanes one after the other. Whoever gives up sooner takes requests for lost
-        # that only wait, and sends them again.
-        if self.timeout < self.lanes * self.batch_seconds:
-            raise ValueError("limits.timeout must be at least lanes * batch_seconds: so long may a batch take")
+        if self.timeout < self.batch_seconds:
+            raise ValueError("limits.timeout must be at least batch_seconds: so long may a request take")
+
+    @property
+    def at_once_s(self) -> float:
+        """The server time for which all requests in flight together may be planned.
+
+        A server with one worker takes them one after the other. Whoever gives up sooner takes requests for lost that
+        only wait, and sends them again; and recovery waits no longer either. The rest is for commands that take longer.
+        """
+        return _AT_ONCE * self.timeout
 
     @classmethod
     def tariff(cls, name: str) -> Limits:
@@ -145,25 +166,73 @@ class Pace:
         """Whether the commands of batches share one counter, that of `batch` (PORTAL.md 3.2)."""
         self.paused_until: float | None = None
         self._alone = CostModel()
+        self._flying_s = 0.0
         self._random = random
 
+    @property
+    def longest_s(self) -> float:
+        """The server seconds that the next request may be planned for."""
+        lane_s = self.limits.at_once_s / self.lanes.allowed
+        return min(self.batch_seconds, lane_s, self.limits.at_once_s - self._flying_s)
+
+    def crowded(self, cost_s: float) -> bool:
+        """Return True if a request of `cost_s` has to wait for an answer: behind the others it might take too long."""
+        return self.lanes.in_flight > 0 and self._flying_s + cost_s > self.limits.at_once_s + NOTHING_S
+
     def untried(self, method: str) -> bool:
-        """Return True while the first request with the method is in flight: its cost is not known before the answer."""
+        """Return True while the first requests with the method are in flight: no answer has told its cost yet."""
         return not self.costs.known(method) and self.operating.reserved(method) > 0
 
+    def most(self, method: str, now: float, left: Counter[str]) -> int:
+        """Return how many commands of the method the next batch may hold, when `left` by method wait for their turn.
+
+        Of a method that was never measured a short push sends a little on each lane, a long one a single request.
+        """
+        cost, at = self.costs.expected(method), self.clock.at(now)
+        flying = round(self.operating.reserved(method) / cost)
+        if self.costs.known(method):
+            return min(self.costs.most(method), self._unproven(method, at, cost, flying))
+        whole = left[method] + flying
+        unused_s = self.operating.soft_s(at) - self.operating.used(method, at)
+        wave = math.floor(min(_WAVE, whole, unused_s / _LONGEST_COMMAND_S))
+        if left.total() + flying > _LONG_PUSH or wave <= _FIRST_ALONE:
+            return 0 if flying else _FIRST_ALONE
+        share = max(_LEAST_OF_WAVE, math.ceil(wave / self.lanes.allowed))
+        return max(0, min(share, wave - flying))
+
+    def _unproven(self, method: str, at: float, cost: float, flying: int) -> int:
+        """Return how many commands may be added to those `flying` where a lower limit than configured may be met.
+
+        The more likely that is, the fewer are in flight, in the end one batch: no more are refused then.
+        """
+        size = self.limits.batch_size
+        doubt = self.operating.doubt(method, at, size * cost)
+        if not doubt or not flying:
+            return size
+        whole = size * (1 + _MORE_BATCHES * (1 - doubt))
+        share = math.ceil(whole / self.lanes.allowed)
+        room = math.floor(whole) - flying
+        return min(share, room) if 2 * room >= share else 0
+
     def fits(self, method: str, now: float, cost_s: float) -> bool:
-        """Return True if commands of the method expected to take `cost_s` may be sent now."""
-        if self.untried(method):
-            return False
+        """Return True if the method's operating time allows commands expected to take `cost_s` now."""
         return self.operating.fits(method, self.clock.at(now), cost_s)
 
     def may_probe(self, method: str, now: float) -> bool:
         """Return True if one command may be sent to learn the method's counter."""
         return self.operating.may_probe(method, self.clock.at(now), self.costs.expected(method))
 
-    def free_at(self, method: str, now: float) -> float:
-        """Return when to ask again for one command of the method, as a monotonic time."""
-        at = self.operating.free_at(method, self.clock.at(now), self.costs.expected(method))
+    def least_s(self, method: str, left: Counter[str]) -> float:
+        """Return the operating time worth a request when `left` commands wait: one, or the second that many take.
+
+        Crumbs of what a window leaves would cost a request each, and the portal does not even count the smallest.
+        """
+        cost = self.costs.expected(method)
+        return max(cost, min(_SHORTEST_BATCH_S, left[method] * cost))
+
+    def free_at(self, method: str, now: float, left: Counter[str]) -> float:
+        """Return when to ask again for commands of the method, as a monotonic time."""
+        at = self.operating.free_at(method, self.clock.at(now), self.least_s(method, left))
         return at - self.clock.offset_s
 
     def budget(self, method: str, now: float) -> tuple[float, float, float | None]:
@@ -192,12 +261,14 @@ class Pace:
     def sent(self, costs: Mapping[str, float]) -> None:
         """Note that a request is about to be sent; `costs` are its expected seconds by method."""
         self.operating.reserve(costs)
+        self._flying_s += sum(costs.values())
         self.lanes.in_flight += 1
 
     def withdrawn(self, costs: Mapping[str, float]) -> None:
         """Undo `sent`: the request is no longer in flight."""
         self.operating.release(costs)
         self.lanes.in_flight -= 1
+        self._flying_s = self._flying_s - sum(costs.values()) if self.lanes.in_flight else 0.0
 
     def answered(
         self,
@@ -219,8 +290,13 @@ class Pace:
         ended = max(began, self.clock.at(now))
         seconds = measured([_time_of(command.reply) for command in commands], now - sent_at)
         slowdown = self._learn_costs(commands, seconds, alone=alone)
+        if slowdown is not None and batched:
+            # A portal with fewer workers than lanes lets requests wait, and its stamps do not tell.
+            slowdown *= max(1.0, (now - sent_at - _LINE_S) / max(_LINE_S, sum(seconds)))
         for method in dict.fromkeys(command.method for command in commands):
-            self._learn_operating(method, commands, seconds, batched=batched, began=began, ended=ended)
+            calls = _calls(method, commands, seconds)
+            asked = self.clock.at(sent_at)
+            self.operating.observe(method, calls, batched=batched, began=began, ended=ended, asked=asked)
         if batched and time is not None and time.operating:
             # Documented as always 0 for batch itself (PORTAL.md 3.2); if a portal counts it, that is a limit too.
             call = Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=now - sent_at)
@@ -241,7 +317,8 @@ class Pace:
         for method, seconds in worst.items():
             self.costs.suspect(method, self.costs.expected(method) * seconds / costs[method])
         self.operating.assume(worst, batched=batched, at=self.clock.at(sent_at))
-        self.batch_seconds = max(_SHORTEST_BATCH_S, self.batch_seconds / 2)
+        if not self._pausing(now):
+            self.batch_seconds = max(_SHORTEST_BATCH_S, self.batch_seconds / 2)
         self._pause(now)
 
     def _worst(self, costs: Mapping[str, float], elapsed_s: float) -> Mapping[str, float]:
@@ -265,8 +342,14 @@ class Pace:
         self.withdrawn(costs)
         self._pause(now)
 
+    def _pausing(self, now: float) -> bool:
+        """Return True during a pause: what fails then was in flight with the request that began it."""
+        return self.paused_until is not None and now < self.paused_until
+
     def _pause(self, now: float) -> None:
         self.lanes.failed()
+        if self._pausing(now):
+            return
         self.faults += 1
         pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self.faults - 1))
         self.paused_until = now + pause * (0.5 + self._random() / 2)
@@ -288,23 +371,6 @@ class Pace:
             if alone:
                 self._alone.learn(command.method, cost)
         return None if alone or usual <= 0 else spent / usual
-
-    def _learn_operating(
-        self,
-        method: str,
-        commands: Sequence[Executed],
-        seconds: Sequence[float],
-        *,
-        batched: bool,
-        began: float,
-        ended: float,
-    ) -> None:
-        calls = []
-        for command, took in zip(commands, seconds, strict=True):
-            if command.method == method and isinstance(command.reply, Done):
-                time = command.reply.time or CallTime()
-                calls.append(Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=took))
-        self.operating.observe(method, calls, batched=batched, began=began, ended=ended)
 
     def blocked(self, method: str, *, batched: bool, now: float) -> None:
         """Learn from an OPERATION_TIME_LIMIT; call it after `answered` for the same answer."""
@@ -330,6 +396,16 @@ class Pace:
         self.costs.load(costs)
         self._alone.load(alone)
         self.clock = ServerClock(wall_offset_s + skew)
+
+
+def _calls(method: str, commands: Sequence[Executed], seconds: Sequence[float]) -> tuple[Call, ...]:
+    """Return the executed commands of one method, with the `seconds` that each took."""
+    calls = []
+    for command, took in zip(commands, seconds, strict=True):
+        if command.method == method and isinstance(command.reply, Done):
+            time = command.reply.time or CallTime()
+            calls.append(Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=took))
+    return tuple(calls)
 
 
 def _time_of(reply: Reply) -> CallTime | None:
