@@ -508,3 +508,16 @@ def test_rows_of_a_second_table_below_say_nothing_of_the_columns() -> None:
         "title": "Смена", "start": "Начало", "end": "Окончание", "owner": "ФИО",
     }  # fmt: skip
     assert found.samples["owner"] == ("Анна",)
+
+
+@pytest.mark.parametrize(
+    ("header", "owner", "title"),
+    [("Name,Shift,Date", "Name", "Shift"), ("Смена,Имя,Дата", "Имя", "Смена"), ("Name,Date,Place", None, "Name")],
+)  # fmt: skip
+def test_a_column_of_names_is_that_of_the_people_where_another_is_the_title(
+    header: str, owner: str | None, title: str
+) -> None:
+    cells = {"Name": "Anna", "Имя": "Анна", "Shift": "Early", "Смена": "Утро", "Date": "2026-12-01",
+             "Дата": "2026-12-01", "Place": "12"}  # fmt: skip
+    found = columns(f"{header}\n{','.join(cells[one] for one in header.split(','))}\n")
+    assert (found.get("owner"), found["title"]) == (owner, title)

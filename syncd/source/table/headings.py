@@ -20,6 +20,7 @@ _ENDS: tuple[str, ...] = ("end", "end_time")
 _TIMES = (*_STARTS, *_ENDS)
 _ENDS_IN_ANY = {*_ENDS, "duration"}
 _BARE_HOUR = re.compile(r"1?\d|2[0-4]")
+_NAMES = frozenset({"name", "имя"})
 BY_TITLE = "by its title"
 _HOUR = timedelta(hours=1)
 # What 8-20 means is for the reader to decide; here it only has to be told from other texts.
@@ -62,6 +63,7 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
             field = "duration" if unit_of(title) == _HOUR else None
         if field is not None and field not in columns and _fits(field, title, contents[at]):
             columns[field], reasons[field] = at, BY_TITLE
+    _find_names(columns, reasons, header, named)
     # Titles first, then content: a heading is a statement, a content that looks like a date may be a birthday.
     _sort_times(columns, reasons, contents)
     if "start" not in columns and "date" not in columns:
@@ -74,6 +76,22 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
     # In a fixed order, whatever the order of the columns, because the config written from it is read by people.
     order = [field for field in WORDS if field in columns]
     return FoundFields(columns={field: columns[field] for field in order}, reasons=reasons, doubts=tuple(doubts))
+
+
+def _find_names(
+    columns: dict[str, int], reasons: dict[str, str], header: Sequence[str], named: Sequence[str | None]
+) -> None:
+    """Take "Name" for the people where another heading says what the entries are called, and none whose they are."""
+    at = next((at for at, title in enumerate(header) if title.strip().casefold() in _NAMES), None)
+    titles = [other for other, field in enumerate(named) if field == "title" and other != at]
+    if at is None or not titles or "owner" in columns:
+        return
+    columns["title"] = titles[0]
+    reasons.setdefault("title", BY_TITLE)
+    columns["owner"], reasons["owner"] = (
+        at,
+        f"a guess: whose they are, as {header[titles[0]]!r} is what they are called",
+    )
 
 
 def _spell_hours(named: Sequence[str | None], contents: list[tuple[str, ...]]) -> None:
