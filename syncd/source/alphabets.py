@@ -111,6 +111,11 @@ def likeness(words: Sequence[str]) -> float:
     )
 
 
+def begins_with_yo(word: str) -> bool:
+    """Return True for one of the few words that begin with ё."""
+    return _WITH_YO.match(word) is not None
+
+
 def _shape(word: str) -> float:
     """Return what the form of a word says, whatever its language: its signs, its capitals, its scripts."""
     found = 0.0

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
-from syncd.source.alphabets import likeness
+from syncd.source.alphabets import begins_with_yo, likeness
 from syncd.source.field_values import CONTROLS, SURROGATES
 
 _BOMS = (
@@ -57,11 +57,44 @@ _WIDE_BYTES = 4_096
 _WIDE_HIGHS = frozenset({0x00, 0x01, 0x02, 0x03, 0x04, 0x20, 0x21})
 """The high byte of what is written in Europe: Latin, Greek, Cyrillic, punctuation, and the sign for number."""
 _WIDE_SHARE = 0.95
-_FEW_BYTES, _FEW_LETTERS = 24, -3.0
-"""Valid UTF-8 with so few letters beyond ASCII may be a word or two of another encoding all the same."""
-_FAMILIAR = re.compile("[\x00-\u06ff\u1e00-\u2bff\u3000-\u303f\ufe00-\uffff\U0001f000-\U0001faff]")
-"""What is written in Europe and the Near East, and the signs that people put anywhere."""
-_LONE_LETTER = re.compile(r"(?<!\w)[\u0100-\u024f](?!\w)")
+_FEW_BYTES = 24
+"""Valid UTF-8 with so few bytes beyond ASCII may be a word or two of another encoding all the same."""
+_SHORT = frozenset(
+    [
+        "её",
+        "рад",
+        "рак",
+        "рам",
+        "рог",
+        "род",
+        "рок",
+        "рим",
+        "сад",
+        "сам",
+        "сан",
+        "сок",
+        "сон",
+        "сом",
+        "так",
+        "там",
+        "том",
+        "тон",
+        "тип",
+        "тик",
+        "ток",
+        "тел",
+        "фон",
+        "фен",
+        "ход",
+        "цел",
+        "чай",
+        "чек",
+        "чан",
+        "шаг",
+        "шок",
+    ]
+)
+"""Words that are valid UTF-8 in the old code page of Russian DOS or Windows, for letters that nobody here writes."""
 _ZEROED = "\x00" * 4
 """No text has this many: the file is binary, or a crash left a block of it unwritten."""
 _BINARY_SHARE = 0.03
@@ -88,7 +121,7 @@ def find_encoding(content: bytes, *, name: str) -> str:
     except UnicodeDecodeError as error:
         first = error.start
     else:
-        if len(content) - len(text) <= _FEW_BYTES and _is_strange(text):
+        if 0 < len(content) - len(text) <= _FEW_BYTES:
             _doubt(content, text, name)
         return "utf-8"
     around = content[max(0, first - _AROUND_BYTES) : first + _AROUND_BYTES]
@@ -170,28 +203,20 @@ def _narrow(content: bytes, first: int, name: str) -> str:
     raise _unsure(name, best, rivals, advised)
 
 
-def _is_strange(text: str) -> bool:
-    """Return True if all letters beyond ASCII are such as nobody in Europe writes, or one stands where a word would."""
-    beyond = [char for char in text if char > "\x7f"]
-    return bool(beyond) and (
-        not any(map(_FAMILIAR.match, beyond)) or (len(beyond) == 1 and _LONE_LETTER.search(text) is not None)
-    )
-
-
 def _doubt(content: bytes, text: str, name: str) -> None:
-    """Raise SourceError for a few letters of UTF-8 that are a word in another encoding: cp866 has "сад" for U+1824."""
-    first = next(at for at, byte in enumerate(content) if byte > 0x7F)
-    best = next(filter(_is_of_letters, _readings(content, first)), None)
-    if best is None:
-        return
-    beyond = sum(char > "\x7f" for word in best.words for char in word)
-    if best.likeness - _PRIOR[best.encoding] >= _RAREST * beyond + _FEW_LETTERS:
-        read = tuple("".join(char for char in text if char > "\x7f") for _ in best.words)
-        raise _unsure(name, best, [_Reading(encoding="utf-8", likeness=0.0, words=read)], "", "may not be UTF-8")
+    """Raise SourceError for a few letters of UTF-8 that are words in another encoding: cp866 has "сад" for U+1824.
 
-
-def _is_of_letters(reading: _Reading) -> bool:
-    return all(char.isalpha() for word in reading.words for char in word if char > "\x7f")
+    Only words of a list count: a letter of a script that is written far away is as likely as a row of Russian letters.
+    """
+    words = list(dict.fromkeys(_WORD.findall(content)))
+    for encoding in ("cp866", "cp1251", "koi8-r"):
+        read = tuple(word.decode(encoding, "surrogateescape") for word in words)
+        if words and all(one.casefold() in _SHORT or begins_with_yo(one) for one in read):
+            meant = tuple("".join(char for char in text if char > "\x7f") for _ in words)
+            likely, other = (
+                _Reading(encoding=one, likeness=0.0, words=said) for one, said in ((encoding, read), ("utf-8", meant))
+            )
+            raise _unsure(name, likely, [other], "", "may not be UTF-8")
 
 
 def _readings(content: bytes, first: int) -> list[_Reading]:
