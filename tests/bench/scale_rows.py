@@ -199,6 +199,15 @@ class Verify(Work):
         return found
 
 
+def as_created(folder: Path) -> None:
+    """Let the ledger in `folder` say that its run made what it was given."""
+    with closing(sqlite3.connect(folder / STATE)) as connection:
+        learn_sum(connection)
+        created = setting(SUMMED_CHANGE, op="'create'")
+        connection.execute(f"UPDATE changes SET {created}")
+        connection.commit()
+
+
 class Undo(Work):
     """`syncd undo` of a first pass."""
 
@@ -206,11 +215,7 @@ class Undo(Work):
 
     def prepare(self, folder: Path, size: int) -> None:
         make_csv(folder, size)
-        with closing(sqlite3.connect(folder / STATE)) as connection:
-            learn_sum(connection)
-            created = setting(SUMMED_CHANGE, op="'create'")  # as if the run had made what it was given
-            connection.execute(f"UPDATE changes SET {created}")
-            connection.commit()
+        as_created(folder)
 
     async def run(self, folder: Path, size: int) -> Measured:
         found = Measured()

@@ -1,4 +1,8 @@
-"""The works of `scale` in small: calls and memory grow with the entries, never with their square."""
+"""The works of `scale` in small: calls and memory grow with the entries, never with their square.
+
+A work of which each row costs nothing (a settled plan) may not grow at all. What failed passes and long lives leave
+behind is counted in `tests/cycle/test_failed_kept.py` and `test_month.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,17 @@ import pytest
 from syncd.app.wiring import open_app
 from syncd.clock import Clock
 from syncd.config import PortalConfig
+from syncd.cycle.plan import preview
 from syncd.cycle.run import PassOptions, run_pass
-from syncd.cycle.takeback import Offer, purge
+from syncd.cycle.takeback import Offer, purge, undo
 from syncd.portal.client import Portal
 from syncd.portal.limits.tariff import limits_of
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import Webhook
 from syncd.state.ledger import Ledger
+from tests.bench.scale_plans import ChangedFeed, ChangedSeries, ChangedTable, Plan, SettledFeed, SettledTable
 from tests.bench.scale_portal import ScalePortal, shifts_of
-from tests.bench.scale_rows import STATE, SkippingClock, make_csv
+from tests.bench.scale_rows import STATE, SkippingClock, as_created, make_csv, opened
 from tests.support.sandbox import run_inline
 
 SIZES = (60, 120, 240)
@@ -68,6 +74,9 @@ async def _done(folder: Path, name: str) -> None:
         if name == "verify":
             result = await run_pass(run, PassOptions(verify=True))
             assert (result.error, result.record.counts["unchanged"]) == (None, len(transport.shifts))
+        elif name == "undo":
+            taken = await undo(run, 1, confirm=yes, force=True)
+            assert (taken.error, transport.shifts) == (None, {})
         else:
             taken = await purge(run, confirm=yes)
             assert taken.error is None
@@ -106,17 +115,79 @@ def _measured(folder: Path, name: str, measure: Callable[[Callable[[], None]], f
         own = folder / str(number)
         own.mkdir()
         make_csv(own, size, DAYS)
+        if name == "undo":
+            as_created(own)
         taken.append(measure(lambda own=own: run_inline(_done(own, name))))  # type: ignore[misc]
     return taken[1:]
 
 
-@pytest.mark.parametrize("name", ["verify", "purge"])
+@pytest.mark.parametrize("name", ["verify", "purge", "undo"])
 def test_work_grows_with_the_events_not_with_their_square(tmp_path: Path, name: str) -> None:
     small, middle, large = _measured(tmp_path, name, _calls)
     assert large - middle <= MOST * 2 * (middle - small)
 
 
-@pytest.mark.parametrize("name", ["verify", "purge"])
+@pytest.mark.parametrize("name", ["verify", "purge", "undo"])
 def test_memory_grows_with_the_events_and_by_little_for_each(tmp_path: Path, name: str) -> None:
     _, middle, large = _measured(tmp_path, name, _peak)
     assert large - middle <= MOST_BYTES * (SIZES[2] - SIZES[1])
+
+
+async def _planned(folder: Path) -> int:
+    """Make a plan, and return how much memory it holds, where that is traced."""
+    async with opened(folder) as app:
+        before = tracemalloc.get_traced_memory()[0]
+        prepared = await preview(app.open_pass(app.sync("bench"), asyncio.Event()), verify=False)
+        held = tracemalloc.get_traced_memory()[0] - before
+        assert prepared.plan.unchanged
+        return held
+
+
+def _held(folder: Path) -> float:
+    """Return how much memory a plan holds: what is needed for a moment is mostly buffers, as large for few rows."""
+    tracemalloc.start()
+    try:
+        return run_inline(_planned(folder))
+    finally:
+        tracemalloc.stop()
+
+
+def _calls_of_plan(folder: Path) -> float:
+    def work() -> None:
+        run_inline(_planned(folder))
+
+    return _calls(work)
+
+
+def _plans(folder: Path, work: type[Plan], sizes: tuple[int, ...], measure: Callable[[Path], float]) -> list[float]:
+    """Return what a plan takes at each size, after one for what only the first time takes."""
+    taken = []
+    for number, size in enumerate((sizes[0], *sizes)):
+        own = folder / str(number)
+        own.mkdir()
+        work().prepare(own, size)
+        taken.append(measure(own))
+    return taken[1:]
+
+
+@pytest.mark.parametrize(
+    ("work", "sizes"), [(ChangedTable, SIZES), (ChangedFeed, SIZES), (ChangedSeries, (10, 20, 40))]
+)
+def test_a_plan_grows_with_the_entries_not_with_their_square(
+    tmp_path: Path, work: type[Plan], sizes: tuple[int, ...]
+) -> None:
+    small, middle, large = _plans(tmp_path, work, sizes, _calls_of_plan)
+    assert large - middle <= MOST * 2 * (middle - small)
+
+
+@pytest.mark.parametrize(("work", "most"), [(ChangedTable, 2_500), (ChangedFeed, 2_500)])
+def test_a_plan_holds_little_for_each_entry(tmp_path: Path, work: type[Plan], most: int) -> None:
+    sizes = (200, 600)
+    small, large = _plans(tmp_path, work, sizes, _held)
+    assert (large - small) / (sizes[1] - sizes[0]) < most
+
+
+@pytest.mark.parametrize("work", [SettledTable, SettledFeed])
+def test_a_settled_plan_costs_nothing_for_each_entry(tmp_path: Path, work: type[Plan]) -> None:
+    small, _, large = _plans(tmp_path, work, SIZES, _calls_of_plan)
+    assert large - small < (SIZES[2] - SIZES[0]) / 4
