@@ -21,10 +21,11 @@ from syncd.cli.outlet import certain, shown
 from syncd.errors import SyncdError
 from syncd.model.alike import alike
 from syncd.model.entry import Problem
-from syncd.model.item import Change, Link, Place, responsible_of
+from syncd.model.item import Change, Item, Link, Place, responsible_of
 from syncd.model.json_values import Json
 from syncd.model.names import counted
 from syncd.model.record import RunRecord
+from syncd.model.zones import as_read
 from syncd.scrub import escaped_json, within
 
 if TYPE_CHECKING:  # only commands that make passes load what makes them
@@ -118,14 +119,14 @@ def document_text(value: Json) -> str:
     return escaped_json(text)
 
 
-def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> None:
-    """Print one plan: counts, changes field by field, problems, and what it would cost."""
+def plan(out: Console, prepared: Prepared, *, zone: str | None, shown: int = _SHOWN_CHANGES) -> None:
+    """Print one plan: counts, changes field by field, problems, and what it would cost; times in the sync's `zone`."""
     counts = prepared.counts
     out.print(f"[bold]{escape(prepared.sync)}[/]: {_counts(counts)}")
     if not prepared.snapshot.complete:
         out.print(f"  [red]source incomplete:[/] {escape(prepared.snapshot.incomplete_because)}")
     changes = prepared.plan.changes
-    change_table(out, changes, shown=shown, directory=prepared.directory)
+    change_table(out, changes, zone=zone, shown=shown, directory=prepared.directory)
     problems(out, prepared.problems)
     kept(out, prepared.plan.kept)
     if changes:
@@ -134,11 +135,17 @@ def plan(out: Console, prepared: Prepared, *, shown: int = _SHOWN_CHANGES) -> No
 
 
 def change_table(
-    out: Console, changes: Sequence[Change], *, shown: int = _SHOWN_CHANGES, directory: Directory | None = None
+    out: Console,
+    changes: Sequence[Change],
+    *,
+    zone: str | None,
+    shown: int = _SHOWN_CHANGES,
+    directory: Directory | None = None,
 ) -> None:
     """Print changes, one row each; what a series became is printed with its first item.
 
-    `directory` gives the names of the owners. A reason that all changes share is printed once, below.
+    Times are in `zone`, which is named below; without one each is as it stands, with its offset. `directory`
+    gives the names of the owners. A reason that all changes share is printed once, below.
     """
     if not changes:
         return
@@ -151,13 +158,15 @@ def change_table(
         entry = (change.key.uid, change.key.place)
         series = change.item.summary if change.item is not None and entry not in told else ""
         told.update({entry} if series else ())
-        cells = _change(change, series, directory)
+        cells = _change(change, series, directory, zone)
         table.add_row(*(cells if len(reasons) > 1 else cells[:-1]))
     out.print(table)
     if len(changes) > shown:
         line(out, f"  … and {len(changes) - shown:,} more (`plan --json` has all of them)", "dim")
     if len(reasons) == 1:
         line(out, f"  why — {changes[0].reason}", "dim")
+    if zone is not None and any("T" in _holder(change).start for change in changes[:shown]):
+        line(out, f"  times are in {zone}", "dim")
 
 
 def estimate(out: Console, forecast: Forecast, more: str = "") -> None:
@@ -209,9 +218,14 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(parts) or "nothing there, nothing to do"
 
 
-def _change(change: Change, series: str, directory: Directory | None) -> tuple[Text, ...]:
+def _holder(change: Change) -> Item | Link:
     holder = change.item or change.link
     assert holder is not None
+    return holder
+
+
+def _change(change: Change, series: str, directory: Directory | None, zone: str | None) -> tuple[Text, ...]:
+    holder = _holder(change)
     style = _STYLES[change.op]
     title = Text(shown(holder.title) or "(no title)")
     for name, (before, after) in sorted(change.fields.items()):
@@ -224,7 +238,7 @@ def _change(change: Change, series: str, directory: Directory | None) -> tuple[T
         calendar = f"{calendar} · responsible: {directory.name_of(user) or user}"
     return (
         Text(_SIGNS[change.op], style=style),
-        Text(holder.start.replace("T", " ")[:16]),
+        Text(as_read(holder.start, zone)),
         title,
         Text(shown(f"{calendar} · {holder.section}" if holder.section else calendar)),
         Text(shown(holder.where)),

@@ -252,3 +252,13 @@ def _constant_places() -> dict[timedelta, str]:
         if offset not in found and set(offsets(name)) == {offset}:
             found[offset] = name
     return found
+
+
+def as_read(start: str, zone: str | None) -> str:
+    """Return the start of an item, an ISO date or time, as people read it: in `zone`, else with its own offset."""
+    if "T" not in start:
+        return start
+    moment = datetime.fromisoformat(start)
+    if zone is not None and moment.tzinfo is not None:
+        moment = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    return moment.isoformat(" ", "minutes")

@@ -8,6 +8,7 @@ from math import inf, isfinite
 from syncd.html import Child, Markup, join, tag
 from syncd.model.entry import Problem
 from syncd.model.item import Hold
+from syncd.model.zones import as_read
 from syncd.portal.limits.forecast import MethodBudget
 from syncd.web.language import NAMES, WORDS, Language, duration, machine_stamp, moment, number, stamp
 from syncd.web.plot import gauge, history
@@ -307,7 +308,7 @@ class StatusPage:
                 " ",
                 tag("span", one.title, class_="what"),
                 " ",
-                tag("small", one.start.replace("T", " ")[:16], " · ", told(one.reason, language), " · ", one.where),
+                tag("small", as_read(one.start, None), " · ", told(one.reason, language), " · ", one.where),
             )
             for one in plan.changes
         )

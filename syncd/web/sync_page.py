@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from syncd.html import Child, Markup, join, tag
 from syncd.model.record import RunRecord
+from syncd.model.zones import as_read
 from syncd.web.language import Language, duration, number, stamp
 from syncd.web.sayings import told
 from syncd.web.status_page import StatusPage
@@ -113,6 +114,6 @@ class _RunPage(StatusPage):
         return tag("div", join(table, more), class_="many changes")
 
     def _change_row(self, change: ChangeLine) -> Markup:
-        cells = (change.start.replace("T", " ")[:16], change.title, change.where, change.reason)
+        cells = (as_read(change.start, None), change.title, change.where, change.reason)
         op = tag("td", tag("b", self._words[change.op], class_=f"op {change.op}"))
         return tag("tr", op, *(tag("td", cell) for cell in cells))

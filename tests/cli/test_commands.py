@@ -417,3 +417,15 @@ def test_the_sandbox_lists_its_switches_and_refuses_unknown_ones(capsys: pytest.
     assert "waf              no | yes (usually no)" in listed.splitlines()
     assert main(["sandbox", "--switch", "host_rule=mine"]) == 2
     assert "use one of source, docs" in capsys.readouterr().err
+
+
+def test_times_in_a_plan_are_in_the_sync_s_zone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(folder, " 06:00", "T06:00+00:00")
+    _, out, _ = run(capsys, "plan")
+    (early,) = [line for line in out.splitlines() if "Early" in line]
+    assert " 09:00 " in early
+    assert "  times are in Europe/Moscow" in out.splitlines()
+    run(capsys, "sync")
+    _, out, _ = run(capsys, "history", "--run", "1")
+    assert " 09:00 " in next(line for line in out.splitlines() if "Early" in line)
+    assert "times of events are in Europe/Moscow" in out

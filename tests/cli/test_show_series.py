@@ -34,7 +34,7 @@ def create(uid: str, piece: str, owner: int = 5, summary: str = SAID) -> Change:
 
 def shown(*changes: Change) -> str:
     text = StringIO()
-    change_table(Console(file=text, width=160), changes)
+    change_table(Console(file=text, width=160), changes, zone="Europe/Berlin")
     return text.getvalue()
 
 
@@ -81,7 +81,9 @@ def test_calendars_go_by_the_names_of_their_holders() -> None:
         read_at=0, caller=Caller(id=1, zone="", admin=True), server_offset_s=0, users=(anna,), sections={}
     )
     text = StringIO()
-    change_table(Console(file=text, width=160), [create("a", ""), create("a", "", owner=6)], directory=directory)
+    change_table(
+        Console(file=text, width=160), [create("a", ""), create("a", "", owner=6)], zone=None, directory=directory
+    )
     assert "Anna Petrova · Team" in text.getvalue()
     assert "user/6 · Team" in text.getvalue()
 

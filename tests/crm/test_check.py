@@ -75,7 +75,7 @@ def test_a_plan_shows_who_is_responsible(tmp_path: Path) -> None:
     shown = [change_document(change)["responsible"] for change in prepared.plan.changes]
     assert shown == [3, 5, 3]  # the last one is the client's own
     out = Console(width=200, file=io.StringIO())
-    show.change_table(out, prepared.plan.changes, directory=prepared.directory)
+    show.change_table(out, prepared.plan.changes, zone=None, directory=prepared.directory)
     assert isinstance(out.file, io.StringIO)
     assert "· responsible: Анна Петрова" in out.file.getvalue()
 

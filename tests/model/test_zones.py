@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.model.zones import accepted_names, agree, canonical, guess, offsets, resolve
+from syncd.model.zones import accepted_names, agree, as_read, canonical, guess, offsets, resolve
 
 NAMES = sorted(available_timezones() - {"Factory", "localtime", "posixrules"})
 CHECKED_YEARS = range(2015, 2038)
@@ -150,3 +150,17 @@ def test_zones_that_part_later_do_not_agree() -> None:
 )
 def test_a_name_that_does_not_resolve_has_the_place_that_it_may_mean(name: str, meant: str) -> None:
     assert guess(name) == meant
+
+
+@pytest.mark.parametrize(
+    ("start", "zone", "read"),
+    [
+        ("2026-12-01", "Europe/Moscow", "2026-12-01"),
+        ("2026-12-01T09:00:00+03:00", "Europe/Moscow", "2026-12-01 09:00"),
+        ("2026-12-01T23:30:00+00:00", "Asia/Omsk", "2026-12-02 05:30"),
+        ("2026-12-01T09:00:00+03:00", None, "2026-12-01 09:00+03:00"),
+        ("2026-12-01T09:00:00", "Asia/Omsk", "2026-12-01 09:00"),
+    ],
+)
+def test_a_start_is_read_in_the_zone_given_or_with_its_own_offset(start: str, zone: str | None, read: str) -> None:
+    assert as_read(start, zone) == read

@@ -122,7 +122,7 @@ async def _pass(out: Console, app: App, sync: Sync, stop: asyncio.Event, *, with
 
         def told(prepared: Prepared) -> None:
             with bar.aside():
-                show.plan(out, prepared, shown=8)
+                show.plan(out, prepared, zone=sync.zone, shown=8)
 
         result = await run_pass(app.open_pass(sync, stop), PassOptions(approve=told if with_plan else None))
     show.result(out, result)

@@ -12,6 +12,7 @@ from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.errors import ConfigError
 from syncd.model.record import ChangeRecord, RunRecord
+from syncd.model.zones import as_read
 
 _COUNTED = ("created", "updated", "deleted", "adopted", "unchanged", "held", "rejected", "conflict")
 _SHOWN_CHANGES = 200
@@ -49,7 +50,7 @@ async def _one(arguments: argparse.Namespace, desk: Desk) -> int:
     if run.error:
         show.line(out, f"  {run.error}", "red")
     show.problems(out, run.problems)
-    _changes(out, changes)
+    _changes(out, changes, next((sync.timezone for sync in desk.app.config.syncs if sync.name == run.sync), None))
     return 0
 
 
@@ -67,7 +68,7 @@ def _row(run: RunRecord) -> tuple[str, ...]:
     return (str(run.id), run.sync, _time(run.started), f"{run.seconds:.1f} s", run.state, *counts)
 
 
-def _changes(out: Console, changes: tuple[ChangeRecord, ...]) -> None:
+def _changes(out: Console, changes: tuple[ChangeRecord, ...], zone: str | None) -> None:
     if not changes:
         show.line(out, "  it changed nothing", "dim")
         return
@@ -75,8 +76,10 @@ def _changes(out: Console, changes: tuple[ChangeRecord, ...]) -> None:
     for change in changes[:_SHOWN_CHANGES]:
         link = change.after or change.before
         where, title, start = (link.where, link.title, link.start) if link is not None else ("", str(change.key), "")
-        rows.append((change.op, start[:16].replace("T", " "), title, where, ", ".join(change.changed_fields)))
+        rows.append((change.op, as_read(start, zone), title, where, ", ".join(change.changed_fields)))
     show.rows(out, ("", "when", "what", "where", "fields"), rows)
+    if zone is not None:
+        show.line(out, f"  times of events are in {zone}", "dim")
     if len(changes) > _SHOWN_CHANGES:
         show.line(out, f"  … and {len(changes) - _SHOWN_CHANGES:,} more (`--json` has all of them)", "dim")
 

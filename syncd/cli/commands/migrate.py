@@ -78,7 +78,7 @@ async def _pass(desk: Desk, sync: Sync, *, ask: bool) -> PassResult:
     async with AsyncExitStack() as bars:
 
         async def confirm(prepared: Prepared) -> bool:
-            show.plan(out, prepared)
+            show.plan(out, prepared, zone=sync.zone)
             show.known(out, portal.name, in_short(await facts_of(desk.app.ledger, portal)))
             if ask and prepared.plan.changes and not await desk.agreed(f"send these changes of {sync.name}?"):
                 return False

@@ -35,6 +35,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         guarded = {one.sync: _guard_note(app, one) for one in plans}
         portals = {one.sync: app.portal_of(one.sync) for one in plans}
         known = {name: (portal.name, in_short(await facts_of(app.ledger, portal))) for name, portal in portals.items()}
+        zones = {one.sync: app.sync(one.sync).zone for one in plans}
     if arguments.out:
         pinned.write(arguments.out, plans, clean=certain)
     codes = [*map(_plan_code, plans), *(error.exit_code for error in failures.values())]
@@ -42,7 +43,7 @@ async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         show.document(documents.plan_document(plans, failures))
         return worst(codes)
     for one in plans:
-        show.plan(out, one)
+        show.plan(out, one, zone=zones[one.sync])
         if one.plan.changes:
             show.known(out, *known[one.sync])
         if note := guarded[one.sync]:

@@ -92,7 +92,7 @@ def _asking(desk: Desk, name: str, bar: Shown, question: str, *, ask: bool) -> C
 
     async def confirm(offer: Offer) -> bool:
         with bar.aside():
-            _show(desk.console(), offer)
+            _show(desk.console(), offer, desk.app.sync(name).zone)
         nothing = not offer.plan.changes and not offer.plan.forgotten
         agreed = nothing or not ask or await desk.agreed(question)
         if agreed and not nothing:
@@ -102,7 +102,7 @@ def _asking(desk: Desk, name: str, bar: Shown, question: str, *, ask: bool) -> C
     return confirm
 
 
-def _show(out: Console, offer: Offer) -> None:
+def _show(out: Console, offer: Offer, zone: str | None) -> None:
     plan = offer.plan
     counts = {op: sum(1 for change in plan.changes if change.op == op) for op in ("delete", "update", "create")}
     said = [f"{number} to {op}" for op, number in counts.items() if number]
@@ -110,7 +110,7 @@ def _show(out: Console, offer: Offer) -> None:
     said += [f"{len(plan.forgotten)} only forgotten (taken over, or gone already)"] if plan.forgotten else []
     said += [f"nothing to do for {plan.already}"] if plan.already else []
     show.line(out, ", ".join(said) or "nothing to do", "bold")
-    show.change_table(out, plan.changes, directory=offer.directory)
+    show.change_table(out, plan.changes, zone=zone, directory=offer.directory)
     _lines(out, plan.left, "left alone")
     _lines(out, plan.noted, "deleted nevertheless")
     if plan.changes:
