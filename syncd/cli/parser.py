@@ -140,16 +140,19 @@ def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     _names(migrate)
     migrate.add_argument("--report", type=Path, metavar="FILE", help="write a CSV with one row per entry, read back")
     _yes(migrate)
+    _json(migrate)
 
     undo = commands.add_parser("undo", help="take back what one run did; what people changed since is left")
     undo.add_argument("run_id", type=int, metavar="RUN_ID", help="number of the run, as `sync` prints it")
     _yes(undo)
     _force(undo)
+    _json(undo)
 
     purge = commands.add_parser("purge", help="delete everything one sync created, and nothing else")
     purge.add_argument("name", metavar="NAME", help="the sync")
     _yes(purge)
     _force(purge)
+    _json(purge)
 
 
 def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

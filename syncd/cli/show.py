@@ -162,7 +162,11 @@ def change_table(
         table.add_row(*(cells if len(reasons) > 1 else cells[:-1]))
     out.print(table)
     if len(changes) > shown:
-        line(out, f"  … and {len(changes) - shown:,} more (`plan --json` has all of them)", "dim")
+        line(
+            out,
+            f"  … and {len(changes) - shown:,} more (`plan --json` has all of them)",
+            "dim",
+        )
     if len(reasons) == 1:
         line(out, f"  why — {changes[0].reason}", "dim")
     if zone is not None and any("T" in _holder(change).start for change in changes[:shown]):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import edit, run
+from tests.cli.test_commands import document, edit, run
 
 DAY = date.today() + timedelta(days=3)  # noqa: DTZ011 - the commands look at the real clock
 
@@ -195,3 +195,17 @@ def _linked(folder: Path) -> int:
     finally:
         if "connection" in locals():
             connection.close()
+
+
+def test_bulk_commands_print_one_document_and_nothing_else_with_json(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = document(capsys, "migrate", "--yes", "--json", "--report", "report.csv")
+    (migrated,) = said["runs"]
+    assert (code, migrated["counts"]["created"]) == (0, 2)
+    code, said = document(capsys, "undo", str(migrated["run"]), "--yes", "--json")
+    assert (code, said["runs"][0]["counts"]["deleted"]) == (0, 2)
+    run(capsys, "sync")
+    code, said = document(capsys, "purge", "shifts", "--yes", "--json")
+    assert (code, said["runs"][0]["state"], said["runs"][0]["counts"]["deleted"]) == (0, "done", 2)
+    assert folder.joinpath("report.csv").read_text(encoding="utf-8").count(",ok,") == 2

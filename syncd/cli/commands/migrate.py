@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from syncd.app import report
+from syncd.app.documents import runs_document
 from syncd.app.known import facts_of, in_short
 from syncd.cli import show
 from syncd.cli.desk import Desk, chosen
@@ -46,40 +47,49 @@ class _Migrated:
 async def migrate(arguments: argparse.Namespace, desk: Desk) -> int:
     """Migrate each named sync, or all, one after the other."""
     done: list[_Migrated] = []
-    failures: list[SyncdError] = []
+    failures: dict[str, SyncdError] = {}
     for name in await chosen(arguments, desk):
         try:
             # Read back before anything else may change what was sent.
-            done.append(await desk.alone(name, partial(_migrated, desk, name, ask=not arguments.yes)))
+            done.append(
+                await desk.alone(name, partial(_migrated, desk, name, ask=not arguments.yes, shows=not arguments.json))
+            )
         except PortalUnusableError as error:  # of this portal only
-            failures.append(without_frames(error))
-            show.line(desk.console(), f"{name}:", "bold")
-            show.error(desk.console(), error)
+            failures[name] = without_frames(error)
+            if not arguments.json:
+                show.line(desk.console(), f"{name}:", "bold")
+                show.error(desk.console(), error)
         if desk.stop.is_set():
-            desk.console().print(_STOPPED)
+            if arguments.json:
+                desk.note(_STOPPED)
+            else:
+                desk.console().print(_STOPPED)
             break
     if arguments.report:
         await desk.report(arguments.report, [one.result for one in done])
-    return worst([*(one.code for one in done), *(error.exit_code for error in failures)])
+    if arguments.json:
+        desk.document(runs_document(((one.record, one.result.kept) for one in done), failures))
+    return worst([*(one.code for one in done), *(error.exit_code for error in failures.values())])
 
 
-async def _migrated(desk: Desk, name: str, *, ask: bool) -> _Migrated:
+async def _migrated(desk: Desk, name: str, *, ask: bool, shows: bool) -> _Migrated:
     """Migrate one sync and prove it."""
     sync = desk.app.sync(name).unbounded()
-    result = await _pass(desk, sync, ask=ask)
+    result = await _pass(desk, sync, ask=ask, shows=shows)
     # After an error or a stop the difference is known already; reading it all back would only cost time.
     if result.exit_code in (0, 1) and result.state in ("done", "partial"):
-        return await _proved(desk, sync, result)
+        return await _proved(desk, sync, result, shows=shows)
     return _Migrated(result, result.exit_code)
 
 
-async def _pass(desk: Desk, sync: Sync, *, ask: bool) -> PassResult:
+async def _pass(desk: Desk, sync: Sync, *, ask: bool, shows: bool) -> PassResult:
     out, portal = desk.console(), desk.app.portal_of(sync.name)
     async with AsyncExitStack() as bars:
 
         async def confirm(prepared: Prepared) -> bool:
-            show.plan(out, prepared, zone=sync.zone)
-            show.known(out, portal.name, in_short(await facts_of(desk.app.ledger, portal)))
+            if shows:
+                show.plan(out, prepared, zone=sync.zone)
+                show.known(out, portal.name, in_short(await facts_of(desk.app.ledger, portal)))
             if ask and prepared.plan.changes and not await desk.agreed(f"send these changes of {sync.name}?"):
                 return False
             # Only now, as a bar would be in the way of the question.
@@ -87,11 +97,12 @@ async def _pass(desk: Desk, sync: Sync, *, ask: bool) -> PassResult:
             return True
 
         result = await run_pass(desk.app.open_pass(sync, desk.stop), PassOptions(confirm=confirm, fresh=True))
-    show.result(out, result)
+    if shows:
+        show.result(out, result)
     return result
 
 
-async def _proved(desk: Desk, sync: Sync, result: PassResult) -> _Migrated:
+async def _proved(desk: Desk, sync: Sync, result: PassResult, *, shows: bool) -> _Migrated:
     """Read everything back and print the verdict; return the result with it."""
     out, app = desk.console(), desk.app
     changes = result.prepared.plan.changes if result.prepared is not None else ()
@@ -103,10 +114,16 @@ async def _proved(desk: Desk, sync: Sync, result: PassResult) -> _Migrated:
     except StoppedError:
         return _Migrated(result, StoppedError.exit_code)
     except SyncdError as error:
-        show.error(out, error)
+        if shows:
+            show.error(out, error)
+        else:
+            desk.note(str(error))
         return _Migrated(result, error.exit_code)
     result = replace(result, read_back=found)
     said = report.verdict(result)
     see = ", see report" if said.rejected or said.held or said.differ else ""
-    show.line(out, f"{sync.name}: {said}{see}", "green" if said.confirmed == said.total else "red")
+    if shows:
+        show.line(out, f"{sync.name}: {said}{see}", "green" if said.confirmed == said.total else "red")
+    else:
+        desk.note(f"{sync.name}: {said}{see}")
     return _Migrated(result, result.exit_code or (1 if said.differ or found.wrong else 0))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from syncd.app.documents import runs_document
 from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.cli.progress import Shown
@@ -36,11 +37,14 @@ async def undo(arguments: argparse.Namespace, desk: Desk) -> int:
         sync, portal = desk.app.sync(run.sync), desk.app.portal_of(run.sync)
         # With a question to come there is no bar: it would be in the way.
         async with desk.bar(portal, f"undo {run.id}", lines=True, wanted=arguments.yes) as bar:
-            confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes)
+            confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes, shows=not arguments.json)
             return await undo_run(desk.app.open_pass(sync, desk.stop), run.id, confirm=confirm, force=arguments.force)
 
     desk.app.sync(run.sync)  # a sync that has left the config is told before anything is ended for its sake
     taken = await desk.alone(run.sync, work, at_once=True)
+    if arguments.json:
+        desk.document(runs_document([(taken.record, ())], {}))
+        return taken.exit_code
     out = desk.console()
     _tell(out, taken)
     if taken.error is None and taken.record.state != "stopped":
@@ -56,12 +60,15 @@ async def purge(arguments: argparse.Namespace, desk: Desk) -> int:
         portal = desk.app.portal_of(sync.name)
         question = f"delete all of this from {portal.origin}?"
         async with desk.bar(portal, f"purge {sync.name}", lines=True, wanted=arguments.yes) as bar:
-            confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes)
+            confirm = _asking(desk, sync.name, bar, question, ask=not arguments.yes, shows=not arguments.json)
             taken = await purge_sync(desk.app.open_pass(sync, desk.stop), confirm=confirm, force=arguments.force)
         await _sweep(desk, portal)
         return taken
 
     taken = await desk.alone(desk.app.sync(arguments.name).name, work, at_once=True)
+    if arguments.json:
+        desk.document(runs_document([(taken.record, ())], {}))
+        return taken.exit_code
     out = desk.console()
     _tell(out, taken)
     if taken.error is None and taken.record.state == "done":
@@ -87,12 +94,13 @@ async def _sweep(desk: Desk, portal: Portal) -> None:
         await ledger.note_probe(False, desk.app.clock.now())
 
 
-def _asking(desk: Desk, name: str, bar: Shown, question: str, *, ask: bool) -> Confirm:
+def _asking(desk: Desk, name: str, bar: Shown, question: str, *, ask: bool, shows: bool) -> Confirm:
     """Return the question for an offer. Without changes there is nothing to agree to, so it is not asked."""
 
     async def confirm(offer: Offer) -> bool:
-        with bar.aside():
-            _show(desk.console(), offer, desk.app.sync(name).zone)
+        if shows:
+            with bar.aside():
+                _show(desk.console(), offer, desk.app.sync(name).zone)
         nothing = not offer.plan.changes and not offer.plan.forgotten
         agreed = nothing or not ask or await desk.agreed(question)
         if agreed and not nothing:
