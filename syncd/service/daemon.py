@@ -27,7 +27,7 @@ from syncd.errors import (
 )
 from syncd.service.notify import Notifier
 from syncd.service.schedule import SyncState, first_due, next_due
-from syncd.service.tracked import Ended, EndedPass, Scheduled, Tracked
+from syncd.service.tracked import Ended, EndedPass, Scheduled, Tracked, doing, failure_of
 
 R = TypeVar("R")
 _Told = asyncio.Future[Any] | None
@@ -272,7 +272,7 @@ class Daemon:
     def status(self) -> str:
         """Return one line for `systemctl status`: what runs, which portals refuse, and which pass comes next."""
         running = [(name, one) for name, one in sorted(self._tracked.items()) if one.task is not None]
-        parts = [f"{name}: {_doing(one.sync)}" for name, one in running]
+        parts = [f"{name}: {doing(one.sync)}" for name, one in running]
         parts += [f"portal {portal} refuses syncd" for portal in sorted(self._refused)]
         waiting = [(self._due(one), name) for name, one in self._tracked.items() if one.task is None]
         if waiting:
@@ -347,7 +347,7 @@ class Daemon:
         caught: BaseException | None = None
         try:
             result = await run(one.halt)
-            error, refused = _failure(result) if result is not None else ("", False)
+            error, refused = failure_of(result) if result is not None else ("", False)
         except SyncdError as failure:  # the ledger cannot be written, as with a full disk
             error, caught, refused = str(failure), failure, isinstance(failure, PortalRefusedError)
             _log.error(events.PASS_FAILED, sync=one.sync.name, error=error)
@@ -437,31 +437,6 @@ def _cancelled_by_others() -> bool:
     """Take back the cancelling of the current task by `_give_up`, and return True if somebody else cancelled it too."""
     task = asyncio.current_task()
     return task is None or task.uncancel() > 0
-
-
-def _failure(result: EndedPass) -> tuple[str, bool]:
-    """Return why a pass counts as failed, empty when it does not, and whether the portal refuses the caller.
-
-    A pass fails when it ends in an error, or when the portal refused every change it tried. One that was asked to
-    stop does not.
-    """
-    if result.error is not None:
-        return str(result.error), isinstance(result.error, PortalRefusedError)
-    if result.record.state == "failed":
-        return result.record.error or "failed", False
-    counts = result.record.counts
-    if result.fates.refused and not any(counts.get(name, 0) for name in ("created", "updated", "deleted", "adopted")):
-        return f"the portal refused all {len(result.fates.refused)} changes", False
-    return "", False
-
-
-def _doing(sync: Scheduled) -> str:
-    """Return how far the pushes to the sync's portal are and what they wait for."""
-    progress = sync.progress()
-    if not progress.total:
-        return "running"
-    done = f"{progress.done} of {progress.total} changes to {sync.portal}"
-    return f"{done}, waiting for {progress.waiting_for}" if progress.waiting_for is not None else done
 
 
 def _iso(unix: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from syncd.errors import SyncdError
+from syncd.errors import PortalRefusedError, SyncdError
 from syncd.model.fates import Fates
 from syncd.model.record import RunRecord
 from syncd.portal.figures import Progress
@@ -84,3 +84,28 @@ class Tracked:
     halt: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     seen: tuple[object, float] | None = None
+
+
+def failure_of(result: EndedPass) -> tuple[str, bool]:
+    """Return why a pass counts as failed, empty when it does not, and whether the portal refuses the caller.
+
+    A pass fails when it ends in an error, or when the portal refused every change it tried. One that was asked to
+    stop does not.
+    """
+    if result.error is not None:
+        return str(result.error), isinstance(result.error, PortalRefusedError)
+    if result.record.state == "failed":
+        return result.record.error or "failed", False
+    counts = result.record.counts
+    if result.fates.refused and not any(counts.get(name, 0) for name in ("created", "updated", "deleted", "adopted")):
+        return f"the portal refused all {len(result.fates.refused)} changes", False
+    return "", False
+
+
+def doing(sync: Scheduled) -> str:
+    """Return how far the pushes to the sync's portal are and what they wait for."""
+    progress = sync.progress()
+    if not progress.total:
+        return "running"
+    done = f"{progress.done} of {progress.total} changes to {sync.portal}"
+    return f"{done}, waiting for {progress.waiting_for}" if progress.waiting_for is not None else done
