@@ -16,6 +16,7 @@ from syncd.portal.probe.facts import facts_from
 from syncd.portal.probe.run import Probed
 from syncd.portal.probe.statements import STATEMENTS
 from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.methods import sections
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import SWITCHES, Settings, switched
 from tests.portal.probe.probing import STAFF, KilledError, Probing, telling_world, with_scopes
@@ -138,6 +139,34 @@ def test_a_section_of_a_similar_name_that_no_probe_made_stays() -> None:
     probing.world.tables.sections[kept].description = MARK
     probing.world.tables.sections[kept].name = "syncd probe of mine"
     assert probing.sweep().removed == 0
+
+
+def test_where_sections_show_no_description_they_are_known_by_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sections._shown
+
+    def shown(call: Any, section: Any) -> Any:
+        return {name: value for name, value in whole(call, section).items() if name != "DESCRIPTION"}  # type: ignore[union-attr]
+
+    monkeypatch.setattr(sections, "_shown", shown)
+    probing = Probing()
+    before = probing.contents()
+    assert probing.probe().cleaned.removed == 1
+    assert probing.contents() == before
+    cut_off(probing, 20)
+    assert probing.sweep().removed == 1
+    assert probing.contents() == before
+
+
+def test_the_section_of_this_very_probe_goes_whatever_the_list_shows() -> None:
+    probing = Probing()
+    before = probing.contents()
+
+    def rename(number: int) -> None:
+        for section in probing.world.tables.sections.values():
+            section.name = section.name.replace("syncd probe", "scratch")
+
+    assert probing.probe(before=rename).cleaned.removed == 1
+    assert probing.contents() == before
 
 
 def test_a_stopped_probe_cleans_up_and_tells_what_it_had_found() -> None:
