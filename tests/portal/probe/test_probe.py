@@ -255,6 +255,31 @@ def test_a_portal_that_contradicts_portal_md_is_told_with_the_section() -> None:
     assert (fact.name, fact.statement.section, fact.value) == ("name_length", "4.2", 100)
 
 
+def doubled(call: Any, row: Any) -> None:
+    row.version += 2
+    row.changed_at = call.now
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "value", "fact", "section", "found"),
+    [
+        ("events.stored_fields", "DEFAULT_COLOR", "#ffffff", "color_empty", "4.2", "#ffffff"),
+        ("methods.event_update", "_touch", doubled, "version_step", "4.3", 2),
+        ("limits", "RESET_S", 1200, "operating_window_s", "3.2", 1200),
+        ("methods.event_read", "_refuse_extranet", lambda _call: None, "", "", None),
+        ("methods.event_add", "cut_name", lambda name, _settings: name[:50], "name_length", "4.2", 50),
+        ("dispatch", "substitute", lambda params, _maps: params, "macros", "2.3", False),
+    ],
+)
+def test_a_deviation_of_any_kind_is_found(
+    monkeypatch: pytest.MonkeyPatch, where: str, what: str, value: Any, fact: str, section: str, found: Any
+) -> None:
+    monkeypatch.setattr(f"syncd.sandbox.{where}.{what}", value)
+    odd = Probing().probe().facts.contradictions
+    told = [(one.name, one.statement.section, one.value) for one in odd if one.name != "macro_prefixes"]
+    assert told == ([(fact, section, found)] if fact else [])
+
+
 def test_facts_are_the_same_after_being_written_and_read() -> None:
     found = Probing().probe().facts
     document = orjson.loads(orjson.dumps(found.document()))
