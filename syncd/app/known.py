@@ -35,9 +35,11 @@ def consequences(facts: Facts | None, syncs: Iterable[SyncConfig]) -> Iterator[s
     if facts is None:
         return
     if facts.value("waf") is True:
+        caught = facts.value("waf_families")
+        families = ", ".join(map(str, caught)) if isinstance(caught, list) and caught else "some of them"
         yield (
             "its text filter is on: titles and places with words such as «create event» or «select … from» are shown "
-            "with blanks in them"
+            f"with blanks in them (it acts on {families})"
         )
     if facts.text("batch_counter") == "batch":
         yield "it counts the operating time of all commands in batches together, and so do forecasts"

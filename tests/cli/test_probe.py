@@ -69,7 +69,7 @@ def test_it_tells_what_it_will_do_and_does_nothing_without_a_yes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage = staged(tmp_path)
-    assert probe(stage, yes=False, answer="n") == 0
+    assert probe(stage, yes=False, answer="n") == 130
     told = capsys.readouterr().err
     assert "scratch section of the webhook's own user" in told
     assert "less than two minutes, and 4.8 s of the operating time" in told

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from syncd.app.configured import read_outline
 from syncd.cli.reach import reach
 from syncd.errors import StateLockedError
 from syncd.sandbox.http_server import RunningSandbox
+from syncd.sandbox.settings import COSTS_S
 from syncd.service.protocol import socket_places
 from tests.service.test_process import CODE, Unit
 from tests.support.sandbox import HEADER
@@ -73,8 +75,8 @@ LOST = "3,Lost,2026-12-01 14:00,2026-12-01 22:00,nobody@school.example,Desk"
 
 
 @asynccontextmanager
-async def daemon(folder: Path, portal: RunningSandbox) -> AsyncIterator[Beside]:
-    unit = Beside(folder, portal)
+async def daemon(folder: Path, portal: RunningSandbox, unit: Beside | None = None) -> AsyncIterator[Beside]:
+    unit = unit or Beside(folder, portal)
     await unit.begun()
     try:
         yield unit
@@ -133,6 +135,28 @@ async def test_a_question_is_asked_at_the_client_and_no_answer_sends_nothing(
         assert (code, "no answer, so nothing was sent" in err) == (130, True)
         code, out, _ = await unit.command("migrate", answer="yes\n")
         assert (code, "2 of 2 confirmed" in out) == (0, True)
+
+
+async def test_a_probe_beside_the_daemon_is_made_by_it_and_its_answers_are_in_force_at_once(
+    tmp_path: Path,
+    portal: RunningSandbox,
+) -> None:
+    # Without limits and costs, which would take half a minute of real time.
+    free = dict.fromkeys(COSTS_S, 0.001)
+    portal.world.settings = replace(portal.world.settings, tariff="self-hosted", costs_s=free)
+    unit = Beside(tmp_path, portal)
+    limits = "[portals.main.limits]\nburst = 500\nrate = 200.0\n\n[[sync]]"
+    unit.config.write_text(unit.text.replace("[[sync]]", limits, 1))
+    async with daemon(tmp_path, portal, unit) as unit:
+        sections = set(portal.world.tables.sections)
+        code, out, err = await unit.command("portal", "probe", answer="no\n")
+        assert (code, out, "scratch section" in err, "[y/N]" in err) == (130, "", True, True)
+        code, out, err = await unit.command("portal", "probe", "--json", "--yes")
+        assert (code, json.loads(out)["left"]) == (0, 0)
+        assert set(portal.world.tables.sections) == sections
+        code, out, _ = await unit.command("check")
+        assert "facts" in out
+        assert "never probed" not in out
 
 
 async def test_a_pinned_plan_goes_with_the_command_and_one_that_no_longer_matches_is_refused(

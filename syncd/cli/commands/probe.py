@@ -32,7 +32,7 @@ async def probe(arguments: argparse.Namespace, desk: Desk) -> int:
     for text in announced(portal, keep=arguments.keep):
         desk.note(text)
     if not arguments.yes and not await desk.agreed(f"ask {portal.origin}?"):
-        return 0
+        return StoppedError.exit_code
     names = [sync.name for sync in desk.app.config.syncs if sync.portal == portal.name]
     probed = await _alone(desk, names, lambda: _probed(desk, portal, keep=arguments.keep))
     if arguments.json:

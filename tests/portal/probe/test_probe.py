@@ -16,6 +16,7 @@ from syncd.portal.probe.facts import facts_from
 from syncd.portal.probe.run import Probed
 from syncd.portal.probe.statements import STATEMENTS
 from syncd.sandbox.faults import parse_fault
+from syncd.sandbox.methods import sections
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import SWITCHES, Settings, switched
 from tests.portal.probe.probing import STAFF, KilledError, Probing, telling_world, with_scopes
@@ -140,6 +141,34 @@ def test_a_section_of_a_similar_name_that_no_probe_made_stays() -> None:
     assert probing.sweep().removed == 0
 
 
+def test_where_sections_show_no_description_they_are_known_by_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sections._shown
+
+    def shown(call: Any, section: Any) -> Any:
+        return {name: value for name, value in whole(call, section).items() if name != "DESCRIPTION"}  # type: ignore[union-attr]
+
+    monkeypatch.setattr(sections, "_shown", shown)
+    probing = Probing()
+    before = probing.contents()
+    assert probing.probe().cleaned.removed == 1
+    assert probing.contents() == before
+    cut_off(probing, 20)
+    assert probing.sweep().removed == 1
+    assert probing.contents() == before
+
+
+def test_the_section_of_this_very_probe_goes_whatever_the_list_shows() -> None:
+    probing = Probing()
+    before = probing.contents()
+
+    def rename(number: int) -> None:
+        for section in probing.world.tables.sections.values():
+            section.name = section.name.replace("syncd probe", "scratch")
+
+    assert probing.probe(before=rename).cleaned.removed == 1
+    assert probing.contents() == before
+
+
 def test_a_stopped_probe_cleans_up_and_tells_what_it_had_found() -> None:
     probing, stop = Probing(), asyncio.Event()
     before = probing.contents()
@@ -224,6 +253,31 @@ def test_a_portal_that_contradicts_portal_md_is_told_with_the_section() -> None:
     found = Probing(Settings(name_length=100)).probe().facts
     (fact,) = found.contradictions
     assert (fact.name, fact.statement.section, fact.value) == ("name_length", "4.2", 100)
+
+
+def doubled(call: Any, row: Any) -> None:
+    row.version += 2
+    row.changed_at = call.now
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "value", "fact", "section", "found"),
+    [
+        ("events.stored_fields", "DEFAULT_COLOR", "#ffffff", "color_empty", "4.2", "#ffffff"),
+        ("methods.event_update", "_touch", doubled, "version_step", "4.3", 2),
+        ("limits", "RESET_S", 1200, "operating_window_s", "3.2", 1200),
+        ("methods.event_read", "_refuse_extranet", lambda _call: None, "", "", None),
+        ("methods.event_add", "cut_name", lambda name, _settings: name[:50], "name_length", "4.2", 50),
+        ("dispatch", "substitute", lambda params, _maps: params, "macros", "2.3", False),
+    ],
+)
+def test_a_deviation_of_any_kind_is_found(
+    monkeypatch: pytest.MonkeyPatch, where: str, what: str, value: Any, fact: str, section: str, found: Any
+) -> None:
+    monkeypatch.setattr(f"syncd.sandbox.{where}.{what}", value)
+    odd = Probing().probe().facts.contradictions
+    told = [(one.name, one.statement.section, one.value) for one in odd if one.name != "macro_prefixes"]
+    assert told == ([(fact, section, found)] if fact else [])
 
 
 def test_facts_are_the_same_after_being_written_and_read() -> None:
