@@ -132,7 +132,7 @@ class LedgerThread:
 
         def job() -> T:
             # Outside the transaction, as it is the commit that fails when the disk is full.
-            if writes and _identity(self.path) != self._file:
+            if writes and self._file is not None and _identity(self.path) != self._file:
                 raise moved_away(self.path)
             with translated(self.path), transaction(self.connection) if writes else decoded(self.path):
                 result = work()
