@@ -6,6 +6,7 @@ What the look means is decided in model.recover; this waits, reads, and writes d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import structlog
 
@@ -16,7 +17,7 @@ from syncd.cycle.sync import Pass, moment_for
 from syncd.model.doubles import given_up, remembered
 from syncd.model.elapsed import elapsed_s
 from syncd.model.entry import Window
-from syncd.model.item import Key, Link
+from syncd.model.item import Item, Key, Link
 from syncd.model.observation import Observation
 from syncd.model.record import Dropped, Intent, Settlement
 from syncd.model.recover import findings, may_come_late, unlinked
@@ -24,6 +25,8 @@ from syncd.model.unanswered import unanswered
 from syncd.state.codec import link_of_intent
 
 _log = structlog.get_logger()
+_LOOKED_BACK, _LOOKED_AHEAD = timedelta(days=30), timedelta(days=365)
+"""Where an event with a mark is looked for if the window of the sync has no bound."""
 _CLOCKS_APART_S = 60.0
 """How far the portal's clock may be from what is known of it."""
 
@@ -146,10 +149,22 @@ async def _wait_until_ended(run: Pass, intents: Sequence[Intent], patience_s: fl
         await sleep_or_stop(run.clock, wait_s, run.stop)
 
 
+async def _look_everywhen(run: Pass, items: Sequence[Item]) -> Observation:
+    """Read the sections of `items` in the whole window of the sync: a mark tells an event that a person has moved."""
+    window, today = run.sync.window(run.clock.now()), run.sync.today(run.clock.now())
+    first, last = window.first or today - _LOOKED_BACK, window.last or today + _LOOKED_AHEAD
+    places = sorted({(item.key.place, item.section_id) for item in items if item.section_id is not None})
+    return await run.sync.target.observe(run.portal, (), places, Window(first=first, last=last))
+
+
 async def _look(run: Pass, intents: Sequence[Intent], links: Mapping[Key, Link]) -> Observation:
     """Read the sections of open creates, and the events of open updates and deletes by id."""
     touched = [links[intent.key] for intent in intents if intent.op != "create" and intent.key in links]
-    made = await observe(run, [intent.item for intent in intents if intent.op == "create"], (), EVERYTHING)
+    items = [intent.item for intent in intents if intent.op == "create"]
+    made = await observe(run, items, (), EVERYTHING)
+    marks = {seen.mark for seen in made.events.values()}
+    if lost := [item for item in items if item.fields.get("mark") and item.fields["mark"] not in marks]:
+        made = joined(made, await _look_everywhen(run, lost))
     if not touched:
         return made
     return joined(made, await run.sync.target.observe(run.portal, touched, (), EVERYTHING))

@@ -131,7 +131,7 @@ def test_keep_leaves_the_section_and_a_purge_removes_it(tmp_path: Path, capsys: 
 def purged(stage: Stage) -> int:
     async def ran() -> int:
         async with stage.opened() as (_, app):
-            given = argparse.Namespace(name="shifts", yes=True, force=False)
+            given = argparse.Namespace(name="shifts", yes=True, force=False, json=False)
             return await purge(given, OwnDesk(app, asyncio.Event()))
 
     return run_inline(ran())
@@ -174,7 +174,7 @@ def test_a_sandbox_like_another_portal_says_what_it_cannot_imitate(
 def served(facts: Path, **options: Any) -> Settings:
     """Return the settings with which a sandbox like `facts` is served, and end it at once."""
     given: dict[str, Any] = {"port": 0, "world": None, "tariff": None, "cost": [], "fault": [], "switch": []}
-    given["waf"] = False
+    given |= {"waf": False, "from_portal": None, "export": None}
     worlds: list[World] = []
 
     async def ran() -> None:

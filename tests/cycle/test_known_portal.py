@@ -118,7 +118,7 @@ def test_migrate_suggests_a_probe_and_says_when_there_was_one(
 
     async def migrated() -> int:
         async with stage.opened() as (_, app):
-            given = argparse.Namespace(names=[], portal=None, yes=True, report=None)
+            given = argparse.Namespace(names=[], portal=None, yes=True, report=None, json=False)
             return await migrate(given, OwnDesk(app, asyncio.Event()))
 
     run_inline(migrated())

@@ -29,7 +29,7 @@ def made(folder: Path, count: int = ROWS) -> Stage:
     return stage
 
 
-@pytest.mark.parametrize("step", ["shape_recognised", "make_plan", "believed"])
+@pytest.mark.parametrize("step", ["shape_recognised", "make_plan", "named"])
 def test_a_pass_without_memory_says_so_and_the_next_one_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from syncd.portal.limits.tariff import limits_of
 from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.settings import Settings
 from syncd.state import file
+from tests.cycle.machine import Kill, Play, Row
 from tests.cycle.test_faults import expected, faulty, run_until_done
 from tests.cycle.test_pass import ROWS, _series_stage, _take_out, staged
 from tests.support.sandbox import HEADER, SHIFTS, Stage, run_inline
@@ -300,3 +302,15 @@ def test_a_series_whose_create_was_lost_and_that_a_person_took_an_occurrence_out
     stage.clock.advance(600)
     codes = [run_inline(stage.one_pass(verify=True)).exit_code for _ in range(2)]
     assert (codes[-1], stage.names(owner=3)) == (0, ["Stand-up"])
+
+
+def test_an_event_with_a_mark_that_a_person_moved_before_its_answer_was_noted_is_found_again(tmp_path: Path) -> None:
+    """The process died between the answer and the ledger; a person moved and renamed the event before the next look."""
+    for number in range(30, 46):
+        with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+            play = Play(Path(folder), marker=True, passes=1, private=False)
+            row = Row(title="Early", day=1, hour=9, owner="anna.petrova", place="", rule="")
+            play.rows["extras"] = {"r1": row}
+            play.one_pass("extras", verify=False, force=True, kill=Kill(at="ledger", number=number, after=False))
+            play.edit(0, moves=False)
+            play.check_converged()
