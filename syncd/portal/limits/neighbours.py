@@ -1,0 +1,41 @@
+"""What other programs use of a method's operating time, as far as the portal's counters show it. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+_WINDOW_S = 600.0
+_REMEMBERED_S = 2 * _WINDOW_S
+_SLOPE_FROM_S, _SLOPE_WITHIN_S = 15.0, 120.0
+_NOISE_S = 1.0
+_NOISE = 0.02
+_MOST = 0.45
+"""The part of the limit that is left to somebody who was only seen to begin, however fast."""
+
+
+class Neighbours:
+    """What others were seen to use in ten minutes, and how it grew lately: those who have just begun will need more."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque()
+
+    def see(self, at: float, seconds: float, own_s: float) -> None:
+        """Note what others had used at `at`, where our own sum was `own_s`; small amounts are the error of that sum."""
+        while self._seen and not at - _REMEMBERED_S <= self._seen[0][0] <= at:
+            self._seen.popleft()
+        self._seen.append((at, seconds if seconds > max(_NOISE_S, _NOISE * own_s) else 0.0))
+
+    def need_s(self, at: float, limit_s: float) -> float:
+        """Return the seconds that others will need in ten minutes: what they used at most lately, or are about to."""
+        lately = [(when, seconds) for when, seconds in self._seen if at - _REMEMBERED_S <= when]
+        if not lately:
+            return 0.0
+        latest, used_s = lately[-1]
+        before = [one for one in lately if _SLOPE_FROM_S <= latest - one[0] <= _SLOPE_WITHIN_S] or [
+            one for one in lately[:-1] if latest - one[0] >= _SLOPE_FROM_S
+        ][-1:]
+        growing_s = 0.0
+        if before:
+            grown_s = used_s - before[0][1]
+            growing_s = min(_MOST * limit_s, grown_s / (latest - before[0][0]) * _WINDOW_S)
+        return max(growing_s, *(seconds for _, seconds in lately), 0.0)
