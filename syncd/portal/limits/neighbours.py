@@ -18,12 +18,20 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque()
+        self._first: tuple[float, float] | None = None
 
     def see(self, at: float, seconds: float, own_s: float) -> None:
         """Note what others had used at `at`, where our own sum was `own_s`; small amounts are the error of that sum."""
         while self._seen and not at - _REMEMBERED_S <= self._seen[0][0] <= at:
             self._seen.popleft()
-        self._seen.append((at, seconds if seconds > max(_NOISE_S, _NOISE * own_s) else 0.0))
+        seen = (at, seconds if seconds > max(_NOISE_S, _NOISE * own_s) else 0.0)
+        self._first = self._first or seen
+        self._seen.append(seen)
+
+    @property
+    def latest_s(self) -> float:
+        """The seconds that others had used when they were last seen."""
+        return self._seen[-1][1] if self._seen else 0.0
 
     def need_s(self, at: float, limit_s: float) -> float:
         """Return the seconds that others will need in ten minutes: what they used at most lately, or are about to."""
@@ -38,4 +46,10 @@ class Neighbours:
         if before:
             grown_s = used_s - before[0][1]
             growing_s = min(_MOST * limit_s, grown_s / (latest - before[0][0]) * _WINDOW_S)
-        return max(growing_s, *(seconds for _, seconds in lately), 0.0)
+        return max(growing_s, *(self._since_first(*one) for one in lately))
+
+    def _since_first(self, when: float, seconds: float) -> float:
+        """Return what others are known to have used: what was there at first may be from our own former process."""
+        if self._first is not None and when < self._first[0] + _WINDOW_S:
+            return max(0.0, seconds - self._first[1])
+        return max(0.0, seconds)

@@ -32,11 +32,14 @@ _USUAL_FROM = 0.8
 """The lowest part of a configured limit at which portals are known to have theirs: 420 s for 480 s (PORTAL.md 3.2)."""
 
 _LESSON = 0.98
-_BESIDE_OTHERS = 0.985
+_BESIDE_OTHERS = 0.982
 """The part of the limit that is used where others are seen: their share is left to them, not kept free besides."""
 
 _FORGET_LESSON_S = 86_400.0
 _CROSSING_S = 180.0
+_NEAR_S = 5.0
+"""A request that began so far from when it left tells nothing of others: its stamps are nonsense."""
+
 _LONGEST_BLOCK_S = 600.0
 
 
@@ -112,11 +115,15 @@ class Counter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One executed command: the counter in its answer, and the longest it can have taken."""
+    """One executed command: the counter in its answer, and the longest it can have taken.
+
+    `precise` is True if its stamps tell that to a fraction of a second.
+    """
 
     used_s: float | None
     reset_at: float | None
     seconds: float
+    precise: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,14 +178,22 @@ class OperatingBudget:
         return max((counter.used(at) for counter in self._of(method)), default=0.0)
 
     def others_s(self, method: str, at: float) -> float:
-        """Return the seconds that other programs need in ten minutes, as far as they were seen to."""
+        """Return the seconds that others had used at the last report; their need, where that is more."""
+        latest_s = max((seen.latest_s for (name, _), seen in self._others.items() if name == method), default=0.0)
+        return max(latest_s, self._need_s(method, at))
+
+    def _need_s(self, method: str, at: float) -> float:
         hard_s = self.hard_s(at)
         needs = [seen.need_s(at, hard_s) for (name, _), seen in self._others.items() if name == method]
         return max(needs, default=0.0)
 
+    def planned_s(self, method: str, at: float) -> float:
+        """Return the seconds of our own to plan with, beside what others use."""
+        return self.ours_s(method, at) if self._need_s(method, at) else self.soft_s(at) - self.others_s(method, at)
+
     def ours_s(self, method: str, at: float) -> float:
         """Return the seconds that we may use: our share of the limit, or less where other programs need more."""
-        others_s = self.others_s(method, at)
+        others_s = self._need_s(method, at)
         return min(self.soft_s(at), self.hard_s(at) * _BESIDE_OTHERS - others_s) if others_s else self.soft_s(at)
 
     def drops(self, method: str, at: float) -> Mapping[int, float]:
@@ -209,7 +224,8 @@ class OperatingBudget:
             return False
         ours_s, whole_s = self._rooms(method, at)
         own = max((own.used(at) for own in self._own_of(method)), default=0.0) + self.reserved(method)
-        if own > NOTHING_S and own + cost_s > ours_s + NOTHING_S:
+        # Without others the counters alone decide: our sums are no better than the stamps.
+        if ours_s < whole_s and own > NOTHING_S and own + cost_s > ours_s + NOTHING_S:
             return False
         return self.used(method, at) + self.reserved(method) + cost_s <= whole_s + NOTHING_S
 
@@ -305,7 +321,8 @@ class OperatingBudget:
         if last.used_s is not None:
             crossed = sum(b.seconds for b in self._bookings if b.key == key and b.ended >= began)
             told = last.used_s + _late_seconds(calls)
-            self._see_others(key, calls[0], began, crossed)
+            if asked is None or abs(began - asked) <= _NEAR_S:
+                self._see_others(key, calls[0], began, crossed)
             counter.settle(began, max(told, min(counter.used(began), told + crossed)))
             counter.reset_at = _plausible(last.reset_at, began) if last.used_s > 0 else None
             before = calls[-2].used_s if len(calls) > 1 else last.used_s - own
@@ -320,7 +337,7 @@ class OperatingBudget:
 
         Later calls may contain what other requests of ours booked meanwhile, and may not.
         """
-        if first.used_s is None:
+        if first.used_s is None or not first.precise:
             return
         told_at = began + first.seconds + COUNTED_FROM_S
         if any(b.key == key and began < b.ended <= told_at for b in self._bookings):
@@ -332,7 +349,7 @@ class OperatingBudget:
     def _rooms(self, method: str, at: float) -> tuple[float, float]:
         """Return up to which sums we may go: of our own seconds, and of everybody's."""
         ours_s, soft_s = self.ours_s(method, at), self.soft_s(at)
-        beside_others = bool(self.others_s(method, at))
+        beside_others = bool(self._need_s(method, at))
         return ours_s, max(soft_s, self.hard_s(at) * _BESIDE_OTHERS) if beside_others else soft_s
 
     def _own_of(self, method: str) -> tuple[Counter, ...]:
