@@ -19,6 +19,7 @@ class Neighbours:
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque()
         self._first: tuple[float, float] | None = None
+        self._told: tuple[tuple[float, float], float] | None = None
 
     def see(self, at: float, seconds: float, own_s: float) -> None:
         """Note what others had used at `at`, where our own sum was `own_s`; small amounts are the error of that sum."""
@@ -27,6 +28,7 @@ class Neighbours:
         seen = (at, seconds if seconds > max(_NOISE_S, _NOISE * own_s) else 0.0)
         self._first = self._first or seen
         self._seen.append(seen)
+        self._told = None
 
     @property
     def latest_s(self) -> float:
@@ -35,6 +37,12 @@ class Neighbours:
 
     def need_s(self, at: float, limit_s: float) -> float:
         """Return the seconds that others will need in ten minutes: what they used at most lately, or are about to."""
+        # Asked for every job of a batch that is being filled, all at one moment.
+        if self._told is None or self._told[0] != (at, limit_s):
+            self._told = ((at, limit_s), self._reckoned(at, limit_s))
+        return self._told[1]
+
+    def _reckoned(self, at: float, limit_s: float) -> float:
         lately = [(when, seconds) for when, seconds in self._seen if at - _REMEMBERED_S <= when]
         if not lately:
             return 0.0
