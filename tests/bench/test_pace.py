@@ -58,6 +58,17 @@ def test_disturbed_migrations_reach_theirs_and_learn_at_most_once(change: dict[s
     assert row.ratio <= calm.target
 
 
+@pytest.mark.parametrize("warm_up_s", [0.0, 120.0, 600.0])
+def test_a_neighbour_that_needs_a_third_gets_it_whenever_it_came(warm_up_s: float) -> None:
+    # 1,500 s of work: a little less than five whole windows, whose edges would hide the rest.
+    calm = Scenario(name="beside others", counts={ADD: 3_750}, cost=steady(0.4), neighbour=True, warm_up_s=warm_up_s)
+    row = run_syncd(calm)
+    assert row.neighbour is not None
+    assert row.neighbour < 0.02
+    assert row.blocked == row.refused_rate == 0
+    assert row.ratio <= 1.05
+
+
 def test_the_naive_ways_are_slower_or_refused_or_make_duplicates() -> None:
     slow = Scenario(name="slow commands", counts={ADD: 500}, cost=steady(1.5))
     fixed = run_naive(slow, FixedBatches())

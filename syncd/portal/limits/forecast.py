@@ -151,7 +151,7 @@ class _Run:
             del booked[old]
         used = sum(booked.values())
         operating = self._pace.operating
-        room = operating.soft_s(self.at) - operating.others_s(method, self.at) - used
+        room = operating.planned_s(method, self.at) - used
         if math.isinf(room):
             return self._left[method]
         # A command that costs more than the whole budget is still sent when nothing is used.

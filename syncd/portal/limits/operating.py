@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from syncd.model.json_values import Json
+from syncd.portal.limits.neighbours import Neighbours
 
 BUCKETS = 10
 MINUTE = 60
@@ -31,11 +32,14 @@ _USUAL_FROM = 0.8
 """The lowest part of a configured limit at which portals are known to have theirs: 420 s for 480 s (PORTAL.md 3.2)."""
 
 _LESSON = 0.98
-_OTHERS_FROM = 0.05
-"""Less than this part of the limit is the error of our own sums, not other programs."""
+_BESIDE_OTHERS = 0.982
+"""The part of the limit that is used where others are seen: their share is left to them, not kept free besides."""
 
 _FORGET_LESSON_S = 86_400.0
 _CROSSING_S = 180.0
+_NEAR_S = 5.0
+"""A request that began so far from when it left tells nothing of others: its stamps are nonsense."""
+
 _LONGEST_BLOCK_S = 600.0
 
 
@@ -111,11 +115,15 @@ class Counter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One executed command: the counter in its answer, and the longest it can have taken."""
+    """One executed command: the counter in its answer, and the longest it can have taken.
+
+    `precise` is True if its stamps tell that to a fraction of a second.
+    """
 
     used_s: float | None
     reset_at: float | None
     seconds: float
+    precise: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +149,7 @@ class OperatingBudget:
         """The highest sum at which a command of any method still ran."""
         self._counters: dict[tuple[str, bool], Counter] = {}
         self._own: dict[tuple[str, bool], Counter] = {}
-        self._others_s: dict[tuple[str, bool], float] = {}
+        self._others: dict[tuple[str, bool], Neighbours] = {}
         self._reserved: dict[str, float] = {}
         self._bookings: list[_Booking] = []
 
@@ -170,9 +178,23 @@ class OperatingBudget:
         return max((counter.used(at) for counter in self._of(method)), default=0.0)
 
     def others_s(self, method: str, at: float) -> float:
-        """Return the seconds that other programs had used at the last report; 0 if the amount is negligible."""
-        found = max((seconds for (name, _), seconds in self._others_s.items() if name == method), default=0.0)
-        return found if found > _OTHERS_FROM * self.hard_s(at) else 0.0
+        """Return the seconds that others had used at the last report; their need, where that is more."""
+        latest_s = max((seen.latest_s for (name, _), seen in self._others.items() if name == method), default=0.0)
+        return max(latest_s, self._need_s(method, at))
+
+    def _need_s(self, method: str, at: float) -> float:
+        hard_s = self.hard_s(at)
+        needs = [seen.need_s(at, hard_s) for (name, _), seen in self._others.items() if name == method]
+        return max(needs, default=0.0)
+
+    def planned_s(self, method: str, at: float) -> float:
+        """Return the seconds of our own to plan with, beside what others use."""
+        return self.ours_s(method, at) if self._need_s(method, at) else self.soft_s(at) - self.others_s(method, at)
+
+    def ours_s(self, method: str, at: float) -> float:
+        """Return the seconds that we may use: our share of the limit, or less where other programs need more."""
+        others_s = self._need_s(method, at)
+        return min(self.soft_s(at), self.hard_s(at) * _BESIDE_OTHERS - others_s) if others_s else self.soft_s(at)
 
     def drops(self, method: str, at: float) -> Mapping[int, float]:
         """Return the seconds of the method's highest counter by the minute they were booked in.
@@ -200,7 +222,12 @@ class OperatingBudget:
         """
         if self._blocked_until(method, at) is not None:
             return False
-        return self.used(method, at) + self.reserved(method) + cost_s <= self.soft_s(at) + NOTHING_S
+        ours_s, whole_s = self._rooms(method, at)
+        own = max((own.used(at) for own in self._own_of(method)), default=0.0) + self.reserved(method)
+        # Without others the counters alone decide: our sums are no better than the stamps.
+        if ours_s < whole_s and own > NOTHING_S and own + cost_s > ours_s + NOTHING_S:
+            return False
+        return self.used(method, at) + self.reserved(method) + cost_s <= whole_s + NOTHING_S
 
     def doubted_from_s(self, at: float) -> float:
         """Return the lowest limit that is believed to be the portal's, whatever is configured."""
@@ -240,8 +267,12 @@ class OperatingBudget:
         blocked_until = self._blocked_until(method, at)
         if blocked_until is not None:
             return max(blocked_until, at)
-        fitting = max(COUNTED_FROM_S, self.soft_s(at) - self.reserved(method) - cost_s)
+        ours_s, whole_s = self._rooms(method, at)
+        more = self.reserved(method) + cost_s
+        fitting = max(COUNTED_FROM_S, whole_s - more)
         whole = max((counter.free_at(at, fitting) for counter in self._of(method)), default=at)
+        if ours_s < whole_s:
+            whole = max([whole, *(own.free_at(at, max(0.0, ours_s - more)) for own in self._own_of(method))])
         resets = [c.reset_at for c in self._of(method) if c.unsure and c.reset_at is not None and c.reset_at > at]
         return min([whole, *resets])
 
@@ -290,8 +321,8 @@ class OperatingBudget:
         if last.used_s is not None:
             crossed = sum(b.seconds for b in self._bookings if b.key == key and b.ended >= began)
             told = last.used_s + _late_seconds(calls)
-            mine = self._own[key].used(began) if key in self._own else 0.0
-            self._others_s[key] = max(0.0, told + crossed - own - mine)
+            if asked is None or abs(began - asked) <= _NEAR_S:
+                self._see_others(key, calls[0], began, crossed)
             counter.settle(began, max(told, min(counter.used(began), told + crossed)))
             counter.reset_at = _plausible(last.reset_at, began) if last.used_s > 0 else None
             before = calls[-2].used_s if len(calls) > 1 else last.used_s - own
@@ -300,6 +331,29 @@ class OperatingBudget:
         if counter.blocked_at is None or (began if asked is None else asked) >= counter.blocked_at:
             counter.blocked_at, counter.blocks = None, 0
         self._book(key, began, ended, own)
+
+    def _see_others(self, key: tuple[str, bool], first: Call, began: float, crossed: float) -> None:
+        """Learn from the first call what others had used when the request began.
+
+        Later calls may contain what other requests of ours booked meanwhile, and may not.
+        """
+        if first.used_s is None or not first.precise:
+            return
+        told_at = began + first.seconds + COUNTED_FROM_S
+        if any(b.key == key and began < b.ended <= told_at for b in self._bookings):
+            return
+        mine = (self._own[key].used(began) if key in self._own else 0.0) - crossed
+        counted = first.seconds if first.seconds > COUNTED_FROM_S else 0.0
+        self._others.setdefault(key, Neighbours()).see(began, first.used_s - counted - mine, mine)
+
+    def _rooms(self, method: str, at: float) -> tuple[float, float]:
+        """Return up to which sums we may go: of our own seconds, and of everybody's."""
+        ours_s, soft_s = self.ours_s(method, at), self.soft_s(at)
+        beside_others = bool(self._need_s(method, at))
+        return ours_s, max(soft_s, self.hard_s(at) * _BESIDE_OTHERS) if beside_others else soft_s
+
+    def _own_of(self, method: str) -> tuple[Counter, ...]:
+        return tuple(own for (name, _), own in self._own.items() if name == method)
 
     def assume(self, costs: Mapping[str, float], *, batched: bool, at: float) -> None:
         """Book the expected seconds of a request without an answer: the portal may run and count it to its end."""
@@ -388,7 +442,8 @@ class OperatingBudget:
 
     def _book(self, key: tuple[str, bool], began: float, ended: float, seconds: float) -> None:
         mine = self._own.setdefault(key, Counter())
-        mine.forget(began)
+        # Answers of requests that began earlier may still come: what counted for them must be known then.
+        mine.forget(began - _CROSSING_S)
         mine.add(began, seconds)
         self._bookings = [booking for booking in self._bookings if booking.ended > ended - _CROSSING_S]
         self._bookings.append(_Booking(key=key, ended=ended, seconds=seconds))

@@ -404,7 +404,8 @@ def _calls(method: str, commands: Sequence[Executed], seconds: Sequence[float]) 
     for command, took in zip(commands, seconds, strict=True):
         if command.method == method and isinstance(command.reply, Done):
             time = command.reply.time or CallTime()
-            calls.append(Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=took))
+            precise = stamped(time) is not None and (time.finish or 0.0) >= (time.start or math.inf)
+            calls.append(Call(used_s=time.operating, reset_at=time.operating_reset_at, seconds=took, precise=precise))
     return tuple(calls)
 
 
