@@ -1,4 +1,4 @@
-"""Finds events that stand twice, and removes those of requests that the portal carried out after they were given up.
+"""Removes events that stand twice because the portal carried out a request long after it was given up.
 
 Which these are is decided in model.doubles. They are in no link, so the ledger only forgets that they might come.
 """
@@ -12,11 +12,8 @@ import structlog
 
 from syncd import events
 from syncd.cycle.sync import Pass
-from syncd.model.doubles import Double, doubles, remembered
-from syncd.model.item import Change, Link
-from syncd.model.observation import Observation
-from syncd.model.plan import Plan
-from syncd.model.second_writer import written_twice
+from syncd.model.doubles import Double, remembered
+from syncd.model.item import Change
 from syncd.portal.client import Job
 from syncd.portal.line.wire import Done, Reply
 from syncd.portal.people.directory import Directory
@@ -56,28 +53,3 @@ class _Outcomes:
     async def settle(self, outcomes: Sequence[tuple[Job, Reply]]) -> None:
         """Remember the deletes that were done."""
         self.done |= {job.id for job, reply in outcomes if isinstance(reply, Done)}
-
-
-async def doubles_beside(
-    run: Pass, links: Sequence[Link], plan: Plan, observation: Observation, directory: Directory
-) -> tuple[Double, ...]:
-    """Return the events that stand beside linked ones, without those that the plan takes over."""
-    given_up = (await run.ledger.notes()).given_up
-    taken = _taken_over(plan)
-    found = doubles(links, observation, given_up, directory.caller.id)
-    return tuple(one for one in found if one.seen.remote_id not in taken)
-
-
-async def written_by_others(
-    run: Pass, links: Sequence[Link], plan: Plan, observation: Observation, directory: Directory
-) -> tuple[Link, ...]:
-    """Return the links beside whose events those of another syncd stand."""
-    given_up = (await run.ledger.notes()).given_up
-    caller, taken = directory.caller.id, _taken_over(plan)
-    return await run.worked_out(written_twice, links, observation, given_up, caller, taken)
-
-
-def _taken_over(plan: Plan) -> frozenset[int]:
-    """Return the ids of the events that `plan` takes over."""
-    adopted = (change.link for change in plan.changes if change.op == "adopt")
-    return frozenset(link.remote_id for link in adopted if link is not None)

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_refused, kept_directory
-from syncd.cycle.doubles import doubles_beside, written_by_others
 from syncd.cycle.look import joined, observe, observe_elsewhere, observe_touched, without_siblings
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
 from syncd.cycle.sync import Pass, check_home
 from syncd.model.diff import ANY_FINGERPRINT, make_plan
-from syncd.model.doubles import Double
+from syncd.model.doubles import Double, doubles
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.guard import believed
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed
@@ -38,9 +37,9 @@ class Prepared:
     sent. `uids` is what is known of the source's uids; `gone` are the ids of linked events that no longer exist and are
     to be created again, by key; `stamps` tell when and by whom linked events were made, where that is news. `meetings`
     are the events with guests that are to be changed, by id: what people have answered decides who is told. `lost` are
-    the ids of events to be deleted that are gone already: nobody is told of their end. `twice` are the links of items
-    that another syncd seems to write as well. `doubles` are events that stand beside linked ones. `settled` is what
-    the pass was recognised by, where nothing has changed: then it holds no entries, items and links; none were read.
+    the ids of events to be deleted that are gone already: nobody is told of their end. `doubles` are events that stand
+    beside linked ones. `settled` is what the pass was recognised by, where nothing has changed: then it holds no
+    entries, items and links, for none were read.
 
     What it would cost and whom it would notify is worked out when somebody asks: an ordinary pass does not.
     """
@@ -66,7 +65,6 @@ class Prepared:
     meetings: Mapping[int, Observed] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
     doubles: tuple[Double, ...] = ()
-    twice: tuple[Link, ...] = ()
     settled: Settled | None = None
 
     @property
@@ -279,7 +277,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     deleted = [change.link for change in plan.changes if change.op == "delete" and change.link is not None]
     with_guests = [link for link in plan.touched if link.sent.get("meeting")]
     looked_at = observation.about(links) if observation is not None else ()
-    twice = await doubles_beside(run, links, plan, observation, directory) if observation is not None and verify else ()
+    twice = await _doubles(run, links, plan, observation, directory) if observation is not None and verify else ()
     found = (one.problem for one in twice)
     problems = (*renamed, *snapshot.problems, *shaping.problems, *plan.problems, *found)
     if not snapshot.complete:
@@ -307,10 +305,6 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
         meetings=await _meetings(run, with_guests, observation, window) if with_guests else {},
         lost=frozenset(link.remote_id for link in deleted if observation is not None and observation.lost(link)),
         doubles=twice,
-        # With `adopt` off the same may stand beside it on purpose.
-        twice=await written_by_others(run, links, plan, observation, directory)
-        if observation is not None and verify and sync.policy.adopt
-        else (),
     )
 
 
@@ -371,6 +365,16 @@ def _forgotten(run: Pass, plan: Plan, held: Sequence[Hold]) -> list[Item]:
     unread = run.notes.verified is None
     new = (one for one in plan.changes if one.op == "create" and one.link is None and (unread or one.key in waited))
     return [change.item for change in new if change.item is not None and change.item.fields.get("mark")]
+
+
+async def _doubles(
+    run: Pass, links: Sequence[Link], plan: Plan, observation: Observation, directory: Directory
+) -> tuple[Double, ...]:
+    """Return the events that stand beside linked ones, without those that the plan takes over."""
+    given_up = (await run.ledger.notes()).given_up
+    taken = {change.link.remote_id for change in plan.changes if change.op == "adopt" and change.link is not None}
+    found = doubles(links, observation, given_up, directory.caller.id)
+    return tuple(one for one in found if one.seen.remote_id not in taken)
 
 
 async def _meetings(

@@ -20,7 +20,6 @@ from syncd.model.diff import ANY_FINGERPRINT
 from syncd.model.fates import Fate, Fates
 from syncd.model.item import Change, Hold, Link
 from syncd.model.record import RunRecord, RunState, next_hold
-from syncd.model.second_writer import check_alone
 
 _ROUNDS = 3
 """How often one pass plans and sends: again after it had to look what became of a change."""
@@ -152,7 +151,6 @@ async def _approved(run: Pass, prepared: Prepared, options: PassOptions) -> bool
         options.approve(prepared)
     if not options.force:
         run.sync.guard.check(prepared.plan, run.name)
-        check_alone(prepared.twice, run.name)
     if options.confirm is not None and not await options.confirm(prepared):
         return False
     await _note_plan(run, prepared)

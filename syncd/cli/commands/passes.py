@@ -19,7 +19,6 @@ from syncd.cli.outlet import certain
 from syncd.cycle.plan import Prepared, preview
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import GuardError, PortalUnusableError, SyncdError, without_frames
-from syncd.model.second_writer import check_alone
 
 
 async def plan(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -66,7 +65,6 @@ def _guard_note(app: App, prepared: Prepared) -> str:
     """Return why a guard would stop a pass with this plan, empty if none would."""
     try:
         app.sync(prepared.sync).guard.check(prepared.plan, prepared.sync)
-        check_alone(prepared.twice, prepared.sync)
     except GuardError as error:
         return str(error)
     return ""
