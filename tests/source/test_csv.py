@@ -116,6 +116,35 @@ def test_a_row_becomes_the_span_it_says(header: str, row: str, span: Timed | All
     assert one(header, row) == span
 
 
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (("8-20,",), "could be 8:20 or from 8 to 20"),
+        (("8-20,-",), "could be 8:20 or from 8 to 20"),
+        (("8-20,9-05", "8-20,"), "could be 8:20 or from 8 to 20"),
+        (("8-20,", "9-00,9-45"), ""),
+        (("8-20,", "9-00,"), ""),
+        (("8-20,", "9-00,", "20-8,"), "could be 8:20 or from 8 to 20"),
+    ],
+)
+def test_a_start_that_could_be_two_hours_is_told_where_its_own_row_has_no_end(rows: tuple[str, ...], says: str) -> None:
+    table = "".join(f"{at},T,05.12.2026,{row}\n" for at, row in enumerate(rows))
+    columns: dict[str, str | int] = {name: name for name in ("uid", "title", "date", "start_time", "end_time")}
+    part = parse(f"{','.join(columns)}\n{table}", columns=columns)
+    assert len(part.entries) == len(rows) - bool(says)
+    assert [says in problem.reason for problem in part.problems] == [True] * bool(says)
+
+
+def test_what_starts_without_an_end_show_is_not_read_into_those_beside_an_end() -> None:
+    table = "1,T,05.12.2026,8-20,9-05\n2,T,05.12.2026,9-18,\n"
+    columns: dict[str, str | int] = {name: name for name in ("uid", "title", "date", "start_time", "end_time")}
+    part = parse(f"{','.join(columns)}\n{table}", columns=columns)
+    assert [entry.span for entry in part.entries] == [
+        timed("2026-12-05 08:20", "2026-12-05 09:05"),
+        timed("2026-12-05 09:00", "2026-12-05 18:00"),
+    ]
+
+
 def test_a_duration_is_exact_over_a_change_of_clocks() -> None:
     assert one("start,duration", "2026-03-29 01:30,1h", zone="Europe/Berlin") == timed(
         "2026-03-29 01:30", "2026-03-29 03:30", "Europe/Berlin"

@@ -14,6 +14,7 @@ from typing import Literal
 
 Dashes = Literal["", "times", "hours"]
 """What dashes stand for in a column where a text could mean both: colons, or from one hour to another ("" unknown)."""
+_Kind = Literal["", "times", "hours", "either", "odd"]
 
 _DASH = r"\s*[-\N{EN DASH}\N{EM DASH}]\s*"
 _PAIR = re.compile(rf"(\d{{1,2}}){_DASH}(\d{{1,2}})(\s*(?:ч\.?|час(?:а|ов)?|h))?", re.IGNORECASE)
@@ -27,11 +28,11 @@ _LAST_HOUR, _STEP = 24, 5
 
 
 def find_dashes(texts: Iterable[str], title: str) -> Dashes:
-    """Return what dashes stand for in a column of starts where no other says the ends.
+    """Return what dashes stand for in the starts of rows where no other column says the end.
 
     Evidence of both kinds is none, so that one odd cell does not turn the others.
     """
-    kinds = {_kind(found[1] if (found := _BEHIND_DATE.fullmatch(text)) else text) for text in texts}
+    kinds = set(map(_kind_behind_date, texts))
     if _OF_HOURS.search(title):
         kinds.add("hours")
     if {"times", "hours"} <= kinds:
@@ -40,6 +41,11 @@ def find_dashes(texts: Iterable[str], title: str) -> Dashes:
         return "times"
     # Times of a schedule are multiples of five minutes: 9-18 shows hours as long as nothing shows times.
     return "hours" if kinds & {"hours", "odd"} else ""
+
+
+def could_be_both(text: str) -> bool:
+    """Return True if a text, perhaps behind a date, could be one time or two hours."""
+    return _kind_behind_date(text) in ("either", "odd")
 
 
 def without_dashes(text: str, dashes: Dashes) -> str | None:
@@ -64,7 +70,11 @@ def without_dashes(text: str, dashes: Dashes) -> str | None:
     return f"{first}:{second}" if kind == "times" else f"{first}:00-{second}:00"
 
 
-def _kind(text: str) -> Literal["", "times", "hours", "either", "odd"]:
+def _kind_behind_date(text: str) -> _Kind:
+    return _kind(found[1] if (found := _BEHIND_DATE.fullmatch(text)) else text)
+
+
+def _kind(text: str) -> _Kind:
     """Return what a text shows: "either" is what it could be both, "odd" so with minutes that no schedule has."""
     found = _PAIR.fullmatch(text)
     if found is None or int(found[1]) > _LAST_HOUR:

@@ -19,14 +19,13 @@ from syncd.source.files import Part
 from syncd.source.options import nearest
 from syncd.source.table import cell_values
 from syncd.source.table.columns import FIELDS, ColumnMap
-from syncd.source.table.dashes import Dashes, find_dashes
+from syncd.source.table.dashes import Dashes, could_be_both, find_dashes
 from syncd.source.table.heading_words import unit_of
 from syncd.source.table.other_tables import TitlesAgain, fold
-from syncd.source.table.spans import SpanReader, strict
+from syncd.source.table.spans import ENDS, SpanReader, is_nothing, strict
 from syncd.source.table.when import DateOrder, DateOrders, find_orders, read_cell
 
 _TIMES = ("start", "date", "start_time", "end", "end_time", "duration")
-_ENDS = {"end", "end_time", "duration"}
 _REQUIRED = frozenset({"uid", "title", *_TIMES})
 _SPAN = (*_TIMES, "all_day", "timezone")
 _DETAILS = (
@@ -92,9 +91,7 @@ def read_table(name: str, header: Row, rows: list[R], options: TableOptions) -> 
     days = [positions[field] for field in ("start", "date", "end") if field in positions]
     # Each text once: in a timetable the different dates are a fraction of the rows.
     texts = {cells[at] for _, cells in rows for at in days if at < len(cells)}
-    # Beside an end, the cell of the start says the start alone.
-    dashes = "times" if positions.keys() & _ENDS else _dashes(titles, positions, rows)
-    orders = replace(find_orders(map(clean, texts), options.dates), dashes=dashes)
+    orders = replace(find_orders(map(clean, texts), options.dates), dashes=_dashes(titles, positions, rows))
     reader = RowReader(name=name, header=titles, positions=positions, orders=orders, options=options)
     odd_at = [(odd, _first_with(odd, rows, days)) for odd in orders.odd]
     part = reader.part(rows)
@@ -117,9 +114,21 @@ def _taken(rows: list[R]) -> Iterator[R]:
 
 
 def _dashes(titles: Sequence[str], positions: Mapping[str, int], rows: Sequence[Row]) -> Dashes:
-    """Return what dashes between two numbers stand for in the column of the starts, where no other says the ends."""
+    """Return what dashes between two numbers stand for in the starts of rows that do not say their end."""
     at = positions.get("start_time", positions.get("start", positions.get("date", -1)))
-    return find_dashes({clean(cells[at]) for _, cells in rows if at < len(cells)}, titles[at])
+    ends = [positions[field] for field in ENDS if field in positions]
+    starts = {text: clean(text) for text in {cells[at] for _, cells in rows if at < len(cells)}}
+    unsure = {text for text, start in starts.items() if could_be_both(start)} if ends else set()
+    alone = {cells[at] for _, cells in rows if at < len(cells) and cells[at] in unsure and _lacks(ends, cells)}
+    if ends and not alone:
+        return "times"  # as beside every end, so that no row need be asked whether it has one
+    # What could be both says nothing of the other rows if its own end makes it a time.
+    return find_dashes((start for text, start in starts.items() if text in alone or text not in unsure), titles[at])
+
+
+def _lacks(columns: Sequence[int], cells: Sequence[str]) -> bool:
+    """Return True if a row has nothing in any of the `columns`."""
+    return all(at >= len(cells) or is_nothing(clean(cells[at])) for at in columns)
 
 
 def find_columns(columns: ColumnMap, header: Sequence[str], *, where: str) -> dict[str, int]:

@@ -32,6 +32,7 @@ Value = TypeVar("Value")
 Moment = TypeVar("Moment", date, datetime)
 _Way = tuple[DateOrders, dict[str, CellTime]]
 """How the cells of a column are read, and what each text that was read says."""
+ENDS = ("end", "end_time", "duration")
 EMPTY = CellTime()
 ROUND_THE_CLOCK = CellTime(time=timedelta(0), until=timedelta(hours=24))
 DAY = timedelta(days=1)
@@ -82,20 +83,25 @@ class SpanReader:
         ends = days if alike else (as_ends, {})
         end_clocks = clocks if alike else (replace(as_ends, bare=True, hours=both), {})
         self._ways = {"start": days, "date": days, "start_time": clocks, "end": ends, "end_time": end_clocks}
+        # Beside an end, the cell of the start says the start alone; there is nothing to ask where all are read so.
+        self._beside_end = self._ways | {"start": ends, "date": ends, "start_time": end_clocks}
+        self._ends = () if alike else tuple(at[field] for field in ENDS if field in mapped)
         self._zone = zone
         self._no_end = no_end
         self._unit = unit
 
     def start(self, values: list[str]) -> CellTime:
         """Return what the row says of its start; raises ValueError with what is wrong with it."""
+        ends = self._ends and any(not is_nothing(values[at]) for at in self._ends)
+        ways = self._beside_end if ends else self._ways
         if "start" in self._mapped:
-            start = self._moment("start", values)
+            start = self._moment("start", values, ways)
             if start.day is None and start.time is not None:
                 raise ValueError(
                     "start has a time but no date (write both, or map its column as start_time beside date)"
                 )
             return start
-        start, clock = self._moment("date", values), self._moment("start_time", values)
+        start, clock = self._moment("date", values, ways), self._moment("start_time", values, ways)
         if clock == EMPTY:
             # Databases write a date as its midnight; with a column of times that cell is a date only.
             return replace(start, time=None) if start.time == _MIDNIGHT and "start_time" in self._mapped else start
@@ -191,7 +197,7 @@ class SpanReader:
         return cell_values.duration(text, self._unit)
 
     def _end(self, values: list[str], start: CellTime) -> CellTime:
-        end, clock = self._moment("end", values), self._moment("end_time", values)
+        end, clock = self._moment("end", values, self._ways), self._moment("end_time", values, self._ways)
         # 01.01.0001 0:00:00 is how 1C writes an empty date.
         if end.day in NO_DATES and not end.time and start.day not in NO_DATES:
             end = EMPTY
@@ -209,12 +215,12 @@ class SpanReader:
             raise ValueError(f"end_time holds another date ({clock.day} beside {end.day or start.day}; correct one)")
         return clock if clock.day is not None else replace(clock, day=end.day)
 
-    def _moment(self, field: str, values: list[str]) -> CellTime:
+    def _moment(self, field: str, values: list[str], ways: Mapping[str, _Way]) -> CellTime:
         text = values[self._at[field]]
         if not text:
             return EMPTY
         # In a timetable the same dates and times come again and again; each is read once.
-        orders, known = self._ways[field]
+        orders, known = ways[field]
         found = known.get(text)
         if found is None:
             try:
