@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -357,3 +358,9 @@ def test_one_odd_row_never_moves_the_shifts_of_others(rows: list[tuple[str, list
     part = parse(plan(*lines[:at], "Сидоров;#REF!;?!;31.12.2026", *lines[at:]))
     assert {entry.uid: entry.span for entry in part.entries} == before
     assert {"Сидоров 2026-12-01", "Сидоров 2026-12-02"} <= part.rejected
+
+
+def test_a_long_text_in_place_of_hours_is_refused_at_once() -> None:
+    before = process_time()
+    assert hours_of("с 8" + " " * 100_000 + "x") is None
+    assert process_time() - before < 1

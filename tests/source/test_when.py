@@ -412,3 +412,14 @@ def test_words_are_read_in_english_and_russian() -> None:
     for reader, word in ((truth, "maybe"), (status, "new"), (priority, "10"), (reminders, "soon")):
         with pytest.raises(ValueError, match="is n"):
             reader(word)
+
+
+@pytest.mark.parametrize("begins", ["9", "1.1.2026", "1.1.2026 9:00", "с 8", "5 мая 2026"])
+@pytest.mark.parametrize("ends", ["x", "x\ny"])
+def test_a_long_text_in_the_place_of_a_date_is_refused_at_once(begins: str, ends: str) -> None:
+    text = begins + " " * 100_000 + ends
+    before = process_time()
+    orders = find_orders([text], "auto")
+    with pytest.raises(ValueError, match="is not a date or a time"):
+        read_with(text, orders)
+    assert process_time() - before < 1

@@ -73,6 +73,8 @@ _YEAR_LAST = re.compile(
 )
 _NAMED_OFFSET = re.compile(r"(?<=[+-]\d{4})\s*\([^()]*\)$")
 """Behind an offset, browsers repeat its zone by name: GMT+0300 (Moscow Standard Time)."""
+LONGEST = 100
+"""No date, time or pair of them has more characters; on a long text the patterns would take minutes."""
 _LEAST = 3
 """Fewest letters of a month: "ма" could be March or May, and so could "ma"."""
 
@@ -129,7 +131,7 @@ def spoken_range(text: str) -> str | None:
     """Return the hours of "с 8 до 20" as "8:00-20:00", those of "сутки" as "0:00-24:00"; None for any other text."""
     if text.casefold() in _ROUND_THE_CLOCK:
         return "0:00-24:00"
-    found = _HOURS.fullmatch(text)
+    found = _HOURS.fullmatch(text) if len(text) <= LONGEST else None
     if found is None:
         return None
     first, last = (f"{found[at]}:{found[at + 1] or '00'} {found[at + 2] or ''}".strip() for at in (1, 4))

@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from syncd.source.table.dashes import Dashes, without_dashes
 from syncd.source.table.spoken import (
+    LONGEST,
     WHOLE_DAY,
     day_and_month,
     named_day,
@@ -67,7 +68,6 @@ _AT = re.compile(r"(?:[вс]|до|по|at|from|until|till)\s+(?=\d)", re.IGNOREC
 _PART = re.compile(r"(\d{1,2})(?:\.(\d{1,2})\.?)?")
 _FORMS = "2026-12-31, 31.12.2026, 31.12.2026 9:00"
 _DAY = timedelta(days=1)
-_LONGEST_PAIR = 100
 _LONE, _MANY = 1, 3
 """One date against so many is a slip; more of them show that the file has both orders."""
 
@@ -123,6 +123,8 @@ def find_orders(texts: Iterable[str], setting: DateOrder) -> DateOrders:
         return DateOrders(setting=setting)
     seen: dict[str, tuple[list[str], list[str]]] = {"/": ([], []), "-": ([], [])}
     for text in texts:
+        if len(text) > LONGEST:
+            continue
         found = _DATE.fullmatch(without_weekday(text) if _WORD.search(text) else text)
         while found is not None:
             first, mark, second, year, rest = found.groups()
@@ -159,6 +161,8 @@ def read_cell(text: str, orders: DateOrders) -> CellTime:
         else:
             time = timedelta(hours=hour, minutes=minute, seconds=second) if plain[7] else None
             return CellTime(day=moment.date(), time=time)
+    if len(text) > LONGEST:
+        raise _no_time(text)  # a description in the wrong column
     zone = None
     if _WORD.search(text):
         if text.casefold() in WHOLE_DAY:
@@ -192,7 +196,11 @@ def _read(text: str, orders: DateOrders) -> CellTime:
         return clock
     if (spoken := named_day(text)) is not None:
         return replace(_time_or_range(spoken[1], orders.dashes) if spoken[1] else CellTime(), day=spoken[0])
-    raise ValueError(numbered_day(text) or f"{text!r} is not a date or a time (write it like {_FORMS})")
+    raise _no_time(text)
+
+
+def _no_time(text: str) -> ValueError:
+    return ValueError(numbered_day(text) or f"{text!r} is not a date or a time (write it like {_FORMS})")
 
 
 def _without_date(text: str, orders: DateOrders) -> CellTime | None:
@@ -227,8 +235,6 @@ def numbered_day(text: str) -> str:
 
 def _two_dates(text: str, orders: DateOrders) -> CellTime | None:
     """Return the days from one date to another, perhaps with their times; None for any other text."""
-    if len(text) > _LONGEST_PAIR:
-        return None  # a description in the wrong column is not searched at each of its blanks
     text = _FROM.sub("", text, count=1)
     pairs = [_dates(text[: cut.start()], text[cut.end() :], orders) for cut in _TO.finditer(text)]
     found = [pair for pair in pairs if pair is not None]
