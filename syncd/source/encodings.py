@@ -216,7 +216,7 @@ def _doubt(content: bytes, text: str, name: str) -> None:
             likely, other = (
                 _Reading(encoding=one, likeness=0.0, words=said) for one, said in ((encoding, read), ("utf-8", meant))
             )
-            raise _unsure(name, likely, [other], "", "may not be UTF-8")
+            raise _unsure(name, likely, [other], "", "may not be UTF-8", 'or "utf-8" if it is that')
 
 
 def _readings(content: bytes, first: int) -> list[_Reading]:
@@ -239,13 +239,20 @@ def _advised(content: bytes, first: int) -> str:
     return codecs.lookup(best.encoding).name if best is not None else ""
 
 
-def _unsure(name: str, best: _Reading, rivals: list[_Reading], advised: str, why: str = "is not UTF-8") -> SourceError:
+def _unsure(
+    name: str,
+    best: _Reading,
+    rivals: list[_Reading],
+    advised: str,
+    why: str = "is not UTF-8",
+    otherwise: str = "or save the file as UTF-8",
+) -> SourceError:
     shown = [best, *rivals[:1]]
     at = next((at for at in range(len(best.words)) if len({one.words[at] for one in shown}) == len(shown)), 0)
     said = [f"{one.encoding} reads {one.words[at][:_SHOWN]!r}" for one in shown]
     if advised and advised not in {codecs.lookup(one.encoding).name for one in shown}:
         said.append(f"or it is {advised}")
-    remedy = f'set encoding in [sync.source], such as encoding = "{best.encoding}", or save the file as UTF-8'
+    remedy = f'set encoding in [sync.source], such as encoding = "{best.encoding}", {otherwise}'
     return SourceError(f"{name} {why}, and its encoding cannot be told: {', '.join(said)}", remedy)
 
 

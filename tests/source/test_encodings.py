@@ -150,4 +150,5 @@ def test_a_letter_that_nobody_writes_is_told_with_both_readings() -> None:
     reading = r"a\.csv may not be UTF-8, .*: cp866 reads 'сад', utf-8 reads 'ᠤ'"
     with pytest.raises(SourceError, match=reading) as caught:
         find_encoding("a,сад".encode("cp866"), name="a.csv")
-    assert 'encoding = "cp866"' in str(caught.value)
+    # Saved as UTF-8 it would have the same bytes.
+    assert str(caught.value).endswith('such as encoding = "cp866", or "utf-8" if it is that)')
