@@ -48,7 +48,7 @@ _USUAL: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 """What codes usually mean in such plans: hours and a title, by the folded code."""
 _FOLDED = {folded_code(code): meaning for code, meaning in _USUAL.items()}
-_LEGEND = re.compile(r"\W*(\S{1,12})\W*?\s*[-\N{EN DASH}\N{EM DASH}=:]\s*(.+)", re.DOTALL)
+_LEGEND = re.compile(r"\W{0,12}(\S{1,12})\W{0,12}?\s*[-\N{EN DASH}\N{EM DASH}=:]\s*(.+)", re.DOTALL)
 _HOURS = re.compile(r"\d{1,2}(?:[:.]\d{2})?\s*(?:-|\N{EN DASH}|\N{EM DASH}|до|по)\s*\d{1,2}(?:[:.]\d{2})?")
 
 Said = tuple[str, str | int, str]
