@@ -69,6 +69,10 @@ class SourceError(SyncdError):
     exit_code = 5
 
 
+class TransientSourceError(SourceError):
+    """What reads the source failed, as for want of memory or time: the same bytes may be read the next time."""
+
+
 class SourceRefusedError(SourceError):
     """The source is a portal that refuses the caller; it says nothing about the portal that is written to."""
 

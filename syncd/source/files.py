@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from syncd import collector
-from syncd.errors import ConfigError, SourceError, without_frames
+from syncd.errors import ConfigError, SourceError, TransientSourceError, without_frames
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Override, Problem, Snapshot
 from syncd.source.base import Fetched, ReadContext
@@ -319,7 +319,8 @@ def _stands_in(folder: Path, path: Path, opened: os.stat_result, name: str) -> b
 class Assembly:
     """Makes one snapshot of the bytes of several files; the same bytes give the same snapshot object.
 
-    `settings` holds all options that change what is read. `last` is the snapshot returned last.
+    Unless what reads them failed: then they are tried again. `settings` holds all options that change what is read.
+    `last` is the snapshot returned last.
     """
 
     def __init__(self, file_format: FileFormat, *, settings: str) -> None:
@@ -327,6 +328,7 @@ class Assembly:
         self._settings = settings
         self._parts: dict[bytes, Part] = {}
         self.last: Snapshot | None = None
+        self._try_again = False
 
     def circumstances(self, context: ReadContext) -> str:
         """Return everything apart from the bytes that the entries depend on."""
@@ -359,12 +361,13 @@ class Assembly:
 
     def parsed(self, files: Weighed, context: ReadContext) -> Snapshot:
         """Return what `files` hold. Blocking. Raises SourceError if none of them can be used."""
-        if self.last is None or self.last.changed_marker != files.marker:
+        if self.last is None or self._try_again or self.last.changed_marker != files.marker:
             # A large file makes millions of objects that live on; looking for garbage among them doubles the time.
             with collector.resting():
                 errors = dict(files.unread)
                 parts = self._parse(files.found, files.digests, errors, context)
                 self.last = join(parts, errors, files.marker)
+                self._try_again = any(isinstance(error, TransientSourceError) for error in errors.values())
         return self.last
 
     def _parse(
@@ -402,7 +405,7 @@ class Assembly:
         except ConfigError:
             raise
         except Exception as error:  # noqa: BLE001 - what one file meets must not stop the others
-            errors[file.name] = SourceError(f"{file.name} cannot be read: {entry_crashed(file.name, error)}")
+            errors[file.name] = TransientSourceError(f"{file.name} cannot be read: {entry_crashed(file.name, error)}")
             return None
         # Only now: whether a file was being written says nothing about what its bytes mean.
         if file.unsettled:

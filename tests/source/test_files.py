@@ -6,7 +6,7 @@ from socket import AF_UNIX, socket
 
 import pytest
 
-from syncd.errors import ConfigError, SourceError
+from syncd.errors import ConfigError, SourceError, TransientSourceError
 from syncd.source import open_source
 from syncd.source.base import ReadContext
 from syncd.source.conformance import CONTEXT
@@ -173,6 +173,32 @@ def test_of_many_files_only_those_that_changed_are_parsed_again() -> None:
     assert read_all(a=b"1", b=b"3", c=b"bad") == ["b", "c"]
     assert read_all(a=b"1", b=b"3", c=b"4", d=b"1") == ["c", "d"]
     assert read_all(replace(CONTEXT, zone="Asia/Omsk"), a=b"1", b=b"3") == ["a", "b"]
+
+
+def test_a_file_whose_reader_failed_is_tried_again_though_its_bytes_are_the_same() -> None:
+    failing = True
+
+    class Failing:
+        suffix, by_file = ".txt", True
+
+        def begin(self) -> None:
+            pass
+
+        def end(self) -> None:
+            pass
+
+        def parse(self, name: str, _content: bytes, _context: ReadContext) -> Part:
+            if name == "b" and failing:
+                raise TransientSourceError(f"{name} takes more than 512 MB")
+            return Part()
+
+    assembly = Assembly(Failing(), settings="")
+    files = [FileBytes(name="a", content=b"1"), FileBytes(name="b", content=b"2")]
+    assert not assembly.snapshot(files, [], CONTEXT).complete
+    failing = False
+    whole = assembly.snapshot(files, [], CONTEXT)
+    assert whole.complete
+    assert assembly.snapshot(files, [], CONTEXT) is whole
 
 
 def linked(base: Path) -> None:

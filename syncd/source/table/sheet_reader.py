@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import syncd
-from syncd.errors import SourceError
+from syncd.errors import SourceError, TransientSourceError
 from syncd.source.encodings import looks_like_markup
 from syncd.source.options import nearest
 
@@ -121,7 +121,7 @@ class SheetReader:
         except (OSError, ValueError):
             self.close()
             text = f"{name} cannot be read: it takes more than {limits.memory_bytes >> 20} MB or {limits.seconds:g} s"
-            raise SourceError(f"{text}, or breaks what reads it", _EXPORT) from None
+            raise TransientSourceError(f"{text}, or breaks what reads it", _EXPORT) from None
         finally:
             watch.cancel()
         return answer
