@@ -199,16 +199,18 @@ class Service:
         syncs = make_syncs(config, writable=True, clock=app.clock)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
         page = await self.page.prepared(config)
-        # Passes whose client is about to be closed have to end first, and may begin again only with the new one; all
-        # others go on through the reload.
-        await claim(config, app.ledger, app.clock.now())
-        async with self.daemon.drained(app.leaving(config)):
-            await app.take_over(config, syncs)
+        async with AsyncExitStack() as unless_taken:
             if page is not None:
-                await self.page.close()
-                self._page = page
-            self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
-            await self._schedule()
+                unless_taken.push_async_callback(page.closing.aclose)
+            await claim(config, app.ledger, app.clock.now())
+            # Passes whose client is about to be closed have to end first, and may begin again only with the new one;
+            # all others go on through the reload.
+            async with self.daemon.drained(app.leaving(config)):
+                await app.take_over(config, syncs)
+                unless_taken.pop_all()
+                await self.page.exchange(page)
+                self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
+                await self._schedule()
 
     async def _schedule(self) -> None:
         """Set the schedules of the config in force, and watch its files."""

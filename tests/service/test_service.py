@@ -34,6 +34,7 @@ from syncd.state.ledger import Ledger
 from syncd.state.sync_ledger import SyncLedger
 from syncd.web.views import SyncView
 from tests.service.test_daemon import Socket
+from tests.service.test_process import _free_port
 from tests.support.bbcode import active_parts
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, SimClock, Stage, run_inline
 
@@ -298,6 +299,65 @@ def test_the_state_cannot_move_while_the_daemon_runs(tmp_path: Path, change: str
             return service.config_refused
 
     assert "state cannot change while syncd runs" in run_inline(main())
+
+
+def test_a_reload_moves_the_page_as_often_as_its_address_changes(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    ports = _free_port(), _free_port()
+
+    async def main() -> list[tuple[str, list[bool]]]:
+        found = []
+        async with open_service(with_page(stage, ports[0]), stage.runtime(), asyncio.Event()) as service:
+            for port in (ports[1], ports[1], ports[0]):
+                with_page(stage, port)
+                await service.reload()
+                found.append((service.config_refused, [await answers(one) for one in ports]))
+        found.append(("", [await answers(one) for one in ports]))
+        return found
+
+    first, second = ("", [True, False]), ("", [False, True])
+    assert asyncio.run(main()) == [second, second, first, ("", [False, False])]
+
+
+class Unopened(Scene):
+    """A scene in which the client of the second portal cannot be opened."""
+
+    @asynccontextmanager
+    async def connect(
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, learn: Callable[[str], None]
+    ) -> AsyncIterator[Portal]:
+        if config.name == "second":
+            raise ConfigError("second cannot be opened")
+        async with super().connect(config, ledger, clock, learn) as portal:
+            yield portal
+
+
+def test_the_page_of_a_config_that_is_refused_is_closed_again(tmp_path: Path) -> None:
+    stage = Unopened(tmp_path, SHIFTS)
+    ports = _free_port(), _free_port()
+
+    async def main() -> tuple[str, list[bool]]:
+        async with open_service(with_page(stage, ports[0]), stage.runtime(), asyncio.Event()) as service:
+            text = SHIFTS.replace('name = "shifts"', 'name = "shifts"\nportal = "main"') + SECOND + "[[sync]]" + OTHER
+            with_page(stage, ports[1], text)
+            await service.reload()
+            return service.config_refused, [await answers(one) for one in ports]
+
+    assert asyncio.run(main()) == ("second cannot be opened", [True, False])
+
+
+def with_page(stage: Scene, port: int, text: str = SHIFTS) -> Path:
+    return stage.write("syncd.toml", f'[http]\nlisten = "127.0.0.1:{port}"\n{text}')
+
+
+async def answers(port: int) -> bool:
+    """Return True if something listens at the port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
 
 
 def test_a_revoked_webhook_alarms_once_and_the_other_portal_goes_on(tmp_path: Path) -> None:
