@@ -66,7 +66,7 @@ class Caller:
             return
         transport = self._writer.transport
         if transport.is_closing() or transport.get_write_buffer_size() > _MOST_UNREAD:
-            self.leave()
+            self._cut_off()
             return
         self._writer.write(line(message))
 
@@ -103,7 +103,11 @@ class Caller:
             try:
                 await asyncio.wait_for(self._writer.drain(), _READ_WITHIN_S)
             except (OSError, TimeoutError):
-                self.leave()
+                self._cut_off()
+
+    def _cut_off(self) -> None:
+        self.leave()
+        self._writer.transport.abort()  # what it has not read would stay in memory until it is
 
     def leave(self) -> None:
         """Note that the client has gone; a question to it is answered by no."""
@@ -170,10 +174,11 @@ class Control:
         except SyncdError as error:
             writer.write(line(Failed(error=error.message, remedy=error.remedy, code=error.exit_code)))
         finally:
-            del self._clients[task]
-            with suppress(OSError):
-                writer.close()
-                await writer.wait_closed()
+            self._clients[task] = None  # nothing is under way any more, so `close` need not wait for it
+            try:
+                await _hang_up(writer)
+            finally:
+                del self._clients[task]
 
     async def _attend(self, request: Request, caller: Caller, reader: asyncio.StreamReader) -> None:
         """Carry out `request`, and listen to its client meanwhile."""
@@ -193,6 +198,17 @@ class Control:
         finally:
             listening.cancel()
             _log.info(events.COMMAND_ENDED, do=request.do, code=code, left=caller.gone)
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    """Let the client read what was sent, and close; one that does not within a minute would stay for ever."""
+    try:
+        writer.close()
+        await asyncio.wait_for(writer.wait_closed(), _READ_WITHIN_S)
+    except (OSError, TimeoutError):
+        pass
+    finally:
+        writer.transport.abort()
 
 
 async def _request(reader: asyncio.StreamReader) -> Request | None:
