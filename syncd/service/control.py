@@ -173,12 +173,12 @@ class Control:
                 await self._attend(request, caller, reader)
         except SyncdError as error:
             writer.write(line(Failed(error=error.message, remedy=error.remedy, code=error.exit_code)))
+        except asyncio.CancelledError:
+            pass  # by `close`: Python 3.11 logs a traceback for a connection whose task ends as cancelled
         finally:
             self._clients[task] = None  # nothing is under way any more, so `close` need not wait for it
-            try:
-                await _hang_up(writer)
-            finally:
-                del self._clients[task]
+            await _hang_up(writer)
+            del self._clients[task]
 
     async def _attend(self, request: Request, caller: Caller, reader: asyncio.StreamReader) -> None:
         """Carry out `request`, and listen to its client meanwhile."""
@@ -205,7 +205,7 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
     try:
         writer.close()
         await asyncio.wait_for(writer.wait_closed(), _READ_WITHIN_S)
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, asyncio.CancelledError):
         pass
     finally:
         writer.transport.abort()

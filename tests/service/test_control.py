@@ -78,3 +78,26 @@ async def test_a_client_that_does_not_read_the_end_is_hung_up_on(
         await until_left(made)
         assert closed[0].get_write_buffer_size() == 0
         writer.close()
+
+
+async def test_clients_that_say_or_read_nothing_neither_delay_the_end_nor_leave_an_error_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = asyncio.Event()
+
+    async def carry(_request: Request, caller: Caller) -> int:
+        caller.send(Text(to="out", text="x" * 8_000_000))
+        done.set()
+        return 0
+
+    async with opened(tmp_path, carry) as made:
+        silent, silents = await asyncio.open_unix_connection(str(tmp_path / "s.sock"))
+        assert b"hello" in await silent.readline()
+        _, writer = await asking(tmp_path)
+        await asyncio.wait_for(done.wait(), 20)
+        await asyncio.sleep(0)
+        await asyncio.wait_for(made.close(), 20)
+    silents.close()
+    writer.close()
+    await asyncio.sleep(0)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
