@@ -19,7 +19,7 @@ from syncd.app.application import App, Connect
 from syncd.app.configured import claim, read_config
 from syncd.app.wiring import make_portal, make_syncs, open_app
 from syncd.clock import Clock, SystemClock
-from syncd.config import Config
+from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.errors import ConfigError, GuardError, PausedError, SyncdError
@@ -312,6 +312,7 @@ class Service:
         syncs = [sync for sync in self.config.syncs if sync.name in states]  # others a reload is about to schedule
         paused = {name for name, state in states.items() if state.paused is not None}
         freshness = await self.page.overview.freshness(syncs, now, paused=paused)
+        standings = await self.app.ledger.standings([sync.name for sync in syncs])
         for sync in syncs:
             if refused := states[sync.name].refused:
                 troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
@@ -319,10 +320,21 @@ class Service:
                 why = f": {self.errors[sync.name]}" if sync.name in self.errors else ""
                 troubles[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
             plan = self.plans.get(sync.name)
-            last = await self.app.ledger.of(sync.name).last_run() if self.config.telling.counts else None
+            last = standings[sync.name].last  # of a pass that runs nothing is counted yet
             stopped = plan.stopped if plan is not None else ""
             troubles |= left_over(sync.name, self.config.telling, stopped, last.counts if last is not None else {})
+        told = await self.app.ledger.told_alerts()
+        troubles |= {name: told[name] for name in self._unknown(syncs) if name in told and name not in troubles}
         await self._alerts.update(troubles, routes_of(self.config), self.portals)
+
+    def _unknown(self, syncs: Iterable[SyncConfig]) -> set[str]:
+        """Return the names of the troubles of which only a pass of this process can tell whether they are over."""
+        passed = {name for name, _ in self.passes}
+        waiting = [sync for sync in syncs if sync.name not in passed]
+        tried = {sync.portal for sync in self.config.syncs if sync.name in passed}
+        return {f"sync {sync.name} (guard)" for sync in waiting} | {
+            f"portal {sync.portal}" for sync in waiting if sync.portal not in tried
+        }
 
     async def close(self) -> None:
         """Close the status page and the control socket, and stop watching files."""

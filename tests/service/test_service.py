@@ -408,6 +408,59 @@ def test_alerts_are_told_once_when_they_begin_and_once_when_they_end_even_across
     assert lines == ["firing sync a", "firing portal b", "resolved sync a", "resolved portal b"]
 
 
+def test_a_restart_ends_no_alert_before_a_pass_has_shown_that_it_is_over(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    text = "[alerts]\nheld = 1\nrejected = 1\ncommand = ['true']\n" + SHIFTS + SECOND + "[[sync]]" + OTHER
+    text = text.replace('name = "shifts"', 'name = "shifts"\nportal = "main"', 1)
+    wanted = {"sync shifts (guard)", "portal second"}
+    stage.refusing.add("localhost:9")
+
+    async def before() -> set[str]:
+        async with stage.running(text) as (service, _):
+            await asyncio.sleep(600)
+            stage.write("shifts.csv", HEADER + ROWS.splitlines()[0])
+            await asyncio.sleep(2 * 3600)
+            await service.update_alerts()
+            return {*await service.app.ledger.told_alerts()}
+
+    async def after() -> tuple[set[str], set[str]]:
+        path = tmp_path / "syncd.toml"
+        async with open_service(path, stage.runtime(), asyncio.Event()) as service:
+            await service.update_alerts()
+            first = {*await service.app.ledger.told_alerts()}
+        stage.write("shifts.csv", HEADER + ROWS)
+        stage.refusing.clear()
+        async with stage.running(text) as (service, _):
+            await asyncio.sleep(2 * 3600)
+            await service.update_alerts()
+            return first, {*await service.app.ledger.told_alerts()}
+
+    assert wanted <= run_inline(before())
+    first, last = run_inline(after())
+    assert wanted <= first
+    assert not wanted & last
+
+
+def test_a_pass_that_runs_ends_no_alert_of_what_the_last_one_left(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    stage.set_faults(Settings(integer_stamps=False, costs_s={"calendar.event.add": 5.0}))
+    broken = "9,Broken,no date,2026-12-09 14:00,anna.petrova@school.example,Desk\n"
+    stage.write("shifts.csv", HEADER + broken)
+
+    async def main() -> tuple[bool, list[str], list[str]]:
+        async with stage.running("[alerts]\nrejected = 1\ncommand = ['true']\n" + SHIFTS) as (service, _):
+            await asyncio.sleep(600)
+            before = [*await service.app.ledger.told_alerts()]
+            stage.write("shifts.csv", HEADER + ROWS + broken)
+            service.poke("shifts", by="command")
+            await asyncio.sleep(6)
+            runs = service.daemon.states()["shifts"].running_since is not None
+            await service.update_alerts()
+            return runs, before, [*await service.app.ledger.told_alerts()]
+
+    assert run_inline(main()) == (True, ["sync shifts (rejected)"], ["sync shifts (rejected)"])
+
+
 def test_an_alert_that_cannot_be_told_is_logged_and_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
