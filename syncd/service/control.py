@@ -22,6 +22,7 @@ import structlog
 from syncd import __version__, events
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SyncdError
+from syncd.scrub import Clean, printable
 from syncd.service.protocol import (
     LONGEST_LINE,
     USERS,
@@ -53,11 +54,12 @@ _DEFECT = 70
 class Caller:
     """A client whose request is being carried out; `uid` is its user. `stop`: it or the daemon wants to end."""
 
-    def __init__(self, writer: asyncio.StreamWriter, uid: int) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, uid: int, clean: Clean = printable) -> None:
         self.stop = asyncio.Event()
         self.uid = uid
         self.gone = False
         self._writer = writer
+        self._clean = clean
         self._answer: asyncio.Future[bool] | None = None
 
     def send(self, message: Message) -> None:
@@ -70,12 +72,16 @@ class Caller:
             return
         self._writer.write(line(message))
 
+    def fail(self, error: str, remedy: str, code: int) -> None:
+        """Send the error that ends the work."""
+        self.send(Failed(error=self._clean(error), remedy=self._clean(remedy), code=code))
+
     async def ask(self, question: str, clock: Clock) -> bool:
         """Return the person's answer; none in time, or a client that has gone, counts as no."""
         if self.gone or self.stop.is_set():
             return False
         self._answer = asyncio.get_running_loop().create_future()
-        self.send(Ask(question=question))
+        self.send(Ask(question=self._clean(question)))
         waits: list[asyncio.Future[object]] = [
             cast("asyncio.Future[object]", self._answer),
             asyncio.ensure_future(self.stop.wait()),
@@ -122,11 +128,15 @@ Carry = Callable[[Request, Caller], Awaitable[int]]
 
 @dataclass(slots=True)
 class Control:
-    """Answers on the first of `places` where a socket can be made. `config` names the config that is in force."""
+    """Answers on the first of `places` where a socket can be made. `config` names the config that is in force.
+
+    `clean` makes errors and questions fit to be shown; what a command prints is clean already.
+    """
 
     places: Sequence[Path]
     config: Callable[[], Path]
     carry: Carry
+    clean: Clean = printable
     path: Path | None = None
     _server: asyncio.Server | None = None
     _clients: dict[asyncio.Task[None], Caller | None] = field(default_factory=dict)
@@ -169,10 +179,10 @@ class Control:
                 raise ConfigError(f"{_MOST_CLIENTS} commands are under way already", "try again later")
             request = await _request(reader)
             if request is not None:
-                caller = self._clients[task] = Caller(writer, _uid(writer))
+                caller = self._clients[task] = Caller(writer, _uid(writer), self.clean)
                 await self._attend(request, caller, reader)
         except SyncdError as error:
-            writer.write(line(Failed(error=error.message, remedy=error.remedy, code=error.exit_code)))
+            Caller(writer, _uid(writer), self.clean).fail(error.message, error.remedy, error.exit_code)
         except asyncio.CancelledError:
             pass  # by `close`: Python 3.11 logs a traceback for a connection whose task ends as cancelled
         finally:
@@ -190,11 +200,11 @@ class Control:
             caller.send(Ended(code=code))
         except SyncdError as error:
             code = error.exit_code
-            caller.send(Failed(error=error.message, remedy=error.remedy, code=code))
+            caller.fail(error.message, error.remedy, code)
         except Exception as error:  # noqa: BLE001 - a defect that one command meets must not stop the syncs
             _log.exception(events.COMMAND_CRASHED, do=request.do)
             said = f"a defect of syncd: {type(error).__name__}; the daemon's log has more"
-            caller.send(Failed(error=said, remedy="", code=code))
+            caller.fail(said, "", code)
         finally:
             listening.cancel()
             _log.info(events.COMMAND_ENDED, do=request.do, code=code, left=caller.gone)
@@ -247,7 +257,7 @@ async def _listen(reader: asyncio.StreamReader, caller: Caller) -> None:
             try:
                 message = msgspec.json.decode(text, type=FromClient)
             except msgspec.MsgspecError as error:
-                caller.send(Failed(error=f"a line cannot be read: {error}", remedy="", code=ConfigError.exit_code))
+                caller.fail(f"a line cannot be read: {error}", "", ConfigError.exit_code)
                 break
             caller.heard(message)
     caller.leave()

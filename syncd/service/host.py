@@ -147,7 +147,9 @@ class Service:
         self._control: Control | None = None
         if runtime.carry is not None:
             places = socket_places(app.config, runtime.environ)
-            self._control = Control(places, lambda: self.config.path, partial(runtime.carry, self))
+            self._control = Control(
+                places, lambda: self.config.path, partial(runtime.carry, self), clean=runtime.scrubber.shown
+            )
 
     @property
     def scrubber(self) -> Scrubber:

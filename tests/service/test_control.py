@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from syncd.clock import SystemClock
+from syncd.errors import ConfigError
+from syncd.scrub import Scrubber
 from syncd.service import control
 from syncd.service.control import Caller, Carry, Control
-from syncd.service.protocol import VERSION, Request, Text, line
+from syncd.service.protocol import VERSION, Answer, Request, Text, line
 
+SECRET = "https://school.bitrix24.com/rest/1/abcdef123456/"
 REQUEST = line(Request(version=VERSION, do="sync"))
 SECRET = "https://school.bitrix24.com/rest/1/abcdef123456/"
 
 
 @asynccontextmanager
 async def opened(folder: Path, carry: Carry) -> AsyncIterator[Control]:
-    made = Control([folder / "s.sock"], lambda: folder / "syncd.toml", carry)
+    clean = Scrubber([SECRET]).shown
+    made = Control([folder / "s.sock"], lambda: folder / "syncd.toml", carry, clean=clean)
     await made.open()
     try:
         yield made
@@ -101,3 +107,19 @@ async def test_clients_that_say_or_read_nothing_neither_delay_the_end_nor_leave_
     writer.close()
     await asyncio.sleep(0)
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_no_error_or_question_carries_a_secret_or_a_control_character(tmp_path: Path) -> None:
+    async def carry(_request: Request, caller: Caller) -> int:
+        await caller.ask(f"ask {SECRET} of \x1b[2Jlesson?", SystemClock())
+        raise ConfigError(f"{SECRET} is \x1b[2Jgone", f"renew {SECRET}")
+
+    async with opened(tmp_path, carry):
+        reader, writer = await asking(tmp_path)
+        await reader.readline()
+        question = json.loads(await asyncio.wait_for(reader.readline(), 20))
+        writer.write(line(Answer(yes=True)))
+        failed = json.loads(await asyncio.wait_for(reader.readline(), 20))
+        writer.close()
+    assert question == {"is": "ask", "question": r"ask *** of \x1b[2Jlesson?"}
+    assert failed == {"is": "failed", "error": r"*** is \x1b[2Jgone", "remedy": "renew ***", "code": 2}
