@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from tempfile import TemporaryFile
 from typing import IO, Literal
 
@@ -41,6 +43,7 @@ _REMEDIES: Mapping[str, str] = {
     "CHAT_ID_EMPTY": "correct alerts.chat",
 }
 AlertState = Literal["firing", "resolved"]
+_News = tuple[str, AlertState, str]  # the trouble's name, and what is said of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,24 +107,41 @@ class Alerts:
         kept = {name: text for name, text in {**told, **begun}.items() if name not in over}
         # Remembered before anything is sent: a crash in between loses one message, the other order could repeat it.
         await self._ledger.note_told_alerts(kept, self._clock.now())
+        news: list[_News] = []
         for name, text in sorted(begun.items()):
             _log.error(events.ALERT_RAISED, what=name, text=text)
-            await self._tell(name, "firing", text, routes.of(name), portals)
+            news.append((name, "firing", text))
         for name in over:
             _log.warning(events.ALERT_RESOLVED, what=name)
-            await self._tell(name, "resolved", f"{name}: resolved", routes.of(name), portals)
+            news.append((name, "resolved", f"{name}: resolved"))
+        await self._tell(news, routes, portals)
 
-    async def _tell(
-        self, name: str, state: AlertState, text: str, config: AlertsConfig | None, portals: Mapping[str, Portal]
-    ) -> None:
-        if config is None:
-            return
-        if config.portal is not None:
-            await _Messages(portals[config.portal]).tell(config, f"syncd: {plain(text)}")
-        if config.email and (failed := await send_mail(config, f"syncd: {name}: {state}", one_line(text))):
+    async def _tell(self, news: Sequence[_News], routes: Routes, portals: Mapping[str, Portal]) -> None:
+        """Tell everybody; a portal, mail server or program that does not answer holds up only what goes to it."""
+        lines: defaultdict[object, list[Callable[[], Awaitable[None]]]] = defaultdict(list)
+        for name, state, text in news:
+            config = routes.of(name)
+            if config is None:
+                continue
+            if config.portal is not None:
+                tell = _Messages(portals[config.portal]).tell
+                lines[config.portal].append(partial(tell, config, f"syncd: {plain(text)}"))
+            if config.email and config.smtp is not None:
+                mail = partial(self._mail, config, f"syncd: {name}: {state}", one_line(text))
+                lines[config.smtp.host, config.smtp.port].append(mail)
+            if config.command:
+                facts = {"SYNCD_ALERT": name, "SYNCD_STATE": state, "SYNCD_TEXT": text}
+                lines[config.command].append(partial(_run, config.command, facts))
+        await asyncio.gather(*map(_in_turn, lines.values()))
+
+    async def _mail(self, config: AlertsConfig, subject: str, text: str) -> None:
+        if failed := await send_mail(config, subject, text):
             _log.error(events.ALERT_FAILED, by="mail", to=", ".join(config.email), reason=self._clean(failed))
-        if config.command:
-            await _run(config.command, {"SYNCD_ALERT": name, "SYNCD_STATE": state, "SYNCD_TEXT": text})
+
+
+async def _in_turn(works: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    for work in works:
+        await work()
 
 
 def plain(text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
@@ -163,6 +164,30 @@ async def test_each_portal_tells_its_own_people_and_the_others_those_of_everybod
         ("ivan", "portal clinic: resolved"), ("anna", "sync lessons: resolved"),
         ("ivan", "sync visits (held): resolved"),
     ]  # fmt: skip
+
+
+async def test_a_mail_server_that_does_not_answer_holds_up_nobody_else(tmp_path: Path) -> None:
+    mailbox, said, silent = Mailbox(), tmp_path / "said", asyncio.Event()
+
+    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silent.wait()
+        writer.close()
+
+    mute = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with opened() as ledger, serving(mailbox) as port:
+        command = ("/bin/sh", "-c", f'echo "$SYNCD_ALERT" >> {said}')
+        first = msgspec.structs.replace(alerts(mute.sockets[0].getsockname()[1], "a@example.com"), command=command)
+        routes = Routes(everybody=first, special={"portal b": alerts(port, "b@example.com")})
+        troubles = {"portal a": "x", "portal b": "y"}
+        telling = asyncio.create_task(Alerts(ledger, SystemClock()).update(troubles, routes, {}))
+        async with asyncio.timeout(20):
+            while not mailbox.got or not said.exists():  # noqa: ASYNC110 - the mail comes from another thread
+                await asyncio.sleep(0.01)
+        assert not telling.done()
+        silent.set()
+        await telling
+    mute.close()
+    assert mailbox.text() == "y"
 
 
 @asynccontextmanager
