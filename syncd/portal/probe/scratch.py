@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import rows_of
@@ -19,6 +19,8 @@ from syncd.portal.probe.bench import MARK, Bench, Row, UnaskedError, done, text
 _NAME = re.compile(r"syncd probe [0-9a-f]{8}")
 _EVENT = "syncd probe"
 _AT_ONCE = 40
+_ALWAYS = (date(1971, 1, 1), date(2099, 12, 31))
+"""Whatever a person has put into the section is to be seen. So wide a window is slow only where much stands in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,23 +100,17 @@ async def _emptied(bench: Bench, number: int, *, known: bool) -> str:
     With somebody else's event in it, the probe's are deleted one by one.
     """
     try:
-        rows = await bench.listed(*_window(bench), section=number)
+        rows = await bench.listed(*_ALWAYS, section=number)
     except UnaskedError as error:
         # What was made a minute ago holds nothing else; of an older one that has to be seen.
         return "" if known else f"its events cannot be listed ({error})"
     foreign = {text(row, "ID") for row in rows if not _is_ours(row)}
     if not foreign:
         return ""
-    ours = sorted({int(text(row, "ID")) for row in rows if _is_ours(row)})
+    ours = sorted({int(text(row, "ID")) for row in rows if _is_ours(row) and text(row, "ID").isdecimal()})
     for some in _chunks(ours):
         await bench.ask([Command(method="calendar.event.delete", params={"id": one}) for one in some])
     return f"{len(foreign)} events in it are not the probe's and stay"
-
-
-def _window(bench: Bench) -> tuple[date, date]:
-    """Return a span in which all events of a probe lie, whenever it was made, and most that a person may have made."""
-    this = datetime.fromtimestamp(bench.clock.now(), UTC).year
-    return date(this - 1, 1, 1), date(max(bench.scene.year, this) + 5, 12, 31)
 
 
 def _is_ours(row: Mapping[str, Json]) -> bool:

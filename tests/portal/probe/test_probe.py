@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -128,6 +129,24 @@ def test_a_person_s_event_in_the_scratch_section_stays_and_so_does_the_section()
     assert [event.name for event in probing.world.tables.events_in(kept)] == ["Dentist"]
     assert swept.removed == 0
     assert swept.left == (f"section {kept}: 1 events in it are not the probe's and stay",)
+
+
+@pytest.mark.parametrize("year", [1990, 2025, 2045])
+def test_a_person_s_event_in_the_scratch_section_stays_however_far_away_it_is(year: int) -> None:
+    probing = Probing()
+    kept = probing.probe(keep=True).kept
+    row = next(iter(probing.world.tables.events_in(kept)))
+    row.name, row.description = "Dentist", ""
+    opens, closes = datetime(year, 5, 4, 9, tzinfo=UTC), datetime(year, 5, 4, 10, tzinfo=UTC)
+    row.stored = replace(
+        row.stored,
+        date_from=opens.replace(tzinfo=None),
+        date_to=closes.replace(tzinfo=None),
+        from_ts=int(opens.timestamp()),
+        to_ts=int(closes.timestamp()),
+    )
+    assert probing.sweep().removed == 0
+    assert [event.name for event in probing.world.tables.events_in(kept)] == ["Dentist"]
 
 
 def test_a_section_of_a_similar_name_that_no_probe_made_stays() -> None:
