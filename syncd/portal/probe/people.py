@@ -85,8 +85,9 @@ PEOPLE = Experiment(
 )
 
 
-def _id(row: Json) -> int:
-    value = str(row.get("ID", row.get("id", ""))) if isinstance(row, Mapping) else ""
+def _id(row: Json, name: str = "ID") -> int:
+    """Return the number in a row, 0 if it has none."""
+    value = str(row.get(name, "")) if isinstance(row, Mapping) else ""
     return int(value) if value.isascii() and value.isdecimal() else 0
 
 
@@ -166,7 +167,7 @@ GROUPS = Experiment(
 def _secret(reply: Done) -> frozenset[tuple[int, int]]:
     """Return id and owner of the secret groups in a list."""
     rows = [row for row in rows_of(reply.result) if isinstance(row, Mapping) and row.get("VISIBLE") == "N"]
-    return frozenset((_id(row), int(str(row.get("OWNER_ID") or 0))) for row in rows)
+    return frozenset((_id(row), _id(row, "OWNER_ID")) for row in rows)
 
 
 async def _pages(bench: Bench) -> Iterable[Fact]:

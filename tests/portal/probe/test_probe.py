@@ -17,7 +17,7 @@ from syncd.portal.probe.facts import facts_from
 from syncd.portal.probe.run import Probed
 from syncd.portal.probe.statements import STATEMENTS
 from syncd.sandbox.faults import parse_fault
-from syncd.sandbox.methods import sections
+from syncd.sandbox.methods import sections, users
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import SWITCHES, Settings, switched
 from tests.portal.probe.probing import STAFF, KilledError, Probing, telling_world, with_scopes
@@ -255,6 +255,18 @@ def test_a_blocked_method_costs_its_facts_only_and_the_reason_is_told(method: st
     assert any("blocked" in why for why in reasons(probed).values())
     assert all(fact.value is not None or fact.why for fact in probed.facts.facts)
     assert probing.contents() == before
+
+
+def test_an_answer_that_makes_no_sense_costs_the_facts_of_its_experiment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = users._group_shown
+
+    def odd(group: Any) -> Any:
+        return {**shown(group), "OWNER_ID": "nobody"}  # type: ignore[dict-item]
+
+    monkeypatch.setattr(users, "_group_shown", odd)
+    probed = Probing().probe()
+    assert probed.facts.value("admin_groups") == "asked"
+    assert probed.facts.value("page_past_end") == "first page"
 
 
 def test_a_portal_that_refuses_the_webhook_is_an_error_and_nothing_is_made() -> None:
