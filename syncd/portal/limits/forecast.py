@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from syncd.clock import Clock
 from syncd.model.json_values import Json
-from syncd.portal.limits.operating import BUCKETS, COUNTED_FROM_S, MINUTE, minute_of
+from syncd.portal.limits.minutes import BUCKETS, COUNTED_FROM_S, MINUTE, minute_of
 from syncd.portal.limits.pace import Flying, Limits, Pace
 
 _LONGEST_MINUTES = 20_000

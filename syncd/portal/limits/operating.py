@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from syncd.model.json_values import Json
+from syncd.portal.limits.minutes import BUCKETS, COUNTED_FROM_S, MINUTE, NOTHING_S, Counter, minute_of
 from syncd.portal.limits.neighbours import Neighbours
-
-BUCKETS = 10
-MINUTE = 60
-COUNTED_FROM_S = 0.1
-"""The portal counts shorter calls only when their request ends, all at once."""
-
-NOTHING_S = 1e-6
-"""Sums of seconds that differ by less are the same."""
 
 _PROBE_SHARE = 0.97
 """The part of the limit up to which a single probe may go; a configured share above it leaves no room for probes."""
@@ -41,76 +34,6 @@ _NEAR_S = 5.0
 """A request that began so far from when it left tells nothing of others: its stamps are nonsense."""
 
 _LONGEST_BLOCK_S = 600.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Counter:
-    """The counter of one method, rebuilt from what the portal reports and what we measure.
-
-    `reset_at` is when the portal says that its oldest bucket drops. `unsure` is True if some seconds may belong to an
-    earlier minute than the one they are booked in, so that the real sum falls sooner. `blocked_at` is the time of the
-    last 429, `blocks` the number of them in a row, each after waiting.
-    """
-
-    buckets: dict[int, float] = field(default_factory=dict)
-    reset_at: float | None = None
-    unsure: bool = False
-    blocked_at: float | None = None
-    blocks: int = 0
-
-    def used(self, at: float) -> float:
-        """Return the seconds that count at `at`; what is booked far in the future was booked by a wrong clock."""
-        first = minute_of(at) - BUCKETS + 1
-        return sum(seconds for minute, seconds in self.buckets.items() if first <= minute < first + 2 * BUCKETS)
-
-    def add(self, at: float, seconds: float) -> None:
-        """Add seconds of a request that began at `at`; the portal books a whole request in its first minute."""
-        if seconds > 0:
-            minute = minute_of(at)
-            self.buckets[minute] = self.buckets.get(minute, 0.0) + seconds
-
-    def settle(self, at: float, total: float) -> None:
-        """Make the sum at `at` equal to `total`.
-
-        Missing seconds go into the newest minute, surplus comes off the oldest.
-
-        Either way the sum may fall later than the real one, never sooner.
-        """
-        self.forget(at)
-        missing = total - self.used(at)
-        if missing > 0:
-            self.unsure = self.unsure or missing > COUNTED_FROM_S
-            self.add(at, missing)
-            return
-        for minute in sorted(self.buckets):
-            taken = min(self.buckets[minute], -missing)
-            self.buckets[minute] -= taken
-            missing += taken
-        self.forget(at)
-
-    def free_at(self, at: float, fitting: float) -> float:
-        """Return when the sum will be at most `fitting` if nothing is added: `at`, or a minute boundary after it."""
-        left = self.used(at)
-        if left <= fitting + NOTHING_S:
-            return at
-        for minute in sorted(self.buckets):
-            if (drops_at := float((minute + BUCKETS) * MINUTE)) > at:
-                left -= self.buckets[minute]
-                if left <= fitting + NOTHING_S:
-                    return drops_at
-        return float((minute_of(at) + BUCKETS) * MINUTE)
-
-    def oldest_drops_at(self, at: float) -> float | None:
-        """Return when the oldest seconds that count at `at` drop, by our own buckets; None if there are none."""
-        first = minute_of(at) - BUCKETS + 1
-        live = [minute for minute, seconds in self.buckets.items() if minute >= first and seconds > NOTHING_S]
-        return float((min(live) + BUCKETS) * MINUTE) if live else None
-
-    def forget(self, at: float) -> None:
-        """Drop the minutes that no longer count at `at`."""
-        first = minute_of(at) - BUCKETS + 1
-        self.buckets = {m: s for m, s in self.buckets.items() if m >= first and s > NOTHING_S}
-        self.unsure = self.unsure and bool(self.buckets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -470,11 +393,6 @@ def _late_seconds(calls: Sequence[Call]) -> float:
         if before.used_s is not None and call.used_s is not None and call.used_s <= before.used_s:
             late += min(call.seconds, COUNTED_FROM_S)
     return late
-
-
-def minute_of(at: float) -> int:
-    """Return the number of the wall-clock minute; the portal fixes it once per request."""
-    return math.floor(at / MINUTE)
 
 
 def _plausible(reset_at: float | None, began: float) -> float | None:

@@ -15,7 +15,8 @@ from statistics import median_low
 
 from syncd.model.json_values import Json
 from syncd.portal.limits.costs import CostModel, LaneControl, measured, stamped
-from syncd.portal.limits.operating import NOTHING_S, Call, OperatingBudget
+from syncd.portal.limits.minutes import NOTHING_S
+from syncd.portal.limits.operating import Call, OperatingBudget
 from syncd.portal.line.wire import CallTime, Done, Reply
 
 ENVELOPE = "batch"
