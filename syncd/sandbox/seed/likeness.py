@@ -83,9 +83,11 @@ def alike(settings: Settings, likeness: Likeness) -> Settings:
     if isinstance(costs, dict):
         read = {method.lower(): float(cost) for method, cost in costs.items() if _is_cost(cost)}
         settings = replace(settings, costs_s=MappingProxyType({**read, **settings.costs_s}))
-    for name in ("name_length", "description_length"):
-        if isinstance(length := found.get(name), int) and not isinstance(length, bool) and length > 0:
-            settings = replace(settings, **{name: length})  # type: ignore[arg-type]
+    settings = replace(
+        settings,
+        name_length=_length(found.get("name_length")) or settings.name_length,
+        description_length=_length(found.get("description_length")) or settings.description_length,
+    )
     return replace(settings, tariff="self-hosted") if found.get("operating") is False else settings
 
 
@@ -93,6 +95,11 @@ def _position(name: str, found: object) -> str | None:
     """Return the position of a switch, None if nothing is known of it or the sandbox has no such position."""
     position = ("no", "yes")[found] if isinstance(found, bool) else found
     return position if isinstance(position, str) and position in SWITCHES[name] else None
+
+
+def _length(found: object) -> int:
+    """Return a length that was found, 0 if none was."""
+    return max(0, found) if isinstance(found, int) and not isinstance(found, bool) else 0
 
 
 def _is_cost(cost: object) -> bool:
