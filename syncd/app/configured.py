@@ -33,9 +33,9 @@ def read_config(
     return replace(config, state=earlier)
 
 
-def read_outline(path: Path, environ: Mapping[str, str]) -> Outline:
+def read_outline(path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None) -> Outline:
     """Return where the state and the daemon of the config at `path` are, as `read_config` would find them."""
-    outline = load_outline(path, environ)
+    outline = load_outline(path, environ, learn_secret)
     earlier = _still_used(outline, outline.syncs)
     return outline if earlier is None else replace(outline, state=earlier)
 

@@ -127,12 +127,12 @@ def load_config(
     )
 
 
-def load_outline(path: Path, environ: Mapping[str, str]) -> Outline:
-    """Return where the state and the daemon of the config at `path` are, without reading its secrets.
+def load_outline(path: Path, environ: Mapping[str, str], learn_secret: Learn = lambda _: None) -> Outline:
+    """Return where the state and the daemon of the config at `path` are; its secrets are told, but need not be there.
 
     Raises ConfigError for a file that cannot be read or has unknown keys at its top.
     """
-    learner = partial(learn_document, environ={}, learn=lambda _: None)
+    learner = partial(learn_document, environ=environ, learn=learn_secret)
     main, table = _file(path, ConfigTable, learner)
     state, earlier = _state(main.file, table.state, environ)
     parts = (main, *_included(main, table.include, learner)) if earlier is not None else (main,)

@@ -7,11 +7,12 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from rich.text import Text
 
-from syncd.cli import show
+from syncd.cli import main, show
 from syncd.cli.outlet import Outlet, outlets, reveal
 from syncd.scrub import Scrubber
 
@@ -93,3 +94,19 @@ def test_a_line_is_held_until_it_is_whole_or_flushed() -> None:
     assert stream.getvalue() == "a\n"
     outlet.flush()
     assert stream.getvalue() == "a\nb"
+
+
+@pytest.mark.parametrize("command", ["check", "status", "sync"])
+def test_an_error_in_the_config_quotes_no_secret_whatever_the_command(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "syncd.toml"
+    config.write_text(
+        '[portals.main]\nwebhook = "https://x.bitrix24.com/rest/1/c0dec0dec0de/"\n[alerts.smtp]\nhost = "h"\n'
+        f'sender = "a@b.c"\npassword = "{SECRET}"\nsecurity = "{SECRET}"\n',
+        encoding="utf-8",
+    )
+    assert main(["--config", str(config), command]) == 2
+    said = capsys.readouterr().err
+    assert f"{config}:7: alerts.smtp.security must be one of" in said
+    assert SECRET not in said

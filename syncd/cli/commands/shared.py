@@ -19,7 +19,8 @@ async def shared(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         from syncd.app import report  # what only looks must be quick
 
         report.check(arguments.report)  # before anything is sent: afterwards it could not be written any more
-    daemon = await reach(read_outline(config_path(arguments), os.environ), os.environ)
+    outline = read_outline(config_path(arguments), os.environ, arguments.scrubber.add)
+    daemon = await reach(outline, os.environ)
     if daemon is not None:
         from syncd.cli.client import carried
 
