@@ -7,6 +7,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal, TextIO, TypeVar, cast
 
@@ -150,7 +151,7 @@ class ServedDesk:
     async def alone(self, name: str, work: Callable[[], Awaitable[R]], *, at_once: bool = False) -> R:
         """Do `work` in the place of a pass of the sync `name`."""
         ends = "is ended first" if at_once else "has to end first"
-        waits = lambda: self.note(f"{name}: something is under way with it, which {ends}")  # noqa: E731 - one line
+        waits = partial(self.note, f"{name}: something is under way with it, which {ends}")
         return await self._service.alone(name, work, self.stop, waits=waits, at_once=at_once)
 
     async def pausing(self, name: str) -> None:
