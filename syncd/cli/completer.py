@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,13 @@ import argcomplete
 
 def complete(parser: argparse.ArgumentParser) -> None:
     """Answer a shell that asks how the command line goes on, and exit; return if none asks."""
-    for action in _actions(parser):
-        completer = _COMPLETERS.get(action.dest)
-        if completer is not None and action.choices is None:
-            action.completer = completer  # type: ignore[attr-defined] # argcomplete's own door
-    argcomplete.autocomplete(parser)
+    argcomplete.autocomplete(parser, default_completer=_completed)
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Yield every argument of `parser` and of its commands."""
-    for action in parser._actions:  # argparse has no other way to them
-        yield action
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield from _actions(command)
+def _completed(*, prefix: str, action: argparse.Action, **asked: object) -> Iterable[str]:
+    """Return how an argument without choices goes on."""
+    completer = _COMPLETERS.get(action.dest)
+    return completer(**asked) if completer is not None else _files(prefix)
 
 
 def sync_names(parsed_args: argparse.Namespace, **_: object) -> list[str]:
@@ -69,6 +62,7 @@ def _documents(parsed_args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 continue
 
 
+_files = argcomplete.FilesCompleter()
 _COMPLETERS: dict[str, Callable[..., list[str]]] = {
     "names": sync_names,
     "name": sync_names,
