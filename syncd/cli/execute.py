@@ -29,8 +29,6 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
     # A command shows its result; of the daemon the log is all there is to see, so it says more.
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
     arguments.scrubber = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr()), scrubber)
-    if arguments.command == "portal" and arguments.what == "probe":
-        arguments.command = "probe"  # unlike the others of `portal` it needs the state, so a daemon does it
     try:
         return asyncio.run(_with_signals(_command(arguments.command), arguments))
     except SyncdError as error:
@@ -76,7 +74,6 @@ _COMMANDS = {
     "plan": ("passes", "plan"),
     "poke": ("shared", "shared"),
     "portal": ("portal", "portal"),
-    "probe": ("shared", "shared"),
     "purge": ("shared", "shared"),
     "report": ("shared", "shared"),
     "resume": ("shared", "shared"),

@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
     portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
     portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
-    portal.add_argument("--calendar", choices=("user", "group", "company"), default="user",
+    portal.add_argument("--calendar", choices=("user", "group", "company"),
                         help="whose calendars `sections` lists (default: user)")  # fmt: skip
     portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
     portal.add_argument("--unresolved", metavar="SYNC",

@@ -429,3 +429,24 @@ def test_times_in_a_plan_are_in_the_sync_s_zone(folder: Path, capsys: pytest.Cap
     _, out, _ = run(capsys, "history", "--run", "1")
     assert " 09:00 " in next(line for line in out.splitlines() if "Early" in line)
     assert "times of events are in Europe/Moscow" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("owners", "--owner", "Anna"), "--owner has no effect on owners"),
+        (("limits", "--calendar", "group"), "--calendar has no effect on limits"),
+        (("sections", "--unresolved", "shifts"), "--unresolved has no effect on sections"),
+        (("owners", "--yes"), "--yes has no effect on owners"),
+        (("probe", "--yes", "--calendar", "user"), "--calendar has no effect on probe"),
+        (("probe", "--yes", "--unresolved", "shifts"), "--unresolved has no effect on probe"),
+        (("sections", "--calendar", "company", "--owner", "1"), "the company calendar has no owner"),
+        (("owners", "--unresolved", "shifts", "--portal", "main"), "asks the portal of the sync it names"),
+    ],
+)
+def test_an_option_of_portal_that_would_have_no_effect_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    code, _, err = run(capsys, "portal", *arguments)
+    assert code == 2
+    assert said in err

@@ -12,6 +12,7 @@ from math import isfinite
 from syncd.app import documents
 from syncd.app.application import App
 from syncd.cli import show
+from syncd.cli.commands.shared import shared
 from syncd.cli.opened import opened
 from syncd.cycle.read import kept_entries
 from syncd.errors import ConfigError
@@ -21,13 +22,19 @@ from syncd.portal.client import MethodBudget, Portal
 from syncd.portal.people.directory import Directory, read_directory, read_sections
 
 
-async def portal(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
-    """List owners, sections or limits of one portal."""
-    if arguments.keep or arguments.yes:
-        raise ConfigError("--keep and --yes are for a probe", "use them with `syncd portal probe`")
+_ONLY_FOR = {"calendar": "sections", "owner": "sections", "unresolved": "owners", "keep": "probe", "yes": "probe"}
+"""The options that one question alone knows."""
+
+
+async def portal(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+    """List owners, sections or limits of one portal, or probe it."""
+    _refuse_meaningless(arguments)
+    if arguments.what == "probe":
+        arguments.command = "probe"  # unlike the others it needs the state, so a daemon does it
+        return await shared(arguments, stop)
     async with opened(arguments, readonly=True) as app:
         if arguments.unresolved is not None:
-            await _unresolved(app, arguments.unresolved, what=arguments.what, as_json=arguments.json)
+            await _unresolved(app, arguments.unresolved, as_json=arguments.json)
             return 0
         client = app.portal(arguments.portal)
         match arguments.what:
@@ -38,16 +45,25 @@ async def portal(arguments: argparse.Namespace, _stop: asyncio.Event) -> int:
                 _owners(directory, as_json=arguments.json)
             case _:
                 directory = await _directory(app, client)
-                calendars = _calendars(directory, arguments.calendar, arguments.owner)
+                calendars = _calendars(directory, arguments.calendar or "user", arguments.owner)
                 directory = directory.with_sections(await read_sections(client, calendars))
                 _sections(directory, calendars, as_json=arguments.json)
     return 0
 
 
-async def _unresolved(app: App, name: str, *, what: str, as_json: bool) -> None:
+def _refuse_meaningless(arguments: argparse.Namespace) -> None:
+    """Raise ConfigError for an option that would have no effect."""
+    for option, what in _ONLY_FOR.items():
+        if getattr(arguments, option) and arguments.what != what:
+            raise ConfigError(f"--{option} has no effect on {arguments.what}", f"use it with `syncd portal {what}`")
+    if arguments.owner and arguments.calendar == "company":
+        raise ConfigError("the company calendar has no owner", "leave out --owner, or choose another --calendar")
+    if arguments.unresolved is not None and arguments.portal is not None:
+        raise ConfigError("--unresolved asks the portal of the sync it names", "leave out --portal")
+
+
+async def _unresolved(app: App, name: str, *, as_json: bool) -> None:
     """Print the owners that a sync's source names and the portal does not know, ready to become its owners_file."""
-    if what != "owners":
-        raise ConfigError("--unresolved lists owners", "use it with `syncd portal owners`")
     sync = app.sync(name)
     client = app.portals[next(one.portal for one in app.config.syncs if one.name == name)]
     snapshot = await sync.source.read(sync.reading(app.clock.now()))
