@@ -13,20 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import argcomplete
+from argcomplete.completers import BaseCompleter, FilesCompleter
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
     """Answer a shell that asks how the command line goes on, and exit; return if none asks."""
-    argcomplete.autocomplete(parser, default_completer=_completed)
+    argcomplete.autocomplete(parser, default_completer=_Completer())
 
 
-def _completed(*, prefix: str, action: argparse.Action, **asked: object) -> Iterable[str]:
-    """Return how an argument without choices goes on."""
-    completer = _COMPLETERS.get(action.dest)
-    return completer(**asked) if completer is not None else _files(prefix)
+class _Completer(BaseCompleter):
+    """Tells how an argument without choices goes on: by names of the config, else by files."""
+
+    _files = FilesCompleter()
+
+    def __call__(
+        self, *, prefix: str, action: argparse.Action, parser: argparse.ArgumentParser, parsed_args: argparse.Namespace
+    ) -> Iterable[str]:
+        """Return the words that may stand there."""
+        names = _NAMES.get(action.dest)
+        return names(parsed_args) if names is not None else self._files(prefix)
 
 
-def sync_names(parsed_args: argparse.Namespace, **_: object) -> list[str]:
+def sync_names(parsed_args: argparse.Namespace) -> list[str]:
     """Return the names of all [[sync]] of the config."""
     found = []
     for document in _documents(parsed_args):
@@ -35,7 +43,7 @@ def sync_names(parsed_args: argparse.Namespace, **_: object) -> list[str]:
     return [name for name in found if isinstance(name, str)]
 
 
-def portal_names(parsed_args: argparse.Namespace, **_: object) -> list[str]:
+def portal_names(parsed_args: argparse.Namespace) -> list[str]:
     """Return the names of all [portals.NAME] of the config."""
     return [name for document in _documents(parsed_args) for name in _table(document.get("portals"))]
 
@@ -62,8 +70,7 @@ def _documents(parsed_args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 continue
 
 
-_files = argcomplete.FilesCompleter()
-_COMPLETERS: dict[str, Callable[..., list[str]]] = {
+_NAMES: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "names": sync_names,
     "name": sync_names,
     "unresolved": sync_names,

@@ -21,7 +21,6 @@ from syncd.model.json_values import Json
 from syncd.portal.client import MethodBudget, Portal
 from syncd.portal.people.directory import Directory, read_directory, read_sections
 
-
 _ONLY_FOR = {"calendar": "sections", "owner": "sections", "unresolved": "owners", "keep": "probe", "yes": "probe"}
 """The options that one question alone knows."""
 
