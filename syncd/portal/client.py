@@ -199,6 +199,7 @@ class Portal:
             raise StoppedError("stopped while reading")
         if exchange.stopped is not None:
             raise portal_error(self.origin, exchange.stopped)
+        reader.hand_on_failures()
 
     async def read_pages(self, method: str, params: Mapping[str, Json]) -> tuple[Json, ...]:
         """Read all rows of a list method; return them in the portal's order, each id once.
@@ -352,10 +353,14 @@ class _Shared:
 
 
 class _Reader:
-    """The journal of a reading: there is nothing to write down, and each reply goes to `take` at once."""
+    """The journal of a reading: there is nothing to write down, and each result goes to `take` at once.
+
+    Failures go there at the end: where all calls fail for one reason, that is told in place of the first of them.
+    """
 
     def __init__(self, take: Take, clock: Clock) -> None:
         self.taken = 0
+        self._failures: list[tuple[int, Refused | Unknown]] = []
         self._take = take
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -366,13 +371,21 @@ class _Reader:
     async def settle(self, replies: Sequence[tuple[Job, Reply]]) -> None:
         """Hand the replies on, one after the other: one alone may be a listing of thousands of rows."""
         for job, reply in replies:
+            self.taken += 1
+            if not isinstance(reply, Done):
+                self._failures.append((job.id, reply))
+                continue
             async with self._turn:  # what takes them need not know of threads
-                if isinstance(reply, Done) and len(rows_of(reply.result)) > _MANY_ROWS:
+                if len(rows_of(reply.result)) > _MANY_ROWS:
                     await asyncio.to_thread(self._take, job.id, reply)
                 else:
                     self._take(job.id, reply)
-            self.taken += 1
             await self._clock.sleep(0)
+
+    def hand_on_failures(self) -> None:
+        """Hand on what failed, in the order in which it did."""
+        for number, reply in self._failures:
+            self._take(number, reply)
 
 
 class _PortalPart(Portal):

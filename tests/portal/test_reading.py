@@ -9,6 +9,7 @@ import pytest
 
 from syncd.errors import PortalRefusedError, PortalUnreachableError
 from syncd.portal.client import CommandRefusedError
+from syncd.portal.line.answers import unread
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from tests.portal.fake import ADD, FakePortal, Ledger, jobs_of
 from tests.portal.test_push import portal_of
@@ -227,3 +228,43 @@ def test_reading_goes_on_while_a_push_waits_for_its_budget() -> None:
         assert world.closed
 
     run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "said"),
+    [
+        ('{"error": "INVALID_CREDENTIALS", "error_description": "no"}', PortalRefusedError, "refuses the webhook"),
+        ("html", PortalUnreachableError, "does not answer"),
+    ],
+)
+def test_where_every_call_fails_that_is_told_and_not_the_first_of_them(
+    fault: str, error: type[Exception], said: str
+) -> None:
+    taken: list[int] = []
+
+    async def main() -> None:
+        portal = portal_of(FakePortal(faults=lambda: fault))
+        commands = [Command(method="calendar.event.get", params={"section": [one]}) for one in range(3)]
+        with pytest.raises(error, match=said):
+            await portal.read_each(commands, lambda number, _reply: taken.append(number))
+
+    run_virtual(main())
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (
+            Refused(code="ACCESS_DENIED", description="Access denied!"),
+            "could not be read: ACCESS_DENIED: Access denied!",
+        ),
+        (Unknown(reason="no answer in time"), "could not be read: no answer in time"),
+        (Done(result=None), "could not be read: the answer is not of the documented form"),
+    ],
+)
+def test_what_could_not_be_read_is_said_in_words(reply: Refused | Unknown | Done, said: str) -> None:
+    error = unread("section 5", reply)
+    assert error.message == f"section 5 {said}"
+    assert error.remedy
+    assert "Refused(" not in str(error)

@@ -326,6 +326,18 @@ class CommandRefusedError(SyncdError):
         self.description = refused.description
 
 
+def unread(what: str, reply: Reply) -> PortalUnreachableError:
+    """Return the error for a reading that got `reply` in place of a usable answer; `what` begins its sentence."""
+    match reply:
+        case Done():
+            said, remedy = "the answer is not of the documented form", ""
+        case Refused():
+            said, remedy = said_of(reply.code, reply.description), remedy_of(reply.code)
+        case Unknown():
+            said, remedy = reply.reason, ""
+    return PortalUnreachableError(f"{what} could not be read: {said}", remedy or "the next pass tries again")
+
+
 def portal_error(origin: str, why: Refused | Unknown) -> SyncdError:
     """Return the error that explains why nothing more can be sent to the portal at `origin`."""
     match why:

@@ -27,7 +27,7 @@ from syncd.log import entry_crashed
 from syncd.model.entry import Problem, Snapshot, Window
 from syncd.model.item import Place
 from syncd.model.json_values import Json
-from syncd.portal.line.answers import CommandRefusedError, rows_of
+from syncd.portal.line.answers import CommandRefusedError, rows_of, unread
 from syncd.portal.line.wire import Command, Done
 from syncd.portal.people.directory import Directory, PageReader, Section, read_directory, read_sections
 from syncd.source.base import OwnEvents, ReadContext, Source
@@ -189,11 +189,11 @@ class Bitrix24Source:
             for days in _spans(context.window, context.today)
         ]
         outcomes = await portal.read_many([command for _, command in asked])
-        unread: dict[str, None] = {}
+        failed: dict[str, None] = {}
         seen: dict[int, tuple[Json, tuple[Place, Section, str]]] = {}
         for (place, _), outcome in zip(asked, outcomes, strict=True):
             if not isinstance(outcome, Done):
-                unread[f"section {place[1].name!r} of {place[0]} could not be read: {outcome}"] = None
+                failed[unread(f"section {place[1].name!r} of {place[0]}", outcome).message] = None
                 continue
             for row in rows_of(outcome.result):
                 if isinstance(row, Mapping) and str(row.get("ID", "")).isdecimal():
@@ -208,9 +208,9 @@ class Bitrix24Source:
             if isinstance(outcome, Done) and isinstance(outcome.result, Mapping):
                 seen[one] = (outcome.result, seen[one][1])
             else:  # null too: deleted since it was listed, or not told, and the next reading knows which
-                unread[f"series {one} could not be read: {outcome}"] = None
+                failed[unread(f"series {one}", outcome).message] = None
                 del seen[one]
-        return [(_row(row), *place) for _, (row, place) in sorted(seen.items())], list(unread)
+        return [(_row(row), *place) for _, (row, place) in sorted(seen.items())], list(failed)
 
     def _fill(
         self,

@@ -21,7 +21,7 @@ from syncd.model.json_values import Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
 from syncd.model.stamp import stamp_of, whole_number
-from syncd.portal.line.answers import rows_of
+from syncd.portal.line.answers import rows_of, unread
 from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.people.directory import PageReader
 from syncd.target.calendar.listed import Listed, is_part
@@ -167,7 +167,7 @@ async def _put_by_id(
 def _result(reply: Reply) -> Json:
     if isinstance(reply, Done):
         return reply.result
-    raise PortalUnreachableError(f"the portal's events could not be read: {reply}", "the next pass tries again")
+    raise unread("the portal's events", reply)
 
 
 def _listings(calendar: Place, section_id: int, span: tuple[date | None, date | None]) -> Iterable[Command]:

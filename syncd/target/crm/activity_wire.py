@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
-from syncd.errors import PortalUnreachableError
 from syncd.model.entry import Window
 from syncd.model.item import PLACE_KINDS, Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.stamp import Stamp, whole_number
+from syncd.portal.line.answers import unread
 from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.crm import OWNER_TYPES
@@ -262,7 +262,7 @@ def is_gone(reply: Reply) -> bool:
         case Refused(code="" | "NOT_FOUND", description=description) if "denied" not in description.casefold():
             return True
         case _:
-            raise PortalUnreachableError(f"activities could not be read: {reply}", "the next pass tries again")
+            raise unread("activities", reply)
 
 
 def read_activity(row: Json) -> Observed | None:
