@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, scrubber: Scrubber) -> int:
     verbosity = -1 if arguments.quiet else arguments.verbose + (1 if arguments.command == "run" else 0)
     arguments.scrubber = log.configure(arguments.log_format, verbosity, cast(TextIO, _Stderr()), scrubber)
     try:
-        return asyncio.run(_with_signals(_command(arguments.command), arguments))
+        return asyncio.run(_with_signals(command_of(arguments.command), arguments))
     except SyncdError as error:
         _print_error(error, as_json=getattr(arguments, "json", False))
         return error.exit_code
@@ -74,6 +74,7 @@ _COMMANDS = {
     "plan": ("passes", "plan"),
     "poke": ("shared", "shared"),
     "portal": ("portal", "portal"),
+    "probe": ("shared", "shared"),  # of `portal`
     "purge": ("shared", "shared"),
     "report": ("shared", "shared"),
     "resume": ("shared", "shared"),
@@ -89,7 +90,7 @@ _COMMANDS = {
 }
 
 
-def _command(name: str) -> Command:
+def command_of(name: str) -> Command:
     """Return the coroutine of one command, importing only its module."""
     module, function = _COMMANDS[name]
     command: Command = getattr(import_module(f"syncd.cli.commands.{module}"), function)

@@ -12,7 +12,7 @@ from math import isfinite
 from syncd.app import documents
 from syncd.app.application import App
 from syncd.cli import show
-from syncd.cli.commands.shared import shared
+from syncd.cli.execute import command_of
 from syncd.cli.opened import opened
 from syncd.cycle.read import kept_entries
 from syncd.errors import ConfigError
@@ -30,7 +30,7 @@ async def portal(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     _refuse_meaningless(arguments)
     if arguments.what == "probe":
         arguments.command = "probe"  # unlike the others it needs the state, so a daemon does it
-        return await shared(arguments, stop)
+        return await command_of(arguments.command)(arguments, stop)
     async with opened(arguments, readonly=True) as app:
         if arguments.unresolved is not None:
             await _unresolved(app, arguments.unresolved, as_json=arguments.json)
