@@ -92,7 +92,8 @@ class Adoptable:
             if remote_id not in claimed and seen.masked:
                 self._masked[self.comparison.slot(seen)].append(seen)
             elif remote_id not in claimed:
-                for name in filter(None, (seen.mark, self.comparison.signature(seen))):
+                looks = {self.comparison.signature(seen), self.comparison.moment(seen)}
+                for name in filter(None, (seen.mark, *looks)):
                     self._by_name[name].append(seen)
 
     def find(self, item: Item) -> Taken | Lookalike | None:
@@ -129,7 +130,8 @@ class Adoptable:
 
     def _alike(self, item: Item) -> Taken | Lookalike | None:
         lookalikes: list[Lookalike] = []
-        for seen in self._candidates(self.comparison.signature(item), item):
+        same_clock = self._candidates(self.comparison.signature(item), item)
+        for seen in same_clock or self._candidates(self.comparison.moment(item), item):
             differs = self._lost(item, seen)
             if not differs or (self._adopt == "same-time" and not seen.damage):
                 return Taken(seen=seen, ours=False)
@@ -166,10 +168,13 @@ class Adoptable:
     def _lost(self, item: Item, seen: Observed) -> tuple[str, ...]:
         """Return the fields of `seen` that taking it over would overwrite; what it leaves empty may be filled."""
         defaults = self.comparison.defaults
+        moment = self.comparison.moment(item)
+        clocks = {name for pair in self.comparison.clocks for name in pair}
+        told = clocks if moment and moment == self.comparison.moment(seen) else ()  # the same times on another clock
         names = tuple(
             name
             for name in self.comparison.differing(item.fields, seen.fields)
-            if not equal(seen.fields.get(name, defaults[name]), defaults[name])
+            if name not in told and not equal(seen.fields.get(name, defaults[name]), defaults[name])
         )
         return (*names, "occurrences") if seen.damage else names
 

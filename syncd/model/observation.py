@@ -12,8 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.model.item import Item, Key, Link, Observed, canonical
 from syncd.model.json_values import Fields, Json
@@ -30,8 +31,10 @@ class Comparison:
     `texts` are equal when they differ in white space and entities only, `extended` are texts to which the portal may
     append something, `moments` are ISO dates with offsets, and those in `chosen` are the portal's own choice where
     nothing was sent; `unnamed` are texts that it chooses. Two items with equal `identity` fields, the title first, look
-    like the same one; () where looks prove nothing. Those in `maskable` cannot be seen on an event that is masked.
-    `mark_field` is the field that holds every item's recovery mark; without one it is made of `sync` and the key.
+    like the same one; () where looks prove nothing. `clocks` are the fields of wall times, each with that of its zone:
+    what happens once is the same on the clock of any zone. Those in `maskable` cannot be seen on an event that is
+    masked. `mark_field` is the field that holds every item's recovery mark; without one it is made of `sync` and the
+    key.
     `left` are fields that stay as they are on an event taken over; their value then says "kept", and is not compared.
     Lists in `holding` are equal when all that was sent is among what stands there. `steady` names the parts of fields
     that no update changes, such as the organiser of a meeting: they are nobody's edit. With `asks_steady`, one that
@@ -47,6 +50,7 @@ class Comparison:
     chosen: frozenset[str] = frozenset()
     unnamed: frozenset[str] = frozenset()
     identity: tuple[str, ...] = ()
+    clocks: tuple[tuple[str, str], ...] = ()
     maskable: frozenset[str] = frozenset()
     mark_field: str = ""
     left: frozenset[str] = frozenset()
@@ -99,11 +103,31 @@ class Comparison:
         """
         return self._looks(one, self.identity)
 
-    def _looks(self, one: Item | Observed, names: Collection[str]) -> str:
+    def moment(self, one: Item | Observed) -> str:
+        """Return what identifies an event that happens once by its title and moments, in whatever zone they are told.
+
+        Return "" for a series, which its zone leads through the year, for whole days, and where looks prove nothing.
+        """
+        fields = self._in_utc(one.fields)
+        return self._looks(one, self.identity, fields) if fields is not None else ""
+
+    def _in_utc(self, fields: Fields) -> Fields | None:
+        if not self.clocks or fields.get("rule") or not all(fields.get(zone) for _, zone in self.clocks):
+            return None
+        told: dict[str, Json] = {}
+        try:
+            for time, zone in self.clocks:
+                wall = datetime.fromisoformat(str(fields[time])).replace(tzinfo=ZoneInfo(str(fields[zone])))
+                told |= {time: wall.astimezone(UTC).isoformat(), zone: "UTC"}
+        except (ValueError, OverflowError, ZoneInfoNotFoundError):  # what the portal gave is no time, or no zone
+            return None
+        return {**fields, **told}
+
+    def _looks(self, one: Item | Observed, names: Collection[str], fields: Fields | None = None) -> str:
         if not names:
             return ""
-        place = one.key.place if isinstance(one, Item) else one.place
-        shown = [self._shown(name, one.fields.get(name, self.defaults[name])) for name in names]
+        place, fields = one.key.place if isinstance(one, Item) else one.place, one.fields if fields is None else fields
+        shown = [self._shown(name, fields.get(name, self.defaults[name])) for name in names]
         return canonical([str(place), one.section_id or 0, shown]).decode("utf-8", "surrogatepass")
 
     def differing(self, sent: Fields, seen: Fields) -> tuple[str, ...]:

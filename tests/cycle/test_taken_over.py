@@ -216,3 +216,27 @@ def test_a_series_like_an_entrys_with_a_day_taken_out_gets_no_twin(tmp_path: Pat
     result = run_inline(stage.one_pass())
     assert counts(result, "created", "held") == (0, 1)
     assert "differs in occurrences" in result.record.problems[0].reason
+
+
+ELSEWHERE: dict[str, Any] = {
+    "from": "2026-12-01T08:00:00", "to": "2026-12-01T09:00:00",
+    "timezone_from": "Europe/Berlin", "timezone_to": "Europe/Berlin",
+}  # fmt: skip
+"""The times of the entry on another clock, as an event has them that a feed brought in UTC."""
+
+
+def test_an_event_at_the_same_moment_on_another_clock_is_taken_over_and_not_made_again(tmp_path: Path) -> None:
+    stage, event = staged(tmp_path, **ELSEWHERE)
+    counts = run_inline(stage.one_pass()).record.counts
+    assert (counts["adopted"], counts["created"]) == (1, 0)
+    assert [one.id for one in stage.world.events("user", 3)] == [event.id]
+    again = run_inline(stage.one_pass(verify=True)).record.counts
+    assert (again["unchanged"], again["updated"], again["created"]) == (1, 0, 0)
+
+
+def test_an_event_with_texts_of_its_own_at_the_same_moment_on_another_clock_is_left_and_told(tmp_path: Path) -> None:
+    stage, _ = staged(tmp_path, **{**ELSEWHERE, **OF_ITS_OWN})
+    before = seen(stage)
+    result = run_inline(stage.one_pass())
+    assert (result.exit_code, result.record.counts["held"], seen(stage)) == (1, 1, before)
+    assert "which differs in description, location, remind" in result.record.problems[0].reason

@@ -99,6 +99,7 @@ def comparison_of(sync: str, *, invites: bool = True, names_host: bool = False) 
         chosen=frozenset({"color", "name"}),
         unnamed=_NEW_EVENT,
         identity=("name", "start", "end", "zone_from", "rule"),
+        clocks=(("start", "zone_from"), ("end", "zone_to")),
         maskable=_MASKED,
         left=frozenset() if invites else frozenset({"meeting"}),
         holding=frozenset({"crm"}),
