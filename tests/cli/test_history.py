@@ -156,3 +156,12 @@ def test_one_report_tells_of_all_syncs_what_was_done(folder: Path, capsys: pytes
     assert (later["passes"], later["created"], later["rejected"], later["last_success"] is not None) == (0, 0, 1, True)
     code, _, err = run(capsys, "report", "--since", "yesterday")
     assert (code, "--since" in err) == (2, True)
+
+
+def test_a_retry_of_what_waits_for_its_owner_says_that_every_pass_tries_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "shifts.csv"
+    path.write_text(path.read_text() + "9,Lost,2026-12-01 06:00,2026-12-01 14:00,nobody@school.example\n")
+    assert run(capsys, "sync")[0] == 1
+    assert run(capsys, "retry")[1] == "shifts: 1 held, which every pass tries again anyway\n"

@@ -752,6 +752,15 @@ def test_a_total_with_numbers_beside_it_is_no_entry_and_one_with_a_title_may_be(
     assert rejected.kind == "rejected"
 
 
+def test_a_total_whose_word_stands_in_a_column_that_is_not_read_is_no_entry() -> None:
+    columns: dict[str, str | int] = {"title": "Услуга", "start": "Начало", "contact_phone": "Телефон"}
+    head = "№;Телефон;Услуга;Начало\n1;+7 495 1234567;Осмотр;01.12.2026 9:00\n"
+    part = parse(f"{head}Всего;5;;\n", columns=columns)
+    assert (len(part.entries), part.incomplete, [one.kind for one in part.problems]) == (1, "", ["warning"])
+    for row in ("Всего;5;;02.12.2026 9:00", "2;5;;", "Всего;5;Итоги;"):  # what may be an entry is none of them
+        assert [one.kind for one in parse(f"{head}{row}\n", columns=columns).problems] == ["rejected"]
+
+
 @pytest.mark.parametrize("row", ["Итого;1;;", "Всего: ;12,5;;", "Total;3;;"])
 def test_a_total_with_a_number_in_the_column_of_titles_is_no_entry(row: str) -> None:
     columns: dict[str, str | int] = {"owner": "ФИО", "title": "Смена", "start": "Начало", "end": "Конец"}

@@ -13,6 +13,7 @@ from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.model.alike import alike
 from syncd.model.entry import Problem
+from syncd.model.record import RunRecord
 from syncd.service.status import Status, SyncStatus, read_status, status_document
 from syncd.state.file import is_held
 
@@ -120,6 +121,14 @@ def _next(one: SyncStatus) -> str:
     return show.local_time(one.next_run) if one.next_run < float("inf") else "never"
 
 
+def _released(number: int, last: RunRecord | None) -> str:
+    """Return what became of the entries that are held; those without a place wait for no time."""
+    waiting = last.counts.get("held", 0) if last is not None else 0
+    if number:
+        return f"{number} released"
+    return f"{waiting} held, which every pass tries again anyway" if waiting else "nothing was held"
+
+
 async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
     """Release held entries; the next pass tries them again."""
     from syncd.model.diff import ANY_FINGERPRINT
@@ -132,7 +141,7 @@ async def retry(arguments: argparse.Namespace, desk: Desk) -> int:
             await ledger.forget_verified()
         released = await ledger.release(None)
         total += released
-        desk.print(f"{sync.name}: {released} released" if released else f"{sync.name}: nothing was held")
+        desk.print(f"{sync.name}: {_released(released, await ledger.last_run())}")
     if total:
         desk.note(f"the next pass tries {'it' if total == 1 else 'them'} again")
     return 0

@@ -233,6 +233,7 @@ class RowReader:
         self._mapped = frozenset(positions)
         self._mapped_at = tuple(sorted(set(positions.values())))
         self._details_of = itemgetter(*(self._at[field] for field in _DETAILS))
+        self._starts_at = tuple(self._at[field] for field in ("start", "date", "start_time"))
         self._times_of = itemgetter(*(self._at[field] for field in _SPAN))
         self._contacts = tuple((field, positions[field]) for field in _CONTACTS if field in positions)
         self._cell_names = (*self._titles, *(field for field, _ in self._contacts))
@@ -344,6 +345,10 @@ class RowReader:
         is_total = bool(filled) and not is_named and is_note(values[filled[0]])
         if is_total or (len(filled) == 1 and (filled[0] == self._at["title"] or is_note(values[filled[0]]))):
             return values[filled[0]]
+        # The word may also stand in a column that is not read, before numbers in those that are.
+        word = next((text for text in values if text), "")
+        if not is_named and not any(values[at] for at in self._starts_at) and is_note(word):
+            return word
         if counts_columns(values):
             return "the numbers of the columns"
         hours = values[self._at["start_time"]] or values[self._at["start"]]
