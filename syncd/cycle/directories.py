@@ -49,7 +49,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     if kept is not None:
         kept = await _with_needed(run, entries, kept)
         too_old = now - kept.read_at > UNRESOLVED_AGE_S
-        if too_old and await run.worked_out(_lacking, run, entries, kept):
+        if too_old and await run.worked_out(is_lacking, run, entries, kept):
             kept = None
     if kept is None:
         run.directory_mark = ""
@@ -96,7 +96,7 @@ async def _kept(run: Pass) -> tuple[Directory | None, str]:
         return None, ""  # written by another version of syncd: it is read from the portal again
 
 
-def _lacking(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:
+def is_lacking(run: Pass, entries: Sequence[Entry], directory: Directory) -> bool:
     """Return True if somebody of `entries` is missing in `directory`, or has a section that may not be written to.
 
     Rights that were taken away and given back are noticed in no other way: what may not be written to is never tried.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_refused, kept_directory
+from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_lacking, is_refused, kept_directory
 from syncd.cycle.look import joined, observe, observe_elsewhere, observe_touched, without_siblings
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
@@ -158,12 +158,12 @@ class Prepared:
         )
 
     def directory_lasts(self) -> Iterator[float]:
-        """Yield when the directory has to be read again, by its age and by whom it lacks."""
-        target, directory = self.run.sync.target, self.directory
-        yield directory.read_at + self.run.sync.verify_every.total_seconds()
-        troubled = self.rejected + self.held + self.skipped  # whoever is missing in it makes an entry one of these
-        if troubled and any(not target.places((entry,), directory) for entry in self.kept.entries):
-            yield directory.read_at + UNRESOLVED_AGE_S
+        """Yield when the directory has to be read again, by its age and by whom and which rights it lacks."""
+        read_at = self.directory.read_at
+        yield read_at + self.run.sync.verify_every.total_seconds()
+        troubled = self.rejected + self.held + self.skipped  # whatever is missing in it makes an entry one of these
+        if troubled and is_lacking(self.run, self.kept.entries, self.directory):
+            yield read_at + UNRESOLVED_AGE_S
 
     def left_over(self, counts: Mapping[str, int]) -> int:
         """Return how many of `counts` wait for a person."""

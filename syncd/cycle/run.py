@@ -222,7 +222,7 @@ async def _note_settled(run: Pass, prepared: Prepared) -> None:
         if prepared.plan.absent:  # which the pass has counted
             await note_again(run, prepared.settled)
     elif prepared.leaves_nothing:
-        due = [*prepared.directory_lasts()]
+        due = await run.worked_out(list, prepared.directory_lasts())
         await note(run, prepared.findings, marker=prepared.snapshot.changed_marker, now=prepared.now, due=due)
 
 

@@ -177,6 +177,27 @@ def test_what_people_deleted_while_it_was_not_to_be_seen_is_made_anew_when_it_ma
     assert published_names(stage) == company_names()
 
 
+def test_a_right_that_is_given_back_is_noticed_after_a_quarter_of_an_hour_also_where_nothing_has_changed(
+    tmp_path: Path,
+) -> None:
+    stage = published(tmp_path)
+    for section in stage.world.tables.sections.values():
+        if section.cal_type == "company_calendar":
+            section.access = {"G2": "view"}
+    promote(stage, False)
+    stage.write("shifts.csv", HEADER + company_rows(" moved"))
+    stage.clock.advance(HOUR_S)
+    run_inline(stage.one_pass(verify=True))
+    held = [run_inline(stage.one_pass()) for _ in range(2)]
+    assert [result.prepared is not None and result.prepared.settled is not None for result in held] == [False, True]
+    assert [result.record.counts["held"] for result in held] == [FEW, FEW]
+    promote(stage, True)
+    stage.clock.advance(1000)
+    back = run_inline(stage.one_pass())
+    assert (back.exit_code, back.record.counts["updated"]) == (0, FEW)
+    assert published_names(stage) == company_names(" moved")
+
+
 class SlowTransport(WorldTransport):
     """Takes `seconds` more for each request that updates; before the first, a person deletes an event."""
 
