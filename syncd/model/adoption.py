@@ -10,10 +10,8 @@ looks like it (`Comparison.identity`), and is equal  taken over
 looks like it otherwise                              left alone, and nothing is made beside it: a person decides; with
                                                      `adopt = "same-time"` it is taken over
 is masked, at the time of a private item             left alone likewise: it may be the item, or something else
-stands in another section of the calendar and ...    (looked for only where the ledger may have forgotten it)
- bears the item's own mark                           ours again, and stays there; left alone likewise if title or time
-                                                     differ
- is equal in all, and the webhook's user made it     left alone likewise, if the item has no mark to be known by
+stands in another section of the calendar and bears  ours again, and stays there; left alone likewise if title or time
+ the item's own mark                                 differ (looked for only where the ledger may have forgotten it)
 
 With `adopt = false` looks decide nothing. People's guests stay on an event that is taken over, unless the sync invites
 guests itself: the field is kept as it stands (`keeping`), and such an event is never deleted.
