@@ -216,9 +216,10 @@ def read_settled(connection: sqlite3.Connection, sync: str) -> Settled | None:
 
 
 def write_settled(connection: sqlite3.Connection, sync: str, settled: Settled, clean: Clean) -> None:
-    """Keep `settled` in place of an earlier one; `clean` takes secrets out of its problems."""
-    problems = within(settled.findings.problems, clean)
-    findings = msgspec.structs.replace(settled.findings, problems=problems)
+    """Keep `settled` in place of an earlier one; `clean` takes secrets out of what it tells."""
+    found = settled.findings
+    problems, because = within(found.problems, clean), clean(found.incomplete_because)
+    findings = msgspec.structs.replace(found, problems=problems, incomplete_because=because)
     value = msgspec.to_builtins(msgspec.structs.replace(settled, findings=findings))
     write_note(connection, f"settled/{sync}", _SETTLED, value, settled.since)
 

@@ -12,10 +12,12 @@ from random import Random
 
 import orjson
 import pytest
+from msgspec.structs import replace as replaced
 
 from syncd.app import program
 from syncd.cycle.plan import preview
 from syncd.cycle.run import PassResult
+from syncd.model.entry import Problem
 from syncd.model.record import next_hold
 from syncd.source.files import Assembly
 from syncd.state.notes import ledger_mark, write_note
@@ -247,6 +249,25 @@ def test_a_note_that_is_not_what_was_written_is_told(tmp_path: Path) -> None:
         connection.commit()
     with pytest.raises(Exception, match="not what was written"):
         run_inline(stage.one_pass())
+
+
+def test_no_secret_of_what_is_told_again_is_kept(tmp_path: Path) -> None:
+    stage = settled_stage(tmp_path)
+
+    async def noted() -> tuple[str, str]:
+        async with stage.opened() as (_, app):
+            ledger = app.ledger.of("shifts")
+            ledger.thread.clean = lambda text: text.replace("hunter22", "***")
+            known = await ledger.settled()
+            assert known is not None
+            problem = Problem(where="shifts.csv:2", kind="rejected", reason="hunter22")
+            findings = replaced(known.findings, problems=(problem,), incomplete_because="row hunter22 has no id")
+            await ledger.note_settled(replaced(known, findings=findings))
+            kept = await ledger.settled()
+            assert kept is not None
+            return kept.findings.problems[0].reason, kept.findings.incomplete_because
+
+    assert run_inline(noted()) == ("***", "row *** has no id")
 
 
 @pytest.mark.parametrize("others", [0, 1000])
