@@ -49,11 +49,17 @@ def event(stage: Stage) -> Event:
     return found
 
 
-@POLICIES
-def test_an_update_of_ours_that_comes_after_the_next_one_is_written_over(tmp_path: Path, on_conflict: str) -> None:
-    stage = staged(tmp_path, on_conflict, "update")
+def overtaken(folder: Path, on_conflict: str) -> Stage:
+    """Return a portal in which the update to "Second" has come after the one to "Third"."""
+    stage = staged(folder, on_conflict, "update")
     assert passed(stage, "Second").exit_code == passed(stage, "Third").exit_code == 0
     assert settled(stage) == ["Other", "Second"]
+    return stage
+
+
+@POLICIES
+def test_an_update_of_ours_that_comes_after_the_next_one_is_written_over(tmp_path: Path, on_conflict: str) -> None:
+    stage = overtaken(tmp_path, on_conflict)
     result = passed(stage, "Third", verify=True)
     assert (result.exit_code, result.record.problems, stage.names()) == (0, (), ["Other", "Third"])
     assert passed(stage, "Third", verify=True).record.counts["unchanged"] == 2
@@ -71,20 +77,14 @@ def test_so_is_one_that_a_killed_process_has_sent(tmp_path: Path, on_conflict: s
 
 @POLICIES
 def test_it_hinders_no_later_change_and_no_delete(tmp_path: Path, on_conflict: str) -> None:
-    stage = staged(tmp_path, on_conflict, "update")
-    passed(stage, "Second")
-    passed(stage, "Third")
-    assert settled(stage) == ["Other", "Second"]
+    stage = overtaken(tmp_path, on_conflict)
     assert passed(stage, "Fourth").exit_code == 0
     assert stage.names() == ["Fourth", "Other"]
 
 
 @POLICIES
 def test_what_came_late_is_deleted_with_its_entry(tmp_path: Path, on_conflict: str) -> None:
-    stage = staged(tmp_path, on_conflict, "update")
-    passed(stage, "Second")
-    passed(stage, "Third")
-    assert settled(stage) == ["Other", "Second"]
+    stage = overtaken(tmp_path, on_conflict)
     assert passed(stage, "").exit_code == 0
     assert stage.names() == ["Other"]
 
@@ -100,10 +100,7 @@ def test_a_delete_of_ours_that_comes_after_its_entry_came_back_is_made_good(tmp_
 
 
 def test_what_a_person_changed_since_the_late_update_is_a_persons_edit(tmp_path: Path) -> None:
-    stage = staged(tmp_path, "report", "update")
-    passed(stage, "Second")
-    passed(stage, "Third")
-    settled(stage)
+    stage = overtaken(tmp_path, "report")
     touch(stage, event(stage).id, ANNA, {"location": "Desk 9"})
     result = passed(stage, "Third", verify=True)
     assert [problem.kind for problem in result.record.problems] == ["conflict"]
