@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from syncd.model.entry import AllDay, Entry, Moment, Override, Span, Timed
+from syncd.model.entry import AllDay, Entry, Moment, Override, Span, Timed, Window
 from syncd.model.recurrence.occurrences import start_of
 from syncd.model.recurrence.rfc import starts
 from syncd.model.recurrence.rrule import parse
@@ -44,6 +45,16 @@ def generated_window(rng: random.Random, entry: Entry) -> tuple[date, date]:
     start = entry.span.first if isinstance(entry.span, AllDay) else entry.span.start.date()
     first = start + timedelta(days=rng.choice((-40, -40, 0, 20, 100, 200, 500, 1200)))
     return first, first + timedelta(days=rng.choice((75, 200, 420)))
+
+
+def moving_windows(rng: random.Random, entry: Entry, steps: Iterable[int]) -> Iterator[tuple[Window, date, str]]:
+    """Yield a window, moved by so many days each time, with a day for today and always the same zone of a server."""
+    first, last = generated_window(rng, entry)
+    zone = rng.choice(SERVERS)
+    unbounded = rng.random() < 0.2
+    for step in (0, *steps):
+        first, last = first + timedelta(days=step), last + timedelta(days=step)
+        yield Window(first=first, last=None if unbounded else last), first + timedelta(days=30), zone
 
 
 def _span(rng: random.Random, around: date | None) -> Span:

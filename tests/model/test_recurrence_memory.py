@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from syncd.model.entry import Entry, Recurrence, Window
 from syncd.model.recurrence import CompilerMemory, compile_entry
 from syncd.model.recurrence.circumstances import Circumstances
-from tests.model.generated import SERVERS, ZONES, generated_series, generated_window
+from tests.model.generated import SERVERS, ZONES, generated_series, moving_windows
 from tests.model.referee import at, days, override, series, timed
 
 TODAY = date(2026, 3, 1)
@@ -93,13 +93,8 @@ def test_a_rolled_window_compiles_only_series_at_its_edges() -> None:
 def test_the_memory_answers_as_the_compiler_does_for_any_window_and_day(seed: int, steps: list[int]) -> None:
     rng = random.Random(seed)
     memory, entry = CompilerMemory(), generated_series(rng)
-    first, last = generated_window(rng, entry)
-    zone = rng.choice(SERVERS)
-    unbounded = rng.random() < 0.2
-    for step in (0, *steps):
-        first, last = first + timedelta(days=step), last + timedelta(days=step)
-        window = Window(first=first, last=None if unbounded else last)
-        remembered(memory, entry, window, first + timedelta(days=30), zone)
+    for window, today, zone in moving_windows(rng, entry, steps):
+        remembered(memory, entry, window, today, zone)
 
 
 @settings(max_examples=60, deadline=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import msgspec
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from syncd.model.entry import Entry, Window
 from syncd.model.recurrence import CompilerMemory, compile_entry
 from syncd.model.recurrence.records import SeriesRecord, mark_of, record_of
-from tests.model.generated import SERVERS, generated_series, generated_window
+from tests.model.generated import generated_series, moving_windows
 from tests.model.referee import at, days, override, series, timed
 
 TODAY = date(2026, 3, 1)
@@ -79,13 +79,8 @@ def test_what_has_a_problem_is_not_kept_for_it_names_its_place() -> None:
 def test_another_process_answers_as_the_compiler_does_for_any_window_and_day(seed: int, steps: list[int]) -> None:
     rng = random.Random(seed)
     memory, entry = CompilerMemory(), generated_series(rng)
-    first, last = generated_window(rng, entry)
-    zone = rng.choice(SERVERS)
-    unbounded = rng.random() < 0.2
-    for step in (0, *steps):
-        first, last = first + timedelta(days=step), last + timedelta(days=step)
-        window = Window(first=first, last=None if unbounded else last)
-        answered(memory, entry, window, first + timedelta(days=30), zone)
+    for window, today, zone in moving_windows(rng, entry, steps):
+        answered(memory, entry, window, today, zone)
         memory = taken_up(memory)
 
 
