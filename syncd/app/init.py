@@ -26,7 +26,7 @@ from syncd.model.entry import Snapshot, Timed, Window
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.line.transport import Webhook
-from syncd.portal.people.directory import Directory, read_directory
+from syncd.portal.people.directory import Directory, read_directory, server_zone
 from syncd.source import ReadContext, open_source
 from syncd.source.files import read_file
 from syncd.source.guess import Guess, guess
@@ -187,6 +187,8 @@ def _zone(found: Guess | None, directory: Directory | None) -> tuple[str, str]:
         return found.zone, "the feed's own"
     if directory is not None and _is_zone(directory.caller.zone):
         return directory.caller.zone, "that of the webhook's owner"
+    if directory is not None and _is_zone(found_zone := server_zone(directory)):
+        return found_zone, "that of the portal, by its clock"
     here = _machine_zone()
     return (here, _MACHINES) if here else ("UTC", "a stand-in: write yours, such as Europe/Moscow")
 

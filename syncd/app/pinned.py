@@ -20,6 +20,7 @@ from syncd.scrub import Clean, within
 
 _FORMAT = 1  # to be raised when digests change: an old file would match nothing and look like a changed plan
 _SHOWN = 3
+_LONGEST_VALUE = 60
 
 
 class _PinnedPlan(msgspec.Struct):
@@ -108,4 +109,14 @@ def _digest(change: Change) -> str:
 
 
 def _said(change: Mapping[str, Json]) -> str:
-    return f"{change.get('op')} «{change.get('title')}» {change.get('start')}"
+    said = f"{change.get('op')} «{change.get('title')}» {change.get('start')}"
+    fields = change.get("fields")
+    if change.get("op") != "update" or not isinstance(fields, Mapping):
+        return said
+    differs = [f"{name} {_short(*pair)}" for name, pair in sorted(fields.items()) if isinstance(pair, list | tuple)]
+    return f"{said}, {', '.join(differs)}"
+
+
+def _short(before: Json, after: Json) -> str:
+    texts = (str(value) for value in (before, after))
+    return " → ".join(text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…" for text in texts)

@@ -67,6 +67,12 @@ def _check_program(program: Path) -> None:
             f"the service could not start {program}, because it sees no home and no temporary directory",
             "install it elsewhere: python3 -m venv /opt/syncd && /opt/syncd/bin/pip install '.[all]'",
         )
+    interpreter = program.with_name("python").resolve()
+    if str(interpreter).startswith(_HIDDEN):
+        raise ConfigError(
+            f"the service could not start {program}, because its Python is {interpreter}, and it sees no home",
+            "make the environment with the system's own: /usr/bin/python3 -m venv /opt/syncd",
+        )
     if re.search(r"""[\s%$"'\\]""", str(program)):
         raise ConfigError(
             f"a unit cannot name {program}: it holds a blank or a sign with a meaning of its own", "move it"

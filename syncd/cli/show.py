@@ -345,6 +345,12 @@ def local_time(unix: float) -> str:
     return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def local_zone() -> str:
+    """Return the zone of `local_time`: this machine's, by name and offset."""
+    now = datetime.now().astimezone()
+    return f"{now.tzname()} (UTC{now:%z})"
+
+
 def _duration(seconds: float) -> str:
     """Return a duration in the unit that people would use."""
     if seconds < 90:

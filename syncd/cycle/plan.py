@@ -273,7 +273,7 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
     if not snapshot.entries:
         believe = partial(believed, window=window, removed_after=sync.policy.removed_after)
         snapshot = await run.worked_out(believe, snapshot, links)
-    plan, observation = await _planned(run, shaping, links, held, directory, verify=verify)
+    plan, observation = await _planned(run, shaping, links, held, directory, window, verify=verify)
     deleted = [change.link for change in plan.changes if change.op == "delete" and change.link is not None]
     with_guests = [link for link in plan.touched if link.sent.get("meeting")]
     looked_at = observation.about(links) if observation is not None else ()
@@ -311,20 +311,31 @@ async def prepare(run: Pass, reading: SourceReading, *, verify: bool, keep: bool
 async def _with_late(run: Pass, links: Sequence[Link], observation: Observation) -> Observation:
     """Return `observation` with what requests of ours did that came late."""
     requests = (await run.ledger.notes()).unanswered
-    return replace(observation, late=came_late(links, observation, requests)) if requests else observation
+    if not requests:
+        return observation
+    looked_at = run.notes.verified.at if run.notes.verified is not None else 0.0
+    return replace(observation, late=came_late(links, observation, requests, looked_at))
 
 
 async def _planned(
-    run: Pass, shaping: Shaping, links: Sequence[Link], held: Sequence[Hold], directory: Directory, *, verify: bool
+    run: Pass,
+    shaping: Shaping,
+    links: Sequence[Link],
+    held: Sequence[Hold],
+    directory: Directory,
+    window: Window,
+    *,
+    verify: bool,
 ) -> tuple[Plan, Observation | None]:
-    """Return the plan, and what was read of the portal for it if it was to be read."""
-    sync, now = run.sync, run.clock.now()
-    window = sync.window(now)
+    """Return the plan, and what was read of the portal for it if it was to be read.
+
+    `window` is that of the reading, for which the items were shaped: midnight may have passed since.
+    """
     observation = None
     if verify:
         observation = await observe(run, shaping.wanted.items, links, window)
         observation = await without_siblings(run, observation, links)
-    policy = sync.policy
+    policy = run.sync.policy
     if observation is not None and run.notes.restored is not None and not policy.adopt:
         # What was made after the ledger's backup is known no more, but it is ours: it is taken back even where nothing
         # else is taken over. The portal counts its ids up, so it lies above all that the backup knew.
@@ -336,7 +347,7 @@ async def _planned(
         {hold.key: hold for hold in held},
         policy=policy,
         window=window,
-        now=now,
+        now=run.clock.now(),
         counted=run.fates.remote_ids,
     )
     if observation is not None:

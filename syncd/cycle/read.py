@@ -76,6 +76,9 @@ def kept_entries(sync: Sync, snapshot: Snapshot) -> Kept:
         except Exception as error:  # noqa: BLE001 - what one entry meets must not stop the others
             problems.append(crashed(entry, error))
     doubtful = frozenset(problem.key for problem in problems if problem.key is not None)
+    if snapshot.entries and not kept and not problems:  # as good as always a slip of the pen
+        reason = f"[sync.filter] leaves out all {counted(len(snapshot.entries), 'entry', 'entries')} of the source"
+        problems.append(Problem(where=sync.name, kind="warning", reason=reason))
     return Kept(entries=tuple(kept), problems=tuple(problems), doubtful=doubtful)
 
 

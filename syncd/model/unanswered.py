@@ -12,21 +12,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from syncd.model.item import Key, Link
 from syncd.model.observation import Observation
 from syncd.model.record import Intent
 
 MOST_UNANSWERED = 200
+_LATEST_S = 86_400.0
+"""No portal keeps a request for longer: what comes after a look that was later still, somebody has done."""
 
 
 class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
-    """An update of the event `remote_id` to `fields` in a section, or its delete."""
+    """An update of the event `remote_id` to `fields` in a section, or its delete, sent at a unix time."""
 
     deletes: bool
     remote_id: int
     section_id: int
     fields: Mapping[str, Any]  # canonical JSON values, as an item has them
+    sent_at: float = 0.0
 
 
 def unanswered(intents: Iterable[Intent]) -> list[Unanswered]:
@@ -37,6 +41,7 @@ def unanswered(intents: Iterable[Intent]) -> list[Unanswered]:
             remote_id=one.remote_id,
             section_id=one.section_id,
             fields={} if one.op == "delete" else one.fields,
+            sent_at=one.created_at,
         )
         for one in intents
         if one.remote_id is not None
@@ -45,19 +50,25 @@ def unanswered(intents: Iterable[Intent]) -> list[Unanswered]:
 
 def kept_unanswered(known: Iterable[Unanswered], more: Iterable[Unanswered]) -> tuple[Unanswered, ...]:
     """Return what is to be remembered: the newest of `known` and `more`, each once."""
-    left: list[Unanswered] = []
+    left: dict[bytes, Unanswered] = {}
     for one in (*known, *more):
-        if one in left:
-            left.remove(one)
-        left.append(one)
-    return tuple(left[-MOST_UNANSWERED:])
+        name = msgspec.json.encode(replace(one, sent_at=0.0), order="sorted")
+        left.pop(name, None)
+        left[name] = one
+    return tuple(left.values())[-MOST_UNANSWERED:]
 
 
-def came_late(links: Iterable[Link], observation: Observation, requests: Sequence[Unanswered]) -> frozenset[Key]:
-    """Return the keys of those of `links` whose events are as one of `requests` left them, after our last change."""
+def came_late(
+    links: Iterable[Link], observation: Observation, requests: Sequence[Unanswered], looked_at: float
+) -> frozenset[Key]:
+    """Return the keys of those of `links` whose events are as one of `requests` left them, after our last change.
+
+    `looked_at` is the unix time at which the portal was last read before, 0 for never.
+    """
     by_id: dict[int, list[Unanswered]] = defaultdict(list)
     for one in requests:
-        by_id[one.remote_id].append(one)
+        if looked_at - one.sent_at <= _LATEST_S:
+            by_id[one.remote_id].append(one)
     concerned = (link for link in links if link.remote_id in by_id) if by_id else ()
     return frozenset(link.key for link in concerned if _is_late(link, observation, by_id[link.remote_id]))
 

@@ -139,6 +139,33 @@ def test_many_entries_with_one_fault_are_told_once_with_their_number(
     assert [one["where"] for one in status["syncs"][0]["rejected"]] == [f"shifts.csv:{n}" for n in range(10, 16)]
 
 
+def test_a_pinned_plan_of_one_sync_leaves_the_others_alone_and_a_mismatch_names_the_fields(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, table = folder / "syncd.toml", folder / "shifts.csv"
+    text = config.read_text()
+    config.write_text(text + text[text.index("[[sync]]") :].replace('"shifts"', '"other"').replace("Shifts", "Others"))
+    assert run(capsys, "sync")[0] == 0
+    table.write_text(table.read_text().replace("Early", "Sooner"))
+    assert run(capsys, "plan", "shifts", "--out", "plan.json")[0] == 0
+    table.write_text(table.read_text().replace("Sooner", "Latest"))
+    code, out, _ = run(capsys, "sync", "--plan", "plan.json")
+    said = " ".join(out.split())
+    assert (code, "name Early → Latest" in said, "name Early → Sooner" in said) == (4, True, True), out
+    assert "other" not in out
+    table.write_text(table.read_text().replace("Latest", "Sooner"))
+    code, document_of = document(capsys, "sync", "--plan", "plan.json", "--json")
+    assert (code, [one["sync"] for one in document_of["runs"]]) == (0, ["shifts"])
+
+
+def test_a_filter_that_leaves_out_everything_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folder / "syncd.toml").open("a") as config:
+        config.write('\n[sync.filter]\nexclude = ["title ~ ."]\n')
+    code, out, _ = run(capsys, "plan")
+    assert code == 0
+    assert "shifts: warning: [sync.filter] leaves out all 2 entries of the source" in " ".join(out.split())
+
+
 def test_a_pinned_plan_is_carried_out_exactly_or_not_at_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "plan", "--out", "plan.json")[0] == 0
     edit(folder, "Early", "Opening")

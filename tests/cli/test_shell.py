@@ -61,6 +61,11 @@ def test_a_shell_completes_the_names_of_the_config_and_of_what_it_includes(confi
     assert completed("syncd portal owners --portal ", configured) == {"school", "clinic"}
 
 
+def test_a_shell_completes_files_where_no_names_are_meant(configured: Path) -> None:
+    (configured / "report.csv").touch()
+    assert completed("syncd sync --report re", configured) == {"report.csv"}
+
+
 def test_a_shell_completes_commands_and_options(configured: Path) -> None:
     assert completed("syncd st", configured) == {"state", "status"}
     assert "--verify" in completed("syncd plan --", configured)

@@ -114,3 +114,18 @@ def test_a_person_may_set_an_event_back_to_what_was_sent_and_answered_before(tmp
     result = passed(stage, "Second", verify=True)
     assert [problem.kind for problem in result.record.problems] == ["conflict"]
     assert stage.names() == ["First", "Other"]
+
+
+@pytest.mark.parametrize("on_conflict", ["report", "portal"])
+def test_a_late_update_is_known_however_late_it_is_looked_for_and_what_is_done_after_that_is_a_persons_edit(
+    tmp_path: Path, on_conflict: str
+) -> None:
+    stage = overtaken(tmp_path, on_conflict)
+    stage.clock.advance(5 * 86_400)
+    assert passed(stage, "Third", verify=True).exit_code == 0
+    assert stage.names() == ["Other", "Third"]
+    stage.clock.advance(5 * 86_400)
+    assert passed(stage, "Third", verify=True).record.counts["unchanged"] == 2
+    touch(stage, event(stage).id, ANNA, {"name": "Second", "location": "Desk 1"})
+    passed(stage, "Third", verify=True)
+    assert stage.names() == ["Other", "Second"]

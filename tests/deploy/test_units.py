@@ -88,6 +88,19 @@ def test_a_program_that_the_service_could_not_see_is_refused_with_the_place_for_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_environment_whose_python_is_in_a_home_is_refused_with_the_one_to_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binaries = tmp_path / "opt" / "bin"
+    binaries.mkdir(parents=True)
+    (binaries / "syncd").symlink_to("/bin/true")
+    (binaries / "python").symlink_to("/home/anna/.pyenv/bin/python3")
+    monkeypatch.setattr("syncd.app.units._HIDDEN", ("/home/",))
+    with pytest.raises(ConfigError, match=r"its Python is /home/anna/.pyenv/bin/python3") as raised:
+        install(tmp_path / "root", binaries / "syncd")
+    assert "/usr/bin/python3 -m venv /opt/syncd" in raised.value.remedy
+
+
 def test_a_program_that_is_not_there_or_that_no_unit_can_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no program syncd at /opt/nowhere/syncd"):
         install(tmp_path, Path("/opt/nowhere/syncd"))

@@ -94,7 +94,7 @@ columns = {{ title = "Title", start = "Start" }}
 calendar = "user"
 owner = 1
 """)
-        state = {"STATE_DIRECTORY": str(tmp_path / "state")}
+        state = {"XDG_STATE_HOME": str(tmp_path / "state")}
         async with open_app(config, readonly=False, learn_secret=lambda _secret: None, environ=state) as app:
             assert await app.portals["main"].read("profile", {}) == {"ID": "1"}
 

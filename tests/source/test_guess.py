@@ -529,3 +529,12 @@ def test_a_long_cell_beside_a_plan_does_not_hold_the_guess() -> None:
     text = f"График на декабрь 2026\nСотрудник;1;2;3;4;5;6;7\nПетрова;Д;Н\n{'.' * 20_000}x\nД - день с 9 до 21\n"
     assert set(said(guess("plan.csv", text.encode()), "codes")) == {"Д", "Н"}
     assert process_time() - begun < 2
+
+
+def test_numbers_of_lessons_are_no_titles_beside_a_column_of_subjects() -> None:
+    text = "Класс;День;Урок;Время;Предмет\n5а;01.12.2026;1;8:30-9:15;Физика\n5а;01.12.2026;2;9:25-10:10;Химия\n"
+    assert columns(text)["title"] == "Предмет"
+    assert (
+        columns(text.replace(";Предмет", ";Кабинет").replace(";Физика", ";5").replace(";Химия", ";6"))["title"]
+        == "Урок"
+    )

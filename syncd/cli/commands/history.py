@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 
 from rich.console import Console
 
@@ -60,12 +59,13 @@ def _show(out: Console, runs: list[RunRecord]) -> None:
         return
     titles = ("run", "sync", "started", "took", "state", *_COUNTED)
     show.rows(out, titles, (_row(run) for run in runs))
+    show.line(out, f"times are in {show.local_zone()}", "dim")
     show.line(out, "`syncd history --run N` tells what a run changed, `syncd undo N` takes it back", "dim")
 
 
 def _row(run: RunRecord) -> tuple[str, ...]:
     counts = (str(run.counts.get(name, 0) or "") for name in _COUNTED)
-    return (str(run.id), run.sync, _time(run.started), f"{run.seconds:.1f} s", run.state, *counts)
+    return (str(run.id), run.sync, show.local_time(run.started), f"{run.seconds:.1f} s", run.state, *counts)
 
 
 def _changes(out: Console, changes: tuple[ChangeRecord, ...], zone: str | None) -> None:
@@ -82,7 +82,3 @@ def _changes(out: Console, changes: tuple[ChangeRecord, ...], zone: str | None) 
         show.line(out, f"  times of events are in {zone}", "dim")
     if len(changes) > _SHOWN_CHANGES:
         show.line(out, f"  … and {len(changes) - _SHOWN_CHANGES:,} more (`--json` has all of them)", "dim")
-
-
-def _time(unix: float) -> str:
-    return datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -81,6 +81,8 @@ async def sync(arguments: argparse.Namespace, desk: Desk) -> int:
         fresh=arguments.fresh or bool(arguments.report),  # which has a row for each entry
         approve=pins.check if pins is not None else None,
     )
+    if pins is not None and not arguments.names:
+        arguments.names = [*pins.plans]  # what was reviewed, and nothing else
     for name in await chosen(arguments, desk):
         # One after the other: they share the portal's limits, so side by side they would take as long.
         try:

@@ -42,11 +42,11 @@ async def sandbox(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
         faults=tuple(parse_fault(text) for text in arguments.fault),
     )
     seed = await _seed(arguments)
+    if arguments.like is not None:
+        settings, seed = _like(arguments.like, settings, seed)
     if arguments.export is not None:
         _export(arguments.export, seed)
         return 0
-    if arguments.like is not None:
-        settings, seed = _like(arguments.like, settings, seed)
     world = World(_as_said(settings, arguments), seed)
     running = await serve(world, arguments.port)
     try:

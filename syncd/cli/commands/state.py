@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -66,13 +65,7 @@ def _show(out: Console, found: Status, config: Path) -> None:
     if found.daemon is False:
         said = f"no daemon runs with {config}, so no pass is made by schedule (`syncd run` is the daemon)"
         show.line(out, said, "yellow")
-    show.line(out, f"times are in {_zone()}", "dim")
-
-
-def _zone() -> str:
-    """Return the zone in which times are printed: this machine's, by name and offset."""
-    now = datetime.now().astimezone()
-    return f"{now.tzname()} (UTC{now:%z})"
+    show.line(out, f"times are in {show.local_zone()}", "dim")
 
 
 def _holds(out: Console, one: SyncStatus) -> None:

@@ -61,6 +61,8 @@ def find_fields(header: Sequence[str], table: Sequence[Sequence[str]]) -> FoundF
         if field == "start_time" and contents[at] and not _fits(field, title, contents[at]):
             # "Часы" may be those between which somebody works, or how many they are.
             field = "duration" if unit_of(title) == _HOUR else None
+        if field == "title" and _only_counts(at, named, contents):
+            continue
         if field is not None and field not in columns and _fits(field, title, contents[at]):
             columns[field], reasons[field] = at, BY_TITLE
     _find_names(columns, reasons, header, named)
@@ -160,6 +162,16 @@ def _find_title(
     if "title" in columns:
         name = header[columns["title"]] or columns["title"] + 1
         yield f"no heading says which column is the title; {name!r} is a guess"
+
+
+def _only_counts(at: int, named: Sequence[str | None], contents: Sequence[Sequence[str]]) -> bool:
+    """Return True if a column of titles holds numbers only, and another one words: "Урок" 1, 2, 3 beside "Предмет"."""
+    others = [contents[other] for other, field in enumerate(named) if field == "title" and other != at]
+    return not _has_words(contents[at]) and any(map(_has_words, others))
+
+
+def _has_words(content: Sequence[str]) -> bool:
+    return any(char.isalpha() for text in content for char in text)
 
 
 def _is_bare(title: str) -> bool:
