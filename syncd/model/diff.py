@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 
+from syncd.lang.saying import say
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.entry import Problem, Window
 from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_host_told, remade_by
@@ -34,9 +35,9 @@ ANY_FINGERPRINT = "*"
 SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
-CAME_LATE = "a change of ours that nobody answered came after the later one"
+CAME_LATE = say("a change of ours that nobody answered came after the later one")
 
-_UNREADABLE = "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again"
+_UNREADABLE = say("what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again")
 
 
 def make_plan(
@@ -226,9 +227,9 @@ def _keep(
         if hold is not None and refused and (hold.fingerprint != item.fingerprint or _looked_at(link, observation)):
             draft.settled_holds.append(item.key)  # the source no longer asks for what was refused
         return
-    reason = "section changed" if link.section != item.section else "source changed"
+    reason = say("section changed") if link.section != item.section else say("source changed")
     if not link.fingerprint:
-        reason = "the outcome of its last update is not known"
+        reason = say("the outcome of its last update is not known")
     draft.changes.append(replace(_update(item, link, link.sent, reason), observed=seen))
 
 
@@ -265,7 +266,7 @@ def _gone(
         draft.forgotten.append(link)
         _told_apart(draft, item, found)  # or made another in its place
         return
-    reason = CAME_LATE if item.key in observation.late else "deleted in the portal"
+    reason = CAME_LATE if item.key in observation.late else say("deleted in the portal")
     if observation.foreign(link) or item.key in draft.doubled:
         reason = FOREIGN
     if policy.on_conflict == "source":
@@ -277,7 +278,13 @@ def _gone(
 
 def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy) -> None:
     """Decide on a linked series that no update can repair: delete it, so that the next plan creates it again."""
-    change = Change(op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal: {seen.damage}")
+    change = Change(
+        op="delete",
+        key=item.key,
+        link=link,
+        observed=seen,
+        reason=say("edited in the portal: {damage}", damage=seen.damage),
+    )
     if policy.on_conflict == "source" and not has_kept(link.sent):
         draft.changes.append(change)
     else:
@@ -289,7 +296,8 @@ def _edited(
     draft: Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy, *, late: bool
 ) -> None:
     """Decide on a linked item that a person edited in the portal, or a `late` change of our own."""
-    reason = f"{CAME_LATE if late else 'edited in the portal'}: {', '.join(edited)}"
+    what = CAME_LATE if late else say("edited in the portal")
+    reason: str = say("{what}: {fields}", what=what, fields=edited)
     placed = _placed(draft, _as_linked(item, link), link, policy) if policy.on_conflict == "source" else item
     if placed is None:
         return
@@ -304,7 +312,11 @@ def _edited(
         draft.changes.append(change)
         return
     elif policy.on_conflict == "source":
-        reason = f"{reason}; corrected {link.same_updates} times in a row and edited again each time, so it is left"
+        reason = say(
+            "{reason}; corrected {times} times in a row and edited again each time, so it is left",
+            reason=reason,
+            times=link.same_updates,
+        )
         change = replace(change, reason=reason)
     _conflict(draft, change, item.where)
     _block(draft, item, link, reason)
@@ -368,7 +380,7 @@ def _new(
     if hold is not None and hold.fingerprint == ANY_FINGERPRINT:
         draft.settled_holds.append(item.key)
     if found is None:
-        draft.changes.append(Change(op="create", key=item.key, item=item, reason="new in the source"))
+        draft.changes.append(Change(op="create", key=item.key, item=item, reason=say("new in the source")))
     else:
         assert observation is not None
         _adopt(draft, item, found, policy, observation.comparison)
@@ -384,16 +396,17 @@ def _told_apart(draft: Draft, item: Item, found: Lookalike) -> None:
 def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: Comparison) -> None:
     """Link an event that exists already, and update what differs; with our own mark on it, it was ours before."""
     link, names = link_of(item, found, comparison)
-    reason = "bears the mark of this entry" if found.ours else "an identical event already exists"
-    reason += ", in another section" if found.elsewhere else ""
+    reason = say("bears the mark of this entry") if found.ours else say("an identical event already exists")
+    if found.elsewhere:
+        reason = say("{reason}, in another section", reason=reason)
     if names and not found.ours:
-        reason = f"an event at this time already exists, which differs in {', '.join(names)}"
+        reason = say("an event at this time already exists, which differs in {names}", names=names)
     draft.changes.append(Change(op="adopt", key=item.key, item=item, link=link, observed=found.seen, reason=reason))
     if found.seen.damage:
         _damaged(draft, item, link, found.seen, policy)
     elif names:
         draft.changes.append(
-            _update(_as_linked(item, link), link, link.sent, f"adopted, but differs in {', '.join(names)}")
+            _update(_as_linked(item, link), link, link.sent, say("adopted, but differs in {names}", names=names))
         )
 
 
@@ -415,7 +428,7 @@ def _drop_unwanted(
             continue
         if key.uid in wanted.uids:
             draft.present.add(key)
-            _delete(draft, link, "no longer part of its entry", policy, observation)
+            _delete(draft, link, say("no longer part of its entry"), policy, observation)
             continue
         draft.absent.add(key)
         _gone_from_source(draft, link, wanted, policy, observation)
@@ -432,10 +445,14 @@ def _gone_from_source(
         return
     passes = link.absent_passes + 1
     if passes < policy.removed_after:
-        reason = f"gone from the source for {passes} of {policy.removed_after} passes (removed_after); not deleted yet"
+        reason = say(
+            "gone from the source for {passes} of {removed_after} passes (removed_after); not deleted yet",
+            passes=passes,
+            removed_after=policy.removed_after,
+        )
         draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=reason))
         return
-    if _delete(draft, link, "gone from the source", policy, observation):
+    if _delete(draft, link, say("gone from the source"), policy, observation):
         draft.removed_uids.add(link.key.uid)
 
 
@@ -447,7 +464,7 @@ def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: 
     """
     if observation is not None and (link.key in draft.doubled or observation.foreign(link)):
         draft.forgotten.append(link)
-        text = f"{reason}, but {FOREIGN}: that one is left alone"
+        text = say("{reason}, but {foreign}: that one is left alone", reason=reason, foreign=FOREIGN)
         draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=text))
         return False
     if observation is not None and link.remote_id in observation.unread:
@@ -459,7 +476,7 @@ def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: 
         return False
     edits_win = policy.on_conflict != "source" and observation is not None and link.key not in observation.late
     if observation is not None and edits_win and _edited_fields(link, observation):
-        reason = f"{reason}, but edited in the portal since"
+        reason = say("{reason}, but edited in the portal since", reason=reason)
         _conflict(draft, Change(op="delete", key=link.key, link=link, reason=reason), link.where)
         return False
     draft.changes.append(Change(op="delete", key=link.key, link=link, reason=reason))

@@ -1,7 +1,8 @@
 """What syncd says of entries and portals, in Russian, for the page.
 
-Messages are made in English where the facts are. Here those that people meet most are put into Russian by their shape;
-what is not known stays as it is and is marked as English, for whoever reads the page by ear.
+Messages are made in English where the facts are. Those that know their values are told by the catalog. Of the others,
+also of earlier versions, those that people meet most are put into Russian by their shape; what is not known stays as it
+is and is marked as English, for whoever reads the page by ear.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 from typing import Final
 
 from syncd.html import Child, tag
+from syncd.lang.catalog import told as in_language
+from syncd.lang.saying import Saying
 from syncd.web.language import Language
 
 _RUSSIAN: Final = (
@@ -86,6 +89,8 @@ def told(text: str, language: Language) -> Child:
     """Return a message in `language`, marked as English where it is not known in Russian."""
     if language == "en" or not text:
         return text
+    if isinstance(text, Saying):
+        return in_language(text, language)
     if len(text) > _LONGEST:
         return tag("span", text, lang="en")
     for pattern, russian in _PATTERNS:
