@@ -111,6 +111,12 @@ DAEMON_STALLED: Final = "daemon.stalled"
 """A pass or the scheduler makes no progress, so systemd gets no sign of life (error). `what`"""
 PORTAL_MOVED: Final = "portal.moved"
 """The portal was renamed and is spoken to at its new address `to` (warning, once). `origin` `to`"""
+TOKENS_RENEWED: Final = "tokens.renewed"
+"""The access token of an application had expired and was renewed (info). `portal`"""
+SPARE_USED: Final = "spare.used"
+"""The tokens in use could not be renewed any more, so the spare ones are in use now and there are no others (warning).
+`portal`
+"""
 PORTAL_STOPPED: Final = "portal.stopped"
 """A portal refuses the webhook and is left alone until `again` (error). `portal` `reason` `again`"""
 PORTAL_RESUMED: Final = "portal.resumed"

@@ -14,6 +14,7 @@ from syncd.config.secrets import Secret
 from syncd.config.tables import (
     ActivityKind,
     CalendarKind,
+    Events,
     Invite,
     Marker,
     OnConflict,
@@ -70,21 +71,44 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
     where: str
 
 
-class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages.
+class AppConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`app` of a portal: the application that calls it. `address` is the portal's origin, `server` that of OAuth.
 
-    `server_timezone` is the portal's own zone, None if it has to be guessed. `unusable` is why it has no webhook, empty
-    if it has one. `tls` are the files that `make_context` takes, None for the usual authorities and no certificate.
+    `token_key` is what its tokens are encrypted with in the state, None if they are not. `events` says how people's
+    edits are heard of, and `events_every` how often the portal is asked for them.
+    """
+
+    address: str
+    client_id: str
+    client_secret: Secret
+    token_key: Secret | None = None
+    server: str
+    events: Events
+    events_every: timedelta
+
+
+class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[portals.NAME]`; `host` is the portal's host and port, fit for messages.
+
+    Either a `webhook` or an `app` calls it; the webhook of the latter is empty. `server_timezone` is the portal's own
+    zone, None if it has to be guessed. `unusable` is why it has no secret to call it with, empty if it has one. `tls`
+    are the files that `make_context` takes, None for the usual authorities and no certificate.
     """
 
     name: str
-    webhook: Secret
+    webhook: Secret = Secret("")
+    app: AppConfig | None = None
     host: str
     tariff: Tariff
     server_timezone: str | None = None
     unusable: str = ""
     limits: LimitsConfig
     tls: TlsFiles | None = None
+
+    @property
+    def watched(self) -> bool:
+        """Return True if the portal itself tells of people's edits."""
+        return self.app is not None and self.app.events != "off"
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -90,11 +90,12 @@ def load_config(
     warnings: list[str] = []
     portals = _portals(parts, environ, warnings, needed=not looks)
     names = [portal.name for portal in portals]
+    watched = {portal.name for portal in portals if portal.watched}
     syncs: list[SyncConfig] = []
     for part in parts:
         base = part.file.path.absolute().parent
         for index, each in enumerate(part.sync):
-            sync = build_sync(part.file, index, each, base=base, portals=names)
+            sync = build_sync(part.file, index, each, base=base, portals=names, watched=watched)
             _refuse_twin(part.file, index, sync, syncs)
             refuse_double_booking(part.file, index, sync, syncs)
             syncs.append(sync)
@@ -292,7 +293,8 @@ def _portal(
     # The webhook of the sandbox protects nothing.
     simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")
     if holder is not None and not simulated and readable_by_others(holder):
-        warnings.append(f"{holder} holds a webhook and can be read by every user of this machine: chmod o= {holder}")
+        what = "a webhook" if portal.app is None else "the secret of an application"
+        warnings.append(f"{holder} holds {what} and can be read by every user of this machine: chmod o= {holder}")
     return portal
 
 

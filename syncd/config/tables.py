@@ -21,6 +21,7 @@ OutsideGuests = Literal["drop", "list"]
 Invite = Literal["notice", "copy"]
 Security = Literal["starttls", "tls", "none"]
 OnHostChange = Literal["report", "recreate"]
+Events = Literal["offline", "online", "off"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,24 @@ class LimitsTable(Table, frozen=True, kw_only=True):
     settle: Number | None = None
 
 
+class AppTable(Table, frozen=True, kw_only=True):
+    """`app` of a portal: a local application in place of a webhook."""
+
+    address: str
+    client_id: str
+    client_secret: str | None = None
+    client_secret_file: str | None = None
+    client_secret_env: str | None = None
+    client_secret_credential: str | None = None
+    token_key: str | None = None
+    token_key_file: str | None = None
+    token_key_env: str | None = None
+    token_key_credential: str | None = None
+    server: str | None = None
+    events: Events = "offline"
+    events_every: str = "15s"
+
+
 class PortalTable(Table, frozen=True, kw_only=True):
     """`[portals.X]`."""
 
@@ -73,6 +92,7 @@ class PortalTable(Table, frozen=True, kw_only=True):
     webhook_file: str | None = None
     webhook_env: str | None = None
     webhook_credential: str | None = None
+    app: AppTable | None = None
     ca_file: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
@@ -161,7 +181,7 @@ class SyncTable(Table, frozen=True, kw_only=True):
     watch: bool = True
     settle: str = "2s"
     stale_after: str | None = None
-    verify_every: str = "6h"
+    verify_every: str | None = None
     timezone: str | None = None
     country: str | None = None
     window: WindowTable = WindowTable()

@@ -43,6 +43,7 @@ _BUDGET = "budget"
 _UNDER_WAY = "sections under way"
 _FACTS = "facts"
 _PROBE = "probe under way"
+_TOKENS = "tokens"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
 _SETTLED = "settled"
 # Two sums, because sums of sums alone stay the same where two rows change against each other.
@@ -308,6 +309,17 @@ class PortalLedger:
             write_note(connection, self._scope, _PROBE, True, now)
         else:
             drop_note(connection, self._scope, _PROBE)
+
+    @reading
+    def tokens(self, connection: sqlite3.Connection) -> Json:
+        """Return what an application was authorised by, as `note_tokens` kept it, None if it was not."""
+        note = read_note(connection, self._scope, _TOKENS)
+        return note[0] if note is not None else None
+
+    @writing
+    def note_tokens(self, connection: sqlite3.Connection, tokens: Json, now: float) -> None:
+        """Keep what an application is authorised by, in place of what was kept before; durable when this returns."""
+        write_note(connection, self._scope, _TOKENS, tokens, now)
 
     @reading
     def sections_under_way(self, connection: sqlite3.Connection) -> tuple[int, float] | None:

@@ -178,7 +178,7 @@ class Stage:
 
     @asynccontextmanager
     async def _connected(
-        self, config: PortalConfig, ledger: Ledger, clock: Clock, _learn_secret: Callable[[str], None]
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, _learn_secret: Callable[[str], object]
     ) -> AsyncIterator[Portal]:
         yield Portal(
             name=config.name,

@@ -17,6 +17,7 @@ import structlog
 from syncd import __version__, events
 from syncd.net import is_loopback, is_renaming, webhook_address
 from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.wire import Refused
 
 if TYPE_CHECKING:
     import aiohttp
@@ -74,7 +75,7 @@ class Moving(Protocol):
 
 
 class Credential(Protocol):
-    """What a transport needs to know about the caller: a webhook now, an OAuth token by the same protocol."""
+    """What a transport needs to know about the caller: an inbound webhook, or an application with its tokens."""
 
     @property
     def origin(self) -> str:
@@ -91,6 +92,24 @@ class Credential(Protocol):
 
     def scrub(self, text: str) -> str:
         """Return `text` without the secret."""
+        ...
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """A credential that expires and is renewed. Both methods return what keeps it from being used, else None."""
+
+    @property
+    def token(self) -> str:
+        """What `parameters` gives now, "" for nothing."""
+        ...
+
+    async def ready(self) -> Refused | None:
+        """Return why nothing can be sent at all."""
+        ...
+
+    async def renew(self, used: str) -> Refused | None:
+        """Put another token in place of `used`, unless that was done meanwhile; raises StateError."""
         ...
 
 
