@@ -20,10 +20,6 @@ async def open_application(
     config: PortalConfig, app: AppConfig, ledger: Ledger, clock: Clock, learn: Learn
 ) -> Application:
     """Return the application of a portal; raises StateError if its tokens cannot be read, ConfigError for its key."""
-    key = app.token_key.reveal() if app.token_key is not None else None
-    store = LedgerTokens(
-        ledger, config.name, clock=clock, key=key, open_for_writing=lambda: _for_a_moment(ledger.path, clock)
-    )
     server = HttpTokenServer(
         app.server,
         client_id=app.client_id,
@@ -36,12 +32,20 @@ async def open_application(
         address=app.address,
         client_id=app.client_id,
         server=server,
-        store=store,
+        store=ledger_tokens(config, app, ledger, clock),
         clock=clock,
         learn=learn,
     )
     await application.open()
     return application
+
+
+def ledger_tokens(config: PortalConfig, app: AppConfig, ledger: Ledger, clock: Clock) -> LedgerTokens:
+    """Return where the tokens of a portal are kept; raises ConfigError if its key cannot be used."""
+    key = app.token_key.reveal() if app.token_key is not None else None
+    return LedgerTokens(
+        ledger, config.name, clock=clock, key=key, open_for_writing=lambda: _for_a_moment(ledger.path, clock)
+    )
 
 
 @asynccontextmanager

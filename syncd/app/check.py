@@ -22,6 +22,8 @@ from syncd.model.json_values import Json
 from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError, rows_of
+from syncd.portal.oauth.application import Application
+from syncd.portal.oauth.grants import REFRESH_LASTS_S
 from syncd.portal.people.crm import read_clients
 from syncd.portal.people.directory import Directory, caller_zone, offset_s, read_directory
 from syncd.portal.people.section_rights import with_calendars
@@ -177,7 +179,9 @@ async def _portal(
         # Scopes first: every webhook may ask for its own, so a refusal here means the webhook itself.
         scopes = frozenset(str(one) for one in rows_of(await portal.read("scope", {})))
         yield _address(name, portal)
-        yield _scopes(name, scopes, wanted)
+        yield _scopes(name, portal, scopes, wanted)
+        if portal.application is not None:
+            yield _tokens(name, portal.application, app.clock.now())
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
         remedy = error.remedy or "give the webhook the missing permission"
@@ -225,17 +229,32 @@ def _address(name: str, portal: Portal) -> Check:
     """Return where the portal answers; one that was renamed is found while the vendor redirects: no fault yet."""
     if portal.moved_to is None:
         return Check(name=name, ok=True, detail=f"{portal.origin} answers")
-    detail = f"{portal.origin} was renamed and answers at {portal.moved_to}: write the new address into webhook"
+    key = "webhook" if portal.application is None else "address"
+    detail = f"{portal.origin} was renamed and answers at {portal.moved_to}: write the new address into {key}"
     return Check(name=name, ok=True, detail=detail)
 
 
-def _scopes(name: str, scopes: frozenset[str], wanted: tuple[tuple[str, ...], ...]) -> Check:
+def _scopes(name: str, portal: Portal, scopes: frozenset[str], wanted: tuple[tuple[str, ...], ...]) -> Check:
     missing = [one[0] for one in wanted if not scopes & set(one)]
-    detail = f"the webhook may: {', '.join(sorted(scopes)) or 'nothing'}"
+    detail = f"the {portal.caller} may: {', '.join(sorted(scopes)) or 'nothing'}"
     if missing:
-        return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}",
-                     remedy="add the permissions to the inbound webhook")  # fmt: skip
+        remedy = "add the permissions to the inbound webhook"
+        if portal.application is not None:
+            remedy = f"tick them in the application's settings, then run `syncd portal authorize {portal.name}`"
+        return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}", remedy=remedy)
     return Check(name=name, ok=True, detail=detail)
+
+
+def _tokens(name: str, application: Application, now: float) -> Check:
+    """Return how long the tokens last by themselves, and whether others are in reserve: without any nothing stops."""
+    own = application.authorisation
+    assert own is not None, "the portal has answered"
+    days = max(0.0, REFRESH_LASTS_S - (now - own.chain.since)) / 86_400
+    detail = f"authorised as user {own.user}, for {days:.0f} days without use"
+    if own.spare is not None:
+        return Check(name=name, ok=True, detail=f"{detail}; a second set of tokens is in reserve")
+    more = f"no second set of tokens in reserve: `syncd portal authorize {application.name}` takes one"
+    return Check(name=name, ok=True, detail=f"{detail}; {more}")
 
 
 def _clock(name: str, portal: Portal) -> Check:

@@ -56,18 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_state(commands)
     _add_steering(commands)
 
-    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
-    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
-    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
-    portal.add_argument("--calendar", choices=("user", "group", "company"),
-                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
-    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
-    portal.add_argument("--unresolved", metavar="SYNC",
-                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
-    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
-    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
-    _json(portal)
-
+    _add_portal(commands)
     _add_sandbox(commands)
     _add_install(commands)
     commands.add_parser("version", help="print the versions of syncd, Python and the main libraries")
@@ -76,6 +65,26 @@ def build_parser() -> argparse.ArgumentParser:
         command.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
         _of_every_command(command.add_argument_group("options of every command"))
     return parser
+
+
+def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    portal = commands.add_parser(
+        "portal", help="list what the portal has, ask how it behaves, or authorize an application"
+    )
+    portal.add_argument("what", choices=("owners", "sections", "limits", "probe", "authorize"))
+    portal.add_argument("name", nargs="?", metavar="NAME", help="`authorize` the application of this [portals.NAME]")
+    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
+    portal.add_argument("--calendar", choices=("user", "group", "company"),
+                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
+    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
+    portal.add_argument("--unresolved", metavar="SYNC",
+                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
+    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
+    portal.add_argument(
+        "--yes", action="store_true", help="`probe` does not ask; `authorize` takes no second set of tokens"
+    )
+    portal.add_argument("--force", action="store_true", help="`authorize` takes another portal than before")
+    _json(portal)
 
 
 def _of_every_command(parser: argparse._ActionsContainer) -> None:

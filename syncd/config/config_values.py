@@ -207,6 +207,8 @@ class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[http]`: where the status page listens; `public` if other machines can reach it.
 
+    `public_url` is where portals and browsers reach it from outside, with a slash at the end, None if they cannot.
+
     `names` are the names, in small letters, that it may be asked for under besides the machine's own. Whoever knows the
     `token` may start passes by POST; None: nobody may.
     """
@@ -216,6 +218,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     public: bool
     names: tuple[str, ...] = ()
     token: Secret | None = None
+    public_url: str | None = None
 
 
 class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):

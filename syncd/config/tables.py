@@ -202,6 +202,7 @@ class HttpTable(Table, frozen=True, kw_only=True):
     """`[http]`."""
 
     listen: str
+    public_url: str | None = None
     hosts: list[str] = []
     token: str | None = None
     token_file: str | None = None

@@ -157,6 +157,11 @@ class FaultLine:
         self.requests += 1
         return tuple(fault for place, fault in enumerate(self.faults) if self._strikes(place, fault, methods))
 
+    def strike_only(self, method: str) -> tuple[Fault, ...]:
+        """Return the faults that strike a request to `method` by its name; it counts for no other fault."""
+        named = ((place, fault) for place, fault in enumerate(self.faults) if fault.method == method)
+        return tuple(fault for place, fault in named if self._strikes(place, fault, lambda: frozenset({method})))
+
     def _strikes(self, place: int, fault: Fault, methods: Callable[[], frozenset[str]]) -> bool:
         if self.requests < fault.first or (fault.last is not None and self.requests > fault.last):
             return False

@@ -61,6 +61,7 @@ async def start(
     app.router.add_get("/calendar/{type}/{owner:-?[0-9]{1,9}}/{month}", desk.month)
     app.router.add_get("/event/{id:[0-9]{1,9}}", desk.event)
     app.router.add_route("*", "/rest/{tail:.*}", desk.rest)
+    app.router.add_route("*", "/oauth/{tail:.*}", desk.rest)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:
@@ -70,7 +71,9 @@ async def start(
         raise
     bound_host, bound_port = runner.addresses[0][:2]
     shown_host = f"[{bound_host}]" if ":" in bound_host else bound_host
-    return RunningSandbox(url=f"http://{shown_host}:{bound_port}", world=world, runner=runner)
+    url = f"http://{shown_host}:{bound_port}"
+    world.authority.address = url  # which tokens come with
+    return RunningSandbox(url=url, world=world, runner=runner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

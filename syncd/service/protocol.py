@@ -27,7 +27,19 @@ VERSION: Final = 1
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """In bytes. A request may hold a pinned plan, which is the largest thing that travels."""
 Command = Literal[
-    "history", "migrate", "pause", "poke", "probe", "purge", "report", "resume", "retry", "status", "sync", "undo"
+    "authorize",
+    "history",
+    "migrate",
+    "pause",
+    "poke",
+    "probe",
+    "purge",
+    "report",
+    "resume",
+    "retry",
+    "status",
+    "sync",
+    "undo",
 ]
 USERS: Final = Path("/run/user")
 """Where each user has a runtime directory, by number."""
@@ -106,9 +118,10 @@ class Moved(Message, frozen=True, kw_only=True):
 
 
 class Ask(Message, frozen=True, kw_only=True):
-    """A question to the person at the client, to be answered by yes or no."""
+    """A question to the person at the client, to be answered by yes or no, or where it is to be `typed` by a line."""
 
     question: str
+    typed: bool = False
 
 
 class Part(Message, frozen=True, kw_only=True):
@@ -132,9 +145,10 @@ class Failed(Message, frozen=True, kw_only=True):
 
 
 class Answer(Message, frozen=True, kw_only=True):
-    """The answer to the last question."""
+    """The answer to the last question; `text` is the line that was typed, `yes` False for none."""
 
     yes: bool
+    text: str = ""
 
 
 class Stop(Message, frozen=True, kw_only=True):

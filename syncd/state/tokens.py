@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from syncd.clock import Clock
-from syncd.errors import ConfigError, StateError
+from syncd.errors import ConfigError
 from syncd.model.json_values import Json
+from syncd.portal.oauth.application import TokensUnreadableError
 from syncd.portal.oauth.grants import Authorisation
 from syncd.state.ledger import Ledger
 
@@ -41,14 +42,14 @@ class LedgerTokens:
         self._writable = None if ledger.readonly else ledger
 
     async def load(self) -> Authorisation | None:
-        """Return what was stored last, None if nothing was; raises StateError for what cannot be read."""
+        """Return what was stored last, None if nothing was; raises TokensUnreadableError, and StateError."""
         kept = await (self._writable or self._ledger).of_portal(self._name).tokens()
         if kept is None:
             return None
         try:
             return msgspec.convert(self._opened(kept), Authorisation)
         except msgspec.ValidationError as error:
-            raise StateError(
+            raise TokensUnreadableError(
                 f"the tokens of [portals.{self._name}] in the state cannot be read: {error}",
                 f"run `syncd portal authorize {self._name}`",
             ) from None
@@ -80,14 +81,14 @@ class LedgerTokens:
             return kept
         remedy = f"give the same token_key again, or run `syncd portal authorize {self._name}`"
         if self._box is None:
-            raise StateError(f"the tokens of [portals.{self._name}] in the state are encrypted", remedy)
+            raise TokensUnreadableError(f"the tokens of [portals.{self._name}] in the state are encrypted", remedy)
         from cryptography.fernet import InvalidToken  # noqa: PLC0415 - an extra
 
         try:
             value: object = msgspec.json.decode(self._box.decrypt(sealed.encode()))
         except InvalidToken:
             said = f"the tokens of [portals.{self._name}] in the state were encrypted with another token_key"
-            raise StateError(said, remedy) from None
+            raise TokensUnreadableError(said, remedy) from None
         return value
 
 

@@ -157,9 +157,10 @@ class Stage:
 
     def set_faults(self, settings: Settings) -> None:
         """Go on with the same portal under other settings."""
-        kept = self.world.tables
+        kept = self.world
         self.world = World(settings, self.seed)
-        self.world.tables = kept
+        self.world.tables, self.world.authority = kept.tables, kept.authority
+        self.world.authority.settings = settings
         self.transport.world = self.world
 
     @asynccontextmanager

@@ -21,7 +21,7 @@ from syncd.portal.exchange.exchange import Exchange
 from syncd.portal.exchange.queue import Idle, Job, Send, Wait
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Executed, Pace
-from syncd.portal.line.answers import EXPIRED, Answer, read_batch, read_single, scrubbed
+from syncd.portal.line.answers import Answer, read_batch, read_single, scrubbed
 from syncd.portal.line.transport import Credential, Renewing, Transport, TransportFault
 from syncd.portal.line.wire import NOT_SENT, Command, Refused, Reply, Unknown, encode_batch, encode_single
 
@@ -94,7 +94,7 @@ class Line:
             return Answer(replies=(missing,) * len(send.jobs), whole=missing)
         used = self._renewing.token
         answer = await self._asked(send, look)
-        if not isinstance(answer.whole, Refused) or answer.whole.code.upper() != EXPIRED:
+        if not isinstance(answer.whole, Refused) or not self._renewing.is_stale(answer.whole.code):
             return answer
         if (refused := await self._renewing.renew(used)) is not None:
             return scrubbed(Answer(replies=(refused,) * len(send.jobs), whole=refused), self._credential.scrub)

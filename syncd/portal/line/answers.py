@@ -49,7 +49,7 @@ class Answer:
 
 
 EXPIRED = "EXPIRED_TOKEN"
-"""The only refusal after which an access token is renewed (PORTAL.md 1.4, 11.2)."""
+"""Of an access token whose hour is over: it has to be renewed (PORTAL.md 1.4, 11.2)."""
 _FATAL: tuple[Reach, bool] = ("portal", False)
 _REACHES: Mapping[str, tuple[Reach, bool]] = {
     "QUERY_LIMIT_EXCEEDED": ("rate", True),

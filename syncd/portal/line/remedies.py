@@ -56,6 +56,7 @@ _BY_CODE: Mapping[str, str] = {
 _AUTHORISE = "`syncd portal authorize {}`"
 _OF_APPLICATION: Mapping[str, str] = {
     "NOT_AUTHORISED": f"run {_AUTHORISE}",
+    "TOKENS_UNREADABLE": f"give the token_key that they were kept with, or run {_AUTHORISE}",
     "INVALID_GRANT": f"the tokens are used up, revoked or older than 180 days: run {_AUTHORISE}",
     "INVALID_CLIENT": "the portal knows no application with this client_id and client_secret: copy both again from its"
     f" settings in the portal, then run {_AUTHORISE}",

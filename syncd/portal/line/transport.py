@@ -104,6 +104,10 @@ class Renewing(Protocol):
         """What `parameters` gives now, "" for nothing."""
         ...
 
+    def is_stale(self, code: str) -> bool:
+        """Return True if a refusal with this code says that the token has to be renewed."""
+        ...
+
     async def ready(self) -> Refused | None:
         """Return why nothing can be sent at all."""
         ...

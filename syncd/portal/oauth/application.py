@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from hmac import compare_digest
 from typing import Protocol
 
 import structlog
@@ -19,7 +20,8 @@ from msgspec.structs import replace
 
 from syncd import events
 from syncd.clock import Clock
-from syncd.errors import ConfigError, GuardError, StateLockedError
+from syncd.errors import ConfigError, GuardError, StateError, StateLockedError
+from syncd.portal.line.answers import EXPIRED
 from syncd.portal.line.wire import NOT_SENT, Refused
 from syncd.portal.oauth.grants import (
     RENEWED_AFTER_S,
@@ -40,7 +42,10 @@ NOT_AUTHORISED = "not_authorised"
 """Code of a refusal made here: nobody has authorised the application in this portal yet."""
 ANOTHER_PORTAL = "another_portal"
 """Code of a refusal made here: the tokens that came are of a portal with another member_id."""
+UNREADABLE = "tokens_unreadable"
+"""Code of a refusal made here: the tokens in the state cannot be decrypted, or not be understood."""
 _USED_UP = "INVALID_GRANT"
+_UNKNOWN_TOKEN = frozenset({"NO_AUTH_FOUND", "INVALID_TOKEN"})
 _KEPT_SECRETS = 16
 _HOLDER_TRIES = 20
 _HOLDER_PAUSE_S = 2.0
@@ -48,11 +53,15 @@ _HOLDER_PAUSE_S = 2.0
 log = structlog.get_logger()
 
 
+class TokensUnreadableError(StateError):
+    """What the state holds of the tokens cannot be used, though the state itself can."""
+
+
 class TokenStore(Protocol):
     """Where the tokens are kept; `syncd/state/tokens.py` keeps them in the ledger."""
 
     async def load(self) -> Authorisation | None:
-        """Return what was stored last, None if nothing was; raises StateError if it cannot be read."""
+        """Return what was stored last, None if nothing was; raises TokensUnreadableError, and StateError."""
         ...
 
     def held(self) -> AbstractAsyncContextManager[None]:
@@ -95,10 +104,12 @@ class Application:
         self._forget: deque[object] = deque()
         self._authorisation: Authorisation | None = None
         self._turn = asyncio.Lock()
+        self._unreadable: Refused | None = None
+        self._awaited: dict[str, asyncio.Future[str]] = {}
 
     async def open(self) -> None:
-        """Load the tokens; raises StateError."""
-        self._adopt(self._own(await self._store.load()))
+        """Load the tokens; raises StateError if the state cannot be read at all."""
+        self._adopt(await self._loaded())
 
     @property
     def authorisation(self) -> Authorisation | None:
@@ -136,11 +147,24 @@ class Application:
             text = text.replace(secret, "***")
         return text
 
+    def is_stale(self, code: str) -> bool:
+        """Return True if a refusal with this code says that the access token has to be renewed.
+
+        Where the answer to a renewal was lost, the portal may know the old token no more: both then ended with the
+        renewal (PORTAL.md 11.2).
+        """
+        if code.upper() == EXPIRED:
+            return True
+        own = self._authorisation
+        return own is not None and own.renewing and code.upper() in _UNKNOWN_TOKEN
+
     async def ready(self) -> Refused | None:
         """Return why nothing can be sent, None if there is a token to try."""
         if self._authorisation is None:
             await self.open()  # another process may have been given tokens since
-        return None if self._authorisation is not None else _refused(NOT_AUTHORISED, "nobody has authorised it yet")
+        if self._authorisation is not None:
+            return None
+        return self._unreadable or _refused(NOT_AUTHORISED, "nobody has authorised it yet")
 
     async def renew(self, used: str) -> Refused | None:
         """Put other tokens in place of the access token `used`, which has expired; return why that is not possible.
@@ -183,7 +207,7 @@ class Application:
         those of another portal than the config names, StateError, and StateLockedError.
         """
         async with self._turn, self._store.held():
-            before = self._own(await self._store.load())
+            before = await self._loaded()
             self._check(given, before, force=force)
             now = self._clock.now()
             if before is not None and spare:
@@ -203,10 +227,30 @@ class Application:
             self.refusal = None
             return after
 
+    async def exchange(self, code: str) -> TokenAnswer:
+        """Return the tokens for the code of an authorisation; nothing is kept yet."""
+        return await self._server.exchange(code)
+
+    def awaiting(self, state: str) -> asyncio.Future[str]:
+        """Return what the code will be that comes back with `state`."""
+        return self._awaited.setdefault(state, asyncio.get_running_loop().create_future())
+
+    def awaits_no_more(self, state: str) -> None:
+        """Take no code that comes back with `state`."""
+        self._awaited.pop(state, None)
+
+    def arrived(self, code: str, state: str) -> bool:
+        """Hand on a code that a browser brought; return False if nobody waits for one with this `state`."""
+        for one, came in self._awaited.items():
+            if compare_digest(one.encode(), state.encode()) and not came.done():
+                came.set_result(code)
+                return True
+        return False
+
     async def note_application_token(self, token: str) -> None:
         """Keep the secret by which the portal's events prove where they come from; raises StateError."""
         async with self._turn, self._store.held():
-            own = self._own(await self._store.load())
+            own = await self._loaded()
             if own is not None and own.application_token != token:
                 await self._keep(replace(own, application_token=token))
 
@@ -233,6 +277,15 @@ class Application:
             return None
         return found
 
+    async def _loaded(self) -> Authorisation | None:
+        """Return what is stored of this application in this portal; what cannot be read is told by `ready`."""
+        self._unreadable = None
+        try:
+            return self._own(await self._store.load())
+        except TokensUnreadableError as error:
+            self._unreadable = _refused(UNREADABLE, error.message)
+            return None
+
     async def _keep(self, authorisation: Authorisation) -> None:
         await self._store.store(authorisation)
         self._adopt(authorisation)
@@ -252,14 +305,14 @@ class Application:
 
     async def _renewed(self, used: str) -> Refused | None:
         """Renew the chain, or go on with the spare one where it cannot be renewed; the state is held."""
-        kept = self._own(await self._store.load())
+        kept = await self._loaded()
         if kept is None:
             self._adopt(None)
             return _refused(NOT_AUTHORISED, "nobody has authorised it yet")
         if kept.chain.access_token != used:  # another process of this state was quicker
             self._adopt(kept)
             return None
-        await self._store.store(replace(kept, renewing=True))
+        await self._keep(replace(kept, renewing=True))
         answer = await self._asked(kept.chain.refresh_token)
         if isinstance(answer, Denied) and answer.code.upper() == _USED_UP and kept.spare is not None:
             answer = await self._asked(kept.spare.refresh_token)
@@ -291,7 +344,7 @@ class Application:
         return answer
 
     async def _spare_renewed(self) -> None:
-        kept = self._own(await self._store.load())
+        kept = await self._loaded()
         if kept is None or kept.spare is None:
             return
         match await self._asked(kept.spare.refresh_token):
@@ -305,7 +358,7 @@ class Application:
     async def _by_holder(self, used: str) -> Refused | None:
         """Wait until the process that holds the state has renewed the tokens: no other one may."""
         for _ in range(_HOLDER_TRIES):
-            self._adopt(self._own(await self._store.load()))
+            self._adopt(await self._loaded())
             if self.token != used:
                 return None
             await self._clock.sleep(_HOLDER_PAUSE_S)

@@ -14,6 +14,7 @@ from syncd.sandbox.seed.world_schema import (
     ELEMENT_TYPES,
     FOUNDED,
     Flag,
+    SeedApplication,
     SeedChat,
     SeedDepartment,
     SeedElement,
@@ -27,7 +28,18 @@ from syncd.sandbox.seed.world_schema import (
 )
 from syncd.sandbox.series.series import store
 from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Crm, Element
-from syncd.sandbox.tables.database import Chat, Department, Event, Group, MeetingFlags, Section, Tables, User, Webhook
+from syncd.sandbox.tables.database import (
+    Application,
+    Chat,
+    Department,
+    Event,
+    Group,
+    MeetingFlags,
+    Section,
+    Tables,
+    User,
+    Webhook,
+)
 
 
 def build_tables(seed: WorldSeed) -> Tables:
@@ -53,6 +65,9 @@ def build_tables(seed: WorldSeed) -> Tables:
     for number, webhook in enumerate(seed.webhooks, start=1):
         own = Webhook(id=number, user=webhook.user, code=webhook.code, scopes=frozenset(webhook.scopes))
         tables.webhooks[webhook.user, webhook.code] = own
+    for one in seed.applications:
+        fields = msgspec.structs.asdict(one)
+        tables.applications[one.client_id] = Application(**{**fields, "scopes": frozenset(one.scopes)})
     for section in seed.sections:
         tables.add_section(_build_section(section, tables))
     for event in seed.events:
@@ -163,6 +178,15 @@ def dump_seed(tables: Tables) -> WorldSeed:
         webhooks=tuple(
             SeedWebhook(user=hook.user, code=hook.code, scopes=tuple(sorted(hook.scopes)))
             for hook in tables.webhooks.values()
+        ),
+        applications=tuple(
+            SeedApplication(
+                client_id=one.client_id,
+                client_secret=one.client_secret,
+                scopes=tuple(sorted(one.scopes)),
+                handler=one.handler,
+            )
+            for one in tables.applications.values()
         ),
         sections=tuple(_seed_section(section) for section in tables.sections.values()),
         events=tuple(_seed_event(row) for row in tables.all_events()),

@@ -88,6 +88,40 @@ class Webhook:
     code: str = field(repr=False)
     scopes: frozenset[str] = frozenset()
 
+    @property
+    def entity(self) -> str:
+        """What its operating time is counted by (PORTAL.md 3.2)."""
+        return str(self.id)
+
+
+@dataclass(slots=True, kw_only=True)
+class Application:
+    """A local application: `handler` is its own address, "" for one that uses the API only."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    scopes: frozenset[str] = frozenset()
+    handler: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppAccess:
+    """An application that calls as a user."""
+
+    application: Application
+    user: int
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the application may."""
+        return self.application.scopes
+
+    @property
+    def entity(self) -> str:
+        """What its operating time is counted by (PORTAL.md 3.2)."""
+        return self.application.client_id
+
 
 @dataclass(slots=True, kw_only=True)
 class Section:
@@ -216,6 +250,7 @@ class Tables:
     groups: dict[int, Group] = field(default_factory=dict)
     departments: dict[int, Department] = field(default_factory=dict)
     webhooks: dict[tuple[int, str], Webhook] = field(default_factory=dict, repr=False)
+    applications: dict[str, Application] = field(default_factory=dict, repr=False)
     sections: dict[int, Section] = field(default_factory=dict)
     crm: frozenset[str] = frozenset()
     crm_rows: Crm = field(default_factory=Crm)
