@@ -23,6 +23,7 @@ from syncd.service.protocol import (
     VERSION,
     Answer,
     Ask,
+    AskLine,
     Ended,
     Failed,
     FromDaemon,
@@ -130,7 +131,7 @@ class _Client:
                 stream.flush()
             case Moved():
                 self._bar.move(message)
-            case Ask(question=question, typed=True):
+            case AskLine(question=question):
                 self._bar.end()
                 typed = await asked(question, self._stop)
                 self._daemon.writer.write(line(Answer(yes=typed is not None, text=typed or "")))

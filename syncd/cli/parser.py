@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
     demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
+    demo.add_argument("--app", action="store_true", help="call the portal by an application in place of a webhook")
     demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
 
     init = commands.add_parser("init", help="write a commented config after looking at a schedule and a portal")

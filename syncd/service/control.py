@@ -29,6 +29,7 @@ from syncd.service.protocol import (
     VERSION,
     Answer,
     Ask,
+    AskLine,
     Ended,
     Failed,
     FromClient,
@@ -82,10 +83,10 @@ class Caller:
 
     async def ask_text(self, question: str, clock: Clock) -> str | None:
         """Return the line that the person types, None for none in time."""
-        answer = await self._answered(Ask(question=self._clean(question), typed=True), clock)
+        answer = await self._answered(AskLine(question=self._clean(question)), clock)
         return answer.text if answer.yes else None
 
-    async def _answered(self, question: Ask, clock: Clock) -> Answer:
+    async def _answered(self, question: Ask | AskLine, clock: Clock) -> Answer:
         if self.gone or self.stop.is_set():
             return Answer(yes=False)
         self._answer = asyncio.get_running_loop().create_future()

@@ -4,8 +4,8 @@ client                                    daemon
 ------------------------------------------------------------------
                                           Hello
 Request
-                                          Text | Moved | Ask | Part, as the work goes on
-Answer, to an Ask; Stop, at any time
+                                          Text | Moved | Ask | AskLine | Part, as the work goes on
+Answer, to either; Stop, at any time
                                           Ended, or Failed; then the line is closed
 """
 
@@ -118,10 +118,15 @@ class Moved(Message, frozen=True, kw_only=True):
 
 
 class Ask(Message, frozen=True, kw_only=True):
-    """A question to the person at the client, to be answered by yes or no, or where it is to be `typed` by a line."""
+    """A question to the person at the client, to be answered by yes or no."""
 
     question: str
-    typed: bool = False
+
+
+class AskLine(Message, frozen=True, kw_only=True):
+    """A question to the person at the client, to be answered by a line of text."""
+
+    question: str
 
 
 class Part(Message, frozen=True, kw_only=True):
@@ -155,7 +160,7 @@ class Stop(Message, frozen=True, kw_only=True):
     """The client wants the work to end after the requests in flight."""
 
 
-FromDaemon = Hello | Text | Moved | Ask | Part | Ended | Failed
+FromDaemon = Hello | Text | Moved | Ask | AskLine | Part | Ended | Failed
 FromClient = Request | Answer | Stop
 
 

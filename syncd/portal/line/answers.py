@@ -354,6 +354,9 @@ def portal_error(origin: str, why: Refused | Unknown, *, application_of: str = "
         case Refused(reach="method" | "rate"):
             said = f"{origin} does not let anything through: {said_of(why.code, why.description)}"
             return PortalUnreachableError(said, remedy_of(why.code))
+        case Refused(code=code) if application_of and code.upper() == "NOT_AUTHORISED":
+            said = f"[portals.{application_of}]: nobody has authorised its application at {origin} yet"
+            return PortalRefusedError(said, application_remedy(code, application_of))
         case Refused():
             caller = "the application" if application_of else "the webhook"
             remedy = application_remedy(why.code, application_of) if application_of else remedy_of(why.code)
