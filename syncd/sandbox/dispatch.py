@@ -209,6 +209,8 @@ class Execution:
         except Refusal as refusal:
             self._charge(budget, began, duration, ok=False)
             raise self.refused(refusal) from None
+        finally:
+            self._tell_applications(call)
         envelope: dict[str, PhpValue] = {"result": result}
         if call.next is not None:
             envelope["next"] = call.next
@@ -216,6 +218,17 @@ class Execution:
             envelope["total"] = call.total
         envelope["time"] = self._time(began, duration, self._charge(budget, began, duration, ok=True))
         return envelope
+
+    def _tell_applications(self, call: MethodCall) -> None:
+        """Hand what the command has done to the queues; what it did before it failed is done, too."""
+        tables = self.tables
+        if happened := (*tables.journal, *tables.crm_rows.journal):
+            tables.journal.clear()
+            tables.crm_rows.journal.clear()
+            by = call.webhook.application.client_id if isinstance(call.webhook, AppAccess) else None
+            connector = str(call.params.get("auth_connector") or "")
+            own = (by, connector) if by is not None else None
+            tables.queue.post(happened, user=call.caller.id, by=own, now=call.now)
 
     def _check_budget(self, budget: str, method: str) -> None:
         switched_on = any(fault.kind == "block" and fault.concerns(method) for fault in self.faults)

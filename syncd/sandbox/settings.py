@@ -31,6 +31,7 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "sections_for": get_args(SectionMakers),
         "admin_groups": get_args(AdminGroups),
         "refresh_tokens": get_args(RefreshTokens),
+        "offline_extended": ("no", "yes"),
         **dict.fromkeys(
             ("waf", "docs_statuses", "integer_stamps", "exact_expansion"),
             ("no", "yes"),
@@ -107,6 +108,8 @@ class Settings:
     """When an administrator sees secret groups: with IS_ADMIN, or always (PORTAL.md 7)."""
     refresh_tokens: RefreshTokens = "once"
     """Whether a refresh token may be used again after its first use (PORTAL.md 11.2)."""
+    offline_extended: bool = False
+    """Whether the licence lets offline events be reserved; a self-hosted portal always does (PORTAL.md 11.3)."""
     private_hidden: bool = True
     """Mask private events of other people's calendars for administrators too (PORTAL.md 4.5)."""
     crm_fields: bool = True

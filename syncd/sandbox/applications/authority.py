@@ -143,6 +143,7 @@ class Authority:
     def remove(self, client_id: str) -> None:
         """Let an administrator delete the application."""
         del self.tables.applications[client_id]
+        self.tables.queue.forget(client_id)
 
     def _renewed(self, application: Application, refresh: str, now: float) -> tuple[int, dict[str, PhpValue]]:
         found = self._refresh.get(refresh)

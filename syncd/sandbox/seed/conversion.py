@@ -72,6 +72,8 @@ def build_tables(seed: WorldSeed) -> Tables:
         tables.add_section(_build_section(section, tables))
     for event in seed.events:
         tables.insert(_build_event(event, tables))
+    tables.journal.clear()  # nobody has done it
+    tables.crm_rows.journal.clear()
     return tables
 
 

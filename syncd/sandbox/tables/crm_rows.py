@@ -12,6 +12,8 @@ from typing import Annotated
 
 import msgspec
 
+from syncd.sandbox.applications.event_queue import ACTIVITY, Happened
+
 LEAD, DEAL, CONTACT, COMPANY = 1, 2, 3, 4
 MEETING, CALL, EMAIL, PROVIDER = 1, 2, 4, 6
 TODO_PROVIDER = "CRM_TODO"
@@ -98,6 +100,7 @@ class Crm:
 
     elements: dict[ElementId, Element] = field(default_factory=dict)
     activities: dict[int, Activity] = field(default_factory=dict)
+    journal: list[Happened] = field(default_factory=list)
     _last_activity_id: int = 0
     _by_event: dict[int, int] = field(default_factory=dict)
 
@@ -105,6 +108,7 @@ class Crm:
         """File a new activity under its id."""
         self._last_activity_id = max(self._last_activity_id, activity.id)
         self.activities[activity.id] = activity
+        self.journal.append(Happened(f"{ACTIVITY}ADD", activity.id))
         if activity.event_id:
             self._by_event[activity.event_id] = activity.id
 
@@ -128,6 +132,7 @@ class Crm:
         """Remove an activity."""
         self._by_event.pop(activity.event_id, None)
         del self.activities[activity.id]
+        self.journal.append(Happened(f"{ACTIVITY}DELETE", activity.id))
 
     def of_type(self, type_id: int) -> Iterator[Element]:
         """Return the elements of a type by id."""

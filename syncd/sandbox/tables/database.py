@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from syncd.sandbox.applications.event_queue import ENTRY, EventQueue, Happened
 from syncd.sandbox.tables.crm_rows import Crm
 
 if TYPE_CHECKING:
@@ -257,6 +258,9 @@ class Tables:
     notices: list[Notice] = field(default_factory=list)
     chats: dict[int, Chat] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
+    queue: EventQueue = field(default_factory=EventQueue)
+    journal: list[Happened] = field(default_factory=list)
+    """What the command under way has done that applications may hear of."""
     _events: dict[int, Event] = field(default_factory=dict)
     _by_calendar: dict[CalendarId, dict[int, Event]] = field(default_factory=dict)
     _by_section: dict[int, dict[int, Event]] = field(default_factory=dict)
@@ -295,6 +299,7 @@ class Tables:
 
     def insert(self, row: Event) -> None:
         """File a new row."""
+        self.journal.append(Happened(f"{ENTRY}ADD", row.id))
         self._last_event_id = max(self._last_event_id, row.id)
         self._events[row.id] = row
         self._by_calendar.setdefault(row.calendar, {})[row.id] = row
@@ -334,7 +339,13 @@ class Tables:
             gone.extend(self.erase(dependent))
         return tuple(gone)
 
+    def saved(self, row: Event) -> None:
+        """Count a save of a row, changed or not: the portal compares nothing (PORTAL.md 4.3)."""
+        row.version += 1
+        self.journal.append(Happened(f"{ENTRY}UPDATE", row.id))
+
     def _mark_deleted(self, row: Event) -> None:
+        self.journal.append(Happened(f"{ENTRY}DELETE", row.id))
         row.deleted = True
         self._by_calendar[row.calendar].pop(row.id, None)
         self._by_section[row.section_id].pop(row.id, None)
