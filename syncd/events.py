@@ -117,6 +117,18 @@ SPARE_USED: Final = "spare.used"
 """The tokens in use could not be renewed any more, so the spare ones are in use now and there are no others (warning).
 `portal`
 """
+HINTS_BOUND: Final = "hints.bound"
+"""The portal tells of people's edits from now on, but not of the events in `unknown` (info). `portal` `unknown`
+`reserves`
+"""
+HINTS_UNREADABLE: Final = "hints.unreadable"
+"""So many `rows` of what the portal tells cannot be understood and are passed over (warning). `portal` `rows`"""
+HINTS_STOPPED: Final = "hints.stopped"
+"""The portal cannot be asked what people have changed, so that only reading it tells (warning). `portal` `reason`"""
+HINTS_RESUMED: Final = "hints.resumed"
+"""The portal tells again what people have changed (info). `portal`"""
+EDITS_HEARD: Final = "edits.heard"
+"""People have changed events of a sync, and a pass is to decide on them (info). `portal` `sync` `edits`"""
 PORTAL_STOPPED: Final = "portal.stopped"
 """A portal refuses the webhook and is left alone until `again` (error). `portal` `reason` `again`"""
 PORTAL_RESUMED: Final = "portal.resumed"

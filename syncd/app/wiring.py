@@ -190,6 +190,7 @@ def make_sync(
         window_given=sync.window_given,
         uids=sync.uids,
         verify_every=sync.verify_every,
+        verify_unheard=sync.verify_unheard,
         zone=sync.timezone,
         siblings=_siblings(config.syncs, sync),
         portal_zone=config.portal(sync.portal).server_timezone,

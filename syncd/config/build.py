@@ -191,6 +191,7 @@ def build_sync(
         portal=portal,
         when=build_when(file, sync, table, path),
         verify_every=file.period(every, *path, "verify_every"),
+        verify_unheard=parse_duration(_VERIFY) if sync.verify_every is None and portal in watched else None,
         timezone=_timezone(file, sync.timezone, *path, "timezone"),
         country=_country(file, sync.country, *path, "country"),
         past=file.parsed(parse_duration, sync.window.past, *path, "window", "past"),

@@ -261,13 +261,17 @@ class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it."""
+    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it.
+
+    `verify_unheard` is how often the portal is read while nobody hears of its events; None: as always.
+    """
 
     name: str
     where: str
     portal: str
     when: WhenConfig
     verify_every: timedelta
+    verify_unheard: timedelta | None = None
     timezone: str | None
     country: str
     past: timedelta

@@ -26,9 +26,10 @@ from syncd.errors import ConfigError, GuardError, PausedError, SyncdError
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
-from syncd.service.alerts import Alerts, left_over, routes_of
+from syncd.service.alerts import Alerts, edited_by_people, left_over, routes_of
 from syncd.service.control import Caller, Control
 from syncd.service.daemon import Daemon
+from syncd.service.listeners import Listeners
 from syncd.service.notify import Notifier
 from syncd.service.overview import ServiceState, plan_view, stopped_view
 from syncd.service.page import Page
@@ -144,6 +145,7 @@ class Service:
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
         self.page = Page(app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"))
         self._watching: asyncio.Task[None] | None = None
+        self.listeners = Listeners(app, runtime.clock, self.daemon.poke)
         self._control: Control | None = None
         if runtime.carry is not None:
             places = socket_places(app.config, runtime.environ)
@@ -219,6 +221,7 @@ class Service:
         self.daemon.set_syncs(await self._scheduled())
         await self._note_due([sync.name for sync in self.app.syncs()])
         self._watch()
+        await self.listeners.follow(self.config)
 
     async def reload(self) -> None:
         """Read the config again. One that cannot be used is refused, and the old one stays in force.
@@ -324,7 +327,10 @@ class Service:
             plan = self.plans.get(sync.name)
             last = standings[sync.name].last  # of a pass that runs nothing is counted yet
             stopped = plan.stopped if plan is not None else ""
+            if sync.on_conflict == "report" and self.config.portal(sync.portal).watched:
+                troubles |= edited_by_people(sync.name, await self.app.ledger.of(sync.name).holds())
             troubles |= left_over(sync.name, self.config.telling, stopped, last.counts if last is not None else {})
+        troubles |= self.listeners.troubles()
         told = await self.app.ledger.told_alerts()
         troubles |= {name: told[name] for name in self._unknown(syncs) if name in told and name not in troubles}
         await self._alerts.update(troubles, routes_of(self.config), self.portals)
@@ -344,6 +350,7 @@ class Service:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+        await self.listeners.close()
         await self.page.close()
 
     async def _reload_when(self, reload: asyncio.Event) -> None:
@@ -390,7 +397,11 @@ class Service:
             self.plans[name] = plan_view(prepared)
             log_changes(prepared)
 
-        return await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(approve=show))
+        hints = self.listeners.hints_for(name)
+        result = await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(hints=hints, approve=show))
+        if hints and result.error is None and result.state != "stopped":
+            await self.listeners.looked_at(name, hints)
+        return result
 
     async def _ended(self, ended: Ended) -> None:
         """Count a pass, drop its plan unless a guard stopped it, and note when the next pass is due."""

@@ -44,6 +44,8 @@ _UNDER_WAY = "sections under way"
 _FACTS = "facts"
 _PROBE = "probe under way"
 _TOKENS = "tokens"
+_HEARD = "events heard"
+_HINTS = "hints"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
 _SETTLED = "settled"
 # Two sums, because sums of sums alone stay the same where two rows change against each other.
@@ -320,6 +322,35 @@ class PortalLedger:
     def note_tokens(self, connection: sqlite3.Connection, tokens: Json, now: float) -> None:
         """Keep what an application is authorised by, in place of what was kept before; durable when this returns."""
         write_note(connection, self._scope, _TOKENS, tokens, now)
+
+    @reading
+    def heard_at(self, connection: sqlite3.Connection) -> float | None:
+        """Return when the portal was last asked what people have changed, in unix time, None if it never was."""
+        note = read_note(connection, self._scope, _HEARD)
+        return note[1] if note is not None else None
+
+    @writing
+    def note_heard(self, connection: sqlite3.Connection, now: float) -> None:
+        """Note that the portal was asked what people have changed."""
+        write_note(connection, self._scope, _HEARD, True, now)
+
+    @reading
+    def hints(self, connection: sqlite3.Connection) -> dict[str, dict[int, int]]:
+        """Return by sync the ids of events that people have changed and no pass has looked at yet, with the user."""
+        note = read_note(connection, self._scope, _HINTS)
+        try:
+            return msgspec.convert(note[0], dict[str, dict[int, int]], strict=False) if note is not None else {}
+        except msgspec.ValidationError:
+            return {}  # then reading the portal finds what was edited
+
+    @writing
+    def note_hints(self, connection: sqlite3.Connection, hints: Mapping[str, Mapping[int, int]], now: float) -> None:
+        """Keep what no pass has looked at yet, in place of what was kept before."""
+        if any(hints.values()):
+            kept: Json = {sync: {str(one): user for one, user in each.items()} for sync, each in hints.items()}
+            write_note(connection, self._scope, _HINTS, kept, now)
+        else:
+            drop_note(connection, self._scope, _HINTS)
 
     @reading
     def sections_under_way(self, connection: sqlite3.Connection) -> tuple[int, float] | None:

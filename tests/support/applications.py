@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+import orjson
 
 from syncd.app.authorising import ledger_tokens
 from syncd.clock import Clock
@@ -19,6 +22,9 @@ from syncd.portal.oauth.grants import Granted, Silent, TokenAnswer, token_answer
 from syncd.sandbox.php.wire import PortalRequest
 from syncd.sandbox.seed.language_school import CLIENT_ID, CLIENT_SECRET
 from syncd.sandbox.world import World
+from syncd.scrub import Scrubber
+from syncd.service.host import Runtime, Service, open_service
+from syncd.service.notify import Notifier
 from syncd.state.ledger import Ledger
 from tests.support.sandbox import SHIFTS, SimClock, Stage, WorldTransport
 
@@ -119,3 +125,69 @@ class AppStage(Stage):
                 given = await application.exchange(self.code())
                 assert isinstance(given, Granted)
                 await application.take(given, spare=reserve)
+
+
+class People:
+    """Somebody at the portal's own page: edits events with an administrator's rights, past the application."""
+
+    def __init__(self, stage: AppStage) -> None:
+        self.stage = stage
+
+    def _ask(self, method: str, **params: object) -> None:
+        request = PortalRequest(
+            path=f"/rest/1/sandboxadmin/{method}", content_type="application/json", body=orjson.dumps(params)
+        )
+        response = self.stage.world.handle(self.stage.clock.now(), request)
+        assert response.status == 200, response.body
+
+    def rename(self, event: int, name: str) -> None:
+        row = self.stage.world.tables.event(event)
+        assert row is not None
+        self._ask(
+            "calendar.event.update", id=event, name=name, section=row.section_id, type=row.cal_type,
+            ownerId=row.owner_id, **{"from": "2026-12-24T10:00:00", "to": "2026-12-24T11:00:00"}, skip_time="N",
+            timezone_from="Europe/Moscow", timezone_to="Europe/Moscow",
+        )  # fmt: skip
+
+    def delete(self, event: int) -> None:
+        self._ask("calendar.event.delete", id=event)
+
+    def delete_section(self, section: int) -> None:
+        row = self.stage.world.tables.sections[section]
+        self._ask("calendar.section.delete", id=section, type=row.cal_type, ownerId=row.owner_id)
+
+    def add(self, number: int) -> None:
+        """Add events that are nobody's business here."""
+        for _ in range(number):
+            self._ask(
+                "calendar.event.add", type="user", ownerId=3, name="Lunch", section=3, skip_time="N",
+                **{"from": "2026-12-24T10:00:00", "to": "2026-12-24T11:00:00"},
+            )  # fmt: skip
+
+
+class AppScene(AppStage):
+    """A stage in which the whole service runs, and hears of people's edits."""
+
+    def runtime(self) -> Runtime:
+        return Runtime(
+            clock=self.clock, notifier=Notifier(None), environ={"HOME": str(self.folder)},
+            scrubber=Scrubber(), random=lambda: 0.0, connect=self._connected,
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Service]:
+        """Run the service while the body does."""
+        stop = asyncio.Event()
+        path = self.write("syncd.toml", self.config)
+        async with open_service(path, self.runtime(), stop) as service:
+            task = asyncio.create_task(service.run(asyncio.Event()))
+            try:
+                yield service
+            finally:
+                stop.set()
+                await task
+
+    def shown(self) -> dict[int, str]:
+        """Return the names of the events of the sync's own section, by id."""
+        sections = [one.id for one in self.world.tables.sections.values() if one.name == "Shifts"]
+        return {row.id: row.name for section in sections for row in self.world.tables.events_in(section)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from hashlib import md5
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import orjson
@@ -84,6 +85,7 @@ class EventQueue:
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     deliveries: deque[Delivery] = field(default_factory=deque)
     _rows: dict[str, dict[str, Row]] = field(default_factory=dict)
+    _reserved: dict[str, dict[int, Row]] = field(default_factory=dict)
     _last_id: int = 0
     _processes: int = 0
 
@@ -108,10 +110,7 @@ class EventQueue:
         rows = self._rows.setdefault(client_id, {})
         mark = f"{event.name}|{orjson.dumps(event.data).decode()}|{binding.connector}"
         message = md5(mark.encode(), usedforsecurity=False).hexdigest()
-        known = rows.get(message)
-        if known is not None and known.process:  # a reserved row stays as it was taken
-            rows[f"{message}#{known.id}"] = known
-        rows.pop(message, None)  # the merged row goes to the end
+        rows.pop(message, None)  # the merged row goes to the end; one that is reserved stays as it was taken
         self._last_id += 1
         rows[message] = Row(
             id=self._last_id, at=now, name=event.name, data=event.data, user=user, message=message,
@@ -119,30 +118,30 @@ class EventQueue:
         )  # fmt: skip
 
     def waiting(self, client_id: str) -> tuple[Row, ...]:
-        """Return all rows of an application, reserved ones too, oldest first."""
-        return tuple(self._rows.get(client_id, {}).values())
+        """Return all rows of an application, reserved ones first, oldest first."""
+        return (*self._reserved.get(client_id, {}).values(), *self._rows.get(client_id, {}).values())
 
     def take(self, client_id: str, *, connector: str, limit: int, clear: bool, process: str, now: float) -> list[Row]:
         """Return the first rows; with `clear` they are deleted, else reserved for `process`."""
-        rows = self._rows.get(client_id, {})
-        for key, row in tuple(rows.items()):
-            if row.process and now - row.reserved_at > RESERVED_S:
-                del rows[key]
-        found = [(key, row) for key, row in rows.items() if row.connector == connector and row.process in ("", process)]
-        found = sorted(found, key=lambda one: (one[1].at, one[1].id))[:limit]
-        for key, row in found:
-            if clear:
-                del rows[key]
-            elif not row.process:
+        rows, reserved = self._rows.get(client_id, {}), self._reserved.setdefault(client_id, {})
+        for number, row in tuple(reserved.items()):
+            if now - row.reserved_at > RESERVED_S:
+                del reserved[number]
+        again = [row for row in reserved.values() if row.process == process and row.connector == connector]
+        found = list(islice((row for row in rows.values() if row.connector == connector), max(0, limit - len(again))))
+        for row in found:
+            del rows[row.message]
+            if not clear:
                 row.process, row.reserved_at = process, now
-        return [row for _, row in found]
+                reserved[row.id] = row
+        return [*again[:limit], *found]
 
     def clear(self, client_id: str, process: str, ids: frozenset[int] | None) -> None:
         """Delete what `process` has reserved, all of it or the rows of these ids."""
-        rows = self._rows.get(client_id, {})
-        for key, row in tuple(rows.items()):
-            if row.process == process and (ids is None or row.id in ids):
-                del rows[key]
+        reserved = self._reserved.get(client_id, {})
+        for number, row in tuple(reserved.items()):
+            if row.process == process and (ids is None or number in ids):
+                del reserved[number]
 
     def new_process(self) -> str:
         """Return a new name for a reservation."""
@@ -153,3 +152,4 @@ class EventQueue:
         """Drop what a removed application has bound and waits for."""
         self.bindings.pop(client_id, None)
         self._rows.pop(client_id, None)
+        self._reserved.pop(client_id, None)
