@@ -19,7 +19,7 @@ from syncd.config.build import build_portal, build_sync
 from syncd.config.build_alerts import build_alerting
 from syncd.config.build_service import build_http
 from syncd.config.config_file import ConfigFile
-from syncd.config.config_values import Config, Outline, PortalConfig, SyncConfig
+from syncd.config.config_values import Config, HttpConfig, Outline, PortalConfig, SyncConfig
 from syncd.config.defaults import with_defaults
 from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
@@ -108,6 +108,8 @@ def load_config(
         environ=environ,
         portals=names,
     )
+    http = build_http(main.file, table.http, environ)
+    _require_public_url(parts, portals, http)
     state, earlier = _state(main.file, table.state, environ)
     return Config(
         path=path,
@@ -120,7 +122,7 @@ def load_config(
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
-        http=build_http(main.file, table.http, environ),
+        http=http,
         alerts=alerting.everybody,
         portal_alerts=alerting.of_portals,
         telling=alerting.telling,
@@ -296,6 +298,15 @@ def _portal(
         what = "a webhook" if portal.app is None else "the secret of an application"
         warnings.append(f"{holder} holds {what} and can be read by every user of this machine: chmod o= {holder}")
     return portal
+
+
+def _require_public_url(parts: Sequence[_Part], portals: Sequence[PortalConfig], http: HttpConfig | None) -> None:
+    """Raise ConfigError for a portal that is to call the daemon and could not."""
+    called = {one.name for one in portals if one.app is not None and one.app.events == "online"}
+    if called and (http is None or http.public_url is None):
+        part, name = next((part, name) for part in parts for name in part.portals if name in called)
+        remedy = 'set public_url of [http], or events = "offline", which needs none'
+        raise part.file.error(("portals", name, "app", "events"), "needs an address that the portal can call", remedy)
 
 
 def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, PortalAlertsTable]]:

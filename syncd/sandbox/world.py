@@ -16,6 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from syncd.sandbox.applications.authority import Authority
+from syncd.sandbox.applications.event_queue import Delivery
 from syncd.sandbox.call import Refusal
 from syncd.sandbox.dispatch import BATCH, Credentials, Execution, RequestCut
 from syncd.sandbox.faults import Fault, FaultLine
@@ -118,6 +119,14 @@ class World:
             case "shown":
                 said = b"<h1>Authorised</h1><p>The code is in the address of this page; it is valid for 30 s.</p>"
                 return PortalResponse(status=200, body=said, content_type=_HTML)
+            case "install":  # as an administrator does in the application's settings
+                client_id, handler = str(params.get("client_id", "")), str(params.get("to", ""))
+                if client_id not in self.tables.applications or not handler:
+                    return PortalResponse(status=404, body=b"<h1>Application not found</h1>", content_type=_HTML)
+                self.tables.queue.deliveries.append(
+                    Delivery(client_id=client_id, handler=handler, event=None, user=self._administrator(), at=now)
+                )
+                return PortalResponse(status=200, body=b"<h1>Installed</h1>", content_type=_HTML)
             case "token":
                 struck = self._line.strike_only(TOKEN_REQUEST)
                 for fault in struck:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -40,6 +40,9 @@ from syncd.service.tracked import Ended, Scheduled
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked, PortalBacked
 from syncd.web.views import PlanView, Totals, View
+
+if TYPE_CHECKING:
+    from syncd.web.calls import Callees
 
 R = TypeVar("R")
 _log = structlog.get_logger()
@@ -143,7 +146,9 @@ class Service:
         self.app = app
         self._runtime = runtime
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
-        self.page = Page(app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"))
+        self.page = Page(
+            app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"), self._callees
+        )
         self._watching: asyncio.Task[None] | None = None
         self.listeners = Listeners(app, runtime.clock, self.daemon.poke)
         self._control: Control | None = None
@@ -278,6 +283,7 @@ class Service:
             raise PausedError(f"{name} is paused", f"`syncd resume {name}` lets it go on")
         _log.info(events.SYNC_POKED, sync=name, by=by)
         self.daemon.poke(name, insist=True)
+        self.listeners.wake(next(sync.portal for sync in self.config.syncs if sync.name == name))
 
     async def pause(self, name: str) -> None:
         """Leave the sync `name` alone until it is resumed, restarts or not; raises ConfigError for an unknown one."""
@@ -297,6 +303,12 @@ class Service:
     async def view(self) -> View:
         """Return how everything stands now, fit to be shown; raises StateError if the ledger cannot be read."""
         return await self.page.view()
+
+    def _callees(self) -> Callees:
+        from syncd.web.calls import Callees  # noqa: PLC0415 - loads a web server
+
+        listeners = self.listeners
+        return Callees(code=listeners.arrived, install=listeners.installed, event=listeners.called)
 
     def _state(self) -> ServiceState:
         return ServiceState(

@@ -7,10 +7,11 @@ A hint is lost at worst, and then found by the next reading of the portal (`veri
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from platform import node
 
 import structlog
 
@@ -21,20 +22,31 @@ from syncd.config import AppConfig
 from syncd.cycle.hints import changed_since
 from syncd.errors import SyncdError
 from syncd.model.item import Link
+from syncd.model.json_values import Json
 from syncd.portal.client import Portal
-from syncd.portal.oauth.event_queue import CALENDAR_EVENTS, CRM_EVENTS, Hint, bind, clear, may_reserve, take
+from syncd.portal.oauth.event_queue import (
+    CALENDAR_EVENTS,
+    CRM_EVENTS,
+    Hint,
+    bind,
+    claim,
+    clear,
+    hint_of,
+    may_reserve,
+    take,
+)
 
 _log = structlog.get_logger()
 _PAGES = 10
 """How many answers of the queue one poll takes: a flood of foreign events is worked off beside everything else."""
-_BOUND_FOR_S = 6 * 3600.0
+_BOUND_FOR_S = 3600.0
 """How long bindings are believed in: an update of the application drops them (PORTAL.md 11.3)."""
 _NOTED_EVERY_S = 600.0
 _TENDED_EVERY_S = 6 * 3600.0
 _LONGEST_PAUSE_S = 600.0
 _TOLD_AFTER = 3
 _MOST_WAITING = 10_000
-"""Hints of people's edits that wait for a look; more than so many only say that everything has to be read."""
+"""So many hints wait for a look at most."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +72,7 @@ class Listener:
     _reserves: bool = False
     _noted_at: float | None = None
     _tended_at: float | None = None
-    _called: deque[Hint] = field(default_factory=lambda: deque(maxlen=_MOST_WAITING))
+    _called: dict[tuple[str, int], Hint] = field(default_factory=dict)
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -96,10 +108,22 @@ class Listener:
                     break
         await self._note_heard()
 
-    def called(self, hint: Hint) -> None:
-        """Take in what the portal has said by itself."""
-        if len(self._called) < _MOST_WAITING:
-            self._called.append(hint)
+    def called(self, form: Mapping[str, Json]) -> None:
+        """Take in an event that the portal has sent by itself; one that cannot be understood is passed over."""
+        auth = form.get("auth")
+        user = str(auth.get("user_id", "")) if isinstance(auth, Mapping) else ""
+        hint = hint_of(form.get("event"), form.get("data"), int(user) if user.isascii() and user.isdecimal() else 0)
+        if hint is None:
+            _log.warning(events.HINTS_UNREADABLE, portal=self.name, rows=1)
+            return
+        self._called[hint.kind, hint.id] = hint
+        if len(self._called) > _MOST_WAITING:
+            self._called.pop(next(iter(self._called)))  # which the next reading of the portal finds
+        self._bell.set()
+
+    def wake(self) -> None:
+        """Poll now, however often that has failed."""
+        self._failures = 0
         self._bell.set()
 
     def taken(self, sync: str) -> dict[int, int]:
@@ -135,6 +159,7 @@ class Listener:
                 await portal.application.tend()
         if self._bound_at is not None and now - self._bound_at < _BOUND_FOR_S:
             return
+        await claim(portal, holder=self._process, host=node(), now=self.clock.now() + portal.skew_s)
         wants_crm = any(self.app.sync(name).target.on_cards for name in self._syncs())
         wanted = (*CALENDAR_EVENTS, *(CRM_EVENTS if wants_crm else ()))
         unknown = await bind(portal, wanted, handler=self.address)
@@ -146,11 +171,11 @@ class Listener:
     @property
     def _process(self) -> str:
         """The name under which rows are reserved: the same after a crash, so that they come again."""
-        seed = f"{self.app.ledger.path.absolute()}\0{self.name}"
+        seed = f"{node()}\0{self.app.ledger.path.absolute()}\0{self.name}"
         return blake2b(seed.encode(), digest_size=16).hexdigest()
 
     def _called_in(self) -> tuple[Hint, ...]:
-        found = tuple(self._called)
+        found = tuple(self._called.values())
         self._called.clear()
         return found
 

@@ -247,12 +247,31 @@ class Application:
                 return True
         return False
 
-    async def note_application_token(self, token: str) -> None:
-        """Keep the secret by which the portal's events prove where they come from; raises StateError."""
+    async def install(self, given: Granted, application_token: str) -> bool:
+        """Keep what an installation brings, if the OAuth server renews its tokens: nobody else has such.
+
+        Return False for what is not genuine, or of another portal. Raises StateError.
+        """
+        answer = await self._server.refresh(given.refresh_token)
+        if not isinstance(answer, Granted) or answer.member_id != given.member_id:
+            return False
+        try:
+            await self.take(answer, spare=False)
+        except (ConfigError, GuardError) as error:
+            log.warning(events.INSTALLATION_REFUSED, portal=self.name, reason=error.message)
+            return False
         async with self._turn, self._store.held():
             own = await self._loaded()
-            if own is not None and own.application_token != token:
-                await self._keep(replace(own, application_token=token))
+            if own is not None:
+                await self._keep(replace(own, application_token=application_token))
+        return True
+
+    def is_known_to(self, application_token: object, member_id: object) -> bool:
+        """Return True if whoever shows these is the portal that installed the application, told in constant time."""
+        own = self._authorisation
+        if own is None or not own.application_token or not isinstance(application_token, str):
+            return False
+        return compare_digest(own.application_token.encode(), application_token.encode()) and own.member_id == member_id
 
     def _check(self, given: Granted, before: Authorisation | None, *, force: bool) -> None:
         there = origin_of(given.endpoint)

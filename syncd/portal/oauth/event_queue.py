@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from syncd.errors import PortalUnreachableError
+from syncd.errors import PortalUnreachableError, SyncdError
 from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError, rows_of
 
@@ -26,6 +26,8 @@ AT_ONCE = 500
 _FULL = 50
 """The portal's own limit: an answer with so many rows may have left some, whatever was asked for."""
 _HIGHEST_ID = 10**18
+_CLAIM = "syncd"
+_CLAIM_LASTS_S = 2 * 3600.0
 
 
 class Caller(Protocol):
@@ -105,9 +107,14 @@ def _number(value: Json) -> int:
 async def bind(portal: Caller, wanted: Collection[str], *, handler: str = "") -> tuple[str, ...]:
     """Have the portal tell of the events `wanted`: into the queue, or to a `handler`; return what it does not know.
 
-    What is bound already stays. Raises CommandRefusedError where the application may not, and the client's errors.
+    What is bound already stays; what this application has bound in another way is unbound, or its queue would grow for
+    ever. Raises CommandRefusedError where the application may not, and the client's errors.
     """
     bound = {_bound(row) for row in rows_of(await portal.read("event.get", {}))}
+    own = {name.upper() for name in (*CALENDAR_EVENTS, *CRM_EVENTS)}
+    for name, place in sorted(one for one in bound if one[0] in own and one[1] != handler):
+        where: dict[str, Json] = {"handler": place} if place else {"event_type": "offline"}
+        await portal.read("event.unbind", {"event": name, **where})
     unknown: list[str] = []
     for name in wanted:
         if (name.upper(), handler) in bound:
@@ -130,6 +137,39 @@ def _bound(row: Json) -> tuple[str, str]:
         return "", ""
     offline = str(row.get("offline", 0)) in ("1", "True", "Y")
     return str(row.get("event", "")).upper(), "" if offline else str(row.get("handler", ""))
+
+
+class AnotherSyncdError(SyncdError):
+    """Another syncd takes the events of this application: each would hear of half of them."""
+
+    exit_code = 6
+
+
+async def claim(portal: Caller, *, holder: str, host: str, now: float) -> None:
+    """Note in the portal that `holder` takes the application's events, at the portal's unix time `now`.
+
+    Raises AnotherSyncdError if another one has noted so within the last hours. An application that may not keep values
+    in the portal is not told apart. Raises the client's errors.
+    """
+    try:
+        kept = await portal.read("app.option.get", {"option": _CLAIM})
+        other, at, where = _claimed(kept)
+        if other not in ("", holder) and -_CLAIM_LASTS_S < now - at < _CLAIM_LASTS_S:
+            raise AnotherSyncdError(
+                f"another syncd, on {where}, takes the events of this application",
+                "stop one of the two, or make an application of its own for each; one that has ended is forgotten after"
+                " two hours",
+            )
+        await portal.read("app.option.set", {"options": {_CLAIM: f"{holder} {now:.0f} {host}"}})
+    except CommandRefusedError:
+        return
+
+
+def _claimed(kept: Json) -> tuple[str, float, str]:
+    parts = kept.split(" ", 2) if isinstance(kept, str) else []
+    if len(parts) != 3 or not (parts[1].isascii() and parts[1].isdecimal()):
+        return "", 0.0, ""
+    return parts[0], float(parts[1]), "".join(char for char in parts[2][:100] if char.isprintable())
 
 
 async def may_reserve(portal: Caller) -> bool:

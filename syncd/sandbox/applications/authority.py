@@ -16,6 +16,7 @@ from syncd.sandbox.tables.database import AppAccess, Application
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from syncd.sandbox.applications.event_queue import Delivery
     from syncd.sandbox.php.scalars import PhpValue
     from syncd.sandbox.settings import Settings
     from syncd.sandbox.tables.database import Tables
@@ -134,6 +135,26 @@ class Authority:
         if now > found.until:
             raise Refusal("expired_token", "The access token provided has expired.", 401)
         return AppAccess(application=application, user=found.user)
+
+    def form_of(self, delivery: Delivery) -> dict[str, str]:
+        """Return what is posted to the handler of an application, names with brackets (PORTAL.md 11.1, 11.3)."""
+        application = self.tables.applications[delivery.client_id]
+        application.token = application.token or self._draw("application")
+        form = {
+            "ts": str(int(delivery.at)),
+            "auth[domain]": self.address.partition("://")[2],
+            "auth[member_id]": self.member_id,
+            "auth[client_endpoint]": f"{self.address}/rest/",
+            "auth[user_id]": str(delivery.user),
+            "auth[application_token]": application.token,
+        }
+        if delivery.event is None:
+            given = self.grant(application, delivery.user, delivery.at)
+            tokens = {f"auth[{name}]": str(given[name]) for name in ("access_token", "refresh_token", "expires_in")}
+            return {"event": "ONAPPINSTALL", **form, **tokens}
+        number = str(delivery.event.id)
+        name = "data[FIELDS][ID]" if "FIELDS" in delivery.event.data else "data[id]"
+        return {"event": delivery.event.name, name: number, **form}
 
     def expire(self) -> None:
         """Let every access token run out."""

@@ -69,11 +69,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One POST to the handler of an application."""
+    """One POST to the handler of an application; without an `event` it is the installation."""
 
     client_id: str
     handler: str
-    event: Happened
+    event: Happened | None
     user: int
     at: float
 

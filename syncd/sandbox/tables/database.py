@@ -103,6 +103,8 @@ class Application:
     client_secret: str = field(repr=False)
     scopes: frozenset[str] = frozenset()
     handler: str = ""
+    token: str = field(default="", repr=False)
+    """What its events prove by that they are this portal's; "" before the first."""
     options: dict[str, str] = field(default_factory=dict)
 
 
