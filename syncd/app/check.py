@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syncd.app.application import App
+from syncd.app.application_check import events_told, tokens_told
 from syncd.app.known import consequences, facts_of, in_short, wrong_zone
 from syncd.config import SyncConfig
 from syncd.cycle.directories import kept_directory
@@ -22,8 +23,6 @@ from syncd.model.json_values import Json
 from syncd.model.names import counted
 from syncd.portal.client import Portal
 from syncd.portal.line.answers import CommandRefusedError, rows_of
-from syncd.portal.oauth.application import Application
-from syncd.portal.oauth.grants import REFRESH_LASTS_S
 from syncd.portal.people.crm import read_clients
 from syncd.portal.people.directory import Directory, caller_zone, offset_s, read_directory
 from syncd.portal.people.section_rights import with_calendars
@@ -181,7 +180,11 @@ async def _portal(
         yield _address(name, portal)
         yield _scopes(name, portal, scopes, wanted)
         if portal.application is not None:
-            yield _tokens(name, portal.application, app.clock.now())
+            for told in (
+                tokens_told(portal.application, app.clock.now()),
+                await events_told(app.config, portal, portal.application),
+            ):
+                yield Check(name=name, ok=not told.remedy, detail=told.detail, remedy=told.remedy)
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
         remedy = error.remedy or "give the webhook the missing permission"
@@ -243,18 +246,6 @@ def _scopes(name: str, portal: Portal, scopes: frozenset[str], wanted: tuple[tup
             remedy = f"tick them in the application's settings, then run `syncd portal authorize {portal.name}`"
         return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}", remedy=remedy)
     return Check(name=name, ok=True, detail=detail)
-
-
-def _tokens(name: str, application: Application, now: float) -> Check:
-    """Return how long the tokens last by themselves, and whether others are in reserve: without any nothing stops."""
-    own = application.authorisation
-    assert own is not None, "the portal has answered"
-    days = max(0.0, REFRESH_LASTS_S - (now - own.chain.since)) / 86_400
-    detail = f"authorised as user {own.user}, for {days:.0f} days without use"
-    if own.spare is not None:
-        return Check(name=name, ok=True, detail=f"{detail}; a second set of tokens is in reserve")
-    more = f"no second set of tokens in reserve: `syncd portal authorize {application.name}` takes one"
-    return Check(name=name, ok=True, detail=f"{detail}; {more}")
 
 
 def _clock(name: str, portal: Portal) -> Check:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from syncd.app.check import check_all
 from syncd.sandbox.applications.event_queue import ENTRY, Binding, Happened
 from syncd.sandbox.seed.language_school import CLIENT_ID
 from syncd.sandbox.settings import Settings
@@ -218,3 +220,98 @@ def test_where_nobody_hears_of_events_the_portal_is_read_as_often_as_by_webhook(
 
     run_inline(main())
     assert sorted(stage.shown().values()) == NAMES
+
+
+def checks(stage: AppScene) -> dict[str, bool]:
+    """Return what `syncd check` says of the portal, and whether it is well."""
+
+    async def main() -> dict[str, bool]:
+        async with stage.opened(readonly=True) as (_, app):
+            return {one.detail: one.ok async for one in check_all(app, offline=False) if one.name == "portal main"}
+
+    return run_inline(main())
+
+
+def test_check_tells_whether_the_portal_tells_of_edits(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    assert any(ok and "once `syncd run` has asked" in detail for detail, ok in checks(stage).items())
+
+    async def main() -> None:
+        async with stage.running():
+            await begun(stage)
+
+    run_inline(main())
+    assert any(ok and "6 kinds of events are bound, offline" in detail for detail, ok in checks(stage).items())
+    stage.config = SELDOM.replace(" }\n", ', events = "off" }\n', 1)
+    assert any(ok and "is not asked for people's edits" in detail for detail, ok in checks(stage).items())
+    http = '[http]\nlisten = "127.0.0.1:1"\npublic_url = "https://syncd.example.com"\n'
+    stage.config = http + SELDOM.replace(" }\n", ', events = "online" }\n', 1)
+    assert any(not ok and "has never brought the token" in detail for detail, ok in checks(stage).items())
+
+
+def test_who_is_no_administrator_hears_nothing_and_that_is_told(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    stage.world.tables.users[1].admin = False
+
+    async def main() -> None:
+        async with stage.running() as service:
+            await asyncio.sleep(120)
+            (text,) = service.listeners.troubles().values()
+            assert "event.bind" in text
+
+    run_inline(main())
+
+
+def test_a_second_syncd_with_the_same_application_is_told_where_the_other_one_is(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    stage = scene(tmp_path / "one")
+
+    async def first() -> None:
+        async with stage.running():
+            await begun(stage)
+
+    run_inline(first())
+    other = scene(tmp_path / "two")
+    for name in ("tables", "authority"):
+        setattr(other.world, name, getattr(stage.world, name))
+    other.clock = stage.clock
+    other.transport.clock = other.tokens.clock = stage.clock
+    run_inline(other.authorise())
+
+    async def second() -> None:
+        async with other.running() as service:
+            await asyncio.sleep(120)
+            (text,) = service.listeners.troubles().values()
+            assert "another syncd, on" in text
+            await asyncio.sleep(3 * 3600)  # the first one is not there any more
+            assert service.listeners.troubles() == {}
+
+    run_inline(second())
+
+
+def test_edits_in_random_order_with_tokens_that_run_out_are_all_put_right_and_nothing_is_doubled(
+    tmp_path: Path,
+) -> None:
+    stage = scene(tmp_path)
+    random = Random(18)
+
+    async def main() -> None:
+        async with stage.running():
+            await begun(stage)
+            people = People(stage)
+            for number in range(40):
+                chosen = random.choice(sorted(stage.shown()))
+                if random.random() < 0.5:
+                    people.delete(chosen)
+                else:
+                    people.rename(chosen, f"Mine {number}")
+                if number % 7 == 0:
+                    stage.world.authority.expire()
+                await asyncio.sleep(random.choice((0, 3, 8, 40)))
+                if number % 3 == 0:
+                    await asyncio.sleep(4000)
+            await asyncio.sleep(60)
+            assert sorted(stage.shown().values()) == NAMES
+
+    run_inline(main())

@@ -132,6 +132,11 @@ async def bind(portal: Caller, wanted: Collection[str], *, handler: str = "") ->
     return tuple(unknown)
 
 
+async def bound_count(portal: Caller) -> int:
+    """Return how many events this application hears of; raises the client's errors."""
+    return len({_bound(row)[0] for row in rows_of(await portal.read("event.get", {}))})
+
+
 def _bound(row: Json) -> tuple[str, str]:
     if not isinstance(row, Mapping):
         return "", ""
