@@ -43,7 +43,7 @@ _BUDGET = "budget"
 _UNDER_WAY = "sections under way"
 _FACTS = "facts"
 _PROBE = "probe under way"
-_TOKENS = "tokens"
+TOKENS = "tokens"
 _HEARD = "events heard"
 _HINTS = "hints"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
@@ -315,13 +315,13 @@ class PortalLedger:
     @reading
     def tokens(self, connection: sqlite3.Connection) -> Json:
         """Return what an application was authorised by, as `note_tokens` kept it, None if it was not."""
-        note = read_note(connection, self._scope, _TOKENS)
+        note = read_note(connection, self._scope, TOKENS)
         return note[0] if note is not None else None
 
     @writing
     def note_tokens(self, connection: sqlite3.Connection, tokens: Json, now: float) -> None:
         """Keep what an application is authorised by, in place of what was kept before; durable when this returns."""
-        write_note(connection, self._scope, _TOKENS, tokens, now)
+        write_note(connection, self._scope, TOKENS, tokens, now)
 
     @reading
     def heard_at(self, connection: sqlite3.Connection) -> float | None:

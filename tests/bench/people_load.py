@@ -133,7 +133,7 @@ class Load:
 
 async def main(edits: int, seed: int) -> int:
     random = Random(seed)
-    world = World(Settings(tariff="enterprise", offline_extended=bool(seed % 2)), default_world())
+    world = World(Settings(tariff="enterprise", rate=(1e9, 1e9), offline_extended=bool(seed % 2)), default_world())
     portal = await start(world, clock=SystemClock(), realtime=False)
     with TemporaryDirectory() as folder:
         load = Load(portal, Path(folder), random)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from syncd.portal.oauth.application import Application
 from syncd.portal.oauth.grants import REFRESH_LASTS_S, RENEWED_AFTER_S, Granted
 from syncd.sandbox.seed.language_school import CLIENT_ID
 from syncd.sandbox.settings import Settings
+from syncd.scrub import Scrubber
 from tests.support.applications import ADDRESS, APP, APP_SHIFTS, AppStage
 from tests.support.sandbox import HEADER, SHIFTS, WEBHOOK, Stage, run_inline
 
@@ -352,3 +354,59 @@ def test_one_lost_renewal_after_another_authorisation_never_locks_out(
         assert run_inline(stage.one_pass(verify=True)).exit_code == 0
         if loses:
             run_inline(stage.authorise())  # which `check` and the alert ask for once the spare is used
+
+
+@pytest.mark.parametrize("key", [None, "k" * 32])
+def test_a_backup_holds_no_token_that_could_be_read(tmp_path: Path, key: str | None) -> None:
+    stage = staged(tmp_path)
+    if key is not None:
+        stage.config = APP_SHIFTS.replace(APP, APP.replace(" }", f', token_key = "{key}" }}'))
+    run_inline(stage.authorise())
+    assert run_inline(stage.one_pass()).exit_code == 0
+
+    async def backed_up() -> None:
+        async with stage.opened() as (_, app):
+            await app.ledger.back_up(tmp_path / "backup.db")
+
+    run_inline(backed_up())
+    copied = (tmp_path / "backup.db").read_bytes()
+    assert len(copied) > 4096
+    assert not any(secret.encode() in copied for secret in stage.secrets)
+    (tmp_path / "state" / "syncd.db").unlink()
+    for rest in (tmp_path / "state").glob("syncd.db-*"):
+        if rest.is_file():
+            rest.unlink()
+    (tmp_path / "backup.db").rename(tmp_path / "state" / "syncd.db")
+    assert (run_inline(stage.one_pass()).exit_code == 0) == (key is not None)
+
+
+def test_a_key_without_its_library_is_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.fernet", None)
+    stage = staged(tmp_path)
+    stage.config = APP_SHIFTS.replace(APP, APP.replace(" }", f', token_key = "{"k" * 32}" }}'))
+    with pytest.raises(ConfigError, match=r"syncd\[app\]"):
+        run_inline(stage.authorise())
+
+
+def test_of_thousands_of_renewals_only_the_last_tokens_are_hidden_in_texts(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    scrubber = Scrubber()
+    run_inline(stage.authorise())
+
+    async def renewed() -> None:
+        async with stage.opened() as (_, app):
+            application = application_of(app.portal("main"))
+            application._learn = scrubber.add
+            for _ in range(100):
+                stage.world.authority.expire()
+                used = application.token
+                assert await application.renew(used) is None
+                assert scrubber.certain(f"x {application.token} y") == "x *** y"
+                own = application.authorisation
+                assert own is not None
+                assert own.chain.refresh_token not in scrubber.text(f"refresh {own.chain.refresh_token}")
+                assert application.scrub(own.chain.access_token) == "***"
+                assert own.chain.access_token not in repr(own) + repr(own.chain)
+
+    run_inline(renewed())
+    assert len(scrubber._secrets) < 40
