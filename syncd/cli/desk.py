@@ -1,6 +1,6 @@
 """Where a command works: whom it asks, where its results go, and what else must not run meanwhile.
 
-The five commands that change something are written once, for any desk: at `OwnDesk` they run in the process that was
+A command that needs the state for itself is written once, for any desk: at `OwnDesk` it runs in the process that was
 called; at `cli/served.py: ServedDesk` in the daemon, for a client at the other end of its control socket.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from pathlib import Path
@@ -23,46 +23,14 @@ from syncd.cli.files import content, writing
 from syncd.cli.outlet import certain
 from syncd.cli.question import agreed
 from syncd.model.json_values import Json
-from syncd.service.schedule import SyncState
 
 if TYPE_CHECKING:  # only commands that make passes load what makes them
     from syncd.cli import progress
     from syncd.cycle.run import PassResult
     from syncd.portal.client import Portal
+    from syncd.service.host import Service
 
 R = TypeVar("R")
-
-
-class Running(Protocol):
-    """What a command may ask of the daemon that it runs in."""
-
-    def poke(self, name: str, by: str) -> None:
-        """Start a pass of the sync `name` now; raises ConfigError for an unknown or paused one."""
-        ...
-
-    async def pause(self, name: str) -> None:
-        """Leave the sync `name` alone until it is resumed; raises ConfigError for an unknown one."""
-        ...
-
-    async def resume(self, name: str) -> None:
-        """Let the passes of the sync `name` start again; raises ConfigError for an unknown one."""
-        ...
-
-    def states(self) -> Mapping[str, SyncState]:
-        """Return how every sync stands, by name."""
-        ...
-
-    async def alone(
-        self,
-        name: str,
-        work: Callable[[], Awaitable[R]],
-        stop: asyncio.Event,
-        *,
-        waits: Callable[[], None],
-        at_once: bool = False,
-    ) -> R:
-        """Return what `work` does in the place of a pass of the sync `name`."""
-        ...
 
 
 class Desk(Protocol):
@@ -76,7 +44,7 @@ class Desk(Protocol):
         ...
 
     @property
-    def service(self) -> Running | None:
+    def service(self) -> Service | None:
         """The daemon that this runs in, None if no daemon runs."""
         ...
 
@@ -129,7 +97,7 @@ class OwnDesk:
     def __init__(self, app: App, stop: asyncio.Event) -> None:
         self.app = app
         self.stop = stop
-        self.service: Running | None = None
+        self.service: Service | None = None
 
     def console(self) -> Console:
         """Return the console of stdout."""

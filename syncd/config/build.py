@@ -22,7 +22,7 @@ from syncd.config.config_values import (
     TlsFiles,
 )
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import Secret, SecretMissingError, check_webhook, read_secret
+from syncd.config.secrets import Secret, SecretMissingError, check_webhook, read_secret, secret_forms
 from syncd.config.tables import (
     COLUMN_KEYS,
     GRID_KEYS,
@@ -58,8 +58,8 @@ def build_portal(
     """
     path = ("portals", name)
     portal = file.convert(table, PortalTable, *path)
-    forms = {key: value for key, value in msgspec.structs.asdict(portal).items() if key.startswith("webhook")}
-    given = next((key for key, value in forms.items() if value is not None), "webhook")
+    given, forms = secret_forms(portal, "webhook")
+    given = given or "webhook"
     # Which of the four keys is wrong is known only after reading, so an error names the one that is given.
     unusable, key, holder = "", given, None
     with file.at(*path, given):

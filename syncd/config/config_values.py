@@ -277,7 +277,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     `digest` differs whenever the text of one of its files does, or which files there are.
 
     With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
-    a file where versions before 0.2 kept the state, None where there is none or the config names its own or has one.
+    a file where version 0.1 kept the state, None where there is none or the config names its own or has one.
     `control` is the daemon's socket for commands, None where it is in its usual place.
     """
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from syncd.cli.desk import Desk, Running
+from syncd.cli.desk import Desk
 from syncd.errors import StateError
+
+if TYPE_CHECKING:  # only its interface: beside no daemon it is not loaded
+    from syncd.service.host import Service
 
 
 async def poke(arguments: argparse.Namespace, desk: Desk) -> int:
@@ -39,7 +43,7 @@ async def resume(arguments: argparse.Namespace, desk: Desk) -> int:
     return 0
 
 
-def _daemon(desk: Desk) -> Running:
+def _daemon(desk: Desk) -> Service:
     if desk.service is None:
         raise StateError(
             f"no daemon runs with {desk.app.config.path}", "`syncd sync` makes a pass now; `syncd run` is the daemon"
