@@ -135,7 +135,7 @@ def _smtp(file: ConfigFile, table: SmtpTable, *, base: Path, environ: Mapping[st
         # Few configs have one, and what loads it takes time that every command would spend.
         from syncd.config.certificates import trust  # noqa: PLC0415
 
-        trust(table.ca_file, base, file.where(*path))
+        trust(table.ca_file, base, file.where(*path, "ca_file"))
     return SmtpConfig(
         host=host,
         port=_PORTS[table.security] if table.port is None else table.port,

@@ -412,14 +412,14 @@ def test_a_restart_ends_no_alert_before_a_pass_has_shown_that_it_is_over(tmp_pat
     stage = scene(tmp_path)
     text = "[alerts]\nheld = 1\nrejected = 1\ncommand = ['true']\n" + SHIFTS + SECOND + "[[sync]]" + OTHER
     text = text.replace('name = "shifts"', 'name = "shifts"\nportal = "main"', 1)
-    wanted = {"sync shifts (guard)", "portal second"}
+    wanted = {"sync shifts (guard)", "portal second", "sync other"}
     stage.refusing.add("localhost:9")
 
     async def before() -> set[str]:
         async with stage.running(text) as (service, _):
             await asyncio.sleep(600)
             stage.write("shifts.csv", HEADER + ROWS.splitlines()[0])
-            await asyncio.sleep(2 * 3600)
+            await asyncio.sleep(30 * 3600)
             await service.update_alerts()
             return {*await service.app.ledger.told_alerts()}
 
