@@ -8,6 +8,8 @@ from pathlib import Path
 from syncd import __version__
 from syncd.cli.examples import epilog_of
 
+_RUNS = 20
+"""How many runs of each sync `history` shows."""
 _CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml)"
 
 
@@ -78,6 +80,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def completed(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Return a command line with what it leaves to be assumed; raises ValueError for options that contradict."""
+    match arguments.command:
+        case "report":
+            if arguments.json and arguments.format not in (None, "json"):
+                raise ValueError(f"--json and --format {arguments.format} exclude each other: leave out one of them")
+            arguments.format = arguments.format or ("json" if arguments.json else "csv")
+        case "history":
+            if arguments.run_id is not None and arguments.last is not None:
+                raise ValueError("--last has no effect with --run, which shows one run: leave out one of them")
+            arguments.last = arguments.last or _RUNS
+    return arguments
+
+
 def _of_every_command(parser: argparse._ActionsContainer) -> None:
     """Add what may be given before the command and after it; where it is not given, it sets nothing."""
     absent = argparse.SUPPRESS
@@ -96,14 +112,14 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     history = commands.add_parser("history", help="show the last runs, or what one run changed")
     _names(history)
     history.add_argument("--run", dest="run_id", type=int, metavar="N", help="what run N changed, field by field")
-    history.add_argument("--last", type=_count, default=20, metavar="N", help="so many runs of each sync (default: 20)")
+    history.add_argument("--last", type=_count, metavar="N", help="so many runs of each sync (default: 20)")
     _json(history)
     report = commands.add_parser("report", help="one report over all syncs: what was done, and how each stands")
     _names(report)
     report.add_argument(
         "--since", default="1d", metavar="TIME", help='how far back, as in "12h" or "30d" (default: 1d)'
     )
-    report.add_argument("--format", choices=("csv", "json", "html"), default="csv", help="default: csv")
+    report.add_argument("--format", choices=("csv", "json", "html"), help="default: csv")
     _json(report)
 
 

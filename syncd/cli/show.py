@@ -141,25 +141,28 @@ def change_table(
     zone: str | None,
     shown: int = _SHOWN_CHANGES,
     directory: Directory | None = None,
+    places: bool = True,
 ) -> None:
     """Print changes, one row each; what a series became is printed with its first item.
 
+    Without `places` it is not said where each stands in the source: what is taken back may have moved there since.
     Times are in `zone`, which is named below; without one each is as it stands, with its offset. `directory`
     gives the names of the owners. A reason that all changes share is printed once, below.
     """
     if not changes:
         return
     reasons = {change.reason for change in changes}
+    told = {"": True, "when": True, "what": True, "calendar": True, "where": places, "why": len(reasons) > 1}
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    for title in ("", "when", "what", "calendar", "where", *(("why",) if len(reasons) > 1 else ())):
+    for title in (title for title, wanted in told.items() if wanted):
         table.add_column(title, overflow="fold", no_wrap=title in ("when", "where") and out.width >= _ROOMY)
-    told: set[tuple[str, Place]] = set()  # entries whose series has been printed: its other items would repeat it
+    printed: set[tuple[str, Place]] = set()  # entries whose series has been printed: its other items would repeat it
     for change in changes[:shown]:
         entry = (change.key.uid, change.key.place)
-        series = change.item.summary if change.item is not None and entry not in told else ""
-        told.update({entry} if series else ())
-        cells = _change(change, series, directory, zone)
-        table.add_row(*(cells if len(reasons) > 1 else cells[:-1]))
+        series = change.item.summary if change.item is not None and entry not in printed else ""
+        printed.update({entry} if series else ())
+        cells = zip(_change(change, series, directory, zone), told.values(), strict=True)
+        table.add_row(*(cell for cell, wanted in cells if wanted))
     out.print(table)
     if len(changes) > shown:
         line(

@@ -51,7 +51,7 @@ def test_a_migration_asks_and_a_no_or_no_answer_sends_nothing(
     assert json.loads(out)["syncs"][0]["entries"] == 0
     answering(monkeypatch, "yes\n")
     code, out, _ = run(capsys, "migrate")
-    assert (code, "2 of 2 confirmed; 0 differ; 0 rejected" in out) == (0, True)
+    assert (code, "entries read back: 2 of 2 confirmed; 0 differ; 0 rejected" in out) == (0, True)
 
 
 def test_a_migration_takes_entries_of_any_time_and_reports_what_it_read_back(
@@ -147,7 +147,7 @@ def test_undo_takes_the_run_back_that_sync_named(
     code, out, _ = run(capsys, "plan", "--verify", "--json")
     assert json.loads(out)["plans"][0]["counts"]["update"] == 1
     code, _, err = run(capsys, "undo", "99", "--yes")
-    assert (code, "there is no run 99" in err) == (2, True)
+    assert (code, "there is no run 99" in err, "`syncd history` names the runs" in err) == (2, True, True)
 
 
 def test_purge_deletes_what_the_sync_created(
@@ -163,6 +163,21 @@ def test_purge_deletes_what_the_sync_created(
     assert json.loads(out)["plans"][0]["counts"]["create"] == 2
     code, _, err = run(capsys, "purge", "shift", "--yes")
     assert (code, "did you mean 'shifts'?" in err) == (2, True)
+
+
+def test_what_is_taken_back_is_listed_by_time_without_lines_of_the_source_that_may_have_moved(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(folder, "1,Early", "9,Early")  # the uid that comes last is that of the first day
+    run(capsys, "sync")
+    run_before = (folder / "shifts.csv").read_text(encoding="utf-8").splitlines()
+    (folder / "shifts.csv").write_text("\n".join([run_before[0], *reversed(run_before[1:])]) + "\n", encoding="utf-8")
+    run(capsys, "sync")
+    answering(monkeypatch, "\n\n")
+    for command in (("purge", "shifts"), ("undo", "1")):
+        _, out, _ = run(capsys, *command)
+        assert out.index("Early") < out.index("Late")
+        assert "shifts.csv:" not in out
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

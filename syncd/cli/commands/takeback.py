@@ -15,6 +15,7 @@ from syncd.cycle.takeback import Confirm, Offer, Taken
 from syncd.cycle.takeback import purge as purge_sync
 from syncd.cycle.takeback import undo as undo_run
 from syncd.errors import ConfigError, SyncdError
+from syncd.model.item import Item, Link
 from syncd.model.names import counted
 from syncd.model.takeback import Left
 from syncd.portal.client import Portal
@@ -29,7 +30,7 @@ async def undo(arguments: argparse.Namespace, desk: Desk) -> int:
     if run is None:
         raise ConfigError(
             f"there is no run {arguments.run_id}",
-            "`syncd status --json` names the last run of every sync; runs older than keep_runs are forgotten",
+            "`syncd history` names the runs; those older than keep_runs are forgotten",
         )
     question = f"take back run {run.id} of {run.sync}?"
 
@@ -118,7 +119,8 @@ def _show(out: Console, offer: Offer, zone: str | None) -> None:
     said += [f"{len(plan.forgotten)} only forgotten (taken over, or gone already)"] if plan.forgotten else []
     said += [f"nothing to do for {plan.already}"] if plan.already else []
     show.line(out, ", ".join(said) or "nothing to do", "bold")
-    show.change_table(out, plan.changes, zone=zone, directory=offer.directory)
+    changes = sorted(plan.changes, key=lambda change: _moment(change.link or change.item))
+    show.change_table(out, changes, zone=zone, directory=offer.directory, places=False)
     _lines(out, plan.left, "left alone")
     _lines(out, plan.noted, "deleted nevertheless")
     if plan.changes:
@@ -127,10 +129,15 @@ def _show(out: Console, offer: Offer, zone: str | None) -> None:
 
 
 def _lines(out: Console, lines: Sequence[Left], what: str) -> None:
-    for one in lines[:_SHOWN_LEFT]:
-        show.line(out, f"  {what}: {one.link.where}: «{one.link.title}» {one.link.start[:10]}: {one.reason}", "yellow")
+    for one in sorted(lines, key=lambda left: _moment(left.link))[:_SHOWN_LEFT]:
+        show.line(out, f"  {what}: «{one.link.title}» {one.link.start[:10]}: {one.reason}", "yellow")
     if len(lines) > _SHOWN_LEFT:
         out.print(f"  … and {len(lines) - _SHOWN_LEFT} more")
+
+
+def _moment(one: Link | Item | None) -> tuple[str, str]:
+    """Return what puts events into the order in which people look for them: by start, then by title."""
+    return (one.start, one.title) if one is not None else ("", "")
 
 
 def _tell(out: Console, taken: Taken) -> None:
