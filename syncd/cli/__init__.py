@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
-
     from syncd.scrub import Scrubber
 
 
@@ -48,7 +46,7 @@ def _main(given: Sequence[str], scrubber: Scrubber) -> int:
 
         complete(parser)
     try:
-        arguments = _completed(parser, given)
+        arguments = parser.parse_args(given)
     except SystemExit as stopped:
         if stopped.code and "--json" in given:  # a script that reads the document has to find one
             print('{"error": "the command line is wrong; stderr says why", "remedy": "syncd --help", "exit_code": 2}')
@@ -59,16 +57,6 @@ def _main(given: Sequence[str], scrubber: Scrubber) -> int:
     from syncd.cli.execute import run
 
     return run(arguments, scrubber)
-
-
-def _completed(parser: ArgumentParser, given: Sequence[str]) -> Namespace:
-    from syncd.cli.parser import completed
-
-    arguments = parser.parse_args(given)
-    try:
-        return completed(arguments)
-    except ValueError as error:
-        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from pathlib import Path
@@ -22,13 +22,14 @@ from syncd.cli import show
 from syncd.cli.files import content, writing
 from syncd.cli.outlet import certain
 from syncd.cli.question import agreed
+from syncd.errors import StateError
 from syncd.model.json_values import Json
+from syncd.service.schedule import SyncState
 
 if TYPE_CHECKING:  # only commands that make passes load what makes them
     from syncd.cli import progress
     from syncd.cycle.run import PassResult
     from syncd.portal.client import Portal
-    from syncd.service.host import Service
 
 R = TypeVar("R")
 
@@ -41,11 +42,6 @@ class Desk(Protocol):
     @property
     def app(self) -> App:
         """What the config asks for."""
-        ...
-
-    @property
-    def service(self) -> Service | None:
-        """The daemon that this runs in, None if no daemon runs."""
         ...
 
     def console(self) -> Console:
@@ -90,6 +86,22 @@ class Desk(Protocol):
         """See to it that what is about to be taken back is not done again by the next pass."""
         ...
 
+    def states(self) -> Mapping[str, SyncState] | None:
+        """Return how the daemon that this runs in has every sync, by name; None if it runs in none."""
+        ...
+
+    def poke(self, name: str) -> None:
+        """Have the daemon make a pass now; raises StateError if this runs in none, ConfigError for a paused sync."""
+        ...
+
+    async def pause(self, name: str) -> None:
+        """Leave a sync alone until it is resumed, also over restarts."""
+        ...
+
+    async def resume(self, name: str) -> None:
+        """Let the passes of a sync start again."""
+        ...
+
 
 class OwnDesk:
     """The desk of the process that was called: its own terminal and files, and the state for itself alone."""
@@ -97,7 +109,6 @@ class OwnDesk:
     def __init__(self, app: App, stop: asyncio.Event) -> None:
         self.app = app
         self.stop = stop
-        self.service: Service | None = None
 
     def console(self) -> Console:
         """Return the console of stdout."""
@@ -144,6 +155,23 @@ class OwnDesk:
 
     async def pausing(self, name: str) -> None:
         """Do nothing: no daemon makes a next pass."""
+
+    def states(self) -> None:
+        """Return None: no daemon is known here."""
+
+    def poke(self, name: str) -> None:
+        """Raise StateError: nobody is there who could make a pass."""
+        raise StateError(
+            f"no daemon runs with {self.app.config.path}", "`syncd sync` makes a pass now; `syncd run` is the daemon"
+        )
+
+    async def pause(self, name: str) -> None:
+        """Write it down for the daemon that starts next."""
+        await self.app.ledger.of(name).note_paused(self.app.clock.now())
+
+    async def resume(self, name: str) -> None:
+        """Write it down for the daemon that starts next."""
+        await self.app.ledger.of(name).forget_paused()
 
 
 async def chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[str, ...]:

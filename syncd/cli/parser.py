@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from syncd import __version__
 from syncd.cli.examples import epilog_of
@@ -15,13 +16,15 @@ _CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syn
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `syncd`; a usage error exits with code 2."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="syncd", description="Keeps Bitrix24 calendars in step with a schedule that is kept elsewhere."
     )
     _of_every_command(parser)
     parser.set_defaults(config=None, verbose=0, quiet=False, log_format="auto")
     parser.add_argument("--version", action="version", version=f"syncd {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", parser_class=argparse.ArgumentParser
+    )
 
     demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
     demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
@@ -80,18 +83,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def completed(arguments: argparse.Namespace) -> argparse.Namespace:
-    """Return a command line with what it leaves to be assumed; raises ValueError for options that contradict."""
-    match arguments.command:
-        case "report":
-            if arguments.json and arguments.format not in (None, "json"):
-                raise ValueError(f"--json and --format {arguments.format} exclude each other: leave out one of them")
-            arguments.format = arguments.format or ("json" if arguments.json else "csv")
-        case "history":
-            if arguments.run_id is not None and arguments.last is not None:
-                raise ValueError("--last has no effect with --run, which shows one run: leave out one of them")
-            arguments.last = arguments.last or _RUNS
-    return arguments
+class _Parser(argparse.ArgumentParser):
+    """Refuses options that contradict each other, and fills in what follows from others."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as argparse has it
+        """Return the arguments of the command line, as `ArgumentParser.parse_args` does."""
+        found = super().parse_args(args, namespace)
+        match found.command:
+            case "report":
+                if found.json and found.format not in (None, "json"):
+                    self.error(f"--json and --format {found.format} exclude each other: leave out one of them")
+                found.format = found.format or ("json" if found.json else "csv")
+            case "history":
+                if found.run_id is not None and found.last is not None:
+                    self.error("--last has no effect with --run, which shows one run: leave out one of them")
+                found.last = found.last or _RUNS
+        return found
 
 
 def _of_every_command(parser: argparse._ActionsContainer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from syncd.portal.client import Portal
 from syncd.scrub import Scrubber
 from syncd.service.control import Caller
 from syncd.service.protocol import Moved, Part, Request, Text
+from syncd.service.schedule import SyncState
 
 if TYPE_CHECKING:  # the service carries these commands out, so it is loaded already
     from syncd.service.host import Service
@@ -78,7 +79,6 @@ class ServedDesk:
     def __init__(self, app: App, service: Service, request: Request, caller: Caller, scrubber: Scrubber) -> None:
         self.app = app
         self.stop = caller.stop
-        self.service: Service | None = service
         self._service = service
         self._caller = caller
         self._request = request
@@ -161,6 +161,22 @@ class ServedDesk:
         """Pause the sync, or the daemon's next pass would do again what is about to be taken back."""
         await self._service.pause(name)
         self.note(f"{name} is paused, or its next pass would do it all again; `syncd resume {name}` lets it go on")
+
+    def states(self) -> Mapping[str, SyncState]:
+        """Return how the daemon has every sync."""
+        return self._service.states()
+
+    def poke(self, name: str) -> None:
+        """Have the daemon make a pass now."""
+        self._service.poke(name, by="command")
+
+    async def pause(self, name: str) -> None:
+        """Pause a sync in the daemon."""
+        await self._service.pause(name)
+
+    async def resume(self, name: str) -> None:
+        """Resume a sync in the daemon."""
+        await self._service.resume(name)
 
     def flush(self) -> None:
         """Send what is left of a line."""

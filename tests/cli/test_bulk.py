@@ -157,8 +157,13 @@ def test_purge_deletes_what_the_sync_created(
     answering(monkeypatch, "\n")
     code, out, _ = run(capsys, "purge", "shifts")
     assert (code, "2 to delete" in out) == (130, True)
-    code, out, _ = run(capsys, "purge", "shifts", "--yes")
+    made = f"the sections «{folder.name}» in 2 calendars"
+    assert f"if nothing is left in it, also {made}, which syncd made" in out
+    code, out, err = run(capsys, "purge", "shifts", "--yes")
     assert (code, "2 deleted" in out) == (0, True)
+    assert f"removed what syncd had made and nothing is left in: {made}" in err
+    _, sections, _ = run(capsys, "portal", "sections")
+    assert folder.name not in sections
     code, out, _ = run(capsys, "plan", "--json")
     assert json.loads(out)["plans"][0]["counts"]["create"] == 2
     code, _, err = run(capsys, "purge", "shift", "--yes")
