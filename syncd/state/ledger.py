@@ -24,6 +24,7 @@ from syncd.state.echo import CLOCK_TOLERANCE_S, Doubt
 from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
 from syncd.state.opening import open_locked, open_readonly
+from syncd.state.outlook import Outlook, outlooks
 from syncd.state.owner import owners_of, write_owner
 from syncd.state.schema import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.standing import Standing, Standings
@@ -129,6 +130,11 @@ class Ledger:
     def standings(self, connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, Standing]:
         """Return how the syncs `names` stand, in one go; what this process has counted before is not counted again."""
         return self._standings.of(connection, names, own=not self.readonly)
+
+    @reading
+    def outlooks(self, connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, Outlook]:
+        """Return what is to come for each of the syncs `names`, in one go."""
+        return outlooks(connection, names)
 
     @reading
     def linked_syncs(self, connection: sqlite3.Connection) -> tuple[str, ...]:
