@@ -138,4 +138,4 @@ def inline(value: Any) -> str:
 def test_any_document_is_scanned_completely(document: dict[str, Any]) -> None:
     text = "\n".join(f"{quoted(key)} = {inline(value)}" for key, value in document.items())
     assert tomllib.loads(text) == document
-    assert sorted(map(str, TomlLines(text)._lines)) == sorted(map(str, paths(document)[1:]))
+    assert sorted(map(str, TomlLines(text)._scanned())) == sorted(map(str, paths(document)[1:]))
