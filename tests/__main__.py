@@ -31,6 +31,7 @@ LONG = (
     "portal/test_forecast.py",
     "portal/test_pace.py",
     "portal/test_push.py",
+    "service/test_flat.py",
 )
 """Run without coverage: seasons, migrations and crashes that repeat the same lines thousands of times.
 
