@@ -21,6 +21,7 @@ from syncd.sandbox.methods import sections, users
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import SWITCHES, Settings, switched
 from tests.portal.probe.probing import STAFF, Probing, telling_world, with_scopes
+from tests.portal.probe.test_cut_off import cut_off
 
 POSITIONS = [(name, position) for name, positions in SWITCHES.items() for position in positions]
 UNTRIED = {"sections_for"}
