@@ -21,7 +21,6 @@ from syncd.config.tables import (
     OnRemoved,
     OnUnresolved,
     OutsideGuests,
-    OwnerType,
     Security,
     Tariff,
     Uids,
@@ -126,7 +125,8 @@ class CardConfig(msgspec.Struct, frozen=True, kw_only=True):
     type: Literal["activity", "todo"]
     activity: ActivityKind
     contact: Template
-    owner_type: OwnerType
+    owner_type: str
+    owner_field: str
     responsible: Template | None
     owners: Mapping[str, int | str]
     on_unresolved: OnUnresolved

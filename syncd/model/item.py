@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import msgspec
 import orjson
@@ -18,13 +19,14 @@ import orjson
 from syncd.model.bulk import bulk_dataclass
 from syncd.model.json_values import Fields, Json, PackedFields, plain, trimmed
 
-PlaceKind = Literal[
-    "user", "group", "company_calendar",
-    "meeting-contact", "meeting-company", "meeting-lead", "meeting-deal",
-    "call-contact", "call-company", "call-lead", "call-deal",
-    "todo-contact", "todo-company", "todo-lead", "todo-deal",
-]  # fmt: skip
-PLACE_KINDS: tuple[PlaceKind, ...] = get_args(PlaceKind)
+PlaceKind = str
+CALENDAR_KINDS = frozenset({"user", "group", "company_calendar"})
+KIND_PATTERN = (
+    r"(?:user|group|company_calendar"
+    r"|(?:meeting|call|custom|todo)-(?:contact|company|lead|deal|quote|invoice|[1-9][0-9]{2,8}))"
+)
+"""The kinds of place there are: calendars, and cards by what stands there and whose they are."""
+_KIND = re.compile(KIND_PATTERN)
 
 
 # Places and keys are structs where other values are dataclasses: a pass hashes and compares every key about ten times,
@@ -32,8 +34,8 @@ PLACE_KINDS: tuple[PlaceKind, ...] = get_args(PlaceKind)
 class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True, gc=False):
     """Where items stand: a calendar with its owner's id, or the card of a CRM element with the element's id.
 
-    The company calendar has the owner 0 (PORTAL.md 7). A card's type is what stands there and whose card it is
-    ("meeting-contact"): neither can change for an activity (PORTAL.md 6.4), so another one is another place.
+    The company calendar has the owner 0 (PORTAL.md 7). A card's kind is what stands there and whose card it is
+    ("meeting-contact", "call-177"): neither can change for an activity (PORTAL.md 6.4), so another is another place.
     """
 
     kind: PlaceKind
@@ -51,10 +53,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=Tr
     def parse(cls, text: str) -> Place:
         """Return the place that `str()` wrote as `text`; raises ValueError for anything else."""
         kind, _, owner = text.partition("/")
-        for known in PLACE_KINDS:
-            if known == kind:
-                return cls(kind=known, owner=int(owner))
-        raise ValueError(f"not a calendar: {text!r}")
+        if _KIND.fullmatch(kind) is None:
+            raise ValueError(f"not a calendar: {text!r}")
+        return cls(kind=kind, owner=int(owner))
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True, gc=False):

@@ -17,7 +17,7 @@ from syncd.model.entry import Details, Entry, Problem, Span
 from syncd.model.markup import is_html, to_bbcode
 from syncd.model.names import counted
 from syncd.model.template import Template, cut
-from syncd.portal.people.crm import CrmCard, Sought, sought
+from syncd.portal.people.clients import CrmCard, Sought, sought
 from syncd.portal.people.directory import Directory
 from syncd.portal.people.person_names import folded
 from syncd.target.base import Shaped
@@ -205,7 +205,7 @@ def _clean(value: str) -> str:
     return _CONTROL.sub("", value).encode("utf-8", "ignore").decode("utf-8")
 
 
-_OTHER_TYPES = re.compile(r"T[0-9a-f]{1,8}_[1-9]\d*\Z")
+_OTHER_TYPES = re.compile(r"(?:T[0-9a-f]{1,8}|SI|Q)_[1-9]\d*\Z")
 
 
 def clients_sought(

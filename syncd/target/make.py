@@ -60,6 +60,7 @@ def _card_target(sync: SyncConfig, target: CardConfig) -> Target:
     cards = CardSettings(
         contact=target.contact,
         owner_type=target.owner_type,
+        owner_field=target.owner_field,
         responsible=target.responsible,
         owners=target.owners,
         on_unresolved=target.on_unresolved,

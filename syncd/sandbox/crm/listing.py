@@ -13,7 +13,7 @@ from syncd.sandbox.call import Refusal
 from syncd.sandbox.php.scalars import PhpValue, as_list, as_map, to_int
 from syncd.sandbox.php.strtotime import is_showable, strtotime
 from syncd.sandbox.php.timezones import offset_s, zone
-from syncd.sandbox.tables.crm_rows import OWNER_TYPES, Activity, Element
+from syncd.sandbox.tables.crm_rows import Activity, Element, name_of
 
 if TYPE_CHECKING:
     from syncd.sandbox.call import MethodCall
@@ -224,7 +224,7 @@ ELEMENTS: Columns[Element] = Columns(
             "ID": lambda _, row: str(row.id),
             "NAME": lambda _, row: row.name,
             "LAST_NAME": lambda _, row: row.last_name,
-            "TITLE": lambda _, row: row.title or f"{OWNER_TYPES[row.type_id][0].title()} {row.id}",
+            "TITLE": lambda _, row: row.title or f"{name_of(row.type_id).title()} {row.id}",
             "ASSIGNED_BY_ID": lambda _, row: str(row.assigned_by),
             "CONTACT_ID": lambda _, row: str(row.contact) if row.contact else None,
             "COMPANY_ID": lambda _, row: str(row.company) if row.company else None,

@@ -18,11 +18,11 @@ from syncd.sandbox.tables.crm_rows import (
     EMAIL,
     FAR_FUTURE,
     MEETING,
-    OWNER_TYPES,
     PROVIDER,
     Activity,
     Communication,
     ElementId,
+    name_of,
 )
 
 if TYPE_CHECKING:
@@ -182,8 +182,7 @@ def check_bindings(call: MethodCall, bindings: Iterable[ElementId]) -> None:
     for type_id, number in bindings:
         element = call.tables.crm_rows.elements.get((type_id, number))
         if element is None:
-            name = OWNER_TYPES[type_id][0] if type_id in OWNER_TYPES else str(type_id)
-            raise Refusal("", f"Could not find '{name}' with ID: {number}")
+            raise Refusal("", f"Could not find '{name_of(type_id)}' with ID: {number}")
         if not (call.caller.admin or element.opened or element.assigned_by == call.caller.id):
             raise Refusal("", "Access denied.")
 

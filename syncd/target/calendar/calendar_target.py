@@ -17,13 +17,14 @@ from syncd.errors import EntryError
 from syncd.model.colors import color_of
 from syncd.model.entry import Details, Entry, Problem, Span, Window
 from syncd.model.filter import Condition
-from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind
+from syncd.model.item import Change, Item, Key, Link, Observed, Place
+from syncd.model.json_values import Json
 from syncd.model.observation import Observation, recovery_mark
 from syncd.model.recurrence import Compiled, CompilerMemory, Piece, compile_once
 from syncd.model.template import Template
 from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import Sought
+from syncd.portal.people.clients import Sought
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.target.base import ShapeContext, Shaped
 from syncd.target.calendar import observe, portal_event
@@ -117,7 +118,10 @@ class CalendarTarget:
         return self._settings.section
 
     on_cards = False
-    place_kinds: frozenset[PlaceKind] = frozenset({"user", "group", "company_calendar"})
+
+    def writes_to(self, place: Place) -> bool:
+        """Return True for calendars."""
+        return not place.on_card
 
     def limits(self) -> tuple[str, ...]:
         """Return what linking to the CRM brings along (PORTAL.md 6.6)."""
@@ -273,7 +277,7 @@ class CalendarTarget:
 
     def section_command(self, calendar: Place, name: str) -> Command:
         """Return the call that creates a section (PORTAL.md 5)."""
-        params = {"type": calendar.kind, "ownerId": calendar.owner, "name": name}
+        params: dict[str, Json] = {"type": calendar.kind, "ownerId": calendar.owner, "name": name}
         return Command(method="calendar.section.add", params=params)
 
     async def observe(

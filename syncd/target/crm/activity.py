@@ -13,13 +13,14 @@ from typing import Literal
 
 from syncd.errors import EntryError
 from syncd.model.entry import Details, Entry, Window
-from syncd.model.item import PLACE_KINDS, Change, Item, Key, Link, Observed, Place, PlaceKind
+from syncd.model.item import Change, Item, Key, Link, Observed, Place
 from syncd.model.observation import Observation
 from syncd.model.recurrence.piece import Piece
 from syncd.model.template import Template
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import OWNER_TYPES, CrmCard, likeness
+from syncd.portal.people.clients import REACHED, CrmCard, likeness
 from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.owner_types import number_of
 from syncd.target.base import ShapeContext
 from syncd.target.crm import activity_wire as wire
 from syncd.target.crm.cards import CardSettings, CardTarget, days, moments, to_send
@@ -57,10 +58,9 @@ class ActivityTarget(CardTarget):
         self._settings = settings
         self._comparison = wire.comparison_of(settings.sync)
 
-    @property
-    def place_kinds(self) -> frozenset[PlaceKind]:
-        """Cards, for meetings and calls alike: this target itself moves an item from one to the other."""
-        return frozenset(one for one in PLACE_KINDS if one.startswith(("meeting-", "call-")))
+    def writes_to(self, place: Place) -> bool:
+        """Return True for cards, of meetings and calls alike: this target itself moves an item from one to another."""
+        return place.on_card and not place.kind.startswith("todo-")
 
     def limits(self) -> tuple[str, ...]:
         """Return what activities cannot hold."""
@@ -128,10 +128,10 @@ class ActivityTarget(CardTarget):
     def _communication(self, entry: Entry, client: CrmCard, directory: Directory) -> wire.Communication:
         """Return how the client is met or called: the phone the entry names, else the first; raises EntryError.
 
-        A deal has no phone of its own: its contact is met, else its company (PORTAL.md 6.2).
+        A deal or quote has no phone of its own: its contact is met, else its company (PORTAL.md 6.2).
         """
         person = client
-        if client.type == "deal":
+        if client.type not in REACHED:
             behind = (f"C_{client.contact}", f"CO_{client.company}")
             person = next((directory.clients.known[one] for one in behind if one in directory.clients.known), client)
         named = self.cards.sought_by(entry, directory)
@@ -140,9 +140,7 @@ class ActivityTarget(CardTarget):
             raise EntryError(f"{person} has no phone, and a call needs one", "add one in the CRM")
         email = person.emails[0] if person.emails and not phone else ""
         kind = "PHONE" if phone else "EMAIL" if email else ""
-        return wire.Communication(
-            type=kind, value=phone or email, entity_type=OWNER_TYPES[person.type][0], entity=person.id
-        )
+        return wire.Communication(type=kind, value=phone or email, entity_type=number_of(person.type), entity=person.id)
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change`; a card has no sections."""

@@ -16,15 +16,15 @@ from typing import Any
 import msgspec
 
 from syncd.model.entry import Window
-from syncd.model.item import PLACE_KINDS, Change, Key, Link, Observed, Place
+from syncd.model.item import Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.stamp import Stamp, whole_number
 from syncd.portal.line.answers import unread
 from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
-from syncd.portal.people.crm import OWNER_TYPES
 from syncd.portal.people.directory import Directory, PageReader
+from syncd.portal.people.owner_types import number_of, owner_type_of
 from syncd.target.crm.cards import bounds, to_send
 
 ADD, UPDATE, DELETE = "crm.activity.add", "crm.activity.update", "crm.activity.delete"
@@ -104,7 +104,7 @@ def command(change: Change, directory: Directory) -> Command:
             kind, _, owner_type = change.key.place.kind.partition("-")
             activity = from_fields(change.item.fields)
             card: dict[str, Json] = {
-                "OWNER_TYPE_ID": OWNER_TYPES[owner_type][0],  # type: ignore[index]
+                "OWNER_TYPE_ID": number_of(owner_type),
                 "OWNER_ID": change.key.place.owner,
                 "TYPE_ID": _TYPE_IDS[kind],
                 "ORIGINATOR_ID": ORIGINATOR,
@@ -270,8 +270,7 @@ def read_activity(row: Json) -> Observed | None:
     try:
         read = msgspec.convert(row, _Row)
         kind = {number: name for name, number in _TYPE_IDS.items()}[int(read.type_id)]
-        owner = {number: name for name, (number, _) in OWNER_TYPES.items()}[int(read.owner_type_id)]
-        place = Place(kind=next(one for one in PLACE_KINDS if one == f"{kind}-{owner}"), owner=int(read.owner_id))
+        place = Place(kind=f"{kind}-{owner_type_of(int(read.owner_type_id))}", owner=int(read.owner_id))
         notify = int(read.notify_value or 0) * {1: 1, 2: 60, 3: 1440}.get(int(read.notify_type or 0), 0)
         activity = ActivityFields(
             subject=read.subject or "",
