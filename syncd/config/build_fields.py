@@ -27,8 +27,11 @@ _COLOR_REMEDY: Final = f"names: {', '.join(COLORS)}"
 _HAS_OPERATOR: Final = re.compile(r"[=~]")
 
 
-def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsConfig:
-    """Return the config of the fields; raises ConfigError naming file, line and key."""
+Extra = tuple[tuple[str, str | Template], ...]
+
+
+def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath, extra: Extra) -> FieldsConfig:
+    """Return the config of the fields, `extra` among them; raises ConfigError naming file, line and key."""
     return FieldsConfig(
         name=file.template(table.name, *path, "name"),
         untitled=table.untitled.strip(),
@@ -46,6 +49,8 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsC
         meeting=_meeting(file, table, (*path, "meeting")),
         outside_guests=table.outside_guests,
         invite=table.invite,
+        markup=table.markup or "bbcode",
+        extra=extra,
         crm=_crm(file, table.crm, (*path, "crm")),
     )
 

@@ -27,7 +27,7 @@ _COMMON: Final = ("type", "owners", "owners_file", "on_unresolved", "fallback_ow
 _CARDS: Final = ("contact", "owner_type", "owner_field", "responsible")
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "calendar": (*_COMMON, "calendar", "owner", "section"),
-    "activity": (*_COMMON, *_CARDS, "activity", "completed"),
+    "activity": (*_COMMON, *_CARDS, "activity", "completed", "direction", "origin_version"),
     "todo": (*_COMMON, *_CARDS, "deadline", "ping", "color_id"),
 }
 
@@ -137,6 +137,8 @@ def _card(file: ConfigFile, table: TargetTable, path: KeyPath, owners: Mapping[s
         on_unresolved=table.on_unresolved,
         fallback_owner=table.fallback_owner,
         completed=_completed(file, table.completed or "past", *path, "completed"),
+        direction=_direction(file, table, activity, *path, "direction"),
+        origin_version=file.optional_template(table.origin_version, *path, "origin_version"),
         deadline=cast(Literal["start", "end"], deadline),
         ping=None if table.ping is None else file.reminders(table.ping, (*path, "ping")),
         color_id=file.optional_template(table.color_id, *path, "color_id"),
@@ -163,6 +165,19 @@ def _owner_field(file: ConfigFile, name: str | None, *path: str | int) -> str:
     if _FIELD_NAME.fullmatch(name) is None:
         raise file.error(path, f'is "{name}", which is no name of a field', 'such as "ufCrm5_1700000000" or "title"')
     return name
+
+
+def _direction(
+    file: ConfigFile, table: TargetTable, activity: str, *path: str | int
+) -> Literal["outgoing", "incoming"] | Template:
+    if table.direction is None:
+        return "outgoing"
+    if activity == "meeting":
+        raise file.error(path, 'has no meaning for meetings (activity = "call")', "remove it")
+    template = file.template(table.direction, *path)
+    if template.constant is None:
+        return template
+    return cast(Literal["outgoing", "incoming"], file.one_of(template.constant, ("outgoing", "incoming"), *path))
 
 
 def _completed(file: ConfigFile, text: str, *path: str | int) -> Literal["past", "never"] | Template:

@@ -14,7 +14,7 @@ from typing import Generic, Literal, TypeVar, get_args
 
 from syncd.errors import DoubtfulError, EntryError
 from syncd.model.entry import Details, Entry, Problem, Span
-from syncd.model.markup import is_html, to_bbcode
+from syncd.model.markup import is_html, to_bbcode, to_html
 from syncd.model.names import counted
 from syncd.model.template import Template, cut
 from syncd.portal.people.clients import CrmCard, Sought, sought
@@ -181,6 +181,16 @@ def description_text(value: str, warnings: list[str]) -> str:
         f"the description takes {size} bytes, the portal holds {DESCRIPTION_LIMIT_BYTES}; it is cut at a word"
     )
     return _cut_to_bytes(clean, DESCRIPTION_LIMIT_BYTES)
+
+
+def html_text(bbcode: str, warnings: list[str]) -> str:
+    """Return a description of `description_text` as HTML of at most 60,000 bytes."""
+    text = bbcode
+    while (size := len((made := to_html(text)).encode("utf-8", "replace"))) > DESCRIPTION_LIMIT_BYTES:
+        text = cut(text, max(1, len(text) * DESCRIPTION_LIMIT_BYTES // size - 1))
+    if text != bbcode:
+        warnings.append(f"the description takes more than {DESCRIPTION_LIMIT_BYTES} bytes as HTML; it is cut at a word")
+    return made
 
 
 def _cut_to_bytes(text: str, limit: int) -> str:

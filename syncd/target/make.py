@@ -80,6 +80,10 @@ def _card_target(sync: SyncConfig, target: CardConfig) -> Target:
                 importance=fields.importance,
                 remind=fields.remind,
                 completed=target.completed,
+                direction=target.direction,
+                origin_version=target.origin_version,
+                markup=fields.markup,
+                extra=fields.extra,
             )
         )
     return TodoTarget(

@@ -147,6 +147,27 @@ def shown_moment(call: MethodCall, at: float | None) -> str:
     return datetime.fromtimestamp(at, zone(call.tables.server_zone)).isoformat()
 
 
+RESULTS: Mapping[str, str | None] = MappingProxyType(
+    {
+        **dict.fromkeys(("PROVIDER_TYPE_ID", "PROVIDER_GROUP_ID", "PROVIDER_DATA"), None),
+        **dict.fromkeys(("RESULT_VALUE", "RESULT_SUM", "RESULT_CURRENCY_ID", "RESULT_SOURCE_ID"), None),
+        **dict.fromkeys(("RESULT_MARK", "RESULT_STATUS", "RESULT_STREAM", "AUTOCOMPLETE_RULE"), "0"),
+        "ASSOCIATED_ENTITY_ID": "0",
+    }
+)
+"""Columns of providers and results, each with what is shown where nothing was given (PORTAL.md 6.4)."""
+SETTINGS = ("SETTINGS", "PROVIDER_PARAMS")
+"""Columns that hold tables; an empty one is a list."""
+
+
+def _result(name: str, empty: str | None) -> Callable[[MethodCall, Activity], PhpValue]:
+    return lambda _, row: row.results.get(name) or empty
+
+
+def _settings(name: str) -> Callable[[MethodCall, Activity], PhpValue]:
+    return lambda _, row: row.settings.get(name) or []
+
+
 #: CALENDAR_EVENT_ID and ORIGIN_VERSION are no public columns: neither shown nor filtered by (PORTAL.md 6.4, 6.5).
 ACTIVITIES: Columns[Activity] = Columns(
     shown=MappingProxyType(
@@ -175,7 +196,8 @@ ACTIVITIES: Columns[Activity] = Columns(
             "AUTHOR_ID": lambda _, row: str(row.author),
             "ORIGINATOR_ID": lambda _, row: row.originator_id,
             "ORIGIN_ID": lambda _, row: row.origin_id,
-            "SETTINGS": lambda _call, _row: [],
+            **{name: _result(name, empty) for name, empty in RESULTS.items()},
+            **{name: _settings(name) for name in SETTINGS},
             "COMMUNICATIONS": lambda _, row: _communications(row),
         }
     ),

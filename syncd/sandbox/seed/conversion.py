@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import copy
+from copy import deepcopy
 from dataclasses import fields
 from typing import Any
 
@@ -139,7 +139,7 @@ def _build_crm(seed: WorldSeed) -> Crm:
         type_id = type_of(columns.pop("type"))
         crm.elements[type_id, element.id] = Element(type_id=type_id, **columns)
     for activity in seed.activities:
-        crm.insert(copy(activity))  # rows are mutable, and several worlds may be built from one seed
+        crm.insert(deepcopy(activity))  # rows are mutable, and several worlds may be built from one seed
     return crm
 
 
@@ -170,7 +170,7 @@ def dump_seed(tables: Tables) -> WorldSeed:
         crm=tuple(sorted(tables.crm)),
         crm_types=tuple(SeedType(id=number, name=name) for number, name in tables.crm_rows.dynamic.items()),
         elements=tuple(_seed_element(element) for element in tables.crm_rows.elements.values()),
-        activities=tuple(map(copy, tables.crm_rows.activities.values())),
+        activities=tuple(map(deepcopy, tables.crm_rows.activities.values())),
     )
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -69,7 +69,8 @@ class Communication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Activity(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One activity, in the CRM as in a world file; times are unix time, None where it has none.
 
-    `event_id` is the hidden link to the calendar, 0 without one: no method shows, filters or sets it (PORTAL.md 6.5).
+    `results` are the columns of providers and results by name, `settings` those that hold tables. `event_id` is the
+    hidden link to the calendar, 0 without one: no method shows, filters or sets it (PORTAL.md 6.5).
     """
 
     id: Annotated[int, msgspec.Meta(ge=1)]
@@ -100,6 +101,8 @@ class Activity(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     pings: tuple[int, ...] = ()
     color: str = ""
     event_id: int = 0
+    results: dict[str, str] = {}
+    settings: dict[str, dict[str, Any]] = {}
 
 
 @dataclass(slots=True, kw_only=True)
