@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 import msgspec
@@ -76,7 +76,8 @@ class Item:
     `section` is the section's name or id as the config puts it; `section_id` is None while the section has yet to be
     created. `starts_on` and `ends_on` are ISO dates (`ends_on` inclusive, None = without end) and place the item
     against the window. `summary` tells what a series became. `fixed` is True where no update can move its event to
-    another section (PORTAL.md 4.3).
+    another section (PORTAL.md 4.3). `also` says the same as `fields` in other words: an event that stands there in
+    these stays as it is.
     """
 
     key: Key
@@ -90,6 +91,7 @@ class Item:
     start: str
     summary: str = ""
     fixed: bool = False
+    also: Fields | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -165,8 +167,12 @@ def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
     Of a hundred thousand items nearly all are as they were sent; kept twice they would take twice the memory.
     """
     link = linked.get(item.key)
-    if link is None or item.fingerprint != link.fingerprint:
+    if link is None:
         return item
+    if item.fingerprint != link.fingerprint:
+        if item.also is None or fingerprint(item.also, item.section) != link.fingerprint:
+            return item
+        item = in_other_words(item)
     try:
         text = orjson.dumps(item.fields, default=plain)
     except TypeError:  # half of a surrogate pair
@@ -177,6 +183,12 @@ def slim(item: Item, linked: Mapping[Key, Link]) -> Item:
     # A struct at run time (model/bulk.py), and `dataclasses.replace` takes ten times as long.
     same: Item = msgspec.structs.replace(cast(Any, item), key=link.key, fields=shared)
     return same
+
+
+def in_other_words(item: Item) -> Item:
+    """Return `item` with the fields that say the same; only for one that has such."""
+    assert item.also is not None
+    return replace(item, fields=item.also, also=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
