@@ -12,8 +12,9 @@ OnRemoved = Literal["keep", "delete"]
 OnConflict = Literal["source", "portal", "report"]
 OnUnresolved = Literal["hold", "skip", "fallback"]
 CalendarKind = Literal["user", "group", "company"]
-ActivityKind = Literal["meeting", "call"]
-OwnerType = Literal["contact", "company", "lead", "deal"]
+Markup = Literal["bbcode", "html"]
+ActivityKind = Literal["meeting", "call", "custom"]
+OwnerType = Literal["contact", "company", "lead", "deal", "quote", "invoice"]
 Adopt = Literal["identical", "same-time"]
 Marker = Literal["none", "description"]
 Uids = Literal["source", "content"]
@@ -102,9 +103,12 @@ class TargetTable(Table, frozen=True, kw_only=True):
     fallback_owner: str | int | None = None
     activity: str | None = None
     contact: str | int | None = None
-    owner_type: str | None = None
+    owner_type: str | int | None = None
+    owner_field: str | None = None
     responsible: str | int | None = None
     completed: str | None = None
+    direction: str | None = None
+    origin_version: str | int | None = None
     deadline: str | None = None
     ping: list[str] | None = None
     color_id: str | int | None = None
@@ -138,6 +142,8 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     outside_guests: OutsideGuests = "drop"
     invite: Invite = "notice"
     meeting: MeetingTable = MeetingTable()
+    markup: Markup | None = None
+    extra: dict[str, Any] = {}
     crm: list[str] | str = []
 
 

@@ -54,7 +54,7 @@ def written(table: dict[str, Any], *path: str) -> Iterator[str]:
         match value:
             case dict() if path == ("portals",) and key == "main":
                 yield from written(value, *path)
-            case dict() if key not in ("source", "owners", "colors"):
+            case dict() if key not in ("source", "owners", "colors", "extra"):
                 yield from written(value, *path, key)
             case [dict(), *_]:
                 for each in value:
