@@ -28,6 +28,7 @@ from syncd.source import open_source
 from syncd.source.bitrix24.portal_source import Bitrix24Options
 from syncd.source.caldav.caldav_source import CaldavOptions
 from syncd.source.ical.ics import IcsOptions
+from syncd.source.sql.sql_source import SqlOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 from syncd.source.table.csv import CsvOptions
 from syncd.source.table.grid import GridOptions
@@ -117,6 +118,7 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
     assert set(Bitrix24Options.__struct_fields__) == set(SOURCE_KEYS["bitrix24"])
     assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
+    assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
     named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
     forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
