@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _PORTION = 2_000
 """How many rows a driver is asked for at once: a view of a million is never in its memory as a whole."""
+_MOST_SHARED = 50_000
+"""How many texts are kept to be one object wherever they stand again: a driver makes a new one for every cell."""
 _ROW_BYTES = 100
 """What a row counts besides its texts, so that a view of empty rows is bounded too."""
 _DIGEST_BYTES = 16
@@ -181,9 +183,13 @@ class Reading:
     def _take(self, portions: Iterable[Sequence[Sequence[object]]]) -> int:
         """Keep the rows as texts, and return the sum of their digests."""
         size, digests = 0, 0
+        shared: dict[str, str] = {}
         for portion in portions:
+            if len(shared) > _MOST_SHARED:
+                shared.clear()
             for row in portion:
-                cells = tuple(map(text_of, row))
+                texts = tuple(map(text_of, row))
+                cells = tuple(map(shared.setdefault, texts, texts))
                 size += _ROW_BYTES + sum(map(len, cells))
                 # Added up, because a query without ORDER BY gives the same rows in another order tomorrow.
                 digests += _digest(cells)
