@@ -244,6 +244,10 @@ SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
     "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
+    "json": (
+        *(*_FILE_KEYS, "encoding", "records", "columns", "next", "total", "count", "params", "preset"),
+        *("dates", *_LENGTH_KEYS),
+    ),
     "sql": (
         *("type", *_LOGIN_KEYS, "query", "query_file", "columns", "dates", *_LENGTH_KEYS),
         *("timeout", "total_timeout", "max_rows", "max_bytes", "isolation"),

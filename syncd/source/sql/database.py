@@ -22,8 +22,8 @@ from syncd.log import entry_crashed
 from syncd.model.names import counted
 from syncd.source.field_values import clean
 from syncd.source.sql.database_failures import broken_off, failure
-from syncd.source.sql.database_values import text_of
 from syncd.source.sql.statement import as_text
+from syncd.source.table.typed_values import text_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

@@ -1,4 +1,4 @@
-"""What a database gives for a value, as the text that a cell of a CSV would have.
+"""What a database or a JSON document gives for a value, as the text that a cell of a CSV would have.
 
 given                                 text
 NULL                                  nothing, like an empty text
@@ -6,7 +6,7 @@ a time without a zone                 2026-12-01 09:00:00, so it is a time of th
 a time with one                       the same with its offset, so it stays the same moment whatever the zone
 a date                                2026-12-01, so without a time beside it the entry takes whole days
 an interval, a TIME of MySQL          1:30:00, from a hundred hours on P4DT5H
-a decimal                             as typed, 12.50; a whole one without its zeros, so that 7.00 is the user 7
+a decimal                             as written, 12.50; a whole one without its zeros, so that 7.00 is the user 7
 yes and no                            true, false
 bytes                                 in hexadecimal: keys of 1C and others are binary
 an array                              its items with commas
@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+_MOST_DIGITS = 60
 _HALF_SECOND_US = 500_000
 _LONGEST_CLOCK = timedelta(hours=100)
 
@@ -67,7 +68,8 @@ def _length(value: timedelta) -> str:
 
 
 def _decimal(value: Decimal) -> str:
-    if not value.is_finite():
+    # 1e999999999 is short as it is written, and would take a gigabyte without its exponent.
+    if not value.is_finite() or abs(value.adjusted()) > _MOST_DIGITS:
         return str(value)
     return str(int(value)) if value == value.to_integral_value() else format(value, "f")
 

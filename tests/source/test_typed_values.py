@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.source.sql.database_values import text_of
 from syncd.source.table.cell_values import duration
+from syncd.source.table.typed_values import text_of
 from syncd.source.table.when import DateOrders, read_cell
 
 WEST = timezone(timedelta(hours=-5))
@@ -39,6 +39,7 @@ class Kind(IntEnum):
         (Decimal("12.50"), "12.50"),
         (Decimal("1E+3"), "1000"),
         (Decimal("NaN"), "NaN"),
+        (Decimal("1E+999999999"), "1E+999999999"),
         (date(2026, 12, 1), "2026-12-01"),
         (datetime(2026, 12, 1, 9), "2026-12-01 09:00:00"),
         (datetime(2026, 12, 1, 8, 59, 59, 997_000), "2026-12-01 09:00:00"),
