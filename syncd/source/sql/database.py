@@ -153,7 +153,7 @@ class Reading:
         try:
             with self._database.engine.connect() as connection:
                 self._driver = connection.connection.driver_connection
-                _prepare(connection, self._database, self._limits)
+                prepare(connection, self._database, self._limits)
                 return self._fetch(connection)
         except SourceError:
             raise
@@ -210,7 +210,7 @@ class Reading:
             raise SourceError(f"{shown} gave more than {limits.size} bytes", remedy)
 
 
-def _prepare(connection: Connection, database: Database, limits: Limits) -> None:
+def prepare(connection: Connection, database: Database, limits: Limits) -> None:
     """Tell the database that what follows only reads, at one moment and not for long."""
     dialect = connection.dialect.name
     level = database.isolation or _ISOLATION.get(dialect)
