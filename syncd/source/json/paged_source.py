@@ -2,9 +2,9 @@
 
 what was read                                         the snapshot
 a link or cursor after the other, to the last         complete
-by place, and the server's total or count agrees      complete
-by place, and no number says how many there are       read again after a change; complete if both readings are alike
-the numbers disagree, or a record came twice          read again; complete if that reading agrees, or both are alike
+by offset, each page beginning where one ended        complete
+by number                                             read again after a change; complete if both readings are alike
+the total disagrees, or records moved or came twice   read again; complete if that reading is sound, or both are alike
 a page that fails, leads in a circle, or is no JSON   an error, so nothing is known
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from urllib.parse import urlsplit, urlunsplit
@@ -23,35 +23,18 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import SourceError
 from syncd.model.entry import Snapshot
-from syncd.model.names import counted
 from syncd.source.base import FeedCache, Fetched, ReadContext
 from syncd.source.files import Assembly, FileBytes
-from syncd.source.json.document import read_document, words_in
-from syncd.source.json.paging import MOST_PAGES, PRINT_BYTES, Facts, Paging, So
+from syncd.source.json.document import encoded, read_document, words_in
+from syncd.source.json.pages import DIGEST_BYTES, Page, Pages, PagesRead
+from syncd.source.json.paging import MOST_PAGES, Following, Paging
 from syncd.source.json.query import Query
 from syncd.source.web.access import Access
 from syncd.source.web.web_client import Digests, WebAnswer, WebClient, came_from, in_time, refusal
 from syncd.source.web.web_source import plain_body, refuse_page
 
-_DIGEST_BYTES = 16
 _READINGS = 3
 """How often everything is read in one pass: if it changes during the first, the others may still be alike."""
-
-
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A page as it was fetched: what the server calls this state, a digest of its bytes, and its records, packed."""
-
-    etag: str
-    modified: str
-    digest: bytes
-    facts: Facts
-    packed: bytes
-
-    @property
-    def conditions(self) -> dict[str, str]:
-        """The headers that allow the server to answer 304."""
-        pairs = (("If-None-Match", self.etag), ("If-Modified-Since", self.modified))
-        return {name: value for name, value in pairs if value}
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,19 +42,6 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     pages: dict[str, Page] = {}
     proved: bytes = b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PagesRead:
-    """All pages of one reading.
-
-    `doubt` is why it has to be read again, and `short` why the numbers say that something is missing; "" for none.
-    """
-
-    pages: Mapping[str, Page] = field(repr=False)
-    digest: bytes
-    doubt: str = ""
-    short: str = ""
 
 
 class PagedSource:
@@ -123,52 +93,24 @@ class PagedSource:
         for _ in range(_READINGS):
             read = await self._all(client, url, pages)
             if not read.doubt or (read.digest == before and not (read.short and before == known.proved)):
-                return PagesRead(pages=read.pages, digest=read.digest, short=read.short)
+                return read
             pages, before = read.pages, read.digest
-        reason = f"{self._access.shown} changed while it was read ({read.doubt})"
-        return PagesRead(pages=read.pages, digest=read.digest, short=reason)
+        return replace(read, short=f"{self._access.shown} changed while it was read ({read.doubt})")
 
     async def _all(self, client: WebClient, url: str, known: Mapping[str, Page]) -> PagesRead:
         counting = self._query.count_address(url)
-        count = await self._count(client, counting) if counting is not None else None
-        pages: dict[str, Page] = {}
-        asked: str | None = self._paging.first(url)
-        so: So | None = None
-        while asked is not None:
+        total = await self._count(client, counting) if counting is not None else None
+        pages = Pages(total=total, shifts=self._paging.shifts)
+        following: Following | None = Following(url=self._paging.first(url))
+        while following is not None:
+            asked = self._at_home(client, following.url)
             page = await self._page(client, asked, known.get(asked), len(pages) + 1)
             self._refuse_circle(asked, page, pages)
-            pages[asked] = page
-            records = page.facts.count + (so.records if so is not None else 0)
-            total = count if count is not None else (page.facts.total if so is None else so.total)
-            so = So(pages=len(pages), records=records, last=page.facts, total=total)
-            following = self._paging.following(url, asked, so)
-            asked = self._at_home(client, following) if following is not None else None
-        assert so is not None
-        if counting is not None and len(pages) > 1:
-            count = await self._count(client, counting)
-        return self._weighed(pages, so, count)
-
-    def _weighed(self, pages: Mapping[str, Page], so: So, count: int | None) -> PagesRead:
-        """Return the reading with what the numbers say of it; `count` is the server's when all pages had come."""
-        name = self._access.shown
-        totals = {so.total, *(page.facts.total for page in pages.values() if so.total is not None and count is None)}
-        totals |= {count} if count is not None else set()
-        all_prints = [page.facts.prints for page in pages.values()]
-        with_records = sum(page.facts.count > 0 for page in pages.values())
-        doubt = short = ""
-        if len(totals) > 1:
-            doubt = "its total changed"
-        elif so.total is not None and so.total != so.records:
-            doubt = short = f"{name} gave {counted(so.records, 'record')}, and says that there are {so.total}"
-        elif with_records > 1 and _came_twice(all_prints):
-            doubt = "a record came on two pages"
-        elif with_records > 1 and so.total is None and self._paging.is_positional:
-            doubt = "nothing says how many records there are"
-        more = next((page.facts.more for page in pages.values() if page.facts.more), "")
-        if more:
-            short = f"{name} says that there is another page ({more}), and next does not say how to ask for it"
-        digest = blake2b(b"".join(all_prints), digest_size=_DIGEST_BYTES).digest()
-        return PagesRead(pages=pages, digest=digest, doubt=doubt, short=short)
+            so_far = pages.add(asked, page, overlaps=following.overlaps)
+            following = self._paging.following(url, asked, so_far)
+        again = counting is not None and len(pages) > 1
+        count = await self._count(client, counting) if again and counting is not None else total
+        return pages.read(count=count, name=self._access.shown)
 
     async def _page(self, client: WebClient, url: str, known: Page | None, number: int) -> Page:
         """Return a page, the one that is known if it has not changed; raises SourceError."""
@@ -176,7 +118,7 @@ class PagedSource:
         if answer.status == 304 and known is not None:
             return known
         body = await self._body(answer)
-        digest = blake2b(body + answer.headers.get("link", "").encode(), digest_size=_DIGEST_BYTES).digest()
+        digest = blake2b(body + answer.headers.get("link", "").encode(), digest_size=DIGEST_BYTES).digest()
         etag, modified = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
         if known is not None and known.digest == digest:
             return msgspec.structs.replace(known, etag=etag, modified=modified)
@@ -203,13 +145,12 @@ class PagedSource:
             raise SourceError(f"{self._access.shown}: what count asks for is no number", "correct count")
         return int(text)
 
-    def _refuse_circle(self, asked: str, page: Page, pages: dict[str, Page]) -> None:
+    def _refuse_circle(self, asked: str, page: Page, pages: Pages) -> None:
         """Raise SourceError if the pages never end: an address comes again, or asking by place changes nothing."""
         name = self._access.shown
         if asked in pages:
             raise SourceError(f"{name}: page {len(pages)} leads back to an earlier page", "correct next")
-        first = next(iter(pages.values())) if len(pages) == 1 else None
-        if first is not None and page.facts.count and page.facts.prints == first.facts.prints:
+        if pages.repeats_the_first(page):
             text = f"{name}: page 2 has the same records as page 1"
             raise SourceError(text, "correct next in [sync.source]: the server does not heed it")
         if len(pages) >= MOST_PAGES:
@@ -231,22 +172,21 @@ class PagedSource:
         return [
             FileBytes(
                 name=name if number == 1 else f"{name} page {number}",
-                content=zlib.decompress(page.packed),
+                content=_records(page, without_first=address in read.overlapping),
                 unsettled=read.short if number == last else "",
             )
-            for number, page in enumerate(read.pages.values(), 1)
+            for number, (address, page) in enumerate(read.pages.items(), 1)
         ]
 
 
-def _came_twice(prints: list[bytes]) -> bool:
-    """Return True if a record stands on two pages."""
-    seen: set[bytes] = set()
-    for page in prints:
-        here = {page[at : at + PRINT_BYTES] for at in range(0, len(page), PRINT_BYTES)}
-        if seen & here:
-            return True
-        seen |= here
-    return False
+def _records(page: Page, *, without_first: bool) -> bytes:
+    """Return the records of a page as JSON."""
+    content = zlib.decompress(page.packed)
+    if not without_first:
+        return content
+    records = read_document(content, name="page")
+    assert isinstance(records, list)  # as they were packed
+    return encoded(records[1:])
 
 
 def _words(body: bytes) -> str:

@@ -3,8 +3,9 @@
 next has         the following page                                 that was the last page if it
 link             is at the address that the answer gives            gives none
 cursor           is asked for by what the answer gives              gives none, or has no records and gives the same
-skip, page       is asked for by how many records came, or by its   completes the total; without one, if it has none:
-                 number                                             a page may be short for other reasons
+skip             begins with the last record of the one before, so  completes the total; without one, if it has nothing
+                 that it shows whether anything moved meanwhile     new: a page may be short for other reasons
+page             is asked for by its number                         completes the total; without one, if it has none
 """
 
 from __future__ import annotations
@@ -57,13 +58,22 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class So:
-    """How far a reading is: how many pages and records have come, the last page, and the total if that is known."""
+class SoFar:
+    """How far a reading is: how many pages and records have come, the last page with what of it is new, the total."""
 
     pages: int
     records: int
     last: Facts
+    new: int
     total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """The address of the next page; one that `overlaps` should begin with the last record of the page before."""
+
+    url: str
+    overlaps: bool = False
 
 
 def check_next(options: NextOptions, *, where: str) -> None:
@@ -112,7 +122,7 @@ class Paging:
         self._is_alone = options is None
 
     @property
-    def is_positional(self) -> bool:
+    def shifts(self) -> bool:
         """Whether pages are asked for by place, so that they shift when records come or go meanwhile."""
         return self._options.skip is not None or self._options.page is not None
 
@@ -129,29 +139,30 @@ class Paging:
             prints=b"".join(_print(record) for record in records),
             pointer=self._pointed(document, headers, name),
             total=self._total_in(document, name),
-            more=says_more(document) or _next_link(headers.get("link", "")) if self._is_alone else "",
+            more=(says_more(document) or _next_link(headers.get("link", ""))) if self._is_alone else "",
         )
         return found, encoded(records)
 
-    def following(self, url: str, asked: str, so: So) -> str | None:
-        """Return the address of the page after the one at `asked`, None if that was the last one.
-
-        Raises SourceError for an address that leads nowhere.
-        """
-        options = self._options
-        if self._is_alone:
-            return None
-        if self.is_positional:
-            # Without a total only a page without records is certainly the last: servers have limits of their own.
-            over = so.records >= so.total if so.total is not None else False
-            return None if over or not so.last.count else with_query(url, self._place(so.records, so.pages))
-        if not so.last.pointer:
+    def following(self, url: str, asked: str, so_far: SoFar) -> Following | None:
+        """Return the page after the one at `asked`, None if that was the last one."""
+        if self.shifts:
+            return self._by_place(url, so_far)
+        last, options = so_far.last, self._options
+        if not last.pointer:
             return None
         if options.cursor is None:
-            return urljoin(asked, so.last.pointer)
+            return Following(url=urljoin(asked, last.pointer))
         assert options.parameter is not None
-        following = with_query(url, {**self._place(0, 0), options.parameter: so.last.pointer})
-        return None if following == asked and not so.last.count else following
+        following = with_query(url, {**self._place(0, 0), options.parameter: last.pointer})
+        return None if following == asked and not last.count else Following(url=following)
+
+    def _by_place(self, url: str, so_far: SoFar) -> Following | None:
+        # Without a total only a page with nothing new is certainly the last: servers have limits of their own.
+        if not so_far.new or (so_far.total is not None and so_far.records >= so_far.total):
+            return None
+        # A server that gives one record at a time would never get beyond it.
+        overlaps = self._options.skip is not None and so_far.last.count > 1
+        return Following(url=with_query(url, self._place(so_far.records - overlaps, so_far.pages)), overlaps=overlaps)
 
     def _place(self, records: int, pages: int) -> dict[str, object]:
         options = self._options
