@@ -240,6 +240,9 @@ _WEB_KEYS = (
     *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout", "total_timeout"),
 )
+_LOGIN_KEYS = tuple(
+    secret + form for secret in ("url", "username", "password") for form in ("", "_file", "_env", "_credential")
+)
 _LENGTH_KEYS = ("default_duration", "duration_unit")
 _FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
@@ -247,6 +250,14 @@ SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
     "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
+    "json": (
+        *(*_FILE_KEYS, "encoding", "records", "columns", "next", "total", "count", "params", "preset"),
+        *("dates", *_LENGTH_KEYS),
+    ),
+    "sql": (
+        *("type", *_LOGIN_KEYS, "query", "query_file", "columns", "dates", *_LENGTH_KEYS),
+        *("timeout", "total_timeout", "max_rows", "max_bytes", "isolation"),
+    ),
     "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
 }
 """The keys of built-in sources, known here so that an error can name the line; the sources check the values."""

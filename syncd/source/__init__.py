@@ -35,6 +35,8 @@ BUILT_IN = {
     "caldav": "syncd.source.caldav.caldav_source:open_caldav",
     "csv": "syncd.source.table.csv:open_csv",
     "ics": "syncd.source.ical.ics:open_ics",
+    "json": "syncd.source.json.json_source:open_json",
+    "sql": "syncd.source.sql.sql_source:open_sql",
     "xlsx": "syncd.source.table.xlsx:open_xlsx",
 }
 """The same lines as in pyproject.toml."""

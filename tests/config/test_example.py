@@ -28,6 +28,9 @@ from syncd.source import open_source
 from syncd.source.bitrix24.portal_source import Bitrix24Options
 from syncd.source.caldav.caldav_source import CaldavOptions
 from syncd.source.ical.ics import IcsOptions
+from syncd.source.json.json_source import JsonOptions
+from syncd.source.json.paging import NextOptions
+from syncd.source.sql.sql_source import SqlOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 from syncd.source.table.csv import CsvOptions
 from syncd.source.table.grid import GridOptions
@@ -110,6 +113,10 @@ def test_the_defaults_named_in_the_example_are_the_defaults(tmp_path: Path) -> N
         assert getattr(full.when, name) == getattr(bare.when, name), name
 
 
+def named_in_source() -> set[str]:
+    return set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
+
+
 def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     options = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0].source
     open_source(options.options, options.base, where=options.where)
@@ -117,8 +124,11 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
     assert set(Bitrix24Options.__struct_fields__) == set(SOURCE_KEYS["bitrix24"])
     assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
+    assert set(JsonOptions.__struct_fields__) == set(SOURCE_KEYS["json"])
+    assert set(NextOptions.__struct_fields__) <= named_in_source()
+    assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
-    named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
+    named = named_in_source()
     forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
     assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named
     assert set(COLUMN_KEYS) == COLUMN_FIELDS
