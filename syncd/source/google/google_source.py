@@ -155,7 +155,7 @@ class GoogleSource:
         if not known and errors:
             raise next(iter(errors.values()))
         calendars = await asyncio.to_thread(self._calendars_read, store, known)
-        owners = frozenset(one.owner.lower() for one in chosen)
+        owners = frozenset(one.owner.lower() for one in chosen if one.owner)
         choice = Choice(options=self._options, owners=owners, kinds=self._kinds)
         marker = await asyncio.to_thread(self._composer.marker, calendars, errors, context)
         return Fetched(

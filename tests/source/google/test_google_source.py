@@ -260,6 +260,12 @@ async def test_a_meeting_of_two_people_is_an_entry_of_each_and_one_without_copie
     assert both.problems == ()
     one = await opened(google, calendars=[ANNA, BORIS], copies=False).read(CONTEXT)
     assert [entry.uid for entry in one.entries] == [f"m@{ANNA}"]
+    shared = "c_1@group.calendar.google.com"
+    google.calendar(shared)
+    google.calendar(BORIS).event("of-a-calendar", NINE, TEN, organizer={"email": "c_2@group.calendar.google.com"})
+    nobodys = await opened(google, calendars=[BORIS, shared], copies=False).read(CONTEXT)
+    assert {entry.uid.partition("@")[0] for entry in nobodys.entries} == {"m", "of-a-calendar"}
+    google.calendar(BORIS).delete("of-a-calendar")
     alone = await opened(google, calendars=[BORIS], copies=False).read(CONTEXT)
     assert [entry.uid for entry in alone.entries] == [f"m@{BORIS}"]
 
