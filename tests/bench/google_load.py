@@ -125,7 +125,7 @@ async def measured(google: FakeGoogle, folder: Path, name: str, *arguments: str)
 
 async def watch(number: int, usage: Usage) -> None:
     """Note what a process has used, as long as it runs."""
-    while usage.read(Path(f"/proc/{number}")):
+    while usage.read(Path(f"/proc/{number}")):  # noqa: ASYNC110 - a process tells nobody what it uses
         await asyncio.sleep(0.2)
 
 
