@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from hashlib import blake2b
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -141,6 +142,12 @@ class Tokens:
     def reader(self) -> str:
         """Who reads where nobody is named: whom a calendar has to be shared with."""
         return self._key.client_email
+
+    @property
+    def account(self) -> str:
+        """What tells this account from any other; it gives no secret away."""
+        named = repr((self._key.client_email, self._key.client_id, self._key.refresh_token))
+        return blake2b(named.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     async def token(self, client: WebClient, subject: str, scope: str) -> str:
         """Return a token that lasts for a while yet; raises SourceError with the remedy if there is none to be had."""

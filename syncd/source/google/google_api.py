@@ -32,6 +32,8 @@ _USED_UP = frozenset({"quotaExceeded", "dailyLimitExceeded", "dailyLimitExceeded
 _SWITCHED_OFF = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 _NO_SCOPE = frozenset({"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"})
 _TRIES, _WAIT_S, _LONGEST_WAIT_S = 5, 1.0, 60.0
+_MOST_SILENT = 4
+"""After so many requests in a row without an answer the server is taken to be out of reach."""
 
 
 Shape = TypeVar("Shape")
@@ -95,7 +97,7 @@ class GoogleApi:
     """The API for the time of one reading, at `url`; tokens come through a client of their own.
 
     After a refusal that holds for every calendar nothing is asked any more: `stopped` is that refusal. `requests` is
-    the number of those to the API.
+    the number of those to the API, `silent` how many in a row got no answer.
     """
 
     url: str
@@ -104,6 +106,7 @@ class GoogleApi:
     tokens: Tokens
     clock: Clock
     stopped: StopError | None = None
+    silent: int = 0
     requests: int = 0
 
     async def page(self, calendar: str, subject: str, *, token: str = "", page: str = "") -> Page:
@@ -158,8 +161,7 @@ class GoogleApi:
         for attempt in range(1, _TRIES + 1):
             if self.stopped is not None:
                 raise self.stopped
-            token = await self.tokens.token(self.token_client, subject, scope)
-            answer = await self._sent(url, token)
+            token, answer = await self._answered(url, subject, scope)
             if answer.status == 401 and not renewed:
                 self.tokens.forget(subject, scope, token)
                 renewed = True
@@ -173,16 +175,26 @@ class GoogleApi:
                 wait_s *= 2
         return answer
 
-    async def _sent(self, url: str, token: str) -> WebAnswer:
-        self.requests += 1
+    async def _answered(self, url: str, subject: str, scope: str) -> tuple[str, WebAnswer]:
+        """Return a token and what is answered to a request with it; raises WebError if nothing is."""
         try:
-            return await self.client.ask("GET", url, secrets={"Authorization": f"Bearer {token}"})
+            token = await self.tokens.token(self.token_client, subject, scope)
+            self.requests += 1
+            answer = await self.client.ask("GET", url, secrets={"Authorization": f"Bearer {token}"})
         except WebError as error:
-            # The client has waited and tried again; who is asked to be quiet does not go on with the next calendar.
-            if error.status == 429:
-                self.stopped = StopError(*_BE_QUIET, status=429)
-                raise self.stopped from None
+            self._note(error)
             raise
+        self.silent = 0
+        return token, answer
+
+    def _note(self, error: WebError) -> None:
+        """Decide whether to go on after a request without an answer; the client has waited and tried again already."""
+        self.silent += error.transient
+        if error.status == 429:
+            self.stopped = StopError(*_BE_QUIET, status=429)
+        elif self.silent >= _MOST_SILENT:
+            # Each calendar would wait as long for the same server.
+            self.stopped = StopError(error.message, error.remedy, status=error.status)
 
     def _refused(self, answer: WebAnswer, name: str, subject: str, remedy: str = "") -> SourceError:
         """Return what a refusal means; one that holds for all calendars ends the reading."""

@@ -76,7 +76,10 @@ class Account:
 
     def reader(self, calendar: Calendar) -> str:
         """Return in whose name a calendar is read."""
-        return (calendar.owner or calendar.id) if self.subject == "owner" else self.subject
+        if self.subject != "owner":
+            return self.subject
+        # A file may name owners as the portal calls them, whom Google does not know by that name.
+        return calendar.owner if "@" in calendar.owner else calendar.id
 
 
 class Store(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -119,8 +122,8 @@ class GoogleSource:
         self._composer = Composer(settings=repr((settings, sorted(kinds))), meanings=meanings)
         self._store: Store | None = None
         self._read: dict[str, tuple[Known, Calendar, ReadCalendar]] = {}
-        named = repr((access.url, account.tokens.reader, account.subject, calendars.names, calendars.files))
-        named += repr(calendars.domains)
+        named = repr((access.url, account.tokens.account, account.subject, account.admin))
+        named += repr((calendars.names, calendars.files, calendars.domains))
         self._cache_name = f"google{blake2b(named.encode(), digest_size=16).hexdigest()}"
         self.requests = 0
 
@@ -148,6 +151,8 @@ class GoogleSource:
         errors: dict[str, SourceError] = {}
         try:
             chosen = await self._updated(store, errors)
+            # Of people who are not read any more nothing is kept.
+            store.calendars = {one.id: store.calendars[one.id] for one in chosen if one.id in store.calendars}
         finally:
             # What came before a reading was ended need not be read again.
             await self._keep(context.cache, before, store)

@@ -64,6 +64,27 @@ async def test_a_quota_that_is_used_up_ends_the_reading_and_keeps_what_is_known(
     assert (await source.read(CONTEXT)).complete
 
 
+@pytest.mark.parametrize("refusal", [error(503, "backendError", "Backend Error"), None])
+async def test_a_server_out_of_reach_is_not_asked_for_every_calendar(
+    google: FakeGoogle, refusal: tuple[int, dict[str, object]] | None
+) -> None:
+    people = [f"p{number}@example.com" for number in range(40)]
+    for person in people:
+        google.calendar(person)
+    clock = QuickClock()
+    source = opened(google, clock=clock, calendars=people)
+    await source.read(CONTEXT)
+    if refusal is not None:
+        google.switches.refuse = [refusal] * 1000
+    else:
+        source._access = replace(source._access, url="http://127.0.0.1:1/calendar/v3")
+    google.asked.clear()
+    snapshot = await source.read(CONTEXT)
+    assert not snapshot.complete
+    assert len(google.asked) <= 24
+    assert sum(clock.slept) < 60
+
+
 async def test_what_was_not_read_for_want_of_quota_comes_first_the_next_time(google: FakeGoogle) -> None:
     source = opened(google, calendars=[ANNA])
     await source.read(CONTEXT)

@@ -355,6 +355,38 @@ async def test_a_person_reads_their_own_calendar_by_default(google: FakeGoogle, 
     assert source.describe() == "google primary"
 
 
+async def test_two_people_with_the_same_config_never_read_what_is_kept_of_the_other(
+    google: FakeGoogle, anna: CalendarWorld
+) -> None:
+    anna.event("a", NINE, TEN)
+    google.calendar(BORIS).event("b", NINE, TEN)
+    context = replace(CONTEXT, cache=MemoryCache())
+    for person, name in ((ANNA, "a"), (BORIS, "b"), (ANNA, "a")):
+        source = opened(google, token=google.token(person), calendars=())
+        assert [entry.uid for entry in (await source.read(context)).entries] == [f"{name}@{person}"]
+
+
+async def test_nothing_is_kept_of_people_who_are_not_read_any_more(google: FakeGoogle, tmp_path: Path) -> None:
+    for person in (ANNA, BORIS):
+        google.calendar(person).event("e", NINE, TEN)
+    (tmp_path / "users.csv").write_text(f"{ANNA}\n{BORIS}\n")
+    source = opened(google, tmp_path, calendars="users.csv")
+    await source.read(CONTEXT)
+    (tmp_path / "users.csv").write_text(f"{ANNA}\n")
+    await source.read(CONTEXT)
+    assert source._store is not None
+    assert set(source._store.calendars) == {ANNA}
+
+
+async def test_an_owner_may_be_called_as_in_the_portal_and_is_read_by_the_address_of_the_calendar(
+    google: FakeGoogle, anna: CalendarWorld, tmp_path: Path
+) -> None:
+    anna.event("e", NINE, TEN, visibility="private", summary="Dentist")
+    (tmp_path / "users.csv").write_text(f"calendar,owner\n{ANNA},Anna Petrova\n")
+    (entry,) = (await opened(google, tmp_path, calendars="users.csv", subject="owner").read(CONTEXT)).entries
+    assert (entry.details.owner, entry.details.title) == ("Anna Petrova", "Dentist")
+
+
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
