@@ -236,8 +236,11 @@ class IncludedTable(Table, frozen=True, kw_only=True):
 
 SOURCE_SECRETS = ("url", "username", "password", "token")
 """The secrets of a source with an address, each in the four forms of `secrets`."""
+ACCOUNT_SECRETS = ("key", "token", "client_secret")
+"""Those of a source of accounts."""
+_FORMS = ("", "_file", "_env", "_credential")
 _WEB_KEYS = (
-    *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
+    *(secret + form for secret in SOURCE_SECRETS for form in _FORMS),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout", "total_timeout"),
 )
 _LOGIN_KEYS = tuple(
@@ -249,6 +252,11 @@ SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
+    "google": (
+        *("type", "calendars", "busy_only", "busy_title", "declined", "tentative", "unanswered", "copies", "zones"),
+        *(secret + form for secret in ACCOUNT_SECRETS for form in _FORMS),
+        *("subject", "admin", "event_types", "url", "ca_file", "max_bytes", "timeout", "total_timeout"),
+    ),
     "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
     "json": (
         *(*_FILE_KEYS, "encoding", "records", "columns", "next", "total", "count", "params", "preset"),

@@ -34,6 +34,7 @@ BUILT_IN = {
     "bitrix24": "syncd.source.bitrix24.portal_source:open_bitrix24",
     "caldav": "syncd.source.caldav.caldav_source:open_caldav",
     "csv": "syncd.source.table.csv:open_csv",
+    "google": "syncd.source.google.google_source:open_google",
     "ics": "syncd.source.ical.ics:open_ics",
     "json": "syncd.source.json.json_source:open_json",
     "sql": "syncd.source.sql.sql_source:open_sql",
