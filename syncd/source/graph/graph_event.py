@@ -1,4 +1,4 @@
-"""An event as Microsoft Graph writes it, and what of it an entry shows besides its days. Pure.
+"""An event as Microsoft Graph writes it, and what it tells. Pure.
 
 Times are asked for in UTC, so that they are instants whatever the event's own zone is; whole days are always written
 from midnight to midnight. Only properties of the reference's event resource type that are used are kept.
@@ -7,31 +7,27 @@ from midnight to midnight. Only properties of the reference's event resource typ
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from sys import intern
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from syncd.model import zones
-from syncd.model.entry import AllDay, Classification, Details, Reminder, Span, Status, Timed
 from syncd.model.markup import is_html
-from syncd.source.field_values import (
-    FIRST_YEAR,
-    FIRST_YEAR_OF_SERIES,
-    all_day_span,
-    clean,
-    in_zone,
-    instant,
-    timed_span,
-)
+from syncd.source.accounts.told import Answer, At, Told, Wall
+from syncd.source.field_values import clean, in_zone, instant
 from syncd.source.graph.graph_pattern import PatternedRecurrence
 
 V = TypeVar("V")
-_CLASSES: dict[str, Classification] = {
-    "normal": "", "personal": "PRIVATE", "private": "PRIVATE", "confidential": "CONFIDENTIAL"
+_PRIVATE = frozenset({"personal", "private", "confidential"})
+_STATUS: dict[str, Literal["", "TENTATIVE"]] = {"tentative": "TENTATIVE"}
+_FREE = {"free": True, "tentative": False, "busy": False, "oof": False, "workingElsewhere": False}
+_ANSWERS: dict[str, Answer] = {
+    "accepted": "accepted", "tentativelyAccepted": "tentative", "declined": "declined", "notResponded": "unanswered"
 }  # fmt: skip
 _PRIORITIES = {"high": 1, "low": 9}
 _ACCESS = {"free": "free", "tentative": "quest", "busy": "busy", "oof": "absent", "workingElsewhere": "busy"}
@@ -44,6 +40,7 @@ _LOOKS = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_BODY = 200_000
+_SHOWN = 60
 _CUSTOM = "tzone://Microsoft/Custom"
 
 
@@ -172,98 +169,107 @@ def times_of(event: GraphEvent) -> tuple[datetime, datetime]:
     return begin.wall(whole_days=days), end.wall(whole_days=days)
 
 
-def zone_named(name: str) -> str | None:
-    """Return the IANA zone that Graph means, None where it means one that nobody else knows."""
-    return zones.resolve(name) if name and name != _CUSTOM else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """The zones of events: what names mean that nobody else knows, and the sync's own zone for those that mean none."""
+
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    usual: str = "UTC"
+
+    def known(self, name: str) -> str | None:
+        """Return the IANA zone that Graph means, None where it means one that nobody else knows."""
+        if not name or name == _CUSTOM:
+            return None
+        return zones.resolve(self.meanings.get(name, name))
+
+    def of(self, event: GraphEvent) -> str:
+        """Return the zone on whose clock an event is shown."""
+        return self.known(given(event.original_start_time_zone, "")) or self.usual
 
 
-def span_of(event: GraphEvent, zone: str, end_zone: str, *, series: bool = False) -> Span:
-    """Return an event's span on the clocks of two zones; raises ValueError for one that makes no sense."""
-    begin, end = times_of(event)
-    first_year = FIRST_YEAR_OF_SERIES if series else FIRST_YEAR
-    if given(event.is_all_day, default=False):
-        last = end.date() + timedelta(days=1) if end.time() != datetime.min.time() or end == begin else end.date()
-        return all_day_span(begin.date(), last, first_year=first_year)
-    return timed_span(in_zone(begin, _UTC, zone), in_zone(end, _UTC, end_zone), zone, end_zone, first_year=first_year)
+def dated(moment: datetime, zone: str) -> Wall:
+    """Return what a clock in `zone` shows at a time in UTC."""
+    return Wall(wall=in_zone(moment, _UTC, zone), zone=zone)
 
 
-def moved_to(main: Span, day: date) -> Span:
-    """Return the span as it is on another day."""
-    if isinstance(main, AllDay):
-        return AllDay(first=day, end=day + timedelta(days=main.days))
-    shift = day - main.start.date()
-    return Timed(start=main.start + shift, end=main.end + shift, zone=main.zone, end_zone=main.end_zone)
+def told_of(event: GraphEvent, clocks: Clocks, zone: str | None = None) -> Told:
+    """Return what an event says, its times on the clock of `zone`, by default its own; raises ValueError.
 
-
-def details_of(event: GraphEvent, owner: str, calendar: str) -> Details:
-    """Return what an event says besides its times; `calendar` is its calendar's name, for templates."""
+    `id` is for people: they find an event by its day and title, and not by Graph's ids.
+    """
+    start, end = _times(event, zone or clocks.of(event), clocks)
     show_as = given(event.show_as, "")
-    meeting = given(event.online_meeting, GraphMeeting())
-    attendees = tuple(_addresses(event))
-    return Details(
-        title=clean(given(event.subject, "")),
+    guests = tuple(_guests(event))
+    title = given(event.subject, "")
+    return Told(
+        id=f"{start if not isinstance(start, Wall) else start.wall.date()} {clean(title)[:_SHOWN]}".strip(),
+        start=start,
+        end=end,
+        title=title,
         description=_body(event),
-        location=intern(clean(given(event.location, GraphPlace()).display_name or "")),
-        owner=owner,
-        status=_status(event, show_as),
-        transparent={"free": True}.get(show_as, False if show_as in _ACCESS else None),
-        classification=_CLASSES.get(given(event.sensitivity, "normal"), ""),
+        location=given(event.location, GraphPlace()).display_name or "",
+        url=given(event.online_meeting, GraphMeeting()).join_url or "",
+        status="CANCELLED" if given(event.is_cancelled, default=False) else _STATUS.get(show_as, ""),
+        free=_FREE.get(show_as),
+        private=given(event.sensitivity, "normal") in _PRIVATE,
         priority=_PRIORITIES.get(given(event.importance, "normal")),
-        url=clean(meeting.join_url or ""),
-        organizer=_address(given(event.organizer, GraphPerson())) if attendees else "",
-        categories=tuple(dict.fromkeys(filter(None, map(clean, given(event.categories, ()))))),
-        attendees=attendees,
-        reminders=_reminders(event),
-        columns=tuple(_columns(event, show_as, calendar)),
+        categories=given(event.categories, ()),
+        organizer=_address(given(event.organizer, GraphPerson())) if guests else "",
+        guests=guests,
+        alarms=_alarms(event),
+        kind=show_as,
+        answer=_ANSWERS.get(given(event.response_status, GraphResponse()).response, ""),
+        is_organizer=given(event.is_organizer, default=True),
+        extras=tuple(_extras(event, show_as)),
     )
 
 
-def _status(event: GraphEvent, show_as: str) -> Status:
-    if given(event.is_cancelled, default=False):
-        return "CANCELLED"
-    return "TENTATIVE" if show_as == "tentative" else ""
+def _times(event: GraphEvent, zone: str, clocks: Clocks) -> tuple[At, At]:
+    begin, end = times_of(event)
+    if given(event.is_all_day, default=False):
+        # The end is exclusive; a program that wrote the last day itself, or its last minute, means that day.
+        whole = end.time() == time() and end.date() > begin.date()
+        return begin.date(), end.date() if whole else end.date() + timedelta(days=1)
+    return dated(begin, zone), dated(end, clocks.known(given(event.original_end_time_zone, "")) or zone)
 
 
 def _body(event: GraphEvent) -> str:
     body = given(event.body, GraphBody())
-    content = clean(body.content or "")
-    if body.content_type.lower() == "html" and content and not is_html(content):
+    content = body.content or ""
+    if body.content_type.lower() == "html" and content.strip() and not is_html(content):
         # Marked as HTML and without a tag that tells so: it has to be read as HTML all the same.
-        content = f"<div>{content}</div>"
-    return intern(content)
+        return f"<div>{content}</div>"
+    return content
 
 
-def _addresses(event: GraphEvent) -> Iterator[str]:
+def _guests(event: GraphEvent) -> Iterator[str]:
     """Yield the addresses of the people who are invited; rooms and equipment are none."""
-    seen = {""}
     for person in given(event.attendees, ()):
-        address = _address(person)
-        if person.type.lower() != "resource" and address not in seen:
-            seen.add(address)
+        if person.type.lower() != "resource" and (address := _address(person)):
             yield address
 
 
 def _address(person: GraphPerson) -> str:
     address = (person.email_address.address if person.email_address is not None else None) or ""
     # A user of an Exchange that is gone has an X.500 name in place of an address.
-    return clean(address).lower() if "@" in address else ""
+    return address if "@" in address else ""
 
 
-def _reminders(event: GraphEvent) -> tuple[Reminder, ...] | None:
+def _alarms(event: GraphEvent) -> tuple[int, ...] | None:
     if not isinstance(event.is_reminder_on, bool):
         return None
     minutes = given(event.reminder_minutes_before_start, 0)
-    return (Reminder(before=timedelta(minutes=minutes)),) if event.is_reminder_on and minutes >= 0 else ()
+    return (minutes,) if event.is_reminder_on and minutes >= 0 else ()
 
 
-def _columns(event: GraphEvent, show_as: str, calendar: str) -> Iterator[tuple[str, str]]:
+def _extras(event: GraphEvent, show_as: str) -> Iterator[tuple[str, str]]:
     """Yield what has no field of its own, for templates and filters."""
-    yield "calendar", calendar
-    yield "accessibility", _ACCESS.get(show_as, "")
-    yield "showAs", show_as
-    yield "response", given(event.response_status, GraphResponse()).response
-    yield "webLink", clean(given(event.web_link, ""))
-    yield "iCalUId", given(event.i_cal_u_id, "")
+    if show_as:
+        yield "X-SHOW-AS", show_as
+        yield "X-ACCESSIBILITY", _ACCESS.get(show_as, "")
+    yield "X-RESPONSE", given(event.response_status, GraphResponse()).response
+    yield "X-WEB-LINK", given(event.web_link, "")
+    yield "X-ICAL-UID", given(event.i_cal_u_id, "")
 
 
 def _time(text: str, zone: str) -> datetime:
@@ -271,7 +277,7 @@ def _time(text: str, zone: str) -> datetime:
     try:
         wall = datetime.fromisoformat(text.removesuffix("Z")[:19])
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is not a time") from None
+        raise ValueError(f"{text[:40]!r} is not a time (correct it in Outlook)") from None
     if zone in ("UTC", "tzone://Microsoft/Utc", ""):
         return wall
     # Graph was asked for UTC; what it gives in another zone all the same is that zone's clock.

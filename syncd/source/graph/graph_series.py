@@ -1,50 +1,32 @@
-"""A series of Microsoft Graph as an entry: its rule, proved by the occurrences listed, and its exceptions. Pure.
+"""A series of Microsoft Graph in the terms of RFC 5545: its rule, proved by the occurrences listed, and exceptions.
 
-what the rule gives      what Graph lists on that day        the entry
+what the rule gives      what Graph lists on that day        the series
 an occurrence            the same                            an occurrence of the rule
 an occurrence            nothing                             EXDATE: it was cancelled, which no listing says
 an occurrence            an exception of that day            an override
 nothing                  an occurrence                       the rule is not understood: all days as they are listed
 
-Outside the days that are listed, the days of cancelled occurrences count that the details of the series name.
+Outside the days that are listed, the days of cancelled occurrences count that the details of the series name. Pure.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
-from syncd.model.entry import AllDay, Entry, Moment, Override, Recurrence, Span, Timed
 from syncd.model.recurrence import rfc
 from syncd.model.recurrence.rrule import Rule, parse
 from syncd.model.recurrence.wall import DAY, as_date, as_datetime, clock_of, day_seconds, seconds
-from syncd.source.graph.graph_event import (
-    GraphEvent,
-    details_of,
-    given,
-    moved_to,
-    span_of,
-    zone_named,
-)
+from syncd.source.accounts.told import At, Told, Wall
+from syncd.source.graph.graph_event import Clocks, GraphEvent, given, times_of, told_of
 from syncd.source.graph.graph_known import KnownSeries, View, as_of, instant_of, length_days
 from syncd.source.graph.graph_pattern import PatternedRecurrence, UnknownPatternError, first_day, rule_of
 
-_EDGE = timedelta(days=1)
+_EDGE = timedelta(days=2)
 """A view is bounded by instants and a series has days in its own zone: no zone is farther than that."""
-_LONGEST = timedelta(days=366)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesFacts:
-    """What has to be known besides a series: its calendar's owner and name, its place, the sync's zone, the views."""
-
-    owner: str
-    calendar: str
-    where: str
-    zone: str | None
-    views: tuple[View, ...]
+_BEYOND = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,78 +35,93 @@ class Reading:
 
     rule: str
     zone: str | None
+    clock: int
     days: tuple[date, ...]
 
+    def at(self, day: date) -> At:
+        """Return the occurrence of a day."""
+        if self.zone is None:
+            return day
+        return Wall(wall=as_datetime(day_seconds(day) + self.clock), zone=self.zone)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSeries:
-    """The entries of a series, several if an exception has no place in it, and what could not be read as given."""
-
-    entries: tuple[Entry, ...]
-    warnings: tuple[str, ...] = ()
+    def day_of(self, start: int) -> date:
+        """Return the day of an instant in seconds; of whole days it is written as midnight UTC."""
+        return as_date(start if self.zone is None else clock_of(self.zone).wall(start))
 
 
-def read_series(series: KnownSeries, facts: SeriesFacts) -> ReadSeries:
-    """Return a series as entries; raises ValueError with the reason if it cannot be used."""
+def told_series(series: KnownSeries, views: tuple[View, ...], clocks: Clocks) -> tuple[Told, ...]:
+    """Return the master of a series, and its exceptions as changed occurrences.
+
+    Raises ValueError with the reason if it cannot be used.
+    """
     master = series.master
     if master is None:
-        raise ValueError("Graph lists occurrences of a series that it does not have")
+        raise ValueError("its occurrences are listed, and the series itself is not there (look at it in Outlook)")
     recurrence = master.recurrence
     if not isinstance(recurrence, PatternedRecurrence):
-        return _as_listed(series, master, facts, "it is a series without a pattern")
+        return _as_listed(series, master, views, clocks, "it is a series without a pattern")
     try:
-        reading = _reading(series, master, recurrence, facts)
+        reading = _reading(series, master, recurrence, views, clocks)
     except (UnknownPatternError, rfc.TooOftenError) as error:
-        return _as_listed(series, master, facts, str(error))
+        return _as_listed(series, master, views, clocks, str(error))
     if reading is None:
-        return _as_listed(series, master, facts, "its occurrences are not those of its pattern")
-    return _by_rule(series, master, reading, facts)
+        return _as_listed(series, master, views, clocks, "its occurrences are not those of its pattern")
+    return _by_rule(series, master, reading, views, clocks)
 
 
-def gaps(series: KnownSeries, facts: SeriesFacts) -> tuple[date, ...]:
+def gaps(series: KnownSeries, views: tuple[View, ...], clocks: Clocks) -> tuple[date, ...]:
     """Return the days on which the series should have an occurrence, and nothing says what became of it."""
     master = series.master
     if master is None or not isinstance(master.recurrence, PatternedRecurrence):
         return ()
     try:
-        reading = _reading(series, master, master.recurrence, facts)
+        reading = _reading(series, master, master.recurrence, views, clocks)
     except ValueError:
         return ()
     if reading is None:
         return ()
-    named = {*(series.cancelled or ()), *_exceptions(series, reading)}
-    return tuple(day for day in _unlisted(series, master, reading, facts.views) if day not in named)
+    named = {*(series.cancelled or ()), *_placed(series, reading, clocks)}
+    return tuple(day for day in _unlisted(series, master, reading, views) if day not in named)
 
 
 def _reading(
-    series: KnownSeries, master: GraphEvent, recurrence: PatternedRecurrence, facts: SeriesFacts
+    series: KnownSeries,
+    master: GraphEvent,
+    recurrence: PatternedRecurrence,
+    views: tuple[View, ...],
+    clocks: Clocks,
 ) -> Reading | None:
     """Return the first reading that has all the occurrences that are listed, None if there is none."""
-    for zone in _zones(master, recurrence, facts):
+    for zone in _zones(master, recurrence, clocks):
+        clock = _time_of_day(master, zone)
         for rule in rule_of(recurrence, zone):
-            reading = Reading(rule=rule, zone=zone, days=_days(rule, master, first_day(recurrence.range), zone, facts))
-            if _explains(reading, series, master):
+            days = _days(rule, first_day(recurrence.range), clock, zone, max(view.end for view in views))
+            reading = Reading(rule=rule, zone=zone, clock=clock, days=days)
+            if _explains(reading, series):
                 return reading
     return None
 
 
-def _zones(master: GraphEvent, recurrence: PatternedRecurrence, facts: SeriesFacts) -> tuple[str | None, ...]:
+def _zones(master: GraphEvent, recurrence: PatternedRecurrence, clocks: Clocks) -> tuple[str | None, ...]:
     """Return the zones that the days of a series may be in; of a zone that nobody knows, the listing has to tell."""
     if given(master.is_all_day, default=False):
         return (None,)
     named = (recurrence.range.recurrence_time_zone or "", given(master.original_start_time_zone, ""))
-    known = [zone for name in named if (zone := zone_named(name)) is not None]
-    return tuple(dict.fromkeys([*known, facts.zone or "UTC", "UTC"]))
+    known = [zone for name in named if (zone := clocks.known(name)) is not None]
+    return tuple(dict.fromkeys([*known, clocks.usual, "UTC"]))
 
 
-def _days(rule: str, master: GraphEvent, first: date, zone: str | None, facts: SeriesFacts) -> tuple[date, ...]:
-    """Return the days that a rule gives, up to the last view's end; a rule that ends sooner, all of them."""
+def _time_of_day(master: GraphEvent, zone: str | None) -> int:
+    begin, _ = times_of(master)
+    return 0 if zone is None else clock_of(zone).wall(seconds(begin)) % DAY
+
+
+def _days(rule: str, first: date, clock: int, zone: str | None, end: date) -> tuple[date, ...]:
+    """Return the days that a rule gives, for a year beyond the last view."""
     parsed = parse(rule)
-    clock = _time_of_day(master, zone)
-    last = max(view.end for view in facts.views) + _LONGEST
     limit = _last_start(parsed, zone)
     found: list[date] = []
-    for wall in rfc.starts(parsed, day_seconds(first) + clock, day_seconds(last)):
+    for wall in rfc.starts(parsed, day_seconds(first) + clock, day_seconds(end + _BEYOND)):
         if (limit is not None and wall > limit) or len(found) == parsed.count:
             break
         found.append(as_date(wall))
@@ -136,174 +133,149 @@ def _last_start(rule: Rule, zone: str | None) -> int | None:
     if rule.until is None:
         return None
     wall = seconds(rule.until.wall)
-    return clock_of(zone).wall(wall) if zone is not None and rule.until.utc else wall
+    return wall if zone is None else clock_of(zone).wall(wall)
 
 
-def _time_of_day(master: GraphEvent, zone: str | None) -> int:
-    span = _span(master, zone, series=True)
-    return 0 if isinstance(span, AllDay) else seconds(span.start) % DAY
-
-
-def _span(event: GraphEvent, zone: str | None, *, series: bool = False) -> Span:
-    """Return an event's span on its own clocks, where those are known, else on that of `zone`."""
-    usual = zone or "UTC"
-    if series:
-        # The days of a series are in the zone of its pattern, whatever zone its first event was written in.
-        return span_of(event, usual, usual, series=True)
-    begins = zone_named(given(event.original_start_time_zone, "")) or usual
-    ends = zone_named(given(event.original_end_time_zone, "")) or begins
-    return span_of(event, begins, ends)
-
-
-def _explains(reading: Reading, series: KnownSeries, master: GraphEvent) -> bool:
+def _explains(reading: Reading, series: KnownSeries) -> bool:
     """Return True if every occurrence that is listed begins when one of the rule does."""
-    days, clock = frozenset(reading.days), _time_of_day(master, reading.zone)
-    return all(_is_of_rule(start, days, clock, reading.zone) for start in series.listed.values())
+    days = frozenset(reading.days)
+    return all(_is_of_rule(start, days, reading) for start in series.listed.values())
 
 
-def _is_of_rule(start: int, days: frozenset[date], clock: int, zone: str | None) -> bool:
-    if zone is None:
-        return start % DAY == 0 and as_date(start) in days
-    zoned = clock_of(zone)
-    day = as_date(zoned.wall(start))
-    wall = day_seconds(day) + clock
+def _is_of_rule(start: int, days: frozenset[date], reading: Reading) -> bool:
+    day = reading.day_of(start)
+    if reading.zone is None:
+        return start % DAY == 0 and day in days
+    zoned = clock_of(reading.zone)
+    wall = day_seconds(day) + reading.clock
     # A time that a day skips or repeats may be read in two ways; there is only one occurrence on that day.
     return day in days and (zoned.unix(wall) == start or not zoned.is_plain(wall))
 
 
-def _listed_days(series: KnownSeries, zone: str | None) -> frozenset[date]:
-    if zone is None:
-        return frozenset(map(as_date, series.listed.values()))
-    zoned = clock_of(zone)
-    return frozenset(as_date(zoned.wall(start)) for start in series.listed.values())
-
-
-def _unlisted(series: KnownSeries, master: GraphEvent, reading: Reading, views: Sequence[View]) -> Iterator[date]:
+def _unlisted(series: KnownSeries, master: GraphEvent, reading: Reading, views: Iterable[View]) -> Iterator[date]:
     """Yield the days of the rule that a view should list and does not."""
-    listed = _listed_days(series, reading.zone)
+    listed = {reading.day_of(start) for start in series.listed.values()}
     # What began before the view and lasts into it may be listed or not; so may what touches its edges in some zone.
-    early = timedelta(days=length_days(master))
+    early = timedelta(days=length_days(master) + 1)
     for view in views:
         first = bisect_left(reading.days, view.first + early)
-        end = bisect_right(reading.days, view.end - _EDGE - _EDGE)
+        end = bisect_right(reading.days, view.end - _EDGE)
         yield from (day for day in reading.days[first:end] if day not in listed)
 
 
-def _exceptions(series: KnownSeries, reading: Reading) -> dict[date, GraphEvent]:
+def _placed(series: KnownSeries, reading: Reading, clocks: Clocks) -> dict[date, GraphEvent]:
     """Return the exceptions by the day of the rule that each of them stands for."""
     days = frozenset(reading.days)
     found: dict[date, GraphEvent] = {}
     for _, event in sorted(series.exceptions.items()):
-        day = next((day for day in _originals(event, reading.zone) if day in days and day not in found), None)
+        day = next((day for day in _originals(event, reading, clocks) if day in days and day not in found), None)
         if day is not None:
             found[day] = event
     return found
 
 
-def _originals(event: GraphEvent, zone: str | None) -> Iterator[date]:
+def _originals(event: GraphEvent, reading: Reading, clocks: Clocks) -> Iterator[date]:
     """Yield the days that an exception may stand for, as its occurrenceId and its originalStart tell."""
     if (day := as_of(given(event.occurrence_id, ""))) is not None:
         yield day
     moment = instant_of(given(event.original_start, ""))
     if moment is None:
         return
-    if zone is not None:
-        yield as_date(clock_of(zone).wall(seconds(moment)))
-        return
-    # Of whole days some servers write midnight UTC, and some the midnight of the zone the event was made in.
-    yield moment.date()
-    if (own := zone_named(given(event.original_start_time_zone, ""))) is not None:
-        yield as_date(clock_of(own).wall(seconds(moment)))
+    yield reading.day_of(seconds(moment))
+    if reading.zone is None:
+        # Of whole days some servers write midnight UTC, and some the midnight of the zone the event was made in.
+        yield as_date(clock_of(clocks.of(event)).wall(seconds(moment)))
 
 
-def _by_rule(series: KnownSeries, master: GraphEvent, reading: Reading, facts: SeriesFacts) -> ReadSeries:
+def _by_rule(
+    series: KnownSeries, master: GraphEvent, reading: Reading, views: tuple[View, ...], clocks: Clocks
+) -> tuple[Told, ...]:
     if not reading.days:
-        return ReadSeries(entries=tuple(_alone(series.exceptions, facts)))
-    main = moved_to(_span(master, reading.zone, series=True), reading.days[0])
-    placed = _exceptions(series, reading)
-    listed = _listed_days(series, reading.zone)
+        raise ValueError("its pattern gives no day at all (give it a usual repetition)")
+    placed = _placed(series, reading, clocks)
+    listed = {reading.day_of(start) for start in series.listed.values()}
     # Where a day is listed it takes place, whatever else is said of it.
-    cancelled = [day for day in series.cancelled or () if day not in listed]
-    missing = {*_unlisted(series, master, reading, facts.views), *cancelled} & set(reading.days) - placed.keys()
-    entry = Entry(
-        uid=master.id,
-        where=facts.where,
-        details=details_of(master, facts.owner, facts.calendar),
-        span=main,
-        recurrence=Recurrence(
-            rules=(reading.rule,), exdates=tuple(_moment(moved_to(main, day)) for day in sorted(missing))
-        ),
-        overrides=tuple(
-            _override(event, _moment(moved_to(main, day)), reading.zone, facts) for day, event in sorted(placed.items())
-        ),
+    cancelled = {day for day in series.cancelled or () if day not in listed}
+    missing = ({*_unlisted(series, master, reading, views)} | cancelled) & set(reading.days) - placed.keys()
+    lost = _loose([event for event in series.exceptions.values() if event not in placed.values()], reading, clocks)
+    told = _moved(told_of(master, clocks, reading.zone), reading.at(reading.days[0]))
+    lines = (
+        f"RRULE:{reading.rule}",
+        *(f"RDATE{_stamp(at)}" for at, _ in lost),
+        *(f"EXDATE{_stamp(reading.at(day))}" for day in sorted(missing)),
     )
-    lost = {one: event for one, event in series.exceptions.items() if event not in placed.values()}
-    return ReadSeries(entries=(entry, *_alone(lost, facts)))
+    changed = (_changed(event, reading.at(day), clocks) for day, event in sorted(placed.items()))
+    return (replace(told, recurrence=lines), *changed, *(_changed(event, at, clocks) for at, event in lost))
 
 
-def _moment(span: Span) -> Moment:
-    if isinstance(span, AllDay):
-        return Moment(wall=datetime.combine(span.first, datetime.min.time()), zone=None)
-    return Moment(wall=span.start, zone=span.zone)
+def _loose(events: Iterable[GraphEvent], reading: Reading, clocks: Clocks) -> tuple[tuple[At, GraphEvent], ...]:
+    """Return exceptions of which nothing tells the day they stand for, as further occurrences where they now are.
+
+    The day that they stand for is a gap in the series in any case.
+    """
+    found: dict[str, tuple[At, GraphEvent]] = {}
+    for event in events:
+        at = _own_start(event, reading.zone)
+        if at is not None:
+            found.setdefault(_stamp(at), (at, event))
+    return tuple(found[stamp] for stamp in sorted(found))
 
 
-def _override(event: GraphEvent, at: Moment, zone: str | None, facts: SeriesFacts) -> Override:
-    return Override(
-        at=at,
-        span=_span(event, zone or facts.zone),
-        details=details_of(event, facts.owner, facts.calendar),
-        where=facts.where,
-    )
+def _own_start(event: GraphEvent, zone: str | None) -> At | None:
+    try:
+        begin, _ = times_of(event)
+    except ValueError:
+        return None
+    return begin.date() if zone is None else Wall(wall=as_datetime(clock_of(zone).wall(seconds(begin))), zone=zone)
 
 
-def _alone(exceptions: dict[str, GraphEvent], facts: SeriesFacts) -> Iterator[Entry]:
-    """Yield exceptions of which nothing tells the day they stand for; that day is a gap in the series anyway."""
-    for identity, event in sorted(exceptions.items()):
-        yield read_single(event, facts, identity)
+def _moved(told: Told, start: At) -> Told:
+    """Return a master whose first occurrence is at `start`, with its length on the clock."""
+    before, end = told.start, told.end
+    if isinstance(start, Wall) and isinstance(before, Wall) and isinstance(end, Wall):
+        return replace(told, start=start, end=Wall(wall=end.wall + (start.wall - before.wall), zone=end.zone))
+    if not isinstance(start, Wall) and not isinstance(before, Wall | None) and not isinstance(end, Wall | None):
+        return replace(told, start=start, end=end + (start - before))
+    return told
 
 
-def read_single(event: GraphEvent, facts: SeriesFacts, identity: str = "") -> Entry:
-    """Return an event that stands alone; raises ValueError with the reason if it cannot be used."""
-    return Entry(
-        uid=identity or event.id,
-        where=facts.where,
-        details=details_of(event, facts.owner, facts.calendar),
-        span=_span(event, facts.zone),
-    )
+def _changed(event: GraphEvent, at: At, clocks: Clocks) -> Told:
+    """Return an exception as what changes the occurrence `at`."""
+    usual = at.zone if isinstance(at, Wall) else None
+    own = clocks.known(given(event.original_start_time_zone, ""))
+    return replace(told_of(event, clocks, own or usual), at=at)
 
 
-def _as_listed(series: KnownSeries, master: GraphEvent, facts: SeriesFacts, because: str) -> ReadSeries:
+def _as_listed(
+    series: KnownSeries, master: GraphEvent, views: tuple[View, ...], clocks: Clocks, because: str
+) -> tuple[Told, ...]:
     """Return a series by the days that are listed; raises ValueError if there are none."""
-    if not series.listed and not series.exceptions:
+    zone = None if given(master.is_all_day, default=False) else clocks.of(master)
+    clock = _time_of_day(master, zone)
+    reading = Reading(rule="", zone=zone, clock=clock, days=())
+    exceptions = _loose(series.exceptions.values(), reading, clocks)
+    starts = {
+        _stamp(at): at for at in (*(_start(one, zone) for one in series.listed.values()), *(a for a, _ in exceptions))
+    }
+    if not starts:
         raise ValueError(f"{because}, and no occurrence of it is listed (give it a usual repetition)")
-    alone = tuple(_alone(series.exceptions, facts))
-    last = max(view.end for view in facts.views)
-    warning = f"{because}; it is shown on the days that Graph lists, until {last}"
-    if not series.listed:
-        return ReadSeries(entries=alone, warnings=(warning,))
-    spans = tuple(_listed_spans(series, master, facts))
-    entry = Entry(
-        uid=master.id,
-        where=facts.where,
-        details=details_of(master, facts.owner, facts.calendar),
-        span=spans[0],
-        recurrence=Recurrence(rdates=spans[1:]),
+    first, *others = (starts[stamp] for stamp in sorted(starts))
+    last = max(view.end for view in views)
+    told = _moved(told_of(master, clocks, zone), first)
+    master_told = replace(
+        told,
+        recurrence=tuple(f"RDATE{_stamp(at)}" for at in others),
+        notes=(f"{because}; it is shown on the days that Graph lists, until {last}",),
     )
-    return ReadSeries(entries=(entry, *alone), warnings=(warning,))
+    return (master_told, *(_changed(event, at, clocks) for at, event in exceptions))
 
 
-def _listed_spans(series: KnownSeries, master: GraphEvent, facts: SeriesFacts) -> Iterator[Span]:
-    zone = next((one for one in (zone_named(given(master.original_start_time_zone, "")), facts.zone) if one), "UTC")
-    main = span_of(master, zone, zone, series=True)
-    for start in sorted(set(series.listed.values())):
-        if isinstance(main, AllDay):
-            yield moved_to(main, as_date(start))
-            continue
-        wall = as_datetime(clock_of(zone).wall(start))
-        yield Timed(start=wall, end=wall + (main.end - main.start), zone=zone, end_zone=zone)
+def _start(start: int, zone: str | None) -> At:
+    return as_date(start) if zone is None else Wall(wall=as_datetime(clock_of(zone).wall(start)), zone=zone)
 
 
-def known_zone(event: GraphEvent) -> bool:
-    """Return False for an event whose zone has a name that nobody knows: its clock is then the sync's."""
-    name = given(event.original_start_time_zone, "")
-    return not name or zone_named(name) is not None
+def _stamp(at: At) -> str:
+    """Return a day or time as the end of a line of EXDATE or RDATE."""
+    if not isinstance(at, Wall):
+        return f";VALUE=DATE:{at:%Y%m%d}"
+    return f":{at.wall:%Y%m%dT%H%M%S}Z" if at.zone == "UTC" else f";TZID={at.zone}:{at.wall:%Y%m%dT%H%M%S}"
