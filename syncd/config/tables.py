@@ -230,16 +230,25 @@ class IncludedTable(Table, frozen=True, kw_only=True):
 
 SOURCE_SECRETS = ("url", "username", "password", "token")
 """The secrets of a source with an address, each in the four forms of `secrets`."""
+_FORMS = ("", "_file", "_env", "_credential")
 _WEB_KEYS = (
-    *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
+    *(secret + form for secret in SOURCE_SECRETS for form in _FORMS),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout", "total_timeout"),
 )
+_ACCOUNT_KEYS = (
+    "calendars", "busy_only", "busy_title", "declined", "tentative", "unanswered", "copies", "zones",
+)  # fmt: skip
 _LENGTH_KEYS = ("default_duration", "duration_unit")
 _FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
 SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
+    "graph": (
+        *("type", "tenant", "client_id", "url", "authority", "ca_file", "max_bytes", "timeout", "total_timeout"),
+        *(secret + form for secret in ("client_secret", "private_key", "token") for form in _FORMS),
+        *_ACCOUNT_KEYS,
+    ),
     "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
     "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
 }

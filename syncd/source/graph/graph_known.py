@@ -96,7 +96,7 @@ class Round:
                     self._exception(event, master)
                 case _:
                     self.calendar.series.pop(event.id, None)
-                    self.calendar.singles[event.id] = merged(self.calendar.singles.get(event.id), _plain(event))
+                    self.calendar.singles[event.id] = merged(self.calendar.singles.get(event.id), plain(event))
 
     def _type(self, row: GraphRow, master: str) -> str:
         """Return what a row is; an update that does not say so is what is known under its id."""
@@ -109,7 +109,7 @@ class Round:
     def _master(self, event: GraphEvent) -> None:
         series = self._touch(event.id)
         self.calendar.singles.pop(event.id, None)
-        series.master = merged(series.master, _plain(event))
+        series.master = merged(series.master, plain(event))
 
     def _occurrence(self, event: GraphEvent, master: str) -> None:
         series = self._touch(master)
@@ -121,7 +121,7 @@ class Round:
     def _exception(self, event: GraphEvent, master: str) -> None:
         series = self._touch(master)
         series.listed.pop(digest_of(event.id), None)
-        series.exceptions[event.id] = merged(series.exceptions.get(event.id), _plain(event))
+        series.exceptions[event.id] = merged(series.exceptions.get(event.id), plain(event))
 
     def _touch(self, master: str) -> KnownSeries:
         series = self.calendar.series.setdefault(master, KnownSeries())
@@ -188,6 +188,6 @@ def instant_of(text: str) -> datetime | None:
         return None
 
 
-def _plain(event: GraphEvent) -> GraphEvent:
+def plain(event: GraphEvent) -> GraphEvent:
     """Return a row as the event that it holds."""
     return GraphEvent(**{name: getattr(event, name) for name in GraphEvent.__struct_fields__})

@@ -2,7 +2,7 @@
 
 as whom                            with what
 the application itself             a secret or a certificate (client credentials)
-a person who allowed it once       the refresh token that `syncd authorize` keeps (device code)
+a person who allowed it once       the refresh token that `syncd source authorize` keeps (device code)
 
 msal is an extra and slow to import, so it is imported when a token is wanted. It keeps access tokens until they expire.
 """
@@ -10,12 +10,13 @@ msal is an extra and slow to import, so it is imported when a token is wanted. I
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from syncd.errors import ConfigError, SourceError
 from syncd.source.web.error import WebError
@@ -36,46 +37,36 @@ _REMEDIES: Mapping[int, str] = {
     90002: "check tenant: it is the tenant's id or one of its domains",
     900023: "check tenant: it is the tenant's id or one of its domains",
     50034: "the account is not in this tenant",
-    50057: "the account is disabled: let another one log in, with syncd authorize",
-    50076: "the account has to prove itself again: syncd authorize",
-    50079: "the account has to prove itself again: syncd authorize",
-    50173: "the login was revoked, as by a new password: syncd authorize",
+    50057: "the account is disabled: let another one log in, with syncd source authorize",
+    50076: "the account has to prove itself again: syncd source authorize",
+    50079: "the account has to prove itself again: syncd source authorize",
+    50173: "the login was revoked, as by a new password: syncd source authorize",
     53003: "a rule of conditional access forbids it: let it allow this application or this machine's address",
     65001: "nobody has consented: let an administrator grant the application Calendars.Read",
-    70000: "the login does not hold any more: syncd authorize",
-    700082: "the login has expired, as nothing used it for long: syncd authorize",
-    70008: "the login has expired, as nothing used it for long: syncd authorize",
-    70043: "the login has expired by a rule of the tenant: syncd authorize",
+    70000: "the login does not hold any more: syncd source authorize",
+    700082: "the login has expired, as nothing used it for long: syncd source authorize",
+    70008: "the login has expired, as nothing used it for long: syncd source authorize",
+    70043: "the login has expired by a rule of the tenant: syncd source authorize",
     7000112: "the application is disabled: let an administrator enable it",
 }
-"""What to do about the errors of Entra ID (reference "Microsoft Entra authentication and authorization error codes")."""
-_RELOGIN = "syncd authorize"
-
-
-class TokenStore(Protocol):
-    """Where msal's tokens of a person are kept between processes. Both methods block."""
-
-    def load(self) -> str:
-        """Return what was kept, "" if there is nothing."""
-        ...
-
-    def save(self, content: str) -> None:
-        """Keep `content`."""
-        ...
+"""What to do about the errors of Entra ID (reference "Authentication and authorization error codes")."""
+_RELOGIN = "syncd source authorize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginOptions:
     """What a login needs. `secret` and `certificate` are for the application itself; without both a person logs in.
 
-    `certificate` holds the private key and the certificate in PEM. `authority` is the address of Entra ID, `resource`
-    that of Graph, `ca_file` the authority that is trusted in place of the usual ones.
+    `certificate` holds the private key and the certificate in PEM, `token` what `kept_token` returned for the person.
+    `authority` is the address of Entra ID, `resource` that of Graph, `ca_file` what is trusted in place of the usual
+    authorities.
     """
 
     tenant: str
     client_id: str
     secret: str = field(default="", repr=False)
     certificate: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
     authority: str = PUBLIC_CLOUD
     resource: str = "https://graph.microsoft.com"
     ca_file: Path | None = None
@@ -92,13 +83,13 @@ class LoginError(WebError):
 
 
 class GraphLogin:
-    """Gets tokens for one application; `token` may be called from the event loop, one call after the other."""
+    """Gets tokens for one application; `save` is called, in a thread, with what is to be kept of a person's login."""
 
-    def __init__(self, options: LoginOptions, store: TokenStore | None = None) -> None:
+    def __init__(self, options: LoginOptions, save: Callable[[str], None] | None = None) -> None:
         self._options = options
-        self._store = store
+        self._save = save
         self._app: msal.ClientApplication | None = None
-        self._cache: msal.SerializableTokenCache | None = None
+        self._kept = _refresh_token(options.token)
         self._lock = threading.Lock()
 
     async def token(self, *, renewed: bool = False) -> str:
@@ -121,31 +112,33 @@ class GraphLogin:
         if not options.as_person:
             if renewed:
                 _called(app.remove_tokens_for_client)
-            return _called(app.acquire_token_for_client, scopes=[f"{options.resource}/.default"])
-        accounts = app.get_accounts()
-        if not accounts:
-            raise LoginError("nobody has logged in to Microsoft 365 for this sync", _RELOGIN)
+            found: dict[str, Any] = _called(app.acquire_token_for_client, scopes=[f"{options.resource}/.default"])
+            return found
         scopes = scopes_of(options)
-        found = _called(app.acquire_token_silent_with_error, scopes, account=accounts[0], force_refresh=renewed)
-        return found or {"error": "no_token", "error_description": "the login is not kept any more"}
+        accounts = app.get_accounts()
+        if accounts:
+            answer = _called(app.acquire_token_silent_with_error, scopes, account=accounts[0], force_refresh=renewed)
+            return answer or {"error": "no_token", "error_description": "the login is not kept any more"}
+        if not self._kept:
+            raise LoginError("nobody has logged in to Microsoft 365 for this sync", _RELOGIN)
+        answer = _called(app.acquire_token_by_refresh_token, self._kept, scopes)
+        return answer or {"error": "no_token"}
 
     def begin_device(self) -> dict[str, Any]:
         """Return a flow with the `message` for the person who shall log in. Blocking. Raises LoginError."""
         with self._lock:
-            flow = _called(self._opened().initiate_device_flow, scopes=scopes_of(self._options))
+            flow: dict[str, Any] = _called(self._opened().initiate_device_flow, scopes=scopes_of(self._options))
         if "user_code" not in flow:
             raise login_error(flow)
         return flow
 
     def finish_device(self, flow: dict[str, Any]) -> str:
-        """Wait until the person has logged in, and return the account's name. Blocking. Raises LoginError."""
+        """Wait until the person has logged in, and return what is to be kept. Blocking. Raises LoginError."""
         with self._lock:
             result = _called(self._opened().acquire_token_by_device_flow, flow)
             if "access_token" not in result:
                 raise login_error(result)
-            self._keep()
-        claims = result.get("id_token_claims") or {}
-        return str(claims.get("preferred_username") or claims.get("name") or "")
+            return kept_token(self._newest(), _account(self._app))
 
     def _opened(self) -> Any:  # noqa: ANN401 - msal has no types
         if self._app is None:
@@ -165,11 +158,7 @@ class GraphLogin:
         }
         if not options.as_person:
             return msal.ConfidentialClientApplication(options.client_id, client_credential=self._credential(), **shared)
-        self._cache = msal.SerializableTokenCache()
-        kept = self._store.load() if self._store is not None else ""
-        if kept:
-            self._cache.deserialize(kept)
-        return msal.PublicClientApplication(options.client_id, token_cache=self._cache, **shared)
+        return msal.PublicClientApplication(options.client_id, **shared)
 
     def _credential(self) -> str | dict[str, str]:
         options = self._options
@@ -178,10 +167,40 @@ class GraphLogin:
         return {"private_key": options.certificate, "public_certificate": options.certificate}
 
     def _keep(self) -> None:
-        """Keep the tokens if they have changed: a refresh token is replaced with each use."""
-        if self._store is not None and self._cache is not None and self._cache.has_state_changed:
-            self._store.save(self._cache.serialize())
-            self._cache.has_state_changed = False
+        """Keep the refresh token if it is another one: each use gives a new one, and an old one ends after 90 days."""
+        newest = self._newest() if self._options.as_person else ""
+        if newest and newest != self._kept:
+            self._kept = newest
+            if self._save is not None:
+                self._save(kept_token(newest, _account(self._app)))
+
+    def _newest(self) -> str:
+        import msal  # noqa: PLC0415 - an extra, and slow
+
+        kind = msal.TokenCache.CredentialType.REFRESH_TOKEN
+        found = [str(one.get("secret", "")) for one in self._opened().token_cache.search(kind)]
+        return found[-1] if found else ""
+
+
+def kept_token(refresh_token: str, account: str) -> str:
+    """Return what is kept of a person's login: a small JSON document."""
+    return json.dumps({"refresh_token": refresh_token, "account": account}) + "\n"
+
+
+def _refresh_token(kept: str) -> str:
+    """Return the refresh token in what was kept, which may be the bare token, too."""
+    if not kept.lstrip().startswith("{"):
+        return kept.strip()
+    try:
+        found = json.loads(kept).get("refresh_token", "")
+    except ValueError:
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def _account(app: Any) -> str:  # noqa: ANN401 - msal has no types
+    accounts = app.get_accounts() if app is not None else []
+    return str(accounts[0].get("username", "")) if accounts else ""
 
 
 def scopes_of(options: LoginOptions) -> list[str]:
