@@ -14,6 +14,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from syncd.source.web.error import WebError
 
 if TYPE_CHECKING:
     import msal
+    import requests
 
 PUBLIC_CLOUD = "https://login.microsoftonline.com"
 _CODE = re.compile(r"AADSTS(\d+)")
@@ -90,6 +92,7 @@ class GraphLogin:
         self._save = save
         self._app: msal.ClientApplication | None = None
         self._kept = _refresh_token(options.token)
+        self._http = _Http(options)
         self._lock = threading.Lock()
 
     async def token(self, *, renewed: bool = False) -> str:
@@ -98,7 +101,8 @@ class GraphLogin:
 
     def _token(self, *, renewed: bool) -> str:
         # A pass that was cancelled leaves its thread behind, and msal's objects are for one thread at a time.
-        with self._lock:
+        # Closed, as tokens are asked for once an hour, and a connection would wait all that time.
+        with self._lock, closing(self._http):
             result = self._asked(renewed=renewed)
             self._keep()
         token = result.get("access_token")
@@ -126,7 +130,7 @@ class GraphLogin:
 
     def begin_device(self) -> dict[str, Any]:
         """Return a flow with the `message` for the person who shall log in. Blocking. Raises LoginError."""
-        with self._lock:
+        with self._lock, closing(self._http):
             flow: dict[str, Any] = _called(self._opened().initiate_device_flow, scopes=scopes_of(self._options))
         if "user_code" not in flow:
             raise login_error(flow)
@@ -134,7 +138,7 @@ class GraphLogin:
 
     def finish_device(self, flow: dict[str, Any]) -> str:
         """Wait until the person has logged in, and return what is to be kept. Blocking. Raises LoginError."""
-        with self._lock:
+        with self._lock, closing(self._http):
             result = _called(self._opened().acquire_token_by_device_flow, flow)
             if "access_token" not in result:
                 raise login_error(result)
@@ -151,8 +155,7 @@ class GraphLogin:
         options = self._options
         shared: dict[str, Any] = {
             "authority": f"{options.authority.rstrip('/')}/{options.tenant}",
-            "verify": str(options.ca_file) if options.ca_file is not None else True,
-            "timeout": options.timeout_s,
+            "http_client": self._http,
             # Only Microsoft's public list knows which authorities there are; a configured one is trusted as it is.
             "instance_discovery": None if options.authority == PUBLIC_CLOUD else False,
         }
@@ -180,6 +183,41 @@ class GraphLogin:
         kind = msal.TokenCache.CredentialType.REFRESH_TOKEN
         found = [str(one.get("secret", "")) for one in self._opened().token_cache.search(kind)]
         return found[-1] if found else ""
+
+
+class _Http:
+    """The HTTP client of msal: requests, with the time-out and the authority of the config in every request.
+
+    Set in the session, the authority would give way to that of the environment (REQUESTS_CA_BUNDLE).
+    """
+
+    def __init__(self, options: LoginOptions) -> None:
+        self._session: requests.Session | None = None
+        self._named: dict[str, Any] = {
+            "timeout": options.timeout_s,
+            "verify": str(options.ca_file) if options.ca_file is not None else True,
+        }
+
+    def get(self, url: str, **named: Any) -> Any:  # noqa: ANN401 - the interface is msal's
+        """Send a GET."""
+        return self._opened().get(url, **self._named, **named)
+
+    def post(self, url: str, **named: Any) -> Any:  # noqa: ANN401 - the interface is msal's
+        """Send a POST."""
+        return self._opened().post(url, **self._named, **named)
+
+    def close(self) -> None:
+        """Close all connections; the next request opens others."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _opened(self) -> requests.Session:
+        import requests  # noqa: PLC0415 - it comes with msal, and is slow
+
+        if self._session is None:
+            self._session = requests.Session()
+        return self._session
 
 
 def kept_token(refresh_token: str, account: str) -> str:
