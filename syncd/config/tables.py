@@ -244,6 +244,11 @@ SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
+    "google": (
+        *(secret + form for secret in ("key", "token", "client_secret") for form in _FORMS),
+        *("subject", "admin", "event_types", "url", "ca_file", "max_bytes", "timeout", "total_timeout"),
+        *("type", *_ACCOUNT_KEYS),
+    ),
     "graph": (
         *("type", "tenant", "client_id", "url", "authority", "ca_file", "max_bytes", "timeout", "total_timeout"),
         *(secret + form for secret in ("client_secret", "private_key", "token") for form in _FORMS),

@@ -27,6 +27,8 @@ from syncd.model.template import FILTERS
 from syncd.source import open_source
 from syncd.source.bitrix24.portal_source import Bitrix24Options
 from syncd.source.caldav.caldav_source import CaldavOptions
+from syncd.source.google.google_options import GoogleOptions
+from syncd.source.graph.graph_source import GraphOptions
 from syncd.source.ical.ics import IcsOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 from syncd.source.table.csv import CsvOptions
@@ -119,7 +121,10 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
     named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
-    forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
+    assert set(GoogleOptions.__struct_fields__) == set(SOURCE_KEYS["google"])
+    assert set(GraphOptions.__struct_fields__) == set(SOURCE_KEYS["graph"])
+    secrets = (*SOURCE_SECRETS, "key", "client_secret", "private_key")
+    forms = {secret + form for secret in secrets for form in ("_file", "_env", "_credential")}
     assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named
     assert set(COLUMN_KEYS) == COLUMN_FIELDS
     assert set(GRID_KEYS) == set(GridOptions.__struct_fields__) <= named
