@@ -131,7 +131,8 @@ def rule(master: Json) -> str:
     days = [CODES[day] for day in NAMES if day in pattern["daysOfWeek"]]
     day, number = pattern["dayOfMonth"], NUMBERS[pattern["index"]]
     on_day = f"BYMONTHDAY={day}" if day < 29 else f"BYMONTHDAY={','.join(map(str, range(28, day + 1)))};BYSETPOS=-1"
-    relative = f"BYDAY={','.join(days)};BYSETPOS={number}"
+    # "The second day" of a month, which has other words for it: a rule of weekdays is not followed as far.
+    relative = f"BYMONTHDAY={number}" if len(days) == 7 else f"BYDAY={','.join(days)};BYSETPOS={number}"
     month = f"BYMONTH={pattern['month']}"
     text = {
         "daily": "FREQ=DAILY",
