@@ -35,7 +35,7 @@ BUILT_IN = {
     "caldav": "syncd.source.caldav.caldav_source:open_caldav",
     "csv": "syncd.source.table.csv:open_csv",
     "google": "syncd.source.google.google_options:open_google",
-    "graph": "syncd.source.graph.graph_source:open_graph",
+    "graph": "syncd.source.graph.graph_options:open_graph",
     "ics": "syncd.source.ical.ics:open_ics",
     "xlsx": "syncd.source.table.xlsx:open_xlsx",
 }

@@ -28,7 +28,7 @@ from syncd.source import open_source
 from syncd.source.bitrix24.portal_source import Bitrix24Options
 from syncd.source.caldav.caldav_source import CaldavOptions
 from syncd.source.google.google_options import GoogleOptions
-from syncd.source.graph.graph_source import GraphOptions
+from syncd.source.graph.graph_options import GraphOptions
 from syncd.source.ical.ics import IcsOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 from syncd.source.table.csv import CsvOptions

@@ -21,6 +21,7 @@ from syncd.model.markup import is_html
 from syncd.source.accounts.told import Answer, At, Told, Wall
 from syncd.source.field_values import clean, in_zone, instant
 from syncd.source.graph.graph_pattern import PatternedRecurrence
+from syncd.source.ical.vtimezone import plain_name
 
 V = TypeVar("V")
 _PRIVATE = frozenset({"personal", "private", "confidential"})
@@ -178,9 +179,9 @@ class Clocks:
 
     def known(self, name: str) -> str | None:
         """Return the IANA zone that Graph means, None where it means one that nobody else knows."""
-        if not name or name == _CUSTOM:
-            return None
-        return zones.resolve(self.meanings.get(name, name))
+        if meant := self.meanings.get(plain_name(name)):
+            return meant
+        return zones.resolve(name) if name and name != _CUSTOM else None
 
     def of(self, event: GraphEvent) -> str:
         """Return the zone on whose clock an event is shown."""

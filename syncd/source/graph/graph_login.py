@@ -95,6 +95,11 @@ class GraphLogin:
         self._http = _Http(options)
         self._lock = threading.Lock()
 
+    @property
+    def who(self) -> str:
+        """What tells this login from another one: the application, and whether a person has logged in to it."""
+        return f"{self._options.client_id} {self._options.as_person}"
+
     async def token(self, *, renewed: bool = False) -> str:
         """Return an access token, with `renewed` another one than before; raises LoginError."""
         return await asyncio.to_thread(self._token, renewed=renewed)

@@ -32,6 +32,10 @@ class GoneError(WebError):
     """A link to changes that does not hold any more: everything has to be listed anew."""
 
 
+class NoMailboxError(WebError):
+    """Somebody who has no mailbox in Microsoft 365."""
+
+
 class _Fault(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     message: str = ""
@@ -53,7 +57,8 @@ def graph_refusal(answer: WebAnswer, mailbox: str, now: float) -> WebError:
         remedy = f"this machine's clock is {abs(off) / 60:.0f} minutes {'ahead' if off > 0 else 'behind'}: set it"
     if not text:
         return refusal(answer, mailbox)
-    return WebError(f"{mailbox}: {text}", remedy, status=answer.status)
+    kind = NoMailboxError if answer.status == 404 and code in _NO_MAILBOX else WebError
+    return kind(f"{mailbox}: {text}", remedy, status=answer.status)
 
 
 def _meaning(status: int, code: str, said: str, mailbox: str) -> tuple[str, str]:
