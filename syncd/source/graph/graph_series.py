@@ -91,14 +91,19 @@ def _reading(
     views: tuple[View, ...],
     clocks: Clocks,
 ) -> Reading | None:
-    """Return the first reading that has all the occurrences that are listed, None if there is none."""
+    """Return the reading that has all the occurrences that are listed and misses the fewest, None if there is none."""
+    end = max(view.end for view in views)
     for zone in _zones(master, recurrence, clocks):
-        clock = _time_of_day(master, zone)
-        for rule in rule_of(recurrence, zone):
-            days = _days(rule, first_day(recurrence.range), clock, zone, max(view.end for view in views))
-            reading = Reading(rule=rule, zone=zone, clock=clock, days=days)
-            if _explains(reading, series):
-                return reading
+        clock, first = _time_of_day(master, zone), first_day(recurrence.range)
+        readings = (
+            Reading(rule=rule, zone=zone, clock=clock, days=_days(rule, first, clock, zone, end))
+            for rule in rule_of(recurrence, zone)
+        )
+        fitting = [one for one in readings if _explains(one, series)]
+        if len(fitting) > 1:
+            return min(fitting, key=lambda one: sum(1 for _ in _unlisted(series, master, one, views)))
+        if fitting:
+            return fitting[0]
     return None
 
 
