@@ -230,6 +230,8 @@ class IncludedTable(Table, frozen=True, kw_only=True):
 
 SOURCE_SECRETS = ("url", "username", "password", "token")
 """The secrets of a source with an address, each in the four forms of `secrets`."""
+ACCOUNT_SECRETS = ("key", "token", "client_secret", "private_key")
+"""Those of sources of accounts."""
 _FORMS = ("", "_file", "_env", "_credential")
 _WEB_KEYS = (
     *(secret + form for secret in SOURCE_SECRETS for form in _FORMS),

@@ -189,19 +189,21 @@ class Tokens:
 
     def _refused(self, answer: WebAnswer, said: Mapping[str, object], subject: str) -> SourceError:
         code, why = (str(said.get(name, "")) for name in ("error", "error_description"))
-        skew_s = self._skew_s(answer)
-        if code == "invalid_grant" and self._key.private_key and abs(skew_s) > _LARGEST_SKEW_S:
-            off = f"{abs(skew_s):.0f} s {'fast' if skew_s > 0 else 'slow'}"
-            return SourceError(f"Google refuses the key: this machine's clock is {off}", "set the clock, best by NTP")
+        if code == "invalid_grant" and self._key.private_key and ("short-lived" in why or "timeframe" in why):
+            text = f"Google refuses the key: this machine's clock is {self._off(answer)}"
+            return SourceError(text, "set the clock, best by NTP")
         text, remedy = _robots_refusal(code, why, subject) if self._key.private_key else _persons_refusal(code, why)
         return SourceError(f"{text} ({code or answer.status})", remedy)
 
-    def _skew_s(self, answer: WebAnswer) -> float:
-        """Return how many seconds this machine's clock is ahead of the server's, 0 if that is not known."""
+    def _off(self, answer: WebAnswer) -> str:
+        """Return how far this machine's clock is from the server's, "wrong" if that is not known."""
         try:
-            return self._clock.now() - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+            skew_s = self._clock.now() - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
         except ValueError:
-            return 0.0
+            return "wrong"
+        if abs(skew_s) < _LARGEST_SKEW_S:
+            return "wrong"
+        return f"{abs(skew_s):.0f} s {'fast' if skew_s > 0 else 'slow'}"
 
 
 def _signed(key: KeyFile, subject: str, scope: str, now: float) -> str:
@@ -244,8 +246,6 @@ def _robots_refusal(code: str, why: str, subject: str) -> tuple[str, str]:
             )
         case "invalid_grant" if "Invalid email" in why or "User ID" in why:
             return f"there is nobody called {subject} in the domain", "correct the address"
-        case "invalid_grant" if "short-lived" in why or "timeframe" in why:
-            return "Google refuses the key: this machine's clock is wrong", "set the clock, best by NTP"
         case "invalid_grant":
             return "Google knows no such key: it was deleted, or its service account was", "make a new key"
         case _:

@@ -61,7 +61,7 @@ async def _read(api: GoogleApi, calendar: str, subject: str, known: Known) -> Kn
         found = await api.page(calendar, subject, token=known.token, page=page)
         pages.append(found)
         if found.next_sync_token:
-            items = _merged(known.items if known.token else {}, pages, calendar)
+            items = merged(known.items if known.token else {}, pages, calendar)
             return _known(found, found.next_sync_token, items if items != known.items else known.items)
         if not found.next_page_token or found.next_page_token == page:
             raise WebError(
@@ -76,7 +76,7 @@ def _known(last: Page, token: str, items: dict[str, bytes]) -> Known:
     return Known(token=token, zone=last.time_zone, name=last.summary, role=last.access_role, alarms=alarms, items=items)
 
 
-def _merged(before: dict[str, bytes], pages: Iterable[Page], calendar: str) -> dict[str, bytes]:
+def merged(before: dict[str, bytes], pages: Iterable[Page], calendar: str) -> dict[str, bytes]:
     """Return all items after those of the pages; raises WebError for one without an id, which may be anything."""
     came = [_identified(raw, calendar) for page in pages for raw in page.items]
     # A series that was deleted takes its occurrences along, but for those that the same answer gives: whoever was

@@ -50,6 +50,8 @@ class Switches:
     """The last page has no nextSyncToken."""
     gone_at_page: int = 0
     """The page of that number (from 2) is gone, once."""
+    hangs: str = ""
+    """This calendar is never answered."""
     same_page: bool = False
     """A page leads to itself."""
     expired: int = 0
@@ -185,6 +187,8 @@ class FakeGoogle:
     async def list_events(self, request: web.Request) -> web.Response:
         self.asked.append(str(request.rel_url))
         self.counts[request.match_info["calendar"]] += 1
+        if request.match_info["calendar"] == self.switches.hangs:
+            await asyncio.Event().wait()
         refused = self._who(request)
         if isinstance(refused, web.Response):
             return refused
@@ -197,6 +201,10 @@ class FakeGoogle:
             said = "Request had insufficient authentication scopes."
             return _refused(*error(403, "insufficientPermissions", said))
         calendar = self.calendars.get(request.match_info["calendar"])
+        everybody = {one["primaryEmail"] for users in self.people.values() for one in users}
+        if calendar is None and request.match_info["calendar"] in everybody:
+            said = "The user must be signed up for Google Calendar."
+            return _refused(*error(403, "notACalendarUser", said, "calendar"))
         role = calendar.roles.get(who) if calendar is not None else None
         if calendar is None or role is None:
             return _refused(*error(404, "notFound", "Not Found"))

@@ -102,7 +102,7 @@ class CalendarWorld:
 
     def shown(self, name: str, role: str) -> Item:
         """Return an event as somebody with this role sees it."""
-        item = copy.deepcopy(self.items[name])
+        item = copy.deepcopy(self.items.get(name, {"id": name, "status": "cancelled"}))
         private = item.get("visibility") in ("private", "confidential") and role == "reader"
         if (role == "freeBusyReader" or private) and item["status"] != "cancelled":
             kept = (
