@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import trustme
 from cryptography import x509
@@ -19,8 +19,9 @@ from cryptography.x509.oid import NameOID
 
 from syncd.errors import ConfigError, SourceError
 from syncd.source import Source, open_source
+from syncd.source.accounts.consent import open_consent
+from syncd.source.graph.graph_consent import GraphConsent
 from syncd.source.graph.graph_login import GraphLogin
-from syncd.source.graph.graph_options import GraphOptions, read_login
 from syncd.source.web.cache import DirectoryCache
 from tests.source.graph.graph_site import SECRET, GraphSite, microsoft
 from tests.source.graph.graph_world import single
@@ -267,16 +268,61 @@ def person(site: GraphSite) -> dict[str, object]:
 async def test_a_person_logs_in_by_device_code_and_the_login_is_kept_and_renewed(
     site: GraphSite, tmp_path: Path
 ) -> None:
-    options = msgspec.convert(person(site), GraphOptions)
-    login = GraphLogin(read_login(options, tmp_path, where="test")[0])
-    flow = await asyncio.to_thread(login.begin_device)
-    assert "AB12CD" in flow["message"]
-    (tmp_path / "graph.json").write_text(await asyncio.to_thread(login.finish_device, flow))
+    said: list[str] = []
+    consent = open_consent(person(site), tmp_path, where="test", clock=QuickClock())
+    (tmp_path / "graph.json").write_text(await consent.ask(said.append, nobody))
+    assert said == ["open https://microsoft.com/devicelogin and enter AB12CD"]
     for _ in range(3):
         source = open_source(person(site), tmp_path, where="test", clock=QuickClock())
         assert (await source.read(READ)).complete
     assert site.refresh in (tmp_path / "graph.json").read_text()
     assert (tmp_path / "graph.json").stat().st_mode & 0o77 == 0
+
+
+async def nobody() -> None:
+    """Nobody types anything."""
+
+
+class Flow(dict[str, Any]):
+    """A device flow that tells when it was ended."""
+
+    def __init__(self) -> None:
+        super().__init__(message="open it", expires_at=1e12)
+        self.ended = threading.Event()
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self.ended.set()
+
+
+class Waiting(GraphLogin):
+    """A login whose person never answers."""
+
+    def __init__(self) -> None:
+        self.flow = Flow()
+
+    def begin_device(self) -> dict[str, Any]:
+        return self.flow
+
+    def finish_device(self, flow: dict[str, Any]) -> str:
+        assert self.flow.ended.wait(10)
+        return ""
+
+
+async def test_a_consent_that_is_given_up_leaves_no_thread_behind() -> None:
+    login, shown = Waiting(), asyncio.Event()
+    asking = asyncio.ensure_future(GraphConsent(login).ask(lambda _: shown.set(), nobody))
+    await shown.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert login.flow["expires_at"] == 0
+
+
+def test_an_application_needs_no_consent(tmp_path: Path) -> None:
+    keys = {"type": "graph", "tenant": "example.com", "client_id": "1", "client_secret": "x" * 9, "calendars": [ANN]}
+    with pytest.raises(ConfigError, match="needs no consent"):
+        open_consent(keys, tmp_path, where="here", clock=QuickClock())
 
 
 async def test_nobody_has_logged_in_and_a_login_that_was_revoked_say_what_to_do(
