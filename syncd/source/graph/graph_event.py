@@ -202,6 +202,7 @@ def told_of(event: GraphEvent, clocks: Clocks, zone: str | None = None) -> Told:
     show_as = given(event.show_as, "")
     guests = tuple(_guests(event))
     title = given(event.subject, "")
+    private = given(event.sensitivity, "normal") in _PRIVATE
     return Told(
         id=f"{start if not isinstance(start, Wall) else start.wall.date()} {clean(title)[:_SHOWN]}".strip(),
         start=start,
@@ -212,7 +213,7 @@ def told_of(event: GraphEvent, clocks: Clocks, zone: str | None = None) -> Told:
         url=given(event.online_meeting, GraphMeeting()).join_url or "",
         status="CANCELLED" if given(event.is_cancelled, default=False) else _STATUS.get(show_as, ""),
         free=_FREE.get(show_as),
-        private=given(event.sensitivity, "normal") in _PRIVATE,
+        private=private,
         priority=_PRIORITIES.get(given(event.importance, "normal")),
         categories=given(event.categories, ()),
         organizer=_address(given(event.organizer, GraphPerson())) if guests else "",
@@ -221,6 +222,8 @@ def told_of(event: GraphEvent, clocks: Clocks, zone: str | None = None) -> Told:
         kind=show_as,
         answer=_ANSWERS.get(given(event.response_status, GraphResponse()).response, ""),
         is_organizer=given(event.is_organizer, default=True),
+        # Of a private event of somebody else a person's login sees the time and no more.
+        hidden=private and not title.strip(),
         extras=tuple(_extras(event, show_as)),
     )
 
