@@ -26,7 +26,11 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
 
     init = commands.add_parser("init", help="write a commented config after looking at a schedule and a portal")
-    init.add_argument("--source", metavar="FILE|URL", help="the schedule: csv, xlsx or ics, a file or an address")
+    init.add_argument(
+        "--source",
+        metavar="FILE|URL",
+        help="the schedule: csv, xlsx or ics, a file or an address; or a key or client from Google (json)",
+    )
     init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
 

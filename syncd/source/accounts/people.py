@@ -64,7 +64,11 @@ class CalendarList:
 
     def _of_files(self) -> Iterator[Calendar]:
         for name in self.files:
-            content = read_file(name, self.base).content
+            try:
+                content = read_file(name, self.base).content
+            except SourceError as error:
+                # The reader knows of a source whose files `path` names.
+                raise SourceError(error.message, error.remedy.replace("path in", "calendars in")) from None
             text, _ = decode(content, "auto", name=name, kind="a CSV file")
             found = tuple(_of_rows(name, text))
             if not found:

@@ -52,7 +52,7 @@ def test_a_file_that_may_name_too_few_is_an_error_with_its_line(tmp_path: Path, 
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"users\.csv"):
+    with pytest.raises(SourceError, match=r"users\.csv: .*check calendars in \[sync.source\]"):
         read_list("users.csv", tmp_path, where="test").listed()
 
 
