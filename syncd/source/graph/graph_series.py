@@ -100,11 +100,17 @@ def _reading(
             for rule in rule_of(recurrence, zone)
         )
         fitting = [one for one in readings if _explains(one, series)]
-        if len(fitting) > 1:
-            return min(fitting, key=lambda one: sum(1 for _ in _unlisted(series, master, one, views)))
         if fitting:
-            return fitting[0]
+            return min(fitting, key=lambda one: _misses(one, series, master, views, clocks))
     return None
+
+
+def _misses(reading: Reading, series: KnownSeries, master: GraphEvent, views: tuple[View, ...], clocks: Clocks) -> int:
+    """Return how much of what is known of a series a reading leaves unexplained."""
+    placed = _placed(series, reading, clocks)
+    cancelled = frozenset(series.cancelled or ())
+    gone = sum(1 for day in _unlisted(series, master, reading, views) if day not in placed and day not in cancelled)
+    return gone + len(series.exceptions) - len(placed) + len(cancelled - frozenset(reading.days))
 
 
 def _zones(master: GraphEvent, recurrence: PatternedRecurrence, clocks: Clocks) -> tuple[str | None, ...]:
