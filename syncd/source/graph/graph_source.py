@@ -115,7 +115,7 @@ class GraphSource:
         if errors and not any(kept.stamp for kept in now.values()):
             raise next(iter(errors.values()))
         read = await asyncio.to_thread(self._read_calendars, targets, now, clocks)
-        choice = Choice(options=self._options, owners=frozenset(one.owner.lower() for one in targets))
+        choice = Choice(options=self._options, owners=frozenset(one.owner.lower() for one in targets if one.owner))
         marker = await asyncio.to_thread(self._composer.marker, read, errors, context)
         parsed = partial(asyncio.to_thread, self._composer.snapshot, read, errors, choice, context)
         return Fetched(marker="" if errors else marker, parsed=parsed)
