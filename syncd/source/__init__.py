@@ -34,7 +34,7 @@ BUILT_IN = {
     "bitrix24": "syncd.source.bitrix24.portal_source:open_bitrix24",
     "caldav": "syncd.source.caldav.caldav_source:open_caldav",
     "csv": "syncd.source.table.csv:open_csv",
-    "google": "syncd.source.google.google_options:open_google",
+    "google": "syncd.source.google.google_source:open_google",
     "graph": "syncd.source.graph.graph_options:open_graph",
     "ics": "syncd.source.ical.ics:open_ics",
     "xlsx": "syncd.source.table.xlsx:open_xlsx",

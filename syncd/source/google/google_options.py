@@ -1,24 +1,19 @@
-"""The keys of `[sync.source]` with type = "google", and the source they describe."""
+"""The keys of `[sync.source]` with type = "google": who reads, in whose name, and what makes no sense together."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from syncd.clock import Clock
 from syncd.config.secrets import FORMS, read_secret
 from syncd.errors import ConfigError
 from syncd.source.accounts.choice import ChoiceOptions
-from syncd.source.accounts.people import CalendarList, read_list
-from syncd.source.base import Source
-from syncd.source.google.credentials import KeyFile, Tokens, can_sign, read_client, read_key, read_token
+from syncd.source.accounts.people import CalendarList
+from syncd.source.google.credentials import KeyFile, can_sign, read_client, read_key, read_token
 from syncd.source.google.event_item import KINDS
 from syncd.source.google.google_api import API
-from syncd.source.google.google_source import Account, GoogleSource, ListedGoogleSource
-from syncd.source.ical.ics import read_meanings
-from syncd.source.options import nearest, read_options
+from syncd.source.options import nearest
 from syncd.source.web.access import Access, WebOptions, read_access
 
 
@@ -53,29 +48,7 @@ class GoogleOptions(ChoiceOptions, frozen=True, kw_only=True, forbid_unknown_fie
     total_timeout: str | None = None
 
 
-def open_google(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
-    """Return a source of Google calendars; raises ConfigError beginning with `where`."""
-    chosen = read_options(GoogleOptions, options, where=where)
-    key = read_login(chosen, base, where=where)
-    _refuse_odd(chosen, key, where)
-    calendars = chosen.calendars or (("primary",) if not key.private_key or "@" in chosen.subject else ())
-    if not calendars:
-        raise ConfigError(f"{where}: missing key 'calendars'", 'a list, a CSV file, or a domain such as "@example.com"')
-    found = read_list(calendars, base, where=where)
-    _refuse_unlistable(chosen, key, found, where)
-    kind = ListedGoogleSource if found.files else GoogleSource
-    return kind(
-        options=chosen,
-        kinds=frozenset(chosen.event_types),
-        account=Account(tokens=Tokens(key, clock), subject=chosen.subject, admin=chosen.admin or chosen.subject),
-        access=read_web(chosen, base, where=where),
-        calendars=found,
-        meanings=read_meanings(chosen.zones, where=where),
-        clock=clock,
-    )
-
-
-def _refuse_unlistable(options: GoogleOptions, key: KeyFile, calendars: CalendarList, where: str) -> None:
+def refuse_unlistable(options: GoogleOptions, key: KeyFile, calendars: CalendarList, where: str) -> None:
     """Raise ConfigError for calendars that this account cannot find."""
     if calendars.domains and not key.private_key:
         raise ConfigError(
@@ -129,7 +102,8 @@ def secret_of(options: GoogleOptions, name: str, base: Path, *, where: str) -> s
         raise ConfigError(f"{where}: {given} {error}") from None
 
 
-def _refuse_odd(options: GoogleOptions, key: KeyFile, where: str) -> None:
+def refuse_odd(options: GoogleOptions, key: KeyFile, where: str) -> None:
+    """Raise ConfigError for values that mean nothing, or nothing for this account."""
     for kind in options.event_types:
         if kind not in KINDS:
             raise ConfigError(f"{where}: event_types: {kind!r} is no type of event", nearest(kind, KINDS))

@@ -16,17 +16,20 @@ from pathlib import Path
 import msgspec
 
 from syncd.clock import Clock
-from syncd.errors import SourceError, SyncdError
+from syncd.errors import ConfigError, SourceError, SyncdError
 from syncd.log import entry_crashed
 from syncd.model.entry import Snapshot
 from syncd.source.accounts.choice import Choice, ChoiceOptions
 from syncd.source.accounts.groups import Composer, ReadCalendar
-from syncd.source.accounts.people import Calendar, CalendarList, is_shared
-from syncd.source.base import FeedCache, Fetched, ReadContext
+from syncd.source.accounts.people import Calendar, CalendarList, is_shared, read_list
+from syncd.source.base import FeedCache, Fetched, ReadContext, Source
 from syncd.source.google.credentials import Tokens
 from syncd.source.google.event_item import Surroundings
 from syncd.source.google.google_api import GoogleApi, NoCalendarError
+from syncd.source.google.google_options import GoogleOptions, read_login, read_web, refuse_odd, refuse_unlistable
 from syncd.source.google.listing import Known, series_of, updated
+from syncd.source.ical.ics import read_meanings
+from syncd.source.options import read_options
 from syncd.source.web.access import Access, shown
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import WebClient, in_time
@@ -39,6 +42,28 @@ _SAVED_EVERY_S = 86_400.0
 """Tokens that alone have changed are kept for the next process so often: an older one does as well for some days."""
 _SHOWN = 3
 _PRIMARY = "primary"
+
+
+def open_google(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
+    """Return a source of Google calendars; raises ConfigError beginning with `where`."""
+    chosen = read_options(GoogleOptions, options, where=where)
+    key = read_login(chosen, base, where=where)
+    refuse_odd(chosen, key, where)
+    calendars = chosen.calendars or (("primary",) if not key.private_key or "@" in chosen.subject else ())
+    if not calendars:
+        raise ConfigError(f"{where}: missing key 'calendars'", 'a list, a CSV file, or a domain such as "@example.com"')
+    found = read_list(calendars, base, where=where)
+    refuse_unlistable(chosen, key, found, where)
+    kind = ListedGoogleSource if found.files else GoogleSource
+    return kind(
+        options=chosen,
+        kinds=frozenset(chosen.event_types),
+        account=Account(tokens=Tokens(key, clock), subject=chosen.subject, admin=chosen.admin or chosen.subject),
+        access=read_web(chosen, base, where=where),
+        calendars=found,
+        meanings=read_meanings(chosen.zones, where=where),
+        clock=clock,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
