@@ -281,8 +281,8 @@ def login_error(result: Mapping[str, Any]) -> LoginError:
     if not remedy and result.get("error") in ("invalid_grant", "interaction_required", "no_token"):
         remedy = _RELOGIN
     if result.get("error") == "temporarily_unavailable":
-        return LoginError(f"Microsoft gives no token: {sentence}", "it may work again by itself", transient=True)
-    return LoginError(f"Microsoft gives no token: {sentence}", remedy or "check tenant, client_id and the secret")
+        return LoginError(f"Microsoft refuses the login: {sentence}", "it may work again by itself", transient=True)
+    return LoginError(f"Microsoft refuses the login: {sentence}", remedy or "check tenant, client_id and the secret")
 
 
 def _called(function: Callable[..., Any], *args: object, **named: object) -> Any:  # noqa: ANN401 - msal has no types

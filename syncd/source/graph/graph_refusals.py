@@ -66,7 +66,7 @@ def _meaning(status: int, code: str, said: str, mailbox: str) -> tuple[str, str]
     text, remedy, why = "", "", said or code
     match status:
         case 401:
-            text, remedy = f"Graph does not take the token: {why}", "check url, tenant and client_id"
+            text, remedy = f"Graph refuses the login (401): {why}", "check url, tenant and client_id"
         case 403 if (permission := _PERMISSIONS.get(mailbox.partition(" of ")[0])) is not None:
             text, remedy = f"they may not be listed: {why}", f"grant the application {permission}"
         case 403 if "quota" in code:

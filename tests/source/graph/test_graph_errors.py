@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from syncd.errors import ConfigError, SourceError
+from syncd.scrub import Scrubber
 from syncd.source import Source, open_source
 from syncd.source.accounts.consent import open_consent
 from syncd.source.graph.graph_consent import GraphConsent
@@ -46,6 +47,8 @@ async def refusal(site: GraphSite, folder: Path, **more: Any) -> str:
     assert SECRET not in str(caught.value)
     assert "t0ken" not in str(caught.value)
     assert "Trace ID" not in str(caught.value)
+    # What stands behind the word "token" and a colon is taken for one, and would be hidden.
+    assert Scrubber().text(str(caught.value)) == str(caught.value)
     return str(caught.value)
 
 
