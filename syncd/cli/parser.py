@@ -137,7 +137,7 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_source(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add what is done for a sync's source."""
-    source = commands.add_parser("source", help="let a sync read somebody's calendars at Google")
+    source = commands.add_parser("source", help="let a sync read somebody's calendars at Google or Microsoft")
     what = source.add_subparsers(dest="what", metavar="WHAT", required=True)
     authorize = what.add_parser("authorize", help="agree in a browser, and keep the token in the source's token_file")
     authorize.add_argument("name", metavar="NAME", help="the sync whose source it is")

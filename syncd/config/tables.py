@@ -236,13 +236,16 @@ class IncludedTable(Table, frozen=True, kw_only=True):
 
 SOURCE_SECRETS = ("url", "username", "password", "token")
 """The secrets of a source with an address, each in the four forms of `secrets`."""
-ACCOUNT_SECRETS = ("key", "token", "client_secret")
-"""Those of a source of accounts."""
+ACCOUNT_SECRETS = ("key", "token", "client_secret", "private_key")
+"""Those of sources of accounts."""
 _FORMS = ("", "_file", "_env", "_credential")
 _WEB_KEYS = (
     *(secret + form for secret in SOURCE_SECRETS for form in _FORMS),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout", "total_timeout"),
 )
+_ACCOUNT_KEYS = (
+    "calendars", "busy_only", "busy_title", "declined", "tentative", "unanswered", "copies", "zones",
+)  # fmt: skip
 _LOGIN_KEYS = tuple(
     secret + form for secret in ("url", "username", "password") for form in ("", "_file", "_env", "_credential")
 )
@@ -253,9 +256,14 @@ SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
     "google": (
-        *("type", "calendars", "busy_only", "busy_title", "declined", "tentative", "unanswered", "copies", "zones"),
-        *(secret + form for secret in ACCOUNT_SECRETS for form in _FORMS),
+        *(secret + form for secret in ("key", "token", "client_secret") for form in _FORMS),
         *("subject", "admin", "event_types", "url", "ca_file", "max_bytes", "timeout", "total_timeout"),
+        *("type", *_ACCOUNT_KEYS),
+    ),
+    "graph": (
+        *("type", "tenant", "client_id", "url", "authority", "ca_file", "max_bytes", "timeout", "total_timeout"),
+        *(secret + form for secret in ("client_secret", "private_key", "token") for form in _FORMS),
+        *_ACCOUNT_KEYS,
     ),
     "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
     "json": (

@@ -28,6 +28,7 @@ from syncd.source import open_source
 from syncd.source.bitrix24.portal_source import Bitrix24Options
 from syncd.source.caldav.caldav_source import CaldavOptions
 from syncd.source.google.google_options import GoogleOptions
+from syncd.source.graph.graph_options import GraphOptions
 from syncd.source.ical.ics import IcsOptions
 from syncd.source.json.json_source import JsonOptions
 from syncd.source.json.paging import NextOptions
@@ -130,8 +131,9 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
     assert set(GoogleOptions.__struct_fields__) == set(SOURCE_KEYS["google"])
+    assert set(GraphOptions.__struct_fields__) == set(SOURCE_KEYS["graph"])
     named = named_in_source()
-    secrets = (*SOURCE_SECRETS, "key", "client_secret")
+    secrets = (*SOURCE_SECRETS, "key", "client_secret", "private_key")
     forms = {secret + form for secret in secrets for form in ("_file", "_env", "_credential")}
     assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named
     assert set(COLUMN_KEYS) == COLUMN_FIELDS
