@@ -23,6 +23,7 @@ BatchCounter = Literal["shared", "own", "batch"]
 SectionMakers = Literal["anyone", "admins"]
 AdminGroups = Literal["asked", "always"]
 RefreshTokens = Literal["once", "kept"]
+CrmItems = Literal["full", "bare", "none"]
 
 SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -32,6 +33,7 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "admin_groups": get_args(AdminGroups),
         "refresh_tokens": get_args(RefreshTokens),
         "offline_extended": ("no", "yes"),
+        "crm_items": get_args(CrmItems),
         **dict.fromkeys(
             ("waf", "docs_statuses", "integer_stamps", "exact_expansion"),
             ("no", "yes"),
@@ -110,6 +112,8 @@ class Settings:
     """Whether a refresh token may be used again after its first use (PORTAL.md 11.2)."""
     offline_extended: bool = False
     """Whether the licence lets offline events be reserved; a self-hosted portal always does (PORTAL.md 11.3)."""
+    crm_items: CrmItems = "full"
+    """Whether crm.item.list is there and gives phones and e-mails, which older builds leave out (PORTAL.md 6.8)."""
     private_hidden: bool = True
     """Mask private events of other people's calendars for administrators too (PORTAL.md 4.5)."""
     crm_fields: bool = True

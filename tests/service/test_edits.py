@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from syncd.app.check import check_all
+from syncd.model.record import Told
 from syncd.sandbox.applications.event_queue import ENTRY, Binding, Happened
 from syncd.sandbox.seed.language_school import CLIENT_ID
 from syncd.sandbox.settings import Settings
@@ -79,7 +80,7 @@ def test_where_edits_are_only_reported_the_page_and_the_alert_name_who_changed_w
     config = f'[alerts]\ncommand = ["/bin/true"]\n{config}'
     stage = scene(tmp_path, config)
 
-    async def told(service: Service) -> dict[str, str]:
+    async def told(service: Service) -> dict[str, Told]:
         await service.update_alerts()
         return await service.app.ledger.told_alerts()
 
@@ -97,7 +98,7 @@ def test_where_edits_are_only_reported_the_page_and_the_alert_name_who_changed_w
             assert holds["Shift 1"].startswith("edited in the portal by Ольга Смирнова: ")
             assert "name" in holds["Shift 1"]
             assert holds["Shift 2"] == "deleted in the portal by Ольга Смирнова"
-            alerts = list((await told(service)).values())
+            alerts = [one.text for one in (await told(service)).values()]
             assert any("«Shift 1»" in text and "Ольга Смирнова" in text for text in alerts)
             assert any("«Shift 2»" in text and "deleted" in text for text in alerts)
             view = await service.page.sync("shifts")

@@ -48,7 +48,7 @@ async def authorize(arguments: argparse.Namespace, desk: Desk) -> int:
     if not arguments.yes:
         kept = await _with_spare(arguments, desk, config, application) or kept
     scopes = await _scopes(desk, portal)
-    if desk.service is not None:
+    if desk.states() is not None:
         for name in (sync.name for sync in desk.app.config.syncs if sync.portal == portal.name):
             _poked(desk, name)
     if arguments.json:
@@ -121,7 +121,7 @@ async def _code(desk: Desk, config: PortalConfig, application: Application, stat
 def _comes_by_itself(desk: Desk) -> bool:
     """Return True if the portal sends the browser, and with it the code, to the running daemon."""
     http = desk.app.config.http
-    return desk.service is not None and http is not None and http.public_url is not None
+    return desk.states() is not None and http is not None and http.public_url is not None
 
 
 async def _arrived(desk: Desk, application: Application, state: str) -> str:
@@ -184,8 +184,7 @@ async def _scopes(desk: Desk, portal: Portal) -> tuple[str, ...]:
 
 
 def _poked(desk: Desk, name: str) -> None:
-    assert desk.service is not None
     try:
-        desk.service.poke(name, "authorize")
+        desk.poke(name)
     except ConfigError:
         return  # paused: it is left alone

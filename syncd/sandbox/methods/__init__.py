@@ -9,6 +9,7 @@ from syncd.sandbox.methods import (
     app_events,
     crm_activity,
     crm_elements,
+    crm_items,
     crm_todo,
     event_add,
     event_delete,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     *(event_add, event_delete, event_read, event_update, messages, users, sections),
-    *(crm_activity, crm_elements, crm_todo, app_events),
+    *(crm_activity, crm_elements, crm_items, crm_todo, app_events),
 )
 
 
