@@ -8,8 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_lacking, is_refused, kept_directory
-from syncd.cycle.hints import observe_hinted, whose
-from syncd.cycle.look import joined, observe, observe_elsewhere, observe_touched, without_siblings
+from syncd.cycle.look import (
+    joined,
+    observe,
+    observe_elsewhere,
+    observe_hinted,
+    observe_touched,
+    whose,
+    without_siblings,
+)
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise

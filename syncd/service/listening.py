@@ -19,7 +19,7 @@ from syncd import events
 from syncd.app.application import App
 from syncd.clock import Clock
 from syncd.config import AppConfig
-from syncd.cycle.hints import changed_since
+from syncd.cycle.look import changed_since
 from syncd.errors import SyncdError
 from syncd.model.item import Link
 from syncd.model.json_values import Json
