@@ -14,6 +14,7 @@ from syncd.config.secrets import Secret
 from syncd.config.tables import (
     ActivityKind,
     CalendarKind,
+    Files,
     Invite,
     Marker,
     Markup,
@@ -166,6 +167,9 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     meeting: frozenset[str]
     markup: Markup
     extra: tuple[tuple[str, str | Template], ...]
+    files: Files
+    file_hosts: frozenset[str]
+    files_max_bytes: int
     outside_guests: OutsideGuests
     invite: Invite
     crm: tuple[Template, ...]
