@@ -210,6 +210,14 @@ async def test_one_page_of_several_is_incomplete_where_nothing_says_how_to_ask_f
         assert "says that there is another page (next)" in snapshot.incomplete_because
 
 
+async def test_one_page_that_has_not_changed_costs_one_request() -> None:
+    async with serving(*TEN, etags=True) as server:
+        source = opened(server, "/link")
+        first = await whole(source)
+        assert await source.read(CONTEXT) is first
+        assert (len(server.asked), server.not_modified) == (2, 1)
+
+
 # 1C
 
 
