@@ -24,10 +24,10 @@ from syncd.source.accounts.groups import Composer, ReadCalendar
 from syncd.source.accounts.people import Calendar, CalendarList, is_shared, read_list
 from syncd.source.base import FeedCache, Fetched, ReadContext, Source
 from syncd.source.google.credentials import Tokens
-from syncd.source.google.event_item import Surroundings
+from syncd.source.google.event_item import Item, Surroundings, only_time
 from syncd.source.google.google_api import GoogleApi, NoCalendarError
 from syncd.source.google.google_options import GoogleOptions, read_login, read_web, refuse_odd, refuse_unlistable
-from syncd.source.google.listing import Known, series_of, updated
+from syncd.source.google.listing import Keep, Known, series_of, updated
 from syncd.source.ical.ics import read_meanings
 from syncd.source.options import read_options
 from syncd.source.web.access import Access, shown
@@ -120,10 +120,12 @@ class GoogleSource:
         self._clock = clock
         settings = [getattr(options, name) for name in ChoiceOptions.__struct_fields__ if name != "calendars"]
         self._composer = Composer(settings=repr((settings, sorted(kinds))), meanings=meanings)
+        # What nobody is to see is not kept either, not even beside the state.
+        self._keeps: Keep = only_time if options.busy_only else _whole
         self._store: Store | None = None
         self._read: dict[str, tuple[Known, Calendar, ReadCalendar]] = {}
         named = repr((access.url, account.tokens.account, account.subject, account.admin))
-        named += repr((calendars.names, calendars.files, calendars.domains))
+        named += repr((options.busy_only, calendars.names, calendars.files, calendars.domains))
         self._cache_name = f"google{blake2b(named.encode(), digest_size=16).hexdigest()}"
         self.requests = 0
 
@@ -239,7 +241,7 @@ class GoogleSource:
                 before = store.calendars.get(calendar.id, Known())
                 try:
                     reader = self._account.reader(calendar)
-                    store.calendars[calendar.id] = await _now(api, calendar.id, reader, before)
+                    store.calendars[calendar.id] = await _now(api, calendar.id, reader, before, self._keeps)
                 except NoCalendarError as error:
                     # Somebody of the domain who never had a calendar has nothing in it. Who had one has lost it.
                     if before.token:
@@ -293,10 +295,14 @@ class ListedGoogleSource(GoogleSource):
         return self._calendars.paths()[0].parent, False
 
 
-async def _now(api: GoogleApi, calendar: str, reader: str, before: Known) -> Known:
+def _whole(item: Item) -> Item:
+    return item
+
+
+async def _now(api: GoogleApi, calendar: str, reader: str, before: Known, keep: Keep) -> Known:
     """Return the calendar as it is now; raises SourceError also for an error that nobody foresaw."""
     try:
-        return await updated(api, calendar, reader, before)
+        return await updated(api, calendar, reader, before, keep)
     except SyncdError:
         raise
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -364,6 +365,22 @@ async def test_two_people_with_the_same_config_never_read_what_is_kept_of_the_ot
     for person, name in ((ANNA, "a"), (BORIS, "b"), (ANNA, "a")):
         source = opened(google, token=google.token(person), calendars=())
         assert [entry.uid for entry in (await source.read(context)).entries] == [f"{name}@{person}"]
+
+
+async def test_of_the_busy_nothing_is_kept_but_their_time(google: FakeGoogle, anna: CalendarWorld) -> None:
+    guests = [{"email": ANNA, "self": True, "responseStatus": "accepted"}, {"email": "secret@example.com"}]
+    secret = dict.fromkeys(("summary", "description", "location", "hangoutLink"), "secret")
+    anna.event("e", NINE, TEN, attendees=guests, recurrence=["RRULE:FREQ=DAILY;COUNT=2"], **secret)
+    anna.occurrence("e", anna.at(NINE), summary="secret too")
+    anna.event("no", NINE, TEN, attendees=[{"email": ANNA, "self": True, "responseStatus": "declined"}])
+    cache = MemoryCache()
+    source = opened(google, busy_only=True)
+    (entry,) = (await source.read(replace(CONTEXT, cache=cache))).entries
+    assert (entry.details.title, [one.details.title for one in entry.overrides]) == ("Busy", ["Busy"])
+    (kept,) = cache.kept.values()
+    assert b"RRULE" in zlib.decompress(kept)
+    assert b"secret" not in zlib.decompress(kept)
+    assert (await opened(google).read(replace(CONTEXT, cache=cache))).entries[0].details.title == "secret"
 
 
 async def test_nothing_is_kept_of_people_who_are_not_read_any_more(google: FakeGoogle, tmp_path: Path) -> None:
