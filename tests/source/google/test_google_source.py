@@ -16,6 +16,7 @@ from syncd.model.entry import AllDay, Moment, Reminder, Timed
 from syncd.source import open_source
 from syncd.source.base import FileBacked
 from syncd.source.conformance import CONTEXT
+from syncd.source.google.google_api import directory_of
 from tests.source.google.opened import ANNA, BORIS, MemoryCache, opened, starts, timed
 from tests.source.google.server import ROBOT, FakeGoogle, serving
 from tests.source.google.world import CalendarWorld, Item
@@ -339,6 +340,23 @@ async def test_the_people_of_a_domain_are_asked_for_and_remembered_for_an_hour(g
     await source.read(CONTEXT)
     assert [url for url in google.asked if "/users" in url] == []
     clock.slept.append(3600.0)
+
+
+async def test_each_server_of_google_gets_the_token_that_is_meant_for_it(google: FakeGoogle) -> None:
+    source = opened(google, url="https://www.googleapis.com/calendar/v3")
+    async with source._api() as api:
+        assert api.client.trusts(api.url)
+        assert directory_of(api.url).startswith("https://admin.googleapis.com/")
+        assert api.directory_client.trusts(directory_of(api.url))
+        assert not api.directory_client.trusts(api.url)
+        assert api.token_client.trusts(api.tokens.uri)
+
+
+async def test_a_calendar_may_have_any_name(google: FakeGoogle) -> None:
+    name = "ru.russian#holiday@group.v.calendar.google.com"
+    google.calendar(name, summary="Праздники").event("e", "2026-12-31", "2027-01-01")
+    (entry,) = (await opened(google, calendars=[name]).read(CONTEXT)).entries
+    assert (entry.where, entry.details.owner) == ("Праздники/e", "")
 
 
 async def test_somebody_without_a_calendar_has_nothing_in_it(google: FakeGoogle, anna: CalendarWorld) -> None:
