@@ -43,7 +43,7 @@ async def source(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     arguments.scrubber.add(token)
     await asyncio.to_thread(_write, file, token)
     # The name of a file that was not there when the config was read could have been a secret; now it is a file.
-    reveal(f"{file} is written; next: syncd check {sync.name}")
+    reveal(f"{file} is written; next: syncd check {sync.name} (a running daemon reads it with its config, at a reload)")
     return 0
 
 

@@ -145,4 +145,4 @@ def _of_cells(cells: Sequence[str], columns: tuple[int, int], where: str) -> Cal
     if not text or any(char.isspace() for char in text):
         raise SourceError(f"{where}: {text!r} is no calendar", "write its address, such as anna@example.com")
     calendar = _of_address(text)
-    return Calendar(id=calendar.id, owner=owner or calendar.owner)
+    return Calendar(id=calendar.id, owner=(owner.lower() if "@" in owner else owner) or calendar.owner)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from hashlib import blake2b
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -33,6 +34,14 @@ _SCOPES = "https://www.googleapis.com/auth/"
 
 
 Decoded = TypeVar("Decoded")
+
+
+class LoginError(SourceError):
+    """Google gives no token; `for_all` is True if it gives none for anybody, whoever is read."""
+
+    def __init__(self, message: str, remedy: str, *, for_all: bool) -> None:
+        super().__init__(message, remedy)
+        self.for_all = for_all
 
 
 class KeyFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +151,12 @@ class Tokens:
         """Who reads where nobody is named: whom a calendar has to be shared with."""
         return self._key.client_email
 
+    @property
+    def account(self) -> str:
+        """What tells this account from any other; it gives no secret away."""
+        named = repr((self._key.client_email, self._key.client_id, self._key.refresh_token))
+        return blake2b(named.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
     async def token(self, client: WebClient, subject: str, scope: str) -> str:
         """Return a token that lasts for a while yet; raises SourceError with the remedy if there is none to be had."""
         name = (subject, scope)
@@ -169,11 +184,11 @@ class Tokens:
         said = _said(answer)
         token = said.get("access_token")
         if answer.status != 200 or not isinstance(token, str):
-            raise self._refused(answer, said, subject)
+            raise self._refused(answer, said, subject, scope)
         granted = said.get("scope")
         if isinstance(granted, str) and granted and not _is_enough(granted, scope):
             text = "the account has not agreed that its calendars are read (scope calendar.readonly)"
-            raise SourceError(text, "syncd source authorize, and tick the calendar on Google's page")
+            raise LoginError(text, "syncd source authorize, and tick the calendar on Google's page", for_all=True)
         lasts = said.get("expires_in")
         return _Kept(token, self._clock.now() + (lasts if isinstance(lasts, int) else _LASTS_S))
 
@@ -187,13 +202,16 @@ class Tokens:
             }
         return {"grant_type": _GRANT, "assertion": _signed(self._key, subject, scope, self._clock.now())}
 
-    def _refused(self, answer: WebAnswer, said: Mapping[str, object], subject: str) -> SourceError:
+    def _refused(self, answer: WebAnswer, said: Mapping[str, object], subject: str, scope: str) -> LoginError:
         code, why = (str(said.get(name, "")) for name in ("error", "error_description"))
         if code == "invalid_grant" and self._key.private_key and ("short-lived" in why or "timeframe" in why):
             text = f"Google refuses the key: this machine's clock is {self._off(answer)}"
-            return SourceError(text, "set the clock, best by NTP")
-        text, remedy = _robots_refusal(code, why, subject) if self._key.private_key else _persons_refusal(code, why)
-        return SourceError(f"{text} ({code or answer.status})", remedy)
+            return LoginError(text, "set the clock, best by NTP", for_all=True)
+        if not self._key.private_key:
+            text, remedy = _persons_refusal(code, why)
+            return LoginError(f"{text} ({code or answer.status})", remedy, for_all=True)
+        text, remedy, for_all = _robots_refusal(code, why, subject, scope)
+        return LoginError(f"{text} ({code or answer.status})", remedy, for_all=for_all)
 
     def _off(self, answer: WebAnswer) -> str:
         """Return how far this machine's clock is from the server's, "wrong" if that is not known."""
@@ -235,21 +253,23 @@ def _is_enough(granted: str, wanted: str) -> bool:
     return not allowed.isdisjoint(granted.split())
 
 
-def _robots_refusal(code: str, why: str, subject: str) -> tuple[str, str]:
-    """Return what a refusal of a service account means, and what to do."""
+def _robots_refusal(code: str, why: str, subject: str, scope: str) -> tuple[str, str, bool]:
+    """Return what a refusal of a service account means, what to do, and whether it concerns everybody."""
     match code:
         case "unauthorized_client":
+            # Also for an address of somebody else's domain, where the others may well be read.
             return (
                 f"the service account may not read in the name of {subject or 'anybody'}",
                 "let it: Admin console, Security, API controls, Domain-wide delegation, its client id with the scope "
-                f"{CALENDAR_SCOPE}",
+                f"{scope}; an address of another domain has to be shared instead",
+                False,
             )
         case "invalid_grant" if "Invalid email" in why or "User ID" in why:
-            return f"there is nobody called {subject} in the domain", "correct the address"
+            return f"there is nobody called {subject} in the domain", "correct the address", False
         case "invalid_grant":
-            return "Google knows no such key: it was deleted, or its service account was", "make a new key"
+            return "Google knows no such key: it was deleted, or its service account was", "make a new key", True
         case _:
-            return f"Google gives the service account no token{': ' if why else ''}{why[:200]}", "check key"
+            return f"Google gives the service account no token{': ' if why else ''}{why[:200]}", "check key", True
 
 
 def _persons_refusal(code: str, why: str) -> tuple[str, str]:

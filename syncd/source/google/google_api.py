@@ -19,7 +19,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import SourceError
-from syncd.source.google.credentials import CALENDAR_SCOPE, DIRECTORY_SCOPE, Tokens
+from syncd.source.google.credentials import CALENDAR_SCOPE, DIRECTORY_SCOPE, LoginError, Tokens
 from syncd.source.google.event_item import Alarm
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import WebAnswer, WebClient, refusal
@@ -32,6 +32,8 @@ _USED_UP = frozenset({"quotaExceeded", "dailyLimitExceeded", "dailyLimitExceeded
 _SWITCHED_OFF = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 _NO_SCOPE = frozenset({"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"})
 _TRIES, _WAIT_S, _LONGEST_WAIT_S = 5, 1.0, 60.0
+_MOST_SILENT = 4
+"""After so many requests in a row without an answer the server is taken to be out of reach."""
 
 
 Shape = TypeVar("Shape")
@@ -92,18 +94,20 @@ class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class GoogleApi:
-    """The API for the time of one reading, at `url`; tokens come through a client of their own.
+    """The API for the time of one reading, at `url`; tokens and people stand at other servers, with their own clients.
 
     After a refusal that holds for every calendar nothing is asked any more: `stopped` is that refusal. `requests` is
-    the number of those to the API.
+    the number of those to the API, `silent` how many in a row got no answer.
     """
 
     url: str
     client: WebClient
+    directory_client: WebClient
     token_client: WebClient
     tokens: Tokens
     clock: Clock
     stopped: StopError | None = None
+    silent: int = 0
     requests: int = 0
 
     async def page(self, calendar: str, subject: str, *, token: str = "", page: str = "") -> Page:
@@ -136,7 +140,7 @@ class GoogleApi:
         page = ""
         for _ in range(_MOST_PAGES):
             asked = {"domain": domain, "maxResults": _USERS_A_PAGE, **({"pageToken": page} if page else {})}
-            answer = await self._get(f"{_directory_of(self.url)}/users?{urlencode(asked)}", admin, DIRECTORY_SCOPE)
+            answer = await self._get(f"{directory_of(self.url)}/users?{urlencode(asked)}", admin, DIRECTORY_SCOPE)
             if answer.status != 200:
                 raise self._refused(answer, f"the people of {domain}", admin, _NO_ADMIN)
             users = _decoded(answer, _Users, f"the people of {domain}")
@@ -158,8 +162,7 @@ class GoogleApi:
         for attempt in range(1, _TRIES + 1):
             if self.stopped is not None:
                 raise self.stopped
-            token = await self.tokens.token(self.token_client, subject, scope)
-            answer = await self._sent(url, token)
+            token, answer = await self._answered(url, subject, scope)
             if answer.status == 401 and not renewed:
                 self.tokens.forget(subject, scope, token)
                 renewed = True
@@ -173,16 +176,31 @@ class GoogleApi:
                 wait_s *= 2
         return answer
 
-    async def _sent(self, url: str, token: str) -> WebAnswer:
-        self.requests += 1
+    async def _answered(self, url: str, subject: str, scope: str) -> tuple[str, WebAnswer]:
+        """Return a token and what is answered to a request with it; raises WebError if nothing is."""
         try:
-            return await self.client.ask("GET", url, secrets={"Authorization": f"Bearer {token}"})
-        except WebError as error:
-            # The client has waited and tried again; who is asked to be quiet does not go on with the next calendar.
-            if error.status == 429:
-                self.stopped = StopError(*_BE_QUIET, status=429)
-                raise self.stopped from None
+            token = await self.tokens.token(self.token_client, subject, scope)
+            self.requests += 1
+            client = self.client if scope == CALENDAR_SCOPE else self.directory_client
+            answer = await client.ask("GET", url, secrets={"Authorization": f"Bearer {token}"})
+        except LoginError as error:
+            if error.for_all:
+                self.stopped = StopError(error.message, error.remedy)
             raise
+        except WebError as error:
+            self._note(error)
+            raise
+        self.silent = 0
+        return token, answer
+
+    def _note(self, error: WebError) -> None:
+        """Decide whether to go on after a request without an answer; the client has waited and tried again already."""
+        self.silent += error.transient
+        if error.status == 429:
+            self.stopped = StopError(*_BE_QUIET, status=429)
+        elif self.silent >= _MOST_SILENT:
+            # Each calendar would wait as long for the same server.
+            self.stopped = StopError(error.message, error.remedy, status=error.status)
 
     def _refused(self, answer: WebAnswer, name: str, subject: str, remedy: str = "") -> SourceError:
         """Return what a refusal means; one that holds for all calendars ends the reading."""
@@ -251,7 +269,7 @@ def _decoded(answer: WebAnswer, kind: type[Shape], name: str) -> Shape:
         raise WebError(text, "it may work again by itself; check url if one is given", transient=True) from None
 
 
-def _directory_of(url: str) -> str:
+def directory_of(url: str) -> str:
     """Return where people are listed: elsewhere at Google, beside the calendars at what stands in for it."""
     if urlsplit(url).hostname == urlsplit(API).hostname:
         return _DIRECTORY

@@ -101,8 +101,10 @@ def as_google(series: Series, calendar: CalendarWorld) -> None:
     lines += [f"EXDATE{_params(series)}:{_stamp(series, one.at)}" for one in series.changes if one.line]
     lines += [f"RDATE{_params(series)}:{_stamp(series, one)}" for one in series.extra]
     calendar.put({"id": "s", "summary": "Lesson", "recurrence": lines, **_between(series, calendar, series.start)})
-    for one in series.changes:
+    for number, one in enumerate(series.changes):
         original = _at(series, calendar, one.at)
+        if number % 2:  # a zone is optional there: the moment says enough
+            original.pop("timeZone", None)
         if one.moved is not None:
             calendar.occurrence("s", original, summary=one.title, **_between(series, calendar, one.moved))
         elif not one.line:

@@ -64,6 +64,27 @@ async def test_a_quota_that_is_used_up_ends_the_reading_and_keeps_what_is_known(
     assert (await source.read(CONTEXT)).complete
 
 
+@pytest.mark.parametrize("refusal", [error(503, "backendError", "Backend Error"), None])
+async def test_a_server_out_of_reach_is_not_asked_for_every_calendar(
+    google: FakeGoogle, refusal: tuple[int, dict[str, object]] | None
+) -> None:
+    people = [f"p{number}@example.com" for number in range(40)]
+    for person in people:
+        google.calendar(person)
+    clock = QuickClock()
+    source = opened(google, clock=clock, calendars=people)
+    await source.read(CONTEXT)
+    if refusal is not None:
+        google.switches.refuse = [refusal] * 1000
+    else:
+        source._access = replace(source._access, url="http://127.0.0.1:1/calendar/v3")
+    google.asked.clear()
+    snapshot = await source.read(CONTEXT)
+    assert not snapshot.complete
+    assert len(google.asked) <= 24
+    assert sum(clock.slept) < 60
+
+
 async def test_what_was_not_read_for_want_of_quota_comes_first_the_next_time(google: FakeGoogle) -> None:
     source = opened(google, calendars=[ANNA])
     await source.read(CONTEXT)
@@ -178,6 +199,22 @@ async def test_why_a_service_account_gets_no_token_is_told(
     with pytest.raises(SourceError, match=says) as caught:
         await opened(google, subject=keys.get("subject", "")).read(CONTEXT)
     assert remedy in caught.value.remedy
+
+
+async def test_a_key_that_is_refused_is_not_tried_for_every_calendar(google: FakeGoogle) -> None:
+    people = [f"p{number}@example.com" for number in range(40)]
+    for person in people:
+        google.calendar(person)
+    google.switches.key_deleted = True
+    with pytest.raises(SourceError, match="Google knows no such key"):
+        await opened(google, calendars=people, subject="owner").read(CONTEXT)
+    assert google.token_requests <= 4
+
+
+async def test_an_address_that_cannot_be_stood_for_keeps_nobody_else_from_being_read(google: FakeGoogle) -> None:
+    snapshot = await opened(google, calendars=["x@elsewhere.example", ANNA], subject="owner").read(CONTEXT)
+    assert (snapshot.complete, len(snapshot.entries)) == (False, 1)
+    assert "x@elsewhere.example" in snapshot.incomplete_because
 
 
 async def test_a_person_who_has_revoked_is_told_to_agree_again(google: FakeGoogle) -> None:
