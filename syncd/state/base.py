@@ -88,6 +88,10 @@ class Connection(Protocol):
         """Carry out one statement for each of the rows; `rowcount` counts what all of them changed."""
         ...
 
+    def each(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> list[Row]:
+        """Carry out one query for each of the rows, and return what all of them gave."""
+        ...
+
     def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
         """Carry out an update for each of the rows, keep the sums right, and return how many rows it changed."""
         ...
