@@ -79,7 +79,7 @@ CREATE TABLE state (
 _PORTALS: Final = """
 CREATE TABLE portals (
   name text COLLATE "C" PRIMARY KEY, origin text NOT NULL UNIQUE, member_id text UNIQUE, config text NOT NULL,
-  host text NOT NULL
+  host text NOT NULL, seen timestamptz NOT NULL DEFAULT clock_timestamp()
 )
 """
 _LEASES: Final = """

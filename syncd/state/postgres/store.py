@@ -12,7 +12,7 @@ Nothing is guessed: an intent that may have been written is found open, and is l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,8 +23,9 @@ import psycopg
 from syncd.config.database import Database
 from syncd.errors import StateError
 from syncd.scrub import Clean
-from syncd.state.base import Backup, Doubt
+from syncd.state.base import Backup, Doubt, PortalClaim
 from syncd.state.postgres.connection import PostgresConnection, connect
+from syncd.state.postgres.portals import claim_portals
 from syncd.state.postgres.trouble import (
     UnknownCommitError,
     decoded,
@@ -176,6 +177,10 @@ class PostgresStore:
             f"{self.shown} went away while something was written down, and cannot say whether it was: {error}".strip(),
             "the next pass reads what is there, and looks in the portal for what is open",
         ) from error
+
+    async def claim_portals(self, claims: Sequence[PortalClaim], config: Path, machine: str) -> None:
+        """Note which portals a config works with; raises ConfigError where two names or two portals would meet."""
+        await self.do(lambda: claim_portals(self.connection, claims, str(config), machine), writes=True)
 
     def kept_feed(self, name: str) -> bytes | None:
         """Return what was kept under `name`, None if there is nothing; blocks until the thread has looked."""
