@@ -37,6 +37,8 @@ LEDGER_DOUBTED: Final = "ledger.doubted"
 """The state may be older than the portal, so the next pass of each sync reads the portal before it creates anything
 (warning if the file was put back or replaced; info after a crash or a new start of the machine). `path` `reason`
 """
+LEDGER_AWAITED: Final = "ledger.awaited"
+"""The database that holds the ledger cannot be reached, and the start tries again (warning). `reason` `seconds`"""
 LEDGER_SHARED: Final = "ledger.shared"
 """The state has runs of these syncs from another config that is still there (warning). `path` `config` `other` `syncs`
 """

@@ -18,6 +18,7 @@ import structlog
 from syncd import events
 from syncd.app.application import App, Connect
 from syncd.app.configured import claim, read_config
+from syncd.app.database_feeds import DatabaseFeeds
 from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig
@@ -111,21 +112,27 @@ async def open_app(
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
     syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
-        ledger = await Ledger.open_readonly(config.state, booted_at=clock.booted_at(), thorough=True)
+        ledger = await Ledger.open_readonly(config.ledger, booted_at=clock.booted_at(), thorough=True)
     else:
         ledger = await Ledger.open(
-            config.state, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()
+            config.ledger, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()
         )
     ledger.thread.clean = clean
     if ledger.doubt is not None:
         log = _log.warning if ledger.doubt.replaced else _log.info
-        log(events.LEDGER_DOUBTED, path=str(ledger.path), reason=ledger.doubt.reason)
+        log(events.LEDGER_DOUBTED, path=ledger.shown, reason=ledger.doubt.reason)
     if config.state == config.earlier_state:
         _log.info(events.STATE_KEPT, path=str(config.state))
+    for sync in syncs.values():
+        if isinstance(sync.feeds, DatabaseFeeds):
+            sync.feeds.bind(ledger)
     app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
     try:
         if not readonly:
             await claim(config, ledger, clock.now())
+            if config.database is not None:
+                for name in syncs:
+                    await ledger.of(name).end_left_runs(clock.now())
         await app.take_over(config, syncs)
         yield app
     finally:
@@ -133,12 +140,15 @@ async def open_app(
         await ledger.close()
 
 
-def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Sync]:
+def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger | None = None) -> dict[str, Sync]:
     """Return the syncs of `config` by name; raises ConfigError when a source's options cannot be used.
 
-    `writable` lets feeds from the web be kept for the next process, beside the state.
+    `writable` lets feeds from the web be kept for the next process, beside the state or in its database: that of
+    `ledger`, if it is open already.
     """
-    feeds = DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
+    feeds = _feeds(config, writable=writable)
+    if isinstance(feeds, DatabaseFeeds) and ledger is not None:
+        feeds.bind(ledger)
     index = _index(config, writable=writable)
     program = cache(program_mark)  # not before the first pass: a start must be quick
     syncs = {sync.name: make_sync(config, sync, feeds, index, clock, program) for sync in config.syncs}
@@ -149,6 +159,12 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
         if isinstance(source, PortalBacked) and source.portal not in portals:
             raise ConfigError(f"{source.where}: portal names {source.portal!r}, which is not there", "see [portals]")
     return syncs
+
+
+def _feeds(config: Config, *, writable: bool) -> FeedCache:
+    if config.database is not None:
+        return DatabaseFeeds(writable=writable)
+    return DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
 
 
 def _index(config: Config, *, writable: bool) -> DirectoryCache:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from syncd.service.page import Page
 from syncd.service.pass_log import log_changes, log_problems
 from syncd.service.protocol import Request, socket_places
 from syncd.service.schedule import SyncState, read_last_run, schedule_of
+from syncd.service.starting import opened, told_start
 from syncd.service.tracked import Ended, Scheduled
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked, PortalBacked
@@ -42,8 +43,6 @@ from syncd.web.views import PlanView, Totals, View
 
 R = TypeVar("R")
 _log = structlog.get_logger()
-_START_GOES_ON_S = 60.0
-"""How long systemd is to wait for the next word of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
 _ALERTS_EVERY_S = 60.0
 
 
@@ -73,41 +72,26 @@ class Runtime:
 async def open_service(path: Path, runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[Service]:
     """Read the config at `path` and open its ledger and portals; raises ConfigError, StateError, StateLockedError."""
     async with AsyncExitStack() as closing:
-        opening = open_app(
-            path,
-            readonly=False,
-            learn_secret=runtime.scrubber.add,
-            clock=runtime.clock,
-            environ=runtime.environ,
-            connect=runtime.connect,
-            clean=runtime.scrubber.certain,
-        )
-        async with _told_start(runtime):
-            app = await closing.enter_async_context(opening)
+
+        def opening() -> AbstractAsyncContextManager[App]:
+            return open_app(
+                path,
+                readonly=False,
+                learn_secret=runtime.scrubber.add,
+                clock=runtime.clock,
+                environ=runtime.environ,
+                connect=runtime.connect,
+                clean=runtime.scrubber.certain,
+            )
+
+        async with told_start(runtime.clock, runtime.notifier):
+            app = await opened(opening, closing, runtime.clock, runtime.notifier, stop)
         service = Service(app, runtime, stop)
         try:
             await service.begin()
             yield service
         finally:
             await service.close()
-
-
-@asynccontextmanager
-async def _told_start(runtime: Runtime) -> AsyncIterator[None]:
-    """Tell systemd while the body runs that the start goes on: checking a ledger of gigabytes may take minutes."""
-
-    async def tell() -> None:
-        while True:
-            usec = str(int(_START_GOES_ON_S * 1_000_000))
-            runtime.notifier.send(STATUS="opening and checking the state", EXTEND_TIMEOUT_USEC=usec)
-            await runtime.clock.sleep(_START_GOES_ON_S / 3)
-
-    telling = asyncio.get_running_loop().create_task(tell(), name="start")
-    try:
-        yield
-    finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
 
 
 def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber, carry: CarryOut | None = None) -> Runtime:
@@ -198,7 +182,7 @@ class Service:
         Raises ConfigError, with the old config still in force, if the new one cannot be used.
         """
         app = self.app
-        syncs = make_syncs(config, writable=True, clock=app.clock)
+        syncs = make_syncs(config, writable=True, clock=app.clock, ledger=app.ledger)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
         page = await self.page.prepared(config)
         async with AsyncExitStack() as unless_taken:
@@ -244,7 +228,7 @@ class Service:
     def _read_again(self) -> Config:
         config = read_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
         _require_syncs(config)
-        if config.state != self.config.state:
+        if (config.state, config.database) != (self.config.state, self.config.database):
             # The passes under way hold the ledger of the old state, and the lock on it.
             raise ConfigError(f"{config.path}: state cannot change while syncd runs", "restart it")
         if config.control != self.config.control:
