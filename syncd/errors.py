@@ -95,8 +95,14 @@ class StoppedError(SyncdError):
     exit_code = 130
 
 
+class LostLeaseError(StoppedError):
+    """Another machine has, or may have, taken the portal over: the pass ends, and nothing is settled on a guess."""
+
+    exit_code = 6
+
+
 class StateLockedError(SyncdError):
-    """Another syncd holds this state."""
+    """Another syncd holds this state, or the lease of a portal."""
 
     exit_code = 6
 
