@@ -102,7 +102,6 @@ class Lease:
     pid: int = 0
     since: float = 0.0
     avoids: str = ""
-    asked_back: bool = False
 
     @property
     def held(self) -> bool:
