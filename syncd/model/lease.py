@@ -49,12 +49,23 @@ class Tenure:
     lease moves the deadline while others read it; a float is written and read whole.
     """
 
-    __slots__ = ("_clock", "_deadline", "_ended", "epoch", "holder", "portal")
+    __slots__ = ("_clock", "_deadline", "_ended", "epoch", "holder", "orderly", "portal")
 
-    def __init__(self, portal: str, holder: str, epoch: int, *, clock: Callable[[], float], deadline: float) -> None:
+    def __init__(
+        self,
+        portal: str,
+        holder: str,
+        epoch: int,
+        *,
+        clock: Callable[[], float],
+        deadline: float,
+        orderly: bool = True,
+    ) -> None:
         self.portal = portal
         self.holder = holder
         self.epoch = epoch
+        self.orderly = orderly
+        """Whether who had the lease before gave it back, so that nothing of it is under way."""
         self._clock = clock
         self._deadline = deadline
         self._ended = ""
@@ -76,10 +87,13 @@ class Tenure:
         """Return True while this machine may write to the portal."""
         return self.left_s() > 0
 
+    def why(self) -> str:
+        """Return why it is over, empty if it is not."""
+        return "" if self.valid() else self._ended or "it was not renewed in time"
+
     def check(self) -> None:
         """Raise LostLeaseError unless the tenure is valid."""
-        if not self.valid():
-            why = self._ended or "it was not renewed in time"
+        if why := self.why():
             raise LostLeaseError(
                 f"this machine no longer holds the lease of portal {self.portal}: {why}",
                 "whoever holds it goes on; what was sent is looked for there",
@@ -123,6 +137,18 @@ class Member:
     version: str = ""
     portals: Mapping[str, int] = field(default_factory=dict)
     leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """All leases and members as the database showed them at one moment, each in the order of their names."""
+
+    leases: tuple[Lease, ...] = ()
+    members: tuple[Member, ...] = ()
+
+    def lease(self, portal: str) -> Lease | None:
+        """Return the lease of `portal`, None if it was never taken."""
+        return next((one for one in self.leases if one.portal == portal), None)
 
 
 def shares(members: Iterable[Member], leases: Iterable[Lease]) -> dict[str, str]:

@@ -54,7 +54,8 @@ class Portal:
     """One configured portal. `random` returns numbers in [0, 1); `state` is what `budget_state` gave before a restart.
 
     Without a `transport` it opens real connections. With a `permit` nothing leaves after that has ended. A state that
-    cannot be read is ignored: the budgets then start as if the portal were unknown, which is slower but safe.
+    cannot be read is ignored: the budgets then start as if the portal were unknown, which is slower but safe. If it is
+    that of another machine that ended without a word, `after_another`, what that may have sent since counts too.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Portal:
         transport: Transport | None = None,
         state: Json = None,
         permit: Permit | None = None,
+        after_another: bool = False,
     ) -> None:
         transport = transport or AiohttpTransport(credential, permit=permit)
         gate = RequestGate(clock, burst=limits.burst, rate=limits.rate, random=random)
@@ -82,6 +84,8 @@ class Portal:
                 log.warning(events.BUDGET_UNREADABLE, portal=name, reason=str(error))
                 # Whatever was read before the fault goes as well: half a state is no state.
                 pace = Pace(limits, guess=guess, random=random)
+        if after_another:
+            pace.assume_flying(clock.monotonic())
         self._hasty = False
         self._join(
             _Shared(

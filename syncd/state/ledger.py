@@ -14,12 +14,14 @@ from functools import partial
 from pathlib import Path
 
 from syncd.model.item import Link
+from syncd.model.lease import Tenure
 from syncd.model.record import Intent, RunRecord
 from syncd.scrub import within
 from syncd.state.backup import Backup, back_up, check
 from syncd.state.codec import intent_of, links_of, run_of, to_json
 from syncd.state.echo import CLOCK_TOLERANCE_S, Doubt
 from syncd.state.file import LedgerThread, reading, writing
+from syncd.state.leases import Leases
 from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
 from syncd.state.opening import open_locked, open_readonly
 from syncd.state.owner import owners_of, write_owner
@@ -74,6 +76,23 @@ class Ledger:
         it, which takes half a second for 100,000 links. Raises StateError like `open`; writing raises it too.
         """
         return cls(await _started(partial(open_readonly, path, booted_at, thorough)))
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines may write to it, each for the portals whose leases it holds."""
+        return self.leases is not None
+
+    @property
+    def leases(self) -> Leases | None:
+        """The leases of this process, None for a ledger that is this process's alone or open for looking only."""
+        return None
+
+    def tenure(self, portal: str) -> Tenure | None:
+        """Return by which lease this process writes to `portal` now, None if it holds none or needs none."""
+        return self.leases.tenures.get(portal) if self.leases is not None else None
+
+    def serve(self, portals: Mapping[str, str]) -> None:
+        """Note which portal each sync writes to: its lease is what the sync's rows are written by."""
 
     async def close(self) -> None:
         """Finish the work that has begun, close the file and release it; a second call does nothing."""

@@ -12,7 +12,7 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
@@ -20,9 +20,10 @@ from typing import Final, TypeVar
 
 import psycopg
 
-from syncd.model.lease import LeaseTerms, Tenure
+from syncd.errors import StateUnavailableError
+from syncd.model.lease import Board, LeaseTerms, Tenure
 from syncd.state.postgres import leases
-from syncd.state.postgres.leases import Board, Connection, Identity, Taken
+from syncd.state.postgres.leases import Connection, Identity
 
 T = TypeVar("T")
 
@@ -36,8 +37,8 @@ _SOONEST_S: Final = 0.1
 class Keeper:
     """Holds leases as `who`, by `terms`; made by `open`.
 
-    `connect` opens a connection that commits by itself, or raises psycopg.Error. `clock` is that of `Tenure`. `changed`
-    is called in the thread whenever something may be different: a lease lost, a member gone, a lease given back.
+    It is what `state/leases.py: Leases` says. `connect` opens a connection that commits by itself, or raises
+    psycopg.Error; `clock` is that of `Tenure`.
     """
 
     def __init__(
@@ -47,7 +48,6 @@ class Keeper:
         terms: LeaseTerms,
         *,
         clock: Callable[[], float],
-        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.who = who
         self.terms = terms
@@ -56,9 +56,11 @@ class Keeper:
         """Why the database could not be asked the last time, empty if it could."""
         self.tenures: Mapping[str, Tenure] = {}
         """What is held, by portal; replaced as a whole, so that others can read it at any time."""
+        self.changed = asyncio.Event()
         self._connect = connect
         self._clock = clock
-        self._changed = changed
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._portals: Mapping[str, int] | None = None
         self._leaving = False
         self._connection: Connection | None = None
@@ -69,7 +71,8 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
 
     async def open(self) -> None:
-        """Begin; raises psycopg.Error if the database cannot be asked."""
+        """Begin; raises StateUnavailableError if the database cannot be asked."""
+        self._loop = asyncio.get_running_loop()
         self._thread.start()
         try:
             await self._done(lambda: self._beat(raising=True))
@@ -87,10 +90,10 @@ class Keeper:
         self._leaving = True
         await self._done(self._beat)
 
-    async def take(self, portal: str, address: str) -> tuple[Tenure, Taken] | None:
+    async def take(self, portal: str, address: str) -> Tenure | None:
         """Take the lease of `portal` at `address`; None if somebody holds it (`board` tells who).
 
-        Raises ConfigError if it is held under another name, and psycopg.Error.
+        Raises ConfigError if the portal at this address is held under another name.
         """
         return await self._done(lambda: self._take(portal, address))
 
@@ -98,12 +101,20 @@ class Keeper:
         """Give back the leases of `portals`; where the database cannot be told they end by themselves."""
         await self._done(lambda: self._give_back(portals))
 
+    def forget(self, portals: Collection[str]) -> None:
+        """Renew the leases of `portals` no more, without telling the database."""
+        with self._lock:
+            gone = [one for name, one in self.tenures.items() if name in portals]
+            self.tenures = {name: one for name, one in self.tenures.items() if name not in portals}
+        for one in gone:
+            one.end("it was given back")
+
     async def ask_back(self, portal: str) -> bool:
-        """Ask whoever holds `portal` to give it back; False if nobody does. Raises psycopg.Error."""
+        """Ask whoever holds `portal` to give it back; False if nobody does."""
         return await self._done(lambda: self._work(lambda connection: leases.ask_back(connection, portal)))
 
     async def look(self) -> Board:
-        """Return who holds what as the database says now; raises psycopg.Error."""
+        """Return who holds what as the database says now."""
         await self._done(lambda: self._beat(raising=True))
         return self.board
 
@@ -133,8 +144,24 @@ class Keeper:
 
         self._jobs.put(job)
         self._wake()
-        # Not cancelled with who waits: a lease that was taken must be known.
-        return await asyncio.shield(asyncio.wrap_future(done))
+        try:
+            # Not cancelled with who waits: a lease that was taken must be known.
+            return await asyncio.shield(asyncio.wrap_future(done))
+        except psycopg.Error as error:
+            raise StateUnavailableError(
+                f"the database with the leases does not answer: {_said(error)}", "it is asked again by itself"
+            ) from error
+
+    def _tell(self) -> None:
+        """Have everybody look who waits for a change; called in the thread."""
+
+        def ring() -> None:
+            self.changed.set()
+            self.changed = asyncio.Event()
+
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(ring)
 
     def _wake(self) -> None:
         with suppress(OSError):
@@ -194,9 +221,9 @@ class Keeper:
         try:
             renewed, self.board = self._work(work)
         except psycopg.Error as error:
-            self.trouble = str(error).strip() or type(error).__name__
+            self.trouble = _said(error)
             self._next = self._clock() + min(_AGAIN_S, self.terms.renew_s)
-            self._changed()
+            self._tell()
             if raising:
                 raise
             return
@@ -207,7 +234,7 @@ class Keeper:
             else:
                 held[portal].end("another machine has taken it, or it has ended")
         self._next = asked_at + self._pause_s()
-        self._changed()
+        self._tell()
 
     def _pause_s(self) -> float:
         """Return when to look again: at the next renewal, or as soon as somebody's lease or life has ended."""
@@ -217,22 +244,27 @@ class Keeper:
         soonest = min((left_s + _AFTER_AN_END_S for left_s in ends if left_s > 0), default=self.terms.renew_s)
         return max(_SOONEST_S, min(self.terms.renew_s, soonest))
 
-    def _take(self, portal: str, address: str) -> tuple[Tenure, Taken] | None:
+    def _take(self, portal: str, address: str) -> Tenure | None:
         asked_at = self._clock()
         taken = self._work(lambda connection: leases.take(connection, self.who, self.terms, portal, address))
         if taken is None:
             return None
-        deadline = self.terms.deadline(asked_at)
-        tenure = Tenure(portal, self.who.holder, taken.epoch, clock=self._clock, deadline=deadline)
-        self.tenures = {**self.tenures, portal: tenure}
-        return tenure, taken
+        tenure = Tenure(
+            portal,
+            self.who.holder,
+            taken.epoch,
+            clock=self._clock,
+            deadline=self.terms.deadline(asked_at),
+            orderly=taken.orderly,
+        )
+        with self._lock:
+            self.tenures = {**self.tenures, portal: tenure}
+        return tenure
 
     def _give_back(self, portals: Sequence[str]) -> None:
-        gone = [self.tenures[portal] for portal in portals if portal in self.tenures]
-        self.tenures = {name: one for name, one in self.tenures.items() if name not in portals}
-        epochs = {one.portal: one.epoch for one in gone if one.valid()}
-        for one in gone:
-            one.end("it was given back")
+        tenures = self.tenures
+        epochs = {name: tenures[name].epoch for name in portals if name in tenures and tenures[name].valid()}
+        self.forget(portals)
         with suppress(psycopg.Error):
             self._work(lambda connection: leases.give_back(connection, self.who, epochs))
 
@@ -270,6 +302,11 @@ class Keeper:
         if connection is not None:
             with suppress(psycopg.Error, OSError):
                 connection.close()
+
+
+def _said(error: psycopg.Error) -> str:
+    """Return what the database or its driver says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Any, Final
 import psycopg
 
 from syncd.errors import ConfigError
-from syncd.model.lease import Lease, LeaseTerms, Member
+from syncd.model.lease import Board, Lease, LeaseTerms, Member
 
 CHANNEL: Final = "syncd_leases"
 """What is notified whenever a lease is given back or asked for, with the schema as payload."""
@@ -132,18 +132,6 @@ class Taken:
 
     epoch: int
     orderly: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
-    """All leases and members as the database showed them at one moment."""
-
-    leases: tuple[Lease, ...] = ()
-    members: tuple[Member, ...] = ()
-
-    def lease(self, portal: str) -> Lease | None:
-        """Return the lease of `portal`, None if it was never taken."""
-        return next((one for one in self.leases if one.portal == portal), None)
 
 
 def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str, address: str) -> Taken | None:
