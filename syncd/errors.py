@@ -134,6 +134,13 @@ class OutOfMemoryError(SyncdError):
         )
 
 
+def held_elsewhere(portal: str, holder: str) -> StateLockedError:
+    """Return the error for work on a portal that another machine may write to; `holder` follows "is"."""
+    return StateLockedError(
+        f"portal {portal} is {holder}", f"do it there, or have it given back with `syncd lease release {portal}`"
+    )
+
+
 def without_frames(error: E) -> E:
     """Return `error`, which is about to be kept, without the frames that it and its causes came through.
 

@@ -92,6 +92,13 @@ class App:
         """Return the client of the portal that the sync `name` writes to."""
         return self._connections[next(sync.portal for sync in self.config.syncs if sync.name == name)].portal
 
+    def ties(self) -> list[tuple[str, ...]]:
+        """Return each portal, and those that one sync reads and writes together."""
+        ties: list[tuple[str, ...]] = [(portal.name,) for portal in self.config.portals]
+        return ties + [
+            (sync.portal, source) for sync in self.config.syncs if (source := _source_portal(self._syncs[sync.name]))
+        ]
+
     def open_pass(self, sync: Sync, stop: asyncio.Event) -> Pass:
         """Return a pass of `sync` that has not begun; `stop` ends it after the requests in flight.
 

@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_looking(commands)
     _add_state(commands)
     _add_steering(commands)
+    _add_leases(commands)
 
     portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
     portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
@@ -121,6 +122,18 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check = what.add_parser("check", help="read the whole state and compare every row with its checksum")
     _json(check)
     for one in (backup, check):
+        _of_every_command(one.add_argument_group("options of every command"))
+
+
+def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands about which of several machines writes to which portal."""
+    lease = commands.add_parser("lease", help="show which machine holds which portal, or have one given back")
+    what = lease.add_subparsers(dest="what", metavar="WHAT", required=True)
+    listing = what.add_parser("list", help="show who holds what since when, and which machines are alive")
+    _json(listing)
+    release = what.add_parser("release", help="have a portal given back, so that another machine takes it")
+    release.add_argument("portal", metavar="PORTAL", help="which [portals.NAME]")
+    for one in (listing, release):
         _of_every_command(one.add_argument_group("options of every command"))
 
 

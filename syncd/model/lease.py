@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from syncd.errors import LostLeaseError
 
@@ -149,6 +150,14 @@ class Board:
     def lease(self, portal: str) -> Lease | None:
         """Return the lease of `portal`, None if it was never taken."""
         return next((one for one in self.leases if one.portal == portal), None)
+
+
+def described(lease: Lease | None, own: str = "") -> str:
+    """Return who holds a portal, in the words that follow "is"; `own` is the holder that asks."""
+    if lease is None or not lease.held or lease.holder == own:
+        return "held by no machine yet"
+    since = datetime.fromtimestamp(lease.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"held by {lease.host} (pid {lease.pid}) since {since}"
 
 
 def shares(members: Iterable[Member], leases: Iterable[Lease]) -> dict[str, str]:

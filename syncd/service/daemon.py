@@ -23,9 +23,9 @@ from syncd.errors import (
     OutOfMemoryError,
     PortalRefusedError,
     PortalUnreachableError,
-    StateLockedError,
     StoppedError,
     SyncdError,
+    held_elsewhere,
 )
 from syncd.service.notify import Notifier
 from syncd.service.schedule import SyncState, first_due, next_due
@@ -181,7 +181,7 @@ class Daemon:
             if one is None:
                 raise ConfigError(f"there is no sync {name!r} (any more)", "the config has been read again")
             if (holder := self._away(one.sync.portal)) is not None:
-                raise _elsewhere(one.sync.portal, holder)
+                raise held_elsewhere(one.sync.portal, holder)
             if one.task is None and not one.drained and self._tasks is not None:
                 return one
             if not told:
@@ -462,12 +462,6 @@ class Daemon:
     def _hopeless(self) -> bool:
         since = self._hopeless_since
         return since is not None and self._clock.monotonic() - since > STALLED_AFTER_S
-
-
-def _elsewhere(portal: str, holder: str) -> StateLockedError:
-    return StateLockedError(
-        f"portal {portal} is {holder}", f"do it there, or have it given back with `syncd lease release {portal}`"
-    )
 
 
 def _cancelled_by_others() -> bool:

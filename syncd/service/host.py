@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,7 @@ from syncd.clock import Clock, SystemClock
 from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import ConfigError, GuardError, PausedError, SyncdError
+from syncd.errors import ConfigError, GuardError, PausedError, SyncdError, held_elsewhere
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
@@ -35,6 +35,7 @@ from syncd.service.page import Page
 from syncd.service.pass_log import log_changes, log_problems
 from syncd.service.protocol import Request, socket_places
 from syncd.service.schedule import SyncState, read_last_run, schedule_of
+from syncd.service.tenancy import Tenancy
 from syncd.service.tracked import Ended, Scheduled
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked, PortalBacked
@@ -137,10 +138,19 @@ class Service:
         self.errors: dict[str, str] = {}
         self._problems: dict[str, frozenset[Problem]] = {}
         self.daemon = Daemon(
-            clock=runtime.clock, notifier=runtime.notifier, stop=stop, random=runtime.random, ended=self._ended
+            clock=runtime.clock,
+            notifier=runtime.notifier,
+            stop=stop,
+            random=runtime.random,
+            ended=self._ended,
+            away=self.away,
         )
         self.app = app
+        self._stop = stop
         self._runtime = runtime
+        self._tenancy: Tenancy | None = None
+        if (leases := app.ledger.leases) is not None:
+            self._tenancy = Tenancy(app, leases, self.daemon, self._scheduled)
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
         self.page = Page(app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"))
         self._watching: asyncio.Task[None] | None = None
@@ -181,8 +191,11 @@ class Service:
                 tasks.create_task(self._reload_when(reload), name="reload"),
                 tasks.create_task(self._alert_regularly(), name="alerts"),
             ]
+            sharing = tasks.create_task(self._tenancy.run(self._stop), name="leases") if self._tenancy else None
             await self.daemon.run()
             await self._close_control()
+            if sharing is not None:
+                await sharing
             for task in beside:
                 task.cancel()
 
@@ -213,6 +226,8 @@ class Service:
                 await self.page.exchange(page)
                 self.plans = {name: plan for name, plan in self.plans.items() if name in syncs}
                 await self._schedule()
+        if self._tenancy is not None:
+            await self._tenancy.configured()
 
     async def _schedule(self) -> None:
         """Set the schedules of the config in force, and watch its files."""
@@ -252,8 +267,24 @@ class Service:
         return config
 
     def states(self) -> Mapping[str, SyncState]:
-        """Return how every sync stands, by name."""
-        return self.daemon.states()
+        """Return how every sync stands that passes of this process are made of, by name."""
+        states = self.daemon.states()
+        return {sync.name: states[sync.name] for sync in self.config.syncs if self._is_here(sync, states)}
+
+    def _is_here(self, sync: SyncConfig, states: Mapping[str, SyncState]) -> bool:
+        # Others a reload is about to schedule, or another machine makes their passes.
+        return sync.name in states and self.away(sync.portal) is None
+
+    def away(self, portal: str) -> str | None:
+        """Return who else may write to `portal` now, in the words that follow "is"; None if this process may."""
+        return self._tenancy.away(portal) if self._tenancy is not None else None
+
+    def _require_here(self, name: str) -> None:
+        """Raise StateLockedError if another machine makes the passes of the sync `name`, ConfigError if nobody does."""
+        self.app.sync(name)
+        portal = next(sync.portal for sync in self.config.syncs if sync.name == name)
+        if (holder := self.away(portal)) is not None:
+            raise held_elsewhere(portal, holder)
 
     async def alone(
         self,
@@ -269,7 +300,7 @@ class Service:
 
     def poke(self, name: str, by: str) -> None:
         """Start a pass of the sync `name` now; raises ConfigError for an unknown or paused one."""
-        self.app.sync(name)
+        self._require_here(name)
         state = self.daemon.states().get(name)
         if state is not None and state.paused is not None:
             raise PausedError(f"{name} is paused", f"`syncd resume {name}` lets it go on")
@@ -278,7 +309,8 @@ class Service:
 
     async def pause(self, name: str) -> None:
         """Leave the sync `name` alone until it is resumed, restarts or not; raises ConfigError for an unknown one."""
-        ledger, now = self.app.ledger.of(self.app.sync(name).name), self._runtime.clock.now()
+        self._require_here(name)
+        ledger, now = self.app.ledger.of(name), self._runtime.clock.now()
         await ledger.note_paused(now)
         self.daemon.pause(name, await ledger.paused() or now)
         _log.warning(events.SYNC_PAUSED, sync=name)
@@ -286,7 +318,8 @@ class Service:
 
     async def resume(self, name: str) -> None:
         """Let the passes of the sync `name` start again, the first one now; raises ConfigError for an unknown one."""
-        await self.app.ledger.of(self.app.sync(name).name).forget_paused()
+        self._require_here(name)
+        await self.app.ledger.of(name).forget_paused()
         self.daemon.resume(name)
         _log.info(events.SYNC_RESUMED, sync=name)
         await self._note_due([name])
@@ -310,8 +343,8 @@ class Service:
     async def update_alerts(self) -> None:
         """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
         now, troubles = self._runtime.clock.now(), {}
-        states = self.daemon.states()
-        syncs = [sync for sync in self.config.syncs if sync.name in states]  # others a reload is about to schedule
+        states = self.states()
+        syncs = [sync for sync in self.config.syncs if sync.name in states]
         paused = {name for name, state in states.items() if state.paused is not None}
         freshness = await self.page.overview.freshness(syncs, now, paused=paused)
         standings = await self.app.ledger.standings([sync.name for sync in syncs])
@@ -360,7 +393,7 @@ class Service:
                 _log.error(events.ALERT_FAILED, reason=str(error))
             await self._runtime.clock.sleep(_ALERTS_EVERY_S)
 
-    async def _scheduled(self) -> list[Scheduled]:
+    async def _scheduled(self, names: Collection[str] | None = None) -> list[Scheduled]:
         return [
             Scheduled(
                 name=sync.name,
@@ -372,6 +405,7 @@ class Service:
                 paused=await self.app.ledger.of(sync.name).paused(),
             )
             for sync in self.config.syncs
+            if names is None or sync.name in names
         ]
 
     def _progress(self, name: str) -> Progress:
@@ -417,8 +451,10 @@ class Service:
 
     async def _note_due(self, names: Iterable[str]) -> None:
         """Write down when the next passes are due, for `syncd status`, which cannot ask this process."""
-        states = self.daemon.states()
+        states = self.states()
         for name in names:
+            if self._tenancy is not None and name not in states:
+                continue  # who makes its passes notes it
             due = states[name].due if name in states else float("inf")
             now = self._runtime.clock.now()
             await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from syncd.model.item import Link
-from syncd.model.lease import Tenure
+from syncd.model.lease import Board, Tenure
 from syncd.model.record import Intent, RunRecord
 from syncd.scrub import within
 from syncd.state.backup import Backup, back_up, check
@@ -85,6 +85,10 @@ class Ledger:
     @property
     def leases(self) -> Leases | None:
         """The leases of this process, None for a ledger that is this process's alone or open for looking only."""
+        return None
+
+    async def board(self) -> Board | None:
+        """Return which machine holds which portal, None for a ledger that one machine has for itself."""
         return None
 
     def tenure(self, portal: str) -> Tenure | None:

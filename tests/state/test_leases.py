@@ -30,6 +30,7 @@ def who(name: str) -> Identity:
 
 
 Connect = Callable[[], Connection]
+FENCE = "SELECT 1 FROM leases WHERE portal = %s AND holder = %s AND epoch = %s AND expires_at > clock_timestamp() FOR KEY SHARE"
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def line(connect: Connect) -> Iterator[Connection]:
 
 @asynccontextmanager
 async def keeping(connect: Connect, name: str, terms: LeaseTerms = TERMS) -> AsyncIterator[Keeper]:
-    keeper = Keeper(connect, who(name), terms, clock=time.monotonic)
+    keeper = Keeper(lambda: (connect(), schema_of(connect), False), who(name), terms, clock=time.monotonic)
     await keeper.open()
     try:
         yield keeper
@@ -113,9 +114,9 @@ def test_who_was_late_renews_nothing_and_passes_no_fence(line: Connection) -> No
     taken = leases.take(line, who("a"), TERMS, "main", ADDRESS)
     assert taken is not None
     fence = ("main", "a", taken.epoch)
-    assert line.execute(leases.FENCE, fence).fetchone() is not None
+    assert line.execute(FENCE, fence).fetchone() is not None
     line.execute("UPDATE leases SET expires_at = clock_timestamp()")
-    assert line.execute(leases.FENCE, fence).fetchone() is None
+    assert line.execute(FENCE, fence).fetchone() is None
     assert leases.renew(line, who("a"), {"main": taken.epoch}) == frozenset()
 
 
@@ -126,7 +127,7 @@ def test_a_take_waits_for_the_transaction_that_has_passed_the_fence_and_a_renewa
     assert taken is not None
     with connect() as writer:
         with writer.transaction():
-            assert writer.execute(leases.FENCE, ("main", "a", taken.epoch)).fetchone() is not None
+            assert writer.execute(FENCE, ("main", "a", taken.epoch)).fetchone() is not None
             assert leases.renew(line, who("a"), {"main": taken.epoch}) == {"main"}
             time.sleep(TERMS.ttl_s + 0.05)
             assert leases.take(line, who("b"), TERMS, "main", ADDRESS) is None

@@ -58,6 +58,10 @@ def _show(out: Console, found: Status, config: Path) -> None:
             limit = f" of {budget.limit_s:.0f}" if budget.limit_s < float("inf") else ""
             used = f"{budget.used_s:.0f}{limit} s operating time"
             out.print(f"  {portal}: {method} {used}{reset}", markup=False)
+    for lease in found.board.leases if found.board is not None else ():
+        since = f" since {show.local_time(lease.since)}" if lease.held else ""
+        holder = f"{lease.host} (pid {lease.pid})" if lease.held else "no machine"
+        show.line(out, f"  {lease.portal} is held by {holder}{since}, epoch {lease.epoch}")
     for one in found.syncs:
         if one.paused is not None:
             since = f"since {show.local_time(one.paused)}; `syncd resume {one.name}` lets it go on"

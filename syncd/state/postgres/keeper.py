@@ -37,13 +37,13 @@ _SOONEST_S: Final = 0.1
 class Keeper:
     """Holds leases as `who`, by `terms`; made by `open`.
 
-    It is what `state/leases.py: Leases` says. `connect` opens a connection that commits by itself, or raises
-    psycopg.Error; `clock` is that of `Tenure`.
+    It is what `state/leases.py: Leases` says. `connect` returns a connection that commits by itself, the schema with
+    the tables, and whether a pooler stands before the server; it raises psycopg.Error. `clock` is that of `Tenure`.
     """
 
     def __init__(
         self,
-        connect: Callable[[], Connection],
+        connect: Callable[[], tuple[Connection, str, bool]],
         who: Identity,
         terms: LeaseTerms,
         *,
@@ -64,6 +64,7 @@ class Keeper:
         self._portals: Mapping[str, int] | None = None
         self._leaving = False
         self._connection: Connection | None = None
+        self._schema = ""
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._heard = False
         self._woken, self._waker = os.pipe()
@@ -212,11 +213,11 @@ class Keeper:
         epochs = {one.portal: one.epoch for one in held.values() if one.valid()}
 
         def work(connection: Connection) -> tuple[frozenset[str], Board]:
-            with connection.transaction():
-                renewed = leases.renew(connection, self.who, epochs)
-                if self._portals is not None:
-                    leases.beat(connection, self.who, self.terms, self._portals, leaving=self._leaving)
-                return renewed, leases.look(connection)
+            renewed = leases.renew(connection, self.who, epochs)
+            if self._portals is not None:
+                leases.beat(connection, self.who, self.terms, self._portals, leaving=self._leaving)
+            leases.mend(connection)
+            return renewed, leases.look(connection)
 
         try:
             renewed, self.board = self._work(work)
@@ -276,10 +277,10 @@ class Keeper:
                 self._work(lambda connection: leases.leave(connection, self.who))
 
     def _work(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` does with the connection; one that fails is given up. Raises psycopg.Error."""
+        """Return what `work` does in a transaction; a connection that fails is given up. Raises psycopg.Error."""
         connection = self._connected()
         try:
-            with _cut_off(connection, self._patience_s):
+            with _cut_off(connection, self._patience_s), leases.transaction(connection, self._schema):
                 return work(connection)
         except psycopg.Error:
             self._drop()
@@ -287,10 +288,11 @@ class Keeper:
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            self._connection = self._connect()
-            self._connection.add_notify_handler(self._hear)
-            with _cut_off(self._connection, self._patience_s):
-                self._connection.execute(f"LISTEN {leases.CHANNEL}")
+            self._connection, self._schema, pooled = self._connect()
+            if not pooled:  # behind a pooler the session that listens would be somebody else's at once
+                self._connection.add_notify_handler(self._hear)
+                with _cut_off(self._connection, self._patience_s):
+                    self._connection.execute(f"LISTEN {leases.CHANNEL}")
         return self._connection
 
     def _hear(self, _: psycopg.Notify) -> None:

@@ -1,16 +1,18 @@
 """The leases and members of one database, as statements: who holds which portal, and which machines are alive.
 
-Each function is one transaction on the connection it is given, which commits by itself. Every time is the database's:
-a machine's clock never reaches a row. What the rows mean is said in `model/lease.py`.
+Each function works in the transaction of its caller (`transaction`). Every time is the database's: a machine's clock
+never reaches a row. What the rows mean is said in `model/lease.py`.
 
-A ledger's write transaction begins with `FENCE`. It locks the row of its lease, so that a take waits for the commit: no
-row of an old epoch is committed after the new epoch began. A renewal does not wait, for it changes no key.
+A ledger's write transaction begins with a fence (`sharing.py`). It locks the row of its lease, so that nobody takes it
+before the commit: no row of an old epoch is committed after the new epoch began. A renewal does not wait, for it
+changes no key.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,10 +47,6 @@ TABLES: Final = (
         portals text NOT NULL,
         leaving boolean NOT NULL
     )""",
-)
-FENCE: Final = (
-    "SELECT 1 FROM leases WHERE portal = %s AND holder = %s AND epoch = %s AND expires_at > clock_timestamp()"
-    " FOR KEY SHARE"
 )
 AVOIDED_S: Final = 60.0
 """For so long a portal that was asked back goes to whoever gave it back only if nobody else can take it."""
@@ -114,6 +112,20 @@ _ASK_BACK: Final = (
 )
 
 Connection = psycopg.Connection[Any]
+IDLE_TIMEOUT_MS: Final = 2_000
+"""How long a transaction may stand still: then its machine is frozen or cut off, and others wait for its locks."""
+
+
+@contextmanager
+def transaction(connection: Connection, schema: str) -> Iterator[None]:
+    """Commit what the body does in the tables of `schema` together, or nothing of it if it raises."""
+    with connection.transaction():
+        # For this transaction only: a pooler may give the next one another session.
+        connection.execute(
+            f'SET LOCAL search_path TO "{schema}"; SET LOCAL synchronous_commit TO on;'
+            f" SET LOCAL idle_in_transaction_session_timeout TO {IDLE_TIMEOUT_MS}"
+        )
+        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,21 +151,20 @@ def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str, 
 
     Raises ConfigError if the portal at this address is held under another name.
     """
-    with connection.transaction():
-        connection.execute(_ONE_AFTER_THE_OTHER, (address,))
-        twin = connection.execute(_SAME_ADDRESS, (address, portal)).fetchone()
-        if twin is not None:
-            raise ConfigError(
-                f"portal {portal}: {address} is held by {twin[1]} as portal {twin[0]}",
-                "give the portal the same name in the configs of all machines",
-            )
-        connection.execute(_NEW_ROW, (portal,))
-        before = connection.execute(_FREE, (portal,)).fetchone()
-        if before is None:
-            return None
-        values = {"portal": portal, "address": address, "ttl": _interval(terms.ttl_s), **_names(who)}
-        (epoch,) = _row(connection.execute(_TAKE, values))
-        return Taken(epoch=epoch, orderly=not before[0])
+    connection.execute(_ONE_AFTER_THE_OTHER, (address,))
+    twin = connection.execute(_SAME_ADDRESS, (address, portal)).fetchone()
+    if twin is not None:
+        raise ConfigError(
+            f"portal {portal}: {address} is held by {twin[1]} as portal {twin[0]}",
+            "give the portal the same name in the configs of all machines",
+        )
+    connection.execute(_NEW_ROW, (portal,))
+    before = connection.execute(_FREE, (portal,)).fetchone()
+    if before is None:
+        return None
+    values = {"portal": portal, "address": address, "ttl": _interval(terms.ttl_s), **_names(who)}
+    (epoch,) = _row(connection.execute(_TAKE, values))
+    return Taken(epoch=epoch, orderly=not before[0])
 
 
 def renew(connection: Connection, who: Identity, epochs: Mapping[str, int]) -> frozenset[str]:
@@ -176,10 +187,9 @@ def beat(
 
 def give_back(connection: Connection, who: Identity, epochs: Mapping[str, int]) -> None:
     """Give back the leases of these portals and epochs, and wake whoever waits for one."""
-    with connection.transaction():
-        if epochs:
-            connection.execute(_GIVE_BACK, ([*epochs], [*epochs.values()], who.holder))
-        connection.execute(_NOTIFY)
+    if epochs:
+        connection.execute(_GIVE_BACK, ([*epochs], [*epochs.values()], who.holder))
+    connection.execute(_NOTIFY)
 
 
 def leave(connection: Connection, who: Identity) -> None:
@@ -189,18 +199,20 @@ def leave(connection: Connection, who: Identity) -> None:
 
 def ask_back(connection: Connection, portal: str) -> bool:
     """Ask whoever holds `portal` to give it back, and not to take it again soon; False if nobody holds it."""
-    with connection.transaction():
-        found = connection.execute(_ASK_BACK, (portal,)).fetchone()
-        connection.execute(_NOTIFY)
+    found = connection.execute(_ASK_BACK, (portal,)).fetchone()
+    connection.execute(_NOTIFY)
     return found is not None
+
+
+def mend(connection: Connection) -> None:
+    """Bring the end of leases that somebody has edited by hand to where their holders have it at the latest."""
+    connection.execute(_MEND)
 
 
 def look(connection: Connection) -> Board:
     """Return who holds what and who is alive."""
-    with connection.transaction():
-        connection.execute(_MEND)
-        leases = [_lease(row) for row in connection.execute(_LEASES, (_interval(AVOIDED_S),))]
-        members = [_member(row) for row in connection.execute(_MEMBERS)]
+    leases = [_lease(row) for row in connection.execute(_LEASES, (_interval(AVOIDED_S),))]
+    members = [_member(row) for row in connection.execute(_MEMBERS)]
     return Board(leases=tuple(leases), members=tuple(members))
 
 
