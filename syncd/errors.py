@@ -122,6 +122,12 @@ class StateUnavailableError(StateError):
     exit_code = 7
 
 
+class StateUnreachableError(StateUnavailableError):
+    """The database that holds the ledger cannot be reached; the same call may work later."""
+
+    exit_code = 3
+
+
 class OutOfMemoryError(SyncdError):
     """There was no memory left for a pass or a command. What had been written down before stays."""
 

@@ -58,10 +58,10 @@ async def claim(config: Config, ledger: Ledger, now: float) -> None:
         name, path = next(iter(others.items()))
         if not config.state_given:
             raise ConfigError(
-                f"{config.path}: its state {ledger.path} belongs to {path}, which has a sync {name!r} too",
+                f"{config.path}: its state {ledger.shown} belongs to {path}, which has a sync {name!r} too",
                 "give one of the two a `state` of its own, or the sync another name",
             )
-        _log.warning(events.LEDGER_SHARED, path=str(ledger.path), config=str(config.path), other=path, syncs=[*others])
+        _log.warning(events.LEDGER_SHARED, path=ledger.shown, config=str(config.path), other=path, syncs=[*others])
     await ledger.note_owner(names, config.path, now)
 
 

@@ -119,26 +119,40 @@ async def open_app(
     # Before the ledger is opened: a config that cannot be used must not be told as a state that is held.
     syncs = make_syncs(config, writable=not readonly, clock=clock)
     if readonly:
-        ledger = await Ledger.open_readonly(config.state, booted_at=clock.booted_at(), thorough=True)
+        ledger = await Ledger.open_readonly(config.ledger, booted_at=clock.booted_at(), thorough=True)
     else:
         ledger = await Ledger.open(
-            config.state, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()
+            config.ledger, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()
         )
+        if config.database is not None:
+            await _sharing(ledger, config, clock)
     ledger.thread.clean = clean
     if ledger.doubt is not None:
         log = _log.warning if ledger.doubt.replaced else _log.info
-        log(events.LEDGER_DOUBTED, path=str(ledger.path), reason=ledger.doubt.reason)
+        log(events.LEDGER_DOUBTED, path=ledger.shown, reason=ledger.doubt.reason)
     if config.state == config.earlier_state:
         _log.info(events.STATE_KEPT, path=str(config.state))
     app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
     try:
         if not readonly:
             await claim(config, ledger, clock.now())
+            if config.database is not None:
+                for name in syncs:
+                    await ledger.of(name).end_left_runs(clock.now())
         await app.take_over(config, syncs)
         yield app
     finally:
         await app.close()
         await ledger.close()
+
+
+async def _sharing(ledger: Ledger, config: Config, clock: Clock) -> None:
+    """Begin to hold leases in the database of `ledger`, which is closed if that cannot be."""
+    try:
+        await ledger.share(config.lease, clock)
+    except BaseException:
+        await ledger.close()
+        raise
 
 
 def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Sync]:

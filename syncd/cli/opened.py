@@ -36,7 +36,7 @@ async def looked(arguments: argparse.Namespace) -> AsyncIterator[App]:
     """Open config and ledger only, to look at them: neither sources nor portals are made ready."""
     scrubber: Scrubber = arguments.scrubber
     config = read_config(config_path(arguments), os.environ, scrubber.add, looks=True)
-    ledger = await Ledger.open_readonly(config.state)
+    ledger = await Ledger.open_readonly(config.ledger)
     try:
         yield App(config, ledger, clock=SystemClock(), learn_secret=scrubber.add)
     finally:

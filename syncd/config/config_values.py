@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from syncd.config.database import Database
 from syncd.config.secrets import Secret
 from syncd.config.tables import (
     ActivityKind,
@@ -279,6 +280,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
     a file where versions before 0.2 kept the state, None where there is none or the config names its own or has one.
+    With a `database` the state is there, and `state` is only the place beside which this machine keeps its own files;
     `lease` are the terms by which several machines share the portals then.
     `control` is the daemon's socket for commands, None where it is in its usual place.
     """
@@ -287,6 +289,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     state: Path
     state_given: bool = True
     earlier_state: Path | None = None
+    database: Database | None = None
     control: Path | None = None
     keep_runs: timedelta
     raw_reports: bool = False
@@ -299,6 +302,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     telling: TellingConfig = TellingConfig()
     lease: LeaseTerms = LeaseTerms()
     digest: str = ""
+
+    @property
+    def ledger(self) -> Path | Database:
+        """Where the ledger is: in a file, or in a database."""
+        return self.database or self.state
 
     def portal(self, name: str) -> PortalConfig:
         """Return the portal of that name; raises KeyError if there is none."""

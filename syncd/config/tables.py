@@ -217,6 +217,11 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     """The main file; `load` converts its portals and syncs one by one."""
 
     state: str | None = None
+    state_url: str | None = None
+    state_url_file: str | None = None
+    state_url_env: str | None = None
+    state_url_credential: str | None = None
+    state_schema: str = "syncd"
     control: str | None = None
     keep_runs: str = "90d"
     raw_reports: bool = False

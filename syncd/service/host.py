@@ -259,7 +259,7 @@ class Service:
     def _read_again(self) -> Config:
         config = read_config(self.config.path, self._runtime.environ, self._runtime.scrubber.add)
         _require_syncs(config)
-        if config.state != self.config.state:
+        if (config.state, config.database) != (self.config.state, self.config.database):
             # The passes under way hold the ledger of the old state, and the lock on it.
             raise ConfigError(f"{config.path}: state cannot change while syncd runs", "restart it")
         if config.control != self.config.control:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, assert_never
@@ -10,42 +9,55 @@ from typing import Final, assert_never
 from syncd.model.item import Hold, Key, Link, Op
 from syncd.model.json_values import Fields
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
+from syncd.state.base import Connection
 from syncd.state.codec import hold_row, key_row, link_of, link_of_intent, link_row, packed
-from syncd.state.schema import HOLD, INTENT, IS_KEY, LINK, SUMMED_CHANGE, SUMMED_LINK, checked, marks, setting, summed
+from syncd.state.rows import (
+    INTENT,
+    IS_KEY,
+    KEY,
+    SUMMED_CHANGE,
+    SUMMED_HOLD,
+    SUMMED_LINK,
+    Update,
+    checked,
+    marks,
+    putting,
+    summed,
+)
 
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
-_PUT_LINK: Final = f"INSERT OR REPLACE INTO links (sync, {LINK}, sum) VALUES ({marks(LINK, more=2)})"  # noqa: S608
-_PUT_HOLD: Final = f"INSERT OR REPLACE INTO holds (sync, {HOLD}, sum) VALUES ({marks(HOLD, more=2)})"  # noqa: S608
+_PUT_LINK: Final = putting("links", SUMMED_LINK, f"sync, {KEY}")
+_PUT_HOLD: Final = putting("holds", SUMMED_HOLD, f"sync, {KEY}")
 _PUT_CHANGE: Final = f"INSERT INTO changes ({SUMMED_CHANGE}, sum, settled_in) VALUES ({marks(SUMMED_CHANGE, more=2)})"  # noqa: S608
 _GET_LINK: Final = f"SELECT {SUMMED_LINK}, sum FROM links WHERE {IS_KEY}"  # noqa: S608
-_SET_STATE: Final = f"UPDATE intents SET {setting(INTENT, state='?1', note='?2')} WHERE id = ?3"  # noqa: S608
+_SET_STATE: Final = Update("intents", INTENT, "id = ?3", state="?1", note="?2")
 _DROP_LINK: Final = f"DELETE FROM links WHERE {IS_KEY}"  # noqa: S608
 _DROP_HOLD: Final = f"DELETE FROM holds WHERE {IS_KEY}"  # noqa: S608
 
 
-def link_for(connection: sqlite3.Connection, sync: str, key: Key) -> Link | None:
+def link_for(connection: Connection, sync: str, key: Key) -> Link | None:
     """Return the link of `key`, if there is one."""
     row = connection.execute(_GET_LINK, key_row(sync, key)).fetchone()
     return None if row is None else link_of(checked(row)[1:])
 
 
-def drop_links(connection: sqlite3.Connection, sync: str, keys: Iterable[Key]) -> None:
+def drop_links(connection: Connection, sync: str, keys: Iterable[Key]) -> None:
     """Remove the links of `keys`."""
     connection.executemany(_DROP_LINK, (key_row(sync, key) for key in keys))
 
 
-def drop_holds(connection: sqlite3.Connection, sync: str, keys: Iterable[Key]) -> int:
+def drop_holds(connection: Connection, sync: str, keys: Iterable[Key]) -> int:
     """Remove the holds of `keys` and return how many there were."""
     return connection.executemany(_DROP_HOLD, (key_row(sync, key) for key in keys)).rowcount
 
 
-def put_holds(connection: sqlite3.Connection, sync: str, wanted: Iterable[Hold]) -> None:
+def put_holds(connection: Connection, sync: str, wanted: Iterable[Hold]) -> None:
     """Write the `wanted` holds, in place of others of the same keys."""
     connection.executemany(_PUT_HOLD, (summed(hold_row(sync, each)) for each in wanted))
 
 
 def put_link(
-    connection: sqlite3.Connection,
+    connection: Connection,
     sync: str,
     link: Link,
     *,
@@ -60,7 +72,7 @@ def put_link(
     _record(connection, sync, op=op, before=before, after=link, runs=runs, at=at)
 
 
-def settle_one(connection: sqlite3.Connection, run_id: int, intent: Intent, settlement: Settlement) -> None:
+def settle_one(connection: Connection, run_id: int, intent: Intent, settlement: Settlement) -> None:
     """Write down what became of `intent`, as run `run_id` found out.
 
     Raises ValueError for an outcome that does not fit the intent's operation.
@@ -79,16 +91,14 @@ def settle_one(connection: sqlite3.Connection, run_id: int, intent: Intent, sett
             pass
         case Unsettled(reason=reason, ended=ended):
             state = "ended" if ended else "unknown"
-            connection.execute(_SET_STATE, (state, reason, intent.id))
+            connection.change(_SET_STATE, [(state, reason, intent.id)])
             return
         case _ as never:
             assert_never(never)
     connection.execute("DELETE FROM intents WHERE id = ?", (intent.id,))
 
 
-def _settle_written(
-    connection: sqlite3.Connection, intent: Intent, written: Written, runs: tuple[int, int], at: float
-) -> None:
+def _settle_written(connection: Connection, intent: Intent, written: Written, runs: tuple[int, int], at: float) -> None:
     if intent.op == "delete":
         raise ValueError(f"intent {intent.id} was to delete, and cannot have been written")
     # A create replaces the link to an event that no longer exists, which a take-back could not restore.
@@ -101,7 +111,7 @@ def _settle_written(
     put_link(connection, intent.sync, after, op=intent.op, before=before, runs=runs, at=at)
 
 
-def _settle_deleted(connection: sqlite3.Connection, intent: Intent, runs: tuple[int, int], at: float) -> None:
+def _settle_deleted(connection: Connection, intent: Intent, runs: tuple[int, int], at: float) -> None:
     if intent.op != "delete":
         raise ValueError(f"intent {intent.id} was to {intent.op}, and cannot have been deleted")
     before = link_for(connection, intent.sync, intent.key)
@@ -124,7 +134,7 @@ def _changed(before: Link | None, after: Link) -> Fields:
 
 
 def _record(
-    connection: sqlite3.Connection,
+    connection: Connection,
     sync: str,
     *,
     op: Op,

@@ -34,7 +34,7 @@ from syncd.source.table.grid import GridOptions
 from syncd.source.table.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-SECRETS = ("portals.webhook", "alerts.smtp.password", "http.token")
+SECRETS = ("state_url", "portals.webhook", "alerts.smtp.password", "http.token")
 TEXT = EXAMPLE.read_text(encoding="utf-8")
 
 
@@ -71,13 +71,13 @@ def test_the_example_loads_as_it_is() -> None:
 
 def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     missing = set(known(ConfigTable)) - set(written(tomllib.loads(TEXT)))
-    commented = {"sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
+    commented = {"state_url", "state_schema", "sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
     commented |= {f"portals.{key}" for key in ("ca_file", "client_cert", "client_key")}  # they would have to exist
     secrets = {f"{name}_{form}" for name in SECRETS for form in ("file", "env", "credential")}
     # Whatever a sync or a portal may have may be a default.
     assert missing == secrets | commented | {"defaults.sync", "defaults.portal"}
     assert {"sync", "portal"} == set(tomllib.loads(TEXT)["defaults"])
-    assert all(re.search(rf"^# {key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
+    assert all(re.search(rf"^# +{key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
     assert re.search(r'^# cron = "', TEXT, re.MULTILINE)
     for form in ("file", "env", "credential"):
         assert re.search(rf"^#\s+webhook_{form} = ", TEXT, re.MULTILINE)

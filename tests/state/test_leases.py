@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import threading
 import time
@@ -14,11 +13,13 @@ import pytest
 
 psycopg = pytest.importorskip("psycopg")
 
+from syncd.config.database import Database  # noqa: E402 - needs psycopg
 from syncd.errors import ConfigError, LostLeaseError, StateUnavailableError  # noqa: E402 - needs psycopg
 from syncd.model.lease import LeaseTerms  # noqa: E402
+from syncd.state.ledger import Ledger  # noqa: E402
 from syncd.state.postgres import leases  # noqa: E402
 from syncd.state.postgres.keeper import Keeper  # noqa: E402
-from syncd.state.postgres.leases import Connection, Identity  # noqa: E402
+from syncd.state.postgres.leases import Connection, Identity, Taken  # noqa: E402
 from tests.support.held_line import HeldLine  # noqa: E402
 
 TERMS = LeaseTerms(ttl_s=1.0, renew_s=0.3, margin_s=0.2)
@@ -30,30 +31,26 @@ def who(name: str) -> Identity:
 
 
 Connect = Callable[[], Connection]
-FENCE = "SELECT 1 FROM leases WHERE portal = %s AND holder = %s AND epoch = %s AND expires_at > clock_timestamp() FOR KEY SHARE"
+FENCE = (
+    "SELECT 1 FROM leases WHERE portal = %s AND holder = %s AND epoch = %s AND expires_at > clock_timestamp()"
+    " FOR KEY SHARE"
+)
 
 
 @pytest.fixture
-def connect() -> Iterator[Connect]:
-    url = os.environ.get("SYNCD_TEST_POSTGRES")
-    if not url:
-        pytest.skip("no PostgreSQL")
-    schema = f"lease_{os.getpid()}_{time.monotonic_ns()}"
+async def connect(database: Database) -> Connect:
+    await (await Ledger.open(database, now=1000.0)).close()  # makes the tables
 
     def opened() -> Connection:
         found: Connection = psycopg.connect(
-            url, autocommit=True, options=f"-c search_path={schema}", application_name=schema
+            database.url.reveal(),
+            autocommit=True,
+            options=f"-c search_path={database.schema}",
+            application_name=database.schema,
         )
         return found
 
-    with psycopg.connect(url, autocommit=True) as one:
-        one.execute(f"CREATE SCHEMA {schema}")
-    with opened() as one:
-        for statement in leases.TABLES:
-            one.execute(statement)
-    yield opened
-    with psycopg.connect(url, autocommit=True) as one:
-        one.execute(f"DROP SCHEMA {schema} CASCADE")
+    return opened
 
 
 @pytest.fixture
@@ -64,12 +61,21 @@ def line(connect: Connect) -> Iterator[Connection]:
 
 @asynccontextmanager
 async def keeping(connect: Connect, name: str, terms: LeaseTerms = TERMS) -> AsyncIterator[Keeper]:
-    keeper = Keeper(lambda: (connect(), schema_of(connect), False), who(name), terms, clock=time.monotonic)
+    def opened() -> tuple[Connection, str, bool]:
+        made = connect()
+        return made, made.info.parameter_status("application_name") or "", False
+
+    keeper = Keeper(opened, who(name), terms, clock=time.monotonic)
     await keeper.open()
     try:
         yield keeper
     finally:
         await keeper.close()
+
+
+def take(line: Connection, name: str, portal: str = "main") -> Taken | None:
+    with line.transaction():
+        return leases.take(line, who(name), TERMS, portal, ADDRESS)
 
 
 async def until(true: Callable[[], bool], within_s: float = 10.0) -> float:
@@ -82,20 +88,20 @@ async def until(true: Callable[[], bool], within_s: float = 10.0) -> float:
 
 
 def test_a_lease_has_one_holder_and_its_epoch_grows_with_each_take(line: Connection) -> None:
-    taken = leases.take(line, who("a"), TERMS, "main", ADDRESS)
+    taken = take(line, "a")
     assert taken is not None
-    assert leases.take(line, who("b"), TERMS, "main", ADDRESS) is None
+    assert take(line, "b") is None
     leases.give_back(line, who("a"), {"main": taken.epoch})
-    again = leases.take(line, who("b"), TERMS, "main", ADDRESS)
+    again = take(line, "b")
     assert again is not None
     assert again.orderly
     assert again.epoch > taken.epoch
 
 
 def test_an_epoch_does_not_fall_when_somebody_deletes_the_row(line: Connection) -> None:
-    first = leases.take(line, who("a"), TERMS, "main", ADDRESS)
+    first = take(line, "a")
     line.execute("DELETE FROM leases")
-    second = leases.take(line, who("b"), TERMS, "main", ADDRESS)
+    second = take(line, "b")
     assert first is not None
     assert second is not None
     assert second.epoch > first.epoch
@@ -103,15 +109,15 @@ def test_an_epoch_does_not_fall_when_somebody_deletes_the_row(line: Connection) 
 
 
 def test_a_lease_that_ran_out_was_not_left_in_order(line: Connection) -> None:
-    leases.take(line, who("a"), TERMS, "main", ADDRESS)
+    take(line, "a")
     line.execute("UPDATE leases SET expires_at = clock_timestamp()")
-    taken = leases.take(line, who("b"), TERMS, "main", ADDRESS)
+    taken = take(line, "b")
     assert taken is not None
     assert not taken.orderly
 
 
 def test_who_was_late_renews_nothing_and_passes_no_fence(line: Connection) -> None:
-    taken = leases.take(line, who("a"), TERMS, "main", ADDRESS)
+    taken = take(line, "a")
     assert taken is not None
     fence = ("main", "a", taken.epoch)
     assert line.execute(FENCE, fence).fetchone() is not None
@@ -123,28 +129,28 @@ def test_who_was_late_renews_nothing_and_passes_no_fence(line: Connection) -> No
 def test_a_take_waits_for_the_transaction_that_has_passed_the_fence_and_a_renewal_does_not(
     connect: Connect, line: Connection
 ) -> None:
-    taken = leases.take(line, who("a"), TERMS, "main", ADDRESS)
+    taken = take(line, "a")
     assert taken is not None
     with connect() as writer:
         with writer.transaction():
             assert writer.execute(FENCE, ("main", "a", taken.epoch)).fetchone() is not None
             assert leases.renew(line, who("a"), {"main": taken.epoch}) == {"main"}
             time.sleep(TERMS.ttl_s + 0.05)
-            assert leases.take(line, who("b"), TERMS, "main", ADDRESS) is None
-        assert leases.take(line, who("b"), TERMS, "main", ADDRESS) is not None
+            assert take(line, "b") is None
+        assert take(line, "b") is not None
 
 
 def test_of_many_that_take_at_once_one_gets_it(connect: Connect) -> None:
     got: list[str] = []
     together = threading.Barrier(8)
 
-    def take(name: str) -> None:
+    def take_one(name: str) -> None:
         with connect() as one:
             together.wait()
-            if leases.take(one, who(name), TERMS, "main", ADDRESS) is not None:
+            if take(one, name) is not None:
                 got.append(name)
 
-    threads = [threading.Thread(target=take, args=(str(number),)) for number in range(8)]
+    threads = [threading.Thread(target=take_one, args=(str(number),)) for number in range(8)]
     for one in threads:
         one.start()
     for one in threads:
@@ -153,19 +159,20 @@ def test_of_many_that_take_at_once_one_gets_it(connect: Connect) -> None:
 
 
 def test_a_portal_under_two_names_is_refused(line: Connection) -> None:
-    leases.take(line, who("a"), TERMS, "main", ADDRESS)
+    take(line, "a")
     with pytest.raises(ConfigError, match=r"portal head: https://demo.bitrix24.com is held by host-a as portal main"):
-        leases.take(line, who("b"), TERMS, "head", ADDRESS)
+        take(line, "b", "head")
     line.execute("UPDATE leases SET expires_at = clock_timestamp()")
-    assert leases.take(line, who("b"), TERMS, "head", ADDRESS) is not None  # it was renamed in all configs
+    assert take(line, "b", "head") is not None  # it was renamed in all configs
 
 
 def test_an_end_that_somebody_wrote_by_hand_keeps_nobody_out(line: Connection) -> None:
-    leases.take(line, who("a"), TERMS, "main", ADDRESS)
+    take(line, "a")
     line.execute("UPDATE leases SET expires_at = 'infinity'")
+    leases.mend(line)
     assert leases.look(line).leases[0].left_s <= TERMS.ttl_s
     time.sleep(TERMS.ttl_s)
-    assert leases.take(line, who("b"), TERMS, "main", ADDRESS) is not None
+    assert take(line, "b") is not None
 
 
 def test_a_member_is_alive_until_it_is_no_longer_heard_of(line: Connection) -> None:
@@ -185,9 +192,9 @@ async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, l
         assert got is not None
         await asyncio.sleep(2.5 * TERMS.ttl_s)
         assert got.valid()
-        assert leases.take(line, who("b"), TERMS, "main", ADDRESS) is None
+        assert take(line, "b") is None
     assert not got.valid()
-    assert leases.take(line, who("b"), TERMS, "main", ADDRESS) is not None
+    assert take(line, "b") is not None
 
 
 async def test_what_is_given_back_is_heard_of_at_once(connect: Connect) -> None:
@@ -221,12 +228,12 @@ async def test_who_is_cut_off_stops_before_another_may_begin(connect: Connect, l
     proxy = HeldLine(server.port)
     await proxy.open()
 
-    def through() -> Connection:
+    def through() -> tuple[Connection, str, bool]:
         found: Connection = psycopg.connect(
             host="127.0.0.1", port=proxy.port, user=server.user, dbname=server.dbname, autocommit=True,
-            connect_timeout=2, options=server.options,
+            connect_timeout=2,
         )  # fmt: skip
-        return found
+        return found, line.info.parameter_status("application_name") or "", False
 
     keeper = Keeper(through, who("a"), TERMS, clock=time.monotonic)
     await keeper.open()
@@ -235,9 +242,9 @@ async def test_who_is_cut_off_stops_before_another_may_begin(connect: Connect, l
     await asyncio.sleep(0.5)
     proxy.hold()
     await until(lambda: not got.valid(), TERMS.ttl_s)
-    assert leases.take(line, who("b"), TERMS, "main", ADDRESS) is None  # the margin
+    assert take(line, "b") is None  # the margin
     await asyncio.sleep(TERMS.margin_s + 0.1)
-    taken = leases.take(line, who("b"), TERMS, "main", ADDRESS)
+    taken = take(line, "b")
     assert taken is not None
     proxy.deliver()  # and what was held back arrives late
     await asyncio.sleep(1.0)
@@ -253,9 +260,8 @@ async def test_a_keeper_says_why_the_database_cannot_be_asked() -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
 
-    def nowhere() -> Connection:
-        found: Connection = psycopg.connect(host="127.0.0.1", port=port, autocommit=True)
-        return found
+    def nowhere() -> tuple[Connection, str, bool]:
+        return psycopg.connect(host="127.0.0.1", port=port, autocommit=True), "", False
 
     keeper = Keeper(nowhere, who("a"), TERMS, clock=time.monotonic)
     with pytest.raises(StateUnavailableError, match="refused"):

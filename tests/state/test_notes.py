@@ -5,10 +5,9 @@ import pytest
 
 from syncd.errors import StateError
 from syncd.model.json_values import Json
-from syncd.state.file import transaction
 from syncd.state.ledger import Ledger
 from syncd.state.notes import Due, SyncNotes, Uids, Verified, drop_note, read_note, write_note
-from syncd.state.schema import summed
+from syncd.state.rows import summed
 from tests.state.values import OTHER, SYNC
 
 PORTAL = "https://one.example"
@@ -17,27 +16,27 @@ PORTAL = "https://one.example"
 async def stored(ledger: Ledger, scope: str, name: str, value: Json, at: float = 5.0) -> None:
     """Put a note into the table by hand, as an earlier version of syncd would have left it there."""
     row = summed((scope, name, orjson.dumps(value), at))
-    await ledger.thread.do(lambda: ledger.thread.connection.execute("INSERT INTO notes VALUES (?, ?, ?, ?, ?)", row))
+    put = "INSERT INTO notes VALUES (?, ?, ?, ?, ?)"
+    await ledger.thread.do(lambda: ledger.thread.connection.execute(put, row), writes=True)
 
 
 async def test_notes_are_replaced_read_with_their_time_and_dropped(ledger: Ledger) -> None:
-    connection = ledger.thread.connection
+    thread = ledger.thread
 
     async def read(scope: str) -> tuple[Json, float] | None:
-        return await ledger.thread.do(lambda: read_note(connection, scope, "budget"))
+        return await thread.do(lambda: read_note(thread.connection, scope, "budget"))
 
-    def write(scope: str, value: Json, at: float) -> None:
-        with transaction(connection):
-            write_note(connection, scope, "budget", value, at)
+    async def write(scope: str, value: Json, at: float) -> None:
+        await thread.do(lambda: write_note(thread.connection, scope, "budget", value, at), writes=True)
 
     assert await read("main") is None
-    await ledger.thread.do(lambda: write("main", {"calendar.event.add": [1.5, None, True]}, 1.0))
+    await write("main", {"calendar.event.add": [1.5, None, True]}, 1.0)
     assert await read("main") == ({"calendar.event.add": [1.5, None, True]}, 1.0)
-    await ledger.thread.do(lambda: write("main", {"calendar.event.add": [2.5]}, 2.0))
-    await ledger.thread.do(lambda: write("other", None, 3.0))
+    await write("main", {"calendar.event.add": [2.5]}, 2.0)
+    await write("other", None, 3.0)
     assert await read("main") == ({"calendar.event.add": [2.5]}, 2.0)
     assert await read("other") == (None, 3.0)
-    await ledger.thread.do(lambda: drop_note(connection, "main", "budget"))
+    await thread.do(lambda: drop_note(thread.connection, "main", "budget"), writes=True)
     assert await read("main") is None
 
 

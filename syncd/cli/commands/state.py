@@ -14,7 +14,7 @@ from syncd.model.alike import alike
 from syncd.model.entry import Problem
 from syncd.model.record import RunRecord
 from syncd.service.status import Status, SyncStatus, read_status, status_document
-from syncd.state.file import is_held
+from syncd.state.sqlite.file import is_held
 
 _SHOWN_HOLDS = 20
 

@@ -23,31 +23,6 @@ from syncd.model.lease import Board, Lease, LeaseTerms, Member
 
 CHANNEL: Final = "syncd_leases"
 """What is notified whenever a lease is given back or asked for, with the schema as payload."""
-TABLES: Final = (
-    """CREATE TABLE leases (
-        portal text COLLATE "C" PRIMARY KEY,
-        holder text COLLATE "C" NOT NULL DEFAULT '',
-        epoch bigint NOT NULL DEFAULT 0,
-        expires_at timestamptz NOT NULL DEFAULT '-infinity',
-        ttl interval NOT NULL DEFAULT '0',
-        since timestamptz NOT NULL DEFAULT '-infinity',
-        host text NOT NULL DEFAULT '',
-        pid integer NOT NULL DEFAULT 0,
-        address text COLLATE "C" NOT NULL DEFAULT '',
-        asked_back_at timestamptz NOT NULL DEFAULT '-infinity',
-        asked_back_from text COLLATE "C" NOT NULL DEFAULT ''
-    )""",
-    "CREATE SEQUENCE lease_epochs",
-    """CREATE TABLE members (
-        holder text COLLATE "C" PRIMARY KEY,
-        expires_at timestamptz NOT NULL,
-        host text NOT NULL,
-        pid integer NOT NULL,
-        version text NOT NULL,
-        portals text NOT NULL,
-        leaving boolean NOT NULL
-    )""",
-)
 AVOIDED_S: Final = 60.0
 """For so long a portal that was asked back goes to whoever gave it back only if nobody else can take it."""
 _KEPT: Final = "1 day"
@@ -151,19 +126,19 @@ def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str, 
 
     Raises ConfigError if the portal at this address is held under another name.
     """
-    connection.execute(_ONE_AFTER_THE_OTHER, (address,))
-    twin = connection.execute(_SAME_ADDRESS, (address, portal)).fetchone()
+    _do(connection, _ONE_AFTER_THE_OTHER, (address,))
+    twin = _do(connection, _SAME_ADDRESS, (address, portal)).fetchone()
     if twin is not None:
         raise ConfigError(
             f"portal {portal}: {address} is held by {twin[1]} as portal {twin[0]}",
             "give the portal the same name in the configs of all machines",
         )
-    connection.execute(_NEW_ROW, (portal,))
-    before = connection.execute(_FREE, (portal,)).fetchone()
+    _do(connection, _NEW_ROW, (portal,))
+    before = _do(connection, _FREE, (portal,)).fetchone()
     if before is None:
         return None
     values = {"portal": portal, "address": address, "ttl": _interval(terms.ttl_s), **_names(who)}
-    (epoch,) = _row(connection.execute(_TAKE, values))
+    (epoch,) = _row(_do(connection, _TAKE, values))
     return Taken(epoch=epoch, orderly=not before[0])
 
 
@@ -171,7 +146,7 @@ def renew(connection: Connection, who: Identity, epochs: Mapping[str, int]) -> f
     """Renew the leases of these portals and epochs; return which of them were renewed."""
     if not epochs:
         return frozenset()
-    rows = connection.execute(_RENEW, ([*epochs], [*epochs.values()], who.holder))
+    rows = _do(connection, _RENEW, ([*epochs], [*epochs.values()], who.holder))
     return frozenset(portal for (portal,) in rows)
 
 
@@ -181,39 +156,44 @@ def beat(
     """Tell the others that this member is alive, and which portals it can serve with how many syncs."""
     told = json.dumps(dict(sorted(portals.items())))
     values = {"ttl": _interval(terms.ttl_s), "portals": told, "leaving": leaving, "version": who.version, **_names(who)}
-    connection.execute(_BEAT, values)
-    connection.execute(_FORGET)
+    _do(connection, _BEAT, values)
+    _do(connection, _FORGET)
 
 
 def give_back(connection: Connection, who: Identity, epochs: Mapping[str, int]) -> None:
     """Give back the leases of these portals and epochs, and wake whoever waits for one."""
     if epochs:
-        connection.execute(_GIVE_BACK, ([*epochs], [*epochs.values()], who.holder))
-    connection.execute(_NOTIFY)
+        _do(connection, _GIVE_BACK, ([*epochs], [*epochs.values()], who.holder))
+    _do(connection, _NOTIFY)
 
 
 def leave(connection: Connection, who: Identity) -> None:
     """Take this member off the board."""
-    connection.execute("DELETE FROM members WHERE holder = %s", (who.holder,))
+    _do(connection, "DELETE FROM members WHERE holder = %s", (who.holder,))
 
 
 def ask_back(connection: Connection, portal: str) -> bool:
     """Ask whoever holds `portal` to give it back, and not to take it again soon; False if nobody holds it."""
-    found = connection.execute(_ASK_BACK, (portal,)).fetchone()
-    connection.execute(_NOTIFY)
+    found = _do(connection, _ASK_BACK, (portal,)).fetchone()
+    _do(connection, _NOTIFY)
     return found is not None
 
 
 def mend(connection: Connection) -> None:
     """Bring the end of leases that somebody has edited by hand to where their holders have it at the latest."""
-    connection.execute(_MEND)
+    _do(connection, _MEND)
 
 
 def look(connection: Connection) -> Board:
     """Return who holds what and who is alive."""
-    leases = [_lease(row) for row in connection.execute(_LEASES, (_interval(AVOIDED_S),))]
-    members = [_member(row) for row in connection.execute(_MEMBERS)]
+    leases = [_lease(row) for row in _do(connection, _LEASES, (_interval(AVOIDED_S),))]
+    members = [_member(row) for row in _do(connection, _MEMBERS)]
     return Board(leases=tuple(leases), members=tuple(members))
+
+
+def _do(connection: Connection, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> psycopg.Cursor[Any]:
+    # Whatever else the connection is used for: the statements of this file name their parameters as psycopg does.
+    return psycopg.Cursor(connection).execute(statement, values or None)
 
 
 def _lease(row: Sequence[Any]) -> Lease:

@@ -51,6 +51,11 @@ class Fence:
             tenure.end("the database says that it has ended")
             tenure.check()
 
+    def holds(self, sync: str) -> bool:
+        """Return True while this process may write of the sync."""
+        tenure = self.keeper.tenures.get(self.portals.get(sync, ""))
+        return tenure is not None and tenure.valid()
+
 
 async def begin_sharing(store: PostgresStore, terms: LeaseTerms, clock: Callable[[], float]) -> Fence:
     """Begin to hold leases in the database of `store`, and have its writes go by them; raises StateUnavailableError."""
@@ -59,11 +64,10 @@ async def begin_sharing(store: PostgresStore, terms: LeaseTerms, clock: Callable
 
     def opened() -> tuple[psycopg.Connection[Any], str, bool]:
         made = connect(store.database)
-        made.raw.cursor_factory = psycopg.Cursor  # the statements of the leases name their parameters
         return made.raw, store.database.schema, made.pooled
 
     keeper = Keeper(opened, who, terms, clock=clock)
     await keeper.open()
     fence = Fence(keeper)
-    store.guard = fence.check
+    store.guard, store.holds = fence.check, fence.holds
     return fence
