@@ -50,8 +50,11 @@ async def claim(config: Config, ledger: Ledger, now: float) -> None:
     """Note in the ledger that the syncs of `config` belong to it.
 
     Another config's syncs of the same names are told in the log if the two name this state on purpose. Raises
-    ConfigError if they only share the default: each would take the other's events for its own and put them right.
+    ConfigError if they only share the default: each would take the other's events for its own and put them right. A
+    database is shared on purpose, by machines on which the same path is another file.
     """
+    if config.database is not None:
+        return
     names = [sync.name for sync in config.syncs]
     others = {name: path for name, path in (await ledger.owners(names)).items() if _is_another(path, config.path)}
     if others:

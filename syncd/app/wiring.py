@@ -136,9 +136,6 @@ async def open_app(
     try:
         if not readonly:
             await claim(config, ledger, clock.now())
-            if config.database is not None:
-                for name in syncs:
-                    await ledger.of(name).end_left_runs(clock.now())
         await app.take_over(config, syncs)
         yield app
     finally:

@@ -54,9 +54,9 @@ def build_lease(file: ConfigFile, table: LeaseTable | None, *, shared: bool) -> 
         key: file.parsed(parse_duration, getattr(table, key), "lease", key).total_seconds()
         for key in ("ttl", "renew", "margin")
     }
-    for key, least_s in (("ttl", 2.0), ("renew", 0.5), ("margin", 0.5)):
-        if seconds[key] < least_s:
-            raise file.error(("lease", key), f'must be at least "{least_s:g}s", not "{getattr(table, key)}"')
+    for key, value in seconds.items():
+        if value < 1:
+            raise file.error(("lease", key), f'must be at least "1s", not "{getattr(table, key)}"')
     if seconds["ttl"] > _LONGEST_LEASE_S:
         raise file.error(("lease", "ttl"), f'must be at most "1h", not "{table.ttl}": for so long nobody takes over')
     try:
