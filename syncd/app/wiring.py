@@ -18,6 +18,7 @@ import structlog
 from syncd import events
 from syncd.app.application import App, Connect
 from syncd.app.configured import claim, read_config
+from syncd.app.database_feeds import DatabaseFeeds
 from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig
@@ -132,6 +133,9 @@ async def open_app(
         log(events.LEDGER_DOUBTED, path=ledger.shown, reason=ledger.doubt.reason)
     if config.state == config.earlier_state:
         _log.info(events.STATE_KEPT, path=str(config.state))
+    for sync in syncs.values():
+        if isinstance(sync.feeds, DatabaseFeeds):
+            sync.feeds.bind(ledger)
     app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
     try:
         if not readonly:
@@ -152,12 +156,15 @@ async def _sharing(ledger: Ledger, config: Config, clock: Clock) -> None:
         raise
 
 
-def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Sync]:
+def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger | None = None) -> dict[str, Sync]:
     """Return the syncs of `config` by name; raises ConfigError when a source's options cannot be used.
 
-    `writable` lets feeds from the web be kept for the next process, beside the state.
+    `writable` lets feeds from the web be kept for the next process, beside the state or in its database: that of
+    `ledger`, if it is open already.
     """
-    feeds = DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
+    feeds = _feeds(config, writable=writable)
+    if isinstance(feeds, DatabaseFeeds) and ledger is not None:
+        feeds.bind(ledger)
     index = _index(config, writable=writable)
     program = cache(program_mark)  # not before the first pass: a start must be quick
     syncs = {sync.name: make_sync(config, sync, feeds, index, clock, program) for sync in config.syncs}
@@ -168,6 +175,12 @@ def make_syncs(config: Config, *, writable: bool, clock: Clock) -> dict[str, Syn
         if isinstance(source, PortalBacked) and source.portal not in portals:
             raise ConfigError(f"{source.where}: portal names {source.portal!r}, which is not there", "see [portals]")
     return syncs
+
+
+def _feeds(config: Config, *, writable: bool) -> FeedCache:
+    if config.database is not None:
+        return DatabaseFeeds(writable=writable)
+    return DirectoryCache(config.state.with_name(f"{config.state.name}-feeds"), writable=writable)
 
 
 def _index(config: Config, *, writable: bool) -> DirectoryCache:

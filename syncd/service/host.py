@@ -211,7 +211,7 @@ class Service:
         Raises ConfigError, with the old config still in force, if the new one cannot be used.
         """
         app = self.app
-        syncs = make_syncs(config, writable=True, clock=app.clock)
+        syncs = make_syncs(config, writable=True, clock=app.clock, ledger=app.ledger)
         # First what may fail: a taken address must leave the old config, its page and its passes as they are.
         page = await self.page.prepared(config)
         async with AsyncExitStack() as unless_taken:

@@ -105,7 +105,10 @@ async def read_status(
             continue
         budget = await ledger.of_portal(portal.name).budget()
         operating[portal.name] = _operating(portal, budget, clock) if budget is not None else {}
-    return Status(syncs=tuple(syncs), operating=operating, daemon=daemon, board=await ledger.board())
+    board = await ledger.board()
+    if daemon is None and board is not None:
+        daemon = any(one.left_s > 0 for one in board.members)
+    return Status(syncs=tuple(syncs), operating=operating, daemon=daemon, board=board)
 
 
 def _operating(portal: PortalConfig, budget: Json, clock: Clock) -> Mapping[str, MethodBudget]:

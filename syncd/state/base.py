@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import update_wrapper
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -87,6 +87,10 @@ class Connection(Protocol):
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
         """Carry out one statement for each of the rows; `rowcount` counts what all of them changed."""
+        ...
+
+    def each(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> list[Row]:
+        """Carry out one query for each of the rows, and return what all of them gave."""
         ...
 
     def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
@@ -170,6 +174,19 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish the work that has begun and close the store; a second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class KeepsFeeds(Protocol):
+    """A store that keeps what sources fetched, for other machines; both methods block until its thread has done it."""
+
+    def kept_feed(self, name: str) -> bytes | None:
+        """Return what was kept under `name`, None if there is nothing; raises StateError."""
+        ...
+
+    def keep_feed(self, name: str, content: bytes) -> None:
+        """Keep `content` under `name`, and drop the oldest where there is too much; raises StateError."""
         ...
 
 

@@ -62,7 +62,7 @@ from syncd.state.rows import (
     summed,
 )
 from syncd.state.runs import MOST_RUNS, end_runs_of, prune
-from syncd.state.settling import drop_holds, drop_links, link_for, put_holds, put_link, settle_one
+from syncd.state.settling import Settling, drop_holds, drop_links, links_for, put_holds
 from syncd.state.standing import Standings, changing
 
 # The column lists and placeholders put into these statements are constants of this room; values are always bound.
@@ -164,12 +164,11 @@ class SyncLedger:
 
         The requests that they went with before may be carried out yet.
         """
-        rows = [connection.execute(_GET_INTENT, (one,)).fetchone() for one in ids]
-        for number, row in zip(ids, rows, strict=True):
-            if row is None:
-                raise ValueError(f"there is no open intent {number}")
+        intents = self._open(connection, ids)
+        if missing := [one for one in ids if one not in intents]:
+            raise ValueError(f"there is no open intent {missing[0]}")
         connection.change(_SEND_AGAIN, ((float(now), number) for number in ids))
-        add_unanswered(connection, self.scope, unanswered(intent_of(checked(row)) for row in rows), now)
+        add_unanswered(connection, self.scope, unanswered(intents[one] for one in ids), now)
 
     @reading
     def open_intents(self, connection: Connection) -> tuple[Intent, ...]:
@@ -184,11 +183,19 @@ class SyncLedger:
         `run_id` is the run that found out. Raises ValueError for an intent that is not open and for an outcome that
         does not fit its operation.
         """
+        intents = self._open(connection, [one.intent_id for one in settlements])
+        settling = Settling(links_for(connection, {(one.sync, one.key) for one in intents.values()}))
         for settlement in settlements:
-            row = connection.execute(_GET_INTENT, (settlement.intent_id,)).fetchone()
-            if row is None:
+            intent = intents.pop(settlement.intent_id, None)
+            if intent is None:
                 raise ValueError(f"there is no open intent {settlement.intent_id}")
-            settle_one(connection, run_id, intent_of(checked(row)), _cleaned(settlement, self.thread.clean))
+            settling.settle(run_id, intent, _cleaned(settlement, self.thread.clean))
+        settling.write(connection)
+
+    def _open(self, connection: Connection, ids: Sequence[int]) -> dict[int, Intent]:
+        """Return the open intents among `ids`."""
+        found = map(intent_of, map(checked, connection.each(_GET_INTENT, [(one,) for one in ids])))
+        return {one.id: one for one in found}
 
     @writing
     @changing
@@ -200,9 +207,11 @@ class SyncLedger:
         of_this_sync = "SELECT 1 FROM runs WHERE id = ? AND sync = ?"
         if connection.execute(of_this_sync, (run_id, self.name)).fetchone() is None:
             raise ValueError(f"there is no run {run_id} of {self.name}")
+        settling = Settling(links_for(connection, {(self.name, link.key) for link in links}))
         for link in links:
-            before = link_for(connection, self.name, link.key)
-            put_link(connection, self.name, link, op="adopt", before=before, runs=(run_id, run_id), at=now)
+            before = settling.link(self.name, link.key)
+            settling.put_link(self.name, link, op="adopt", before=before, runs=(run_id, run_id), at=now)
+        settling.write(connection)
 
     @writing
     def doubt(self, connection: Connection, keys: Collection[Key]) -> None:
@@ -397,8 +406,8 @@ class SyncLedger:
     @reading
     def links_for(self, connection: Connection, keys: Sequence[Key]) -> tuple[Link, ...]:
         """Return the links of `keys`, in their order; keys without a link are passed over."""
-        found = (link_for(connection, self.name, key) for key in keys)
-        return tuple(link for link in found if link is not None)
+        found = links_for(connection, [(self.name, key) for key in keys])
+        return tuple(found[self.name, key] for key in keys if (self.name, key) in found)
 
     @writing
     def note_settled(self, connection: Connection, settled: Settled) -> None:

@@ -36,7 +36,6 @@ host all locked 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
 """
 _SETTINGS = (
-    "fsync=off",
     "full_page_writes=off",
     "shared_buffers=32MB",
     "max_connections=60",
@@ -55,6 +54,11 @@ def program(name: str) -> str | None:
     """Return where a program of PostgreSQL is; Debian keeps most of them off the PATH."""
     found = sorted(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")))
     return found[-1] if found else shutil.which(name)
+
+
+def installed() -> bool:
+    """Return True if a server can be started here."""
+    return all(map(program, ("initdb", "pg_ctl", "postgres")))
 
 
 def free_port() -> int:
@@ -81,8 +85,9 @@ class Server:
         self._run("initdb", "-D", ".", "-U", USER, "-E", "UTF8", "--locale=C", "-A", "trust", "--no-sync")
         (self.folder / "pg_hba.conf").write_text(_HBA)
 
-    def start(self) -> None:
-        options = " ".join(f"-c {one}" for one in (*_SETTINGS, f"port={self.port}"))
+    def start(self, *, fsync: bool = False) -> None:
+        settings = (*_SETTINGS, f"fsync={'on' if fsync else 'off'}", f"port={self.port}")
+        options = " ".join(f"-c {one}" for one in settings)
         self._run("pg_ctl", "-D", ".", "-w", "-t", "60", "-l", "log", "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
@@ -108,15 +113,15 @@ class Server:
 
 
 @contextmanager
-def one_server(shared: Path, worker: str) -> Iterator[str]:
+def one_server(shared: Path, worker: str, *, fsync: bool = False) -> Iterator[str]:
     """Give the address of the session's server, which the first who asks starts and the last who leaves stops.
 
-    `shared` is a directory that all workers of the session know.
+    `shared` is a directory that all workers of the session know. With `fsync` it is as careful as a real one.
     """
     if named := os.environ.get(NAMED):
         yield named
         return
-    if not all(map(program, ("initdb", "pg_ctl", "postgres"))):
+    if not installed():
         pytest.skip(MISSING)
     users = shared / "users"
     with _locked(shared):
@@ -127,7 +132,7 @@ def one_server(shared: Path, worker: str) -> Iterator[str]:
         else:
             server = Server(_folder(shared), free_port())
             server.make()
-            server.start()
+            server.start(fsync=fsync)
             port.write_text(str(server.port))
         (users / worker).touch()
     try:

@@ -70,13 +70,16 @@ class PostgresConnection:
         self.version, self.encoding, pid, commits = facts
         self.pooled = pid != raw.info.backend_pid
         """True if a pooler answers in the server's place, for the session that greeted is not the one that works."""
+        learn_texts(raw, self._noted_odd)
         raw.prepare_threshold = None if self.pooled else 5
+        self._writes = self._odd_texts = False
         self._local = f'SET LOCAL search_path TO "{schema}"; '
         # Weaker, a commit could be lost after it was told: an intent whose create was sent.
         self._durable = "SET LOCAL synchronous_commit TO on; " if commits == "off" else ""
 
     def begin(self, *, writes: bool) -> str:
         """Begin a transaction, and return by which number the server will know it; "" for one that only reads."""
+        self._writes, self._odd_texts = writes, False
         if not writes:
             self.raw.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {self._local}", prepare=False)
             return ""
@@ -93,6 +96,8 @@ class PostgresConnection:
 
     def commit(self) -> None:
         """Commit the transaction; raises psycopg.Error if it was not."""
+        if self._odd_texts and self._writes:
+            self.raw.execute("UPDATE state SET odd_texts = true WHERE NOT odd_texts")
         said = self.raw.execute("COMMIT", prepare=False).statusmessage
         if said != "COMMIT":  # the server rolls back what an error has ended, and calls that a success
             raise psycopg.errors.InFailedSqlTransaction("the transaction was rolled back")
@@ -124,19 +129,27 @@ class PostgresConnection:
         cursor.executemany(statement(sql), parameters)
         return cursor
 
-    def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
-        """Carry out an update for each of the rows, then write the sums of what has become of them."""
+    def each(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> list[Row]:
+        """Carry out one query for each of the rows, without waiting for each, and return what all of them gave."""
+        return self._each(statement(sql), parameters)
+
+    def _each(self, sql: str, parameters: Iterable[Sequence[Any]]) -> list[Row]:
         cursor = self.raw.cursor(binary=True)
-        cursor.executemany(_changing(update), parameters, returning=True)
-        changed: list[Row] = []
+        cursor.executemany(sql, parameters, returning=True)
+        found: list[Row] = []
         while cursor.pgresult is not None:
-            changed += cursor.fetchall()
+            found += cursor.fetchall()
             if not cursor.nextset():
                 break
+        return found
+
+    def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
+        """Carry out an update for each of the rows, then write the sums of what has become of them."""
+        changed = self._each(_changing(update), parameters)
         sums = ((row_sum(*values), place) for place, *values in changed)
         # Where a row lies holds until the transaction ends, for it is locked. One that was changed twice lies elsewhere
         # by now, and the sum of what it was before finds nothing.
-        cursor.executemany(f"UPDATE {update.table} SET sum = $1 WHERE ctid = $2::tid", sums)  # noqa: S608 - a constant
+        self.raw.cursor().executemany(f"UPDATE {update.table} SET sum = $1 WHERE ctid = $2::tid", sums)  # noqa: S608 - a constant
         return len(changed)
 
     def inserted(self, sql: str, parameters: Sequence[Any], /) -> int:
@@ -146,10 +159,15 @@ class PostgresConnection:
     def rows(self, sql: str, parameters: Sequence[Any], /) -> Iterator[Row]:
         """Yield the rows of a query, some thousands at a time."""
         with RawServerCursor(self.raw, "rows") as cursor:
+            # Texts are hardly ever kept as others, and looking at each of a million cells takes its time.
+            odd = self.execute("SELECT odd_texts FROM state").fetchone()[0]
             cursor.adapters.register_loader("text", TextBinaryLoader)
             cursor.execute(statement(sql), parameters, binary=True)
             while some := cursor.fetchmany(_ROWS_AT_ONCE):
-                yield from rows_as_they_were(some)
+                yield from rows_as_they_were(some) if odd else some
+
+    def _noted_odd(self) -> None:
+        self._odd_texts = True
 
     def trying(self) -> AbstractContextManager[object]:
         """Return a context for statements that may fail; then none of them has done anything."""
@@ -187,7 +205,6 @@ def connect(database: Database) -> PostgresConnection:
     wanted: dict[str, Any] = {**_DEFAULTS, **given, "client_encoding": "utf8"}
     raw = psycopg.connect(make_conninfo(**wanted), autocommit=True, cursor_factory=RawCursor, prepare_threshold=None)
     try:
-        learn_texts(raw)
         return PostgresConnection(raw, database.schema)
     except BaseException:
         raw.close()

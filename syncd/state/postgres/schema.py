@@ -4,7 +4,8 @@ A released step is never edited: a change of the tables is a new step at the end
 end of SQLite's. All that are missing are taken in one transaction, by one machine at a time. Texts that are keys have
 the collation "C", so that they come in the order of their bytes, as in SQLite.
 
-`state` has one row: the version, and `server`, which tells the tables from a restored copy of them.
+`state` has one row: the version, `server`, which tells the tables from a restored copy of them, and whether some text
+is kept as another one (`texts.py`).
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ CREATE TABLE notes (
 _STATE: Final = """
 CREATE TABLE state (
   one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL, server text NOT NULL DEFAULT '',
-  moved_to text, move text
+  odd_texts boolean NOT NULL DEFAULT false, moved_to text, move text
 )
 """
 _PORTALS: Final = """

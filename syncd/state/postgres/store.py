@@ -34,6 +34,7 @@ from syncd.state.postgres.trouble import (
     not_connected,
     translated,
 )
+from syncd.state.rows import Row
 
 T = TypeVar("T")
 Guard = Callable[[PostgresConnection, str], None]
@@ -41,6 +42,17 @@ Guard = Callable[[PostgresConnection, str], None]
 
 PAUSES_S: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """How long to wait before each new attempt: a server that was restarted at once is back within seconds."""
+MOST_FEEDS: Final = 512 * 1024 * 1024
+"""How many bytes of feeds are kept, of all machines together."""
+_KEEP: Final = (
+    "INSERT INTO kept (name, content) VALUES (?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET content = excluded.content, at = clock_timestamp()"
+)
+_DROP_OLDEST: Final = (
+    "DELETE FROM kept WHERE name IN (SELECT name FROM"
+    " (SELECT name, sum(octet_length(content)) OVER (ORDER BY at DESC, name) AS so_far FROM kept) AS feeds"
+    " WHERE so_far > ?)"
+)
 _OUTCOME: Final = "SELECT pg_xact_status($1::xid8)"
 
 
@@ -171,6 +183,24 @@ class PostgresStore:
     def board(self) -> Board:
         """Return which machine holds which portal."""
         return look(self.connection.raw)
+
+    def kept_feed(self, name: str) -> bytes | None:
+        """Return what was kept under `name`, None if there is nothing; blocks until the thread has looked."""
+        found = self._executor.submit(self._done, lambda: self._kept(name), False, "").result()
+        return bytes(found[0]) if found is not None else None
+
+    def _kept(self, name: str) -> Row | None:
+        row: Row | None = self.connection.execute("SELECT content FROM kept WHERE name = ?", (name,)).fetchone()
+        return row
+
+    def keep_feed(self, name: str, content: bytes) -> None:
+        """Keep `content` under `name`, and drop the oldest where there is too much; blocks until it is written."""
+
+        def work() -> None:
+            self.connection.execute(_KEEP, (name, content))
+            self.connection.execute(_DROP_OLDEST, (MOST_FEEDS,))
+
+        self._executor.submit(self._done, work, True, "").result()
 
     def check(self) -> int:
         """Read every row and return how many items are linked."""

@@ -6,8 +6,8 @@ the same order as in SQLite, and nearly none of them is changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from psycopg import pq
 from psycopg.abc import AdaptContext, Buffer
@@ -33,16 +33,6 @@ def as_it_was(text: str) -> str:
     return text
 
 
-class _Dumper(StrDumperUnknown):
-    def dump(self, obj: str) -> Buffer | None:
-        return super().dump(kept(obj))
-
-
-class _TypedDumper(StrDumper):
-    def dump(self, obj: str) -> Buffer | None:
-        return super().dump(kept(obj))
-
-
 class _Loader(Loader):
     def load(self, data: Buffer) -> str:
         return as_it_was(bytes(data).decode())
@@ -52,28 +42,32 @@ class _BinaryLoader(_Loader):
     format = pq.Format.BINARY
 
 
-def learn_texts(context: AdaptContext) -> None:
-    """Have a connection or cursor keep texts as this module says."""
+def learn_texts(context: AdaptContext, changed: Callable[[], None]) -> None:
+    """Have a connection keep texts as this module says; it calls `changed` for each that is kept as another one."""
+
+    def dumped(text: str) -> str:
+        if (as_kept := kept(text)) != text:
+            changed()
+        return as_kept
+
+    class Dumper(StrDumperUnknown):
+        def dump(self, obj: str) -> Buffer | None:
+            return super().dump(dumped(obj))
+
+    class TypedDumper(StrDumper):
+        def dump(self, obj: str) -> Buffer | None:
+            return super().dump(dumped(obj))
+
     adapters = context.adapters
     assert adapters is not None
     # The last one is what a text is sent as if nothing else is asked for: without a type, which the server finds out.
-    for dumper in (_TypedDumper, _Dumper):
+    for dumper in (TypedDumper, Dumper):
         adapters.register_dumper(str, dumper)
     for loader in (_Loader, _BinaryLoader):
         adapters.register_loader("text", loader)
 
 
 def rows_as_they_were(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield rows whose texts were read as they are kept, as they were: quicker than a loader for every cell."""
+    """Yield rows whose texts were read as they are kept, as they were."""
     for row in rows:
-        for cell in row:
-            if cell.__class__ is str and _MARK in cell:
-                yield tuple(as_it_was(one) if isinstance(one, str) else one for one in row)
-                break
-        else:
-            yield row
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401 - a cell
-    """Return a cell of a row as it is kept."""
-    return kept(value) if value.__class__ is str else value
+        yield tuple(as_it_was(cell) if isinstance(cell, str) else cell for cell in row)

@@ -30,6 +30,10 @@ class SqliteConnection(sqlite3.Connection):
         """Return `values` as one parameter."""
         return orjson.dumps(list(values)).decode()
 
+    def each(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> list[Row]:
+        """Carry out one query for each of the rows, and return what all of them gave."""
+        return [row for each in parameters for row in self.execute(sql, each)]
+
     def change(self, update: Update, parameters: Iterable[Sequence[Any]], /) -> int:
         """Carry out an update for each of the rows; SQLite has learnt how to sum."""
         return self.executemany(update.sql, parameters).rowcount
