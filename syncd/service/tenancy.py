@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
+from typing import Protocol
 
 import structlog
 
@@ -17,7 +18,6 @@ from syncd import events
 from syncd.app.application import App
 from syncd.errors import ConfigError, SyncdError
 from syncd.model.lease import described, shares, units
-from syncd.service.daemon import Daemon
 from syncd.service.tracked import Scheduled
 from syncd.state.leases import Leases
 
@@ -27,6 +27,22 @@ _LONGEST_WAIT_S = 5.0
 _REFUSED_AGAIN_S = 60.0
 
 
+class Scheduler(Protocol):
+    """What makes the passes, as portals come and go."""
+
+    def begin_again(self, syncs: Iterable[Scheduled]) -> None:
+        """Schedule these syncs as after a start."""
+        ...
+
+    async def cut_off(self, names: Iterable[str]) -> None:
+        """End the passes of these syncs at once, unsettled."""
+        ...
+
+    def drained(self, names: Iterable[str]) -> AbstractAsyncContextManager[None]:
+        """End the passes of these syncs after the requests in flight, and start none while the body runs."""
+        ...
+
+
 class Tenancy:
     """Takes portals and gives them back, by what `leases` tells. `scheduled` reads syncs afresh for the daemon."""
 
@@ -34,7 +50,7 @@ class Tenancy:
         self,
         app: App,
         leases: Leases,
-        daemon: Daemon,
+        daemon: Scheduler,
         scheduled: Callable[[Collection[str]], Awaitable[Iterable[Scheduled]]],
     ) -> None:
         self._app = app

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from syncd.model.lease import Board, LeaseTerms, Tenure
+from syncd.model.lease import Board, LeaseTerms
+from syncd.model.tenure import Tenure
 
 
 class Holder(Protocol):

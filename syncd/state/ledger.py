@@ -18,8 +18,9 @@ from syncd.clock import Clock, since_boot
 from syncd.config.database import Database
 from syncd.errors import ConfigError, StateError
 from syncd.model.item import Link
-from syncd.model.lease import Board, LeaseTerms, Tenure
+from syncd.model.lease import Board, LeaseTerms
 from syncd.model.record import Intent, RunRecord
+from syncd.model.tenure import Tenure
 from syncd.scrub import within
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
 from syncd.state.codec import intent_of, links_of, run_of

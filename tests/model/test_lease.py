@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.errors import LostLeaseError, StoppedError
-from syncd.model.lease import Lease, LeaseTerms, Member, Tenure, shares, units
+from syncd.model.lease import Lease, LeaseTerms, Member, shares, units
+from syncd.model.tenure import Tenure
 
 NAMES = [f"p{number:02}" for number in range(12)]
 MACHINES = ["one", "two", "three", "four"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.errors import LostLeaseError
-from syncd.model.lease import Tenure
+from syncd.model.tenure import Tenure
 from syncd.portal.client import Job
 from syncd.portal.exchange.session import Question
 from syncd.portal.limits.pace import Limits

@@ -21,7 +21,8 @@ from typing import Final, TypeVar
 import psycopg
 
 from syncd.errors import StateUnavailableError
-from syncd.model.lease import Board, LeaseTerms, Tenure
+from syncd.model.lease import Board, LeaseTerms
+from syncd.model.tenure import Tenure
 from syncd.state.postgres import leases
 from syncd.state.postgres.leases import Connection, Identity
 
