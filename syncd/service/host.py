@@ -26,7 +26,7 @@ from syncd.errors import ConfigError, GuardError, PausedError, SyncdError, held_
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
-from syncd.service.alerts import Alerts, left_over, routes_of
+from syncd.service.alerts import Alerts, routes_of
 from syncd.service.control import Caller, Control
 from syncd.service.daemon import Daemon
 from syncd.service.notify import Notifier
@@ -37,6 +37,7 @@ from syncd.service.protocol import Request, socket_places
 from syncd.service.schedule import SyncState, read_last_run, schedule_of
 from syncd.service.tenancy import Tenancy
 from syncd.service.tracked import Ended, Scheduled
+from syncd.service.troubles import Signs, troubles_of, unknown_yet
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked, PortalBacked
 from syncd.web.views import PlanView, Totals, View
@@ -137,6 +138,7 @@ class Service:
         self.plans: dict[str, PlanView] = {}
         self.errors: dict[str, str] = {}
         self._problems: dict[str, frozenset[Problem]] = {}
+        self._passed: set[str] = set()
         self.daemon = Daemon(
             clock=runtime.clock,
             notifier=runtime.notifier,
@@ -150,7 +152,7 @@ class Service:
         self._runtime = runtime
         self._tenancy: Tenancy | None = None
         if (leases := app.ledger.leases) is not None:
-            self._tenancy = Tenancy(app, leases, self.daemon, self._scheduled)
+            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over)
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
         self.page = Page(app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"))
         self._watching: asyncio.Task[None] | None = None
@@ -342,34 +344,21 @@ class Service:
 
     async def update_alerts(self) -> None:
         """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
-        now, troubles = self._runtime.clock.now(), {}
         states = self.states()
         syncs = [sync for sync in self.config.syncs if sync.name in states]
         paused = {name for name, state in states.items() if state.paused is not None}
-        freshness = await self.page.overview.freshness(syncs, now, paused=paused)
-        standings = await self.app.ledger.standings([sync.name for sync in syncs])
-        for sync in syncs:
-            if refused := states[sync.name].refused:
-                troubles[f"portal {sync.portal}"] = f"portal {sync.portal}: {refused}"
-            if freshness[sync.name] == "stale":
-                why = f": {self.errors[sync.name]}" if sync.name in self.errors else ""
-                troubles[f"sync {sync.name}"] = f"sync {sync.name} has not succeeded for too long{why}"
-            plan = self.plans.get(sync.name)
-            last = standings[sync.name].last  # of a pass that runs nothing is counted yet
-            stopped = plan.stopped if plan is not None else ""
-            troubles |= left_over(sync.name, self.config.telling, stopped, last.counts if last is not None else {})
+        signs = Signs(
+            states=states,
+            freshness=await self.page.overview.freshness(syncs, self._runtime.clock.now(), paused=paused),
+            standings=await self.app.ledger.standings([sync.name for sync in syncs]),
+            errors=self.errors,
+            plans=self.plans,
+        )
+        troubles = troubles_of(syncs, signs, self.config.telling)
         told = await self.app.ledger.told_alerts()
-        troubles |= {name: told[name] for name in self._unknown(syncs) if name in told and name not in troubles}
+        unknown = unknown_yet(syncs, self._passed)
+        troubles |= {name: told[name] for name in unknown if name in told and name not in troubles}
         await self._alerts.update(troubles, routes_of(self.config), self.portals)
-
-    def _unknown(self, syncs: Iterable[SyncConfig]) -> set[str]:
-        """Return the names of the troubles of which only a pass of this process can tell whether they are over."""
-        passed = {name for name, _ in self.passes}
-        waiting = [sync for sync in syncs if sync.name not in passed]
-        tried = {sync.portal for sync in self.config.syncs if sync.name in passed}
-        return {f"sync {sync.name} (guard)" for sync in waiting} | {
-            f"portal {sync.portal}" for sync in waiting if sync.portal not in tried
-        }
 
     async def close(self) -> None:
         """Close the status page and the control socket, and stop watching files."""
@@ -392,6 +381,14 @@ class Service:
             except SyncdError as error:  # the ledger cannot be read or written: the next round tries again
                 _log.error(events.ALERT_FAILED, reason=str(error))
             await self._runtime.clock.sleep(_ALERTS_EVERY_S)
+
+    async def _taken_over(self, names: Collection[str]) -> list[Scheduled]:
+        """Return these syncs, whose portal was another machine's until now, as the ledger says that they stand."""
+        self._passed.difference_update(names)
+        for name in names:
+            self.plans.pop(name, None)
+            self.errors.pop(name, None)
+        return await self._scheduled(names)
 
     async def _scheduled(self, names: Collection[str] | None = None) -> list[Scheduled]:
         return [
@@ -428,6 +425,7 @@ class Service:
 
     async def _ended(self, ended: Ended) -> None:
         """Count a pass, drop its plan unless a guard stopped it, and note when the next pass is due."""
+        self._passed.add(ended.sync)
         plan = self.plans.pop(ended.sync, None)
         self.errors.pop(ended.sync, None)
         if ended.error:

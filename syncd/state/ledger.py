@@ -21,11 +21,10 @@ from syncd.model.item import Link
 from syncd.model.lease import Board, LeaseTerms
 from syncd.model.record import Intent, RunRecord
 from syncd.model.tenure import Tenure
-from syncd.scrub import within
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
 from syncd.state.codec import intent_of, links_of, run_of
 from syncd.state.leases import Leases
-from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
+from syncd.state.notes import PortalLedger, Told, forget_all_verified
 from syncd.state.owner import owners_of, write_owner
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sqlite.opening import open_locked, open_readonly
@@ -240,17 +239,34 @@ class Ledger:
         row = connection.execute(f"SELECT id, {RUN}, sum FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
         return None if row is None else run_of(checked_numbered(row))
 
-    @reading
-    def told_alerts(self, connection: Connection) -> dict[str, str]:
-        """Return the troubles that people were told of and that are not over, name -> text."""
-        note = read_note(connection, ALERTS, TOLD)
-        told = note[0] if note is not None else None
-        return {name: str(text) for name, text in told.items()} if isinstance(told, Mapping) else {}
+    async def told_alerts(self) -> dict[str, str]:
+        """Return the troubles that people were told of and that are not over, name -> text.
 
-    @writing
-    def note_told_alerts(self, connection: Connection, told: Mapping[str, str], now: float) -> None:
+        Of a shared ledger those of the portals that this process holds: whoever holds a portal tells of it.
+        """
+        if self.leases is None:
+            return await Told(self.thread).read()
+        told: dict[str, str] = {}
+        for portal in self.leases.tenures:
+            told |= await Told(self.thread, portal).read()
+        return told
+
+    async def note_told_alerts(self, told: Mapping[str, str], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        write_note(connection, ALERTS, TOLD, within(told, self.thread.clean), now)
+        if self._fence is None:
+            await Told(self.thread).note(told, now)
+            return
+        for portal in self._fence.keeper.tenures:
+            note = Told(self.thread, portal)
+            before = await note.read()
+            own = {name: text for name, text in told.items() if name in before or self._is_about(name, portal)}
+            if own != before:
+                await note.note(own, now)
+
+    def _is_about(self, trouble: str, portal: str) -> bool:
+        """Return True if a trouble, such as "sync shifts (held)", is one of this portal."""
+        kind, _, name = trouble.partition(" (")[0].partition(" ")
+        return (name if kind == "portal" else self._fence.portals.get(name)) == portal
 
 
 def _postgres() -> Any:  # noqa: ANN401 - a module
