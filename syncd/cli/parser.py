@@ -127,7 +127,11 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands about which of several machines writes to which portal."""
-    lease = commands.add_parser("lease", help="show which machine holds which portal, or have one given back")
+    lease = commands.add_parser(
+        "lease",
+        help="show which machine holds which portal, or have one given back",
+        epilog="Both are for a state in PostgreSQL, which several machines share; `list` prints a document with --json.",
+    )
     what = lease.add_subparsers(dest="what", metavar="WHAT", required=True)
     listing = what.add_parser("list", help="show who holds what since when, and which machines are alive")
     _json(listing)
