@@ -41,6 +41,8 @@ LEDGER_DOUBTED: Final = "ledger.doubted"
 """The state may be older than the portal, so the next pass of each sync reads the portal before it creates anything
 (warning if the file was put back or replaced; info after a crash or a new start of the machine). `path` `reason`
 """
+LEDGER_AWAITED: Final = "ledger.awaited"
+"""The database that holds the ledger cannot be reached, and the start tries again (warning). `reason` `seconds`"""
 LEDGER_SHARED: Final = "ledger.shared"
 """The state has runs of these syncs from another config that is still there (warning). `path` `config` `other` `syncs`
 """
@@ -121,8 +123,6 @@ LEASE_GIVEN_BACK: Final = "lease.given_back"
 """This machine no longer writes to a portal, so that another one may (info). `portal`"""
 LEASE_LOST: Final = "lease.lost"
 """The lease of a portal could not be kept; whatever was under way was cut off unsettled (error). `portal` `reason`"""
-LEASE_REFUSED: Final = "lease.refused"
-"""A portal is not taken, for the configs of the machines disagree on it (error). `portal` `reason`"""
 LEASES_UNREACHABLE: Final = "leases.unreachable"
 """The database cannot be asked who holds what; what is held ends in time unless it answers (warning). `reason`"""
 LEASES_REACHED: Final = "leases.reached"

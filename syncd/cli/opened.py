@@ -77,7 +77,7 @@ async def hold(arguments: argparse.Namespace, app: App) -> None:
     if (leases := app.ledger.leases) is None:
         return
     for portal in await _concerned(arguments, app):
-        tenure = await leases.take(portal, app.config.portal(portal).host)
+        tenure = await leases.take(portal)
         if tenure is None:
             await leases.look()
             raise held_elsewhere(portal, described(leases.board.lease(portal)))

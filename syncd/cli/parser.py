@@ -130,7 +130,7 @@ def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     lease = commands.add_parser(
         "lease",
         help="show which machine holds which portal, or have one given back",
-        epilog="Both are for a state in PostgreSQL, which several machines share; `list` prints a document with --json.",
+        epilog="Both are for a state in PostgreSQL that several machines share; `list` prints a document with --json.",
     )
     what = lease.add_subparsers(dest="what", metavar="WHAT", required=True)
     listing = what.add_parser("list", help="show who holds what since when, and which machines are alive")

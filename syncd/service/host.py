@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from syncd.service.page import Page
 from syncd.service.pass_log import log_changes, log_problems
 from syncd.service.protocol import Request, socket_places
 from syncd.service.schedule import SyncState, read_last_run, schedule_of
+from syncd.service.starting import opened, told_start
 from syncd.service.tenancy import Tenancy
 from syncd.service.tracked import Ended, Scheduled
 from syncd.service.troubles import Signs, troubles_of, unknown_yet
@@ -44,8 +45,6 @@ from syncd.web.views import PlanView, Totals, View
 
 R = TypeVar("R")
 _log = structlog.get_logger()
-_START_GOES_ON_S = 60.0
-"""How long systemd is to wait for the next word of a start that is under way (man sd_notify, EXTEND_TIMEOUT_USEC)."""
 _ALERTS_EVERY_S = 60.0
 
 
@@ -75,41 +74,26 @@ class Runtime:
 async def open_service(path: Path, runtime: Runtime, stop: asyncio.Event) -> AsyncIterator[Service]:
     """Read the config at `path` and open its ledger and portals; raises ConfigError, StateError, StateLockedError."""
     async with AsyncExitStack() as closing:
-        opening = open_app(
-            path,
-            readonly=False,
-            learn_secret=runtime.scrubber.add,
-            clock=runtime.clock,
-            environ=runtime.environ,
-            connect=runtime.connect,
-            clean=runtime.scrubber.certain,
-        )
-        async with _told_start(runtime):
-            app = await closing.enter_async_context(opening)
+
+        def opening() -> AbstractAsyncContextManager[App]:
+            return open_app(
+                path,
+                readonly=False,
+                learn_secret=runtime.scrubber.add,
+                clock=runtime.clock,
+                environ=runtime.environ,
+                connect=runtime.connect,
+                clean=runtime.scrubber.certain,
+            )
+
+        async with told_start(runtime.clock, runtime.notifier):
+            app = await opened(opening, closing, runtime.clock, runtime.notifier, stop)
         service = Service(app, runtime, stop)
         try:
             await service.begin()
             yield service
         finally:
             await service.close()
-
-
-@asynccontextmanager
-async def _told_start(runtime: Runtime) -> AsyncIterator[None]:
-    """Tell systemd while the body runs that the start goes on: checking a ledger of gigabytes may take minutes."""
-
-    async def tell() -> None:
-        while True:
-            usec = str(int(_START_GOES_ON_S * 1_000_000))
-            runtime.notifier.send(STATUS="opening and checking the state", EXTEND_TIMEOUT_USEC=usec)
-            await runtime.clock.sleep(_START_GOES_ON_S / 3)
-
-    telling = asyncio.get_running_loop().create_task(tell(), name="start")
-    try:
-        yield
-    finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
 
 
 def real_runtime(environ: Mapping[str, str], pid: int, scrubber: Scrubber, carry: CarryOut | None = None) -> Runtime:

@@ -16,7 +16,7 @@ import structlog
 
 from syncd import events
 from syncd.app.application import App
-from syncd.errors import ConfigError, SyncdError
+from syncd.errors import SyncdError
 from syncd.model.lease import described, shares, units
 from syncd.service.tracked import Scheduled
 from syncd.state.leases import Leases
@@ -24,7 +24,6 @@ from syncd.state.leases import Leases
 _log = structlog.get_logger()
 _LEAST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 5.0
-_REFUSED_AGAIN_S = 60.0
 
 
 class Scheduler(Protocol):
@@ -60,7 +59,6 @@ class Tenancy:
         self._units: dict[str, tuple[str, ...]] = {}
         self._held: set[str] = set()
         self._going: dict[str, asyncio.Task[None]] = {}
-        self._refused_until: dict[str, float] = {}
         self._reachable = True
 
     def away(self, portal: str) -> str | None:
@@ -121,7 +119,7 @@ class Tenancy:
             if not mine and self._held.intersection(portals):
                 self._begin_giving(portals)
             elif mine and not self._held.issuperset(portals) and not self._going.keys() & portals:
-                await self._take(name, portals)
+                await self._take(portals)
 
     def _tell_trouble(self) -> None:
         if self._reachable == (not self._leases.trouble):
@@ -132,26 +130,20 @@ class Tenancy:
         else:
             _log.warning(events.LEASES_UNREACHABLE, reason=self._leases.trouble)
 
-    async def _take(self, name: str, portals: Sequence[str]) -> None:
+    async def _take(self, portals: Sequence[str]) -> None:
         """Take the portals of a unit, all or none, and let the passes of their syncs begin."""
-        now = self._app.clock.monotonic()
-        if now < self._refused_until.get(name, 0.0):
-            return
         try:
             for portal in portals:
                 if portal not in self._held and not await self._taken(portal):
                     await self._given_back([one for one in portals if one in self._held])
                     return
-        except ConfigError as error:  # the same portal under another name: the other portals go on
-            _log.error(events.LEASE_REFUSED, portal=name, reason=str(error))
-            self._refused_until[name] = now + _REFUSED_AGAIN_S
         except SyncdError as error:
             _log.warning(events.LEASES_UNREACHABLE, reason=str(error))
             await self._given_back([one for one in portals if one in self._leases.tenures])
 
     async def _taken(self, portal: str) -> bool:
         """Take one portal; return False if somebody else has it."""
-        tenure = await self._leases.take(portal, self._app.config.portal(portal).host)
+        tenure = await self._leases.take(portal)
         if tenure is None:
             return False
         names = [sync.name for sync in self._app.config.syncs if sync.portal == portal]

@@ -177,6 +177,24 @@ class Store(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalClaim:
+    """A portal as a config knows it: by which name, at which host, and the portal's own number where that is known."""
+
+    name: str
+    origin: str
+    member_id: str | None = None
+
+
+@runtime_checkable
+class IsShared(Protocol):
+    """A store that several configs and machines share."""
+
+    async def claim_portals(self, claims: Sequence[PortalClaim], config: Path, machine: str) -> None:
+        """Note which portals a config works with; raises ConfigError where two names or two portals would meet."""
+        ...
+
+
 @runtime_checkable
 class KeepsFeeds(Protocol):
     """A store that keeps what sources fetched, for other machines; both methods block until its thread has done it."""

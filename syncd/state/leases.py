@@ -75,11 +75,8 @@ class Leases(Protocol):
         """Tell the others that this process is about to leave, so that they take what it gives back."""
         ...
 
-    async def take(self, portal: str, address: str) -> Tenure | None:
-        """Take the lease of `portal`, which is at `address`; None if somebody holds it (`board` tells who).
-
-        Raises ConfigError if the portal at this address is held under another name.
-        """
+    async def take(self, portal: str) -> Tenure | None:
+        """Take the lease of `portal`; None if somebody holds it (`board` tells who)."""
         ...
 
     async def give_back(self, portals: Sequence[str]) -> None:

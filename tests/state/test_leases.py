@@ -14,7 +14,7 @@ import pytest
 psycopg = pytest.importorskip("psycopg")
 
 from syncd.config.database import Database  # noqa: E402 - needs psycopg
-from syncd.errors import ConfigError, LostLeaseError, StateUnavailableError  # noqa: E402 - needs psycopg
+from syncd.errors import LostLeaseError, StateUnavailableError  # noqa: E402 - needs psycopg
 from syncd.model.lease import LeaseTerms  # noqa: E402
 from syncd.state.ledger import Ledger  # noqa: E402
 from syncd.state.postgres import leases  # noqa: E402
@@ -23,7 +23,6 @@ from syncd.state.postgres.leases import Connection, Identity, Taken  # noqa: E40
 from tests.support.held_line import HeldLine  # noqa: E402
 
 TERMS = LeaseTerms(ttl_s=1.0, renew_s=0.3, margin_s=0.2)
-ADDRESS = "https://demo.bitrix24.com"
 
 
 def who(name: str) -> Identity:
@@ -75,7 +74,7 @@ async def keeping(connect: Connect, name: str, terms: LeaseTerms = TERMS) -> Asy
 
 def take(line: Connection, name: str, portal: str = "main") -> Taken | None:
     with line.transaction():
-        return leases.take(line, who(name), TERMS, portal, ADDRESS)
+        return leases.take(line, who(name), TERMS, portal)
 
 
 async def until(true: Callable[[], bool], within_s: float = 10.0) -> float:
@@ -158,14 +157,6 @@ def test_of_many_that_take_at_once_one_gets_it(connect: Connect) -> None:
     assert len(got) == 1
 
 
-def test_a_portal_under_two_names_is_refused(line: Connection) -> None:
-    take(line, "a")
-    with pytest.raises(ConfigError, match=r"portal head: https://demo.bitrix24.com is held by host-a as portal main"):
-        take(line, "b", "head")
-    line.execute("UPDATE leases SET expires_at = clock_timestamp()")
-    assert take(line, "b", "head") is not None  # it was renamed in all configs
-
-
 def test_an_end_that_somebody_wrote_by_hand_keeps_nobody_out(line: Connection) -> None:
     take(line, "a")
     line.execute("UPDATE leases SET expires_at = 'infinity'")
@@ -188,7 +179,7 @@ def test_a_member_is_alive_until_it_is_no_longer_heard_of(line: Connection) -> N
 
 async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, line: Connection) -> None:
     async with keeping(connect, "a") as keeper:
-        got = await keeper.take("main", ADDRESS)
+        got = await keeper.take("main")
         assert got is not None
         await asyncio.sleep(2.5 * TERMS.ttl_s)
         assert got.valid()
@@ -200,18 +191,18 @@ async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, l
 async def test_what_is_given_back_is_heard_of_at_once(connect: Connect) -> None:
     slow = LeaseTerms(ttl_s=30, renew_s=10, margin_s=3)
     async with keeping(connect, "a", slow) as one, keeping(connect, "b", slow) as other:
-        await one.take("main", ADDRESS)
+        await one.take("main")
         assert (await other.look()).lease("main") is not None
         began = time.monotonic()
         await one.give_back(["main"])
         await until(lambda: not other.board.leases[0].held)
-        assert await other.take("main", ADDRESS) is not None
+        assert await other.take("main") is not None
         assert time.monotonic() - began < 1.0
 
 
 async def test_a_session_that_the_server_ended_costs_no_lease(connect: Connect, line: Connection) -> None:
     async with keeping(connect, "a") as keeper:
-        got = await keeper.take("main", ADDRESS)
+        got = await keeper.take("main")
         assert got is not None
         for _ in range(3):
             line.execute(
@@ -237,7 +228,7 @@ async def test_who_is_cut_off_stops_before_another_may_begin(connect: Connect, l
 
     keeper = Keeper(through, who("a"), TERMS, clock=time.monotonic)
     await keeper.open()
-    got = await keeper.take("main", ADDRESS)
+    got = await keeper.take("main")
     assert got is not None
     await asyncio.sleep(0.5)
     proxy.hold()

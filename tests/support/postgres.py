@@ -13,7 +13,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
@@ -93,6 +92,22 @@ class Server:
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", ".", "-w", "-m", mode, "stop")
 
+    def restart_at_once(self) -> None:
+        """Have the server fall and get up again, as after a crash."""
+        self.stop("immediate")
+        self.start()
+
+    def remove(self) -> None:
+        """Stop it if it runs, and delete it."""
+        if (self.folder / "postmaster.pid").exists():
+            self.stop("immediate")
+        shutil.rmtree(self.folder)
+
+    @staticmethod
+    def place(below: Path) -> Path:
+        """Return where a server can stand that belongs to `below`, into which `nobody` may not look."""
+        return Path(tempfile.gettempdir()) / f"syncd-tests-{os.getuid()}-{below.stat().st_ino}"
+
     def _run(self, name: str, *arguments: str) -> None:
         tool = program(name)
         assert tool is not None
@@ -128,9 +143,9 @@ def one_server(shared: Path, worker: str, *, fsync: bool = False) -> Iterator[st
         users.mkdir(exist_ok=True)
         port = shared / "port"
         if port.exists():
-            server = Server(_folder(shared), int(port.read_text()))
+            server = Server(Server.place(shared), int(port.read_text()))
         else:
-            server = Server(_folder(shared), free_port())
+            server = Server(Server.place(shared), free_port())
             server.make()
             server.start(fsync=fsync)
             port.write_text(str(server.port))
@@ -142,13 +157,7 @@ def one_server(shared: Path, worker: str, *, fsync: bool = False) -> Iterator[st
             (users / worker).unlink()
             if not any(users.iterdir()):
                 port.unlink()
-                server.stop("immediate")
-                shutil.rmtree(server.folder)
-
-
-def _folder(shared: Path) -> Path:
-    # Not below pytest's own directory, into which `nobody` may not look.
-    return Path(tempfile.gettempdir()) / f"syncd-tests-{os.getuid()}-{shared.stat().st_ino}"
+                server.remove()
 
 
 @contextmanager
@@ -168,11 +177,3 @@ def dropped(database: Database) -> None:
     with psycopg.connect(database.url.reveal(), autocommit=True) as connection:
         connection.execute("SET client_min_messages TO warning")
         connection.execute(f'DROP SCHEMA IF EXISTS "{database.schema}" CASCADE'.encode())
-
-
-def until(true: Any, within_s: float = 10.0) -> None:
-    """Wait for what another process does."""
-    ends = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < ends, "it does not happen"
-        time.sleep(0.01)

@@ -92,12 +92,9 @@ class Keeper:
         self._leaving = True
         await self._done(self._beat)
 
-    async def take(self, portal: str, address: str) -> Tenure | None:
-        """Take the lease of `portal` at `address`; None if somebody holds it (`board` tells who).
-
-        Raises ConfigError if the portal at this address is held under another name.
-        """
-        return await self._done(lambda: self._take(portal, address))
+    async def take(self, portal: str) -> Tenure | None:
+        """Take the lease of `portal`; None if somebody holds it (`board` tells who)."""
+        return await self._done(lambda: self._take(portal))
 
     async def give_back(self, portals: Sequence[str]) -> None:
         """Give back the leases of `portals`; where the database cannot be told they end by themselves."""
@@ -246,9 +243,9 @@ class Keeper:
         soonest = min((left_s + _AFTER_AN_END_S for left_s in ends if left_s > 0), default=self.terms.renew_s)
         return max(_SOONEST_S, min(self.terms.renew_s, soonest))
 
-    def _take(self, portal: str, address: str) -> Tenure | None:
+    def _take(self, portal: str) -> Tenure | None:
         asked_at = self._clock()
-        taken = self._work(lambda connection: leases.take(connection, self.who, self.terms, portal, address))
+        taken = self._work(lambda connection: leases.take(connection, self.who, self.terms, portal))
         if taken is None:
             return None
         tenure = Tenure(

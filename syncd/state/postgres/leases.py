@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import psycopg
 
-from syncd.errors import ConfigError
 from syncd.model.lease import Board, Lease, LeaseTerms, Member
 
 CHANNEL: Final = "syncd_leases"
@@ -33,13 +32,8 @@ _NEW_ROW: Final = "INSERT INTO leases (portal) VALUES (%s) ON CONFLICT DO NOTHIN
 _FREE: Final = (
     "SELECT holder <> '' FROM leases WHERE portal = %s AND expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED"
 )
-_SAME_ADDRESS: Final = (
-    "SELECT portal, host FROM leases WHERE address = %s AND portal <> %s AND holder <> ''"
-    " AND expires_at > clock_timestamp()"
-)
-_ONE_AFTER_THE_OTHER: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _TAKE: Final = (
-    "UPDATE leases SET holder = %(holder)s, host = %(host)s, pid = %(pid)s, address = %(address)s,"
+    "UPDATE leases SET holder = %(holder)s, host = %(host)s, pid = %(pid)s,"
     " ttl = %(ttl)s::interval, epoch = greatest(epoch + 1, nextval('lease_epochs')), since = clock_timestamp(),"
     " expires_at = clock_timestamp() + %(ttl)s::interval,"
     " asked_back_from = CASE WHEN asked_back_from = %(holder)s THEN '' ELSE asked_back_from END"
@@ -121,23 +115,13 @@ class Taken:
     orderly: bool
 
 
-def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str, address: str) -> Taken | None:
-    """Take the lease of `portal`, which is at `address`; None if it is held, or a transaction of its holder is open.
-
-    Raises ConfigError if the portal at this address is held under another name.
-    """
-    _do(connection, _ONE_AFTER_THE_OTHER, (address,))
-    twin = _do(connection, _SAME_ADDRESS, (address, portal)).fetchone()
-    if twin is not None:
-        raise ConfigError(
-            f"portal {portal}: {address} is held by {twin[1]} as portal {twin[0]}",
-            "give the portal the same name in the configs of all machines",
-        )
+def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str) -> Taken | None:
+    """Take the lease of `portal`; None if it is held, or a transaction of its holder is open."""
     _do(connection, _NEW_ROW, (portal,))
     before = _do(connection, _FREE, (portal,)).fetchone()
     if before is None:
         return None
-    values = {"portal": portal, "address": address, "ttl": _interval(terms.ttl_s), **_names(who)}
+    values = {"portal": portal, "ttl": _interval(terms.ttl_s), **_names(who)}
     (epoch,) = _row(_do(connection, _TAKE, values))
     return Taken(epoch=epoch, orderly=not before[0])
 

@@ -79,7 +79,7 @@ CREATE TABLE state (
 _PORTALS: Final = """
 CREATE TABLE portals (
   name text COLLATE "C" PRIMARY KEY, origin text NOT NULL UNIQUE, member_id text UNIQUE, config text NOT NULL,
-  host text NOT NULL
+  host text NOT NULL, seen timestamptz NOT NULL DEFAULT clock_timestamp()
 )
 """
 _LEASES: Final = """
@@ -87,7 +87,7 @@ CREATE TABLE leases (
   portal text COLLATE "C" PRIMARY KEY, holder text COLLATE "C" NOT NULL DEFAULT '', epoch bigint NOT NULL DEFAULT 0,
   expires_at timestamptz NOT NULL DEFAULT '-infinity', ttl interval NOT NULL DEFAULT '0',
   since timestamptz NOT NULL DEFAULT '-infinity', host text NOT NULL DEFAULT '', pid integer NOT NULL DEFAULT 0,
-  address text COLLATE "C" NOT NULL DEFAULT '', asked_back_at timestamptz NOT NULL DEFAULT '-infinity',
+  asked_back_at timestamptz NOT NULL DEFAULT '-infinity',
   asked_back_from text COLLATE "C" NOT NULL DEFAULT ''
 )
 """

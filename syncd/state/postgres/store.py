@@ -12,7 +12,7 @@ Nothing is guessed: an intent that may have been written is found open, and is l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,9 +24,10 @@ from syncd.config.database import Database
 from syncd.errors import StateError
 from syncd.model.lease import Board
 from syncd.scrub import Clean
-from syncd.state.base import Backup, Doubt
+from syncd.state.base import Backup, Doubt, PortalClaim
 from syncd.state.postgres.connection import PostgresConnection, connect
 from syncd.state.postgres.leases import look
+from syncd.state.postgres.portals import claim_portals
 from syncd.state.postgres.trouble import (
     UnknownCommitError,
     decoded,
@@ -183,6 +184,10 @@ class PostgresStore:
     def board(self) -> Board:
         """Return which machine holds which portal."""
         return look(self.connection.raw)
+
+    async def claim_portals(self, claims: Sequence[PortalClaim], config: Path, machine: str) -> None:
+        """Note which portals a config works with; raises ConfigError where two names or two portals would meet."""
+        await self.do(lambda: claim_portals(self.connection, claims, str(config), machine), writes=True)
 
     def kept_feed(self, name: str) -> bytes | None:
         """Return what was kept under `name`, None if there is nothing; blocks until the thread has looked."""
