@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -113,10 +113,11 @@ async def read_back(run: Pass, keys: Iterable[Key], deleted: Sequence[Link] = ()
     return ReadBack(confirmed=frozenset((wanted | {link.key for link in deleted}) - set(wrong)), wrong=wrong)
 
 
-async def without_siblings(run: Pass, observation: Observation, own: Iterable[Link]) -> Observation:
+async def without_siblings(run: Pass, observation: Observation, own: Collection[Link]) -> Observation:
     """Return the observation without events that other syncs of this portal own, or are just creating.
 
-    `own` are the links of this sync.
+    `own` are the links of this sync. An id may be linked by two syncs where the portal has given it to another event;
+    then that event belongs to the sync whose link it fits.
     """
     on_cards = run.sync.target.on_cards  # events and activities are counted apart: the same id means two things
     others = [name for name in run.sync.siblings if name != run.name]
@@ -127,12 +128,23 @@ async def without_siblings(run: Pass, observation: Observation, own: Iterable[Li
     signature = observation.comparison.signature
     intents = await run.ledger_of_all.open_creates(others, on_cards=on_cards)
     coming = {signature(intent.item) for intent in intents} - {""}
+    taken = await _taken(run, observation, [link for link in own if link.remote_id in theirs], others)
     kept = {
         remote_id: seen
         for remote_id, seen in observation.events.items()
-        if remote_id in ours or (remote_id not in theirs and not (coming and signature(seen) in coming))
+        if remote_id not in taken
+        and (remote_id in ours or (remote_id not in theirs and not (coming and signature(seen) in coming)))
     }
-    return replace(observation, events=kept)
+    return replace(observation, events=kept, alien=observation.alien | taken)
+
+
+async def _taken(run: Pass, observation: Observation, own: Sequence[Link], others: Sequence[str]) -> frozenset[int]:
+    """Return the ids of links in `own` under which an event of one of the syncs `others` stands now."""
+    in_vain = [link.remote_id for link in own if observation.foreign(link)]
+    if not in_vain:
+        return frozenset()
+    claims = await run.ledger_of_all.links_to(others, in_vain, on_cards=run.sync.target.on_cards)
+    return frozenset(link.remote_id for name, link in claims if _seen_by(name, observation).of(link) is not None)
 
 
 async def lost_claims(run: Pass, observation: Observation) -> tuple[tuple[str, Link], ...]:

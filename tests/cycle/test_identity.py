@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from syncd.sandbox.settings import Settings
 from syncd.sandbox.tables.database import Event
 from syncd.sandbox.world import World
 from syncd.state.sqlite.schema import learn_sum, sum_all
+from tests.cycle.machine import Play, Row
 from tests.cycle.test_pass import _edit, staged
 from tests.cycle.test_taking import purged, undone
 from tests.support.restoring import ask, backup, person_adds, restore
@@ -357,3 +359,18 @@ def test_undo_makes_nothing_beside_what_came_back_by_itself(tmp_path: Path, way:
     assert taken.plan is not None
     (left,) = taken.plan.left
     assert left.reason == f"deleted by the run, but event {before.id} stands in its place; nothing is made beside it"
+
+
+@pytest.mark.parametrize("place", ["Desk 1", "Desk 2"])
+def test_an_id_that_now_belongs_to_an_event_of_another_sync_is_left_to_that_one(tmp_path: Path, place: str) -> None:
+    """The portal went back to its backup, and the next event that got the id of ours is one of the other sync."""
+    play = Play(tmp_path, marker=False, passes=1)
+    row = Row(title="Early", day=2, hour=15, owner="anna.petrova", place="Desk 1", rule="")
+    play.rows = {"shifts": {"r2": row}, "extras": {"r0": replace(row, place=place)}}
+    play.one_pass("shifts", verify=False, force=True)
+    before = play.linked()
+    play.restore()
+    play.one_pass("extras", verify=False, force=True)
+    assert play.linked() == before
+    play.check_converged()
+    assert sorted(event.location for event in play.ours()) == ["Desk 1", place]
