@@ -70,7 +70,7 @@ async def make_portal(
         try:
             yield portal
         finally:
-            if keeps and not ledger.readonly and portal.usage().requests:
+            if keeps and not ledger.readonly and portal.usage().requests and (tenure is None or tenure.valid()):
                 with suppress(SyncdError):  # a full disk: the next process then assumes more than there was
                     await ledger.of_portal(config.name).note_budget(portal.budget_state(), clock.now())
 

@@ -165,6 +165,7 @@ class Tenancy:
             _log.error(events.LEASE_LOST, portal=portal, reason=tenure.why() if tenure is not None else "")
         self._held.difference_update(portals)
         self._leases.forget(portals)
+        self._app.ledger.break_off()
         await self._daemon.cut_off(sync.name for sync in self._app.config.syncs if sync.portal in portals)
         for portal in portals:
             await self._app.reconnect(portal)

@@ -126,6 +126,11 @@ class Ledger:
         if self._fence is not None:
             self._fence.portals = dict(portals)
 
+    def break_off(self) -> None:
+        """Have whatever waits for a database that does not answer raise; the next work tries again."""
+        if self._fence is not None:
+            self._fence.store.break_off()
+
     @reading
     def board(self, _connection: Connection) -> Board | None:
         """Return which machine holds which portal, None for a ledger that one machine has for itself."""

@@ -18,6 +18,7 @@ import psycopg
 from syncd import __version__
 from syncd.errors import LostLeaseError
 from syncd.model.lease import LeaseTerms, described
+from syncd.model.tenure import Tenure
 from syncd.state.postgres.connection import PostgresConnection, connect
 from syncd.state.postgres.keeper import Keeper
 from syncd.state.postgres.leases import Identity
@@ -34,20 +35,28 @@ class Fence:
     """Lets a transaction write of a portal only as its holder. `portals` says which portal each sync writes to."""
 
     keeper: Keeper
+    store: PostgresStore
     portals: Mapping[str, str] = field(default_factory=dict)
+
+    def admit(self, scope: str) -> Tenure | None:
+        """Return by which lease what `scope` names may be written, None if it needs none; raises LostLeaseError."""
+        kind, _, name = scope.partition("/")
+        if not kind:
+            return None
+        portal = name if kind == "portal" else self.portals.get(name, "")
+        tenure = self.keeper.tenures.get(portal)
+        if tenure is None:
+            who = described(self.keeper.board.lease(portal), self.keeper.who.holder)
+            raise LostLeaseError(f"portal {portal or f'of {name}'} is {who}", "whoever holds it writes of it")
+        tenure.check()
+        return tenure
 
     def check(self, connection: PostgresConnection, scope: str) -> None:
         """Raise LostLeaseError unless what `scope` names may be written; the first statement of a transaction."""
-        kind, _, name = scope.partition("/")
-        portal = name if kind == "portal" else self.portals.get(name)
-        if not kind:
+        tenure = self.admit(scope)
+        if tenure is None:
             return
-        tenure = self.keeper.tenures.get(portal or "")
-        if portal is None or tenure is None:
-            who = described(self.keeper.board.lease(portal or ""), self.keeper.who.holder)
-            raise LostLeaseError(f"portal {portal or f'of {name}'} is {who}", "whoever holds it writes of it")
-        tenure.check()
-        if connection.execute(_FENCE, (portal, tenure.holder, tenure.epoch)).fetchone() is None:
+        if connection.execute(_FENCE, (tenure.portal, tenure.holder, tenure.epoch)).fetchone() is None:
             tenure.end("the database says that it has ended")
             tenure.check()
 
@@ -68,6 +77,6 @@ async def begin_sharing(store: PostgresStore, terms: LeaseTerms, clock: Callable
 
     keeper = Keeper(opened, who, terms, clock=clock)
     await keeper.open()
-    fence = Fence(keeper)
-    store.guard, store.holds = fence.check, fence.holds
+    fence = Fence(keeper, store)
+    store.admit, store.guard, store.holds = fence.admit, fence.check, fence.holds
     return fence

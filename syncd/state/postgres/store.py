@@ -12,9 +12,11 @@ Nothing is guessed: an intent that may have been written is found open, and is l
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -78,6 +80,7 @@ class PostgresStore:
         self.doubt = doubt
         self.clean: Clean = str
         self.guard: Guard | None = None
+        self.admit: Callable[[str], object] = lambda _: None
         self.holds: Callable[[str], bool] = lambda _: False
         self.shown = database.shown
         self._connection: PostgresConnection | None = connection
@@ -103,8 +106,11 @@ class PostgresStore:
     async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:
         """Do `work` in the thread, in one transaction, as `Store.do` says.
 
-        The work may be begun several times, on one connection after the other; at most one of them is kept.
+        The work may be begun several times, on one connection after the other; at most one of them is kept. What may
+        not be written any more is refused at once: the thread may be waiting for a database that does not answer.
         """
+        if writes:
+            self.admit(scope)
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._done, work, writes, scope)
 
     def _done(self, work: Callable[[], T], writes: bool, scope: str) -> T:
@@ -180,6 +186,14 @@ class PostgresStore:
             f"{self.shown} went away while something was written down, and cannot say whether it was: {error}".strip(),
             "the next pass reads what is there, and looks in the portal for what is open",
         ) from error
+
+    def break_off(self) -> None:
+        """Break the connection under whatever waits for an answer on it; the next work makes another."""
+        if (connection := self._connection) is not None:
+            with suppress(psycopg.Error, OSError, ValueError):
+                line = socket.socket(fileno=os.dup(connection.raw.fileno()))
+                with closing(line):
+                    line.shutdown(socket.SHUT_RDWR)
 
     def board(self) -> Board:
         """Return which machine holds which portal."""
