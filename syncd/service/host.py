@@ -324,6 +324,8 @@ class Service:
             portals=self.portals,
             totals=Totals(passes=dict(self.passes), changes=dict(self.changes)),
             progress=self._progress,
+            away=self.away,
+            leases=self.app.ledger.leases,
         )
 
     async def update_alerts(self) -> None:
