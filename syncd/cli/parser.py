@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_looking(commands)
     _add_state(commands)
     _add_steering(commands)
+    _add_leases(commands)
 
     portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
     portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
@@ -129,6 +130,22 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     move.add_argument("--schema", default="syncd", metavar="NAME", help="the schema in the database; default: syncd")
     _json(move)
     for one in (backup, check, move):
+        _of_every_command(one.add_argument_group("options of every command"))
+
+
+def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands about which of several machines writes to which portal."""
+    lease = commands.add_parser(
+        "lease",
+        help="show which machine holds which portal, or have one given back",
+        epilog="Both are for a state in PostgreSQL that several machines share; `list` prints a document with --json.",
+    )
+    what = lease.add_subparsers(dest="what", metavar="WHAT", required=True)
+    listing = what.add_parser("list", help="show who holds what since when, and which machines are alive")
+    _json(listing)
+    release = what.add_parser("release", help="have a portal given back, so that another machine takes it")
+    release.add_argument("portal", metavar="PORTAL", help="which [portals.NAME]")
+    for one in (listing, release):
         _of_every_command(one.add_argument_group("options of every command"))
 
 

@@ -328,3 +328,23 @@ class PortalLedger:
             write_note(connection, self.scope, CLOCKS, msgspec.to_builtins(clocks), now)
         else:
             drop_note(connection, self.scope, _UNDER_WAY)
+
+
+class Told:
+    """Of which troubles people were told, of one `portal`, or of all in a ledger that one machine has for itself."""
+
+    def __init__(self, thread: Store, portal: str = "") -> None:
+        self.thread = thread
+        self.scope = f"portal/{portal}" if portal else ""
+
+    @reading
+    def read(self, connection: Connection) -> dict[str, str]:
+        """Return the troubles that people were told of and that are not over, name -> text."""
+        note = read_note(connection, self.scope or ALERTS, TOLD)
+        told = note[0] if note is not None else None
+        return {name: str(text) for name, text in told.items()} if isinstance(told, Mapping) else {}
+
+    @writing
+    def note(self, connection: Connection, told: Mapping[str, str], now: float) -> None:
+        """Keep the troubles that people were told of, in place of those kept before."""
+        write_note(connection, self.scope or ALERTS, TOLD, within(told, self.thread.clean), now)
