@@ -109,11 +109,11 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands about the state file itself."""
+    """Add the commands about the state itself."""
     state = commands.add_parser(
         "state",
-        help="back up the state file, or look whether it is sound",
-        epilog="Both work beside a running daemon, and print one JSON document with --json.",
+        help="back up or move the state, or look whether it is sound",
+        epilog="backup and check work beside a running daemon. All print one JSON document with --json.",
     )
     what = state.add_subparsers(dest="what", metavar="WHAT", required=True)
     backup = what.add_parser("backup", help="copy the state to a file, also while the daemon works with it")
@@ -121,7 +121,15 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _json(backup)
     check = what.add_parser("check", help="read the whole state and compare every row with its checksum")
     _json(check)
-    for one in (backup, check):
+    move = what.add_parser(
+        "move",
+        help="move the state into a PostgreSQL database, or back into a file; the old one refuses afterwards",
+        epilog="A password is best left to ~/.pgpass; file:PATH, env:NAME and credential:NAME lead to an address.",
+    )
+    move.add_argument("--to", required=True, metavar="URL|PATH", help="postgresql://USER@HOST/DATABASE, or a file")
+    move.add_argument("--schema", default="syncd", metavar="NAME", help="the schema in the database; default: syncd")
+    _json(move)
+    for one in (backup, check, move):
         _of_every_command(one.add_argument_group("options of every command"))
 
 

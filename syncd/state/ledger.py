@@ -73,7 +73,7 @@ class Ledger:
         """
         if isinstance(place, Path):
             return cls(await _started(partial(open_locked, place, now, booted_at)), keep_runs)
-        return cls(await _started(partial(_postgres().open_store, place, now)), keep_runs)
+        return cls(await _started(partial(postgres("opening").open_store, place, now)), keep_runs)
 
     @classmethod
     async def open_readonly(cls, place: Path | Database, *, booted_at: float = 0.0, thorough: bool = False) -> Ledger:
@@ -85,7 +85,7 @@ class Ledger:
         """
         if isinstance(place, Path):
             return cls(await _started(partial(open_readonly, place, booted_at, thorough)))
-        return cls(await _started(partial(_postgres().open_store_readonly, place)))
+        return cls(await _started(partial(postgres("opening").open_store_readonly, place)))
 
     @property
     def path(self) -> Path:
@@ -274,8 +274,8 @@ class Ledger:
         return (name if kind == "portal" else self._fence.portals.get(name)) == portal
 
 
-def _postgres() -> Any:  # noqa: ANN401 - a module
-    """Return what opens ledgers in PostgreSQL; its driver is not installed everywhere."""
+def postgres(module: str) -> Any:  # noqa: ANN401 - a module
+    """Return a module of `postgres/`; its driver is not installed everywhere. Raises ConfigError where it is not."""
     try:
         import_module("psycopg")
     except ImportError as error:
@@ -283,7 +283,7 @@ def _postgres() -> Any:  # noqa: ANN401 - a module
             f"the state is in PostgreSQL, but psycopg cannot be loaded: {error}",
             "install syncd with its extra, as in pip install 'syncd[postgres]'",
         ) from error
-    return import_module("syncd.state.postgres.opening")
+    return import_module(f"syncd.state.postgres.{module}")
 
 
 async def _started(make: Callable[[ThreadPoolExecutor], Store]) -> Store:

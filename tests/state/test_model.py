@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from syncd.config.database import Database
 from syncd.model.item import Hold, Key, Link, Op
+from syncd.model.json_values import Fields
 from syncd.model.record import Deleted, Dropped, Intent, SetAside, Settlement, Unsettled, Written
 from syncd.state.ledger import Ledger
 from tests.state.values import SYNC, fields, hold, intent, key, link
@@ -41,7 +42,9 @@ class Remembered:
                 )
                 self.links[intent.key] = after
                 self.holds.pop(intent.key, None)
-                self.changes.append((intent.op, before, replace(after, sent={})))
+                shown = intent.op == "update" and before is not None and before.sent != after.sent
+                changed: Fields = {"name": intent.title} if shown else {}  # all that `fields` differ in
+                self.changes.append((intent.op, before, replace(after, sent=changed)))
             case Deleted():
                 self.links.pop(intent.key)
                 self.holds.pop(intent.key, None)
@@ -110,6 +113,7 @@ async def story(draw: st.DataObject, place: Path | Database) -> None:
                 case "release":
                     assert await ledger.of(SYNC).release(None) == len(model.holds)
                     model.holds.clear()
+                    model.links = {each: replace(old, same_updates=0) for each, old in model.links.items()}
                 case "absent":
                     gone = draw.draw(st.sets(st.sampled_from(UIDS)))
                     await ledger.of(SYNC).mark_absent({key(u) for u in gone}, {key(u) for u in UIDS if u not in gone})

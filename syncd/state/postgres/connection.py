@@ -38,6 +38,8 @@ _DEFAULTS: Final = {
 }
 """What holds unless the address says otherwise."""
 _PLACEHOLDER: Final = re.compile(r"\?(\d*)")
+_NUMBER: Final = " SELECT pg_current_xact_id()::text, NULL"
+_NUMBER_AND_MOVED: Final = " SELECT pg_current_xact_id()::text, (SELECT moved_to FROM state)"
 _FACTS: Final = (
     "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_backend_pid(),"
     " current_setting('synchronous_commit')"
@@ -70,29 +72,34 @@ class PostgresConnection:
         self.version, self.encoding, pid, commits = facts
         self.pooled = pid != raw.info.backend_pid
         """True if a pooler answers in the server's place, for the session that greeted is not the one that works."""
-        learn_texts(raw, self._noted_odd)
+        learn_texts(raw, self.note_odd)
         raw.prepare_threshold = None if self.pooled else 5
         self._writes = self._odd_texts = False
+        self.moved_to: str | None = None
         self._local = f'SET LOCAL search_path TO "{schema}"; '
         # Weaker, a commit could be lost after it was told: an intent whose create was sent.
         self._durable = "SET LOCAL synchronous_commit TO on; " if commits == "off" else ""
 
-    def begin(self, *, writes: bool) -> str:
-        """Begin a transaction, and return by which number the server will know it; "" for one that only reads."""
+    def begin(self, *, writes: bool, made: bool = False) -> str:
+        """Begin a transaction, and return by which number the server will know it; "" for one that only reads.
+
+        Where the tables are `made`, one that writes finds out whether the ledger was moved away (`moved_to`).
+        """
         self._writes, self._odd_texts = writes, False
         if not writes:
             self.raw.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {self._local}", prepare=False)
             return ""
         cursor = self.raw.execute(
             f"BEGIN; {self._local}{self._durable}SET LOCAL idle_in_transaction_session_timeout TO {IDLE_TIMEOUT_MS};"
-            " SELECT pg_current_xact_id()::text",
+            + (_NUMBER_AND_MOVED if made else _NUMBER),
             prepare=False,
         )
         while cursor.nextset():
             pass
         found = cursor.fetchone()
         assert found is not None
-        return str(found[0])
+        number, self.moved_to = found
+        return str(number)
 
     def commit(self) -> None:
         """Commit the transaction; raises psycopg.Error if it was not."""
@@ -160,13 +167,14 @@ class PostgresConnection:
         """Yield the rows of a query, some thousands at a time."""
         with RawServerCursor(self.raw, "rows") as cursor:
             # Texts are hardly ever kept as others, and looking at each of a million cells takes its time.
-            odd = self.execute("SELECT odd_texts FROM state").fetchone()[0]
+            odd = self._odd_texts or self.execute("SELECT odd_texts FROM state").fetchone()[0]
             cursor.adapters.register_loader("text", TextBinaryLoader)
             cursor.execute(statement(sql), parameters, binary=True)
             while some := cursor.fetchmany(_ROWS_AT_ONCE):
                 yield from rows_as_they_were(some) if odd else some
 
-    def _noted_odd(self) -> None:
+    def note_odd(self) -> None:
+        """Note that a text of the transaction is kept as another one."""
         self._odd_texts = True
 
     def trying(self) -> AbstractContextManager[object]:

@@ -38,8 +38,7 @@ def open_store(
     """Open the ledger in `database` for writing, as `Ledger.open` says; `executor` is the thread it runs in."""
     with _connected(database) as connection:
         with _transaction(connection, writes=True):
-            connection.execute(_ONE_AT_A_TIME, (database.schema,))
-            _bring_up_to_date(connection, database, steps)
+            make_tables(connection, database, steps)
             doubt = _doubt(connection)
             if doubt is not None:
                 # In the tables, so that it holds until the portals have been read, however often syncd starts before.
@@ -101,7 +100,9 @@ def _transaction(connection: PostgresConnection, *, writes: bool) -> Iterator[No
         raise
 
 
-def _bring_up_to_date(connection: PostgresConnection, database: Database, steps: Sequence[Step]) -> None:
+def make_tables(connection: PostgresConnection, database: Database, steps: Sequence[Step] = STEPS) -> None:
+    """Make the tables, or bring them up to date, one machine at a time; in the caller's transaction."""
+    connection.execute(_ONE_AT_A_TIME, (database.schema,))
     version = version_of(connection, database.schema, database.shown, newest=len(steps))
     if version == len(steps):
         return

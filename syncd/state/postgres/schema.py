@@ -15,6 +15,7 @@ from typing import Final
 
 from syncd.errors import StateError
 from syncd.state.postgres.connection import PostgresConnection
+from syncd.state.postgres.trouble import moved_away
 
 Step = tuple[str, ...]
 
@@ -148,7 +149,7 @@ def version_of(connection: PostgresConnection, schema: str, shown: str, *, newes
         return 0
     version, moved_to, move = connection.execute("SELECT version, moved_to, move FROM state").fetchone()
     if moved_to is not None:
-        raise StateError(f"the state in {shown} was moved to {moved_to}", "let the config name that one")
+        raise moved_away(shown, moved_to)
     if move is not None:
         raise StateError(
             f"{shown} holds a state whose move has not been finished",

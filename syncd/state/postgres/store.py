@@ -34,6 +34,7 @@ from syncd.state.postgres.trouble import (
     UnknownCommitError,
     decoded,
     is_lost,
+    moved_away,
     not_connected,
     translated,
 )
@@ -129,10 +130,10 @@ class PostgresStore:
 
     def _attempt(self, work: Callable[[], T], writes: bool, scope: str) -> T:
         connection = self._connected()
-        number = connection.begin(writes=writes)
+        number = connection.begin(writes=writes, made=True)
         try:
-            if writes and self.guard is not None:
-                self.guard(connection, scope)
+            if writes:
+                self._guarded(connection, scope)
             with decoded(self.shown) if not writes else _as_it_is():
                 result = work()
         except BaseException:
@@ -147,6 +148,12 @@ class PostgresStore:
             if writes and not self._was_committed(number, error):
                 raise
         return result
+
+    def _guarded(self, connection: PostgresConnection, scope: str) -> None:
+        if connection.moved_to is not None:  # while this process worked with it
+            raise moved_away(self.shown, connection.moved_to)
+        if self.guard is not None:
+            self.guard(connection, scope)
 
     def _connected(self) -> PostgresConnection:
         if self._connection is not None and self._connection.lost:

@@ -77,6 +77,11 @@ def damaged(shown: str, detail: str) -> StateError:
     )
 
 
+def moved_away(shown: str, place: str) -> StateError:
+    """Return the error for a ledger that `syncd state move` has taken to `place`."""
+    return StateError(f"the state in {shown} was moved to {place}", "let the config name that one, and restart syncd")
+
+
 def is_lost(error: BaseException) -> bool:
     """Return True if `error` says that the connection, or the server, went away: what was not committed is undone."""
     if not isinstance(error, psycopg.Error):

@@ -11,12 +11,17 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import orjson
+
 from syncd.errors import StateError
 from syncd.state.rows import SUMMED, SUMMED_CHANGE, row_sum_or_less
 from syncd.state.sqlite.trouble import DamagedError
 
 APPLICATION_ID: Final = 0x73796E63
 """Written into the file's header ("sync"), so that another program's database is not mistaken for a ledger."""
+
+MOVED: Final = 1_000_000
+"""What is added to the version of a ledger that was moved away, so that earlier versions refuse it too."""
 
 Step = tuple[str, ...]
 
@@ -141,6 +146,16 @@ def _with_sums(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
             yield table, columns
 
 
+def moved_of(connection: sqlite3.Connection) -> tuple[str, str] | None:
+    """Return where the ledger was moved to and by which move, None if it is still here."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version < MOVED:
+        return None
+    row = connection.execute("SELECT value FROM notes WHERE scope = 'moved' AND name = 'to'").fetchone()
+    told = orjson.loads(row[0]) if row is not None else {}
+    return str(told.get("to", "another place")), str(told.get("move", ""))
+
+
 def version_of(connection: sqlite3.Connection, shown: str, *, newest: int) -> int:
     """Return the schema version of the open file `shown`, 0 for an empty one.
 
@@ -154,6 +169,8 @@ def version_of(connection: sqlite3.Connection, shown: str, *, newest: int) -> in
             f"{shown} is a database of another program, not a syncd ledger",
             "give `state` in the config the path of a file of its own",
         )
+    if (moved := moved_of(connection)) is not None:
+        raise StateError(f"the state in {shown} was moved to {moved[0]}", "let the config name that one")
     if version > newest:
         raise StateError(
             f"{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
