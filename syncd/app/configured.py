@@ -53,9 +53,13 @@ async def claim(config: Config, ledger: Ledger, now: float) -> None:
     """Note in the ledger that the syncs of `config` belong to it.
 
     Another config's syncs of the same names are told in the log if the two name this state on purpose. Raises
-    ConfigError if they only share the default: each would take the other's events for its own and put them right. It
-    is raised too where a database knows a portal of `config` by another name, or another portal by the same.
+    ConfigError if they only share the default: each would take the other's events for its own and put them right. A
+    database is shared on purpose, by machines on which the same path is another file: there it is raised if a portal of
+    `config` is known by another name, or another portal by the same.
     """
+    if isinstance(ledger.thread, IsShared):
+        await ledger.thread.claim_portals(*_portals_of(config), socket.gethostname())
+        return
     names = [sync.name for sync in config.syncs]
     others = {name: path for name, path in (await ledger.owners(names)).items() if _is_another(path, config.path)}
     if others:
@@ -66,8 +70,6 @@ async def claim(config: Config, ledger: Ledger, now: float) -> None:
                 "give one of the two a `state` of its own, or the sync another name",
             )
         _log.warning(events.LEDGER_SHARED, path=ledger.shown, config=str(config.path), other=path, syncs=[*others])
-    if isinstance(ledger.thread, IsShared):
-        await ledger.thread.claim_portals(*_portals_of(config), socket.gethostname())
     await ledger.note_owner(names, config.path, now)
 
 

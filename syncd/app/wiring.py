@@ -30,7 +30,7 @@ from syncd.model.plan import Policy
 from syncd.portal.client import Portal
 from syncd.portal.limits.tariff import limits_of
 from syncd.portal.line.answers import RawAnswer
-from syncd.portal.line.transport import AiohttpTransport, Transport, Webhook
+from syncd.portal.line.transport import AiohttpTransport, Permit, Transport, Webhook
 from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, PortalBacked
@@ -45,7 +45,13 @@ _log = structlog.get_logger()
 async def make_portal(
     config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Callable[[str], None]
 ) -> AsyncIterator[Portal]:
-    """Open the client of one portal, with what the ledger remembers of its operating budget."""
+    """Open the client of one portal, with what the ledger remembers of its operating budget.
+
+    Where several machines share the ledger, it goes by the lease that is held now. Without one it may only read and
+    send messages, and keeps nothing.
+    """
+    tenure = ledger.tenure(config.name)
+    keeps = not ledger.shared or tenure is not None
     webhook = config.webhook.reveal()
     if not config.unusable:
         learn_secret(webhook)  # again in its full form
@@ -56,26 +62,28 @@ async def make_portal(
         limits=limits_of(config),
         clock=clock,
         random=SystemRandom().random,
-        transport=_transport(config, credential),
-        state=await ledger.of_portal(config.name).budget(),
+        transport=_transport(config, credential, tenure),
+        state=await ledger.of_portal(config.name).budget() if keeps else None,
+        permit=tenure,
+        after_another=tenure is not None and not tenure.orderly,
     ) as portal:
         try:
             yield portal
         finally:
-            if not ledger.readonly and portal.usage().requests:
+            if keeps and not ledger.readonly and portal.usage().requests and (tenure is None or tenure.valid()):
                 with suppress(SyncdError):  # a full disk: the next process then assumes more than there was
                     await ledger.of_portal(config.name).note_budget(portal.budget_state(), clock.now())
 
 
-def _transport(config: PortalConfig, credential: Webhook) -> Transport:
+def _transport(config: PortalConfig, credential: Webhook, permit: Permit | None) -> Transport:
     """Return what carries the requests to the portal that `config` names."""
     if config.unusable:
         return _Unusable(config.unusable)
     if config.tls is None:
-        return AiohttpTransport(credential)
+        return AiohttpTransport(credential, permit=permit)
     from syncd.config.certificates import make_context  # noqa: PLC0415 - few portals need it
 
-    return AiohttpTransport(credential, tls=make_context(config.tls))
+    return AiohttpTransport(credential, tls=make_context(config.tls), permit=permit)
 
 
 class _Unusable:
@@ -117,6 +125,8 @@ async def open_app(
         ledger = await Ledger.open(
             config.ledger, now=clock.now(), keep_runs=config.keep_runs, booted_at=clock.booted_at()
         )
+        if config.database is not None:
+            await _sharing(ledger, config, clock)
     ledger.thread.clean = clean
     if ledger.doubt is not None:
         log = _log.warning if ledger.doubt.replaced else _log.info
@@ -130,14 +140,20 @@ async def open_app(
     try:
         if not readonly:
             await claim(config, ledger, clock.now())
-            if config.database is not None:
-                for name in syncs:
-                    await ledger.of(name).end_left_runs(clock.now())
         await app.take_over(config, syncs)
         yield app
     finally:
         await app.close()
         await ledger.close()
+
+
+async def _sharing(ledger: Ledger, config: Config, clock: Clock) -> None:
+    """Begin to hold leases in the database of `ledger`, which is closed if that cannot be."""
+    try:
+        await ledger.share(config.lease, clock)
+    except BaseException:
+        await ledger.close()
+        raise
 
 
 def make_syncs(config: Config, *, writable: bool, clock: Clock, ledger: Ledger | None = None) -> dict[str, Sync]:

@@ -31,6 +31,7 @@ from syncd.config.tables import (
 from syncd.errors import ConfigError
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
+from syncd.model.lease import LeaseTerms
 from syncd.model.names import nearest
 from syncd.model.plan import Adopt
 from syncd.model.template import Template
@@ -289,7 +290,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
     a file where version 0.1 kept the state, None where there is none or the config names its own or has one.
-    With a `database` the state is there, and `state` is only the place beside which this machine keeps its own files.
+    With a `database` the state is there, and `state` is only the place beside which this machine keeps its own files;
+    `lease` are the terms by which several machines share the portals then.
     `control` is the daemon's socket for commands, None where it is in its usual place.
     """
 
@@ -308,6 +310,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertsConfig | None = None
     portal_alerts: Mapping[str, AlertsConfig] = {}
     telling: TellingConfig = TellingConfig()
+    lease: LeaseTerms = LeaseTerms()
     digest: str = ""
 
     @property

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from syncd.config.build import build_portal, build_sync
 from syncd.config.build_alerts import build_alerting
 from syncd.config.build_database import build_database
-from syncd.config.build_service import build_http
+from syncd.config.build_service import build_http, build_lease
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import Config, Outline, PortalConfig, SyncConfig
 from syncd.config.database import Database
@@ -128,6 +128,7 @@ def load_config(
         alerts=alerting.everybody,
         portal_alerts=alerting.of_portals,
         telling=alerting.telling,
+        lease=build_lease(main.file, table.lease, shared=database is not None),
         digest=_digest(parts),
     )
 

@@ -208,6 +208,14 @@ class AlertsTable(PortalAlertsTable, frozen=True, kw_only=True):
     held: int | None = None
 
 
+class LeaseTable(Table, frozen=True, kw_only=True):
+    """`[lease]`: how several machines share the portals."""
+
+    ttl: str = "15s"
+    renew: str = "5s"
+    margin: str = "3s"
+
+
 class DefaultsTable(Table, frozen=True, kw_only=True):
     """`[defaults]`: what each sync and each portal of the file, and of those it includes, starts with."""
 
@@ -229,6 +237,7 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     raw_reports: bool = False
     include: list[str] = []
     http: HttpTable | None = None
+    lease: LeaseTable | None = None
     alerts: AlertsTable | None = None
     defaults: DefaultsTable = DefaultsTable()
     portals: dict[str, Any] = {}

@@ -16,6 +16,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, runtime_check
 
 import msgspec
 
+from syncd.model.lease import Board
 from syncd.scrub import Clean
 from syncd.state.rows import Row, Update
 
@@ -149,6 +150,10 @@ class Store(Protocol):
 
     def put_back(self, booted_at: float) -> bool:
         """Return True, once, if the machine seems to have started at another time, and the store with it."""
+        ...
+
+    def board(self) -> Board | None:
+        """Return which machine holds which portal, None for a store that one machine has for itself; in the thread."""
         ...
 
     async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:

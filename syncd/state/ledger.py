@@ -14,16 +14,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from syncd.clock import Clock, since_boot
 from syncd.config.database import Database
 from syncd.errors import ConfigError, StateError
 from syncd.model.item import Link
-from syncd.model.record import Intent, RunRecord, Told
-from syncd.scrub import within
+from syncd.model.lease import Board, LeaseTerms
+from syncd.model.record import Intent, RunRecord, ToldTrouble
+from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
 from syncd.state.codec import intent_of, links_of, run_of
-from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
+from syncd.state.leases import Leases
+from syncd.state.notes import PortalLedger, ToldTroubles, forget_all_verified
 from syncd.state.outlook import Outlook, outlooks
 from syncd.state.owner import owners_of, write_owner
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
@@ -59,6 +60,7 @@ class Ledger:
         self.doubt: Doubt | None = thread.doubt
         self.keep_runs = keep_runs
         self._standings = Standings()
+        self._fence: Any = None  # of a store that is shared; its driver is not installed everywhere
 
     @classmethod
     async def open(
@@ -96,8 +98,49 @@ class Ledger:
             f"{self.shown} is a database, not a file", "use PostgreSQL's own tools for it, such as pg_dump"
         )
 
+    async def share(self, terms: LeaseTerms, clock: Clock) -> Leases:
+        """Begin to hold leases by `terms`: from now on what is written of a portal is written by its lease alone.
+
+        For a ledger in a database, which several machines may have open. Raises StateUnavailableError.
+        """
+        begin_sharing = import_module("syncd.state.postgres.sharing").begin_sharing
+        self._fence = await begin_sharing(self.thread, terms, partial(since_boot, clock))
+        assert self.leases is not None
+        return self.leases
+
+    @property
+    def leases(self) -> Leases | None:
+        """The leases of this process, None for a ledger that is this process's alone or open for looking only."""
+        return self._fence.keeper if self._fence is not None else None
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines may write to it, each for the portals whose leases it holds."""
+        return self._fence is not None
+
+    def tenure(self, portal: str) -> Tenure | None:
+        """Return by which lease this process writes to `portal` now, None if it holds none or needs none."""
+        return self.leases.tenures.get(portal) if self.leases is not None else None
+
+    def serve(self, portals: Mapping[str, str]) -> None:
+        """Note which portal each sync writes to: by the lease of that one its rows are written."""
+        if self._fence is not None:
+            self._fence.portals = dict(portals)
+
+    def break_off(self) -> None:
+        """Have whatever waits for a database that does not answer raise; the next work tries again."""
+        if self._fence is not None:
+            self._fence.store.break_off()
+
+    @reading
+    def board(self, _connection: Connection) -> Board | None:
+        """Return which machine holds which portal, None for a ledger that one machine has for itself."""
+        return self.thread.board()
+
     async def close(self) -> None:
         """Finish the work that has begun, close the file and release it; a second call does nothing."""
+        if self.leases is not None:
+            await self.leases.close()
         await self.thread.close()
 
     def of(self, name: str) -> SyncLedger:
@@ -207,18 +250,34 @@ class Ledger:
         row = connection.execute(f"SELECT id, {RUN}, sum FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
         return None if row is None else run_of(checked_numbered(row))
 
-    @reading
-    def told_alerts(self, connection: Connection) -> dict[str, Told]:
-        """Return the troubles that people were told of and that are not over, by name."""
-        note = read_note(connection, ALERTS, TOLD)
-        told = note[0] if note is not None else None
-        return {name: Told.parse(one) for name, one in told.items()} if isinstance(told, Mapping) else {}
+    async def told_alerts(self) -> dict[str, ToldTrouble]:
+        """Return the troubles that people were told of and that are not over, by name.
 
-    @writing
-    def note_told_alerts(self, connection: Connection, told: Mapping[str, Told], now: float) -> None:
+        Of a shared ledger those of the portals that this process holds: whoever holds a portal tells of it.
+        """
+        if self.leases is None:
+            return await ToldTroubles(self.thread).read()
+        told: dict[str, ToldTrouble] = {}
+        for portal in self.leases.tenures:
+            told |= await ToldTroubles(self.thread, portal).read()
+        return told
+
+    async def note_told_alerts(self, told: Mapping[str, ToldTrouble], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        value = {name: msgspec.to_builtins(one) for name, one in told.items()}
-        write_note(connection, ALERTS, TOLD, within(value, self.thread.clean), now)
+        if self._fence is None:
+            await ToldTroubles(self.thread).note(told, now)
+            return
+        for portal in self._fence.keeper.tenures:
+            note = ToldTroubles(self.thread, portal)
+            before = await note.read()
+            own = {name: one for name, one in told.items() if name in before or self._is_about(name, portal)}
+            if own != before:
+                await note.note(own, now)
+
+    def _is_about(self, trouble: str, portal: str) -> bool:
+        """Return True if a trouble, such as "sync shifts (held)", is one of this portal."""
+        kind, _, name = trouble.partition(" (")[0].partition(" ")
+        return (name if kind == "portal" else self._fence.portals.get(name)) == portal
 
 
 def postgres(module: str) -> Any:  # noqa: ANN401 - a module

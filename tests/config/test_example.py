@@ -77,6 +77,7 @@ def test_the_example_loads_as_it_is() -> None:
 def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     missing = set(known(ConfigTable)) - set(written(tomllib.loads(TEXT)))
     commented = {"state_url", "state_schema", "sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
+    commented |= {"lease.ttl", "lease.renew", "lease.margin"}  # of a state in PostgreSQL
     commented |= {f"portals.{key}" for key in ("ca_file", "client_cert", "client_key")}  # they would have to exist
     secrets = {f"{name}_{form}" for name in SECRETS for form in ("file", "env", "credential")}
     # Whatever a sync or a portal may have may be a default.

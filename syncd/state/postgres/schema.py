@@ -85,13 +85,17 @@ CREATE TABLE portals (
 """
 _LEASES: Final = """
 CREATE TABLE leases (
-  portal text COLLATE "C" PRIMARY KEY, holder text, epoch bigint NOT NULL, expires_at timestamptz NOT NULL,
-  host text, pid integer, since timestamptz
+  portal text COLLATE "C" PRIMARY KEY, holder text COLLATE "C" NOT NULL DEFAULT '', epoch bigint NOT NULL DEFAULT 0,
+  expires_at timestamptz NOT NULL DEFAULT '-infinity', ttl interval NOT NULL DEFAULT '0',
+  since timestamptz NOT NULL DEFAULT '-infinity', host text NOT NULL DEFAULT '', pid integer NOT NULL DEFAULT 0,
+  asked_back_at timestamptz NOT NULL DEFAULT '-infinity',
+  asked_back_from text COLLATE "C" NOT NULL DEFAULT ''
 )
 """
 _MEMBERS: Final = """
 CREATE TABLE members (
-  holder text PRIMARY KEY, seen timestamptz NOT NULL, version text NOT NULL, portals integer NOT NULL
+  holder text COLLATE "C" PRIMARY KEY, expires_at timestamptz NOT NULL, host text NOT NULL, pid integer NOT NULL,
+  version text NOT NULL, portals text NOT NULL, leaving boolean NOT NULL
 )
 """
 _KEPT: Final = """
@@ -121,6 +125,7 @@ STEPS: Final[tuple[Step, ...]] = (
         "INSERT INTO counters (name, next) VALUES ('intent', 1)",
         _PORTALS,
         _LEASES,
+        "CREATE SEQUENCE lease_epochs",
         _MEMBERS,
         _KEPT,
     ),

@@ -12,9 +12,11 @@ Nothing is guessed: an intent that may have been written is found open, and is l
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -22,9 +24,11 @@ import psycopg
 
 from syncd.config.database import Database
 from syncd.errors import StateError
+from syncd.model.lease import Board
 from syncd.scrub import Clean
 from syncd.state.base import Backup, Doubt, PortalClaim
 from syncd.state.postgres.connection import PostgresConnection, connect
+from syncd.state.postgres.leases import look
 from syncd.state.postgres.portals import claim_portals
 from syncd.state.postgres.trouble import (
     UnknownCommitError,
@@ -77,6 +81,8 @@ class PostgresStore:
         self.doubt = doubt
         self.clean: Clean = str
         self.guard: Guard | None = None
+        self.admit: Callable[[str], object] = lambda _: None
+        self.holds: Callable[[str], bool] = lambda _: False
         self.shown = database.shown
         self._connection: PostgresConnection | None = connection
         self._executor = executor
@@ -90,9 +96,9 @@ class PostgresStore:
             raise psycopg.OperationalError("there is no connection")
         return self._connection
 
-    def owns(self, _sync: str) -> bool:
-        """Return False: another machine may write to any sync meanwhile."""
-        return False
+    def owns(self, sync: str) -> bool:
+        """Return True while this process holds the lease of the sync's portal; else another may write to it."""
+        return self.holds(sync)
 
     def put_back(self, _booted_at: float) -> bool:
         """Return False: the store does not go back with the machine that this process runs on."""
@@ -101,8 +107,11 @@ class PostgresStore:
     async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:
         """Do `work` in the thread, in one transaction, as `Store.do` says.
 
-        The work may be begun several times, on one connection after the other; at most one of them is kept.
+        The work may be begun several times, on one connection after the other; at most one of them is kept. What may
+        not be written any more is refused at once: the thread may be waiting for a database that does not answer.
         """
+        if writes:
+            self.admit(scope)
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._done, work, writes, scope)
 
     def _done(self, work: Callable[[], T], writes: bool, scope: str) -> T:
@@ -184,6 +193,18 @@ class PostgresStore:
             f"{self.shown} went away while something was written down, and cannot say whether it was: {error}".strip(),
             "the next pass reads what is there, and looks in the portal for what is open",
         ) from error
+
+    def break_off(self) -> None:
+        """Break the connection under whatever waits for an answer on it; the next work makes another."""
+        if (connection := self._connection) is not None:
+            with suppress(psycopg.Error, OSError, ValueError):
+                line = socket.socket(fileno=os.dup(connection.raw.fileno()))
+                with closing(line):
+                    line.shutdown(socket.SHUT_RDWR)
+
+    def board(self) -> Board:
+        """Return which machine holds which portal."""
+        return look(self.connection.raw)
 
     async def claim_portals(self, claims: Sequence[PortalClaim], config: Path, machine: str) -> None:
         """Note which portals a config works with; raises ConfigError where two names or two portals would meet."""

@@ -138,6 +138,9 @@ class LedgerThread:
         """Return True if this process has the lock, for then no other writes."""
         return self.lock is not None
 
+    def board(self) -> None:
+        """Return None: the file is one machine's."""
+
     def put_back(self, booted_at: float) -> bool:
         """Return True, once, if the machine seems to have started at another time than before, and the file with it."""
         if abs(booted_at - self.booted_at) <= CLOCK_TOLERANCE_S:
