@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from syncd.clock import Clock
 from syncd.config import AppConfig, PortalConfig
 from syncd.config.certificates import make_context
 from syncd.config.learn import Learn
+from syncd.errors import StateLockedError
 from syncd.portal.oauth.application import Application
 from syncd.portal.oauth.token_server import HttpTokenServer
 from syncd.state.ledger import Ledger
@@ -44,13 +44,19 @@ def ledger_tokens(config: PortalConfig, app: AppConfig, ledger: Ledger, clock: C
     """Return where the tokens of a portal are kept; raises ConfigError if its key cannot be used."""
     key = app.token_key.reveal() if app.token_key is not None else None
     return LedgerTokens(
-        ledger, config.name, clock=clock, key=key, open_for_writing=lambda: _for_a_moment(ledger.path, clock)
+        ledger, config.name, clock=clock, key=key, open_for_writing=lambda: _for_a_moment(ledger, clock)
     )
 
 
 @asynccontextmanager
-async def _for_a_moment(path: Path, clock: Clock) -> AsyncIterator[Ledger]:
-    ledger = await Ledger.open(path, now=clock.now(), booted_at=clock.booted_at())
+async def _for_a_moment(looked: Ledger, clock: Clock) -> AsyncIterator[Ledger]:
+    """Open for writing what was opened for looking; raises StateLockedError if another may write.
+
+    In a database that is always so: whoever holds the portal's lease renews its tokens.
+    """
+    if not looked.is_file:
+        raise StateLockedError(f"{looked.shown}: only who holds the portal's lease renews its tokens")
+    ledger = await Ledger.open(looked.path, now=clock.now(), booted_at=clock.booted_at())
     try:
         yield ledger
     finally:

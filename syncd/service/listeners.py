@@ -41,20 +41,15 @@ class Listeners:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, config: Config) -> None:
-        """Listen from now on to the portals of `config`; who does so already, with the same client, goes on."""
+        """Listen from now on to the portals of `config`; who does so already goes on."""
         apps = {one.name: one.app for one in config.portals if one.app is not None and one.watched and not one.unusable}
         for name, listener in tuple(self._listeners.items()):
-            if (
-                apps.get(name) != listener.config
-                or self._moved(config, listener)
-                or self._app.portals.get(name) is not listener.client
-            ):
+            if apps.get(name) != listener.config or self._moved(config, listener):
                 await self._end(name)
         for name, app in apps.items():
             if name not in self._listeners:
-                client = self._app.portals[name]
                 listener = Listener(
-                    app=self._app, name=name, config=app, client=client, clock=self._clock, poke=self._poke,
+                    app=self._app, name=name, config=app, clock=self._clock, poke=self._poke,
                     address=_address(config, name) if app.events == "online" else "",
                 )  # fmt: skip
                 self._listeners[name] = listener

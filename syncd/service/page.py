@@ -50,7 +50,7 @@ class Page:
         ring: Callable[[str], None],
         callees: Callable[[], Callees] | None = None,
     ) -> None:
-        self.overview = Overview(app.ledger, clock.now(), __version__)
+        self.overview = Overview(app.ledger, clock.now(), __version__, clock)
         self._app = app
         self._clock = clock
         self._scrubber = scrubber

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from syncd.clock import Clock
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, StateLockedError
 from syncd.model.json_values import Json
 from syncd.portal.oauth.application import TokensUnreadableError
 from syncd.portal.oauth.grants import Authorisation
@@ -58,6 +58,9 @@ class LedgerTokens:
     async def held(self) -> AsyncIterator[None]:
         """Keep others from storing meanwhile; raises StateLockedError if another process holds the ledger."""
         if self._writable is not None:
+            tenure = self._writable.tenure(self._name)
+            if self._writable.shared and (tenure is None or not tenure.valid()):
+                raise StateLockedError(f"another machine holds the portal {self._name}, and renews its tokens")
             yield
             return
         async with self._open_for_writing() as ledger:

@@ -42,6 +42,7 @@ from syncd.source.table.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 SECRETS = (
+    "state_url",
     "portals.webhook",
     "portals.app.client_secret",
     "portals.app.token_key",
@@ -85,14 +86,15 @@ def test_the_example_loads_as_it_is() -> None:
 
 def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     missing = set(known(ConfigTable)) - set(written(tomllib.loads(TEXT)))
-    commented = {"sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
+    commented = {"state_url", "state_schema", "sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
+    commented |= {"lease.ttl", "lease.renew", "lease.margin"}  # of a state in PostgreSQL
     commented |= {f"portals.{key}" for key in ("ca_file", "client_cert", "client_key")}  # they would have to exist
     commented |= {f"portals.app.{key}" for key in AppTable.__struct_fields__ if not key.endswith(_FORMS)}
     secrets = {f"{name}_{form}" for name in SECRETS for form in ("file", "env", "credential")}
     # Whatever a sync or a portal may have may be a default.
     assert missing == secrets | commented | {"defaults.sync", "defaults.portal"}
     assert {"sync", "portal"} == set(tomllib.loads(TEXT)["defaults"])
-    assert all(re.search(rf"^# {key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
+    assert all(re.search(rf"^# +{key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
     assert re.search(r'^# cron = "', TEXT, re.MULTILINE)
     for form in ("file", "env", "credential"):
         assert re.search(rf"^#\s+webhook_{form} = ", TEXT, re.MULTILINE)
@@ -147,9 +149,10 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     options = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0].source
     open_source(options.options, options.base, where=options.where)
     assert set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
-    assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
+    # No config says `attachments`: it follows from files in [sync.fields].
+    assert set(IcsOptions.__struct_fields__) == {*SOURCE_KEYS["ics"], "attachments"}
     assert set(Bitrix24Options.__struct_fields__) == set(SOURCE_KEYS["bitrix24"])
-    assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
+    assert set(CaldavOptions.__struct_fields__) == {*SOURCE_KEYS["caldav"], "attachments"}
     assert set(JsonOptions.__struct_fields__) == set(SOURCE_KEYS["json"])
     assert set(NextOptions.__struct_fields__) <= named_in_source()
     assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])

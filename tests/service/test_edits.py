@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from syncd.app.check import check_all
-from syncd.model.record import Told
+from syncd.model.record import ToldTrouble
 from syncd.sandbox.applications.event_queue import ENTRY, Binding, Happened
 from syncd.sandbox.seed.language_school import CLIENT_ID
 from syncd.sandbox.settings import Settings
@@ -80,7 +80,7 @@ def test_where_edits_are_only_reported_the_page_and_the_alert_name_who_changed_w
     config = f'[alerts]\ncommand = ["/bin/true"]\n{config}'
     stage = scene(tmp_path, config)
 
-    async def told(service: Service) -> dict[str, Told]:
+    async def told(service: Service) -> dict[str, ToldTrouble]:
         await service.update_alerts()
         return await service.app.ledger.told_alerts()
 
