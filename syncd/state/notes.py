@@ -25,7 +25,7 @@ from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection, Store, reading, writing
 from syncd.state.codec import to_json
-from syncd.state.rows import SUMMED_NOTE, checked, putting, summed
+from syncd.state.rows import SUMMED_NOTE, TOKENS, checked, putting, summed
 
 VERIFIED = "verified"
 HOME = "portal"
@@ -45,7 +45,6 @@ _UNDER_WAY = "sections under way"
 _MADE = "sections made"
 _FACTS = "facts"
 _PROBE = "probe under way"
-TOKENS = "tokens"
 _HEARD = "events heard"
 _HINTS = "hints"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from syncd.errors import StateError
 from syncd.state.base import Backup
-from syncd.state.notes import TOKENS
+from syncd.state.rows import TOKENS
 from syncd.state.sqlite.file import check_structure
 from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, learn_sum
 from syncd.state.sqlite.trouble import translated
