@@ -17,12 +17,12 @@ from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassResult
 from syncd.errors import ConfigError
 from syncd.model.entry import Problem
-from syncd.model.item import PLACE_KINDS, Change, Key
+from syncd.model.item import KIND_PATTERN, Change, Key
 from syncd.model.names import counted
 from syncd.scrub import Clean, printable
 
 HEADER = ("where", "key", "title", "action", "status", "remote_id", "verified", "error")
-_ITEM_PART = re.compile(rf"\|(?:{'|'.join(PLACE_KINDS)})/\d+(?:\|.*)?\Z", re.DOTALL)
+_ITEM_PART = re.compile(rf"\|{KIND_PATTERN}/\d+(?:\|.*)?\Z", re.DOTALL)
 """What an item's key has after the entry's uid."""
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 """How a formula begins. Spaces before it do not help, and neither do the wide forms of the signs."""

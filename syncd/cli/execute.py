@@ -82,6 +82,7 @@ _COMMANDS = {
     "run": ("daemon", "run_daemon"),
     "sandbox": ("sandbox", "sandbox"),
     "service": ("service", "service"),
+    "source": ("source", "source"),
     "state": ("state_file", "state"),
     "status": ("shared", "shared"),
     "sync": ("shared", "shared"),

@@ -31,7 +31,11 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
 
     init = commands.add_parser("init", help="write a commented config after looking at a schedule and a portal")
-    init.add_argument("--source", metavar="FILE|URL", help="the schedule: csv, xlsx or ics, a file or an address")
+    init.add_argument(
+        "--source",
+        metavar="FILE|URL",
+        help="the schedule: csv, xlsx or ics, a file or an address; or a key or client from Google (json)",
+    )
     init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
 
@@ -73,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
     _json(portal)
 
+    _add_source(commands)
     _add_sandbox(commands)
     _add_install(commands)
     commands.add_parser("version", help="print the versions of syncd, Python and the main libraries")
@@ -128,6 +133,18 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     report.add_argument("--format", choices=("csv", "json", "html"), help="default: csv")
     _json(report)
+
+
+def _add_source(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add what is done for a sync's source."""
+    source = commands.add_parser("source", help="let a sync read somebody's calendars at Google or Microsoft")
+    what = source.add_subparsers(dest="what", metavar="WHAT", required=True)
+    authorize = what.add_parser("authorize", help="agree in a browser, and keep the token in the source's token_file")
+    authorize.add_argument("name", metavar="NAME", help="the sync whose source it is")
+    authorize.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to keep the token instead; an earlier one there is replaced"
+    )
+    _of_every_command(authorize.add_argument_group("options of every command"))
 
 
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

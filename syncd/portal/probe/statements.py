@@ -42,6 +42,8 @@ STATEMENTS: Mapping[str, Statement] = MappingProxyType(
         "page_size": Statement(section="6.9", says="50", answers=(50,), use="pages follow `next`", unit="row"),
         "page_past_end": Statement(section="6.9", says="the first page again", answers=("first page",),
                                    use="never asked for"),
+        "crm_items": Statement(section="6.8", says="with phones; in older builds without, or missing",
+                               answers=("full", "bare", "none"), use="the older lists are read where it is not enough"),
         # Dates
         "server_zone": Statement(section="1.2", says="told by its offset only", use="the zone of the portal in syncs"),
         "culture": Statement(section="4.6", says="a setting of the portal",
