@@ -140,13 +140,13 @@ class Service:
         self._runtime = runtime
         self._tenancy: Tenancy | None = None
         if (leases := app.ledger.leases) is not None:
-            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over)
+            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over, self._follow)
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
         self.page = Page(
             app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"), self._callees
         )
         self._watching: asyncio.Task[None] | None = None
-        self.listeners = Listeners(app, runtime.clock, self.daemon.poke)
+        self.listeners = Listeners(app, runtime.clock, self.daemon.poke, lambda portal: self.away(portal) is None)
         self._control: Control | None = None
         if runtime.carry is not None:
             places = socket_places(app.config, runtime.environ)
@@ -227,6 +227,10 @@ class Service:
         self.daemon.set_syncs(await self._scheduled())
         await self._note_due([sync.name for sync in self.app.syncs()])
         self._watch()
+        await self._follow()
+
+    async def _follow(self) -> None:
+        """Hear of people's edits in the portals that this process may write to."""
         await self.listeners.follow(self.config)
 
     async def reload(self) -> None:

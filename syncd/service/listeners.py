@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -30,19 +30,25 @@ class Poke(Protocol):
 
 
 class Listeners:
-    """One listener for each portal with an application that is to hear of events. `poke` starts a pass of a sync."""
+    """One listener for each portal with an application that is to hear of events. `poke` starts a pass of a sync.
 
-    def __init__(self, app: App, clock: Clock, poke: Poke) -> None:
+    `here` tells of a portal whether this process may write to it. Where another machine does, that one listens: what is
+    taken out of the portal's queue here would be lost to it.
+    """
+
+    def __init__(self, app: App, clock: Clock, poke: Poke, here: Callable[[str], bool] = lambda _: True) -> None:
         self._app = app
         self._clock = clock
         self._poke = poke
+        self._here = here
         self._listeners: dict[str, Listener] = {}
         self._installs_after = 0.0
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, config: Config) -> None:
         """Listen from now on to the portals of `config`; who does so already, with the same client, goes on."""
-        apps = {one.name: one.app for one in config.portals if one.app is not None and one.watched and not one.unusable}
+        watched = [one for one in config.portals if one.watched and not one.unusable and self._here(one.name)]
+        apps = {one.name: one.app for one in watched if one.app is not None}
         for name, listener in tuple(self._listeners.items()):
             if (
                 apps.get(name) != listener.config
