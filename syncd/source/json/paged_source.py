@@ -92,7 +92,8 @@ class PagedSource:
         before = known.proved
         for _ in range(_READINGS):
             read = await self._all(client, url, Known(pages=dict(pages), proved=known.proved))
-            if not read.doubt or (read.digest == before and not (read.short and before == known.proved)):
+            is_alike = read.is_settled_by_another and read.digest == before
+            if not read.doubt or (is_alike and not (read.short and before == known.proved)):
                 return read
             pages, before = read.pages, read.digest
         return replace(read, short=f"{self._access.shown} changed while it was read ({read.doubt})")

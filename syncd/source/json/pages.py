@@ -35,7 +35,7 @@ class PagesRead:
     """All pages of one reading by their addresses, those that begin with a record of the page before in `overlapping`.
 
     `digest` is that of the records in their order. `doubt` is why it has to be read again, and `short` why something
-    is certainly missing; "" for none.
+    is certainly missing; "" for none. `is_settled_by_another` says whether a second reading that is alike ends a doubt.
     """
 
     pages: Mapping[str, Page] = field(repr=False)
@@ -43,6 +43,7 @@ class PagesRead:
     digest: bytes
     doubt: str = ""
     short: str = ""
+    is_settled_by_another: bool = True
 
 
 class Pages:
@@ -118,6 +119,8 @@ class Pages:
             digest=self._digest.digest(),
             doubt=doubt,
             short=short,
+            # Its records may be the same twice, each time without one that came or went.
+            is_settled_by_another=len(totals) < 2,
         )
 
     def _take(self, prints: list[bytes]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import SourceError
@@ -100,6 +100,9 @@ def ids(read: PagesRead) -> list[int]:
 @given(
     st.integers(0, 30), EDITS, st.integers(1, 6), st.sampled_from(sorted(WAYS)), st.booleans(), st.booleans(),
 )  # fmt: skip
+@example(1, [(1, "add", 0, 0)], 1, "page", False, True)
+@example(10, [(1, "add", 0, 0), (7, "remove", 0, 0)], 5, "page", False, True)
+@example(2, [(1, "remove", 0, 0)], 1, "page", False, False)
 async def test_nothing_that_stayed_is_missing_from_a_complete_reading(
     size: int, edits: list[tuple[int, str, int, int]], most: int, way: str, total: bool, count: bool
 ) -> None:
