@@ -77,12 +77,13 @@ class Records:
         self._text = path
         self._path = compiled(path)
         last = self._path.segments[-1] if self._path.segments else None
+        self._plain = _names(self._path)
         # The name of a list means its items; a wildcard or a filter means what it finds.
         self._names_list = last is None or not any(kind in _MANY for kind in _selectors(last))
 
     def of(self, document: object, *, name: str) -> list[object]:
         """Return the records; raises SourceError if there is no list where the path leads."""
-        found: list[object] = self._path.findall(document)  # type: ignore[arg-type]
+        found = self._found(document)
         if not found:
             self._prove(document, name)
         if not self._names_list:
@@ -94,6 +95,16 @@ class Records:
                 raise self._missing(document, name, f"{self._text} is {_kind(one)}, no list")
             records += one if isinstance(one, list) else [one]
         return records
+
+    def _found(self, document: object) -> list[object]:
+        # The items of a list by its name, as nearly all are written: the library makes an object for each of them.
+        if self._plain is not None:
+            above = document
+            for key in self._plain:
+                above = above.get(key) if isinstance(above, dict) else None
+            if isinstance(above, list):
+                return above
+        return self._path.findall(document)  # type: ignore[arg-type]
 
     def _refuse_members(self, document: object, name: str) -> None:
         """Raise SourceError if a wildcard goes through the members of an object that are no records themselves."""
@@ -178,6 +189,24 @@ def says_more(document: object) -> str:
 
 def _selectors(segment: object) -> Sequence[str]:
     return [type(one).__name__ for one in getattr(segment, "selectors", ())]
+
+
+def _names(path: JSONPath) -> tuple[str, ...] | None:
+    """Return the names that lead to a list whose items a path means, None for a path of another form."""
+    from jsonpath.segments import JSONPathChildSegment  # noqa: PLC0415 - see compiled
+    from jsonpath.selectors import NameSelector, WildcardSelector  # noqa: PLC0415
+
+    names: list[str] = []
+    for at, segment in enumerate(path.segments, 1):
+        one = segment.selectors[0] if len(segment.selectors) == 1 else None
+        if not isinstance(segment, JSONPathChildSegment):
+            return None
+        if at == len(path.segments):
+            return tuple(names) if isinstance(one, WildcardSelector) else None
+        if not isinstance(one, NameSelector):
+            return None
+        names.append(one.name)
+    return None
 
 
 def _is_none_of(value: object, kinds: Sequence[str]) -> bool:
