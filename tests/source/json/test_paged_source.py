@@ -203,11 +203,12 @@ async def test_the_days_of_the_window_go_into_the_query() -> None:
 
 
 async def test_one_page_of_several_is_incomplete_where_nothing_says_how_to_ask_for_the_next() -> None:
-    for options in ({}, {"params": {"x": "1"}}):
+    for way, more in (("/link", "next"), ("/header", "its Link header")):
         async with serving(*TEN, most=4) as server:
-            snapshot = await opened(server, "/link", **options).read(CONTEXT)
+            snapshot = await opened(server, way).read(CONTEXT)
         assert not snapshot.complete
-        assert "says that there is another page (next)" in snapshot.incomplete_because
+        assert f"says that there is another page ({more})" in snapshot.incomplete_because
+        assert len(snapshot.entries) == 4
 
 
 async def test_one_page_that_has_not_changed_costs_one_request() -> None:
@@ -303,6 +304,7 @@ async def test_what_1c_says_is_wrong_is_told_in_its_own_words() -> None:
         ({"url": None, "path": "a.json", "next": {"skip": "a"}}, "next goes with url"),
         ({"url": None, "path": "a.json", "preset": "1c"}, "preset goes with url"),
         ({"path": "a.json", "next": {"skip": "a"}}, "path and url exclude each other"),
+        ({"follow_links": True}, "follow_links goes with path"),
         ({"url": None}, "missing key 'path'"),
         ({"default_duration": "x"}, "default_duration"),
         ({"encoding": "klingon"}, "unknown encoding 'klingon'"),
