@@ -29,6 +29,7 @@ _SHOWN, _DEEPEST_LIST, _LONGEST_WORDS = 5, 4, 200
 _WORDS = ("message", "error_description", "detail", "title", "value", "error", "odata.error", "errors")
 """Members under which servers say what is wrong, the plainest first."""
 _MORE = ("@odata.nextLink", "odata.nextLink", "nextLink", "next", "next_page_url", "nextPageToken", "next_cursor")
+_COUNTS = ("count", "total", "@odata.count", "odata.count", "value")
 _HAS_MORE = ("has_more", "hasMore", "has_next", "hasNext", "moreItems")
 """Members by which servers say that there is another page."""
 
@@ -156,6 +157,14 @@ def _lists(path: str, value: object, depth: int) -> Iterator[tuple[str, list[obj
     elif isinstance(value, dict) and depth < _DEEPEST_LIST:
         for key, inner in value.items():
             yield from _lists(path + (f".{key}" if key.isidentifier() else f"[{key!r}]"), inner, depth + 1)
+
+
+def number_in(content: bytes, *, name: str) -> int | None:
+    """Return the number that a body is, or says as `count` or the like; None for any other; raises SourceError."""
+    document = read_document(content, name=name)
+    if isinstance(document, dict):
+        document = next((document[key] for key in _COUNTS if key in document), None)
+    return document if isinstance(document, int) and not isinstance(document, bool) and document >= 0 else None
 
 
 def words_in(document: object) -> str:

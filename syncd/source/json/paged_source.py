@@ -25,7 +25,7 @@ from syncd.errors import SourceError
 from syncd.model.entry import Snapshot
 from syncd.source.base import FeedCache, Fetched, ReadContext
 from syncd.source.files import Assembly, FileBytes
-from syncd.source.json.document import encoded, read_document, words_in
+from syncd.source.json.document import encoded, number_in, read_document, words_in
 from syncd.source.json.pages import DIGEST_BYTES, Page, Pages, PagesRead
 from syncd.source.json.paging import MOST_PAGES, Following, Paging
 from syncd.source.json.query import Query
@@ -106,6 +106,8 @@ class PagedSource:
         while following is not None:
             asked = self._at_home(client, following.url)
             page = await self._page(client, asked, known.pages.get(asked), len(pages) + 1)
+            if pages.repeats_all(page):
+                break  # the server gives everything at once, whatever is asked for
             self._refuse_circle(asked, page, pages)
             so_far = pages.add(asked, page, overlaps=following.overlaps)
             following = self._paging.following(url, asked, so_far)
@@ -141,10 +143,10 @@ class PagedSource:
     async def _count(self, client: WebClient, url: str) -> int:
         """Return the number of records that the server counts; raises SourceError."""
         body = await self._body(await client.ask("GET", url))
-        text = body.decode("utf-8-sig", "replace").strip()
-        if not text.isdecimal() or len(text) > len(str(2**63)):
+        number = number_in(body, name=self._access.shown)
+        if number is None:
             raise SourceError(f"{self._access.shown}: what count asks for is no number", "correct count")
-        return int(text)
+        return number
 
     def _refuse_circle(self, asked: str, page: Page, pages: Pages) -> None:
         """Raise SourceError if the pages never end: an address comes again, or asking by place changes nothing."""

@@ -77,6 +77,10 @@ class Pages:
         first = next(iter(self._pages.values())) if len(self._pages) == 1 else None
         return first is not None and page.facts.count > 0 and page.facts.prints == first.facts.prints
 
+    def repeats_all(self, page: Page) -> bool:
+        """Return True if a second page has the records of the first, and these are as many as the server counts."""
+        return self._totals == {self._records} and self.repeats_the_first(page)
+
     def add(self, address: str, page: Page, *, overlaps: bool) -> SoFar:
         """Take the next page, which should begin with the last record if it `overlaps`."""
         facts = page.facts

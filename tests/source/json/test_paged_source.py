@@ -175,6 +175,11 @@ async def test_what_cannot_be_read_to_its_end_is_an_error_that_says_why(
             await opened(server, way, **options).read(CONTEXT)
 
 
+async def test_a_server_that_gives_all_at_once_is_believed_where_its_total_agrees() -> None:
+    async with serving(*TEN, ignores_paging=True) as server:
+        await whole(opened(server, "/skip", next={"skip": "skip"}, total="$.meta.total"))
+
+
 async def test_a_page_cut_off_before_its_end_is_asked_for_again() -> None:
     async with serving(*TEN, most=4, broken_off=2) as server:
         source = opened(server, "/link", next={"link": "$.next"})
