@@ -29,6 +29,7 @@ from syncd.portal.line.transport import Webhook
 from syncd.portal.people.directory import Directory, read_directory, server_zone
 from syncd.source import ReadContext, open_source
 from syncd.source.files import read_file
+from syncd.source.google.recognised import first_keys
 from syncd.source.guess import Guess, guess, guess_query
 from syncd.source.json.json_guess import ONE_C
 from syncd.source.json.paging import with_query
@@ -40,6 +41,8 @@ from syncd.source.web.web_source import fetch_once
 _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
 _MACHINES = "this machine's"
 _REMEDY = ("path in [sync.source]", "the path after --source")
+_MEETINGS = "meetings"
+"""The name of a sync from an account at a vendor: the name of a file of credentials says nothing of what is read."""
 _SHOWN = 200
 """How many owners of the schedule are looked up: enough to see whether they are people or groups."""
 _LONGEST_SECTION = 100
@@ -68,15 +71,16 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
     errors of the portal's client.
     """
     address = _checked(webhook) if webhook is not None else None
-    found = await _look(source, clock) if source is not None else None
+    account = await _account(source, folder) if source is not None else ()
+    found = await _look(source, clock) if source is not None and not account else None
     directory, may_crm = await _ask(address, clock) if address is not None else (None, True)
     owners = found.samples.get("owner", ()) if found is not None else ()
     by_groups = found is not None and found.by_groups
     zone, zone_said = _zone(found, directory)
     first = FirstConfig(
         webhook=address,
-        name=_name(source),
-        section=_stem(source)[:_LONGEST_SECTION] or _name(source),
+        name=_MEETINGS if account else _name(source),
+        section=_MEETINGS.title() if account else _stem(source)[:_LONGEST_SECTION] or _name(source),
         source=_placed(source, folder),
         guess=found,
         zone=zone,
@@ -84,6 +88,7 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
         calendar=_calendar(owners, directory, by_groups=by_groups),
         unresolved=_unresolved(owners, directory, by_groups=by_groups),
         has_crm=may_crm,
+        account=account,
         caller=directory.caller.id if directory is not None else None,
         people=tuple(f"{user.id}: {user.full_name} <{user.email}>" for user in directory.users if user.active)
         if directory is not None
@@ -92,7 +97,7 @@ async def make_start(source: str | None, webhook: str | None, *, folder: Path, c
     )
     text = compose(first)
     config = _proved(text, folder)
-    snapshot = await _read(config, clock) if source is not None else None
+    snapshot = await _read(config, clock) if source is not None and not account else None
     if snapshot is not None and any(one.kind == "rejected" and is_note(one.title) for one in snapshot.problems):
         text = compose(replace(first, has_totals=True))
         snapshot = await _read(_proved(text, folder), clock)
@@ -105,6 +110,18 @@ def _checked(webhook: str) -> str:
         return check_webhook(Secret(webhook.strip()))[0].reveal()
     except ValueError as error:
         raise ConfigError(f"--webhook {error}") from None
+
+
+async def _account(source: str, folder: Path) -> tuple[tuple[str, str, str], ...]:
+    """Return the keys of a source at Google if `source` is a file of credentials that Google gives."""
+    if _ADDRESS.match(source) or not source.lower().endswith(".json"):
+        return ()
+    try:
+        content = (await asyncio.to_thread(read_file, source, Path())).content
+    except SourceError as error:
+        raise SourceError(error.message, error.remedy.replace(*_REMEDY)) from None
+    keys = first_keys(content, _placed(source, folder) or source)
+    return (("type", "google", ""), *keys) if keys is not None else ()
 
 
 async def _look(source: str, clock: Clock) -> Guess:
@@ -269,6 +286,11 @@ def _doubts(first: FirstConfig) -> tuple[str, ...]:
             f'{first.client} is mapped, so the entries become meetings on the cards of clients (type = "activity"); '
             'if they belong into calendars, write calendar = "user", owner and section instead'
         )
+    keys = {name for name, _, _ in first.account}
+    if "key_file" in keys:
+        doubts.append("users.csv is a stand-in: write down whose calendars are read, one address a line")
+    if "client_secret_file" in keys:
+        doubts.append(f"nobody has agreed yet: run `syncd source authorize {first.name}`, then `syncd check`")
     if not first.has_owner and not first.client:
         doubts.append("the schedule names no owners: all entries go into the calendar of the owner in [sync.target]")
     return tuple(doubts)

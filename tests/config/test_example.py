@@ -27,6 +27,8 @@ from syncd.model.template import FILTERS
 from syncd.source import open_source
 from syncd.source.bitrix24.portal_source import Bitrix24Options
 from syncd.source.caldav.caldav_source import CaldavOptions
+from syncd.source.google.google_options import GoogleOptions
+from syncd.source.graph.graph_options import GraphOptions
 from syncd.source.ical.ics import IcsOptions
 from syncd.source.json.json_source import JsonOptions
 from syncd.source.json.paging import NextOptions
@@ -57,7 +59,7 @@ def written(table: dict[str, Any], *path: str) -> Iterator[str]:
         match value:
             case dict() if path == ("portals",) and key == "main":
                 yield from written(value, *path)
-            case dict() if key not in ("source", "owners", "colors"):
+            case dict() if key not in ("source", "owners", "colors", "extra"):
                 yield from written(value, *path, key)
             case [dict(), *_]:
                 for each in value:
@@ -128,8 +130,11 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     assert set(NextOptions.__struct_fields__) <= named_in_source()
     assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
+    assert set(GoogleOptions.__struct_fields__) == set(SOURCE_KEYS["google"])
+    assert set(GraphOptions.__struct_fields__) == set(SOURCE_KEYS["graph"])
     named = named_in_source()
-    forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
+    secrets = (*SOURCE_SECRETS, "key", "client_secret", "private_key")
+    forms = {secret + form for secret in secrets for form in ("_file", "_env", "_credential")}
     assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named
     assert set(COLUMN_KEYS) == COLUMN_FIELDS
     assert set(GRID_KEYS) == set(GridOptions.__struct_fields__) <= named

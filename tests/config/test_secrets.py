@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -159,6 +160,30 @@ def test_what_every_key_leads_to_is_learned_before_the_config_is_checked(write: 
     ):  # fmt: skip
         assert scrubber.certain(f"<{secret}>") == "<***>"
     for plain in ("ann", "north-west", "plugin", "cal.example", "basic.ics", "/bin/curl", "proxy:3128"):
+        assert scrubber.certain(plain) == plain
+
+
+def test_the_secrets_within_a_vendors_file_of_credentials_are_learned_one_by_one(write: Write, tmp_path: Path) -> None:
+    key = {"client_email": "robot@p.example", "private_key": "-----BEGIN\nk3y-1\n", "token_uri": "https://t.example/t"}
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    client = {"installed": {"client_id": "id-of-app", "client_secret": "s3cret-2"}}
+    (tmp_path / "client.json").write_text(json.dumps(client))
+    path = write(
+        """
+        [[sync]]
+        [sync.source]
+        key_file = "key.json"
+        client_secret_file = "client.json"
+        token = '{"refresh_token": "r3fresh-3"}'
+        """.replace("        ", "")
+    )
+    learned: list[str] = []
+    with pytest.raises(ConfigError):
+        load_config(path, {"HOME": str(tmp_path)}, learned.append)
+    scrubber = Scrubber(learned)
+    for secret in ("-----BEGIN\nk3y-1", "s3cret-2", "r3fresh-3"):
+        assert scrubber.certain(f"<{secret}>") == "<***>"
+    for plain in ("robot@p.example", "https://t.example/t", "id-of-app"):
         assert scrubber.certain(plain) == plain
 
 

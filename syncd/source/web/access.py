@@ -19,7 +19,7 @@ import msgspec
 
 from syncd.config.certificates import certified, trust
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import FORMS, Secret, read_secret
+from syncd.config.secrets import Secret, read_secret, secret_forms
 from syncd.config.tables import SOURCE_SECRETS
 from syncd.errors import ConfigError
 from syncd.net import is_loopback
@@ -92,7 +92,7 @@ class Access:
 
 def is_given(options: WebOptions) -> bool:
     """Return True if the options name an address in any form."""
-    return any(getattr(options, "url" + form) is not None for form in FORMS)
+    return secret_forms(options, "url")[0] is not None
 
 
 def read_access(options: WebOptions, base: Path, *, where: str, environ: Mapping[str, str] | None = None) -> Access:
@@ -151,8 +151,7 @@ def source_secret(
     options: msgspec.Struct, name: str, base: Path, where: str, environ: Mapping[str, str]
 ) -> Secret | None:
     """Return the secret `name` of a source in whichever form it is given, None without one; raises ConfigError."""
-    forms = {name + form: getattr(options, name + form) for form in FORMS}
-    given = next((key for key, value in forms.items() if value is not None), None)
+    given, forms = secret_forms(options, name)
     if given is None:
         return None
     try:
