@@ -1,8 +1,12 @@
-"""Whatever happens while pages are read, no record that was there all the time is missing from a complete reading."""
+"""Whatever happens while pages are read, no record that was there all the time is missing from a complete reading.
+
+SYNCD_PROOF_EXAMPLES=15000 plays that many, in some four minutes.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -96,7 +100,7 @@ def ids(read: PagesRead) -> list[int]:
     ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=int(os.environ.get("SYNCD_PROOF_EXAMPLES", "400")), deadline=None)
 @given(
     st.integers(0, 30), EDITS, st.integers(1, 6), st.sampled_from(sorted(WAYS)), st.booleans(), st.booleans(),
 )  # fmt: skip
