@@ -54,7 +54,7 @@ class JsonFormat:
         total: str | None = None,
     ) -> None:
         self._records = Records(records)
-        self._cells = Columns(columns, nothing)
+        self._cells = RecordColumns(columns, nothing)
         self._table = table
         self._encoding = encoding
         self._alone = alone
@@ -106,7 +106,7 @@ class JsonFormat:
         return ""
 
 
-class Columns:
+class RecordColumns:
     """The columns of records: those that are mapped, by name or path, and all other members for templates."""
 
     def __init__(self, columns: Mapping[str, str], nothing: frozenset[str]) -> None:

@@ -19,11 +19,11 @@ from syncd.errors import ConfigError
 from syncd.source.base import Source
 from syncd.source.encodings import known_encoding
 from syncd.source.files import Assembly
+from syncd.source.json.address_query import Query
 from syncd.source.json.document import Records
 from syncd.source.json.json_format import JsonFormat
 from syncd.source.json.paged_source import PagedSource
 from syncd.source.json.paging import NextOptions, Paging, check_next, compiled_key
-from syncd.source.json.query import Query
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.columns import check_mapping

@@ -47,7 +47,7 @@ class NextOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     size: int | None = None
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a page says: how many records, a short digest of each, what it points to, the total, a page that follows."""
 
     count: int
@@ -66,7 +66,7 @@ class SoFar:
 
     pages: int
     records: int
-    last: Facts
+    last: PageFacts
     new: int
     total: int | None
     unchanged: bool
@@ -140,11 +140,11 @@ class Paging:
         """Return the address of the first page."""
         return with_query(url, self._place(0, 0))
 
-    def facts(self, body: bytes, headers: Mapping[str, str], *, name: str) -> tuple[Facts, bytes]:
+    def facts(self, body: bytes, headers: Mapping[str, str], *, name: str) -> tuple[PageFacts, bytes]:
         """Return what a page says and its records as JSON; raises SourceError for one that cannot be used."""
         document = read_document(body, name=name, encoding=self._encoding)
         records = self._records.of(document, name=name)
-        found = Facts(
+        found = PageFacts(
             count=len(records),
             prints=b"".join(_print(record) for record in records),
             pointer=self._pointed(document, headers, name),
