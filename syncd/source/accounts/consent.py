@@ -35,7 +35,10 @@ class OpenConsent(Protocol):
         ...
 
 
-_KINDS = {"google": "syncd.source.google.google_consent:open_consent"}
+_KINDS = {
+    "google": "syncd.source.google.google_consent:open_consent",
+    "graph": "syncd.source.graph.graph_consent:open_consent",
+}
 
 
 def open_consent(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Consent:

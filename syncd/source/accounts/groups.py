@@ -6,7 +6,7 @@ An unchanged series is never read twice by the same source, and an unchanged acc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -142,14 +142,22 @@ def _group(series: Series, calendar: ReadCalendar, choice: Choice, facts: Calend
     left_out = Counter[str]()
     where = f"{calendar.name}/{series.id}"
     try:
-        told = choose(series.told(), choice, left_out)
+        whole = tuple(series.told())
+        told = choose(whole, choice, left_out)
         members = [Member(text=vevent(one, series.uid), facts=facts, where=f"{calendar.name}/{one.id}") for one in told]
         result = read_group(series.uid, members, (1,) * len(members)) if members else GroupResult(lines=(), entry=None)
+        result = replace(result, problems=(*result.problems, *_noted(whole, series, calendar))) if members else result
     except (ValueError, OverflowError) as error:
         result = _rejected(series.uid, where, str(error))
     except Exception as error:  # noqa: BLE001 - what one event meets must not stop the others
         result = _rejected(series.uid, where, entry_crashed(where, error))
     return _Read(result=_owned(result, calendar.owner), left_out=left_out)
+
+
+def _noted(told: Iterable[Told], series: Series, calendar: ReadCalendar) -> Iterator[Problem]:
+    for one in told:
+        for note in one.notes:
+            yield Problem(where=f"{calendar.name}/{one.id}", kind="warning", reason=note, key=series.uid)
 
 
 def _rejected(uid: str, where: str, reason: str) -> GroupResult:

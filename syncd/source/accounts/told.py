@@ -40,7 +40,7 @@ class Told:
     `recurrence` are lines of RFC 5545 with their names. `alarms` are minutes before the start, None if nothing is said.
     `kind` is the vendor's word for what it is ("focusTime"). `answer` is that of the calendar's owner to an invitation.
     `hidden` is True if the account may only see the time.
-    `extras` become columns with names that begin with "X-".
+    `extras` become columns with names that begin with "X-", and `notes` warnings: what could not be told as it is.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Told:
     is_organizer: bool = True
     hidden: bool = False
     extras: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def vevent(told: Told, uid: str) -> str:
