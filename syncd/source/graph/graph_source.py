@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 
 import msgspec
 
@@ -67,12 +68,13 @@ class GraphSource:
         self._meanings = meanings
         self._access = access
         self._login = login
+        self._calendars = calendars
         self._clock = clock
         self._kept: dict[str, Kept] = {}
         self._loaded = False
         self._done: set[str] = set()
         self._series: dict[str, tuple[str, tuple[Series, ...]]] = {}
-        self._identity = repr((access.url, tenant, login.who))
+        self._identity = repr((access.url, tenant, login.who, options.busy_only))
         self._links_name = self._cache_name(f"links of {calendars!r}")
         self._people = GraphPeople(calendars, clock, self._cache_name(f"people of {calendars!r}"))
         self._composer = Composer(settings=_settings(options), meanings=meanings)
@@ -100,7 +102,7 @@ class GraphSource:
         now: dict[str, Kept] = {}
         try:
             async with in_time(self._access), WebClient(self._access, self._clock) as client:
-                server = GraphServer(self._access, client, self._login, self._clock)
+                server = GraphServer(self._access, client, self._login, self._clock, only_times=self._options.busy_only)
                 await server.login()
                 targets = await self._people.targets(server, context.cache, errors)
                 now = await self._before(targets, context)
@@ -208,6 +210,18 @@ class GraphSource:
             series[target.key] = known
         self._series = series
         return tuple(ReadCalendar(name=one.place.name, owner=one.owner, series=series[one.key][1]) for one in targets)
+
+
+class ListedGraphSource(GraphSource):
+    """A source whose calendars stand in files, which the daemon watches."""
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that name calendars."""
+        return self._calendars.paths()
+
+    def folder(self) -> tuple[Path, bool]:
+        """Return the directory of the first of them."""
+        return self._calendars.paths()[0].parent, False
 
 
 def _settings(options: ChoiceOptions) -> str:

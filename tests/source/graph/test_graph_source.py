@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
@@ -12,7 +13,7 @@ import pytest
 
 from syncd.model.entry import AllDay, Entry, Snapshot, Timed, Window
 from syncd.source import Source, open_source
-from syncd.source.base import Fetching, ReadContext
+from syncd.source.base import Fetching, FileBacked, ReadContext
 from syncd.source.conformance import CONTEXT
 from syncd.source.web.cache import DirectoryCache
 from tests.source.graph.graph_site import GraphSite, microsoft
@@ -33,7 +34,7 @@ async def site(tmp_path: Path) -> AsyncIterator[GraphSite]:
         yield served
 
 
-def opened(site: GraphSite, folder: Path, clock: QuickClock | None = None, **more: object) -> Source:
+def opened(site: GraphSite, folder: Path, clock: QuickClock | None = None, **more: Any) -> Source:
     return open_source(site.options(**more), folder, where="test", clock=clock or QuickClock())
 
 
@@ -339,7 +340,61 @@ async def test_busy_only_tells_the_time_and_nothing_else(site: GraphSite, tmp_pa
     assert (entry.uid, entry.details.title, entry.details.location, entry.details.description) == (
         "a", "Занято", "", "",
     )  # fmt: skip
-    assert "Secret" not in repr((entry.details, entry.span))
+    assert "Secret" not in repr(entry)
+
+
+async def test_what_nobody_is_to_see_is_not_kept_either(site: GraphSite, tmp_path: Path) -> None:
+    who = [{"type": "required", "emailAddress": {"address": "secret.guest@example.com"}}]
+    body = {"contentType": "html", "content": "<p>Secret</p>"}
+    site.tenant.put(ANN, weekly(subject="Secret", location={"displayName": "Secret"}, attendees=who, body=body))
+    site.tenant.change(ANN, "s", date(2026, 11, 16), subject="Secret change")
+    context = replace(READ, cache=DirectoryCache(tmp_path / "feeds", writable=True))
+    snapshot = await read(site, tmp_path, context, busy_only=True)
+    assert "ecret" not in repr(snapshot.entries)
+    kept = [file.read_bytes() for file in (tmp_path / "feeds").iterdir()]
+    assert kept
+    assert not any(b"ecret" in zlib.decompress(one) for one in kept)
+    (whole,) = (await read(site, tmp_path, context)).entries
+    assert (whole.details.title, whole.overrides[0].details.title) == ("Secret", "Secret change")
+
+
+async def test_what_is_no_event_is_rejected_alone_until_it_is_mended(site: GraphSite, tmp_path: Path) -> None:
+    good = single("a", "2026-12-01T09:00:00", "2026-12-01T10:00:00")
+    site.tenant.put(ANN, good, good | {"id": "b", "attendees": "everybody"}, weekly())
+    site.tenant.change(ANN, "s", date(2026, 11, 16), categories=7)
+    source = opened(site, tmp_path)
+    snapshot = await source.read(READ)
+    assert {entry.uid for entry in snapshot.entries} == {"a", "s"}
+    assert snapshot.complete
+    assert snapshot.rejected_uids == {"b"}
+    reasons = " ".join(problem.reason for problem in snapshot.problems)
+    assert "no event as Graph gives them" in reasons
+    assert "the occurrence of 2026-11-16 was changed to what cannot be read" in reasons
+    site.tenant.put(ANN, good | {"id": "b"})
+    site.tenant.change(ANN, "s", date(2026, 11, 16), subject="Good")
+    mended = await source.read(READ)
+    assert mended.problems == ()
+    assert {entry.uid for entry in mended.entries} == {"a", "b", "s"}
+
+
+async def test_a_change_that_cannot_be_read_and_of_nobody_knows_which_day_is_told(
+    site: GraphSite, tmp_path: Path
+) -> None:
+    site.tenant.traps.no_original_start = True
+    site.tenant.put(ANN, weekly())
+    site.tenant.change(ANN, "s", date(2026, 11, 16), categories=7)
+    snapshot = await read(site, tmp_path)
+    assert skipped(only(snapshot)) == ["11-16"]
+    (problem,) = snapshot.problems
+    assert "nothing says which it is" in problem.reason
+
+
+def test_a_source_of_a_list_in_a_file_has_it_watched(site: GraphSite, tmp_path: Path) -> None:
+    listed = opened(site, tmp_path, calendars="users.csv")
+    assert isinstance(listed, FileBacked)
+    assert listed.files() == (tmp_path / "users.csv",)
+    assert listed.folder() == (tmp_path, False)
+    assert not isinstance(opened(site, tmp_path), FileBacked)
 
 
 async def test_shared_mailboxes_rooms_domains_lists_and_further_calendars_are_read(
