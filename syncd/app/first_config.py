@@ -107,9 +107,11 @@ def _source(first: FirstConfig) -> Iterator[str]:
     if first.account:
         yield from (_key(name, value, said) for name, value, said in first.account)
         return
-    yield _key("type", found.type if found is not None else "csv", "" if found is not None else "or xlsx, ics")
+    yield _key(
+        "type", found.type if found is not None else "csv", "" if found is not None else "or xlsx, ics, json, sql"
+    )
     place = first.source or "schedule.csv"
-    is_address = re.match(r"\w+://", place) is not None
+    is_address = re.match(r"[\w+]+://", place) is not None
     yield _key("url" if is_address else "path", place, "" if first.source else "a stand-in: your schedule")
     if found is not None and found.grid is not None:
         yield from (_key(name, value, said) for name, value, said in found.keys)

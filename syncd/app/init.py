@@ -31,9 +31,12 @@ from syncd.source import ReadContext, open_source
 from syncd.source.files import read_file
 from syncd.source.google.recognised import first_keys
 from syncd.source.graph import graph_first
-from syncd.source.guess import Guess, guess
+from syncd.source.guess import Guess, guess, guess_query
+from syncd.source.json.json_guess import ONE_C
+from syncd.source.json.paging import with_query
+from syncd.source.sql.sql_guess import database_name, guess_table_of, is_database, placed
 from syncd.source.table.row_reader import is_note
-from syncd.source.web.access import WebOptions, read_access
+from syncd.source.web.access import Access, WebOptions, read_access
 from syncd.source.web.web_source import fetch_once
 
 _ADDRESS = re.compile(r"(?:https?|webcals?)://", re.IGNORECASE)
@@ -128,8 +131,13 @@ async def _account(source: str, folder: Path) -> tuple[tuple[str, str, str], ...
 async def _look(source: str, clock: Clock) -> Guess:
     if _ADDRESS.match(source):
         access = read_access(WebOptions(url=source), Path(), where="--source", environ={})
+        if ONE_C in access.url:
+            return await _look_at_1c(access, clock)
         return guess(access.shown, await fetch_once(access, clock), _today(clock))
-    if re.match(r"\w+://", source):
+    if is_database(source):
+        table = await asyncio.to_thread(guess_table_of, source)
+        return guess_query(table.query, table.titles, table.rows)
+    if re.match(r"[\w+]+://", source):
         raise ConfigError("--source is neither a file nor a web address", "it begins with https://")
     try:
         content = await asyncio.to_thread(_content, source)
@@ -137,6 +145,17 @@ async def _look(source: str, clock: Clock) -> Guess:
         # There is no config yet whose path could be checked.
         raise SourceError(error.message, error.remedy.replace(*_REMEDY)) from None
     return guess(source, content, _today(clock))
+
+
+async def _look_at_1c(access: Access, clock: Clock) -> Guess:
+    """Return what the first records of an object of 1C seem to be: it says nothing in JSON unless it is asked to."""
+    asked = replace(access, url=with_query(access.url, {"$format": "json", "$top": 500}))
+    found = guess(access.shown, await fetch_once(asked, clock), _today(clock))
+    preset = ("preset", "1c", "the address is one of 1C's OData")
+    keys = (preset, *(key for key in found.keys if key[0] != "records"))
+    # The number of a document has as many digits as a phone.
+    columns = tuple(one for one in found.columns if (one[0], one[1]) != ("contact_phone", "Number"))
+    return replace(found, keys=keys, columns=columns)
 
 
 def _today(clock: Clock) -> date:
@@ -150,13 +169,13 @@ def _content(source: str) -> bytes:
         return read_file(source, Path()).content
     try:
         # One file is enough to guess from; the others of a directory have the same form.
-        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".ics", ".xlsx"))
+        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".ics", ".json", ".xlsx"))
     except OSError as error:
         raise SourceError(f"{source}: {error.strerror}", "name a file that can be read") from None
     if inside:
         return read_file(str(inside[0]), Path()).content
     raise SourceError(
-        f"{source} holds no csv, ics or xlsx file", "name a file after --source, or one of another ending"
+        f"{source} holds no csv, ics, json or xlsx file", "name a file after --source, or one of another ending"
     )
 
 
@@ -184,6 +203,8 @@ async def _ask(webhook: str, clock: Clock) -> tuple[Directory, bool]:
 
 def _placed(source: str | None, folder: Path) -> str | None:
     """Return the source as a config in `folder` has to name it."""
+    if source is not None and is_database(source):
+        return placed(source, folder)
     if source is None or _ADDRESS.match(source) or Path(source).is_absolute():
         return source
     return os.path.relpath(Path(source).absolute(), folder.absolute())
@@ -200,6 +221,8 @@ def _stem(source: str | None) -> str:
     # The last part of a feed's address is often a secret token, which must not become a name.
     if source is None or _ADDRESS.match(source):
         return ""
+    if is_database(source):
+        return database_name(source)
     return re.split(r"[/\\]", source.rstrip("/"))[-1].rpartition(".")[0].strip()
 
 

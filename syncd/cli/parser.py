@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from syncd import __version__
 from syncd.cli.examples import epilog_of
 
+_RUNS = 20
+"""How many runs of each sync `history` shows."""
 _CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml)"
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `syncd`; a usage error exits with code 2."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="syncd", description="Keeps Bitrix24 calendars in step with a schedule that is kept elsewhere."
     )
     _of_every_command(parser)
     parser.set_defaults(config=None, verbose=0, quiet=False, log_format="auto")
     parser.add_argument("--version", action="version", version=f"syncd {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", parser_class=argparse.ArgumentParser
+    )
 
     demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
     demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
@@ -84,6 +89,24 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses options that contradict each other, and fills in what follows from others."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as argparse has it
+        """Return the arguments of the command line, as `ArgumentParser.parse_args` does."""
+        found = super().parse_args(args, namespace)
+        match found.command:
+            case "report":
+                if found.json and found.format not in (None, "json"):
+                    self.error(f"--json and --format {found.format} exclude each other: leave out one of them")
+                found.format = found.format or ("json" if found.json else "csv")
+            case "history":
+                if found.run_id is not None and found.last is not None:
+                    self.error("--last has no effect with --run, which shows one run: leave out one of them")
+                found.last = found.last or _RUNS
+        return found
+
+
 def _of_every_command(parser: argparse._ActionsContainer) -> None:
     """Add what may be given before the command and after it; where it is not given, it sets nothing."""
     absent = argparse.SUPPRESS
@@ -102,14 +125,14 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     history = commands.add_parser("history", help="show the last runs, or what one run changed")
     _names(history)
     history.add_argument("--run", dest="run_id", type=int, metavar="N", help="what run N changed, field by field")
-    history.add_argument("--last", type=_count, default=20, metavar="N", help="so many runs of each sync (default: 20)")
+    history.add_argument("--last", type=_count, metavar="N", help="so many runs of each sync (default: 20)")
     _json(history)
     report = commands.add_parser("report", help="one report over all syncs: what was done, and how each stands")
     _names(report)
     report.add_argument(
         "--since", default="1d", metavar="TIME", help='how far back, as in "12h" or "30d" (default: 1d)'
     )
-    report.add_argument("--format", choices=("csv", "json", "html"), default="csv", help="default: csv")
+    report.add_argument("--format", choices=("csv", "json", "html"), help="default: csv")
     _json(report)
 
 

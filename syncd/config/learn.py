@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from syncd.config.secrets import FORMS
 
@@ -165,13 +165,17 @@ def _stem(key: str) -> str:
 
 
 def _login(address: str) -> tuple[str, ...]:
-    """Return what lets somebody in of an address with user and password."""
+    """Return what lets somebody in of an address with user and password, or with a password among its parameters."""
     try:
         split = urlsplit(address)
         user, password = unquote(split.username or ""), unquote(split.password or "")
+        parameters = parse_qsl(split.query)
     except ValueError:
         return ()
-    return (password, _basic(user, password)) if password else ()
+    # Those of a database: ?password=..., and ?odbc_connect=DRIVER=...;PWD=....
+    pairs = [*parameters, *(one.partition("=")[::2] for _, value in parameters for one in value.split(";"))]
+    hidden = [value for name, value in pairs if value and (_PLUGIN_SECRET.search(name) or name.upper() == "PWD")]
+    return (*hidden, *((password, _basic(user, password)) if password else ()))
 
 
 def _basic(user: str, password: str) -> str:

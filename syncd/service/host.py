@@ -326,7 +326,7 @@ class Service:
             stopped = plan.stopped if plan is not None else ""
             troubles |= left_over(sync.name, self.config.telling, stopped, last.counts if last is not None else {})
         told = await self.app.ledger.told_alerts()
-        troubles |= {name: told[name] for name in self._unknown(syncs) if name in told and name not in troubles}
+        troubles |= {name: told[name].text for name in self._unknown(syncs) if name in told and name not in troubles}
         await self._alerts.update(troubles, routes_of(self.config), self.portals)
 
     def _unknown(self, syncs: Iterable[SyncConfig]) -> set[str]:

@@ -107,18 +107,21 @@ class Overview:
         """
         standings = await self._ledger.standings([sync.name for sync in syncs])
         return {
-            sync.name: self._freshness(sync, standings[sync.name].last_success, now, paused=sync.name in paused)
-            for sync in syncs
+            sync.name: self._freshness(sync, standings[sync.name], now, paused=sync.name in paused) for sync in syncs
         }
 
-    def _freshness(self, sync: SyncConfig, last_success: float | None, now: float, *, paused: bool) -> Freshness:
-        if not paused and now >= self._stale_at(sync, last_success):
+    def _freshness(self, sync: SyncConfig, standing: Standing, now: float, *, paused: bool) -> Freshness:
+        if not paused and now >= self._stale_at(sync, standing):
             return "stale"
-        return "new" if last_success is None else "fresh"
+        return "new" if standing.last_success is None else "fresh"
 
-    def _stale_at(self, sync: SyncConfig, last_success: float | None) -> float:
-        """A sync that never succeeded is measured from the start of the service, to give it time for a first pass."""
-        return sync_stale_at(sync, self._began if last_success is None else last_success)
+    def _stale_at(self, sync: SyncConfig, standing: Standing) -> float:
+        """Return when the sync is stale; one that never succeeded is measured from its first try.
+
+        Not from the start of the service, or each restart would give it time for a first pass again.
+        """
+        never = self._began if standing.tried_since is None else min(self._began, standing.tried_since)
+        return sync_stale_at(sync, never if standing.last_success is None else standing.last_success)
 
     def _sync(self, sync: SyncConfig, service: ServiceState, standing: Standing, now: float) -> SyncView:
         state = service.syncs[sync.name]
@@ -130,8 +133,8 @@ class Overview:
             due=state.due,
             running_since=state.running_since,
             failures=state.failures,
-            freshness=self._freshness(sync, standing.last_success, now, paused=state.paused is not None),
-            stale_at=self._stale_at(sync, standing.last_success) if state.paused is None else float("inf"),
+            freshness=self._freshness(sync, standing, now, paused=state.paused is not None),
+            stale_at=self._stale_at(sync, standing) if state.paused is None else float("inf"),
             last_success=standing.last_success,
             tally=standing.tally,
             holds=(),

@@ -13,8 +13,10 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from syncd.model.item import Link
-from syncd.model.record import Intent, RunRecord
+from syncd.model.record import Intent, RunRecord, Told
 from syncd.scrub import within
 from syncd.state.backup import Backup, back_up, check
 from syncd.state.codec import intent_of, links_of, run_of, to_json
@@ -22,6 +24,7 @@ from syncd.state.echo import CLOCK_TOLERANCE_S, Doubt
 from syncd.state.file import LedgerThread, reading, writing
 from syncd.state.notes import ALERTS, TOLD, PortalLedger, forget_all_verified, read_note, write_note
 from syncd.state.opening import open_locked, open_readonly
+from syncd.state.outlook import Outlook, outlooks
 from syncd.state.owner import owners_of, write_owner
 from syncd.state.schema import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.standing import Standing, Standings
@@ -129,6 +132,11 @@ class Ledger:
         return self._standings.of(connection, names, own=not self.readonly)
 
     @reading
+    def outlooks(self, connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, Outlook]:
+        """Return what is to come for each of the syncs `names`, in one go."""
+        return outlooks(connection, names)
+
+    @reading
     def linked_syncs(self, connection: sqlite3.Connection) -> tuple[str, ...]:
         """Return the names of all syncs that have links, whether they are still configured or not."""
         return tuple(name for (name,) in connection.execute("SELECT DISTINCT sync FROM links ORDER BY sync"))
@@ -185,16 +193,17 @@ class Ledger:
         return None if row is None else run_of(checked_numbered(row))
 
     @reading
-    def told_alerts(self, connection: sqlite3.Connection) -> dict[str, str]:
-        """Return the troubles that people were told of and that are not over, name -> text."""
+    def told_alerts(self, connection: sqlite3.Connection) -> dict[str, Told]:
+        """Return the troubles that people were told of and that are not over, by name."""
         note = read_note(connection, ALERTS, TOLD)
         told = note[0] if note is not None else None
-        return {name: str(text) for name, text in told.items()} if isinstance(told, Mapping) else {}
+        return {name: Told.parse(one) for name, one in told.items()} if isinstance(told, Mapping) else {}
 
     @writing
-    def note_told_alerts(self, connection: sqlite3.Connection, told: Mapping[str, str], now: float) -> None:
+    def note_told_alerts(self, connection: sqlite3.Connection, told: Mapping[str, Told], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        write_note(connection, ALERTS, TOLD, within(told, self.thread.clean), now)
+        value = {name: msgspec.to_builtins(one) for name, one in told.items()}
+        write_note(connection, ALERTS, TOLD, within(value, self.thread.clean), now)
 
 
 def _marks(values: Collection[str]) -> str:

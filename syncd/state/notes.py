@@ -8,7 +8,7 @@ a source's uids, without which entries would be created again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -19,6 +19,7 @@ from syncd.errors import StateError
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
+from syncd.model.made_sections import MadeSection
 from syncd.model.settled import Settled
 from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
@@ -41,6 +42,7 @@ TOLD = "told"
 _DIRECTORY = "directory"
 _BUDGET = "budget"
 _UNDER_WAY = "sections under way"
+_MADE = "sections made"
 _FACTS = "facts"
 _PROBE = "probe under way"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
@@ -314,6 +316,41 @@ class PortalLedger:
         """Return how many creates of sections may be at work, and since which unix time; None if there are none."""
         note = read_note(connection, self._scope, _UNDER_WAY)
         return (note[0], note[1]) if note is not None and isinstance(note[0], int) else None
+
+    @reading
+    def sections_made(self, connection: sqlite3.Connection, origin: str) -> tuple[MadeSection, ...]:
+        """Return the sections that syncd has made in the portal at `origin`, as far as it knows them to exist."""
+        return self._made(connection, origin)
+
+    @writing
+    def note_sections(
+        self, connection: sqlite3.Connection, origin: str, made: Sequence[MadeSection], now: float
+    ) -> None:
+        """Keep sections that were made in the portal at `origin`, beside those that are known."""
+        known = {one.id: one for one in (*self._made(connection, origin), *made)}
+        self._write_made(connection, origin, known.values(), now)
+
+    @writing
+    def forget_sections(self, connection: sqlite3.Connection, origin: str, ids: Collection[int], now: float) -> None:
+        """Keep no longer that the sections `ids` were made."""
+        left = [one for one in self._made(connection, origin) if one.id not in ids]
+        self._write_made(connection, origin, left, now)
+
+    def _made(self, connection: sqlite3.Connection, origin: str) -> tuple[MadeSection, ...]:
+        note = read_note(connection, self._scope, _MADE)
+        value = note[0] if note is not None else None
+        if not isinstance(value, Mapping) or value.get("portal") != origin:
+            return ()  # another portal had this name in the config
+        try:
+            return msgspec.convert(value.get("sections"), tuple[MadeSection, ...])
+        except msgspec.ValidationError:
+            return ()  # then they stay
+
+    def _write_made(
+        self, connection: sqlite3.Connection, origin: str, sections: Iterable[MadeSection], now: float
+    ) -> None:
+        value = {"portal": origin, "sections": msgspec.to_builtins(sorted(sections))}
+        write_note(connection, self._scope, _MADE, value, now)
 
     @reading
     def clocks(self, connection: sqlite3.Connection) -> tuple[ClockNote, ...]:

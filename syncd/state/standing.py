@@ -31,6 +31,7 @@ _SUCCESS: Final = (
     "SELECT sync, max(finished) FROM runs"  # noqa: S608
     f" WHERE {_NAMED} AND state IN ('done', 'partial') GROUP BY sync"
 )
+_FIRST: Final = f"SELECT sync, min(started) FROM runs WHERE {_NAMED} GROUP BY sync"  # noqa: S608
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,11 +39,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a sync stands: what the ledger holds of it, its newest pass that has ended, and when one last succeeded."""
+    """How a sync stands: what the ledger holds of it, its newest pass that has ended, and when one last succeeded.
+
+    `tried_since` is when the first run began that is known of a sync of which none has succeeded.
+    """
 
     tally: Tally
     last: RunRecord | None = None
     last_success: float | None = None
+    tried_since: float | None = None
 
 
 class Standings:
@@ -69,6 +74,8 @@ def _counted(connection: sqlite3.Connection, names: Collection[str]) -> dict[str
     holds, intents = dict(connection.execute(_HOLDS, chosen)), dict(connection.execute(_INTENTS, chosen))
     ended = {run.sync: run for run in (run_of(checked_numbered(row)) for row in connection.execute(_ENDED, chosen))}
     successes = dict(connection.execute(_SUCCESS, chosen))
+    without = [name for name in names if name not in successes]
+    tried = dict(connection.execute(_FIRST, (to_json(without).decode(),))) if without else {}
     return {
         name: Standing(
             tally=Tally(
@@ -79,6 +86,7 @@ def _counted(connection: sqlite3.Connection, names: Collection[str]) -> dict[str
             ),
             last=ended.get(name),
             last_success=None if successes.get(name) is None else float(successes[name]),
+            tried_since=None if tried.get(name) is None else float(tried[name]),
         )
         for name in names
     }

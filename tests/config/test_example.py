@@ -30,6 +30,9 @@ from syncd.source.caldav.caldav_source import CaldavOptions
 from syncd.source.google.google_options import GoogleOptions
 from syncd.source.graph.graph_options import GraphOptions
 from syncd.source.ical.ics import IcsOptions
+from syncd.source.json.json_source import JsonOptions
+from syncd.source.json.paging import NextOptions
+from syncd.source.sql.sql_source import SqlOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 from syncd.source.table.csv import CsvOptions
 from syncd.source.table.grid import GridOptions
@@ -56,7 +59,7 @@ def written(table: dict[str, Any], *path: str) -> Iterator[str]:
         match value:
             case dict() if path == ("portals",) and key == "main":
                 yield from written(value, *path)
-            case dict() if key not in ("source", "owners", "colors"):
+            case dict() if key not in ("source", "owners", "colors", "extra"):
                 yield from written(value, *path, key)
             case [dict(), *_]:
                 for each in value:
@@ -112,6 +115,10 @@ def test_the_defaults_named_in_the_example_are_the_defaults(tmp_path: Path) -> N
         assert getattr(full.when, name) == getattr(bare.when, name), name
 
 
+def named_in_source() -> set[str]:
+    return set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
+
+
 def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     options = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0].source
     open_source(options.options, options.base, where=options.where)
@@ -119,10 +126,13 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
     assert set(Bitrix24Options.__struct_fields__) == set(SOURCE_KEYS["bitrix24"])
     assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
+    assert set(JsonOptions.__struct_fields__) == set(SOURCE_KEYS["json"])
+    assert set(NextOptions.__struct_fields__) <= named_in_source()
+    assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
-    named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
     assert set(GoogleOptions.__struct_fields__) == set(SOURCE_KEYS["google"])
     assert set(GraphOptions.__struct_fields__) == set(SOURCE_KEYS["graph"])
+    named = named_in_source()
     secrets = (*SOURCE_SECRETS, "key", "client_secret", "private_key")
     forms = {secret + form for secret in secrets for form in ("_file", "_env", "_credential")}
     assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named

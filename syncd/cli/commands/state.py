@@ -21,15 +21,15 @@ _SHOWN_HOLDS = 20
 
 async def status(arguments: argparse.Namespace, desk: Desk) -> int:
     """Print how the syncs stand; neither sources nor portals are asked."""
-    app, running = desk.app, desk.service
+    app, states = desk.app, desk.states()
     names = app.config.chosen(arguments.names, arguments.portal)
     found = await read_status(
         app.config,
         app.ledger,
         app.clock,
         names=names,
-        states=running.states() if running is not None else None,
-        daemon=True if running is not None else is_held(app.ledger.path),
+        states=states,
+        daemon=True if states is not None else is_held(app.ledger.path),
     )
     if arguments.json:
         desk.document(status_document(found))

@@ -7,7 +7,7 @@ google-auth signs; the requests are those of our own client, with its limits, pr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
@@ -140,6 +140,7 @@ class Tokens:
         self._clock = clock
         self._kept: dict[tuple[str, str], _Kept] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._sign: Sign | None = None
 
     @property
     def uri(self) -> str:
@@ -200,7 +201,11 @@ class Tokens:
                 "client_id": self._key.client_id,
                 "client_secret": self._key.client_secret,
             }
-        return {"grant_type": _GRANT, "assertion": _signed(self._key, subject, scope, self._clock.now())}
+        # Reading the key takes longer than all the signatures of a company.
+        self._sign = self._sign or _signer(self._key)
+        now = int(self._clock.now())
+        claims = {"iss": self._key.client_email, "scope": scope, "aud": self.uri, "iat": now, "exp": now + _LASTS_S}
+        return {"grant_type": _GRANT, "assertion": self._sign({**claims, **({"sub": subject} if subject else {})})}
 
     def _refused(self, answer: WebAnswer, said: Mapping[str, object], subject: str, scope: str) -> LoginError:
         code, why = (str(said.get(name, "")) for name in ("error", "error_description"))
@@ -224,20 +229,23 @@ class Tokens:
         return f"{abs(skew_s):.0f} s {'fast' if skew_s > 0 else 'slow'}"
 
 
-def _signed(key: KeyFile, subject: str, scope: str, now: float) -> str:
-    """Return the assertion of a service account (RFC 7523); raises SourceError for a key that cannot sign."""
+Sign = Callable[[Mapping[str, object]], str]
+
+
+def _signer(key: KeyFile) -> Sign:
+    """Return what signs the claims of a service account; raises LoginError for a key that cannot sign."""
     from google.auth import crypt, jwt  # noqa: PLC0415 - an extra, and slow to import
 
-    claims = {
-        "iss": key.client_email, "scope": scope, "aud": key.token_uri, "iat": int(now), "exp": int(now) + _LASTS_S,
-        **({"sub": subject} if subject else {}),
-    }  # fmt: skip
     try:
         signer = crypt.RSASigner.from_string(key.private_key, key.private_key_id)  # type: ignore[no-untyped-call]
     except ValueError:  # what it says may quote the key
-        raise SourceError("the private key in key cannot be read", "download the key anew") from None
-    signed: bytes = jwt.encode(signer, claims)  # type: ignore[no-untyped-call]
-    return signed.decode()
+        raise LoginError("the private key in key cannot be read", "download the key anew", for_all=True) from None
+
+    def sign(claims: Mapping[str, object]) -> str:
+        signed: bytes = jwt.encode(signer, claims)  # type: ignore[no-untyped-call]
+        return signed.decode()
+
+    return sign
 
 
 def _said(answer: WebAnswer) -> Mapping[str, object]:

@@ -217,6 +217,13 @@ async def test_an_address_that_cannot_be_stood_for_keeps_nobody_else_from_being_
     assert "x@elsewhere.example" in snapshot.incomplete_because
 
 
+async def test_a_key_that_cannot_sign_is_told_without_it(google: FakeGoogle) -> None:
+    key = google.key().replace("PRIVATE KEY-----\\n", "PRIVATE KEY-----\\nAAAA", 1)
+    with pytest.raises(SourceError, match="the private key in key cannot be read") as caught:
+        await opened(google, key=key).read(CONTEXT)
+    assert "AAAA" not in str(caught.value)
+
+
 async def test_a_person_who_has_revoked_is_told_to_agree_again(google: FakeGoogle) -> None:
     google.switches.revoked = True
     with pytest.raises(SourceError, match="has expired or was revoked") as caught:
