@@ -127,6 +127,21 @@ async def test_changes_arrive_by_the_link(site: GraphSite, tmp_path: Path) -> No
     assert site.listed == ["delta"]
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("knows_cancelled", [True, False])
+async def test_occurrences_that_are_cancelled_go_however_they_are_told(
+    site: GraphSite, tmp_path: Path, named: bool, knows_cancelled: bool
+) -> None:
+    site.tenant.traps.names_removed, site.tenant.traps.no_cancelled = named, not knows_cancelled
+    site.tenant.put(ANN, weekly())
+    source = opened(site, tmp_path)
+    await source.read(READ)
+    site.tenant.cancel(ANN, "s", date(2026, 11, 9))
+    assert skipped(only(await source.read(READ))) == ["11-09"]
+    site.tenant.cancel(ANN, "s", date(2026, 11, 30), date(2026, 12, 28))
+    assert skipped(only(await source.read(READ))) == ["11-09", "11-30", "12-28"]
+
+
 async def test_an_event_moved_out_of_the_window_is_gone_and_comes_back(site: GraphSite, tmp_path: Path) -> None:
     site.tenant.put(ANN, single("a", "2026-12-01T09:00:00", "2026-12-01T10:00:00"))
     source = opened(site, tmp_path)
