@@ -196,7 +196,7 @@ class GraphSite:
             if event.changed <= since:
                 continue
             if self.tenant.traps.names_removed:
-                for day in sorted(event.cancelled)[:1]:
+                for day in sorted(event.cancelled)[-1:]:
                     yield {"id": f"{event.body['id']}-{day:%Y%m%d}", "@removed": {"reason": "deleted"}}
             rows = list(self._listed(event, first, end))
             if not rows:
