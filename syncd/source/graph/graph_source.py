@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -17,7 +18,7 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import SourceError, SyncdError
 from syncd.log import entry_crashed
-from syncd.model.entry import Snapshot
+from syncd.model.entry import Problem, Snapshot
 from syncd.source.accounts.choice import Choice, ChoiceOptions
 from syncd.source.accounts.groups import Composer, ReadCalendar, Series
 from syncd.source.accounts.people import CalendarList
@@ -119,8 +120,22 @@ class GraphSource:
         read = await asyncio.to_thread(self._read_calendars, targets, now, clocks)
         choice = Choice(options=self._options, owners=frozenset(one.owner.lower() for one in targets if one.owner))
         marker = await asyncio.to_thread(self._composer.marker, read, errors, context)
-        parsed = partial(asyncio.to_thread, self._composer.snapshot, read, errors, choice, context)
-        return Fetched(marker="" if errors else marker, parsed=parsed)
+        parsed = partial(self._parsed, read, errors, choice, context)
+        return Fetched(marker="" if errors or self._login.unkept else marker, parsed=parsed)
+
+    async def _parsed(
+        self,
+        read: Sequence[ReadCalendar],
+        errors: Mapping[str, SourceError],
+        choice: Choice,
+        context: ReadContext,
+    ) -> Snapshot:
+        snapshot = await asyncio.to_thread(self._composer.snapshot, read, errors, choice, context)
+        if not self._login.unkept:
+            return snapshot
+        reason = f"the login was renewed and cannot be kept: {self._login.unkept} (let syncd write token_file)"
+        problem = Problem(where=f"graph {self._tenant}", kind="warning", reason=reason)
+        return replace(snapshot, problems=(*snapshot.problems, problem))
 
     async def _before(self, targets: Sequence[GraphTarget], context: ReadContext) -> dict[str, Kept]:
         """Return what is known of the calendars from the last reading, or from the one of another process."""
