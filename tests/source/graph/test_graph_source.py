@@ -13,7 +13,7 @@ import pytest
 
 from syncd.model.entry import AllDay, Entry, Snapshot, Timed, Window
 from syncd.source import Source, open_source
-from syncd.source.base import Fetching, FileBacked, ReadContext
+from syncd.source.base import Fetching, ReadContext
 from syncd.source.conformance import CONTEXT
 from syncd.source.web.cache import DirectoryCache
 from tests.source.graph.graph_site import GraphSite, microsoft
@@ -402,59 +402,6 @@ async def test_a_change_that_cannot_be_read_and_of_nobody_knows_which_day_is_tol
     assert skipped(only(snapshot)) == ["11-16"]
     (problem,) = snapshot.problems
     assert "nothing says which it is" in problem.reason
-
-
-def test_a_source_of_a_list_in_a_file_has_it_watched(site: GraphSite, tmp_path: Path) -> None:
-    listed = opened(site, tmp_path, calendars="users.csv")
-    assert isinstance(listed, FileBacked)
-    assert listed.files() == (tmp_path / "users.csv",)
-    assert listed.folder() == (tmp_path, False)
-    assert not isinstance(opened(site, tmp_path), FileBacked)
-
-
-async def test_shared_mailboxes_rooms_domains_lists_and_further_calendars_are_read(
-    site: GraphSite, tmp_path: Path
-) -> None:
-    for mailbox in (ANN, BOB, "sales@example.com", "room1@other.example"):
-        site.tenant.put(mailbox, single(mailbox, "2026-12-01T09:00:00", "2026-12-01T10:00:00"))
-    site.tenant.put(ANN, single("team", "2026-12-01T09:00:00", "2026-12-01T10:00:00"), calendar="Team plan")
-    site.tenant.rooms = ["room1@other.example"]
-    (tmp_path / "users.csv").write_text(f"calendar;owner\n{BOB};boss@example.com\nsales@example.com;\n")
-
-    async def owners(*calendars: str) -> dict[str, str]:
-        snapshot = await read(site, tmp_path, calendars=list(calendars))
-        assert snapshot.complete
-        return {entry.uid: entry.details.owner for entry in snapshot.entries}
-
-    assert await owners("@example.com") == {one: one for one in (ANN, BOB, "sales@example.com")}
-    assert await owners("users.csv") == {BOB: "boss@example.com", "sales@example.com": "sales@example.com"}
-    assert await owners("rooms") == {"room1@other.example": "room1@other.example"}
-    assert await owners(f"{ANN}/team*") == {"team": ANN}
-
-
-async def test_members_of_a_domain_are_listed_once_an_hour(site: GraphSite, tmp_path: Path) -> None:
-    clock = QuickClock()
-    source = opened(site, tmp_path, clock, calendars="@example.com")
-    for _ in range(5):
-        await source.read(READ)
-    assert sum("/users?" in one for one in site.asked) == 1
-
-
-async def test_somebody_of_a_domain_without_a_mailbox_is_passed_over_and_one_who_had_one_is_missed(
-    site: GraphSite, tmp_path: Path
-) -> None:
-    site.tenant.put(ANN, weekly())
-    site.tenant.put(BOB, weekly("t"))
-    site.tenant.traps.not_here = {BOB}
-    assert (await read(site, tmp_path, calendars="@example.com")).complete
-    assert not (await read(site, tmp_path, calendars=[ANN, BOB])).complete
-    site.tenant.traps.not_here = set()
-    source = opened(site, tmp_path, calendars="@example.com")
-    assert len((await source.read(READ)).entries) == 2
-    site.tenant.traps.not_here = {BOB}
-    snapshot = await source.read(READ)
-    assert len(snapshot.entries) == 2
-    assert not snapshot.complete
 
 
 async def test_a_new_pass_settles_without_reading_any_event(site: GraphSite, tmp_path: Path) -> None:
