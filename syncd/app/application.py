@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -92,6 +92,13 @@ class App:
         """Return the client of the portal that the sync `name` writes to."""
         return self._connections[next(sync.portal for sync in self.config.syncs if sync.name == name)].portal
 
+    def ties(self) -> list[tuple[str, ...]]:
+        """Return each portal, and those that one sync reads and writes together."""
+        ties: list[tuple[str, ...]] = [(portal.name,) for portal in self.config.portals]
+        return ties + [
+            (sync.portal, source) for sync in self.config.syncs if (source := _source_portal(self._syncs[sync.name]))
+        ]
+
     def open_pass(self, sync: Sync, stop: asyncio.Event) -> Pass:
         """Return a pass of `sync` that has not begun; `stop` ends it after the requests in flight.
 
@@ -147,10 +154,35 @@ class App:
         self._connections = {name: one for name, one in self._connections.items() if name not in gone} | made
         self.config, self._syncs = config, syncs
         self.ledger.keep_runs = config.keep_runs
+        self.ledger.serve({sync.name: sync.portal for sync in config.syncs})
         for sync in syncs.values():
             self._bind(sync)
         for one in old:
             await one.closing.aclose()
+
+    async def disconnect(self, name: str) -> None:
+        """Close the client of the portal `name`, which notes how much of its limits is used; nobody may use it now."""
+        one = self._connections[name]
+        self._connections = {**self._connections, name: replace(one, closing=AsyncExitStack())}
+        await one.closing.aclose()
+
+    async def reconnect(self, name: str) -> None:
+        """Give the portal `name` a client that goes by the lease that is held now, or by none; raises StateError.
+
+        It begins with what the ledger remembers of the portal's limits: another machine may have used them.
+        """
+        assert self._connect is not None
+        await self.disconnect(name)
+        closing, config = AsyncExitStack(), self._connections[name].config
+        portal = await closing.enter_async_context(self._connect(config, self.ledger, self.clock, self._learn_secret))
+        if not self.ledger.shared or self.ledger.tenure(name) is not None:
+            await self._teach(portal)
+        self._connections = {
+            **self._connections,
+            name: _Connection(config=config, portal=portal, closing=closing),
+        }
+        for sync in self._syncs.values():
+            self._bind(sync)
 
     async def _teach(self, portal: Portal) -> None:
         """Tell a client what a probe has found out about its portal, if one ever asked."""

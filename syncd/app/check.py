@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syncd.app.application import App
+from syncd.app.check_database import database_findings
 from syncd.app.known import consequences, facts_of, in_short, wrong_zone
 from syncd.config import SyncConfig
 from syncd.cycle.directories import kept_directory
@@ -81,7 +82,8 @@ async def check_all(
     yield Check(name="config", ok=True, detail=f"{app.config.path}: {size}")
     for warning in app.config.warnings:
         yield Check(name="secrets", ok=False, detail=warning, remedy="no other user should be able to read it")
-    yield _state(app.config.state, kept=app.config.state == app.config.earlier_state)
+    for one in await _state(app):
+        yield one
     snapshots: dict[str, Snapshot] = {}
     for sync in chosen:
         try:
@@ -112,7 +114,17 @@ def _asked(app: App, chosen: Sequence[Sync], *, everything: bool) -> tuple[str, 
     return tuple(portal.name for portal in app.config.portals if everything or portal.name in used)
 
 
-def _state(path: Path, *, kept: bool) -> Check:
+async def _state(app: App) -> list[Check]:
+    config = app.config
+    if config.database is None:
+        return [_state_file(config.state, kept=config.state == config.earlier_state)]
+    found = await database_findings(config.database, app.clock)
+    return [
+        Check(name="state", ok=one.ok, detail=one.detail, remedy=one.remedy, exit_code=one.exit_code) for one in found
+    ]
+
+
+def _state_file(path: Path, *, kept: bool) -> Check:
     parent = next(folder for folder in path.parents if folder.exists())
     probe = path if path.exists() else parent
     # A state that exists is opened for reading only: a daemon may be writing to it just now.

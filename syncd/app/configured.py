@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from syncd import events
 from syncd.config import Config, Outline, load_config, load_outline
 from syncd.config.learn import Learn
 from syncd.errors import ConfigError
+from syncd.state.base import IsShared, PortalClaim
 from syncd.state.ledger import Ledger
 from syncd.state.owner import is_used_by
 
@@ -50,19 +53,30 @@ async def claim(config: Config, ledger: Ledger, now: float) -> None:
     """Note in the ledger that the syncs of `config` belong to it.
 
     Another config's syncs of the same names are told in the log if the two name this state on purpose. Raises
-    ConfigError if they only share the default: each would take the other's events for its own and put them right.
+    ConfigError if they only share the default: each would take the other's events for its own and put them right. A
+    database is shared on purpose, by machines on which the same path is another file: there it is raised if a portal of
+    `config` is known by another name, or another portal by the same.
     """
+    if isinstance(ledger.thread, IsShared):
+        await ledger.thread.claim_portals(*_portals_of(config), socket.gethostname())
+        return
     names = [sync.name for sync in config.syncs]
     others = {name: path for name, path in (await ledger.owners(names)).items() if _is_another(path, config.path)}
     if others:
         name, path = next(iter(others.items()))
         if not config.state_given:
             raise ConfigError(
-                f"{config.path}: its state {ledger.path} belongs to {path}, which has a sync {name!r} too",
+                f"{config.path}: its state {ledger.shown} belongs to {path}, which has a sync {name!r} too",
                 "give one of the two a `state` of its own, or the sync another name",
             )
-        _log.warning(events.LEDGER_SHARED, path=str(ledger.path), config=str(config.path), other=path, syncs=[*others])
+        _log.warning(events.LEDGER_SHARED, path=ledger.shown, config=str(config.path), other=path, syncs=[*others])
     await ledger.note_owner(names, config.path, now)
+
+
+def _portals_of(config: Config) -> tuple[Sequence[PortalClaim], Path]:
+    """Return the portals that `config` works with, and the path that it is known by."""
+    known = [PortalClaim(name=one.name, origin=one.host) for one in config.portals if not one.unusable]
+    return known, Path(os.path.realpath(config.path))
 
 
 def _is_another(path: str, config: Path) -> bool:

@@ -19,6 +19,7 @@ EXAMPLES = {
     "report": ("syncd report --since 7d --format html > week.html", "syncd report --format csv"),
     "history": ("syncd history shifts", "syncd history --run 17"),
     "state": ("syncd state backup /var/backups/syncd.db", "syncd state check"),
+    "lease": ("syncd lease list", "syncd lease release main"),
     "retry": ("syncd retry", "syncd retry shifts"),
     "poke": ("syncd poke shifts",),
     "pause": ("syncd pause shifts",),

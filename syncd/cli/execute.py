@@ -69,6 +69,7 @@ _COMMANDS = {
     "demo": ("demo", "demo"),
     "history": ("shared", "shared"),
     "init": ("init", "init"),
+    "lease": ("lease", "lease"),
     "migrate": ("shared", "shared"),
     "pause": ("shared", "shared"),
     "plan": ("passes", "plan"),

@@ -65,19 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_looking(commands)
     _add_state(commands)
     _add_steering(commands)
+    _add_leases(commands)
 
-    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
-    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
-    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
-    portal.add_argument("--calendar", choices=("user", "group", "company"),
-                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
-    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
-    portal.add_argument("--unresolved", metavar="SYNC",
-                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
-    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
-    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
-    _json(portal)
-
+    _add_portal(commands)
     _add_source(commands)
     _add_sandbox(commands)
     _add_install(commands)
@@ -105,6 +95,21 @@ class _Parser(argparse.ArgumentParser):
                     self.error("--last has no effect with --run, which shows one run: leave out one of them")
                 found.last = found.last or _RUNS
         return found
+
+
+def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command that looks at a portal."""
+    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
+    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
+    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
+    portal.add_argument("--calendar", choices=("user", "group", "company"),
+                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
+    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
+    portal.add_argument("--unresolved", metavar="SYNC",
+                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
+    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
+    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
+    _json(portal)
 
 
 def _of_every_command(parser: argparse._ActionsContainer) -> None:
@@ -149,11 +154,11 @@ def _add_source(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands about the state file itself."""
+    """Add the commands about the state itself."""
     state = commands.add_parser(
         "state",
-        help="back up the state file, or look whether it is sound",
-        epilog="Both work beside a running daemon, and print one JSON document with --json.",
+        help="back up or move the state, or look whether it is sound",
+        epilog="backup and check work beside a running daemon. All print one JSON document with --json.",
     )
     what = state.add_subparsers(dest="what", metavar="WHAT", required=True)
     backup = what.add_parser("backup", help="copy the state to a file, also while the daemon works with it")
@@ -161,7 +166,31 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _json(backup)
     check = what.add_parser("check", help="read the whole state and compare every row with its checksum")
     _json(check)
-    for one in (backup, check):
+    move = what.add_parser(
+        "move",
+        help="move the state into a PostgreSQL database, or back into a file; the old one refuses afterwards",
+        epilog="A password is best left to ~/.pgpass; file:PATH, env:NAME and credential:NAME lead to an address.",
+    )
+    move.add_argument("--to", required=True, metavar="URL|PATH", help="postgresql://USER@HOST/DATABASE, or a file")
+    move.add_argument("--schema", default="syncd", metavar="NAME", help="the schema in the database; default: syncd")
+    _json(move)
+    for one in (backup, check, move):
+        _of_every_command(one.add_argument_group("options of every command"))
+
+
+def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands about which of several machines writes to which portal."""
+    lease = commands.add_parser(
+        "lease",
+        help="show which machine holds which portal, or have one given back",
+        epilog="Both are for a state in PostgreSQL that several machines share; `list` prints a document with --json.",
+    )
+    what = lease.add_subparsers(dest="what", metavar="WHAT", required=True)
+    listing = what.add_parser("list", help="show who holds what since when, and which machines are alive")
+    _json(listing)
+    release = what.add_parser("release", help="have a portal given back, so that another machine takes it")
+    release.add_argument("portal", metavar="PORTAL", help="which [portals.NAME]")
+    for one in (listing, release):
         _of_every_command(one.add_argument_group("options of every command"))
 
 

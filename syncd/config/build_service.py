@@ -12,13 +12,15 @@ from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import HttpConfig, WhenConfig
 from syncd.config.durations import parse_duration
 from syncd.config.secrets import Secret
-from syncd.config.tables import HttpTable, SyncTable
+from syncd.config.tables import HttpTable, LeaseTable, SyncTable
 from syncd.config.toml_lines import KeyPath
+from syncd.model.lease import LeaseTerms
 from syncd.net import is_loopback
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _CRON_FIELDS = 5
 _SHORTEST_TOKEN = 16
+_LONGEST_LEASE_S = 3600.0
 _LONGEST_SETTLE = timedelta(hours=1)
 
 
@@ -38,6 +40,27 @@ def build_when(file: ConfigFile, sync: SyncTable, given: Mapping[str, Any], path
         settle=settle,
         stale_after=None if sync.stale_after is None else file.period(sync.stale_after, *path, "stale_after"),
     )
+
+
+def build_lease(file: ConfigFile, table: LeaseTable | None, *, shared: bool) -> LeaseTerms:
+    """Return the terms of `[lease]`, or the usual ones; `shared`: the state may be shared by several machines."""
+    if table is None:
+        return LeaseTerms()
+    if not shared:
+        raise file.error(("lease",), "is for a state in PostgreSQL", "add state_url, or leave [lease] out")
+    seconds = {
+        key: file.parsed(parse_duration, getattr(table, key), "lease", key).total_seconds()
+        for key in ("ttl", "renew", "margin")
+    }
+    for key, value in seconds.items():
+        if value < 1:
+            raise file.error(("lease", key), f'must be at least "1s", not "{getattr(table, key)}"')
+    if seconds["ttl"] > _LONGEST_LEASE_S:
+        raise file.error(("lease", "ttl"), f'must be at most "1h", not "{table.ttl}": for so long nobody takes over')
+    try:
+        return LeaseTerms(ttl_s=seconds["ttl"], renew_s=seconds["renew"], margin_s=seconds["margin"])
+    except ValueError as error:
+        raise file.error(("lease",), str(error), 'as in ttl = "15s", renew = "5s", margin = "3s"') from None
 
 
 def _cron(file: ConfigFile, text: str, *path: str | int) -> str:

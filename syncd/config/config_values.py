@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from syncd.config.database import Database
 from syncd.config.secrets import Secret
 from syncd.config.tables import (
     ActivityKind,
     CalendarKind,
+    Files,
     Invite,
     Marker,
     Markup,
@@ -29,6 +31,7 @@ from syncd.config.tables import (
 from syncd.errors import ConfigError
 from syncd.model.filter import Condition, Filter
 from syncd.model.guard import Threshold
+from syncd.model.lease import LeaseTerms
 from syncd.model.names import nearest
 from syncd.model.plan import Adopt
 from syncd.model.template import Template
@@ -166,6 +169,9 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     meeting: frozenset[str]
     markup: Markup
     extra: tuple[tuple[str, str | Template], ...]
+    files: Files
+    file_hosts: frozenset[str]
+    files_max_bytes: int
     outside_guests: OutsideGuests
     invite: Invite
     crm: tuple[Template, ...]
@@ -284,6 +290,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
     a file where version 0.1 kept the state, None where there is none or the config names its own or has one.
+    With a `database` the state is there, and `state` is only the place beside which this machine keeps its own files;
+    `lease` are the terms by which several machines share the portals then.
     `control` is the daemon's socket for commands, None where it is in its usual place.
     """
 
@@ -291,6 +299,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     state: Path
     state_given: bool = True
     earlier_state: Path | None = None
+    database: Database | None = None
     control: Path | None = None
     keep_runs: timedelta
     raw_reports: bool = False
@@ -301,7 +310,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertsConfig | None = None
     portal_alerts: Mapping[str, AlertsConfig] = {}
     telling: TellingConfig = TellingConfig()
+    lease: LeaseTerms = LeaseTerms()
     digest: str = ""
+
+    @property
+    def ledger(self) -> Path | Database:
+        """Where the ledger is: in a file, or in a database."""
+        return self.database or self.state
 
     def portal(self, name: str) -> PortalConfig:
         """Return the portal of that name; raises KeyError if there is none."""

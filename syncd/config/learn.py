@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from syncd.config.database import secrets_in
 from syncd.config.secrets import FORMS
 
 Learn = Callable[[str], None]
@@ -40,6 +41,13 @@ def learn_document(document: Mapping[str, object], *, base: Path, environ: Mappi
     for table in (*_tables(document.get("sync")), *_tables([default.get("sync")])):
         for source in _tables([table.get("source")]):
             _learn_source(source, forms, learn)
+    for form in FORMS:
+        if isinstance(value := document.get(f"state_url{form}"), str):
+            found = forms.found(value, form)
+            for one in secrets_in(found):
+                learn(one)
+            if form and found == value:  # it leads nowhere, so it may be the secret itself
+                learn(value)
     for http in _tables([document.get("http")]):
         forms.learn(http, "token", learn)
     _learn_alerts(document.get("alerts"), forms, learn)

@@ -17,14 +17,16 @@ from urllib.parse import urlsplit
 
 from syncd.config.build import build_portal, build_sync
 from syncd.config.build_alerts import build_alerting
-from syncd.config.build_service import build_http
+from syncd.config.build_database import build_database
+from syncd.config.build_service import build_http, build_lease
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import Config, Outline, PortalConfig, SyncConfig
+from syncd.config.database import Database
 from syncd.config.defaults import with_defaults
 from syncd.config.double_booking import refuse_double_booking
 from syncd.config.durations import parse_duration
 from syncd.config.learn import Learn, learn_document, learn_environment
-from syncd.config.secrets import readable_by_others
+from syncd.config.secrets import FORMS, readable_by_others
 from syncd.config.state_place import default_state, earlier_state, home, stands
 from syncd.config.tables import (
     ACCOUNT_SECRETS,
@@ -108,12 +110,14 @@ def load_config(
         environ=environ,
         portals=names,
     )
+    database = _database(main.file, table, environ)
     state, earlier = _state(main.file, table.state, environ)
     return Config(
         path=path,
         state=state,
-        state_given=table.state is not None,
-        earlier_state=earlier,
+        state_given=table.state is not None or database is not None,
+        earlier_state=earlier if database is None else None,
+        database=database,
         control=_control(main.file, table.control),
         keep_runs=main.file.parsed(parse_duration, table.keep_runs, "keep_runs"),
         raw_reports=table.raw_reports,
@@ -124,6 +128,7 @@ def load_config(
         alerts=alerting.everybody,
         portal_alerts=alerting.of_portals,
         telling=alerting.telling,
+        lease=build_lease(main.file, table.lease, shared=database is not None),
         digest=_digest(parts),
     )
 
@@ -136,6 +141,7 @@ def load_outline(path: Path, environ: Mapping[str, str], learn_secret: Learn = l
     learner = partial(learn_document, environ=environ, learn=learn_secret)
     main, table = _file(path, ConfigTable, learner)
     state, earlier = _state(main.file, table.state, environ)
+    earlier = None if _url_forms(table) else earlier
     parts = (main, *_included(main, table.include, learner)) if earlier is not None else (main,)
     names = (each.get("name") for part in parts for each in part.sync)
     return Outline(
@@ -344,6 +350,20 @@ def _state(file: ConfigFile, state: str | None, environ: Mapping[str, str]) -> t
         return file.path.absolute().parent / Path(state).expanduser(), None
     place, earlier = default_state(file.path, environ), earlier_state(environ)
     return place, earlier if earlier != place and stands(earlier) and not stands(place) else None
+
+
+def _url_forms(table: ConfigTable) -> dict[str, str]:
+    """Return the forms of `state_url` that a config gives."""
+    forms = {f"state_url{form}": getattr(table, f"state_url{form}") for form in FORMS}
+    return {key: value for key, value in forms.items() if value is not None}
+
+
+def _database(file: ConfigFile, table: ConfigTable, environ: Mapping[str, str]) -> Database | None:
+    forms = _url_forms(table)
+    if forms and table.state is not None:
+        key = next(iter(forms))
+        raise file.error((key,), "and state exclude each other", "keep the one where the state is to stand")
+    return build_database(file, forms, table.state_schema, environ)
 
 
 def _control(file: ConfigFile, control: str | None) -> Path | None:

@@ -12,6 +12,7 @@ OnRemoved = Literal["keep", "delete"]
 OnConflict = Literal["source", "portal", "report"]
 OnUnresolved = Literal["hold", "skip", "fallback"]
 CalendarKind = Literal["user", "group", "company"]
+Files = Literal["none", "inline", "links"]
 Markup = Literal["bbcode", "html"]
 ActivityKind = Literal["meeting", "call", "custom"]
 OwnerType = Literal["contact", "company", "lead", "deal", "quote", "invoice"]
@@ -144,6 +145,9 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     meeting: MeetingTable = MeetingTable()
     markup: Markup | None = None
     extra: dict[str, Any] = {}
+    files: Files | None = None
+    file_hosts: list[str] = []
+    files_max_bytes: int = 5_000_000
     crm: list[str] | str = []
 
 
@@ -204,6 +208,14 @@ class AlertsTable(PortalAlertsTable, frozen=True, kw_only=True):
     held: int | None = None
 
 
+class LeaseTable(Table, frozen=True, kw_only=True):
+    """`[lease]`: how several machines share the portals."""
+
+    ttl: str = "15s"
+    renew: str = "5s"
+    margin: str = "3s"
+
+
 class DefaultsTable(Table, frozen=True, kw_only=True):
     """`[defaults]`: what each sync and each portal of the file, and of those it includes, starts with."""
 
@@ -215,11 +227,17 @@ class ConfigTable(Table, frozen=True, kw_only=True):
     """The main file; `load` converts its portals and syncs one by one."""
 
     state: str | None = None
+    state_url: str | None = None
+    state_url_file: str | None = None
+    state_url_env: str | None = None
+    state_url_credential: str | None = None
+    state_schema: str = "syncd"
     control: str | None = None
     keep_runs: str = "90d"
     raw_reports: bool = False
     include: list[str] = []
     http: HttpTable | None = None
+    lease: LeaseTable | None = None
     alerts: AlertsTable | None = None
     defaults: DefaultsTable = DefaultsTable()
     portals: dict[str, Any] = {}

@@ -34,7 +34,7 @@ from syncd.portal.limits.forecast import (
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Limits, Pace
 from syncd.portal.line.answers import Answer, CommandRefusedError, portal_error, rows_of
-from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Transport
+from syncd.portal.line.transport import AiohttpTransport, Credential, Moving, Permit, Transport
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.probe.facts import Facts
 
@@ -53,8 +53,9 @@ log = structlog.get_logger()
 class Portal:
     """One configured portal. `random` returns numbers in [0, 1); `state` is what `budget_state` gave before a restart.
 
-    Without a `transport` it opens real connections. A state that cannot be read is ignored: the budgets then start as
-    if the portal were unknown, which is slower but safe.
+    Without a `transport` it opens real connections. With a `permit` nothing leaves after that has ended. A state that
+    cannot be read is ignored: the budgets then start as if the portal were unknown, which is slower but safe. If it is
+    that of another machine that ended without a word, `after_another`, what that may have sent since counts too.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Portal:
         random: Callable[[], float],
         transport: Transport | None = None,
         state: Json = None,
+        permit: Permit | None = None,
+        after_another: bool = False,
     ) -> None:
-        transport = transport or AiohttpTransport(credential)
+        transport = transport or AiohttpTransport(credential, permit=permit)
         gate = RequestGate(clock, burst=limits.burst, rate=limits.rate, random=random)
         guess = clock.now() - clock.monotonic()
         pace = Pace(limits, guess=guess, random=random)
@@ -81,6 +84,8 @@ class Portal:
                 log.warning(events.BUDGET_UNREADABLE, portal=name, reason=str(error))
                 # Whatever was read before the fault goes as well: half a state is no state.
                 pace = Pace(limits, guess=guess, random=random)
+        if after_another:
+            pace.assume_flying(clock.monotonic())
         self._hasty = False
         self._join(
             _Shared(
@@ -88,7 +93,9 @@ class Portal:
                 origin=credential.origin,
                 limits=limits,
                 transport=transport,
-                channel=Channel(clock=clock, line=Line(transport, credential, gate, limits.timeout), pace=pace),
+                channel=Channel(
+                    clock=clock, line=Line(transport, credential, gate, limits.timeout), pace=pace, permit=permit
+                ),
             ),
             Traffic(),
             asyncio.Event(),
@@ -249,7 +256,7 @@ class Portal:
         answers that are not believed (see `Command.success`).
 
         Raises PortalRefusedError if the portal refuses the caller and PortalUnreachableError if it does not answer,
-        after settling what was in flight; and whatever the journal raises.
+        after settling what was in flight; LostLeaseError without settling it; and whatever the journal raises.
         """
         began = self._clock.monotonic()
         exchange = Exchange(self._pace)

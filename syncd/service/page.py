@@ -44,7 +44,7 @@ class Page:
         state: Callable[[], ServiceState],
         ring: Callable[[str], None],
     ) -> None:
-        self.overview = Overview(app.ledger, clock.now(), __version__)
+        self.overview = Overview(app.ledger, clock.now(), __version__, clock)
         self._app = app
         self._clock = clock
         self._scrubber = scrubber

@@ -12,6 +12,7 @@ from syncd.config import Config, PortalConfig, SyncConfig
 from syncd.model.entry import Problem
 from syncd.model.item import Hold, Link
 from syncd.model.json_values import Json
+from syncd.model.lease import Board
 from syncd.model.record import RunRecord, Tally
 from syncd.service.schedule import SyncState, noted_due
 from syncd.state.ledger import Ledger
@@ -68,12 +69,14 @@ class SyncStatus:
 class Status:
     """How everything stands: syncs in the config's order, and the operating time per portal and method.
 
-    `daemon` says whether a daemon runs, None if that cannot be known.
+    `daemon` says whether a daemon runs, None if that cannot be known. `board` is which machine holds which portal where
+    several share the state, None where one has it for itself.
     """
 
     syncs: tuple[SyncStatus, ...]
     operating: Mapping[str, Mapping[str, MethodBudget]]
     daemon: bool | None = None
+    board: Board | None = None
 
 
 async def read_status(
@@ -103,7 +106,10 @@ async def read_status(
             continue
         budget = await ledger.of_portal(portal.name).budget()
         operating[portal.name] = _operating(portal, budget, clock) if budget is not None else {}
-    return Status(syncs=tuple(syncs), operating=operating, daemon=daemon)
+    board = await ledger.board()
+    if daemon is None and board is not None:
+        daemon = any(one.left_s > 0 for one in board.members)
+    return Status(syncs=tuple(syncs), operating=operating, daemon=daemon, board=board)
 
 
 def _operating(portal: PortalConfig, budget: Json, clock: Clock) -> Mapping[str, MethodBudget]:
@@ -135,6 +141,39 @@ async def _status(
 
 def status_document(status: Status) -> dict[str, Json]:
     """Return the JSON document of `syncd status --json` (app/JSON.md)."""
+    document = _status_document(status)
+    return document if status.board is None else document | board_document(status.board)
+
+
+def board_document(board: Board) -> dict[str, Json]:
+    """Return the JSON document of `syncd lease list --json`, which `status --json` has too (app/JSON.md)."""
+    return {
+        "leases": [
+            {
+                "portal": one.portal,
+                "host": one.host if one.held else None,
+                "pid": one.pid if one.held else None,
+                "since": iso(one.since) if one.held else None,
+                "epoch": one.epoch,
+                "left_s": round(one.left_s, 1),
+            }
+            for one in board.leases
+        ],
+        "members": [
+            {
+                "host": one.host,
+                "pid": one.pid,
+                "version": one.version,
+                "alive": one.left_s > 0,
+                "leaving": one.leaving,
+                "portals": sum(lease.held and lease.holder == one.holder for lease in board.leases),
+            }
+            for one in board.members
+        ],
+    }
+
+
+def _status_document(status: Status) -> dict[str, Json]:
     return {
         "daemon": status.daemon,
         "syncs": [_sync(one) for one in status.syncs],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -10,17 +9,16 @@ from typing import Final
 import orjson
 
 from syncd.model.record import RunRecord
-from syncd.state.codec import run_of, to_json
+from syncd.state.base import Connection, Cursor
+from syncd.state.codec import run_of
 from syncd.state.notes import DUE, PAUSED, Due
-from syncd.state.schema import RUN, SUMMED_NOTE, checked, checked_numbered
+from syncd.state.rows import RUN, SUMMED_NOTE, checked, checked_numbered
 
-_NAMED: Final = "sync IN (SELECT value FROM json_each(?))"
-_NEWEST: Final = f"SELECT id, {RUN}, sum FROM runs WHERE id IN (SELECT max(id) FROM runs WHERE {_NAMED} GROUP BY sync)"  # noqa: S608
-_ABSENT: Final = f"SELECT sync, count(*) FROM links WHERE absent_passes > 0 AND {_NAMED} GROUP BY sync"  # noqa: S608
-_NOTES: Final = (
-    f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - constants of this room, as above
-    " WHERE scope IN (SELECT 'sync/' || value FROM json_each(?)) AND name IN (?, ?)"
+_NEWEST: Final = (
+    f"SELECT id, {RUN}, sum FROM runs WHERE id IN (SELECT max(id) FROM runs WHERE sync {{named}} GROUP BY sync)"  # noqa: S608
 )
+_ABSENT: Final = "SELECT sync, count(*) FROM links WHERE absent_passes > 0 AND sync {named} GROUP BY sync"
+_NOTES: Final = f"SELECT {SUMMED_NOTE}, sum FROM notes WHERE scope {{named}} AND name IN (?, ?)"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +34,17 @@ class Outlook:
     absent: int = 0
 
 
-def outlooks(connection: sqlite3.Connection, names: Collection[str]) -> Mapping[str, Outlook]:
+def outlooks(connection: Connection, names: Collection[str]) -> Mapping[str, Outlook]:
     """Return the outlook of each of the syncs `names`; raises StateError for a damaged row."""
-    chosen = to_json(list(names)).decode()
-    newest = {
-        run.sync: run for run in (run_of(checked_numbered(row)) for row in connection.execute(_NEWEST, (chosen,)))
-    }
-    absent = dict(connection.execute(_ABSENT, (chosen,)))
+
+    def found(statement: str, of: Collection[str] = names, *more: str) -> Cursor:
+        return connection.execute(statement.format(named=connection.one_of), (connection.listed(of), *more))
+
+    newest = {run.sync: run for run in (run_of(checked_numbered(row)) for row in found(_NEWEST))}
+    absent = dict(iter(found(_ABSENT)))
     paused, due = dict[str, float](), dict[str, Due]()
-    for scope, name, value, at in map(checked, connection.execute(_NOTES, (chosen, DUE, PAUSED))):
+    scopes = [f"sync/{name}" for name in names]
+    for scope, name, value, at in map(checked, found(_NOTES, scopes, DUE, PAUSED)):
         sync = scope.removeprefix("sync/")
         if name == PAUSED:
             paused[sync] = at

@@ -39,7 +39,7 @@ from syncd.source.table.grid import GridOptions
 from syncd.source.table.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-SECRETS = ("portals.webhook", "alerts.smtp.password", "http.token")
+SECRETS = ("state_url", "portals.webhook", "alerts.smtp.password", "http.token")
 TEXT = EXAMPLE.read_text(encoding="utf-8")
 
 
@@ -76,13 +76,14 @@ def test_the_example_loads_as_it_is() -> None:
 
 def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     missing = set(known(ConfigTable)) - set(written(tomllib.loads(TEXT)))
-    commented = {"sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
+    commented = {"state_url", "state_schema", "sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
+    commented |= {"lease.ttl", "lease.renew", "lease.margin"}  # of a state in PostgreSQL
     commented |= {f"portals.{key}" for key in ("ca_file", "client_cert", "client_key")}  # they would have to exist
     secrets = {f"{name}_{form}" for name in SECRETS for form in ("file", "env", "credential")}
     # Whatever a sync or a portal may have may be a default.
     assert missing == secrets | commented | {"defaults.sync", "defaults.portal"}
     assert {"sync", "portal"} == set(tomllib.loads(TEXT)["defaults"])
-    assert all(re.search(rf"^# {key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
+    assert all(re.search(rf"^# +{key.rpartition('.')[2]} = ", TEXT, re.MULTILINE) for key in commented)
     assert re.search(r'^# cron = "', TEXT, re.MULTILINE)
     for form in ("file", "env", "credential"):
         assert re.search(rf"^#\s+webhook_{form} = ", TEXT, re.MULTILINE)
@@ -123,9 +124,10 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     options = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0].source
     open_source(options.options, options.base, where=options.where)
     assert set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
-    assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
+    # No config says `attachments`: it follows from files in [sync.fields].
+    assert set(IcsOptions.__struct_fields__) == {*SOURCE_KEYS["ics"], "attachments"}
     assert set(Bitrix24Options.__struct_fields__) == set(SOURCE_KEYS["bitrix24"])
-    assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
+    assert set(CaldavOptions.__struct_fields__) == {*SOURCE_KEYS["caldav"], "attachments"}
     assert set(JsonOptions.__struct_fields__) == set(SOURCE_KEYS["json"])
     assert set(NextOptions.__struct_fields__) <= named_in_source()
     assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])

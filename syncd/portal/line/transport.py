@@ -94,6 +94,14 @@ class Credential(Protocol):
         ...
 
 
+class Permit(Protocol):
+    """The right to speak to the portal, where several machines might; it ends by itself when it is not renewed."""
+
+    def check(self) -> None:
+        """Raise LostLeaseError if it has ended."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """An inbound webhook's address, `https://HOST/rest/USER/CODE/` (PORTAL.md 1.1).
@@ -139,7 +147,11 @@ class Webhook:
 
 
 class AiohttpTransport:
-    """HTTP by aiohttp. The library is loaded and connections are opened with the first request: many runs need none."""
+    """HTTP by aiohttp. The library is loaded and connections are opened with the first request: many runs need none.
+
+    With a `permit` no byte of a request leaves without it: it is checked once a connection stands, for which a request
+    may have waited for long. Then `post` raises LostLeaseError.
+    """
 
     def __init__(
         self,
@@ -147,9 +159,11 @@ class AiohttpTransport:
         *,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         tls: ssl.SSLContext | None = None,
+        permit: Permit | None = None,
     ) -> None:
         self._credential = credential
         self._tls = tls
+        self._permit = permit
         self._max_answer_bytes = max_answer_bytes
         self._session: aiohttp.ClientSession | None = None
         self._moved_to: str | None = None
@@ -223,6 +237,7 @@ class AiohttpTransport:
         if self._session is None:
             host = urlsplit(self._credential.origin).hostname or ""
             self._session = aiohttp.ClientSession(
+                trace_configs=[self._departure(self._permit)] if self._permit is not None else None,
                 connector=aiohttp.TCPConnector(keepalive_timeout=_KEPT_ALIVE_S, ssl=self._tls or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={
@@ -234,6 +249,18 @@ class AiohttpTransport:
                 trust_env=not is_loopback(host),
             )
         return self._session
+
+    def _departure(self, permit: Permit) -> aiohttp.TraceConfig:
+        """Return what has aiohttp ask the permit right before it writes the first byte of a request."""
+        import aiohttp  # noqa: PLC0415 - see the class
+
+        async def leaving(*_: object) -> None:
+            permit.check()
+
+        trace = aiohttp.TraceConfig()
+        # Called before the headers are serialised and written; what it raises ends the request and its connection.
+        trace.on_request_headers_sent.append(leaving)
+        return trace
 
 
 def _redirect_target(url: str, location: str) -> str | None:

@@ -11,33 +11,34 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from functools import update_wrapper
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from syncd.errors import StateLockedError
 from syncd.scrub import Clean
-from syncd.state.echo import Doubt, Echo, echo_of, read_echo, wal_is_foreign, write_echo
-from syncd.state.schema import STEPS, Step, apply, learn_sum, version_of
-from syncd.state.trouble import DamagedError, decoded, moved_away, translated, unusable
+from syncd.state.base import Doubt
+from syncd.state.sqlite.connection import (
+    PAGES_AT_ONCE,
+    SqliteConnection,
+    connected,
+    connected_uri,
+    in_memory,
+    transaction,
+)
+from syncd.state.sqlite.echo import CLOCK_TOLERANCE_S, Echo, echo_of, read_echo, wal_is_foreign, write_echo
+from syncd.state.sqlite.schema import STEPS, Step, apply, learn_sum, version_of
+from syncd.state.sqlite.trouble import DamagedError, decoded, moved_away, translated, unusable
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
-BUSY_TIMEOUT_S: Final = 10.0
-"""How long to wait for a program that holds the file for a moment (a backup, an sqlite3 shell)."""
 _LOG_BYTES: Final = 4 * 1024 * 1024
 """How large the write-ahead log grows before its pages are copied into the file: what SQLite itself does by default."""
 _WRITES: Final = 64
 """After how many transactions they are copied at the latest; two make up one batch of a push."""
 _READ_AT_ONCE: Final = 4 * 1024 * 1024
-_SPARE_PAGES: Final = 256
-"""How many free pages are kept for what comes next."""
-_PAGES_AT_ONCE: Final = 1024
-"""How many pages one pass gives back to the disk at most: 4 MB, so that no pass waits for it."""
 _GENERATION: Final = "SELECT next FROM counters WHERE name = 'generation'"
 _NEXT_GENERATION: Final = (
     "INSERT INTO counters (name, next) VALUES ('generation', 1) ON CONFLICT (name) DO UPDATE SET next = next + 1"
@@ -103,7 +104,7 @@ class LedgerThread:
     def __init__(
         self,
         path: Path,
-        connection: sqlite3.Connection,
+        connection: SqliteConnection,
         executor: ThreadPoolExecutor,
         lock: Lock | None,
         *,
@@ -123,8 +124,32 @@ class LedgerThread:
         self._closed = False
         self._file = _identity(path) if lock is not None else None
 
-    async def do(self, work: Callable[[], T], *, writes: bool = False) -> T:
-        """Do `work` in the thread, in one transaction if it `writes`.
+    @property
+    def shown(self) -> str:
+        """The path, for messages."""
+        return str(self.path)
+
+    @property
+    def readonly(self) -> bool:
+        """True without the lock."""
+        return self.lock is None
+
+    def owns(self, _sync: str) -> bool:
+        """Return True if this process has the lock, for then no other writes."""
+        return self.lock is not None
+
+    def board(self) -> None:
+        """Return None: the file is one machine's."""
+
+    def put_back(self, booted_at: float) -> bool:
+        """Return True, once, if the machine seems to have started at another time than before, and the file with it."""
+        if abs(booted_at - self.booted_at) <= CLOCK_TOLERANCE_S:
+            return False
+        self.booted_at = booted_at
+        return True
+
+    async def do(self, work: Callable[[], T], *, writes: bool = False, scope: str = "") -> T:
+        """Do `work` in the thread, in one transaction if it `writes`, whatever of it.
 
         Raises StateError when the file cannot be read or written, or no longer stands where it was opened: what is
         written to a deleted file is lost with the process, so nothing may be sent that was written down there.
@@ -190,41 +215,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-class InThread(Protocol):
-    """An object whose methods work on the ledger's connection."""
-
-    @property
-    def thread(self) -> LedgerThread:
-        """The thread that uses the connection."""
-        ...
-
-
-S = TypeVar("S", bound=InThread)
-_Work = Callable[Concatenate[S, sqlite3.Connection, P], T]
-_Coroutine = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
-
-
-def reading(work: _Work[S, P, T]) -> _Coroutine[S, P, T]:
-    """Turn a method that reads through the connection into a coroutine that does so in the ledger's thread."""
-
-    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.thread.do(lambda: work(self, self.thread.connection, *args, **kwargs))
-
-    update_wrapper(call, work)
-    return call
-
-
-def writing(work: _Work[S, P, T]) -> _Coroutine[S, P, T]:
-    """Turn a method that writes through the connection into a coroutine: one transaction, on disk when it returns."""
-
-    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.thread.do(lambda: work(self, self.thread.connection, *args, **kwargs), writes=True)
-
-    update_wrapper(call, work)
-    return call
-
-
-def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Connection:
+def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> SqliteConnection:
     """Return a checked connection to the ledger at `path`, made or brought up to date where needed.
 
     The caller holds the lock. Before an upgrade the file is copied to `<path>.v<version>.bak`. Raises StateError when
@@ -234,8 +225,7 @@ def open_for_writing(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Conne
         # SQLite would create it readable for others; the files it adds (-wal, -shm) take over this mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         _read_ahead(path)
-        # Without an isolation level Python's module begins no transactions by itself.
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        connection = connected(path)
         with _closed_on_error(connection):
             version = version_of(connection, str(path), newest=len(steps))
             if not version:  # while it is empty: only then it costs nothing to change
@@ -272,38 +262,30 @@ def _read_ahead(path: Path) -> None:
             pass
 
 
-def give_back(connection: sqlite3.Connection) -> None:
-    """Return pages that nothing needs any more to the disk, a few megabytes at a time; in the caller's transaction."""
-    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    for _ in range(min(free - _SPARE_PAGES, _PAGES_AT_ONCE)):
-        # One at a time: Python's module takes only the first step of a statement that returns no rows.
-        connection.execute("PRAGMA incremental_vacuum(1)")
-
-
 def _compact(connection: sqlite3.Connection) -> None:
     """Rewrite a ledger of which most is free, and which comes from a version that gave nothing back to the disk."""
     (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    if mode or free <= _PAGES_AT_ONCE or 2 * free < pages:
+    if mode or free <= PAGES_AT_ONCE or 2 * free < pages:
         return
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     with suppress(sqlite3.OperationalError):  # no room for the copy: then it stays as it was, which is no harm
         connection.execute("VACUUM")
 
 
-def open_for_reading(path: Path, steps: Sequence[Step] = STEPS) -> sqlite3.Connection:
+def open_for_reading(path: Path, steps: Sequence[Step] = STEPS) -> SqliteConnection:
     """Return a connection that can only read the ledger at `path`; needs no lock.
 
     A missing file reads as an empty ledger; a file of an older schema is read through an upgraded copy in memory.
     Raises StateError when the file is damaged, foreign, newer than this program or not readable.
     """
     with translated(path):
-        connection = _open_existing(path) if path.exists() else _in_memory()
+        connection = _open_existing(path) if path.exists() else in_memory()
         with _closed_on_error(connection):
             version = version_of(connection, str(path), newest=len(steps))
             if version < len(steps):
-                copy = _in_memory()
+                copy = in_memory()
                 connection.backup(copy)
                 connection.close()
                 connection = copy
@@ -344,7 +326,7 @@ def foreign_log(path: Path) -> bool:
     if echo is None or not _bytes_of(log_of(path)) or not path.exists() or not path.stat().st_size:
         return False
     try:
-        alone = _connect_uri(path, "immutable=1")  # so that SQLite does not look at the log
+        alone = connected_uri(path, "immutable=1")  # so that SQLite does not look at the log
         with closing(alone):
             return wal_is_foreign(echo, generation_of(alone))
     except sqlite3.Error:
@@ -361,20 +343,6 @@ def _bytes_of(log: Path) -> int:
         return log.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit everything in the block together, or nothing of it if the block raises."""
-    # IMMEDIATE takes the write lock now: a transaction that begins by reading could find it taken halfway through.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite ends it by itself when the disk is full
-            connection.execute("ROLLBACK")
-        raise
 
 
 def check_structure(connection: sqlite3.Connection, *, every: bool = False) -> None:
@@ -402,10 +370,10 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
     unfinished.replace(target)
 
 
-def _open_existing(path: Path) -> sqlite3.Connection:
+def _open_existing(path: Path) -> SqliteConnection:
     if foreign_log(path):
-        return _connect_uri(path, "immutable=1")
-    connection = _connect_uri(path, "mode=ro")
+        return connected_uri(path, "immutable=1")
+    connection = connected_uri(path, "mode=ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError:
@@ -414,20 +382,11 @@ def _open_existing(path: Path) -> sqlite3.Connection:
             raise
         # Reading a file in WAL mode needs its index beside it, which cannot be created without the right to write the
         # directory. Without a -wal file no process has the ledger open, so it can be read as it is.
-        connection = _connect_uri(path, "immutable=1")
+        connection = connected_uri(path, "immutable=1")
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _connect_uri(path: Path, options: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?{options}"
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-
-
-def _in_memory() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 
 
 @contextmanager

@@ -5,22 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from syncd.errors import StateError
-from syncd.state.file import check_structure
-from syncd.state.schema import APPLICATION_ID, check_all, check_records, learn_sum
-from syncd.state.trouble import translated
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backup:
-    """A copy that was made: where, how large, and how many items are linked in it."""
-
-    path: Path
-    size_bytes: int
-    items: int
+from syncd.state.base import Backup
+from syncd.state.sqlite.file import check_structure
+from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, learn_sum
+from syncd.state.sqlite.trouble import translated
 
 
 def back_up(connection: sqlite3.Connection, ledger: Path, target: Path) -> Backup:

@@ -21,6 +21,8 @@ from typing import Final
 
 import msgspec
 
+from syncd.state.base import Doubt
+
 CLOCK_TOLERANCE_S: Final = 30.0
 """How far the moment of the machine's start may seem to move while it is the same one."""
 
@@ -34,13 +36,6 @@ class Echo(msgspec.Struct, frozen=True, kw_only=True):
     changed_ns: int
     size: int
     booted_at: float
-
-
-class Doubt(msgspec.Struct, frozen=True, kw_only=True):
-    """Why the ledger may be older than the portal; `replaced` if the file itself is another than syncd left."""
-
-    reason: str
-    replaced: bool
 
 
 def echo_of(path: Path, generation: int, booted_at: float, *, clean: bool) -> Echo:

@@ -10,8 +10,13 @@ import structlog
 from msgspec.structs import replace
 
 from syncd import events
-from syncd.state.echo import Doubt, Echo, doubt_of, echo_of, read_echo
-from syncd.state.file import (
+from syncd.state.base import Backup, Doubt, Store
+from syncd.state.notes import forget_all_verified, note_restored
+from syncd.state.runs import end_runs
+from syncd.state.sqlite.backup import back_up, check
+from syncd.state.sqlite.connection import SqliteConnection, in_memory, transaction
+from syncd.state.sqlite.echo import Echo, doubt_of, echo_of, read_echo
+from syncd.state.sqlite.file import (
     LedgerThread,
     Lock,
     check_structure,
@@ -20,18 +25,26 @@ from syncd.state.file import (
     generation_of,
     open_for_reading,
     open_for_writing,
-    transaction,
 )
-from syncd.state.notes import forget_all_verified, note_restored
-from syncd.state.schema import RUN, check_all, setting
-from syncd.state.trouble import translated
+from syncd.state.sqlite.schema import STEPS, apply, check_all
+from syncd.state.sqlite.trouble import translated
 
 _log = structlog.get_logger()
-_ENDED = setting(RUN, state="'failed'", finished="?1", error="'syncd ended in the middle of this pass'")
-_END_RUNS = f"UPDATE runs SET {_ENDED} WHERE state = 'running'"  # noqa: S608 - constants of this room
 
 
-def open_locked(path: Path, now: float, booted_at: float, executor: ThreadPoolExecutor) -> LedgerThread:
+class FileStore(LedgerThread):
+    """An open ledger in a file, with what is done to it as a whole."""
+
+    def check(self) -> int:
+        """Read every page and every row, and return how many items are linked."""
+        return check(self.connection)
+
+    def back_up(self, target: Path) -> Backup:
+        """Copy the ledger as it is now to the file `target`, and read the copy back."""
+        return back_up(self.connection, self.path, target)
+
+
+def open_locked(path: Path, now: float, booted_at: float, executor: ThreadPoolExecutor) -> FileStore:
     """Open the ledger at `path` for this process alone, as `Ledger.open` says; `executor` is the thread it runs in."""
     with translated(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,7 +57,7 @@ def open_locked(path: Path, now: float, booted_at: float, executor: ThreadPoolEx
         raise
 
 
-def open_readonly(path: Path, booted_at: float, thorough: bool, executor: ThreadPoolExecutor) -> LedgerThread:
+def open_readonly(path: Path, booted_at: float, thorough: bool, executor: ThreadPoolExecutor) -> FileStore:
     """Open the ledger at `path` for looking only, as `Ledger.open_readonly` says."""
     with translated(path):
         before = _seen(path, booted_at)
@@ -56,10 +69,19 @@ def open_readonly(path: Path, booted_at: float, thorough: bool, executor: Thread
             check_all(connection)
     if doubt is not None and not doubt.replaced:
         doubt = None  # who only reads cannot tell a process that works with it now from one that has crashed
-    return LedgerThread(path, connection, executor, None, doubt=doubt, booted_at=booted_at)
+    return FileStore(path, connection, executor, None, doubt=doubt, booted_at=booted_at)
 
 
-def _opened(path: Path, now: float, booted_at: float, executor: ThreadPoolExecutor, lock: Lock) -> LedgerThread:
+def empty_store(shown: str, executor: ThreadPoolExecutor) -> Store:
+    """Return an empty ledger that can only be read, for a place where there is none yet."""
+    connection = in_memory()
+    with translated(Path(shown)):
+        apply(connection, STEPS, 0)
+        connection.execute("PRAGMA query_only = ON")
+    return FileStore(Path(shown), connection, executor, None)
+
+
+def _opened(path: Path, now: float, booted_at: float, executor: ThreadPoolExecutor, lock: Lock) -> FileStore:
     if foreign_log(path):
         _set_log_aside(path)
     with translated(path):
@@ -76,12 +98,12 @@ def _opened(path: Path, now: float, booted_at: float, executor: ThreadPoolExecut
     except BaseException:
         connection.close()
         raise
-    return LedgerThread(path, connection, executor, lock, doubt=doubt, booted_at=booted_at)
+    return FileStore(path, connection, executor, lock, doubt=doubt, booted_at=booted_at)
 
 
-def _begin(connection: sqlite3.Connection, now: float, doubt: Doubt | None) -> None:
+def _begin(connection: SqliteConnection, now: float, doubt: Doubt | None) -> None:
     # The lock is held, so no pass can be running.
-    connection.execute(_END_RUNS, (float(now),))
+    end_runs(connection, now)
     if doubt is not None:
         # In the file, so that it holds until the portal has been read, however often syncd starts before.
         forget_all_verified(connection)

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from syncd.errors import StateError, StateUnavailableError
+from syncd.state.rows import DamagedRowError
 
 _ROOM: Final = "make room on that disk; nothing is lost, syncd goes on where it was"
 _RIGHTS: Final = "let syncd's user read and write it and its directory, or set `state` in the config to another path"
@@ -41,7 +42,7 @@ _OF_DAMAGE: Final = ("decode", "user-defined function", "no such table", "no suc
 
 
 class DamagedError(sqlite3.DatabaseError):
-    """A row is not what was written; for SQLite it may still be sound."""
+    """The file is not what was written; for SQLite it may still be sound."""
 
     sqlite_errorname = "SQLITE_CORRUPT"
 
@@ -53,6 +54,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _told(path, error) from error
+    except DamagedRowError as error:
+        raise damaged(path, str(error)) from error
     except OSError as error:
         raise unusable(path, error) from error
 

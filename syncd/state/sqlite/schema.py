@@ -1,59 +1,29 @@
-"""The ledger's tables: their columns, a checksum in every row, and the steps that bring an older file up to date.
+"""The tables of a ledger in a file, and the steps that bring an older file up to date.
 
-A released step is never edited: a change of the tables is a new step at the end. A step runs in one transaction, after
-a copy of the file was made, so that a failure leaves the old file as it was.
-
-SQLite finds a torn page or a broken tree, but not a digit that turned into another one within a row. So each row has a
-sum over all of its values, which goes along with every copy; a row whose bits were changed outside of syncd is told,
-never acted upon.
+A released step is never edited: a change of the tables is a new step at the end, and one of the same effect at the end
+of those for PostgreSQL. A step runs in one transaction, after a copy of the file was made, so that a failure leaves the
+old file as it was.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
-from zlib import crc32
+from typing import Final
 
 import orjson
 
 from syncd.errors import StateError
-from syncd.state.trouble import DamagedError
+from syncd.state.rows import SUMMED, SUMMED_CHANGE, row_sum_or_less
+from syncd.state.sqlite.trouble import DamagedError
 
 APPLICATION_ID: Final = 0x73796E63
 """Written into the file's header ("sync"), so that another program's database is not mistaken for a ledger."""
 
-Step = tuple[str, ...]
-Row = Sequence[Any]
+MOVED: Final = 1_000_000
+"""What is added to the version of a ledger that was moved away, so that earlier versions refuse it too."""
 
-KEY: Final = "uid, calendar, owner, piece"
-IS_KEY: Final = "sync = ? AND uid = ? AND calendar = ? AND owner = ? AND piece = ?"
-LINK: Final = (
-    f"{KEY}, remote_id, section, section_id, fingerprint, sent, version, title, place, starts_on, ends_on, start, "
-    "absent_passes, same_updates, adopted, stamp"
-)
-HOLD: Final = f"{KEY}, reason, fingerprint, attempts, since, retry_at, title, place"
-INTENT: Final = (
-    f"id, sync, run_id, op, {KEY}, remote_id, section, section_id, fingerprint, fields, title, place, starts_on, "
-    "ends_on, start, created_at, before, state, note"
-)
-RUN: Final = (
-    "sync, started, finished, state, counts, requests, commands, waited_s, seconds, problems, problem_count, error"
-)
-CHANGE: Final = f"id, run_id, sync, op, {KEY}, remote_id, before, after, at"
-SUMMED_LINK: Final = f"sync, {LINK}"
-SUMMED_CHANGE: Final = CHANGE.removeprefix("id, ")
-SUMMED_NOTE: Final = "scope, name, value, at"
-_SUMMED: Final = {
-    "links": SUMMED_LINK,
-    "intents": INTENT,
-    "holds": f"sync, {HOLD}",
-    "notes": SUMMED_NOTE,
-    "runs": RUN,
-}
-"""The columns that the sum of each table covers. Change records have one too, checked when they are read: there may be
-half a gigabyte of them, and older ones have none.
-"""
+Step = tuple[str, ...]
 
 _LINKS = """
 CREATE TABLE links (
@@ -138,49 +108,9 @@ STEPS: Final[tuple[Step, ...]] = (
 """Step number n (from 0) turns schema version n into n + 1; a new file goes through all of them."""
 
 
-def marks(columns: str, *, more: int = 0) -> str:
-    """Return as many placeholders as there are `columns`, plus `more`."""
-    return ", ".join("?" * (columns.count(",") + 1 + more))
-
-
-def row_sum(*values: object) -> int:
-    """Return the sum of a row's values; whole numbers of a REAL column have to be floats already."""
-    # Twice as fast as anything that takes the values one by one: a push sums three rows for each change.
-    return crc32(orjson.dumps(values, default=bytes.decode))
-
-
-def summed(row: Row) -> Row:
-    """Return `row` with its sum behind it."""
-    return (*row, row_sum(*row))
-
-
-def checked(row: Row) -> Row:
-    """Return the `row` that was read with its sum, without it; raises DamagedError if they do not agree."""
-    *values, kept = row
-    try:
-        agrees = row_sum(*values) == kept
-    except TypeError:  # bytes that are no text any more
-        agrees = False
-    if not agrees:
-        raise DamagedError("a row of it is not what was written")
-    return values
-
-
-def checked_numbered(row: Row) -> Row:
-    """Return a row with its id in front like `checked`; a change record from before there were sums passes."""
-    number, *values, kept = row
-    return row[:-1] if kept is None else (number, *checked((*values, kept)))
-
-
 def learn_sum(connection: sqlite3.Connection) -> None:
     """Let statements on `connection` use `row_sum`; one of values that cannot be summed is -1."""
-    connection.create_function("row_sum", -1, _row_sum_or_less, deterministic=True)
-
-
-def setting(columns: str, **values: str) -> str:
-    """Return the SET clause that gives some of the summed `columns` new values, in SQL, and the row its new sum."""
-    new = ", ".join(values.get(name, name) for name in columns.split(", "))
-    return ", ".join([*(f"{name} = {value}" for name, value in values.items()), f"sum = row_sum({new})"])
+    connection.create_function("row_sum", -1, row_sum_or_less, deterministic=True)
 
 
 def sum_all(connection: sqlite3.Connection) -> None:
@@ -211,16 +141,19 @@ def check_records(connection: sqlite3.Connection) -> None:
 
 
 def _with_sums(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    for table, columns in _SUMMED.items():
+    for table, columns in SUMMED.items():
         if any(name == "sum" for _, name, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall()):
             yield table, columns
 
 
-def _row_sum_or_less(*values: object) -> int:
-    try:
-        return row_sum(*values)
-    except TypeError:
-        return -1
+def moved_of(connection: sqlite3.Connection) -> tuple[str, str] | None:
+    """Return where the ledger was moved to and by which move, None if it is still here."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version < MOVED:
+        return None
+    row = connection.execute("SELECT value FROM notes WHERE scope = 'moved' AND name = 'to'").fetchone()
+    told = orjson.loads(row[0]) if row is not None else {}
+    return str(told.get("to", "another place")), str(told.get("move", ""))
 
 
 def version_of(connection: sqlite3.Connection, shown: str, *, newest: int) -> int:
@@ -236,6 +169,8 @@ def version_of(connection: sqlite3.Connection, shown: str, *, newest: int) -> in
             f"{shown} is a database of another program, not a syncd ledger",
             "give `state` in the config the path of a file of its own",
         )
+    if (moved := moved_of(connection)) is not None:
+        raise StateError(f"the state in {shown} was moved to {moved[0]}", "let the config name that one")
     if version > newest:
         raise StateError(
             f"{shown} was made by a newer syncd (schema {version}; this one knows up to {newest})",
