@@ -35,7 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     init.add_argument(
         "--source",
         metavar="FILE|URL",
-        help="the schedule: csv, xlsx or ics, a file or an address; or a key or client from Google (json)",
+        help="the schedule: csv, xlsx or ics, a file or an address; or what logs in to Google (a key or client in json)"
+        " or Microsoft 365 (a key with its certificate in pem)",
     )
     init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
