@@ -66,7 +66,7 @@ _OUTCOME: Final = "SELECT pg_xact_status($1::xid8)"
 class PostgresStore:
     """An open store in `database`; `readonly` for looking only.
 
-    `pause` blocks the store's thread for a number of seconds, which `monotonic` counts; without one, the system's clock does.
+    `pause` blocks the store's thread for a number of seconds, which `monotonic` counts (by default the system's clock).
     """
 
     def __init__(
