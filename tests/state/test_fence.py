@@ -14,7 +14,7 @@ from syncd.clock import SystemClock
 from syncd.config.database import Database
 from syncd.errors import LostLeaseError, StateError
 from syncd.model.lease import LeaseTerms
-from syncd.model.record import Settlement, Written
+from syncd.model.record import Settlement, Told, Written
 from syncd.state.ledger import Ledger
 from tests.state.values import OTHER, SYNC, intent
 
@@ -120,16 +120,18 @@ async def test_each_holder_keeps_the_alerts_of_its_own_portals(database: Databas
     async with shared(database) as one, shared(database) as other:
         assert await take(one, "main")
         assert await take(other, "branch")
-        await one.note_told_alerts({f"sync {SYNC}": "stale"}, 1000.0)
-        await other.note_told_alerts({"portal branch": "refuses", f"sync {OTHER} (held)": "3 held"}, 1000.0)
-        assert await one.told_alerts() == {f"sync {SYNC}": "stale"}
+        await one.note_told_alerts({f"sync {SYNC}": Told(text="stale")}, 1000.0)
+        await other.note_told_alerts(
+            {"portal branch": Told(text="refuses"), f"sync {OTHER} (held)": Told(text="3")}, 1000.0
+        )
+        assert await one.told_alerts() == {f"sync {SYNC}": Told(text="stale")}
         await other.note_told_alerts({}, 1001.0)
-        assert await one.told_alerts() == {f"sync {SYNC}": "stale"}
+        assert await one.told_alerts() == {f"sync {SYNC}": Told(text="stale")}
         assert await other.told_alerts() == {}
         assert one.leases is not None
         await one.leases.give_back(["main"])
         assert await take(other, "main")
-        assert await other.told_alerts() == {f"sync {SYNC}": "stale"}
+        assert await other.told_alerts() == {f"sync {SYNC}": Told(text="stale")}
 
 
 async def test_a_ledger_that_is_closed_gives_its_leases_back(database: Database) -> None:
