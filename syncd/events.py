@@ -59,6 +59,8 @@ SECTION_RENAMED: Final = "section.renamed"
 """A person has renamed a section, which is used further (warning, once). `sync` `calendar` `before` `after`"""
 SECTIONS_CREATED: Final = "sections.created"
 """A pass has created missing sections (info). `sync` `wanted` `refused`"""
+SECTIONS_REMOVED: Final = "sections.removed"
+"""A purge has removed empty sections that syncd had made (info). `sync` `removed` `left`"""
 INTENTS_RECOVERED: Final = "intents.recovered"
 """The outcomes of changes left open by a crash or a lost answer are known (info). `sync` `intents` `created` `updated`
 `deleted` `planned_anew` `refused`

@@ -14,6 +14,7 @@ WORKERS = "3"
 
 LONG = (
     "bench",
+    "cli/test_waiting_bar.py",
     "crm/test_scale.py",
     "cycle/test_kill.py",
     "cycle/test_machine.py",
@@ -26,11 +27,14 @@ LONG = (
     "model/test_recurrence_probes.py",
     "model/test_recurrence_property.py",
     "model/test_recurrence_rfc.py",
+    "portal/probe/test_cut_off.py",
     "portal/test_bad_answers.py",
     "portal/test_exchange.py",
     "portal/test_forecast.py",
     "portal/test_pace.py",
     "portal/test_push.py",
+    "portal/test_turns.py",
+    "service/test_flat.py",
 )
 """Run without coverage: seasons, migrations and crashes that repeat the same lines thousands of times.
 

@@ -284,8 +284,10 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         wanted = sync.target.sought(kept.entries, directory)
         directory = directory.with_clients(await read_clients(portal, wanted))
     except SyncdError as error:
+        is_about_types = isinstance(error, CommandRefusedError) and error.code in ("NOT_FOUND", "INVALID_ARG_VALUE")
+        usual = "give the webhook the permission crm, and its user the right to read the CRM"
         yield Check(name=f"clients {sync.name}", ok=False, detail=error.message,
-                    remedy="give the webhook the permission crm, and its user the right to read the CRM")  # fmt: skip
+                    remedy=error.remedy if is_about_types else usual)  # fmt: skip
         return
     calendars = sorted(sync.target.places(kept.entries, directory))
     with_sections = [calendar for calendar in calendars if not calendar.on_card]

@@ -1,6 +1,6 @@
 """Where a command works: whom it asks, where its results go, and what else must not run meanwhile.
 
-The five commands that change something are written once, for any desk: at `OwnDesk` they run in the process that was
+A command that needs the state for itself is written once, for any desk: at `OwnDesk` it runs in the process that was
 called; at `cli/served.py: ServedDesk` in the daemon, for a client at the other end of its control socket.
 """
 
@@ -22,6 +22,7 @@ from syncd.cli import show
 from syncd.cli.files import content, writing
 from syncd.cli.outlet import certain
 from syncd.cli.question import agreed
+from syncd.errors import StateError
 from syncd.model.json_values import Json
 from syncd.service.schedule import SyncState
 
@@ -33,38 +34,6 @@ if TYPE_CHECKING:  # only commands that make passes load what makes them
 R = TypeVar("R")
 
 
-class Running(Protocol):
-    """What a command may ask of the daemon that it runs in."""
-
-    def poke(self, name: str, by: str) -> None:
-        """Start a pass of the sync `name` now; raises ConfigError for an unknown or paused one."""
-        ...
-
-    async def pause(self, name: str) -> None:
-        """Leave the sync `name` alone until it is resumed; raises ConfigError for an unknown one."""
-        ...
-
-    async def resume(self, name: str) -> None:
-        """Let the passes of the sync `name` start again; raises ConfigError for an unknown one."""
-        ...
-
-    def states(self) -> Mapping[str, SyncState]:
-        """Return how every sync stands, by name."""
-        ...
-
-    async def alone(
-        self,
-        name: str,
-        work: Callable[[], Awaitable[R]],
-        stop: asyncio.Event,
-        *,
-        waits: Callable[[], None],
-        at_once: bool = False,
-    ) -> R:
-        """Return what `work` does in the place of a pass of the sync `name`."""
-        ...
-
-
 class Desk(Protocol):
     """What a command may ask of the place it runs at. `stop` is set when whoever called wants it to end."""
 
@@ -73,11 +42,6 @@ class Desk(Protocol):
     @property
     def app(self) -> App:
         """What the config asks for."""
-        ...
-
-    @property
-    def service(self) -> Running | None:
-        """The daemon that this runs in, None if no daemon runs."""
         ...
 
     def console(self) -> Console:
@@ -122,6 +86,22 @@ class Desk(Protocol):
         """See to it that what is about to be taken back is not done again by the next pass."""
         ...
 
+    def states(self) -> Mapping[str, SyncState] | None:
+        """Return how the daemon that this runs in has every sync, by name; None if it runs in none."""
+        ...
+
+    def poke(self, name: str) -> None:
+        """Have the daemon make a pass now; raises StateError if this runs in none, ConfigError for a paused sync."""
+        ...
+
+    async def pause(self, name: str) -> None:
+        """Leave a sync alone until it is resumed, also over restarts."""
+        ...
+
+    async def resume(self, name: str) -> None:
+        """Let the passes of a sync start again."""
+        ...
+
 
 class OwnDesk:
     """The desk of the process that was called: its own terminal and files, and the state for itself alone."""
@@ -129,7 +109,6 @@ class OwnDesk:
     def __init__(self, app: App, stop: asyncio.Event) -> None:
         self.app = app
         self.stop = stop
-        self.service: Running | None = None
 
     def console(self) -> Console:
         """Return the console of stdout."""
@@ -176,6 +155,23 @@ class OwnDesk:
 
     async def pausing(self, name: str) -> None:
         """Do nothing: no daemon makes a next pass."""
+
+    def states(self) -> None:
+        """Return None: no daemon is known here."""
+
+    def poke(self, name: str) -> None:
+        """Raise StateError: nobody is there who could make a pass."""
+        raise StateError(
+            f"no daemon runs with {self.app.config.path}", "`syncd sync` makes a pass now; `syncd run` is the daemon"
+        )
+
+    async def pause(self, name: str) -> None:
+        """Write it down for the daemon that starts next."""
+        await self.app.ledger.of(name).note_paused(self.app.clock.now())
+
+    async def resume(self, name: str) -> None:
+        """Write it down for the daemon that starts next."""
+        await self.app.ledger.of(name).forget_paused()
 
 
 async def chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[str, ...]:

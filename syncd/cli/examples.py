@@ -37,6 +37,7 @@ EXAMPLES = {
         "syncd sandbox --like portal-facts.json",
     ),
     "service": ("sudo /opt/syncd/bin/syncd service install",),
+    "source": ("syncd source authorize meetings",),
     "completion": (
         "syncd completion bash > /etc/bash_completion.d/syncd",
         "syncd completion zsh > /usr/local/share/zsh/site-functions/_syncd",

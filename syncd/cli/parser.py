@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from syncd import __version__
 from syncd.cli.examples import epilog_of
 
+_RUNS = 20
+"""How many runs of each sync `history` shows."""
 _CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syncd/config.toml, /etc/syncd/config.toml)"
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `syncd`; a usage error exits with code 2."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="syncd", description="Keeps Bitrix24 calendars in step with a schedule that is kept elsewhere."
     )
     _of_every_command(parser)
     parser.set_defaults(config=None, verbose=0, quiet=False, log_format="auto")
     parser.add_argument("--version", action="version", version=f"syncd {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", parser_class=argparse.ArgumentParser
+    )
 
     demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
     demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
     demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
 
     init = commands.add_parser("init", help="write a commented config after looking at a schedule and a portal")
-    init.add_argument("--source", metavar="FILE|URL", help="the schedule: csv, xlsx or ics, a file or an address")
+    init.add_argument(
+        "--source",
+        metavar="FILE|URL",
+        help="the schedule: csv, xlsx or ics, a file or an address; or a key or client from Google (json)",
+    )
     init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
 
@@ -57,18 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_steering(commands)
     _add_leases(commands)
 
-    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
-    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
-    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
-    portal.add_argument("--calendar", choices=("user", "group", "company"),
-                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
-    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
-    portal.add_argument("--unresolved", metavar="SYNC",
-                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
-    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
-    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
-    _json(portal)
-
+    _add_portal(commands)
+    _add_source(commands)
     _add_sandbox(commands)
     _add_install(commands)
     commands.add_parser("version", help="print the versions of syncd, Python and the main libraries")
@@ -77,6 +76,24 @@ def build_parser() -> argparse.ArgumentParser:
         command.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
         _of_every_command(command.add_argument_group("options of every command"))
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses options that contradict each other, and fills in what follows from others."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as argparse has it
+        """Return the arguments of the command line, as `ArgumentParser.parse_args` does."""
+        found = super().parse_args(args, namespace)
+        match found.command:
+            case "report":
+                if found.json and found.format not in (None, "json"):
+                    self.error(f"--json and --format {found.format} exclude each other: leave out one of them")
+                found.format = found.format or ("json" if found.json else "csv")
+            case "history":
+                if found.run_id is not None and found.last is not None:
+                    self.error("--last has no effect with --run, which shows one run: leave out one of them")
+                found.last = found.last or _RUNS
+        return found
 
 
 def _of_every_command(parser: argparse._ActionsContainer) -> None:
@@ -97,15 +114,27 @@ def _add_looking(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     history = commands.add_parser("history", help="show the last runs, or what one run changed")
     _names(history)
     history.add_argument("--run", dest="run_id", type=int, metavar="N", help="what run N changed, field by field")
-    history.add_argument("--last", type=_count, default=20, metavar="N", help="so many runs of each sync (default: 20)")
+    history.add_argument("--last", type=_count, metavar="N", help="so many runs of each sync (default: 20)")
     _json(history)
     report = commands.add_parser("report", help="one report over all syncs: what was done, and how each stands")
     _names(report)
     report.add_argument(
         "--since", default="1d", metavar="TIME", help='how far back, as in "12h" or "30d" (default: 1d)'
     )
-    report.add_argument("--format", choices=("csv", "json", "html"), default="csv", help="default: csv")
+    report.add_argument("--format", choices=("csv", "json", "html"), help="default: csv")
     _json(report)
+
+
+def _add_source(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add what is done for a sync's source."""
+    source = commands.add_parser("source", help="let a sync read somebody's calendars at Google or Microsoft")
+    what = source.add_subparsers(dest="what", metavar="WHAT", required=True)
+    authorize = what.add_parser("authorize", help="agree in a browser, and keep the token in the source's token_file")
+    authorize.add_argument("name", metavar="NAME", help="the sync whose source it is")
+    authorize.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to keep the token instead; an earlier one there is replaced"
+    )
+    _of_every_command(authorize.add_argument_group("options of every command"))
 
 
 def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -131,6 +160,21 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _json(move)
     for one in (backup, check, move):
         _of_every_command(one.add_argument_group("options of every command"))
+
+
+def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the lists of what a portal has, and its probe."""
+    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
+    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
+    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
+    portal.add_argument("--calendar", choices=("user", "group", "company"),
+                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
+    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
+    portal.add_argument("--unresolved", metavar="SYNC",
+                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
+    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
+    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
+    _json(portal)
 
 
 def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

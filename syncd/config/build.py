@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
+from syncd.config.build_extra import build_extra, refuse_misplaced
 from syncd.config.build_fields import build_fields
 from syncd.config.build_service import build_when
 from syncd.config.build_target import build_target
@@ -22,7 +23,7 @@ from syncd.config.config_values import (
     TlsFiles,
 )
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import Secret, SecretMissingError, check_webhook, read_secret
+from syncd.config.secrets import Secret, SecretMissingError, check_webhook, read_secret, secret_forms
 from syncd.config.tables import (
     COLUMN_KEYS,
     GRID_KEYS,
@@ -58,8 +59,8 @@ def build_portal(
     """
     path = ("portals", name)
     portal = file.convert(table, PortalTable, *path)
-    forms = {key: value for key, value in msgspec.structs.asdict(portal).items() if key.startswith("webhook")}
-    given = next((key for key, value in forms.items() if value is not None), "webhook")
+    given, forms = secret_forms(portal, "webhook")
+    given = given or "webhook"
     # Which of the four keys is wrong is known only after reading, so an error names the one that is given.
     unusable, key, holder = "", given, None
     with file.at(*path, given):
@@ -133,6 +134,8 @@ def build_sync(
         raise file.error((*path, "name"), f'must consist of a-z, 0-9 and "-" only, not "{sync.name}"')
     if sync.removed_after < 1:
         raise file.error((*path, "removed_after"), f"must be at least 1, not {sync.removed_after}")
+    refuse_misplaced(file, sync, path)
+    extra = build_extra(file, sync.fields.extra, (*path, "fields", "extra"))
     return SyncConfig(
         name=sync.name,
         where=f"{file.where(*path)} {sync.name}",
@@ -155,7 +158,7 @@ def build_sync(
         uids=sync.uids,
         source=_source(file, sync.source, base, (*path, "source"), portals),
         target=build_target(file, sync.target, sync.name, (*path, "target"), base=base),
-        fields=build_fields(file, sync.fields, (*path, "fields")),
+        fields=build_fields(file, sync.fields, (*path, "fields"), extra),
         filter=_filter(file, sync.filter, (*path, "filter")),
     )
 

@@ -18,17 +18,20 @@ from syncd.model.template import Template
 
 _ACCESSIBILITY: Final = ("busy", "quest", "free", "absent")
 _IMPORTANCE: Final = ("high", "normal", "low")
-_CRM: Final = re.compile(r"(?:L|D|C|CO|T[0-9a-f]{1,8})_[1-9]\d*")
+_CRM: Final = re.compile(r"(?:L|D|C|CO|Q|SI|T[0-9a-f]{1,8})_[1-9]\d*")
 _CRM_REMEDY: Final = (
-    'list ids like "C_5" (contact), "CO_5" (company), "L_5" (lead), "D_5" (deal), "T86_5" (other types), '
-    'or templates such as "{contact}"'
+    'list ids like "C_5" (contact), "CO_5" (company), "L_5" (lead), "D_5" (deal), "SI_5" (invoice), '
+    '"T86_5" (other types), or templates such as "{contact}"'
 )
 _COLOR_REMEDY: Final = f"names: {', '.join(COLORS)}"
 _HAS_OPERATOR: Final = re.compile(r"[=~]")
 
 
-def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsConfig:
-    """Return the config of the fields; raises ConfigError naming file, line and key."""
+Extra = tuple[tuple[str, str | Template], ...]
+
+
+def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath, extra: Extra) -> FieldsConfig:
+    """Return the config of the fields, `extra` among them; raises ConfigError naming file, line and key."""
     return FieldsConfig(
         name=file.template(table.name, *path, "name"),
         untitled=table.untitled.strip(),
@@ -46,6 +49,8 @@ def build_fields(file: ConfigFile, table: FieldsTable, path: KeyPath) -> FieldsC
         meeting=_meeting(file, table, (*path, "meeting")),
         outside_guests=table.outside_guests,
         invite=table.invite,
+        markup=table.markup or "bbcode",
+        extra=extra,
         crm=_crm(file, table.crm, (*path, "crm")),
     )
 

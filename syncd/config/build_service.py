@@ -8,12 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from syncd.config.config_file import ConfigFile
 from syncd.config.config_values import HttpConfig, WhenConfig
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import Secret, read_secret
+from syncd.config.secrets import Secret
 from syncd.config.tables import HttpTable, LeaseTable, SyncTable
 from syncd.config.toml_lines import KeyPath
 from syncd.model.lease import LeaseTerms
@@ -96,21 +94,14 @@ def build_http(file: ConfigFile, table: HttpTable | None, environ: Mapping[str, 
     if parts.netloc != table.listen or "@" in table.listen or not host or port is None:
         raise file.error(path, f'must be HOST:PORT, not "{table.listen}"', remedy)
     names = tuple(_host_name(file, name, number) for number, name in enumerate(table.hosts))
-    token = _token(file, table, environ)
+    folder = file.path.absolute().parent
+    token = file.secret(table, "token", ("http",), base=folder, environ=environ, check=_is_long)
     return HttpConfig(host=host, port=port, public=not is_loopback(host), names=names, token=token)
 
 
-def _token(file: ConfigFile, table: HttpTable, environ: Mapping[str, str]) -> Secret | None:
-    """Return the secret of those who may start passes by POST, None if nobody may."""
-    forms = {name: value for name, value in msgspec.structs.asdict(table).items() if name.startswith("token")}
-    given = next((name for name, value in forms.items() if value is not None), None)
-    if given is None:
-        return None
-    with file.at("http", given):
-        _, secret, _ = read_secret("token", forms, base=file.path.absolute().parent, environ=environ)
-        if len(secret.reveal()) < _SHORTEST_TOKEN:
-            raise ValueError(f"is shorter than {_SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes a good one")
-    return secret
+def _is_long(token: Secret) -> None:
+    if len(token.reveal()) < _SHORTEST_TOKEN:
+        raise ValueError(f"is shorter than {_SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes a good one")
 
 
 def _host_name(file: ConfigFile, name: str, number: int) -> str:

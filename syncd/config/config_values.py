@@ -17,12 +17,12 @@ from syncd.config.tables import (
     CalendarKind,
     Invite,
     Marker,
+    Markup,
     OnConflict,
     OnHostChange,
     OnRemoved,
     OnUnresolved,
     OutsideGuests,
-    OwnerType,
     Security,
     Tariff,
     Uids,
@@ -121,19 +121,23 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
 class CardConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[sync.target]` of the types activity and todo.
 
-    `activity` and `completed` are for activities, `deadline`, `ping` (minutes, None: as remind) and `color_id` for
-    to-dos. `responsible` None is the one responsible for the client.
+    `activity`, `completed`, `direction` and `origin_version` are for activities; `deadline`, `ping` (minutes, None: as
+    remind) and `color_id` for to-dos. `owner_type` is a name, or the number of a dynamic type; with `owner_field`,
+    `contact` is the value of that field. `responsible` None is the one responsible for the client.
     """
 
     type: Literal["activity", "todo"]
     activity: ActivityKind
     contact: Template
-    owner_type: OwnerType
+    owner_type: str
+    owner_field: str
     responsible: Template | None
     owners: Mapping[str, int | str]
     on_unresolved: OnUnresolved
     fallback_owner: int | str | None
     completed: Literal["past", "never"] | Template
+    direction: Literal["outgoing", "incoming"] | Template
+    origin_version: Template | None
     deadline: Literal["start", "end"]
     ping: tuple[int, ...] | None
     color_id: Template | None
@@ -162,6 +166,8 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     attendees: Literal["source", "none"] | tuple[str, ...]
     host: Template | None
     meeting: frozenset[str]
+    markup: Markup
+    extra: tuple[tuple[str, str | Template], ...]
     outside_guests: OutsideGuests
     invite: Invite
     crm: tuple[Template, ...]
@@ -279,7 +285,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     `digest` differs whenever the text of one of its files does, or which files there are.
 
     With `raw_reports`, cells of reports that a spreadsheet would take for formulas stay as they are. `earlier_state` is
-    a file where versions before 0.2 kept the state, None where there is none or the config names its own or has one.
+    a file where version 0.1 kept the state, None where there is none or the config names its own or has one.
     With a `database` the state is there, and `state` is only the place beside which this machine keeps its own files;
     `lease` are the terms by which several machines share the portals then.
     `control` is the daemon's socket for commands, None where it is in its usual place.

@@ -7,10 +7,11 @@ secret itself. Nothing is checked and nothing raised here.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from syncd.config.database import secrets_in
 from syncd.config.secrets import FORMS
@@ -19,6 +20,8 @@ Learn = Callable[[str], None]
 """Is told each secret."""
 
 _PLUGIN_SECRET = re.compile(r"(?:^|_)(?:password|passwd|secret|token|key|auth|cookie|webhook|url|dsn)$", re.IGNORECASE)
+_SECRET_WITHIN = re.compile(r"(?:^|_)(?:password|secret|token|key)$", re.IGNORECASE)
+"""In a document of a vendor addresses are no secrets: they are everybody's."""
 _OPEN = ("client_key", "ca_key")
 """Keys that name a file and are no secret though they sound like one."""
 _FOLLOWED_BY_SECRET = re.compile(r"-u|--user|--?(?:oauth2-bearer|password|passwd|pass|token|secret|key|api-?key)")
@@ -70,7 +73,10 @@ class _Forms:
         for form in FORMS:
             value = table.get(name + form)
             if isinstance(value, str):
-                learn(self.found(value, form))
+                found = self.found(value, form)
+                learn(found)
+                for one in _within(found):
+                    learn(one)
 
     def found(self, value: str, form: str) -> str:
         """Return what `value` leads to; itself where it leads nowhere, because then it may be the secret."""
@@ -95,6 +101,18 @@ def _content(folder: Path, name: str) -> str:
             return opened.read(_LONGEST_FILE)
     except (OSError, ValueError, RuntimeError):  # RuntimeError: "~nobody" has no home
         return name
+
+
+def _within(secret: str) -> Iterator[str]:
+    """Yield the secrets in one that is a JSON document, such as a vendor's file of credentials."""
+    if not secret.lstrip().startswith("{"):
+        return
+    try:
+        document = json.loads(secret)
+    except (ValueError, RecursionError):
+        return
+    for table in (document, *_tables(document)):
+        yield from (value for name, value in table.items() if isinstance(value, str) and _SECRET_WITHIN.search(name))
 
 
 def _learn_source(source: Mapping[str, object], forms: _Forms, learn: Learn) -> None:
@@ -155,13 +173,17 @@ def _stem(key: str) -> str:
 
 
 def _login(address: str) -> tuple[str, ...]:
-    """Return what lets somebody in of an address with user and password."""
+    """Return what lets somebody in of an address with user and password, or with a password among its parameters."""
     try:
         split = urlsplit(address)
         user, password = unquote(split.username or ""), unquote(split.password or "")
+        parameters = parse_qsl(split.query)
     except ValueError:
         return ()
-    return (password, _basic(user, password)) if password else ()
+    # Those of a database: ?password=..., and ?odbc_connect=DRIVER=...;PWD=....
+    pairs = [*parameters, *(one.partition("=")[::2] for _, value in parameters for one in value.split(";"))]
+    hidden = [value for name, value in pairs if value and (_PLUGIN_SECRET.search(name) or name.upper() == "PWD")]
+    return (*hidden, *((password, _basic(user, password)) if password else ()))
 
 
 def _basic(user: str, password: str) -> str:

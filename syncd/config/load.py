@@ -29,6 +29,7 @@ from syncd.config.learn import Learn, learn_document, learn_environment
 from syncd.config.secrets import FORMS, readable_by_others
 from syncd.config.state_place import default_state, earlier_state, home, stands
 from syncd.config.tables import (
+    ACCOUNT_SECRETS,
     SOURCE_SECRETS,
     ConfigTable,
     DefaultsTable,
@@ -315,9 +316,10 @@ def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, Portal
 def _open_secrets(path: Path, sync: SyncConfig, base: Path) -> list[str]:
     """Return a warning for each file that others can read and that holds a password or token of the source."""
     options = sync.source.options
-    named = [options[f"{secret}_file"] for secret in SOURCE_SECRETS if isinstance(options.get(f"{secret}_file"), str)]
+    secrets = {*SOURCE_SECRETS, *ACCOUNT_SECRETS}
+    named = [options[f"{secret}_file"] for secret in sorted(secrets) if isinstance(options.get(f"{secret}_file"), str)]
     holders = [base / Path(name).expanduser() for name in named]
-    if "password" in options or "token" in options:
+    if not options.keys().isdisjoint(("password", *ACCOUNT_SECRETS)):
         holders.append(path)
     return [
         f"{holder} holds a secret of sync {sync.name} and can be read by every user of this machine: chmod o= {holder}"

@@ -77,6 +77,15 @@ def read_secret(
     return key, Secret(text.strip()), file  # editors end a file with a newline
 
 
+def secret_forms(table: object, name: str) -> tuple[str | None, Mapping[str, str | None]]:
+    """Return which key of `table` gives the secret `name`, None if none does, and all its keys as `read_secret` reads.
+
+    Of several the first is returned; `read_secret` refuses them.
+    """
+    forms: dict[str, str | None] = {name + form: getattr(table, name + form) for form in FORMS}
+    return next((key for key, value in forms.items() if value is not None), None), forms
+
+
 def _expanded(text: str) -> Path:
     try:
         return Path(text).expanduser()

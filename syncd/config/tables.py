@@ -12,8 +12,9 @@ OnRemoved = Literal["keep", "delete"]
 OnConflict = Literal["source", "portal", "report"]
 OnUnresolved = Literal["hold", "skip", "fallback"]
 CalendarKind = Literal["user", "group", "company"]
-ActivityKind = Literal["meeting", "call"]
-OwnerType = Literal["contact", "company", "lead", "deal"]
+Markup = Literal["bbcode", "html"]
+ActivityKind = Literal["meeting", "call", "custom"]
+OwnerType = Literal["contact", "company", "lead", "deal", "quote", "invoice"]
 Adopt = Literal["identical", "same-time"]
 Marker = Literal["none", "description"]
 Uids = Literal["source", "content"]
@@ -102,9 +103,12 @@ class TargetTable(Table, frozen=True, kw_only=True):
     fallback_owner: str | int | None = None
     activity: str | None = None
     contact: str | int | None = None
-    owner_type: str | None = None
+    owner_type: str | int | None = None
+    owner_field: str | None = None
     responsible: str | int | None = None
     completed: str | None = None
+    direction: str | None = None
+    origin_version: str | int | None = None
     deadline: str | None = None
     ping: list[str] | None = None
     color_id: str | int | None = None
@@ -138,6 +142,8 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     outside_guests: OutsideGuests = "drop"
     invite: Invite = "notice"
     meeting: MeetingTable = MeetingTable()
+    markup: Markup | None = None
+    extra: dict[str, Any] = {}
     crm: list[str] | str = []
 
 
@@ -244,9 +250,18 @@ class IncludedTable(Table, frozen=True, kw_only=True):
 
 SOURCE_SECRETS = ("url", "username", "password", "token")
 """The secrets of a source with an address, each in the four forms of `secrets`."""
+ACCOUNT_SECRETS = ("key", "token", "client_secret", "private_key")
+"""Those of sources of accounts."""
+_FORMS = ("", "_file", "_env", "_credential")
 _WEB_KEYS = (
-    *(secret + form for secret in SOURCE_SECRETS for form in ("", "_file", "_env", "_credential")),
+    *(secret + form for secret in SOURCE_SECRETS for form in _FORMS),
     *("headers", "ca_file", "client_cert", "client_key", "max_bytes", "timeout", "total_timeout"),
+)
+_ACCOUNT_KEYS = (
+    "calendars", "busy_only", "busy_title", "declined", "tentative", "unanswered", "copies", "zones",
+)  # fmt: skip
+_LOGIN_KEYS = tuple(
+    secret + form for secret in ("url", "username", "password") for form in ("", "_file", "_env", "_credential")
 )
 _LENGTH_KEYS = ("default_duration", "duration_unit")
 _FILE_KEYS = ("type", "path", *_WEB_KEYS, "follow_links")
@@ -254,7 +269,25 @@ SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "bitrix24": ("type", "portal", "calendar", "owner", "sections"),
     "caldav": ("type", "calendars", "zones", "default_duration", *_WEB_KEYS),
     "csv": (*_FILE_KEYS, "encoding", "delimiter", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
+    "google": (
+        *(secret + form for secret in ("key", "token", "client_secret") for form in _FORMS),
+        *("subject", "admin", "event_types", "url", "ca_file", "max_bytes", "timeout", "total_timeout"),
+        *("type", *_ACCOUNT_KEYS),
+    ),
+    "graph": (
+        *("type", "tenant", "client_id", "url", "authority", "ca_file", "max_bytes", "timeout", "total_timeout"),
+        *(secret + form for secret in ("client_secret", "private_key", "token") for form in _FORMS),
+        *_ACCOUNT_KEYS,
+    ),
     "ics": (*_FILE_KEYS, "encoding", "zones", "default_duration"),
+    "json": (
+        *(*_FILE_KEYS, "encoding", "records", "columns", "next", "total", "count", "params", "preset"),
+        *("dates", *_LENGTH_KEYS),
+    ),
+    "sql": (
+        *("type", *_LOGIN_KEYS, "query", "query_file", "columns", "dates", *_LENGTH_KEYS),
+        *("timeout", "total_timeout", "max_rows", "max_bytes", "isolation"),
+    ),
     "xlsx": (*_FILE_KEYS, "sheet", "header", "dates", *_LENGTH_KEYS, "columns", "grid"),
 }
 """The keys of built-in sources, known here so that an error can name the line; the sources check the values."""

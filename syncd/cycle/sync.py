@@ -97,7 +97,7 @@ class Sync:
 
         Their ids mean other things to this target, so it must not touch them.
         """
-        foreign = next((one.key.place for one in links if one.key.place.kind not in self.target.place_kinds), None)
+        foreign = next((one.key.place for one in links if not self.target.writes_to(one.key.place)), None)
         if foreign is not None:
             raise ConfigError(
                 f"{self.name}: it has written to {foreign} before, which its present target does not know",

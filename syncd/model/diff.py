@@ -72,8 +72,9 @@ def make_plan(
         if link is not None:
             _keep(draft, item, link, policy, observation, hold, adoptable)
         else:
-            found = (adoptable.find(item) or adoptable.find_elsewhere(item)) if adoptable is not None else None
-            _new(draft, item, found, observation, hold, policy)
+            worded = adoptable.worded(item) if adoptable is not None else item
+            found = (adoptable.find(worded) or adoptable.find_elsewhere(worded)) if adoptable is not None else None
+            _new(draft, worded, found, observation, hold, policy)
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
     if unwanted := set(linked) - asked:
         _drop_unwanted(draft, wanted, unwanted, linked, policy, window, observation)

@@ -22,6 +22,7 @@ HostRule = Literal["source", "docs"]
 BatchCounter = Literal["shared", "own", "batch"]
 SectionMakers = Literal["anyone", "admins"]
 AdminGroups = Literal["asked", "always"]
+CrmItems = Literal["full", "bare", "none"]
 
 SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -29,6 +30,7 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "batch_counter": get_args(BatchCounter),
         "sections_for": get_args(SectionMakers),
         "admin_groups": get_args(AdminGroups),
+        "crm_items": get_args(CrmItems),
         **dict.fromkeys(
             ("waf", "docs_statuses", "integer_stamps", "exact_expansion"),
             ("no", "yes"),
@@ -103,6 +105,8 @@ class Settings:
     """Who may make a section in another user's calendar (PORTAL.md 5)."""
     admin_groups: AdminGroups = "asked"
     """When an administrator sees secret groups: with IS_ADMIN, or always (PORTAL.md 7)."""
+    crm_items: CrmItems = "full"
+    """Whether crm.item.list is there and gives phones and e-mails, which older builds leave out (PORTAL.md 6.8)."""
     private_hidden: bool = True
     """Mask private events of other people's calendars for administrators too (PORTAL.md 4.5)."""
     crm_fields: bool = True

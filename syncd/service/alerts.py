@@ -23,6 +23,7 @@ from syncd.clock import Clock
 from syncd.config import AlertsConfig, Config, TellingConfig
 from syncd.errors import SyncdError, without_frames
 from syncd.model.names import counted
+from syncd.model.record import Told
 from syncd.portal.client import Job, Portal
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.scrub import Clean, printable, within
@@ -43,28 +44,35 @@ _REMEDIES: Mapping[str, str] = {
     "CHAT_ID_EMPTY": "correct alerts.chat",
 }
 AlertState = Literal["firing", "resolved"]
-_News = tuple[str, AlertState, str]  # the trouble's name, and what is said of it
+_News = tuple[AlertsConfig | None, str, AlertState, str]  # who is told, the trouble's name, and what is said of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """Who is told of which trouble: `everybody`, or for a trouble whose subject is in `special`, those there."""
+    """Who is told of which trouble: `everybody`, or those in `of_portals` where its portal has people of its own.
+
+    `portals` names the portal of each subject, such as "sync shifts".
+    """
 
     everybody: AlertsConfig | None = None
-    special: Mapping[str, AlertsConfig] = field(default_factory=dict)
+    of_portals: Mapping[str, AlertsConfig] = field(default_factory=dict)
+    portals: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, name: str) -> AlertsConfig | None:
-        """Return who is told of the trouble `name`, such as "sync shifts" or "sync shifts (held)"."""
-        return self.special.get(name.partition(" (")[0], self.everybody)
+    def portal(self, name: str) -> str:
+        """Return whose people are told of the trouble `name`, as "sync shifts (held)": a portal's, "" for everybody."""
+        portal = self.portals.get(name.partition(" (")[0], "")
+        return portal if portal in self.of_portals else ""
+
+    def people(self, portal: str) -> AlertsConfig | None:
+        """Return the people of a portal; everybody for "", and where it has none of its own any more."""
+        return self.of_portals.get(portal, self.everybody)
 
 
 def routes_of(config: Config) -> Routes:
     """Return who is told of the troubles of each portal and sync of `config`."""
-    special = {f"portal {name}": each for name, each in config.portal_alerts.items()}
-    for sync in config.syncs:
-        if sync.portal in config.portal_alerts:
-            special[f"sync {sync.name}"] = config.portal_alerts[sync.portal]
-    return Routes(everybody=config.alerts, special=special)
+    portals = {f"portal {name}": name for name in config.portal_alerts}
+    portals |= {f"sync {sync.name}": sync.portal for sync in config.syncs}
+    return Routes(everybody=config.alerts, of_portals=config.portal_alerts, portals=portals)
 
 
 def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[str, int]) -> dict[str, str]:
@@ -104,23 +112,26 @@ class Alerts:
         over = sorted(name for name in told if name not in troubles)
         if not begun and not over:
             return
-        kept = {name: text for name, text in {**told, **begun}.items() if name not in over}
+        new = {name: Told(text=text, portal=routes.portal(name)) for name, text in begun.items()}
+        kept = {name: one for name, one in {**told, **new}.items() if name not in over}
         # Remembered before anything is sent: a crash in between loses one message, the other order could repeat it.
         await self._ledger.note_told_alerts(kept, self._clock.now())
         news: list[_News] = []
         for name, text in sorted(begun.items()):
             _log.error(events.ALERT_RAISED, what=name, text=text)
-            news.append((name, "firing", text))
+            news.append((routes.people(routes.portal(name)), name, "firing", text))
         for name in over:
             _log.warning(events.ALERT_RESOLVED, what=name)
-            news.append((name, "resolved", f"{name}: resolved"))
-        await self._tell(news, routes, portals)
+            # Those who heard of it, also where the sync has another portal now, or has left the config.
+            portal = told[name].portal
+            portal = routes.portal(name) if portal is None else portal
+            news.append((routes.people(portal), name, "resolved", f"{name}: resolved"))
+        await self._tell(news, portals)
 
-    async def _tell(self, news: Sequence[_News], routes: Routes, portals: Mapping[str, Portal]) -> None:
+    async def _tell(self, news: Sequence[_News], portals: Mapping[str, Portal]) -> None:
         """Tell everybody; a portal, mail server or program that does not answer holds up only what goes to it."""
         lines: defaultdict[object, list[Callable[[], Awaitable[None]]]] = defaultdict(list)
-        for name, state, text in news:
-            config = routes.of(name)
+        for config, name, state, text in news:
             if config is None:
                 continue
             if config.portal is not None:

@@ -100,7 +100,9 @@ class Daemon:
                 due = first_due(sync.schedule, sync.last_run, now)
                 tracked[sync.name] = Tracked(sync=sync, due=due, decided_at=now)
         self._tracked = tracked
-        self._refused.clear()
+        portals = {one.sync.portal for one in tracked.values()}
+        # Only a pass can tell that it is over: until one has, it is refused still, for the page and the alerts too.
+        self._refused = {name: (why, now) for name, (why, _) in self._refused.items() if name in portals}
         self._stir()
 
     def begin_again(self, syncs: Iterable[Scheduled]) -> None:
@@ -232,7 +234,9 @@ class Daemon:
         if one is None or (one.unreachable and not insist):
             return
         if insist:
-            self._refused.pop(one.sync.portal, None)
+            why, _ = self._refused.get(one.sync.portal, ("", 0.0))
+            if why:
+                self._refused[one.sync.portal] = (why, self._clock.now())
         if one.task is None:
             self._set_due(one, self._clock.now())
         else:

@@ -343,7 +343,7 @@ class Service:
         troubles = troubles_of(syncs, signs, self.config.telling)
         told = await self.app.ledger.told_alerts()
         unknown = unknown_yet(syncs, self._passed)
-        troubles |= {name: told[name] for name in unknown if name in told and name not in troubles}
+        troubles |= {name: told[name].text for name in unknown if name in told and name not in troubles}
         await self._alerts.update(troubles, routes_of(self.config), self.portals)
 
     async def close(self) -> None:

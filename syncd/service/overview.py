@@ -12,7 +12,7 @@ from syncd.model.item import Change
 from syncd.model.record import ChangeRecord
 from syncd.portal.client import Portal, Progress, remembered_operating
 from syncd.portal.limits.tariff import limits_of
-from syncd.service.schedule import SyncState, describe_schedule, read_next_due, sync_stale_at
+from syncd.service.schedule import SyncState, describe_schedule, noted_due, sync_stale_at
 from syncd.state.leases import Leases
 from syncd.state.ledger import Ledger
 from syncd.state.standing import Standing
@@ -65,10 +65,11 @@ class Overview:
         syncs = [sync for sync in service.config.syncs if sync.name in service.syncs]
         standings = await self._ledger.standings([sync.name for sync in syncs])
         views = {one.name: self._sync(one, service, standings[one.name], now) for one in syncs}
-        for one in syncs:
-            if not views[one.name].here:
-                last = standings[one.name].last
-                views[one.name] = replace(views[one.name], due=await read_next_due(one, self._ledger, last, now))
+        if away := [one for one in syncs if not views[one.name].here]:
+            outlooks = await self._ledger.outlooks([one.name for one in away])
+            for one in away:
+                due = noted_due(one, outlooks[one.name].due, outlooks[one.name].newest, now)
+                views[one.name] = replace(views[one.name], due=due)
         for name in _in_full(views.values()):
             views[name] = await self._told_in_full(views[name])
         refused = {sync.portal: service.syncs[sync.name].refused for sync in syncs}
@@ -117,18 +118,21 @@ class Overview:
         """
         standings = await self._ledger.standings([sync.name for sync in syncs])
         return {
-            sync.name: self._freshness(sync, standings[sync.name].last_success, now, paused=sync.name in paused)
-            for sync in syncs
+            sync.name: self._freshness(sync, standings[sync.name], now, paused=sync.name in paused) for sync in syncs
         }
 
-    def _freshness(self, sync: SyncConfig, last_success: float | None, now: float, *, paused: bool) -> Freshness:
-        if not paused and now >= self._stale_at(sync, last_success):
+    def _freshness(self, sync: SyncConfig, standing: Standing, now: float, *, paused: bool) -> Freshness:
+        if not paused and now >= self._stale_at(sync, standing):
             return "stale"
-        return "new" if last_success is None else "fresh"
+        return "new" if standing.last_success is None else "fresh"
 
-    def _stale_at(self, sync: SyncConfig, last_success: float | None) -> float:
-        """A sync that never succeeded is measured from the start of the service, to give it time for a first pass."""
-        return sync_stale_at(sync, self._began if last_success is None else last_success)
+    def _stale_at(self, sync: SyncConfig, standing: Standing) -> float:
+        """Return when the sync is stale; one that never succeeded is measured from its first try.
+
+        Not from the start of the service, or each restart would give it time for a first pass again.
+        """
+        never = self._began if standing.tried_since is None else min(self._began, standing.tried_since)
+        return sync_stale_at(sync, never if standing.last_success is None else standing.last_success)
 
     async def _portal(self, config: PortalConfig, service: ServiceState, refused: str) -> PortalView:
         portal = service.portals[config.name]
@@ -166,8 +170,8 @@ class Overview:
             due=state.due,
             running_since=state.running_since,
             failures=state.failures,
-            freshness=self._freshness(sync, standing.last_success, now, paused=state.paused is not None),
-            stale_at=self._stale_at(sync, standing.last_success) if state.paused is None else float("inf"),
+            freshness=self._freshness(sync, standing, now, paused=state.paused is not None),
+            stale_at=self._stale_at(sync, standing) if state.paused is None else float("inf"),
             last_success=standing.last_success,
             tally=standing.tally,
             holds=(),

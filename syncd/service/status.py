@@ -14,8 +14,9 @@ from syncd.model.item import Hold, Link
 from syncd.model.json_values import Json
 from syncd.model.lease import Board
 from syncd.model.record import RunRecord, Tally
-from syncd.service.schedule import SyncState, read_next_due
+from syncd.service.schedule import SyncState, noted_due
 from syncd.state.ledger import Ledger
+from syncd.state.outlook import Outlook
 from syncd.state.standing import Standing
 
 if TYPE_CHECKING:
@@ -93,12 +94,12 @@ async def read_status(
     """
     chosen = [sync for sync in config.syncs if names is None or sync.name in names]
     # What can be had for all in one go is not asked for one by one: there may be hundreds.
-    standings = await ledger.standings([sync.name for sync in chosen])
-    now = clock.now()
-    syncs = [
-        await _status(sync, ledger, standings[sync.name], states.get(sync.name) if states is not None else None, now)
-        for sync in chosen
-    ]
+    known = [sync.name for sync in chosen]
+    standings, outlooks, now = await ledger.standings(known), await ledger.outlooks(known), clock.now()
+    syncs = []
+    for sync in chosen:
+        state = states.get(sync.name) if states is not None else None
+        syncs.append(await _status(sync, ledger, standings[sync.name], outlooks[sync.name], state, now))
     operating = {}  # as the last pass left it, less what has aged out of the portal's ten minutes since
     for portal in config.portals:
         if names is not None and portal.name not in {one.portal for one in syncs}:
@@ -120,11 +121,10 @@ def _operating(portal: PortalConfig, budget: Json, clock: Clock) -> Mapping[str,
 
 
 async def _status(
-    sync: SyncConfig, ledger: Ledger, standing: Standing, state: SyncState | None, now: float
+    sync: SyncConfig, ledger: Ledger, standing: Standing, outlook: Outlook, state: SyncState | None, now: float
 ) -> SyncStatus:
-    own = ledger.of(sync.name)
-    paused, last = await own.paused(), await own.last_run()
-    due = state.due if state is not None else await read_next_due(sync, ledger, last, now)
+    own, last, paused = ledger.of(sync.name), outlook.newest, outlook.paused
+    due = state.due if state is not None else noted_due(sync, outlook.due, last, now)
     return SyncStatus(
         name=sync.name,
         last_run=last,
@@ -135,7 +135,7 @@ async def _status(
         running=state.running_since if state is not None else None,
         tally=standing.tally,
         holds=await own.holds() if standing.tally.held else (),
-        kept=await own.absent() if standing.tally.items else (),
+        kept=await own.absent() if outlook.absent else (),
     )
 
 

@@ -19,12 +19,13 @@ from syncd.config.database import Database
 from syncd.errors import ConfigError, StateError
 from syncd.model.item import Link
 from syncd.model.lease import Board, LeaseTerms
-from syncd.model.record import Intent, RunRecord
+from syncd.model.record import Intent, RunRecord, Told
 from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
 from syncd.state.codec import intent_of, links_of, run_of
 from syncd.state.leases import Leases
-from syncd.state.notes import PortalLedger, Told, forget_all_verified
+from syncd.state.notes import PortalLedger, ToldNote, forget_all_verified
+from syncd.state.outlook import Outlook, outlooks
 from syncd.state.owner import knows_any, owners_of, write_owner
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sqlite.opening import open_locked, open_readonly
@@ -196,6 +197,11 @@ class Ledger:
         return self._standings.of(connection, names, owns=self.thread.owns)
 
     @reading
+    def outlooks(self, connection: Connection, names: Collection[str]) -> Mapping[str, Outlook]:
+        """Return what is to come for each of the syncs `names`, in one go."""
+        return outlooks(connection, names)
+
+    @reading
     def linked_syncs(self, connection: Connection) -> tuple[str, ...]:
         """Return the names of all syncs that have links, whether they are still configured or not."""
         return tuple(name for (name,) in connection.execute("SELECT DISTINCT sync FROM links ORDER BY sync"))
@@ -249,27 +255,27 @@ class Ledger:
         row = connection.execute(f"SELECT id, {RUN}, sum FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
         return None if row is None else run_of(checked_numbered(row))
 
-    async def told_alerts(self) -> dict[str, str]:
-        """Return the troubles that people were told of and that are not over, name -> text.
+    async def told_alerts(self) -> dict[str, Told]:
+        """Return the troubles that people were told of and that are not over, by name.
 
         Of a shared ledger those of the portals that this process holds: whoever holds a portal tells of it.
         """
         if self.leases is None:
-            return await Told(self.thread).read()
-        told: dict[str, str] = {}
+            return await ToldNote(self.thread).read()
+        told: dict[str, Told] = {}
         for portal in self.leases.tenures:
-            told |= await Told(self.thread, portal).read()
+            told |= await ToldNote(self.thread, portal).read()
         return told
 
-    async def note_told_alerts(self, told: Mapping[str, str], now: float) -> None:
+    async def note_told_alerts(self, told: Mapping[str, Told], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
         if self._fence is None:
-            await Told(self.thread).note(told, now)
+            await ToldNote(self.thread).note(told, now)
             return
         for portal in self._fence.keeper.tenures:
-            note = Told(self.thread, portal)
+            note = ToldNote(self.thread, portal)
             before = await note.read()
-            own = {name: text for name, text in told.items() if name in before or self._is_about(name, portal)}
+            own = {name: one for name, one in told.items() if name in before or self._is_about(name, portal)}
             if own != before:
                 await note.note(own, now)
 

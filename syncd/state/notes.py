@@ -7,7 +7,7 @@ a source's uids, without which entries would be created again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -18,6 +18,8 @@ from syncd.errors import StateError
 from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
+from syncd.model.made_sections import MadeSection
+from syncd.model.record import Told
 from syncd.model.settled import Settled
 from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
@@ -40,6 +42,7 @@ TOLD = "told"
 _DIRECTORY = "directory"
 _BUDGET = "budget"
 _UNDER_WAY = "sections under way"
+_MADE = "sections made"
 _FACTS = "facts"
 _PROBE = "probe under way"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
@@ -313,6 +316,37 @@ class PortalLedger:
         return (note[0], note[1]) if note is not None and isinstance(note[0], int) else None
 
     @reading
+    def sections_made(self, connection: Connection, origin: str) -> tuple[MadeSection, ...]:
+        """Return the sections that syncd has made in the portal at `origin`, as far as it knows them to exist."""
+        return self._made(connection, origin)
+
+    @writing
+    def note_sections(self, connection: Connection, origin: str, made: Sequence[MadeSection], now: float) -> None:
+        """Keep sections that were made in the portal at `origin`, beside those that are known."""
+        known = {one.id: one for one in (*self._made(connection, origin), *made)}
+        self._write_made(connection, origin, known.values(), now)
+
+    @writing
+    def forget_sections(self, connection: Connection, origin: str, ids: Collection[int], now: float) -> None:
+        """Keep no longer that the sections `ids` were made."""
+        left = [one for one in self._made(connection, origin) if one.id not in ids]
+        self._write_made(connection, origin, left, now)
+
+    def _made(self, connection: Connection, origin: str) -> tuple[MadeSection, ...]:
+        note = read_note(connection, self.scope, _MADE)
+        value = note[0] if note is not None else None
+        if not isinstance(value, Mapping) or value.get("portal") != origin:
+            return ()  # another portal had this name in the config
+        try:
+            return msgspec.convert(value.get("sections"), tuple[MadeSection, ...])
+        except msgspec.ValidationError:
+            return ()  # then they stay
+
+    def _write_made(self, connection: Connection, origin: str, sections: Iterable[MadeSection], now: float) -> None:
+        value = {"portal": origin, "sections": msgspec.to_builtins(sorted(sections))}
+        write_note(connection, self.scope, _MADE, value, now)
+
+    @reading
     def clocks(self, connection: Connection) -> tuple[ClockNote, ...]:
         """Return by which clocks it can be told since when sections are under way."""
         note = read_note(connection, self.scope, CLOCKS)
@@ -330,7 +364,7 @@ class PortalLedger:
             drop_note(connection, self.scope, _UNDER_WAY)
 
 
-class Told:
+class ToldNote:
     """Of which troubles people were told, of one `portal`, or of all in a ledger that one machine has for itself."""
 
     def __init__(self, thread: Store, portal: str = "") -> None:
@@ -338,13 +372,14 @@ class Told:
         self.scope = f"portal/{portal}" if portal else ""
 
     @reading
-    def read(self, connection: Connection) -> dict[str, str]:
-        """Return the troubles that people were told of and that are not over, name -> text."""
+    def read(self, connection: Connection) -> dict[str, Told]:
+        """Return the troubles that people were told of and that are not over, by name."""
         note = read_note(connection, self.scope or ALERTS, TOLD)
         told = note[0] if note is not None else None
-        return {name: str(text) for name, text in told.items()} if isinstance(told, Mapping) else {}
+        return {name: Told.parse(one) for name, one in told.items()} if isinstance(told, Mapping) else {}
 
     @writing
-    def note(self, connection: Connection, told: Mapping[str, str], now: float) -> None:
+    def note(self, connection: Connection, told: Mapping[str, Told], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
-        write_note(connection, self.scope or ALERTS, TOLD, within(told, self.thread.clean), now)
+        value = {name: msgspec.to_builtins(one) for name, one in told.items()}
+        write_note(connection, self.scope or ALERTS, TOLD, within(value, self.thread.clean), now)

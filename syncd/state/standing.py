@@ -29,6 +29,7 @@ _ENDED: Final = (
 _SUCCESS: Final = (
     "SELECT sync, max(finished) FROM runs WHERE sync {named} AND state IN ('done', 'partial') GROUP BY sync"
 )
+_FIRST: Final = "SELECT sync, min(started) FROM runs WHERE sync {named} GROUP BY sync"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,11 +37,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a sync stands: what the ledger holds of it, its newest pass that has ended, and when one last succeeded."""
+    """How a sync stands: what the ledger holds of it, its newest pass that has ended, and when one last succeeded.
+
+    `tried_since` is when the first run began that is known of a sync of which none has succeeded.
+    """
 
     tally: Tally
     last: RunRecord | None = None
     last_success: float | None = None
+    tried_since: float | None = None
 
 
 class Standings:
@@ -72,6 +77,9 @@ def _counted(connection: Connection, names: Collection[str]) -> dict[str, Standi
     holds, intents = dict(iter(found(_HOLDS))), dict(iter(found(_INTENTS)))
     ended = {run.sync: run for run in (run_of(checked_numbered(row)) for row in found(_ENDED))}
     successes = dict(iter(found(_SUCCESS)))
+    without = [name for name in names if name not in successes]
+    first = _FIRST.format(named=connection.one_of)
+    tried = dict(iter(connection.execute(first, (connection.listed(without),)))) if without else {}
     return {
         name: Standing(
             tally=Tally(
@@ -82,6 +90,7 @@ def _counted(connection: Connection, names: Collection[str]) -> dict[str, Standi
             ),
             last=ended.get(name),
             last_success=None if successes.get(name) is None else float(successes[name]),
+            tried_since=None if tried.get(name) is None else float(tried[name]),
         )
         for name in names
     }

@@ -12,10 +12,10 @@ import msgspec
 
 from syncd.log import entry_crashed
 from syncd.model.entry import Entry, Problem, Window
-from syncd.model.item import Change, Item, Key, Link, Observed, Place, PlaceKind, SentFields, slim
+from syncd.model.item import Change, Item, Key, Link, Observed, Place, SentFields, slim
 from syncd.model.observation import Observation
 from syncd.portal.line.wire import Command, Refused
-from syncd.portal.people.crm import Sought
+from syncd.portal.people.clients import Sought
 from syncd.portal.people.directory import Directory, PageReader
 
 
@@ -67,9 +67,8 @@ class Target(Protocol):
         """The section that items stand in, by name or id; "" where there are none."""
         ...
 
-    @property
-    def place_kinds(self) -> frozenset[PlaceKind]:
-        """The kinds of place this target writes to; links to others were made by a target of another type."""
+    def writes_to(self, place: Place) -> bool:
+        """Return True if `place` is of a kind this target writes to; links to others were made by another type."""
         ...
 
     def limits(self) -> tuple[str, ...]:

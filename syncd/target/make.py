@@ -60,6 +60,7 @@ def _card_target(sync: SyncConfig, target: CardConfig) -> Target:
     cards = CardSettings(
         contact=target.contact,
         owner_type=target.owner_type,
+        owner_field=target.owner_field,
         responsible=target.responsible,
         owners=target.owners,
         on_unresolved=target.on_unresolved,
@@ -79,6 +80,10 @@ def _card_target(sync: SyncConfig, target: CardConfig) -> Target:
                 importance=fields.importance,
                 remind=fields.remind,
                 completed=target.completed,
+                direction=target.direction,
+                origin_version=target.origin_version,
+                markup=fields.markup,
+                extra=fields.extra,
             )
         )
     return TodoTarget(

@@ -273,6 +273,32 @@ def test_a_wrong_command_line_gives_exit_code_2(
     assert run(capsys, *arguments)[0] == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "--json", "--format", "html"),
+        ("report", "--format", "csv", "--json"),
+        ("history", "--run", "1", "--last", "2"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    code, _, err = run(capsys, *arguments)
+    assert (code, "leave out one of them" in err) == (2, True)
+
+
+def test_a_config_that_the_environment_names_and_that_is_not_there_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCD_CONFIG", "moved.toml")
+    code, _, err = run(capsys, "status")
+    assert (code, err.splitlines()[0]) == (
+        0, f"syncd: $SYNCD_CONFIG names moved.toml, which is not there; {folder}/syncd.toml is used"
+    )  # fmt: skip
+    assert "moved.toml" not in run(capsys, "--config", "syncd.toml", "status")[2]
+
+
 @pytest.mark.parametrize("arguments", [("sync", "--no-such-option"), ("status", "--no"), ("nonsense",)])
 def test_a_wrong_command_line_is_a_document_too_where_one_was_asked_for(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
@@ -291,6 +317,9 @@ def test_portal_lists_what_the_config_needs(folder: Path, capsys: pytest.Capture
     assert "Анна Петрова" in run(capsys, "portal", "owners")[1]
     assert "writable" in run(capsys, "portal", "sections", "--calendar", "group")[1]
     assert "batches of 50" in run(capsys, "portal", "limits")[1]
+    for arguments, said in (((), True), (("--owner", "3"), False), (("--calendar", "company"), False)):
+        _, out, err = run(capsys, "portal", "sections", *arguments)
+        assert ("--calendar group or company lists others" in err, "--calendar" in out) == (said, False)
 
 
 def test_the_status_lists_what_the_last_pass_left_out_or_rejected(

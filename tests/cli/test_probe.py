@@ -103,7 +103,9 @@ def test_a_contradiction_is_a_line_with_the_section_of_portal_md(
     stage.set_faults(Settings(integer_stamps=False, name_length=100))
     probe(stage)
     out = capsys.readouterr().out
-    assert "PORTAL.md 4.2: name_length: 255 characters; found: 100" in out
+    assert "PORTAL.md 4.2: name_length: 255 characters; found: 100 characters" in out
+    (noon,) = (line for line in out.splitlines() if line.startswith("whole_day_noon"))
+    assert noon.count("stays on its day") == 2
     assert "1 contradiction;" in out
 
 

@@ -27,7 +27,12 @@ from syncd.model.template import FILTERS
 from syncd.source import open_source
 from syncd.source.bitrix24.portal_source import Bitrix24Options
 from syncd.source.caldav.caldav_source import CaldavOptions
+from syncd.source.google.google_options import GoogleOptions
+from syncd.source.graph.graph_options import GraphOptions
 from syncd.source.ical.ics import IcsOptions
+from syncd.source.json.json_source import JsonOptions
+from syncd.source.json.paging import NextOptions
+from syncd.source.sql.sql_source import SqlOptions
 from syncd.source.table.columns import FIELDS as COLUMN_FIELDS
 from syncd.source.table.csv import CsvOptions
 from syncd.source.table.grid import GridOptions
@@ -54,7 +59,7 @@ def written(table: dict[str, Any], *path: str) -> Iterator[str]:
         match value:
             case dict() if path == ("portals",) and key == "main":
                 yield from written(value, *path)
-            case dict() if key not in ("source", "owners", "colors"):
+            case dict() if key not in ("source", "owners", "colors", "extra"):
                 yield from written(value, *path, key)
             case [dict(), *_]:
                 for each in value:
@@ -111,6 +116,10 @@ def test_the_defaults_named_in_the_example_are_the_defaults(tmp_path: Path) -> N
         assert getattr(full.when, name) == getattr(bare.when, name), name
 
 
+def named_in_source() -> set[str]:
+    return set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
+
+
 def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     options = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0].source
     open_source(options.options, options.base, where=options.where)
@@ -118,9 +127,15 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
     assert set(Bitrix24Options.__struct_fields__) == set(SOURCE_KEYS["bitrix24"])
     assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
+    assert set(JsonOptions.__struct_fields__) == set(SOURCE_KEYS["json"])
+    assert set(NextOptions.__struct_fields__) <= named_in_source()
+    assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])
     assert set(XlsxOptions.__struct_fields__) == set(SOURCE_KEYS["xlsx"])
-    named = set(re.findall(r"\w+", TEXT.partition("[sync.source]")[2].partition("[sync.target]")[0]))
-    forms = {secret + form for secret in SOURCE_SECRETS for form in ("_file", "_env", "_credential")}
+    assert set(GoogleOptions.__struct_fields__) == set(SOURCE_KEYS["google"])
+    assert set(GraphOptions.__struct_fields__) == set(SOURCE_KEYS["graph"])
+    named = named_in_source()
+    secrets = (*SOURCE_SECRETS, "key", "client_secret", "private_key")
+    forms = {secret + form for secret in secrets for form in ("_file", "_env", "_credential")}
     assert {key for keys in SOURCE_KEYS.values() for key in keys} - forms <= named
     assert set(COLUMN_KEYS) == COLUMN_FIELDS
     assert set(GRID_KEYS) == set(GridOptions.__struct_fields__) <= named

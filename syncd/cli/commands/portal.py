@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import csv
+import sys
 from collections.abc import Sequence
 from io import StringIO
 from math import isfinite
@@ -47,6 +48,8 @@ async def portal(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
                 calendars = _calendars(directory, arguments.calendar or "user", arguments.owner)
                 directory = directory.with_sections(await read_sections(client, calendars))
                 _sections(directory, calendars, as_json=arguments.json)
+                if arguments.calendar is None and arguments.owner is None:
+                    print("these are calendars of users; --calendar group or company lists others", file=sys.stderr)
     return 0
 
 

@@ -132,9 +132,18 @@ def found_text(fact: Fact) -> str:
             return f"not known: {fact.why}"
         case bool():
             return "yes" if value else "no"
+        case int():
+            return _number(value, fact.statement.unit)
         case dict():
             return ", ".join(f"{name}: {one}" for name, one in value.items())
         case list():
             return ", ".join(str(one) for one in value) or "none"
         case _:
             return str(value)
+
+
+def _number(value: int, unit: str) -> str:
+    """Return a number with what it counts, as `Statement.unit` says."""
+    if unit != "shift":
+        return counted(value, unit) if unit else str(value)
+    return f"moved by {value:+d} {'day' if abs(value) == 1 else 'days'}" if value else "stays on its day"

@@ -22,15 +22,15 @@ _SHOWN_HOLDS = 20
 
 async def status(arguments: argparse.Namespace, desk: Desk) -> int:
     """Print how the syncs stand; neither sources nor portals are asked."""
-    app, running = desk.app, desk.service
+    app, states = desk.app, desk.states()
     names = app.config.chosen(arguments.names, arguments.portal)
     found = await read_status(
         app.config,
         app.ledger,
         app.clock,
         names=names,
-        states=running.states() if running is not None else None,
-        daemon=True if running is not None else _daemon(app.config),
+        states=states,
+        daemon=True if states is not None else _daemon(app.config),
     )
     if arguments.json:
         desk.document(status_document(found))

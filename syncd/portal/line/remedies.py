@@ -107,6 +107,13 @@ _CRM: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 
 
+_ITEMS: Mapping[str, str] = {
+    "NOT_FOUND": "this portal has no such type of elements: see owner_type in [sync.target]",
+    "INVALID_ARG_VALUE": "elements of this type cannot be found by this field: see owner_field in [sync.target]",
+}
+"""What the codes of crm.item.list mean; others give them other meanings."""
+
+
 def remedy_of(code: str) -> str:
     """Return what an administrator can do about a refusal with this code, "" for one that says enough itself."""
     return _BY_CODE.get(code.upper(), "")
@@ -115,6 +122,8 @@ def remedy_of(code: str) -> str:
 def meaning_of(method: str, code: str, description: str) -> str:
     """Return what a refusal of `method` means and what to do about it, "" if only the portal knows."""
     texts = _CRM if method.startswith("crm.") else _CALENDAR if method.startswith("calendar.") else ()
+    if method == "crm.item.list" and code in _ITEMS:
+        return _ITEMS[code]
     said = description.casefold().replace("ё", "е")
     found = next((meaning for parts, meaning in texts if any(part in said for part in parts)), "")
     return found or remedy_of(code)

@@ -26,7 +26,8 @@ from syncd.model.json_values import Json
 from syncd.model.zones import country_of
 from syncd.portal.line.answers import portal_error, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
-from syncd.portal.people.crm import CrmLookup, Reader
+from syncd.portal.people.clients import CrmLookup
+from syncd.portal.people.crm_cards import Reader
 from syncd.portal.people.groups import Group, read_groups
 from syncd.portal.people.person_names import ADDRESS, by_last_name, called, folded, spellings
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from syncd.model.item import Place
 from syncd.portal.line.wire import Command, Done
-from syncd.portal.people.crm import Reader
+from syncd.portal.people.crm_cards import Reader
 from syncd.portal.people.directory import Caller, Directory, PageReader, read_sections
 
 

@@ -31,14 +31,14 @@ from syncd.portal.probe.expansion import EXPANSION
 from syncd.portal.probe.experiment import Experiment
 from syncd.portal.probe.facts import Fact, Facts, ordered
 from syncd.portal.probe.fields import TEXTS
-from syncd.portal.probe.people import GROUPS, PAGES, PEOPLE, WEBHOOK
+from syncd.portal.probe.people import GROUPS, ITEMS, PAGES, PEOPLE, WEBHOOK
 from syncd.portal.probe.saving import HOST, LIFE, LINKS
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    LIFE, DATES, TEXTS, HOST, LINKS, COUNTERS, BATCHES, EXPANSION, WEBHOOK, PEOPLE, GROUPS, PAGES,
+    LIFE, DATES, TEXTS, HOST, LINKS, COUNTERS, BATCHES, EXPANSION, WEBHOOK, PEOPLE, GROUPS, PAGES, ITEMS,
 )  # fmt: skip
 """In the order in which they are made: what matters most comes first, should the budget end."""
-READS_ONLY = frozenset({COUNTERS, WEBHOOK, PEOPLE, GROUPS, PAGES})
+READS_ONLY = frozenset({COUNTERS, WEBHOOK, PEOPLE, GROUPS, PAGES, ITEMS})
 _USUAL_LIMIT_S = 420.0
 """The operating limit that is reckoned with where the portal has none: what may be spent is bounded all the same."""
 _UNTRIED = "it cannot be tried without touching other people's calendars"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from syncd.sandbox.methods import (
     crm_activity,
     crm_elements,
+    crm_items,
     crm_todo,
     event_add,
     event_delete,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     *(event_add, event_delete, event_read, event_update, messages, users, sections),
-    *(crm_activity, crm_elements, crm_todo),
+    *(crm_activity, crm_elements, crm_items, crm_todo),
 )
 
 

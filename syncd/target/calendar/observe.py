@@ -16,7 +16,7 @@ import msgspec
 
 from syncd.errors import PortalUnreachableError
 from syncd.model.entry import Window
-from syncd.model.item import PLACE_KINDS, Link, Observed, Place
+from syncd.model.item import CALENDAR_KINDS, Link, Observed, Place
 from syncd.model.json_values import Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.rule import WEEKDAYS, NativeRule, Weekday
@@ -260,7 +260,7 @@ def read_event(calendar: Place, row: Json) -> Observed | None:
 
 def _place(read: _EventRow, asked: Place) -> Place:
     """Return the calendar that an event says it stands in, `asked` if it says none that syncd writes to."""
-    kind = next((one for one in PLACE_KINDS if one == read.cal_type), None)
+    kind = read.cal_type if read.cal_type in CALENDAR_KINDS else None
     owner = whole_number(read.owner_id)
     return asked if kind is None or not (owner or kind == "company_calendar") else Place(kind=kind, owner=owner)
 

@@ -20,7 +20,8 @@ from syncd.sandbox.faults import parse_fault
 from syncd.sandbox.methods import sections, users
 from syncd.sandbox.seed.language_school import default_world
 from syncd.sandbox.settings import SWITCHES, Settings, switched
-from tests.portal.probe.probing import STAFF, KilledError, Probing, telling_world, with_scopes
+from tests.portal.probe.probing import STAFF, Probing, telling_world, with_scopes
+from tests.portal.probe.test_cut_off import cut_off
 
 POSITIONS = [(name, position) for name, positions in SWITCHES.items() for position in positions]
 UNTRIED = {"sections_for"}
@@ -94,30 +95,6 @@ def test_the_scratch_section_stays_on_demand_until_the_next_probe() -> None:
     assert probing.world.tables.sections[kept].name == "syncd probe 0123abcd"
     assert probing.probe().cleaned.left == ()
     assert probing.contents() == before
-
-
-def cut_off(probing: Probing, number: int) -> None:
-    def kill(request: int) -> None:
-        if request >= number:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        probing.probe(before=kill)
-
-
-def test_a_probe_cut_off_at_any_step_leaves_nothing_after_the_next() -> None:
-    steps = 0
-    whole = Probing()
-    whole.probe()
-    for number in range(1, whole.requests + 1):
-        probing = Probing()
-        before = probing.contents()
-        cut_off(probing, number)
-        swept = probing.sweep() if number % 2 else probing.probe().cleaned
-        assert swept.left == ()
-        assert probing.contents() == before, f"cut off at request {number}"
-        steps += 1
-    assert steps == whole.requests > 40
 
 
 def test_a_person_s_event_in_the_scratch_section_stays_and_so_does_the_section() -> None:

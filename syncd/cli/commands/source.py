@@ -1,0 +1,82 @@
+"""`syncd source authorize`: a person lets a sync read their calendars, and what that takes is kept in a file."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from syncd.app.configured import read_config
+from syncd.cli.execute import config_path
+from syncd.cli.outlet import reveal
+from syncd.cli.question import typed
+from syncd.clock import SystemClock
+from syncd.config import Config, SyncConfig
+from syncd.errors import ConfigError
+from syncd.source.accounts.consent import open_consent
+
+
+async def source(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+    """Ask the person at the keyboard for consent, and keep what comes of it in `token_file` or the file of --out."""
+    config = read_config(config_path(arguments), os.environ, arguments.scrubber.add, looks=True)
+    sync = _sync(config, arguments.name)
+    file = _file(sync, arguments.out)
+    given = sync.source
+    consent = open_consent(given.options, given.base, where=given.where, clock=SystemClock())
+
+    async def line() -> str | None:
+        return await typed(stop)
+
+    waits = asyncio.ensure_future(consent.ask(_say, line))
+    stops = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((waits, stops), return_when=asyncio.FIRST_COMPLETED)
+        if not waits.done():
+            print("stopped; nothing was written", file=sys.stderr)
+            return 130
+        token = waits.result()
+    finally:
+        waits.cancel()
+        stops.cancel()
+    arguments.scrubber.add(token)
+    await asyncio.to_thread(_write, file, token)
+    # The name of a file that was not there when the config was read could have been a secret; now it is a file.
+    reveal(f"{file} is written; next: syncd check {sync.name} (a running daemon reads it with its config, at a reload)")
+    return 0
+
+
+def _say(line: str) -> None:
+    # On stderr, as questions are. The address holds nothing that is secret for longer than this call.
+    print(line, file=sys.stderr, flush=True)
+
+
+def _sync(config: Config, name: str) -> SyncConfig:
+    for sync in config.syncs:
+        if sync.name == name:
+            return sync
+    raise ConfigError(f"there is no sync {name!r}", f"there are: {', '.join(sync.name for sync in config.syncs)}")
+
+
+def _file(sync: SyncConfig, out: Path | None) -> Path:
+    named = sync.source.options.get("token_file")
+    if out is not None:
+        return out
+    if isinstance(named, str):
+        return sync.source.base / Path(named).expanduser()
+    raise ConfigError(
+        f"{sync.source.where}: nothing says where the token is kept", "give token_file there, or --out FILE"
+    )
+
+
+def _write(file: Path, token: str) -> None:
+    """Write the token for its owner alone, in place of an earlier one; raises ConfigError if it cannot be written."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
+            opened.write(token + "\n")
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigError(f"{file}: {error.strerror}", "name a file that can be written with --out") from None
