@@ -111,7 +111,9 @@ class Tenancy:
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def _settle(self) -> None:
-        """Make true what the board says, as far as that can be done now."""
+        """Make true what the board says, as far as that can be done now; raises what has ended the renewals."""
+        if self._leases.failure is not None:
+            raise self._leases.failure
         self._tell_trouble()
         tenures = self._leases.tenures
         await self._lost([one for one in self._held if one not in tenures or not tenures[one].valid()])

@@ -33,6 +33,7 @@ class FakeLeases:
         self.changed = asyncio.Event()
         self.epoch = 0
         self.broken = False
+        self.failure: BaseException | None = None
         self._told = told
 
     def show(self, members: Iterable[Member], leases: Iterable[Lease] = ()) -> None:
