@@ -96,6 +96,21 @@ class _Parser(argparse.ArgumentParser):
         return found
 
 
+def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command that looks at a portal."""
+    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
+    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
+    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
+    portal.add_argument("--calendar", choices=("user", "group", "company"),
+                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
+    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
+    portal.add_argument("--unresolved", metavar="SYNC",
+                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
+    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
+    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
+    _json(portal)
+
+
 def _of_every_command(parser: argparse._ActionsContainer) -> None:
     """Add what may be given before the command and after it; where it is not given, it sets nothing."""
     absent = argparse.SUPPRESS
@@ -160,21 +175,6 @@ def _add_state(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _json(move)
     for one in (backup, check, move):
         _of_every_command(one.add_argument_group("options of every command"))
-
-
-def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the lists of what a portal has, and its probe."""
-    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
-    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
-    portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
-    portal.add_argument("--calendar", choices=("user", "group", "company"),
-                        help="whose calendars `sections` lists (default: user)")  # fmt: skip
-    portal.add_argument("--owner", metavar="WHO", help="`sections` of this owner only: id, e-mail or name")
-    portal.add_argument("--unresolved", metavar="SYNC",
-                        help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
-    portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
-    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
-    _json(portal)
 
 
 def _add_leases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -156,7 +156,7 @@ def build_sync(
         adopt=sync.adopt if isinstance(sync.adopt, str) else "identical" if sync.adopt else False,
         marker=sync.marker,
         uids=sync.uids,
-        source=_source(file, sync.source, base, (*path, "source"), portals),
+        source=_source(file, sync, base, (*path, "source"), portals),
         target=build_target(file, sync.target, sync.name, (*path, "target"), base=base),
         fields=build_fields(file, sync.fields, (*path, "fields"), extra),
         filter=_filter(file, sync.filter, (*path, "filter")),
@@ -194,9 +194,8 @@ def _country(file: ConfigFile, code: str | None, *path: str | int) -> str:
     return code or ""
 
 
-def _source(
-    file: ConfigFile, options: Mapping[str, Any], base: Path, path: KeyPath, portals: Sequence[str]
-) -> SourceConfig:
+def _source(file: ConfigFile, sync: SyncTable, base: Path, path: KeyPath, portals: Sequence[str]) -> SourceConfig:
+    options: Mapping[str, Any] = sync.source
     kind = options.get("type")
     if not isinstance(kind, str):
         raise file.error((*path, "type"), "is missing" if kind is None else "must be text in quotes")
@@ -208,6 +207,8 @@ def _source(
         file.refuse_unknown(grid if isinstance(grid, dict) else {}, GRID_KEYS, (*path, "grid"))
     if kind == "bitrix24" and isinstance(options.get("portal"), str):
         file.portal(options["portal"], portals, (*path, "portal"))
+    if sync.fields.files not in (None, "none"):
+        options = {**options, "attachments": True}  # which no config can say itself
     return SourceConfig(options=options, base=base, where=file.where(*path))
 
 

@@ -14,6 +14,9 @@ from syncd.config.tables import SyncTable
 from syncd.config.toml_lines import KeyPath
 from syncd.model.template import Template
 
+WITH_FILES: Final = ("ics", "caldav")
+"""The sources whose entries may have files."""
+
 _FIXED: Final = ("PROVIDER_ID", "PROVIDER_TYPE_ID", "PROVIDER_GROUP_ID", "PROVIDER_DATA", "ASSOCIATED_ENTITY_ID")
 _FROM_ENTRIES: Final = (
     *("RESULT_STATUS", "RESULT_STREAM", "RESULT_MARK", "RESULT_VALUE", "RESULT_SUM", "RESULT_CURRENCY_ID"),
@@ -58,10 +61,14 @@ def refuse_misplaced(file: ConfigFile, sync: SyncTable, path: KeyPath) -> None:
     """Raise ConfigError for keys of activities where there are none, and for a provider that does not go with them."""
     fields, extra = sync.fields, sync.fields.extra
     if sync.target.type != "activity":
-        given = [name for name in ("markup", "extra") if getattr(fields, name)]
+        given = [name for name in ("markup", "extra", "files") if getattr(fields, name) not in (None, {}, "none")]
         if given:
             raise file.error((*path, "fields", given[0]), 'goes with type "activity" in [sync.target]', "remove it")
         return
+    if fields.files not in (None, "none") and sync.source.get("type") not in WITH_FILES:
+        raise file.error(
+            (*path, "fields", "files"), f"goes with a source of type {' or '.join(WITH_FILES)}", "remove it"
+        )
     is_custom = sync.target.activity == "custom"
     if is_custom and not extra.get("PROVIDER_ID"):
         remedy = "name the program that such activities belong to, in [sync.fields.extra]"

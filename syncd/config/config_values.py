@@ -15,6 +15,7 @@ from syncd.config.secrets import Secret
 from syncd.config.tables import (
     ActivityKind,
     CalendarKind,
+    Files,
     Invite,
     Marker,
     Markup,
@@ -168,6 +169,9 @@ class FieldsConfig(msgspec.Struct, frozen=True, kw_only=True):
     meeting: frozenset[str]
     markup: Markup
     extra: tuple[tuple[str, str | Template], ...]
+    files: Files
+    file_hosts: frozenset[str]
+    files_max_bytes: int
     outside_guests: OutsideGuests
     invite: Invite
     crm: tuple[Template, ...]

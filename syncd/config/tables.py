@@ -12,6 +12,7 @@ OnRemoved = Literal["keep", "delete"]
 OnConflict = Literal["source", "portal", "report"]
 OnUnresolved = Literal["hold", "skip", "fallback"]
 CalendarKind = Literal["user", "group", "company"]
+Files = Literal["none", "inline", "links"]
 Markup = Literal["bbcode", "html"]
 ActivityKind = Literal["meeting", "call", "custom"]
 OwnerType = Literal["contact", "company", "lead", "deal", "quote", "invoice"]
@@ -144,6 +145,9 @@ class FieldsTable(Table, frozen=True, kw_only=True):
     meeting: MeetingTable = MeetingTable()
     markup: Markup | None = None
     extra: dict[str, Any] = {}
+    files: Files | None = None
+    file_hosts: list[str] = []
+    files_max_bytes: int = 5_000_000
     crm: list[str] | str = []
 
 

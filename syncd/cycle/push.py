@@ -59,7 +59,10 @@ async def push(
             directory, troubled = await ensure_sections(run, directory, changes)
     if run.stop.is_set():
         return False
-    sendable = _sendable(run, changes, directory, troubled)
+    changes, unmade = await run.sync.target.fetched(changes, run.stop.is_set)
+    if run.stop.is_set():
+        return False
+    sendable = _sendable(run, changes, directory, troubled, unmade)
     highest = 0
     if creates := [change.key for change, _, _ in sendable if change.op == "create"]:
         # What is not newer than this existed before the creates are sent: recovery must not take it for one of them.
@@ -96,19 +99,26 @@ async def push(
 
 
 def _sendable(
-    run: Pass, changes: Sequence[Change], directory: Directory, troubled: Mapping[Place, str]
+    run: Pass,
+    changes: Sequence[Change],
+    directory: Directory,
+    troubled: Mapping[Place, str],
+    unmade: Mapping[int, str],
 ) -> list[tuple[Change, int, tuple[int, ...]]]:
     """Return the changes that can be sent, each with its section's id and the indices of those it must follow.
 
-    `troubled` tells why a place has no section. What has none is refused, and with it what must follow it.
+    `troubled` tells why a place has no section, and `unmade` why some changes cannot be made. What has no section is
+    refused, and with it what must follow it.
     """
     after = predecessors(changes) if len(changes) > 1 else {}
-    refused: dict[int, str] = {}
+    refused: dict[int, str] = dict(unmade)
     place_of: dict[int, int] = {}
     sendable: list[tuple[Change, int, tuple[int, ...]]] = []
     for index, change in enumerate(changes):
         section_id = _section_id(directory, change)
         missing = [one for one in after.get(index, ()) if one in refused]
+        if index in unmade:
+            continue
         if section_id is None:
             refused[index] = troubled.get(change.key.place) or "its section could not be found or created"
         elif missing:

@@ -29,14 +29,14 @@ LONGEST_RETRY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ToldTrouble:
     """A trouble that people were told of: those of `portal`, "" for everybody, None where that was not written down."""
 
     text: str
     portal: str | None = None
 
     @classmethod
-    def parse(cls, value: Json) -> Told:
+    def parse(cls, value: Json) -> ToldTrouble:
         """Return what was kept as JSON; version 0.1 kept the text alone."""
         if not isinstance(value, Mapping):
             return cls(text=str(value))

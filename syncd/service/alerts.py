@@ -23,7 +23,7 @@ from syncd.clock import Clock
 from syncd.config import AlertsConfig, Config, TellingConfig
 from syncd.errors import SyncdError, without_frames
 from syncd.model.names import counted
-from syncd.model.record import Told
+from syncd.model.record import ToldTrouble
 from syncd.portal.client import Job, Portal
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.scrub import Clean, printable, within
@@ -112,7 +112,7 @@ class Alerts:
         over = sorted(name for name in told if name not in troubles)
         if not begun and not over:
             return
-        new = {name: Told(text=text, portal=routes.portal(name)) for name, text in begun.items()}
+        new = {name: ToldTrouble(text=text, portal=routes.portal(name)) for name, text in begun.items()}
         kept = {name: one for name, one in {**told, **new}.items() if name not in over}
         # Remembered before anything is sent: a crash in between loses one message, the other order could repeat it.
         await self._ledger.note_told_alerts(kept, self._clock.now())

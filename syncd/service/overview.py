@@ -65,11 +65,11 @@ class Overview:
         syncs = [sync for sync in service.config.syncs if sync.name in service.syncs]
         standings = await self._ledger.standings([sync.name for sync in syncs])
         views = {one.name: self._sync(one, service, standings[one.name], now) for one in syncs}
-        if away := [one for one in syncs if not views[one.name].here]:
-            outlooks = await self._ledger.outlooks([one.name for one in away])
-            for one in away:
-                due = noted_due(one, outlooks[one.name].due, outlooks[one.name].newest, now)
-                views[one.name] = replace(views[one.name], due=due)
+        away = [one for one in syncs if not views[one.name].here]
+        outlooks = await self._ledger.outlooks([one.name for one in away]) if away else {}
+        for one in away:
+            due = noted_due(one, outlooks[one.name].due, outlooks[one.name].newest, now)
+            views[one.name] = replace(views[one.name], due=due)
         for name in _in_full(views.values()):
             views[name] = await self._told_in_full(views[name])
         refused = {sync.portal: service.syncs[sync.name].refused for sync in syncs}

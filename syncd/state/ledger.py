@@ -19,12 +19,12 @@ from syncd.config.database import Database
 from syncd.errors import ConfigError, StateError
 from syncd.model.item import Link
 from syncd.model.lease import Board, LeaseTerms
-from syncd.model.record import Intent, RunRecord, Told
+from syncd.model.record import Intent, RunRecord, ToldTrouble
 from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
 from syncd.state.codec import intent_of, links_of, run_of
 from syncd.state.leases import Leases
-from syncd.state.notes import PortalLedger, ToldNote, forget_all_verified
+from syncd.state.notes import PortalLedger, ToldTroubles, forget_all_verified
 from syncd.state.outlook import Outlook, outlooks
 from syncd.state.owner import owners_of, write_owner
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
@@ -250,25 +250,25 @@ class Ledger:
         row = connection.execute(f"SELECT id, {RUN}, sum FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
         return None if row is None else run_of(checked_numbered(row))
 
-    async def told_alerts(self) -> dict[str, Told]:
+    async def told_alerts(self) -> dict[str, ToldTrouble]:
         """Return the troubles that people were told of and that are not over, by name.
 
         Of a shared ledger those of the portals that this process holds: whoever holds a portal tells of it.
         """
         if self.leases is None:
-            return await ToldNote(self.thread).read()
-        told: dict[str, Told] = {}
+            return await ToldTroubles(self.thread).read()
+        told: dict[str, ToldTrouble] = {}
         for portal in self.leases.tenures:
-            told |= await ToldNote(self.thread, portal).read()
+            told |= await ToldTroubles(self.thread, portal).read()
         return told
 
-    async def note_told_alerts(self, told: Mapping[str, Told], now: float) -> None:
+    async def note_told_alerts(self, told: Mapping[str, ToldTrouble], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
         if self._fence is None:
-            await ToldNote(self.thread).note(told, now)
+            await ToldTroubles(self.thread).note(told, now)
             return
         for portal in self._fence.keeper.tenures:
-            note = ToldNote(self.thread, portal)
+            note = ToldTroubles(self.thread, portal)
             before = await note.read()
             own = {name: one for name, one in told.items() if name in before or self._is_about(name, portal)}
             if own != before:

@@ -19,7 +19,7 @@ from syncd.model.doubles import GivenUp
 from syncd.model.elapsed import ClockNote
 from syncd.model.json_values import Json
 from syncd.model.made_sections import MadeSection
-from syncd.model.record import Told
+from syncd.model.record import ToldTrouble
 from syncd.model.settled import Settled
 from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
@@ -364,7 +364,7 @@ class PortalLedger:
             drop_note(connection, self.scope, _UNDER_WAY)
 
 
-class ToldNote:
+class ToldTroubles:
     """Of which troubles people were told, of one `portal`, or of all in a ledger that one machine has for itself."""
 
     def __init__(self, thread: Store, portal: str = "") -> None:
@@ -372,14 +372,14 @@ class ToldNote:
         self.scope = f"portal/{portal}" if portal else ""
 
     @reading
-    def read(self, connection: Connection) -> dict[str, Told]:
+    def read(self, connection: Connection) -> dict[str, ToldTrouble]:
         """Return the troubles that people were told of and that are not over, by name."""
         note = read_note(connection, self.scope or ALERTS, TOLD)
         told = note[0] if note is not None else None
-        return {name: Told.parse(one) for name, one in told.items()} if isinstance(told, Mapping) else {}
+        return {name: ToldTrouble.parse(one) for name, one in told.items()} if isinstance(told, Mapping) else {}
 
     @writing
-    def note(self, connection: Connection, told: Mapping[str, Told], now: float) -> None:
+    def note(self, connection: Connection, told: Mapping[str, ToldTrouble], now: float) -> None:
         """Keep the troubles that people were told of, in place of those kept before."""
         value = {name: msgspec.to_builtins(one) for name, one in told.items()}
         write_note(connection, self.scope or ALERTS, TOLD, within(value, self.thread.clean), now)

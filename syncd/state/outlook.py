@@ -9,14 +9,13 @@ from typing import Final
 import orjson
 
 from syncd.model.record import RunRecord
-from syncd.state.base import Connection
+from syncd.state.base import Connection, Cursor
 from syncd.state.codec import run_of
 from syncd.state.notes import DUE, PAUSED, Due
 from syncd.state.rows import RUN, SUMMED_NOTE, checked, checked_numbered
 
 _NEWEST: Final = (
-    f"SELECT id, {RUN}, sum FROM runs WHERE id IN"  # noqa: S608 - constants of this room, here and below
-    " (SELECT max(id) FROM runs WHERE sync {named} GROUP BY sync)"
+    f"SELECT id, {RUN}, sum FROM runs WHERE id IN (SELECT max(id) FROM runs WHERE sync {{named}} GROUP BY sync)"  # noqa: S608
 )
 _ABSENT: Final = "SELECT sync, count(*) FROM links WHERE absent_passes > 0 AND sync {named} GROUP BY sync"
 _NOTES: Final = f"SELECT {SUMMED_NOTE}, sum FROM notes WHERE scope {{named}} AND name IN (?, ?)"  # noqa: S608
@@ -37,14 +36,15 @@ class Outlook:
 
 def outlooks(connection: Connection, names: Collection[str]) -> Mapping[str, Outlook]:
     """Return the outlook of each of the syncs `names`; raises StateError for a damaged row."""
-    named, chosen = connection.one_of, connection.listed(names)
-    newest_rows = connection.execute(_NEWEST.format(named=named), (chosen,))
-    newest = {run.sync: run for run in (run_of(checked_numbered(row)) for row in newest_rows)}
-    absent = dict(iter(connection.execute(_ABSENT.format(named=named), (chosen,))))
+
+    def found(statement: str, of: Collection[str] = names, *more: str) -> Cursor:
+        return connection.execute(statement.format(named=connection.one_of), (connection.listed(of), *more))
+
+    newest = {run.sync: run for run in (run_of(checked_numbered(row)) for row in found(_NEWEST))}
+    absent = dict(iter(found(_ABSENT)))
     paused, due = dict[str, float](), dict[str, Due]()
-    scopes = connection.listed([f"sync/{name}" for name in names])
-    notes = connection.execute(_NOTES.format(named=named), (scopes, DUE, PAUSED))
-    for scope, name, value, at in map(checked, notes):
+    scopes = [f"sync/{name}" for name in names]
+    for scope, name, value, at in map(checked, found(_NOTES, scopes, DUE, PAUSED)):
         sync = scope.removeprefix("sync/")
         if name == PAUSED:
             paused[sync] = at

@@ -70,16 +70,15 @@ class Standings:
 
 
 def _counted(connection: Connection, names: Collection[str]) -> dict[str, Standing]:
-    def found(statement: str) -> Cursor:
-        return connection.execute(statement.format(named=connection.one_of), (connection.listed(names),))
+    def found(statement: str, of: Collection[str] = names) -> Cursor:
+        return connection.execute(statement.format(named=connection.one_of), (connection.listed(of),))
 
     links = {name: (entries, int(items)) for name, entries, items in found(_LINKS)}
     holds, intents = dict(iter(found(_HOLDS))), dict(iter(found(_INTENTS)))
     ended = {run.sync: run for run in (run_of(checked_numbered(row)) for row in found(_ENDED))}
     successes = dict(iter(found(_SUCCESS)))
     without = [name for name in names if name not in successes]
-    first = _FIRST.format(named=connection.one_of)
-    tried = dict(iter(connection.execute(first, (connection.listed(without),)))) if without else {}
+    tried = dict(iter(found(_FIRST, without))) if without else {}
     return {
         name: Standing(
             tally=Tally(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import repeat
@@ -96,6 +96,15 @@ class Target(Protocol):
 
     def shape(self, entry: Entry, context: ShapeContext) -> Shaped:
         """Return what `entry` becomes; never raises for anything an entry may hold."""
+        ...
+
+    async def fetched(
+        self, changes: Sequence[Change], stopped: Callable[[], bool]
+    ) -> tuple[Sequence[Change], Mapping[int, str]]:
+        """Fetch what `changes` need from elsewhere, until `stopped`; return them as they can be carried out now.
+
+        The second value tells why some of them cannot be, by their place.
+        """
         ...
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:

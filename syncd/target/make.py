@@ -54,6 +54,7 @@ def _card_target(sync: SyncConfig, target: CardConfig) -> Target:
     """Return the target of a sync into the CRM."""
     # Most configs write to calendars alone, and need not load what the CRM takes.
     from syncd.target.crm.activity import ActivitySettings, ActivityTarget  # noqa: PLC0415
+    from syncd.target.crm.attached import FileSettings  # noqa: PLC0415
     from syncd.target.crm.cards import CardSettings  # noqa: PLC0415
     from syncd.target.crm.todo import TodoSettings, TodoTarget  # noqa: PLC0415
 
@@ -84,6 +85,7 @@ def _card_target(sync: SyncConfig, target: CardConfig) -> Target:
                 origin_version=target.origin_version,
                 markup=fields.markup,
                 extra=fields.extra,
+                files=FileSettings(wanted=fields.files, hosts=fields.file_hosts, max_bytes=fields.files_max_bytes),
             )
         )
     return TodoTarget(

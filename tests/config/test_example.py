@@ -124,9 +124,10 @@ def test_the_example_names_every_key_of_the_sources_and_they_take_it() -> None:
     options = load_config(EXAMPLE, {"HOME": "/h"}).syncs[0].source
     open_source(options.options, options.base, where=options.where)
     assert set(CsvOptions.__struct_fields__) == set(SOURCE_KEYS["csv"])
-    assert set(IcsOptions.__struct_fields__) == set(SOURCE_KEYS["ics"])
+    # No config says `attachments`: it follows from files in [sync.fields].
+    assert set(IcsOptions.__struct_fields__) == {*SOURCE_KEYS["ics"], "attachments"}
     assert set(Bitrix24Options.__struct_fields__) == set(SOURCE_KEYS["bitrix24"])
-    assert set(CaldavOptions.__struct_fields__) == set(SOURCE_KEYS["caldav"])
+    assert set(CaldavOptions.__struct_fields__) == {*SOURCE_KEYS["caldav"], "attachments"}
     assert set(JsonOptions.__struct_fields__) == set(SOURCE_KEYS["json"])
     assert set(NextOptions.__struct_fields__) <= named_in_source()
     assert set(SqlOptions.__struct_fields__) == set(SOURCE_KEYS["sql"])

@@ -14,7 +14,7 @@ from syncd.clock import SystemClock
 from syncd.config.database import Database
 from syncd.errors import LostLeaseError, StateError
 from syncd.model.lease import LeaseTerms
-from syncd.model.record import Settlement, Told, Written
+from syncd.model.record import Settlement, ToldTrouble, Written
 from syncd.state.ledger import Ledger
 from tests.state.values import OTHER, SYNC, intent
 
@@ -23,6 +23,8 @@ psycopg = pytest.importorskip("psycopg")
 TERMS = LeaseTerms(ttl_s=1.0, renew_s=0.3, margin_s=0.2)
 SLOW = LeaseTerms(ttl_s=60.0, renew_s=20.0, margin_s=5.0)
 PORTALS = {SYNC: "main", OTHER: "branch"}
+
+STALE = ToldTrouble(text="stale", portal="main")
 
 
 @asynccontextmanager
@@ -120,18 +122,18 @@ async def test_each_holder_keeps_the_alerts_of_its_own_portals(database: Databas
     async with shared(database) as one, shared(database) as other:
         assert await take(one, "main")
         assert await take(other, "branch")
-        await one.note_told_alerts({f"sync {SYNC}": Told(text="stale")}, 1000.0)
+        await one.note_told_alerts({f"sync {SYNC}": STALE}, 1000.0)
         await other.note_told_alerts(
-            {"portal branch": Told(text="refuses"), f"sync {OTHER} (held)": Told(text="3")}, 1000.0
+            {"portal branch": ToldTrouble(text="refuses"), f"sync {OTHER} (held)": ToldTrouble(text="3 held")}, 1000.0
         )
-        assert await one.told_alerts() == {f"sync {SYNC}": Told(text="stale")}
+        assert await one.told_alerts() == {f"sync {SYNC}": STALE}
         await other.note_told_alerts({}, 1001.0)
-        assert await one.told_alerts() == {f"sync {SYNC}": Told(text="stale")}
+        assert await one.told_alerts() == {f"sync {SYNC}": STALE}
         assert await other.told_alerts() == {}
         assert one.leases is not None
         await one.leases.give_back(["main"])
         assert await take(other, "main")
-        assert await other.told_alerts() == {f"sync {SYNC}": Told(text="stale")}
+        assert await other.told_alerts() == {f"sync {SYNC}": STALE}
 
 
 async def test_a_ledger_that_is_closed_gives_its_leases_back(database: Database) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from syncd.errors import StateError
 from syncd.model.json_values import Json
-from syncd.model.record import Told
+from syncd.model.record import ToldTrouble
 from syncd.state.ledger import Ledger
 from syncd.state.notes import Due, SyncNotes, Uids, Verified, drop_note, read_note, write_note
 from syncd.state.rows import summed
@@ -64,7 +64,7 @@ async def test_the_notes_that_earlier_versions_wrote_are_read(ledger: Ledger) ->
     assert await portal.directory(PORTAL) == {"users": []}
     assert await portal.budget() == {"version": 1}
     assert await portal.sections_under_way() == (2, 9.0)
-    assert await ledger.told_alerts() == {"sync shifts": Told(text="it fails", portal=None)}
+    assert await ledger.told_alerts() == {"sync shifts": ToldTrouble(text="it fails", portal=None)}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_no_sections_under_way_leave_no_note(ledger: Ledger) -> None:
 
 async def test_alerts_that_were_told_are_replaced_as_a_whole(ledger: Ledger) -> None:
     assert await ledger.told_alerts() == {}
-    first, second = Told(text="first", portal=""), Told(text="second", portal="clinic")
+    first, second = ToldTrouble(text="first", portal=""), ToldTrouble(text="second", portal="clinic")
     await ledger.note_told_alerts({"a": first, "b": second}, 1.0)
     await ledger.note_told_alerts({"b": second}, 2.0)
     assert await ledger.told_alerts() == {"b": second}

@@ -117,8 +117,8 @@ async def test_a_commit_that_nobody_can_tell_of_is_no_success_and_what_is_there_
     begin = PostgresConnection.begin
     lose_commit(monkeypatch, carried_out=carried_out)
 
-    def of_another_server(self: PostgresConnection, *, writes: bool) -> str:
-        return begin(self, writes=writes) and str(2**50)
+    def of_another_server(self: PostgresConnection, *, writes: bool, made: bool = False) -> str:
+        return begin(self, writes=writes, made=made) and str(2**50)
 
     monkeypatch.setattr(PostgresConnection, "begin", of_another_server)
     with pytest.raises(UnknownCommitError, match="cannot say whether it was"):

@@ -199,6 +199,7 @@ ACTIVITIES: Columns[Activity] = Columns(
             **{name: _result(name, empty) for name, empty in RESULTS.items()},
             **{name: _settings(name) for name in SETTINGS},
             "COMMUNICATIONS": lambda _, row: _communications(row),
+            "FILES": lambda _, row: _files(row),
         }
     ),
     numbers=frozenset(
@@ -214,7 +215,7 @@ ACTIVITIES: Columns[Activity] = Columns(
         }
     ),
     multi=MappingProxyType({}),
-    on_demand=frozenset({"COMMUNICATIONS"}),
+    on_demand=frozenset({"COMMUNICATIONS", "FILES"}),
     default_order="START_TIME",
 )
 
@@ -229,6 +230,13 @@ def _communications(row: Activity) -> PhpValue:
             "ENTITY_TYPE_ID": str(one.entity_type_id),
         }
         for at, one in enumerate(row.communications)
+    ]
+
+
+def _files(row: Activity) -> PhpValue:
+    return [
+        {"ID": row.id * 10 + at, "NAME": one.name, "SIZE": f"{one.size_bytes} b", "BYTES": one.size_bytes}
+        for at, one in enumerate(row.files)
     ]
 
 

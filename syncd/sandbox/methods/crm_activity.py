@@ -5,6 +5,7 @@ The checks of `new_activity` come in the portal's order, since only the first re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from syncd.sandbox.tables.crm_rows import (
     Activity,
     Communication,
     ElementId,
+    StoredFile,
     name_of,
 )
 
@@ -192,9 +194,18 @@ def _apply_results(activity: Activity, fields: Mapping[str, PhpValue]) -> None:
             value = trim(fields[name])
             is_sum = name in ("RESULT_VALUE", "RESULT_SUM") and value
             activity.results[name] = f"{_decimal(value):.4f}" if is_sum else value
+    if "FILES" in fields:
+        activity.files = tuple(_file(one) for one in as_list(fields["FILES"]))
     for name in SETTINGS:
         if name in fields:
             activity.settings[name] = dict(as_map(fields[name]))
+
+
+def _file(value: PhpValue) -> StoredFile:
+    """Return what is stored of an uploaded file; what is no base64 in its content is passed over, as PHP does."""
+    name, content = [str(one) for one in as_list(as_map(value).get("fileData"))][:2]
+    plain = re.sub(r"[^A-Za-z0-9+/]", "", content)
+    return StoredFile(name=name, size_bytes=len(plain) * 3 // 4)
 
 
 def _decimal(text: str) -> float:

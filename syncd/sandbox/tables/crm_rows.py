@@ -66,6 +66,13 @@ class Communication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     entity_id: int
 
 
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of an activity, without its content."""
+
+    name: str
+    size_bytes: int
+
+
 class Activity(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One activity, in the CRM as in a world file; times are unix time, None where it has none.
 
@@ -103,6 +110,7 @@ class Activity(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     event_id: int = 0
     results: dict[str, str] = {}
     settings: dict[str, dict[str, Any]] = {}
+    files: tuple[StoredFile, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)

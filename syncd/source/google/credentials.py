@@ -7,7 +7,7 @@ google-auth signs; the requests are those of our own client, with its limits, pr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
@@ -34,6 +34,14 @@ _SCOPES = "https://www.googleapis.com/auth/"
 
 
 Decoded = TypeVar("Decoded")
+
+
+class LoginError(SourceError):
+    """Google gives no token; `for_all` is True if it gives none for anybody, whoever is read."""
+
+    def __init__(self, message: str, remedy: str, *, for_all: bool) -> None:
+        super().__init__(message, remedy)
+        self.for_all = for_all
 
 
 class KeyFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +140,7 @@ class Tokens:
         self._clock = clock
         self._kept: dict[tuple[str, str], _Kept] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._sign: Sign | None = None
 
     @property
     def uri(self) -> str:
@@ -176,11 +185,11 @@ class Tokens:
         said = _said(answer)
         token = said.get("access_token")
         if answer.status != 200 or not isinstance(token, str):
-            raise self._refused(answer, said, subject)
+            raise self._refused(answer, said, subject, scope)
         granted = said.get("scope")
         if isinstance(granted, str) and granted and not _is_enough(granted, scope):
             text = "the account has not agreed that its calendars are read (scope calendar.readonly)"
-            raise SourceError(text, "syncd source authorize, and tick the calendar on Google's page")
+            raise LoginError(text, "syncd source authorize, and tick the calendar on Google's page", for_all=True)
         lasts = said.get("expires_in")
         return _Kept(token, self._clock.now() + (lasts if isinstance(lasts, int) else _LASTS_S))
 
@@ -192,15 +201,22 @@ class Tokens:
                 "client_id": self._key.client_id,
                 "client_secret": self._key.client_secret,
             }
-        return {"grant_type": _GRANT, "assertion": _signed(self._key, subject, scope, self._clock.now())}
+        # Reading the key takes longer than all the signatures of a company.
+        self._sign = self._sign or _signer(self._key)
+        now = int(self._clock.now())
+        claims = {"iss": self._key.client_email, "scope": scope, "aud": self.uri, "iat": now, "exp": now + _LASTS_S}
+        return {"grant_type": _GRANT, "assertion": self._sign({**claims, **({"sub": subject} if subject else {})})}
 
-    def _refused(self, answer: WebAnswer, said: Mapping[str, object], subject: str) -> SourceError:
+    def _refused(self, answer: WebAnswer, said: Mapping[str, object], subject: str, scope: str) -> LoginError:
         code, why = (str(said.get(name, "")) for name in ("error", "error_description"))
         if code == "invalid_grant" and self._key.private_key and ("short-lived" in why or "timeframe" in why):
             text = f"Google refuses the key: this machine's clock is {self._off(answer)}"
-            return SourceError(text, "set the clock, best by NTP")
-        text, remedy = _robots_refusal(code, why, subject) if self._key.private_key else _persons_refusal(code, why)
-        return SourceError(f"{text} ({code or answer.status})", remedy)
+            return LoginError(text, "set the clock, best by NTP", for_all=True)
+        if not self._key.private_key:
+            text, remedy = _persons_refusal(code, why)
+            return LoginError(f"{text} ({code or answer.status})", remedy, for_all=True)
+        text, remedy, for_all = _robots_refusal(code, why, subject, scope)
+        return LoginError(f"{text} ({code or answer.status})", remedy, for_all=for_all)
 
     def _off(self, answer: WebAnswer) -> str:
         """Return how far this machine's clock is from the server's, "wrong" if that is not known."""
@@ -213,20 +229,23 @@ class Tokens:
         return f"{abs(skew_s):.0f} s {'fast' if skew_s > 0 else 'slow'}"
 
 
-def _signed(key: KeyFile, subject: str, scope: str, now: float) -> str:
-    """Return the assertion of a service account (RFC 7523); raises SourceError for a key that cannot sign."""
+Sign = Callable[[Mapping[str, object]], str]
+
+
+def _signer(key: KeyFile) -> Sign:
+    """Return what signs the claims of a service account; raises LoginError for a key that cannot sign."""
     from google.auth import crypt, jwt  # noqa: PLC0415 - an extra, and slow to import
 
-    claims = {
-        "iss": key.client_email, "scope": scope, "aud": key.token_uri, "iat": int(now), "exp": int(now) + _LASTS_S,
-        **({"sub": subject} if subject else {}),
-    }  # fmt: skip
     try:
         signer = crypt.RSASigner.from_string(key.private_key, key.private_key_id)  # type: ignore[no-untyped-call]
     except ValueError:  # what it says may quote the key
-        raise SourceError("the private key in key cannot be read", "download the key anew") from None
-    signed: bytes = jwt.encode(signer, claims)  # type: ignore[no-untyped-call]
-    return signed.decode()
+        raise LoginError("the private key in key cannot be read", "download the key anew", for_all=True) from None
+
+    def sign(claims: Mapping[str, object]) -> str:
+        signed: bytes = jwt.encode(signer, claims)  # type: ignore[no-untyped-call]
+        return signed.decode()
+
+    return sign
 
 
 def _said(answer: WebAnswer) -> Mapping[str, object]:
@@ -242,21 +261,23 @@ def _is_enough(granted: str, wanted: str) -> bool:
     return not allowed.isdisjoint(granted.split())
 
 
-def _robots_refusal(code: str, why: str, subject: str) -> tuple[str, str]:
-    """Return what a refusal of a service account means, and what to do."""
+def _robots_refusal(code: str, why: str, subject: str, scope: str) -> tuple[str, str, bool]:
+    """Return what a refusal of a service account means, what to do, and whether it concerns everybody."""
     match code:
         case "unauthorized_client":
+            # Also for an address of somebody else's domain, where the others may well be read.
             return (
                 f"the service account may not read in the name of {subject or 'anybody'}",
                 "let it: Admin console, Security, API controls, Domain-wide delegation, its client id with the scope "
-                f"{CALENDAR_SCOPE}",
+                f"{scope}; an address of another domain has to be shared instead",
+                False,
             )
         case "invalid_grant" if "Invalid email" in why or "User ID" in why:
-            return f"there is nobody called {subject} in the domain", "correct the address"
+            return f"there is nobody called {subject} in the domain", "correct the address", False
         case "invalid_grant":
-            return "Google knows no such key: it was deleted, or its service account was", "make a new key"
+            return "Google knows no such key: it was deleted, or its service account was", "make a new key", True
         case _:
-            return f"Google gives the service account no token{': ' if why else ''}{why[:200]}", "check key"
+            return f"Google gives the service account no token{': ' if why else ''}{why[:200]}", "check key", True
 
 
 def _persons_refusal(code: str, why: str) -> tuple[str, str]:

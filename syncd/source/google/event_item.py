@@ -87,9 +87,13 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """An event, a master, or a changed or cancelled occurrence; fields that nobody reads are not kept."""
+    """An event, a master, or a changed or cancelled occurrence; fields that nobody reads are not kept.
+
+    `broken` is not Google's: it says why something is no event as the reference has them.
+    """
 
     id: str
+    broken: str | None = None
     status: str | None = None
     summary: str | None = None
     description: str | None = None
@@ -122,6 +126,24 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
         return self.status == "cancelled"
 
 
+def only_time(item: Item) -> Item:
+    """Return what is needed of an event to show when its owner is busy: nothing that says with what, or with whom."""
+    return Item(
+        id=item.id,
+        broken=item.broken,
+        status=item.status,
+        start=item.start,
+        end=item.end,
+        original_start_time=item.original_start_time,
+        recurrence=item.recurrence,
+        recurring_event_id=item.recurring_event_id,
+        transparency=item.transparency,
+        attendees=tuple(one for one in item.attendees if one.is_self),
+        organizer=item.organizer,
+        event_type=item.event_type,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a calendar says of all its events: its zone, whether its details are hidden, and its usual reminders.
@@ -137,6 +159,8 @@ class Surroundings:
 
 def read_item(item: Item, around: Surroundings) -> Told:
     """Return what an event tells; raises ValueError with the reason if it cannot be used."""
+    if item.broken is not None:
+        raise ValueError(f"it is no event as Google's API gives them: {item.broken}")
     at = _occurrence(item, around) if item.recurring_event_id else None
     if item.is_gone:
         return Told(id=item.id, at=at, status="CANCELLED")

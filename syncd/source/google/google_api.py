@@ -19,7 +19,7 @@ import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import SourceError
-from syncd.source.google.credentials import CALENDAR_SCOPE, DIRECTORY_SCOPE, Tokens
+from syncd.source.google.credentials import CALENDAR_SCOPE, DIRECTORY_SCOPE, LoginError, Tokens
 from syncd.source.google.event_item import Alarm
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import WebAnswer, WebClient, refusal
@@ -94,7 +94,7 @@ class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class GoogleApi:
-    """The API for the time of one reading, at `url`; tokens come through a client of their own.
+    """The API for the time of one reading, at `url`; tokens and people stand at other servers, with their own clients.
 
     After a refusal that holds for every calendar nothing is asked any more: `stopped` is that refusal. `requests` is
     the number of those to the API, `silent` how many in a row got no answer.
@@ -102,6 +102,7 @@ class GoogleApi:
 
     url: str
     client: WebClient
+    directory_client: WebClient
     token_client: WebClient
     tokens: Tokens
     clock: Clock
@@ -139,7 +140,7 @@ class GoogleApi:
         page = ""
         for _ in range(_MOST_PAGES):
             asked = {"domain": domain, "maxResults": _USERS_A_PAGE, **({"pageToken": page} if page else {})}
-            answer = await self._get(f"{_directory_of(self.url)}/users?{urlencode(asked)}", admin, DIRECTORY_SCOPE)
+            answer = await self._get(f"{directory_of(self.url)}/users?{urlencode(asked)}", admin, DIRECTORY_SCOPE)
             if answer.status != 200:
                 raise self._refused(answer, f"the people of {domain}", admin, _NO_ADMIN)
             users = _decoded(answer, _Users, f"the people of {domain}")
@@ -180,7 +181,12 @@ class GoogleApi:
         try:
             token = await self.tokens.token(self.token_client, subject, scope)
             self.requests += 1
-            answer = await self.client.ask("GET", url, secrets={"Authorization": f"Bearer {token}"})
+            client = self.client if scope == CALENDAR_SCOPE else self.directory_client
+            answer = await client.ask("GET", url, secrets={"Authorization": f"Bearer {token}"})
+        except LoginError as error:
+            if error.for_all:
+                self.stopped = StopError(error.message, error.remedy)
+            raise
         except WebError as error:
             self._note(error)
             raise
@@ -263,7 +269,7 @@ def _decoded(answer: WebAnswer, kind: type[Shape], name: str) -> Shape:
         raise WebError(text, "it may work again by itself; check url if one is given", transient=True) from None
 
 
-def _directory_of(url: str) -> str:
+def directory_of(url: str) -> str:
     """Return where people are listed: elsewhere at Google, beside the calendars at what stands in for it."""
     if urlsplit(url).hostname == urlsplit(API).hostname:
         return _DIRECTORY

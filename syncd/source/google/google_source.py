@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -24,10 +25,10 @@ from syncd.source.accounts.groups import Composer, ReadCalendar
 from syncd.source.accounts.people import Calendar, CalendarList, is_shared, read_list
 from syncd.source.base import FeedCache, Fetched, ReadContext, Source
 from syncd.source.google.credentials import Tokens
-from syncd.source.google.event_item import Surroundings
-from syncd.source.google.google_api import GoogleApi, NoCalendarError
+from syncd.source.google.event_item import Item, Surroundings, only_time
+from syncd.source.google.google_api import GoogleApi, NoCalendarError, directory_of
 from syncd.source.google.google_options import GoogleOptions, read_login, read_web, refuse_odd, refuse_unlistable
-from syncd.source.google.listing import Known, series_of, updated
+from syncd.source.google.listing import Keep, Known, series_of, updated
 from syncd.source.ical.ics import read_meanings
 from syncd.source.options import read_options
 from syncd.source.web.access import Access, shown
@@ -120,10 +121,12 @@ class GoogleSource:
         self._clock = clock
         settings = [getattr(options, name) for name in ChoiceOptions.__struct_fields__ if name != "calendars"]
         self._composer = Composer(settings=repr((settings, sorted(kinds))), meanings=meanings)
+        # What nobody is to see is not kept either, not even beside the state.
+        self._keeps: Keep = only_time if options.busy_only else _whole
         self._store: Store | None = None
         self._read: dict[str, tuple[Known, Calendar, ReadCalendar]] = {}
         named = repr((access.url, account.tokens.account, account.subject, account.admin))
-        named += repr((calendars.names, calendars.files, calendars.domains))
+        named += repr((options.busy_only, calendars.names, calendars.files, calendars.domains))
         self._cache_name = f"google{blake2b(named.encode(), digest_size=16).hexdigest()}"
         self.requests = 0
 
@@ -170,19 +173,10 @@ class GoogleSource:
 
     async def _updated(self, store: Store, errors: dict[str, SourceError]) -> tuple[Calendar, ...]:
         """Return whose calendars are read, with `store` as they are now; adds to `errors` those that cannot be read."""
-        tokens = self._account.tokens
-        elsewhere = replace(self._access, url=tokens.uri, shown=shown(tokens.uri))
         chosen: tuple[Calendar, ...] = ()
         done: set[str] = set()
         try:
-            async with (
-                in_time(self._access),
-                WebClient(self._access, self._clock) as client,
-                WebClient(elsewhere, self._clock) as token_client,
-            ):
-                api = GoogleApi(
-                    url=self._access.url, client=client, token_client=token_client, tokens=tokens, clock=self._clock
-                )
+            async with in_time(self._access), self._api() as api:
                 try:
                     chosen = await self._listed(api, store, errors)
                     await self._bring(api, chosen, store, errors, done)
@@ -193,6 +187,19 @@ class GoogleSource:
                 raise
             errors.update((one.id, error) for one in chosen if one.id not in done)
         return chosen
+
+    @asynccontextmanager
+    async def _api(self) -> AsyncIterator[GoogleApi]:
+        """Open the API for one reading, with a client for each server, which gets the secrets meant for it."""
+        tokens, url = self._account.tokens, self._access.url
+        calendars, people, login = (
+            WebClient(replace(self._access, url=one, shown=shown(one)), self._clock)
+            for one in (url, directory_of(url), tokens.uri)
+        )
+        async with calendars, people, login:
+            yield GoogleApi(
+                url=url, client=calendars, directory_client=people, token_client=login, tokens=tokens, clock=self._clock
+            )
 
     async def _listed(self, api: GoogleApi, store: Store, errors: dict[str, SourceError]) -> tuple[Calendar, ...]:
         people: list[str] = []
@@ -239,7 +246,7 @@ class GoogleSource:
                 before = store.calendars.get(calendar.id, Known())
                 try:
                     reader = self._account.reader(calendar)
-                    store.calendars[calendar.id] = await _now(api, calendar.id, reader, before)
+                    store.calendars[calendar.id] = await _now(api, calendar.id, reader, before, self._keeps)
                 except NoCalendarError as error:
                     # Somebody of the domain who never had a calendar has nothing in it. Who had one has lost it.
                     if before.token:
@@ -293,10 +300,14 @@ class ListedGoogleSource(GoogleSource):
         return self._calendars.paths()[0].parent, False
 
 
-async def _now(api: GoogleApi, calendar: str, reader: str, before: Known) -> Known:
+def _whole(item: Item) -> Item:
+    return item
+
+
+async def _now(api: GoogleApi, calendar: str, reader: str, before: Known, keep: Keep) -> Known:
     """Return the calendar as it is now; raises SourceError also for an error that nobody foresaw."""
     try:
-        return await updated(api, calendar, reader, before)
+        return await updated(api, calendar, reader, before, keep)
     except SyncdError:
         raise
     except Exception as error:

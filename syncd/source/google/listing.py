@@ -4,12 +4,12 @@ an item                                  what becomes of it
 an event, a master, a changed occurrence it is kept in place of what had its id
 a cancelled occurrence                   it is kept as long as its series, from which it is taken away
 any other cancelled one                  it is forgotten, with the occurrences of its series that were known before
-one that is no event                     it is kept as it came, and told when the calendar is read
+one that is no event                     its id is kept, and told with the reason when the calendar is read
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -44,24 +44,28 @@ class _Id(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str | None = None
 
 
-async def updated(api: GoogleApi, calendar: str, subject: str, known: Known) -> Known:
-    """Return the calendar as it is now; raises SourceError if it cannot be read, and nothing is known of it then."""
+Keep = Callable[[Item], Item]
+"""Returns what is kept of an event."""
+
+
+async def updated(api: GoogleApi, calendar: str, subject: str, known: Known, keep: Keep) -> Known:
+    """Return the calendar as it is now, with what `keep` leaves of each event; raises SourceError if it is not read."""
     try:
-        return await _read(api, calendar, subject, known)
+        return await _read(api, calendar, subject, known, keep)
     except GoneError:
         # Tokens end after some weeks, and whenever the rights on a calendar change. That may be in the middle of a
         # list, too: then what came before is worth nothing.
-        return await _read(api, calendar, subject, Known())
+        return await _read(api, calendar, subject, Known(), keep)
 
 
-async def _read(api: GoogleApi, calendar: str, subject: str, known: Known) -> Known:
+async def _read(api: GoogleApi, calendar: str, subject: str, known: Known, keep: Keep) -> Known:
     pages: list[Page] = []
     page = ""
     for _ in range(_MOST_PAGES):
         found = await api.page(calendar, subject, token=known.token, page=page)
         pages.append(found)
         if found.next_sync_token:
-            items = merged(known.items if known.token else {}, pages, calendar)
+            items = merged(known.items if known.token else {}, pages, calendar, keep)
             return _known(found, found.next_sync_token, items if items != known.items else known.items)
         if not found.next_page_token or found.next_page_token == page:
             raise WebError(
@@ -76,9 +80,9 @@ def _known(last: Page, token: str, items: dict[str, bytes]) -> Known:
     return Known(token=token, zone=last.time_zone, name=last.summary, role=last.access_role, alarms=alarms, items=items)
 
 
-def merged(before: dict[str, bytes], pages: Iterable[Page], calendar: str) -> dict[str, bytes]:
+def merged(before: dict[str, bytes], pages: Iterable[Page], calendar: str, keep: Keep) -> dict[str, bytes]:
     """Return all items after those of the pages; raises WebError for one without an id, which may be anything."""
-    came = [_identified(raw, calendar) for page in pages for raw in page.items]
+    came = [_identified(raw, calendar, keep) for page in pages for raw in page.items]
     # A series that was deleted takes its occurrences along, but for those that the same answer gives: whoever was
     # taken off a series may still be invited to one day of it.
     gone = {one.id for one, _ in came if one.status == "cancelled" and not one.recurring_event_id}
@@ -95,17 +99,23 @@ def merged(before: dict[str, bytes], pages: Iterable[Page], calendar: str) -> di
     return items
 
 
-def _identified(raw: msgspec.Raw, calendar: str) -> tuple[_Id, bytes]:
+def _identified(raw: msgspec.Raw, calendar: str, keep: Keep) -> tuple[_Id, bytes]:
+    item = _item(raw, calendar)
+    return _Id(id=item.id, recurring_event_id=item.recurring_event_id, status=item.status), _ENCODE(keep(item))
+
+
+def _item(raw: msgspec.Raw, calendar: str) -> Item:
+    """Return an event; of one that is none its id, and why; raises WebError for one without an id."""
     try:
-        item = msgspec.json.decode(raw, type=Item)
-        return _Id(id=item.id, recurring_event_id=item.recurring_event_id, status=item.status), _ENCODE(item)
-    except msgspec.DecodeError:
-        pass
+        return msgspec.json.decode(raw, type=Item)
+    except msgspec.DecodeError as error:
+        why = str(error)  # names of fields and types, and nothing that people have written
     try:
-        return msgspec.json.decode(raw, type=_Id), bytes(raw)
+        one = msgspec.json.decode(raw, type=_Id)
     except msgspec.DecodeError:
         text = f"calendar {calendar}: the list holds an event without an id, so nobody knows which it is"
         raise WebError(text, "it may work again by itself") from None
+    return Item(id=one.id, recurring_event_id=one.recurring_event_id, status=one.status, broken=why)
 
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -123,15 +133,8 @@ class _Group:
     around: Surroundings
 
     def told(self) -> tuple[Told, ...]:
-        items = [_item(content) for content in self.contents]
+        items = [msgspec.json.decode(content, type=Item) for content in self.contents]
         return tuple(read_item(item, self.around) for item in items)
-
-
-def _item(content: bytes) -> Item:
-    try:
-        return msgspec.json.decode(content, type=Item)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"it is no event as Google's API gives them: {error}") from None
 
 
 def series_of(known: Known, calendar: str, around: Surroundings) -> Iterator[Series]:

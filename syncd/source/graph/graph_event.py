@@ -202,6 +202,7 @@ def told_of(event: GraphEvent, clocks: Clocks, zone: str | None = None) -> Told:
     show_as = given(event.show_as, "")
     guests = tuple(_guests(event))
     title = given(event.subject, "")
+    join = given(event.online_meeting, GraphMeeting()).join_url or ""
     private = given(event.sensitivity, "normal") in _PRIVATE
     return Told(
         id=f"{start if not isinstance(start, Wall) else start.wall.date()} {clean(title)[:_SHOWN]}".strip(),
@@ -210,7 +211,8 @@ def told_of(event: GraphEvent, clocks: Clocks, zone: str | None = None) -> Told:
         title=title,
         description=_body(event),
         location=given(event.location, GraphPlace()).display_name or "",
-        url=given(event.online_meeting, GraphMeeting()).join_url or "",
+        url=join,
+        conference=join,
         status="CANCELLED" if given(event.is_cancelled, default=False) else _STATUS.get(show_as, ""),
         free=_FREE.get(show_as),
         private=private,

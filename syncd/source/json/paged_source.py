@@ -91,20 +91,20 @@ class PagedSource:
         pages: Mapping[str, Page] = known.pages
         before = known.proved
         for _ in range(_READINGS):
-            read = await self._all(client, url, pages)
+            read = await self._all(client, url, Known(pages=dict(pages), proved=known.proved))
             if not read.doubt or (read.digest == before and not (read.short and before == known.proved)):
                 return read
             pages, before = read.pages, read.digest
         return replace(read, short=f"{self._access.shown} changed while it was read ({read.doubt})")
 
-    async def _all(self, client: WebClient, url: str, known: Mapping[str, Page]) -> PagesRead:
+    async def _all(self, client: WebClient, url: str, known: Known) -> PagesRead:
         counting = self._query.count_address(url)
         total = await self._count(client, counting) if counting is not None else None
-        pages = Pages(total=total, shifts=self._paging.shifts)
+        pages = Pages(self._paging, total=total, proved=known.proved)
         following: Following | None = Following(url=self._paging.first(url))
         while following is not None:
             asked = self._at_home(client, following.url)
-            page = await self._page(client, asked, known.get(asked), len(pages) + 1)
+            page = await self._page(client, asked, known.pages.get(asked), len(pages) + 1)
             self._refuse_circle(asked, page, pages)
             so_far = pages.add(asked, page, overlaps=following.overlaps)
             following = self._paging.following(url, asked, so_far)
@@ -168,14 +168,20 @@ class PagedSource:
         return url
 
     def _files(self, read: PagesRead) -> list[FileBytes]:
-        name, last = self._access.shown, len(read.pages)
+        """Return the records as files; a page without new ones is none, as it only shows that there are no more."""
+        contents = [
+            content
+            for address, page in read.pages.items()
+            if (content := _records(page, without_first=address in read.overlapping)) != b"[]"
+        ] or [b"[]"]
+        name, last = self._access.shown, len(contents)
         return [
             FileBytes(
                 name=name if number == 1 else f"{name} page {number}",
-                content=_records(page, without_first=address in read.overlapping),
+                content=content,
                 unsettled=read.short if number == last else "",
             )
-            for number, (address, page) in enumerate(read.pages.items(), 1)
+            for number, content in enumerate(contents, 1)
         ]
 
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from syncd.model.names import counted
-from syncd.source.json.paging import PRINT_BYTES, Facts, SoFar
+from syncd.source.json.paging import PRINT_BYTES, Facts, Paging, SoFar
 
 DIGEST_BYTES = 16
 
@@ -46,17 +46,19 @@ class PagesRead:
 
 
 class Pages:
-    """Pages as they come in; `total` is how many records the server counts, None if it does not.
+    """Pages as they come in, asked for as `paging` says.
 
-    With `shifts` they are asked for by place.
+    `total` is how many records the server counts, None if it does not, and `proved` the digest of the records that were
+    proved to be all.
     """
 
-    def __init__(self, *, total: int | None, shifts: bool) -> None:
+    def __init__(self, paging: Paging, *, total: int | None, proved: bytes) -> None:
         self._pages: dict[str, Page] = {}
         self._overlapping: set[str] = set()
         self._totals: set[int] = {total} if total is not None else set()
         self._counts_itself = total is not None
-        self._shifts = shifts
+        self._paging = paging
+        self._proved = proved
         self._records = 0
         self._prints: set[bytes] = set()
         self._last_print = b""
@@ -83,14 +85,21 @@ class Pages:
             del prints[0]
         elif overlaps:
             self._doubt = self._doubt or "a page does not begin where the one before ended"
-        elif self._pages and prints and self._shifts:
+        elif self._paging.shifts and (self._pages or (self._paging.is_numbered and prints)):
             self._doubt = self._doubt or "nothing shows whether its pages shifted"
         self._pages[address] = page
         self._take(prints)
         if facts.total is not None and not self._counts_itself:
             self._totals.add(facts.total)
         total = min(self._totals, default=None)
-        return SoFar(pages=len(self._pages), records=self._records, last=facts, new=len(prints), total=total)
+        return SoFar(
+            pages=len(self._pages),
+            records=self._records,
+            last=facts,
+            new=len(prints),
+            total=total,
+            unchanged=self._digest.digest() == self._proved,
+        )
 
     def read(self, *, count: int | None, name: str) -> PagesRead:
         """Return the reading; `count` is how many records the server counts now that all have come."""

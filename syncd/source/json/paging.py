@@ -3,8 +3,8 @@
 next has         the following page                                 that was the last page if it
 link             is at the address that the answer gives            gives none
 cursor           is asked for by what the answer gives              gives none, or has no records and gives the same
-skip             begins with the last record of the one before, so  completes the total; without one, if it has nothing
-                 that it shows whether anything moved meanwhile     new: a page may be short for other reasons
+skip             begins with the last record of the one before, so  has nothing new: it may be short for other reasons;
+                 that it shows whether anything moved meanwhile     or completes the total and has not changed
 page             is asked for by its number                         completes the total; without one, if it has none
 """
 
@@ -59,13 +59,17 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoFar:
-    """How far a reading is: how many pages and records have come, the last page with what of it is new, the total."""
+    """How far a reading is: how many pages and records have come, the last page with what of it is new, the total.
+
+    `unchanged` says that the records are, so far, all those that were proved before.
+    """
 
     pages: int
     records: int
     last: Facts
     new: int
     total: int | None
+    unchanged: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +130,11 @@ class Paging:
         """Whether pages are asked for by place, so that they shift when records come or go meanwhile."""
         return self._options.skip is not None or self._options.page is not None
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether pages are asked for by number, so that none can overlap with the one before."""
+        return self._options.page is not None
+
     def first(self, url: str) -> str:
         """Return the address of the first page."""
         return with_query(url, self._place(0, 0))
@@ -157,8 +166,9 @@ class Paging:
         return None if following == asked and not last.count else Following(url=following)
 
     def _by_place(self, url: str, so_far: SoFar) -> Following | None:
-        # Without a total only a page with nothing new is certainly the last: servers have limits of their own.
-        if not so_far.new or (so_far.total is not None and so_far.records >= so_far.total):
+        # Servers have limits of their own, and a total may be that of other records than those that came.
+        complete = so_far.total is not None and so_far.records >= so_far.total
+        if not so_far.new or (complete and (so_far.unchanged or self._options.page is not None)):
             return None
         # A server that gives one record at a time would never get beyond it.
         overlaps = self._options.skip is not None and so_far.last.count > 1

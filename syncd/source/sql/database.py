@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -42,15 +43,20 @@ _ISOLATION: Mapping[str, str] = {
     "mssql": "SNAPSHOT",
 }
 """Levels at which all rows are of one moment. SQLite knows no other; Oracle has it where a transaction only reads."""
-_TOLD: Mapping[str, tuple[str, ...]] = {
-    "postgresql": ("SET LOCAL statement_timeout = {ms}",),
-    "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_execution_time = {ms}"),
-    "mariadb": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_statement_time = {s}"),
-    "mssql": ("SET LOCK_TIMEOUT {ms}",),
-    "oracle": ("SET TRANSACTION READ ONLY",),
-    "sqlite": ("PRAGMA query_only = ON",),
+_READS_ONLY: Mapping[str, str] = {
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+    "mariadb": "SET SESSION TRANSACTION READ ONLY",
+    "oracle": "SET TRANSACTION READ ONLY",
+    "sqlite": "PRAGMA query_only = ON",
 }
-"""What the session is told before the query: that it only reads, and how long that may take."""
+"""What the session is told before the query, where SQLAlchemy has no option for it."""
+_TIMED: Mapping[str, str] = {
+    "postgresql": "SET LOCAL statement_timeout = {ms}",
+    "mysql": "SET SESSION max_execution_time = {ms}",
+    "mariadb": "SET SESSION max_statement_time = {s}",
+    "mssql": "SET LOCK_TIMEOUT {ms}",
+}
+"""How the database itself is told to end a query that takes too long; the reading ends in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +75,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """A database: its engine, what may be shown of it, texts that may not, and how its transaction is isolated."""
+    """A database: its engine, what may be shown, texts that may not, how its transaction is isolated, and its file."""
 
     engine: Engine = field(repr=False)
     shown: str
     secrets: tuple[str, ...] = field(repr=False)
     isolation: str | None = None
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +235,11 @@ def prepare(connection: Connection, database: Database, limits: Limits) -> None:
         case "mssql":
             with contextlib.suppress(AttributeError):  # pyodbc's, in seconds
                 driver.timeout = round(limits.timeout_s)
-    for told in _TOLD.get(dialect, ()):
+    # MariaDB may be reached by an address of MySQL, and then says itself what it is.
+    dialect = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else dialect
+    if (told := _READS_ONLY.get(dialect)) is not None:
+        connection.exec_driver_sql(told)
+    if (told := _TIMED.get(dialect)) is not None:
         connection.exec_driver_sql(told.format(ms=round(limits.timeout_s * 1000), s=limits.timeout_s))
 
 

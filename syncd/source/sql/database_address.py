@@ -50,9 +50,12 @@ def open_database(
         url = url.set(password=password)
     kind = url.get_backend_name()
     shown = f"{kind} {url.host or ''}".rstrip()
+    file: Path | None = None
     if kind == "sqlite":
-        url, shown = _read_only(url, base, where)
-    return Database(engine=_engine(url, where), shown=shown, secrets=tuple(_secrets(url, address)), isolation=isolation)
+        url, file = _read_only(url, base, where)
+        shown = f"{kind} {file.name}" if file is not None else kind
+    secrets = tuple(_secrets(url, address))
+    return Database(engine=_engine(url, where), shown=shown, secrets=secrets, isolation=isolation, file=file)
 
 
 def _url(address: str, where: str) -> URL:
@@ -65,7 +68,8 @@ def _url(address: str, where: str) -> URL:
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):
-        raise ConfigError(f"{where}: url is not the address of a database", f"e.g. {_EXAMPLE}") from None
+        remedy = f"e.g. {_EXAMPLE}; a password with signs such as @ or / may stand beside it, as password"
+        raise ConfigError(f"{where}: url is not the address of a database", remedy) from None
     # Hosting services write it so, and SQLAlchemy knows the full name only.
     return url.set(drivername=url.drivername.replace("postgres", "postgresql", 1)) if _is_short(url) else url
 
@@ -74,15 +78,15 @@ def _is_short(url: URL) -> bool:
     return url.drivername.partition("+")[0] == "postgres"
 
 
-def _read_only(url: URL, base: Path, where: str) -> tuple[URL, str]:
-    """Return the address under which SQLite opens a file for reading, and never makes one, and what may be shown."""
+def _read_only(url: URL, base: Path, where: str) -> tuple[URL, Path | None]:
+    """Return the address under which SQLite opens a file for reading, and never makes one, and the file if it says."""
     if not url.database or url.database == ":memory:":
         raise ConfigError(f"{where}: url names no file of SQLite", "e.g. sqlite:///shifts.db, beside the config")
     if url.database.startswith("file:"):
-        return url, "sqlite"
+        return url, None
     place = base / Path(url.database).expanduser()
     query = {**url.query, "mode": "ro", "uri": "true"}
-    return url.set(database="file:" + quote(str(place.absolute())), query=query), f"sqlite {place.name}"
+    return url.set(database="file:" + quote(str(place.absolute())), query=query), place
 
 
 def _engine(url: URL, where: str) -> Engine:

@@ -36,7 +36,9 @@ def broken_off(shown: str, key: str, seconds: float) -> SourceError:
 
 def _said(error: BaseException, secrets: Iterable[str]) -> str:
     """Return the driver's words in one line; the statement and what the address holds are left out."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Several drivers give a number and the words apart, and would print both as a tuple.
+    words = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], str) else str(error)
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
     # Below its first line a driver quotes the statement, but for what it advises.
     words = " ".join([*lines[:1], *(line for line in lines[1:] if line.startswith("HINT:"))])
     for secret in sorted(secrets, key=len, reverse=True):

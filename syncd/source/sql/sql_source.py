@@ -82,7 +82,9 @@ def open_sql(options: Mapping[str, object], base: Path, *, where: str) -> Source
     default_length(chosen.default_duration, where=where)
     unit_length(chosen.duration_unit, where=where)
     query = _query(chosen, base, where)
-    return SqlSource(chosen, database=_database(chosen, base, where), query=query, limits=_limits(chosen, where))
+    database = _database(chosen, base, where)
+    kind = SqlSource if database.file is None else SqliteSource
+    return kind(chosen, database=database, query=query, limits=_limits(chosen, where))
 
 
 def _query(options: SqlOptions, base: Path, where: str) -> str:
@@ -188,6 +190,22 @@ class SqlSource:
         with collector.resting():
             part = read_table(_NAME, ("titles", result.titles), _named(result.rows, at), table)
             return join([part], {}, marker)
+
+
+class SqliteSource(SqlSource):
+    """Reads a query of a file of SQLite, whose changes start a pass as those of other files do."""
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the file, and the log beside it in which changes stand before they come into the file. Blocking."""
+        file = self._database.file
+        assert file is not None
+        log = file.with_name(f"{file.name}-wal")
+        return tuple(one for one in (file, log) if one.exists())
+
+    def folder(self) -> tuple[Path, bool]:
+        """Return the directory of the file, and False: it is not in a subdirectory."""
+        assert self._database.file is not None
+        return self._database.file.parent, False
 
 
 def _named(rows: list[tuple[str, ...]], uid_at: int | None) -> list[Row]:

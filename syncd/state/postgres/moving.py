@@ -22,6 +22,7 @@ from syncd.state.rows import Row
 _PATIENT: Final = "SET LOCAL idle_in_transaction_session_timeout TO 0"
 _NOBODY_ELSE: Final = "LOCK TABLE leases IN EXCLUSIVE MODE"
 _HELD: Final = "SELECT portal, holder, host, pid FROM leases WHERE expires_at > clock_timestamp() ORDER BY portal"
+_END_LEASES: Final = "UPDATE leases SET epoch = nextval('lease_epochs'), holder = '', expires_at = '-infinity'"
 _TOLD: Final = "SELECT version, moved_to, move FROM state"
 
 
@@ -104,7 +105,7 @@ class LeavingTables(_Tables):
         with translated(self.shown):
             self.connection.execute("UPDATE state SET moved_to = ?, move = ?", (target, move))
             # Who still works with an old lease finds that it is not his any more.
-            self.connection.execute("UPDATE leases SET epoch = epoch + 1, holder = NULL, expires_at = '-infinity'")
+            self.connection.execute(_END_LEASES)
             self.connection.commit()
 
 

@@ -6,7 +6,7 @@ terms and never sends anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, cast, get_args
@@ -256,6 +256,12 @@ class CalendarTarget:
             mark = recovery_mark(self._settings.sync, key) if said[0].mark else ""
             own, *other = (to_fields(msgspec.structs.replace(one, mark=mark)) for one in said if one is not None)
             yield replace(main, key=key, section_id=section_id, fields=own, also=next(iter(other), None))
+
+    async def fetched(
+        self, changes: Sequence[Change], stopped: Callable[[], bool]
+    ) -> tuple[Sequence[Change], Mapping[int, str]]:
+        """Return `changes` as they are: they need nothing from elsewhere."""
+        return changes, {}
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change` in the section `section_id`."""

@@ -6,7 +6,7 @@ a ledger that is lost costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -24,6 +24,7 @@ from syncd.portal.people.directory import Directory, PageReader
 from syncd.portal.people.owner_types import number_of
 from syncd.target.base import ShapeContext
 from syncd.target.crm import activity_wire as wire
+from syncd.target.crm.attached import NO_FILES, Files, FileSettings, count_of
 from syncd.target.crm.cards import CardSettings, CardTarget, days, moments, to_send
 from syncd.target.crm.extra import filled
 from syncd.target.fields import description_text, html_text, importance_of, location_text, readable, title_text, truth
@@ -58,6 +59,7 @@ class ActivitySettings:
     origin_version: Template | None = None
     markup: Markup = "bbcode"
     extra: tuple[tuple[str, str | Template], ...] = ()
+    files: FileSettings = NO_FILES
 
 
 class ActivityTarget(CardTarget):
@@ -66,8 +68,10 @@ class ActivityTarget(CardTarget):
     def __init__(self, settings: ActivitySettings) -> None:
         super().__init__(settings.cards, kind=settings.kind)
         self._settings = settings
+        self._files = Files(settings.files)
         self._extras = tuple(name for name, _ in settings.extra)
         seldom = {"direction": settings.kind != "meeting", "html": settings.markup == "html", "extra": settings.extra}
+        seldom["file_count"] = self._has_files = settings.files.wanted != "none"
         self._comparison = wire.comparison_of(settings.sync, [name for name, is_used in seldom.items() if is_used])
 
     def writes_to(self, place: Place) -> bool:
@@ -87,6 +91,8 @@ class ActivityTarget(CardTarget):
         else:
             said.append("an activity of another program shows in no calendar")
         said.append("an activity holds one reminder: the one nearest to the start is kept")
+        if self._has_files:
+            said.append("files are not kept in the state: `syncd undo` does not bring back files of earlier activities")
         return tuple(said)
 
     def item(
@@ -100,6 +106,8 @@ class ActivityTarget(CardTarget):
         for moment in (start, end):
             to_send(moment, context.directory)  # so that a time beyond the years costs its entry, not the push of all
         first, last = days(start, end)
+        self._files.begin(context)
+        files = self._files.refs(details, warnings)
         render = partial(_rendered, entry=entry, details=details, span=piece.span)
         description = description_text(render(settings.description), warnings)
         is_html = was_html and settings.markup == "html"
@@ -120,6 +128,8 @@ class ActivityTarget(CardTarget):
             direction=self._direction(render),
             version=render(settings.origin_version)[:_VERSION_LIMIT] if settings.origin_version else "",
             extra=filled(settings.extra, render),
+            files=files,
+            file_count=tuple(count_of(len(files))),
         )
         return Item(
             key=key,
@@ -172,7 +182,13 @@ class ActivityTarget(CardTarget):
 
     def command(self, change: Change, section_id: int, directory: Directory) -> Command:
         """Return the call that carries out `change`; a card has no sections."""
-        return wire.command(change, directory)
+        return wire.command(change, directory, self._files.parameter(change) if self._has_files else None)
+
+    async def fetched(
+        self, changes: Sequence[Change], stopped: Callable[[], bool]
+    ) -> tuple[Sequence[Change], Mapping[int, str]]:
+        """Fetch the files that new and changed activities link to."""
+        return await self._files.fetched(changes, stopped) if self._has_files else (changes, {})
 
     def explain(self, change: Change, refused: Refused) -> str:
         """Return what the portal said, and what to do about it."""
@@ -186,7 +202,9 @@ class ActivityTarget(CardTarget):
         self, portal: PageReader, links: Sequence[Link], places: Sequence[tuple[Place, int]], window: Window
     ) -> Observation:
         """Read `links` and, when there are `places`, all activities of syncd within `window`."""
-        return await wire.observe(portal, links, window if places else None, self._comparison, self._extras)
+        return await wire.observe(
+            portal, links, window if places else None, self._comparison, self._extras, files=self._has_files
+        )
 
 
 def _rendered(template: Template, *, entry: Entry, details: Details, span: Span) -> str:

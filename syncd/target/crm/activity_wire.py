@@ -21,12 +21,13 @@ from syncd.model.item import Change, Key, Link, Observed, Place
 from syncd.model.json_values import Fields, Json
 from syncd.model.observation import Comparison, Observation
 from syncd.model.stamp import Stamp, whole_number
-from syncd.portal.line.answers import unread
+from syncd.portal.line.answers import rows_of, unread
 from syncd.portal.line.remedies import meaning_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply
 from syncd.portal.people.directory import Directory, PageReader
 from syncd.portal.people.owner_types import number_of, owner_type_of
 from syncd.target.crm import extra
+from syncd.target.crm.attached import count_of
 from syncd.target.crm.cards import bounds, to_send
 
 ADD, UPDATE, DELETE = "crm.activity.add", "crm.activity.update", "crm.activity.delete"
@@ -35,9 +36,17 @@ ORIGINATOR = "syncd"
 _TYPE_IDS = {"meeting": 1, "call": 2, "custom": 6}
 INCOMING, OUTGOING = 1, 2
 _PLAIN, _BBCODE, _HTML = 1, 2, 3
+_IDS_PER_LISTING = 50
 _READABLE_ORIGIN = re.compile(r"[A-Za-z0-9_.,@-]{1,150}\Z")
-_UNSEEN = frozenset({"communication", "completed", "bbcode", "origin", "version"})
-_SELDOM: Mapping[str, Json] = {"direction": OUTGOING, "html": False, "version": "", "extra": {}}
+_UNSEEN = frozenset({"communication", "completed", "bbcode", "origin", "version", "files"})
+_SELDOM: Mapping[str, Json] = {
+    "direction": OUTGOING,
+    "html": False,
+    "version": "",
+    "extra": {},
+    "files": [],
+    "file_count": [],
+}
 """Fields that are left out where they say nothing, so that activities made before there were any stay as they are."""
 _COLUMNS = (
     *("ID", "OWNER_ID", "OWNER_TYPE_ID", "TYPE_ID", "SUBJECT", "START_TIME", "END_TIME", "RESPONSIBLE_ID", "PRIORITY"),
@@ -62,7 +71,7 @@ class ActivityFields:
     """Every field of crm.activity.add that syncd writes; the card is part of the key.
 
     `start` and `end` are ISO 8601 with offsets. `notify` is in minutes before the start, 0 for none. `extra` are
-    parameters by flat name (`extra.py`), and `version` is ORIGIN_VERSION.
+    parameters by flat name (`extra.py`), `version` is ORIGIN_VERSION, `files` and `file_count` are as in `attached.py`.
     """
 
     subject: str
@@ -81,12 +90,18 @@ class ActivityFields:
     html: bool = False
     version: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[tuple[str, str], ...] = ()
+    file_count: tuple[str, ...] = ()
 
 
 def to_fields(activity: ActivityFields) -> Fields:
     """Return `activity` as canonical JSON values."""
     fields: Mapping[str, Json] = msgspec.to_builtins(activity)
-    return {name: value for name, value in fields.items() if name not in _SELDOM or value != _SELDOM[name]}
+    return {name: value for name, value in fields.items() if not _is_usual(name, value)}
+
+
+def _is_usual(name: str, value: Json) -> bool:
+    return name in _SELDOM and (value == _SELDOM[name] or not (value or _SELDOM[name]))
 
 
 def from_fields(fields: Fields) -> ActivityFields:
@@ -103,8 +118,11 @@ def origin(sync: str, key: Key) -> str:
     return f"{sync}.{blake2b(names.encode(), digest_size=12).hexdigest()}"
 
 
-def command(change: Change, directory: Directory) -> Command:
-    """Return the call that carries out `change`; raises ValueError for an adopt, which needs none."""
+def command(change: Change, directory: Directory, files: Json = None) -> Command:
+    """Return the call that carries out `change`, with `files` as FILES unless they are None.
+
+    Raises ValueError for an adopt, which needs none.
+    """
     match change.op:
         case "delete":
             assert change.link is not None
@@ -120,14 +138,20 @@ def command(change: Change, directory: Directory) -> Command:
                 "ORIGINATOR_ID": ORIGINATOR,
                 "ORIGIN_ID": activity.origin,
             }
-            return Command(method=ADD, params={"fields": card | _said(activity, None, directory, ())}, success="id")
+            said = _said(activity, None, directory, ()) | _files(files)
+            return Command(method=ADD, params={"fields": card | said}, success="id")
         case "update":
             assert change.item is not None
             assert change.link is not None
             fields = _said(from_fields(change.item.fields), from_fields(change.link.sent), directory, change.fields)
+            fields |= _files(files)
             return Command(method=UPDATE, params={"id": change.link.remote_id, "fields": fields}, success="true")
         case "adopt":
             raise ValueError("an adoption is noted, not sent")
+
+
+def _files(files: Json) -> dict[str, Json]:
+    return {} if files is None else {"FILES": files}
 
 
 def _said(
@@ -192,6 +216,7 @@ class _Row(msgspec.Struct, rename="upper"):
     description: str | None = None
     description_type: int | str | None = None
     direction: int | str | None = None
+    files: Any = None
     location: str | None = None
     completed: Any = None
     last_updated: str | None = None
@@ -218,6 +243,7 @@ def comparison_of(sync: str, seldom: Collection[str] = ()) -> Comparison:
         extended=frozenset({"description"}),
         moments=frozenset({"start", "end"}),
         mark_field="origin",
+        holding=frozenset({"file_count"}),
         steady={"extra": ""},  # so only what was sent is compared
         unstored={"extra": extra.NOT_GIVEN_BACK},
     )
@@ -229,6 +255,8 @@ async def observe(
     window: Window | None,
     comparison: Comparison,
     extras: tuple[str, ...] = (),
+    *,
+    files: bool = False,
 ) -> Observation:
     """Read all activities of syncd within `window` (None: only `links`), and by id every link that is not among them.
 
@@ -236,21 +264,39 @@ async def observe(
     """
     events: dict[int, Observed] = {}
     read = partial(read_activity, extras=extras)
+    columns = (*_COLUMNS, *extra.columns(extras), *(("FILES",) if files else ()))
     if window is not None:
-        for row in await portal.read_pages(LIST, _listing(window, extra.columns(extras))):
+        for row in await portal.read_pages(LIST, _listing(window, columns)):
             seen = read(row)
             if seen is not None and seen.mark:  # a filter may have been dropped (PORTAL.md 6.4)
                 events[seen.remote_id] = seen
     missing = sorted({link.remote_id for link in links} - set(events))
+    if files and missing:  # a single activity does not tell its files (PORTAL.md 6.4)
+        events |= await _listed(portal, missing, columns, read)
+        missing = [one for one in missing if one not in events]
     gone, alien = await read_by_id(portal, missing, events, read)
     return Observation(events=events, gone=gone, comparison=comparison, alien=alien)
 
 
-def _listing(window: Window, further: tuple[str, ...]) -> dict[str, Json]:
+async def _listed(
+    portal: PageReader, ids: Sequence[int], columns: tuple[str, ...], read: Callable[[Json], Observed | None]
+) -> dict[int, Observed]:
+    """Return those of the activities with these ids that a list gives."""
+    found: dict[int, Observed] = {}
+    for at in range(0, len(ids), _IDS_PER_LISTING):
+        wanted: dict[str, Json] = {"@ID": ids[at : at + _IDS_PER_LISTING]}
+        for row in await portal.read_pages(LIST, {"filter": wanted, "select": columns, "order": {"ID": "ASC"}}):
+            seen = read(row)
+            if seen is not None and seen.remote_id in ids:
+                found[seen.remote_id] = seen
+    return found
+
+
+def _listing(window: Window, columns: tuple[str, ...]) -> dict[str, Json]:
     """The activities of syncd that touch `window`, with a margin for the zones."""
     wanted: dict[str, Json] = {"=ORIGINATOR_ID": ORIGINATOR}
     wanted |= bounds(window, after="END_TIME", before="START_TIME")
-    return {"filter": wanted, "select": (*_COLUMNS, *further), "order": {"ID": "ASC"}}
+    return {"filter": wanted, "select": columns, "order": {"ID": "ASC"}}
 
 
 async def read_by_id(
@@ -316,6 +362,7 @@ def read_activity(row: Json, extras: tuple[str, ...] = ()) -> Observed | None:
             direction=int(read.direction or 0),
             html=int(read.description_type or 0) == _HTML,
             extra=extra.read(row, extras) if isinstance(row, Mapping) else {},
+            file_count=tuple(count_of(len(rows_of(read.files)))),
         )
     except (msgspec.ValidationError, ValueError, KeyError):
         return None
@@ -325,7 +372,7 @@ def read_activity(row: Json, extras: tuple[str, ...] = ()) -> Observed | None:
         place=place,
         section_id=0,
         version=stamp(read.last_updated),
-        fields={name: value for name, value in to_fields(activity).items() if name not in _UNSEEN},
+        fields={name: value for name, value in msgspec.to_builtins(activity).items() if name not in _UNSEEN},
         mark=(read.origin_id or "") if ours else "",
         title=activity.subject,
         start=activity.start,

@@ -6,7 +6,7 @@ Decides from the directory alone; never asks the portal.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from syncd.errors import EntryError
 from syncd.model import zones
 from syncd.model.entry import AllDay, Entry, Problem, Span, Window
-from syncd.model.item import Item, Place
+from syncd.model.item import Change, Item, Place
 from syncd.model.json_values import Json
 from syncd.model.recurrence.piece import Piece
 from syncd.model.recurrence.singles import single_pieces
@@ -200,6 +200,12 @@ class CardTarget(ABC):
     def place(self, client: CrmCard) -> Place:
         """Return the place on a client's card."""
         return Place(kind=f"{self._kind}-{client.type}", owner=client.id)
+
+    async def fetched(
+        self, changes: Sequence[Change], stopped: Callable[[], bool]
+    ) -> tuple[Sequence[Change], Mapping[int, str]]:
+        """Return `changes` as they are: they need nothing from elsewhere."""
+        return changes, {}
 
     def creator(self, item: Item, caller: int) -> int:
         """Return the caller, who is the author of all that he makes."""

@@ -201,6 +201,29 @@ async def test_why_a_service_account_gets_no_token_is_told(
     assert remedy in caught.value.remedy
 
 
+async def test_a_key_that_is_refused_is_not_tried_for_every_calendar(google: FakeGoogle) -> None:
+    people = [f"p{number}@example.com" for number in range(40)]
+    for person in people:
+        google.calendar(person)
+    google.switches.key_deleted = True
+    with pytest.raises(SourceError, match="Google knows no such key"):
+        await opened(google, calendars=people, subject="owner").read(CONTEXT)
+    assert google.token_requests <= 4
+
+
+async def test_an_address_that_cannot_be_stood_for_keeps_nobody_else_from_being_read(google: FakeGoogle) -> None:
+    snapshot = await opened(google, calendars=["x@elsewhere.example", ANNA], subject="owner").read(CONTEXT)
+    assert (snapshot.complete, len(snapshot.entries)) == (False, 1)
+    assert "x@elsewhere.example" in snapshot.incomplete_because
+
+
+async def test_a_key_that_cannot_sign_is_told_without_it(google: FakeGoogle) -> None:
+    key = google.key().replace("PRIVATE KEY-----\\n", "PRIVATE KEY-----\\nAAAA", 1)
+    with pytest.raises(SourceError, match="the private key in key cannot be read") as caught:
+        await opened(google, key=key).read(CONTEXT)
+    assert "AAAA" not in str(caught.value)
+
+
 async def test_a_person_who_has_revoked_is_told_to_agree_again(google: FakeGoogle) -> None:
     google.switches.revoked = True
     with pytest.raises(SourceError, match="has expired or was revoked") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -15,6 +16,7 @@ from syncd.model.entry import AllDay, Moment, Reminder, Timed
 from syncd.source import open_source
 from syncd.source.base import FileBacked
 from syncd.source.conformance import CONTEXT
+from syncd.source.google.google_api import directory_of
 from tests.source.google.opened import ANNA, BORIS, MemoryCache, opened, starts, timed
 from tests.source.google.server import ROBOT, FakeGoogle, serving
 from tests.source.google.world import CalendarWorld, Item
@@ -340,6 +342,23 @@ async def test_the_people_of_a_domain_are_asked_for_and_remembered_for_an_hour(g
     clock.slept.append(3600.0)
 
 
+async def test_each_server_of_google_gets_the_token_that_is_meant_for_it(google: FakeGoogle) -> None:
+    source = opened(google, url="https://www.googleapis.com/calendar/v3")
+    async with source._api() as api:
+        assert api.client.trusts(api.url)
+        assert directory_of(api.url).startswith("https://admin.googleapis.com/")
+        assert api.directory_client.trusts(directory_of(api.url))
+        assert not api.directory_client.trusts(api.url)
+        assert api.token_client.trusts(api.tokens.uri)
+
+
+async def test_a_calendar_may_have_any_name(google: FakeGoogle) -> None:
+    name = "ru.russian#holiday@group.v.calendar.google.com"
+    google.calendar(name, summary="Праздники").event("e", "2026-12-31", "2027-01-01")
+    (entry,) = (await opened(google, calendars=[name]).read(CONTEXT)).entries
+    assert (entry.where, entry.details.owner) == ("Праздники/e", "")
+
+
 async def test_somebody_without_a_calendar_has_nothing_in_it(google: FakeGoogle, anna: CalendarWorld) -> None:
     anna.event("e", NINE, TEN)
     google.people["example.com"] = [{"primaryEmail": one} for one in (ANNA, "admin@example.com")]
@@ -364,6 +383,22 @@ async def test_two_people_with_the_same_config_never_read_what_is_kept_of_the_ot
     for person, name in ((ANNA, "a"), (BORIS, "b"), (ANNA, "a")):
         source = opened(google, token=google.token(person), calendars=())
         assert [entry.uid for entry in (await source.read(context)).entries] == [f"{name}@{person}"]
+
+
+async def test_of_the_busy_nothing_is_kept_but_their_time(google: FakeGoogle, anna: CalendarWorld) -> None:
+    guests = [{"email": ANNA, "self": True, "responseStatus": "accepted"}, {"email": "secret@example.com"}]
+    secret = dict.fromkeys(("summary", "description", "location", "hangoutLink"), "secret")
+    anna.event("e", NINE, TEN, attendees=guests, recurrence=["RRULE:FREQ=DAILY;COUNT=2"], **secret)
+    anna.occurrence("e", anna.at(NINE), summary="secret too")
+    anna.event("no", NINE, TEN, attendees=[{"email": ANNA, "self": True, "responseStatus": "declined"}])
+    cache = MemoryCache()
+    source = opened(google, busy_only=True)
+    (entry,) = (await source.read(replace(CONTEXT, cache=cache))).entries
+    assert (entry.details.title, [one.details.title for one in entry.overrides]) == ("Busy", ["Busy"])
+    (kept,) = cache.kept.values()
+    assert b"RRULE" in zlib.decompress(kept)
+    assert b"secret" not in zlib.decompress(kept)
+    assert (await opened(google).read(replace(CONTEXT, cache=cache))).entries[0].details.title == "secret"
 
 
 async def test_nothing_is_kept_of_people_who_are_not_read_any_more(google: FakeGoogle, tmp_path: Path) -> None:

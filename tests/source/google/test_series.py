@@ -58,7 +58,7 @@ def told_by_google(series: Series) -> Entry:
     calendar = CalendarWorld(ANNA, zone=series.home)
     as_google(series, calendar)
     page = msgspec.json.decode(as_json({"items": [*calendar.items.values()]}), type=Page)
-    known = Known(items=merged({}, [page], ANNA))
+    known = Known(items=merged({}, [page], ANNA, lambda item: item))
     around = Surroundings(zone=series.home, hidden=False, alarms=(), meanings={})
     read = ReadCalendar(name=ANNA, owner=ANNA, series=tuple(series_of(known, ANNA, around)))
     composer = Composer(settings="", meanings={})

@@ -210,22 +210,35 @@ async def test_one_page_of_several_is_incomplete_where_nothing_says_how_to_ask_f
         assert "says that there is another page (next)" in snapshot.incomplete_because
 
 
+async def test_one_page_that_has_not_changed_costs_one_request() -> None:
+    async with serving(*TEN, etags=True) as server:
+        source = opened(server, "/link")
+        first = await whole(source)
+        assert await source.read(CONTEXT) is first
+        assert (len(server.asked), server.not_modified) == (2, 1)
+
+
 # 1C
 
 
 async def test_1c_is_asked_in_order_by_pages_and_for_the_count() -> None:
     async with serving(*(smena(f"E{n}") for n in range(10)), login=("ann", "пароль"), unordered=True) as server:
         source = one_c(server, username="ann", password="пароль", next={"skip": "$skip", "limit": "$top", "size": 4})
-        await whole(source)
-        assert [one.partition("?")[2] for one in server.asked if "$count" not in one] == [
-            f"$format=json&$orderby=Ref_Key&$top=4&$skip={skip}" for skip in (0, 3, 6)
-        ]
-        assert [one for one in server.asked if "$count" in one] == [f"{ONE_C}/$count"] * 2
+        for skips in ((0, 3, 6, 9), (0, 3, 6)):  # the last page shows that there are no more; later the count does
+            server.asked.clear()
+            await whole(source)
+            assert [one.partition("?")[2] for one in server.asked if "$count" not in one] == [
+                f"$format=json&$orderby=Ref_Key&$top=4&$skip={skip}" for skip in skips
+            ]
+            assert [one for one in server.asked if "$count" in one] == [f"{ONE_C}/$count"] * 2
 
 
-async def test_1c_that_has_all_on_one_page_is_asked_twice() -> None:
+async def test_1c_that_has_not_changed_is_asked_twice_where_all_is_on_one_page() -> None:
     async with serving(*(smena(f"E{n}") for n in range(10))) as server:
-        await whole(one_c(server))
+        source = one_c(server)
+        first = await whole(source)
+        server.asked.clear()
+        assert await source.read(CONTEXT) is first
     assert [one.partition("?")[0] for one in server.asked] == [f"{ONE_C}/$count", ONE_C]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import AllDay, Entry, Snapshot, Timed, Window
 from syncd.source import Source, open_source
-from syncd.source.base import Fetching
+from syncd.source.base import Fetching, FileBacked
 from syncd.source.conformance import CONTEXT
 
 COLUMNS = {"uid": "id", "title": "title", "start": "starts", "end": "ends"}
@@ -216,6 +217,19 @@ def test_the_address_has_the_four_forms_of_secrets(tmp_path: Path, monkeypatch: 
     for key, value in (("url_file", "address"), ("url_env", "ADDRESS"), ("url_credential", "credential")):
         options = {"type": "sql", key: value, "query": "SELECT 1", "columns": COLUMNS}
         assert open_source(options, tmp_path, where="here").describe() == "sql sqlite shifts.db"
+
+
+def test_a_file_is_watched_with_the_log_of_its_changes(tmp_path: Path, database: Callable[..., None]) -> None:
+    source = opened(tmp_path)
+    assert isinstance(source, FileBacked)
+    assert (source.files(), source.folder()) == ((tmp_path / "shifts.db",), (tmp_path, False))
+    with contextlib.closing(sqlite3.connect(tmp_path / "shifts.db")) as writing:
+        writing.execute("PRAGMA journal_mode = WAL")
+        writing.execute("INSERT INTO shifts VALUES (1, 'A', '2026-12-02', NULL, 1)")
+        writing.commit()
+        assert source.files() == (tmp_path / "shifts.db", tmp_path / "shifts.db-wal")
+        assert set(by_uid(asyncio.run(source.read(CONTEXT)))) == {"1"}
+    assert not isinstance(opened(tmp_path, url="postgresql://h/d"), FileBacked)
 
 
 def test_a_timed_row_is_in_the_zone_of_the_sync(tmp_path: Path, database: Callable[..., None]) -> None:
