@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from syncd.clock import Clock, SystemClock
 from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import ConfigError, GuardError, PausedError, SyncdError, held_elsewhere
+from syncd.errors import ConfigError, GuardError, LostLeaseError, PausedError, SyncdError, held_elsewhere
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
@@ -469,7 +469,8 @@ class Service:
                 continue  # who makes its passes notes it
             due = states[name].due if name in states else float("inf")
             now = self._runtime.clock.now()
-            await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
+            with suppress(LostLeaseError):  # just now: whoever holds the portal notes it
+                await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
 
     def _watch(self) -> None:
         """Watch from now on the files of all syncs with `watch`."""
