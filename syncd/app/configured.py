@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from syncd import events
 from syncd.config import Config, Outline, load_config, load_outline
 from syncd.config.learn import Learn
+from syncd.config.state_place import stands
 from syncd.errors import ConfigError
 from syncd.state.base import IsShared, PortalClaim
 from syncd.state.ledger import Ledger
@@ -55,9 +56,10 @@ async def claim(config: Config, ledger: Ledger, now: float) -> None:
     Another config's syncs of the same names are told in the log if the two name this state on purpose. Raises
     ConfigError if they only share the default: each would take the other's events for its own and put them right. A
     database is shared on purpose, by machines on which the same path is another file: there it is raised if a portal of
-    `config` is known by another name, or another portal by the same.
+    `config` is known by another name, or another portal by the same, and if a state file was left behind.
     """
     if isinstance(ledger.thread, IsShared):
+        await _refuse_left_behind(config, ledger)
         await ledger.thread.claim_portals(*_portals_of(config), socket.gethostname())
         return
     names = [sync.name for sync in config.syncs]
@@ -71,6 +73,21 @@ async def claim(config: Config, ledger: Ledger, now: float) -> None:
             )
         _log.warning(events.LEDGER_SHARED, path=ledger.shown, config=str(config.path), other=path, syncs=[*others])
     await ledger.note_owner(names, config.path, now)
+
+
+async def _refuse_left_behind(config: Config, ledger: Ledger) -> None:
+    """Raise ConfigError if the database is new to the syncs of `config`, and the state file it had before is not.
+
+    Everything would be made again that the file knows of, as far as it cannot be taken over.
+    """
+    names = [sync.name for sync in config.syncs]
+    if await ledger.knows_any(names) or not stands(config.state) or not is_used_by(config.state, config.path, names):
+        return
+    raise ConfigError(
+        f"{config.path}: state_url leads to a database that knows none of its syncs, but their state is in"
+        f" {config.state}",
+        "take state_url out once and give `syncd state move --to ...`; or move that file away",
+    )
 
 
 def _portals_of(config: Config) -> tuple[Sequence[PortalClaim], Path]:

@@ -67,7 +67,7 @@ async def make_portal(config: PortalConfig, ledger: Ledger, clock: Clock, learn_
     ) as portal:
         try:
             yield portal
-            if keeps and not ledger.readonly and portal.application is not None and portal.usage().requests:
+            if not ledger.readonly and portal.application is not None and portal.usage().requests:
                 await portal.application.tend()
         finally:
             if keeps and not ledger.readonly and portal.usage().requests and (tenure is None or tenure.valid()):

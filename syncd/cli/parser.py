@@ -35,7 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     init.add_argument(
         "--source",
         metavar="FILE|URL",
-        help="the schedule: csv, xlsx or ics, a file or an address; or a key or client from Google (json)",
+        help="the schedule: csv, xlsx or ics, a file or an address; or what logs in to Google (a key or client in json)"
+        " or Microsoft 365 (a key with its certificate in pem)",
     )
     init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
@@ -79,8 +80,26 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses options that contradict each other, and fills in what follows from others."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as argparse has it
+        """Return the arguments of the command line, as `ArgumentParser.parse_args` does."""
+        found = super().parse_args(args, namespace)
+        match found.command:
+            case "report":
+                if found.json and found.format not in (None, "json"):
+                    self.error(f"--json and --format {found.format} exclude each other: leave out one of them")
+                found.format = found.format or ("json" if found.json else "csv")
+            case "history":
+                if found.run_id is not None and found.last is not None:
+                    self.error("--last has no effect with --run, which shows one run: leave out one of them")
+                found.last = found.last or _RUNS
+        return found
+
+
 def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command that looks at a portal, or has an application authorised there."""
+    """Add the command that looks at a portal, or has an application authorised."""
     portal = commands.add_parser(
         "portal", help="list what the portal has, ask how it behaves, or authorize an application"
     )
@@ -98,24 +117,6 @@ def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     portal.add_argument("--force", action="store_true", help="`authorize` takes another portal than before")
     _json(portal)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Refuses options that contradict each other, and fills in what follows from others."""
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as argparse has it
-        """Return the arguments of the command line, as `ArgumentParser.parse_args` does."""
-        found = super().parse_args(args, namespace)
-        match found.command:
-            case "report":
-                if found.json and found.format not in (None, "json"):
-                    self.error(f"--json and --format {found.format} exclude each other: leave out one of them")
-                found.format = found.format or ("json" if found.json else "csv")
-            case "history":
-                if found.run_id is not None and found.last is not None:
-                    self.error("--last has no effect with --run, which shows one run: leave out one of them")
-                found.last = found.last or _RUNS
-        return found
 
 
 def _of_every_command(parser: argparse._ActionsContainer) -> None:

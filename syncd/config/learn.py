@@ -125,6 +125,10 @@ def _learn_source(source: Mapping[str, object], forms: _Forms, learn: Learn) -> 
     for value in headers.values() if isinstance(headers, dict) else ():
         if isinstance(value, str):
             learn(value)
+    params = source.get("params")
+    for name, value in params.items() if isinstance(params, dict) else ():
+        if isinstance(value, str) and _PLUGIN_SECRET.search(name):
+            learn(value)
     found: dict[str, str] = {}
     for name in ("url", "username", "password"):
         for form in FORMS:

@@ -111,9 +111,9 @@ def load_config(
         environ=environ,
         portals=names,
     )
+    database = _database(main.file, table, environ)
     http = build_http(main.file, table.http, environ)
     _require_public_url(parts, portals, http)
-    database = _database(main.file, table, environ)
     state, earlier = _state(main.file, table.state, environ)
     return Config(
         path=path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from syncd.clock import Clock, SystemClock
 from syncd.config import Config, SyncConfig
 from syncd.cycle.plan import Prepared
 from syncd.cycle.run import PassOptions, PassResult, run_pass
-from syncd.errors import ConfigError, GuardError, PausedError, SyncdError, held_elsewhere
+from syncd.errors import ConfigError, GuardError, LostLeaseError, PausedError, SyncdError, held_elsewhere
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
@@ -140,13 +140,13 @@ class Service:
         self._runtime = runtime
         self._tenancy: Tenancy | None = None
         if (leases := app.ledger.leases) is not None:
-            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over)
+            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over, self._follow)
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
         self.page = Page(
             app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"), self._callees
         )
         self._watching: asyncio.Task[None] | None = None
-        self.listeners = Listeners(app, runtime.clock, self.daemon.poke)
+        self.listeners = Listeners(app, runtime.clock, self.daemon.poke, lambda portal: self.away(portal) is None)
         self._control: Control | None = None
         if runtime.carry is not None:
             places = socket_places(app.config, runtime.environ)
@@ -227,6 +227,10 @@ class Service:
         self.daemon.set_syncs(await self._scheduled())
         await self._note_due([sync.name for sync in self.app.syncs()])
         self._watch()
+        await self._follow()
+
+    async def _follow(self) -> None:
+        """Hear of people's edits in the portals that this process may write to."""
         await self.listeners.follow(self.config)
 
     async def reload(self) -> None:
@@ -465,7 +469,8 @@ class Service:
                 continue  # who makes its passes notes it
             due = states[name].due if name in states else float("inf")
             now = self._runtime.clock.now()
-            await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
+            with suppress(LostLeaseError):  # just now: whoever holds the portal notes it
+                await self.app.ledger.of(name).note_due(due if due < float("inf") else None, now)
 
     def _watch(self) -> None:
         """Watch from now on the files of all syncs with `watch`."""

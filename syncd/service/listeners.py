@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -30,12 +31,17 @@ class Poke(Protocol):
 
 
 class Listeners:
-    """One listener for each portal with an application that is to hear of events. `poke` starts a pass of a sync."""
+    """One listener for each portal with an application that is to hear of events. `poke` starts a pass of a sync.
 
-    def __init__(self, app: App, clock: Clock, poke: Poke) -> None:
+    `here` tells of a portal whether this process may write to it, as long as it does. Where another machine does, that
+    one listens: what is taken out of the portal's queue here would be lost to it.
+    """
+
+    def __init__(self, app: App, clock: Clock, poke: Poke, here: Callable[[str], bool] = lambda _: True) -> None:
         self._app = app
         self._clock = clock
         self._poke = poke
+        self._here = here
         self._listeners: dict[str, Listener] = {}
         self._installs_after = 0.0
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -50,7 +56,7 @@ class Listeners:
             if name not in self._listeners:
                 listener = Listener(
                     app=self._app, name=name, config=app, clock=self._clock, poke=self._poke,
-                    address=_address(config, name) if app.events == "online" else "",
+                    address=_address(config, name) if app.events == "online" else "", here=partial(self._here, name),
                 )  # fmt: skip
                 self._listeners[name] = listener
                 self._tasks[name] = asyncio.get_running_loop().create_task(listener.run(), name=f"events of {name}")

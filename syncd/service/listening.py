@@ -62,6 +62,7 @@ class Listener:
     config: AppConfig
     clock: Clock
     poke: Callable[[str], None]
+    here: Callable[[], bool] = lambda: True
     pending: dict[str, dict[int, int]] = field(default_factory=dict)
     trouble: str = ""
     address: str = ""
@@ -80,14 +81,6 @@ class Listener:
         """The client of the portal that is in use now."""
         return self.app.portals[self.name]
 
-    def _holds(self) -> bool:
-        """Return True if this machine may write to the portal, where several share the ledger."""
-        ledger = self.app.ledger
-        if not ledger.shared:
-            return True
-        tenure = ledger.tenure(self.name)
-        return tenure is not None and tenure.valid()
-
     async def run(self) -> None:
         """Poll until cancelled. Whatever the portal says, the next poll tries again, after growing pauses."""
         while True:
@@ -103,7 +96,7 @@ class Listener:
 
     async def poll(self) -> None:
         """Hear once what has been changed; raises SyncdError."""
-        if not self._holds():
+        if not self.here():  # another machine has it, and hears
             self.pending.clear()
             self._remembered, self._bound_at = False, None
             return

@@ -58,6 +58,11 @@ class Leases(Protocol):
         ...
 
     @property
+    def failure(self) -> BaseException | None:
+        """The defect for which nothing is renewed any more, None if there is none."""
+        ...
+
+    @property
     def tenures(self) -> Mapping[str, Tenure]:
         """What this process holds."""
         ...

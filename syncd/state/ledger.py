@@ -26,7 +26,7 @@ from syncd.state.codec import intent_of, links_of, run_of
 from syncd.state.leases import Leases
 from syncd.state.notes import PortalLedger, ToldTroubles, forget_all_verified
 from syncd.state.outlook import Outlook, outlooks
-from syncd.state.owner import owners_of, write_owner
+from syncd.state.owner import knows_any, owners_of, write_owner
 from syncd.state.rows import INTENT, KEY, LINK, RUN, checked, checked_numbered
 from syncd.state.sqlite.opening import open_locked, open_readonly
 from syncd.state.standing import Standing, Standings
@@ -175,6 +175,11 @@ class Ledger:
     def owners(self, connection: Connection, names: Collection[str]) -> Mapping[str, str]:
         """Return the path of the config that each of the syncs `names` was last run from, where that is known."""
         return owners_of(connection, names)
+
+    @reading
+    def knows_any(self, connection: Connection, names: Collection[str]) -> bool:
+        """Return True if one of the syncs `names` has run or has links."""
+        return knows_any(connection, names)
 
     @writing
     def note_owner(self, connection: Connection, names: Collection[str], config: Path, now: float) -> None:

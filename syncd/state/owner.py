@@ -45,6 +45,11 @@ def is_used_by(path: Path, config: Path, names: Collection[str]) -> bool:
         return True
 
 
+def knows_any(connection: Connection, names: Collection[str]) -> bool:
+    """Return True if one of these syncs has run or has links."""
+    return any(_has_run(connection, name) for name in names)
+
+
 def _has_run(connection: Connection, name: str) -> bool:
     row = connection.execute(
         "SELECT EXISTS (SELECT 1 FROM runs WHERE sync = ?1) OR EXISTS (SELECT 1 FROM links WHERE sync = ?1)", (name,)

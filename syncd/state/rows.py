@@ -35,7 +35,7 @@ SUMMED_HOLD: Final = f"sync, {HOLD}"
 SUMMED_CHANGE: Final = CHANGE.removeprefix("id, ")
 SUMMED_NOTE: Final = "scope, name, value, at"
 TOKENS: Final = "tokens"
-"""The name of the note on what an application was authorised by, which no copy of a ledger holds unencrypted."""
+"""The name of the note of what an application is authorised by: those that are not encrypted are in no backup."""
 SUMMED: Final = {
     "links": SUMMED_LINK,
     "intents": INTENT,

@@ -56,6 +56,8 @@ class Machine:
     process: Process | None = None
     pid: int = 0
     frozen: bool = False
+    logged: int = 0
+    """Where in the log the present process begins."""
 
     @property
     def code(self) -> str:
@@ -66,11 +68,16 @@ class Machine:
         if self.process is not None and self.process.returncode is None:
             return
         with (self.folder / "log").open("ab") as log:
+            self.logged = log.tell()
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "syncd", "--config", str(self.folder / "syncd.toml"), "-v", "run",
                 stdout=log, stderr=log,
             )  # fmt: skip
         self.pid, self.frozen = self.process.pid, False
+
+    def begun(self) -> bool:
+        """Return True once the process listens to signals: before that they end it as they end any program."""
+        return b"daemon.started" in (self.folder / "log").read_bytes()[self.logged :]
 
     def send(self, number: signal.Signals) -> None:
         """Send the process a signal, if it lives."""

@@ -273,7 +273,7 @@ class Campaign:
     async def reload(self, machine: Machine, portal: str) -> None:
         with (machine.folder / "syncd.toml").open("a") as file:
             file.write("# again\n")
-        if b"daemon.started" in (machine.folder / "log").read_bytes():
+        if await until(machine.begun, 30):
             machine.send(signal.SIGHUP)
 
     # What must hold.

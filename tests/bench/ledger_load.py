@@ -8,22 +8,23 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 
-from syncd.config.database import Database
+from syncd.app.state_move import move_state
+from syncd.config.database import Database, database_at
 from syncd.model.record import Settlement, Written
 from syncd.state.ledger import Ledger
 from tests.state.values import SYNC, intent, key, link
 
 BATCH = 50
-TIMES = 5
+TIMES = 7
 
 
-async def measure(count: int, place: Path | Database) -> float:
-    """Print what takes how long; return the shortest time in which all links were loaded."""
+async def measure(count: int, place: Path | Database) -> None:
+    """Print what takes how long, but for loading; leave a ledger with `count` links and a few more."""
     ledger = await Ledger.open(place, now=1.0)
     run_id = await ledger.of(SYNC).begin_run(1.0)
     began = perf_counter()
@@ -34,15 +35,9 @@ async def measure(count: int, place: Path | Database) -> float:
     began = perf_counter()
     ledger = await Ledger.open(place, now=1.0)
     print(f"open and check: {perf_counter() - began:.2f} s")
-    loads = []
-    for _ in range(TIMES):
-        began = perf_counter()
-        links = await ledger.of(SYNC).links()
-        loads.append(perf_counter() - began)
-    print(f"load {len(links)} links: {min(loads):.2f} s")
-
+    keys = {each.key for each in await ledger.of(SYNC).links()}
     began = perf_counter()
-    await ledger.of(SYNC).mark_absent((), {each.key for each in links})
+    await ledger.of(SYNC).mark_absent((), keys)
     print(f"mark all present: {perf_counter() - began:.3f} s")
 
     began = perf_counter()
@@ -55,7 +50,29 @@ async def measure(count: int, place: Path | Database) -> float:
     print(f"intend and settle a batch of {BATCH}: {(perf_counter() - began) / batches * 1000:.1f} ms")
     assert (await ledger.of(SYNC).links())[0].key != key()
     await ledger.close()
-    return min(loads)
+
+
+async def loaded(found: Sequence[Path | Database]) -> list[float]:
+    """Return the shortest time in which all links were loaded from each place, one after the other and again."""
+    times: list[list[float]] = [[] for _ in found]
+    ledgers = [await Ledger.open(place, now=1.0) for place in found]
+    for _ in range(TIMES):
+        for ledger, own in zip(ledgers, times, strict=True):
+            began = perf_counter()
+            await ledger.of(SYNC).links()
+            own.append(perf_counter() - began)
+    for ledger in ledgers:
+        await ledger.close()
+    return [min(own) for own in times]
+
+
+def moved(file: Path, database: Database) -> None:
+    """Print how long all of it takes into a database and back into a file."""
+    spare = database_at(database.url, f"{database.schema}_moved")
+    for source, target, place in ((file, spare, "PostgreSQL"), (spare, file, "SQLite")):
+        began = perf_counter()
+        rows = move_state(source, target, 0.0).rows
+        print(f"move {rows['links']} links and {rows['changes']} records to {place}: {perf_counter() - began:.1f} s")
 
 
 @contextmanager
@@ -77,12 +94,15 @@ def main() -> None:
         tempfile.TemporaryDirectory() as name,
         places(Path(name), sqlite_alone=sys.argv[2:] == ["sqlite"]) as found,
     ):
-        times = []
         for place in found:
             print("SQLite" if isinstance(place, Path) else "PostgreSQL")
-            times.append(asyncio.run(measure(count, place)))
-        if len(times) > 1:
-            print(f"loading from PostgreSQL takes {times[1] / times[0]:.2f} times as long")
+            asyncio.run(measure(count, place))
+        times = asyncio.run(loaded(found))
+        print("load all links:", ", ".join(f"{one:.2f} s" for one in times))
+        match found:
+            case [Path() as file, Database() as database]:
+                print(f"loading from PostgreSQL takes {times[1] / times[0]:.2f} times as long")
+                moved(file, database)
 
 
 if __name__ == "__main__":

@@ -97,3 +97,18 @@ def test_another_config_that_calls_the_portal_otherwise_is_refused(
     code, _, told = run(capsys, "sync", "--config", "other.toml")
     assert code == 2
     assert "is known in this database as 'main'" in told
+
+
+def test_a_state_file_that_was_left_behind_is_not_passed_over(
+    folder: Path, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "home"))
+    let_say(folder, "")
+    assert run(capsys, "sync")[0] == 0
+    in_database(folder, database)
+    code, _, told = run(capsys, "sync")
+    assert (code, "knows none of its syncs" in told, "syncd state move --to" in told) == (2, True, True)
+    let_say(folder, "")
+    assert run(capsys, "state", "move", "--to", database.url.reveal(), "--schema", database.schema)[0] == 0
+    in_database(folder, database)
+    assert document(capsys, "sync", "--json")[1]["runs"][0]["counts"]["unchanged"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 import time
@@ -204,7 +205,7 @@ async def test_a_session_that_the_server_ended_costs_no_lease(connect: Connect, 
     async with keeping(connect, "a") as keeper:
         got = await keeper.take("main")
         assert got is not None
-        for _ in range(3):
+        for _ in range(4):
             line.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
@@ -258,3 +259,35 @@ async def test_a_keeper_says_why_the_database_cannot_be_asked() -> None:
     with pytest.raises(StateUnavailableError, match="refused"):
         await keeper.open()
     assert "refused" in keeper.trouble
+
+
+async def test_a_server_that_is_away_for_a_while_costs_the_lease_and_nothing_else(
+    connect: Connect, line: Connection
+) -> None:
+    """Each connection is broken as soon as it is made, until the server is back."""
+    away = False
+
+    def opened() -> tuple[Connection, str, bool]:
+        made = connect()
+        if away:
+            with socket.socket(fileno=os.dup(made.fileno())) as half:
+                half.shutdown(socket.SHUT_RDWR)
+        return made, line.info.parameter_status("application_name") or "", False
+
+    keeper = Keeper(opened, who("a"), TERMS, clock=time.monotonic)
+    await keeper.open()
+    got = await keeper.take("main")
+    assert got is not None
+    away = True
+    line.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
+    )
+    await until(lambda: not got.valid(), 3.0)
+    await asyncio.sleep(1.5)
+    assert keeper.failure is None
+    assert keeper.trouble
+    away = False
+    await until(lambda: not keeper.trouble, 3.0)
+    assert await keeper.take("main") is not None
+    await keeper.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import syncd.state
+from syncd.config.database import Database
 from syncd.errors import StateError
 from syncd.model.record import RunRecord, Settlement, Unsettled
 from syncd.state.ledger import Ledger
@@ -40,14 +41,14 @@ async def filled(file_ledger: Ledger) -> None:
     await of.begin_run(7)
 
 
-async def test_every_row_agrees_with_its_sum_whatever_wrote_it(file_ledger: Ledger) -> None:
-    await filled(file_ledger)
-    assert await file_ledger.check() == 3
-    await file_ledger.of(SYNC).mark_absent([], [key("a")])
-    await file_ledger.of(SYNC).release(None)
-    assert await file_ledger.check() == 3
-    await file_ledger.close()
-    again = await Ledger.open(file_ledger.path, now=8)  # ends the run that was left running
+async def test_every_row_agrees_with_its_sum_whatever_wrote_it(ledger: Ledger, place: Path | Database) -> None:
+    await filled(ledger)
+    assert await ledger.check() == 3
+    await ledger.of(SYNC).mark_absent([], [key("a")])
+    await ledger.of(SYNC).release(None)
+    assert await ledger.check() == 3
+    await ledger.close()
+    again = await Ledger.open(place, now=8)  # ends the run that was left running
     assert await again.check() == 3
     await again.close()
 
@@ -56,7 +57,7 @@ def test_no_statement_changes_a_row_and_leaves_its_sum() -> None:
     (folder,) = syncd.state.__path__
     found = [
         (path.name, match[0])
-        for path in Path(folder).glob("*.py")
+        for path in Path(folder).rglob("*.py")
         if path.name != "sums.py"
         for match in UPDATES.finditer(path.read_text(encoding="utf-8"))
     ]

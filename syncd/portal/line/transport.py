@@ -95,6 +95,14 @@ class Credential(Protocol):
         ...
 
 
+class Permit(Protocol):
+    """The right to speak to the portal, where several machines might; it ends by itself when it is not renewed."""
+
+    def check(self) -> None:
+        """Raise LostLeaseError if it has ended."""
+        ...
+
+
 @runtime_checkable
 class Renewing(Protocol):
     """A credential that expires and is renewed. Both methods return what keeps it from being used, else None."""
@@ -114,14 +122,6 @@ class Renewing(Protocol):
 
     async def renew(self, used: str) -> Refused | None:
         """Put another token in place of `used`, unless that was done meanwhile; raises StateError."""
-        ...
-
-
-class Permit(Protocol):
-    """The right to speak to the portal, where several machines might; it ends by itself when it is not renewed."""
-
-    def check(self) -> None:
-        """Raise LostLeaseError if it has ended."""
         ...
 
 

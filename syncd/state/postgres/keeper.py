@@ -58,6 +58,8 @@ class Keeper:
         self.tenures: Mapping[str, Tenure] = {}
         """What is held, by portal; replaced as a whole, so that others can read it at any time."""
         self.changed = asyncio.Event()
+        self.failure: BaseException | None = None
+        """What has ended the thread, None while it runs."""
         self._connect = connect
         self._clock = clock
         self._lock = threading.Lock()
@@ -172,6 +174,16 @@ class Keeper:
 
     def _run(self) -> None:
         """Do what is asked, listen, and renew in time; the body of the thread."""
+        try:
+            self._work_on()
+        except BaseException as error:
+            self.failure = error  # whoever shares the portals out ends the process: a new one is the better chance
+            self._tell()
+            raise
+        finally:
+            self._drop()
+
+    def _work_on(self) -> None:
         while True:
             heard = self._wait(max(0.0, self._next - self._clock()))
             try:
@@ -183,26 +195,22 @@ class Keeper:
                 break
             if heard or self._heard or self._clock() >= self._next:
                 self._beat()
-        self._drop()
-        os.close(self._woken)
-        os.close(self._waker)
 
     def _wait(self, seconds: float) -> bool:
         """Wait so long or until there is something to do; return True if the database said something."""
-        files: list[int] = [self._woken]
-        if self._connection is not None:
-            files.append(self._connection.fileno())
-        ready, _, _ = select.select(files, [], [], seconds)
-        if self._woken in ready:
-            os.read(self._woken, 4096)
-        if self._connection is None or self._connection.fileno() not in ready:
-            return False
+        connection = self._connection
         try:
-            self._connection.pgconn.consume_input()
+            line = connection.fileno() if connection is not None else -1
+            ready, _, _ = select.select([self._woken, *([line] if connection is not None else [])], [], [], seconds)
+            if self._woken in ready:
+                os.read(self._woken, 4096)
+            if connection is None or line not in ready:
+                return False
+            connection.pgconn.consume_input()
+            return connection.pgconn.notifies() is not None or self._heard
         except psycopg.Error:  # the line is dead, or the server has ended the session
             self._drop()
             return True
-        return self._connection.pgconn.notifies() is not None or self._heard
 
     def _beat(self, *, raising: bool = False) -> None:
         """Renew what is held, tell that this member is alive, and look at the board."""
@@ -276,8 +284,8 @@ class Keeper:
 
     def _work(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` does in a transaction; a connection that fails is given up. Raises psycopg.Error."""
-        connection = self._connected()
         try:
+            connection = self._connected()
             with _cut_off(connection, self._patience_s), leases.transaction(connection, self._schema):
                 return work(connection)
         except psycopg.Error:

@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 
 import psycopg
 
+from syncd.clock import SystemClock
 from syncd.config.database import Database
 from syncd.errors import StateError
 from syncd.model.lease import Board
@@ -57,13 +58,15 @@ _DROP_OLDEST: Final = (
     " (SELECT name, sum(octet_length(content)) OVER (ORDER BY at DESC, name) AS so_far FROM kept) AS feeds"
     " WHERE so_far > ?)"
 )
+PATIENCE_S: Final = 10.0
+"""When no new attempt is begun any more: one to a machine that does not answer at all takes seconds by itself."""
 _OUTCOME: Final = "SELECT pg_xact_status($1::xid8)"
 
 
 class PostgresStore:
     """An open store in `database`; `readonly` for looking only.
 
-    `pause` blocks the store's thread for a number of seconds.
+    `pause` blocks the store's thread for a number of seconds, which `monotonic` counts (by default the system's clock).
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class PostgresStore:
         *,
         readonly: bool,
         pause: Callable[[float], None],
+        monotonic: Callable[[], float] | None = None,
         doubt: Doubt | None = None,
     ) -> None:
         self.database = database
@@ -88,6 +92,8 @@ class PostgresStore:
         self._executor = executor
         self._pause = pause
         self._closed = False
+        self._away = False
+        self._monotonic = monotonic or SystemClock().monotonic
 
     @property
     def connection(self) -> PostgresConnection:
@@ -118,14 +124,23 @@ class PostgresStore:
         if writes and self.readonly:
             raise StateError(f"{self.shown} cannot be opened for this: it was opened readonly", "this is a defect")
         with translated(self.shown):
-            for number, pause_s in enumerate(PAUSES_S, 1):
+            # Who has waited in vain once need not wait again: the page and other syncs ask meanwhile.
+            pauses = PAUSES_S[:1] if self._away else PAUSES_S
+            ends = self._monotonic() + PATIENCE_S
+            for number, pause_s in enumerate(pauses, 1):
                 try:
-                    return self._attempt(work, writes, scope)
-                except psycopg.OperationalError as error:
-                    if number == len(PAUSES_S) or not is_lost(error):
+                    result = self._attempt(work, writes, scope)
+                except psycopg.Error as error:
+                    if not is_lost(error):
                         raise
                     self._drop()
+                    self._away = number == len(pauses) or self._monotonic() > ends
+                    if self._away:
+                        raise
                     self._pause(pause_s)
+                else:
+                    self._away = False
+                    return result
         raise AssertionError("the last attempt returns or raises")
 
     def _attempt(self, work: Callable[[], T], writes: bool, scope: str) -> T:
@@ -142,7 +157,7 @@ class PostgresStore:
             raise
         try:
             connection.commit()
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             if not is_lost(error):
                 raise
             if writes and not self._was_committed(number, error):

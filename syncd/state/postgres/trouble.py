@@ -86,8 +86,9 @@ def is_lost(error: BaseException) -> bool:
     """Return True if `error` says that the connection, or the server, went away: what was not committed is undone."""
     if not isinstance(error, psycopg.Error):
         return False
-    state = error.sqlstate
-    return isinstance(error, psycopg.OperationalError) and (state is None or state.startswith(_GONE))
+    if error.sqlstate is None:  # the library itself found out
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate.startswith(_GONE)
 
 
 def told(shown: str, error: psycopg.Error) -> StateError:
