@@ -63,6 +63,28 @@ def webhook_address(text: str) -> WebhookAddress:
     return WebhookAddress(origin=f"{parts.scheme}://{netloc}", netloc=netloc, path=found["before"], code=found["code"])
 
 
+def portal_origin(text: str) -> tuple[str, str]:
+    """Read the address of a portal, `https://HOST` with nothing behind it; return its origin, and its host and port.
+
+    Raises ValueError when it has another shape, or is plain http to another machine. The message continues a sentence
+    that begins with the name of the address.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not an address") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must begin with https:// and the portal's host")
+    if parts.path.strip("/") or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must be just https://HOST, without anything behind it")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("must use https: plain http is allowed only to this machine")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    netloc = host if port is None else f"{host}:{port}"
+    return f"{parts.scheme}://{netloc}", netloc
+
+
 def is_loopback(host: str) -> bool:
     """Return True if a host name or address means this machine."""
     try:

@@ -16,6 +16,7 @@ LONG = (
     "bench",
     "cli/test_waiting_bar.py",
     "crm/test_scale.py",
+    "cycle/test_far_dates.py",
     "cycle/test_kill.py",
     "cycle/test_machine.py",
     "cycle/test_never_recovers.py",

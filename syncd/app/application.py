@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from syncd.clock import Clock
 from syncd.config import Config, PortalConfig, TargetConfig
+from syncd.config.learn import Learn
 from syncd.errors import ConfigError, PortalUnusableError
 from syncd.source.base import OwnEvents, PortalBacked
 from syncd.state.ledger import Ledger
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from syncd.cycle.sync import Pass, Sync
     from syncd.portal.client import Portal
 
-Connect = Callable[[PortalConfig, Ledger, Clock, Callable[[str], None]], "AbstractAsyncContextManager[Portal]"]
+Connect = Callable[[PortalConfig, Ledger, Clock, Learn], "AbstractAsyncContextManager[Portal]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class App:
         ledger: Ledger,
         *,
         clock: Clock,
-        learn_secret: Callable[[str], None],
+        learn_secret: Learn,
         connect: Connect | None = None,
     ) -> None:
         self.config = config

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from syncd.app.application import App
+from syncd.app.application_check import events_told, tokens_told
 from syncd.app.check_database import database_findings
 from syncd.app.known import consequences, facts_of, in_short, wrong_zone
 from syncd.config import SyncConfig
@@ -189,7 +190,13 @@ async def _portal(
         # Scopes first: every webhook may ask for its own, so a refusal here means the webhook itself.
         scopes = frozenset(str(one) for one in rows_of(await portal.read("scope", {})))
         yield _address(name, portal)
-        yield _scopes(name, scopes, wanted)
+        yield _scopes(name, portal, scopes, wanted)
+        if portal.application is not None:
+            for told in (
+                tokens_told(portal.application, app.clock.now()),
+                await events_told(app.config, portal, portal.application),
+            ):
+                yield Check(name=name, ok=not told.remedy, detail=told.detail, remedy=told.remedy)
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
         remedy = error.remedy or "give the webhook the missing permission"
@@ -237,16 +244,19 @@ def _address(name: str, portal: Portal) -> Check:
     """Return where the portal answers; one that was renamed is found while the vendor redirects: no fault yet."""
     if portal.moved_to is None:
         return Check(name=name, ok=True, detail=f"{portal.origin} answers")
-    detail = f"{portal.origin} was renamed and answers at {portal.moved_to}: write the new address into webhook"
+    key = "webhook" if portal.application is None else "address"
+    detail = f"{portal.origin} was renamed and answers at {portal.moved_to}: write the new address into {key}"
     return Check(name=name, ok=True, detail=detail)
 
 
-def _scopes(name: str, scopes: frozenset[str], wanted: tuple[tuple[str, ...], ...]) -> Check:
+def _scopes(name: str, portal: Portal, scopes: frozenset[str], wanted: tuple[tuple[str, ...], ...]) -> Check:
     missing = [one[0] for one in wanted if not scopes & set(one)]
-    detail = f"the webhook may: {', '.join(sorted(scopes)) or 'nothing'}"
+    detail = f"the {portal.caller} may: {', '.join(sorted(scopes)) or 'nothing'}"
     if missing:
-        return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}",
-                     remedy="add the permissions to the inbound webhook")  # fmt: skip
+        remedy = "add the permissions to the inbound webhook"
+        if portal.application is not None:
+            remedy = f"tick them in the application's settings, then run `syncd portal authorize {portal.name}`"
+        return Check(name=name, ok=False, detail=f"{detail}; missing: {', '.join(missing)}", remedy=remedy)
     return Check(name=name, ok=True, detail=detail)
 
 

@@ -30,6 +30,7 @@ from syncd.portal.people.directory import Directory, read_directory, server_zone
 from syncd.source import ReadContext, open_source
 from syncd.source.files import read_file
 from syncd.source.google.recognised import first_keys
+from syncd.source.graph import graph_first
 from syncd.source.guess import Guess, guess, guess_query
 from syncd.source.json.json_guess import ONE_C
 from syncd.source.json.paging import with_query
@@ -113,14 +114,17 @@ def _checked(webhook: str) -> str:
 
 
 async def _account(source: str, folder: Path) -> tuple[tuple[str, str, str], ...]:
-    """Return the keys of a source at Google if `source` is a file of credentials that Google gives."""
-    if _ADDRESS.match(source) or not source.lower().endswith(".json"):
+    """Return the keys of a source at Google or Microsoft if `source` is a file that logs in there."""
+    if _ADDRESS.match(source) or not source.lower().endswith((".json", ".pem")):
         return ()
     try:
         content = (await asyncio.to_thread(read_file, source, Path())).content
     except SourceError as error:
         raise SourceError(error.message, error.remedy.replace(*_REMEDY)) from None
-    keys = first_keys(content, _placed(source, folder) or source)
+    place = _placed(source, folder) or source
+    if source.lower().endswith(".pem"):
+        return graph_first.first_keys(content, place) or ()
+    keys = first_keys(content, place)
     return (("type", "google", ""), *keys) if keys is not None else ()
 
 
@@ -287,7 +291,9 @@ def _doubts(first: FirstConfig) -> tuple[str, ...]:
             'if they belong into calendars, write calendar = "user", owner and section instead'
         )
     keys = {name for name, _, _ in first.account}
-    if "key_file" in keys:
+    if "private_key_file" in keys:
+        doubts.append("tenant and client_id are stand-ins: they stand in the application's registration in Entra ID")
+    if keys & {"key_file", "private_key_file"}:
         doubts.append("users.csv is a stand-in: write down whose calendars are read, one address a line")
     if "client_secret_file" in keys:
         doubts.append(f"nobody has agreed yet: run `syncd source authorize {first.name}`, then `syncd check`")

@@ -17,11 +17,13 @@ import structlog
 
 from syncd import events
 from syncd.app.application import App, Connect
+from syncd.app.authorising import open_application
 from syncd.app.configured import claim, read_config
 from syncd.app.database_feeds import DatabaseFeeds
 from syncd.app.program import program_mark
 from syncd.clock import Clock, SystemClock
 from syncd.config import Config, PortalConfig, SyncConfig
+from syncd.config.learn import Learn
 from syncd.cycle.series_index import index_name
 from syncd.cycle.sync import Sync
 from syncd.errors import ConfigError, PortalUnusableError, SyncdError
@@ -31,6 +33,7 @@ from syncd.portal.client import Portal
 from syncd.portal.limits.tariff import limits_of
 from syncd.portal.line.answers import RawAnswer
 from syncd.portal.line.transport import AiohttpTransport, Permit, Transport, Webhook
+from syncd.portal.oauth.application import Application
 from syncd.scrub import Clean
 from syncd.source import open_source
 from syncd.source.base import FeedCache, PortalBacked
@@ -42,9 +45,7 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def make_portal(
-    config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Callable[[str], None]
-) -> AsyncIterator[Portal]:
+async def make_portal(config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Learn) -> AsyncIterator[Portal]:
     """Open the client of one portal, with what the ledger remembers of its operating budget.
 
     Where several machines share the ledger, it goes by the lease that is held now. Without one it may only read and
@@ -52,10 +53,7 @@ async def make_portal(
     """
     tenure = ledger.tenure(config.name)
     keeps = not ledger.shared or tenure is not None
-    webhook = config.webhook.reveal()
-    if not config.unusable:
-        learn_secret(webhook)  # again in its full form
-    credential = Webhook(address=webhook)
+    credential = await _credential(config, ledger, clock, learn_secret)
     async with Portal(
         name=config.name,
         credential=credential,
@@ -69,13 +67,25 @@ async def make_portal(
     ) as portal:
         try:
             yield portal
+            if not ledger.readonly and portal.application is not None and portal.usage().requests:
+                await portal.application.tend()
         finally:
             if keeps and not ledger.readonly and portal.usage().requests and (tenure is None or tenure.valid()):
                 with suppress(SyncdError):  # a full disk: the next process then assumes more than there was
                     await ledger.of_portal(config.name).note_budget(portal.budget_state(), clock.now())
 
 
-def _transport(config: PortalConfig, credential: Webhook, permit: Permit | None) -> Transport:
+async def _credential(config: PortalConfig, ledger: Ledger, clock: Clock, learn_secret: Learn) -> Webhook | Application:
+    """Return who calls the portal: a webhook, or an application with its tokens from the ledger."""
+    if config.app is not None:
+        return await open_application(config, config.app, ledger, clock, learn_secret)
+    webhook = config.webhook.reveal()
+    if not config.unusable:
+        learn_secret(webhook)  # again in its full form
+    return Webhook(address=webhook)
+
+
+def _transport(config: PortalConfig, credential: Webhook | Application, permit: Permit | None) -> Transport:
     """Return what carries the requests to the portal that `config` names."""
     if config.unusable:
         return _Unusable(config.unusable)
@@ -104,7 +114,7 @@ async def open_app(
     path: Path,
     *,
     readonly: bool,
-    learn_secret: Callable[[str], None],
+    learn_secret: Learn,
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
     connect: Connect = make_portal,
@@ -212,6 +222,7 @@ def make_sync(
         window_given=sync.window_given,
         uids=sync.uids,
         verify_every=sync.verify_every,
+        verify_unheard=sync.verify_unheard,
         zone=sync.timezone,
         siblings=_siblings(config.syncs, sync),
         portal_zone=config.portal(sync.portal).server_timezone,

@@ -21,7 +21,7 @@ from syncd.app.application import App
 from syncd.cli import show
 from syncd.cli.files import content, writing
 from syncd.cli.outlet import certain
-from syncd.cli.question import agreed
+from syncd.cli.question import agreed, asked
 from syncd.errors import StateError
 from syncd.model.json_values import Json
 from syncd.service.schedule import SyncState
@@ -68,6 +68,10 @@ class Desk(Protocol):
 
     async def agreed(self, question: str) -> bool:
         """Ask a person yes or no; no answer counts as no."""
+        ...
+
+    async def asked(self, question: str) -> str | None:
+        """Ask a person for a line of text; None is no answer."""
         ...
 
     def content(self, path: Path) -> bytes:
@@ -138,6 +142,10 @@ class OwnDesk:
         """Ask on stderr, and read the answer from stdin."""
         return await agreed(question, self.stop)
 
+    async def asked(self, question: str) -> str | None:
+        """Ask on stderr, and read a line from stdin."""
+        return await asked(question, self.stop)
+
     def content(self, path: Path) -> bytes:
         """Return the content of a file."""
         return content(path)
@@ -188,6 +196,7 @@ async def chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[str, ...]:
 Work = Callable[[argparse.Namespace, Desk], Awaitable[int]]
 # Names in place of functions, because importing every command would slow down each of them.
 _WORKS = {
+    "authorize": ("authorize", "authorize"),
     "history": ("history", "history"),
     "migrate": ("migrate", "migrate"),
     "pause": ("steer", "pause"),

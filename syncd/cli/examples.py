@@ -29,6 +29,7 @@ EXAMPLES = {
         "syncd portal sections --calendar group --owner 'Class 5b'",
         "syncd portal owners --unresolved shifts > owners.csv",
         "syncd portal probe --json > portal-facts.json",
+        "syncd portal authorize main",
     ),
     "sandbox": (
         "syncd sandbox",

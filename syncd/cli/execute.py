@@ -64,6 +64,7 @@ Command = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]
 
 # Names in place of functions, because importing every command would slow down each of them.
 _COMMANDS = {
+    "authorize": ("shared", "shared"),  # of `portal`
     "check": ("check", "check"),
     "completion": ("completion", "completion"),
     "demo": ("demo", "demo"),

@@ -28,13 +28,15 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
     demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
+    demo.add_argument("--app", action="store_true", help="call the portal by an application in place of a webhook")
     demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
 
     init = commands.add_parser("init", help="write a commented config after looking at a schedule and a portal")
     init.add_argument(
         "--source",
         metavar="FILE|URL",
-        help="the schedule: csv, xlsx or ics, a file or an address; or a key or client from Google (json)",
+        help="the schedule: csv, xlsx or ics, a file or an address; or what logs in to Google (a key or client in json)"
+        " or Microsoft 365 (a key with its certificate in pem)",
     )
     init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
@@ -97,9 +99,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command that looks at a portal."""
-    portal = commands.add_parser("portal", help="list what the portal has, or ask how it behaves")
-    portal.add_argument("what", choices=("owners", "sections", "limits", "probe"))
+    """Add the command that looks at a portal, or has an application authorised."""
+    portal = commands.add_parser(
+        "portal", help="list what the portal has, ask how it behaves, or authorize an application"
+    )
+    portal.add_argument("what", choices=("owners", "sections", "limits", "probe", "authorize"))
+    portal.add_argument("name", nargs="?", metavar="NAME", help="`authorize` the application of this [portals.NAME]")
     portal.add_argument("--portal", metavar="NAME", help="which [portals.NAME] (default: the only one)")
     portal.add_argument("--calendar", choices=("user", "group", "company"),
                         help="whose calendars `sections` lists (default: user)")  # fmt: skip
@@ -107,7 +112,10 @@ def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     portal.add_argument("--unresolved", metavar="SYNC",
                         help="`owners` this sync names that the portal does not know, as an owners_file")  # fmt: skip
     portal.add_argument("--keep", action="store_true", help="`probe` leaves its scratch section, to look at")
-    portal.add_argument("--yes", action="store_true", help="`probe` does not ask")
+    portal.add_argument(
+        "--yes", action="store_true", help="`probe` does not ask; `authorize` takes no second set of tokens"
+    )
+    portal.add_argument("--force", action="store_true", help="`authorize` takes another portal than before")
     _json(portal)
 
 

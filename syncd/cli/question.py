@@ -1,4 +1,4 @@
-"""Asks a person yes or no; a signal ends the waiting for the answer."""
+"""Asks a person yes or no, or for a line; a signal ends the waiting for the answer."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ async def agreed(question: str, stop: asyncio.Event) -> bool:
         return True
     print("nothing was sent", file=sys.stderr)
     return False
+
+
+async def asked(question: str, stop: asyncio.Event) -> str | None:
+    """Ask `question` on stderr and return the answer, one line on stdin; None if there is none."""
+    print(f"{question}: ", end="", file=sys.stderr, flush=True)
+    return await typed(stop)
 
 
 async def typed(stop: asyncio.Event) -> str | None:

@@ -137,6 +137,11 @@ class ServedDesk:
         self.flush()
         return await self._caller.ask(question, self.app.clock)
 
+    async def asked(self, question: str) -> str | None:
+        """Have the client ask for a line; it has five minutes."""
+        self.flush()
+        return await self._caller.ask_text(question, self.app.clock)
+
     def content(self, path: Path) -> bytes:
         """Return the content of the pinned plan that came with the request."""
         assert self._request.plan is not None

@@ -96,7 +96,29 @@ def build_http(file: ConfigFile, table: HttpTable | None, environ: Mapping[str, 
     names = tuple(_host_name(file, name, number) for number, name in enumerate(table.hosts))
     folder = file.path.absolute().parent
     token = file.secret(table, "token", ("http",), base=folder, environ=environ, check=_is_long)
-    return HttpConfig(host=host, port=port, public=not is_loopback(host), names=names, token=token)
+    public_url, name = _public_url(file, table)
+    names = (*names, *([name] if name and name not in names else []))
+    return HttpConfig(
+        host=host, port=port, public=not is_loopback(host), names=names, token=token, public_url=public_url
+    )
+
+
+def _public_url(file: ConfigFile, table: HttpTable) -> tuple[str | None, str]:
+    """Return the address at which portals reach the daemon, with a slash at the end, and its bare name."""
+    if table.public_url is None:
+        return None, ""
+    path, remedy = ("http", "public_url"), 'as in "https://syncd.example.com", the address of the proxy before it'
+    try:
+        parts = urlsplit(table.public_url.strip())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise file.error(path, "is no address", remedy) from None
+    if not host or "@" in parts.netloc or parts.query or parts.fragment:
+        raise file.error(path, "is no address of a server", remedy)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise file.error(path, "must be https: a portal calls no other", remedy)
+    name = host.lower() if _HOST_NAME.fullmatch(host) and not is_loopback(host) else ""
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/", name
 
 
 def _is_long(token: Secret) -> None:

@@ -15,6 +15,7 @@ from syncd.config.secrets import Secret
 from syncd.config.tables import (
     ActivityKind,
     CalendarKind,
+    Events,
     Files,
     Invite,
     Marker,
@@ -73,21 +74,44 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
     where: str
 
 
-class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[portals.NAME]`; `host` is the webhook's host and port, fit for messages.
+class AppConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`app` of a portal: the application that calls it. `address` is the portal's origin, `server` that of OAuth.
 
-    `server_timezone` is the portal's own zone, None if it has to be guessed. `unusable` is why it has no webhook, empty
-    if it has one. `tls` are the files that `make_context` takes, None for the usual authorities and no certificate.
+    `token_key` is what its tokens are encrypted with in the state, None if they are not. `events` says how people's
+    edits are heard of, and `events_every` how often the portal is asked for them.
+    """
+
+    address: str
+    client_id: str
+    client_secret: Secret
+    token_key: Secret | None = None
+    server: str
+    events: Events
+    events_every: timedelta
+
+
+class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[portals.NAME]`; `host` is the portal's host and port, fit for messages.
+
+    Either a `webhook` or an `app` calls it; the webhook of the latter is empty. `server_timezone` is the portal's own
+    zone, None if it has to be guessed. `unusable` is why it has no secret to call it with, empty if it has one. `tls`
+    are the files that `make_context` takes, None for the usual authorities and no certificate.
     """
 
     name: str
-    webhook: Secret
+    webhook: Secret = Secret("")
+    app: AppConfig | None = None
     host: str
     tariff: Tariff
     server_timezone: str | None = None
     unusable: str = ""
     limits: LimitsConfig
     tls: TlsFiles | None = None
+
+    @property
+    def watched(self) -> bool:
+        """Return True if the portal itself tells of people's edits."""
+        return self.app is not None and self.app.events != "off"
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +219,8 @@ class WhenConfig(msgspec.Struct, frozen=True, kw_only=True):
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[http]`: where the status page listens; `public` if other machines can reach it.
 
+    `public_url` is where portals and browsers reach it from outside, with a slash at the end, None if they cannot.
+
     `names` are the names, in small letters, that it may be asked for under besides the machine's own. Whoever knows the
     `token` may start passes by POST; None: nobody may.
     """
@@ -204,6 +230,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     public: bool
     names: tuple[str, ...] = ()
     token: Secret | None = None
+    public_url: str | None = None
 
 
 class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,13 +273,17 @@ class TellingConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it."""
+    """One `[[sync]]`; `where` names file, line and sync for messages. `country` is "" where the portal tells it.
+
+    `verify_unheard` is how often the portal is read while nobody hears of its events; None: as always.
+    """
 
     name: str
     where: str
     portal: str
     when: WhenConfig
     verify_every: timedelta
+    verify_unheard: timedelta | None = None
     timezone: str | None
     country: str
     past: timedelta

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from syncd.config.database import secrets_in
 from syncd.config.secrets import FORMS
 
-Learn = Callable[[str], None]
-"""Is told each secret."""
+Learn = Callable[[str], object]
+"""Is told each secret; what it returns, if it can be called, forgets the secret again."""
 
 _PLUGIN_SECRET = re.compile(r"(?:^|_)(?:password|passwd|secret|token|key|auth|cookie|webhook|url|dsn)$", re.IGNORECASE)
 _SECRET_WITHIN = re.compile(r"(?:^|_)(?:password|secret|token|key)$", re.IGNORECASE)
@@ -37,6 +37,9 @@ def learn_document(document: Mapping[str, object], *, base: Path, environ: Mappi
     for table in (*_tables(document.get("portals")), *_tables([default.get("portal")])):
         for name in _secrets_of(table):
             forms.learn(table, name, learn)
+        for app in _tables([table.get("app")]):
+            for name in _secrets_of(app):
+                forms.learn(app, name, learn)
         _learn_alerts(table.get("alerts"), forms, learn)
     for table in (*_tables(document.get("sync")), *_tables([default.get("sync")])):
         for source in _tables([table.get("source")]):
@@ -121,6 +124,10 @@ def _learn_source(source: Mapping[str, object], forms: _Forms, learn: Learn) -> 
     headers = source.get("headers")
     for value in headers.values() if isinstance(headers, dict) else ():
         if isinstance(value, str):
+            learn(value)
+    params = source.get("params")
+    for name, value in params.items() if isinstance(params, dict) else ():
+        if isinstance(value, str) and _PLUGIN_SECRET.search(name):
             learn(value)
     found: dict[str, str] = {}
     for name in ("url", "username", "password"):

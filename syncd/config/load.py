@@ -20,7 +20,7 @@ from syncd.config.build_alerts import build_alerting
 from syncd.config.build_database import build_database
 from syncd.config.build_service import build_http, build_lease
 from syncd.config.config_file import ConfigFile
-from syncd.config.config_values import Config, Outline, PortalConfig, SyncConfig
+from syncd.config.config_values import Config, HttpConfig, Outline, PortalConfig, SyncConfig
 from syncd.config.database import Database
 from syncd.config.defaults import with_defaults
 from syncd.config.double_booking import refuse_double_booking
@@ -93,11 +93,12 @@ def load_config(
     warnings: list[str] = []
     portals = _portals(parts, environ, warnings, needed=not looks)
     names = [portal.name for portal in portals]
+    watched = {portal.name for portal in portals if portal.watched}
     syncs: list[SyncConfig] = []
     for part in parts:
         base = part.file.path.absolute().parent
         for index, each in enumerate(part.sync):
-            sync = build_sync(part.file, index, each, base=base, portals=names)
+            sync = build_sync(part.file, index, each, base=base, portals=names, watched=watched)
             _refuse_twin(part.file, index, sync, syncs)
             refuse_double_booking(part.file, index, sync, syncs)
             syncs.append(sync)
@@ -111,6 +112,8 @@ def load_config(
         portals=names,
     )
     database = _database(main.file, table, environ)
+    http = build_http(main.file, table.http, environ)
+    _require_public_url(parts, portals, http)
     state, earlier = _state(main.file, table.state, environ)
     return Config(
         path=path,
@@ -124,7 +127,7 @@ def load_config(
         portals=portals,
         syncs=tuple(syncs),
         warnings=tuple(warnings),
-        http=build_http(main.file, table.http, environ),
+        http=http,
         alerts=alerting.everybody,
         portal_alerts=alerting.of_portals,
         telling=alerting.telling,
@@ -299,8 +302,18 @@ def _portal(
     # The webhook of the sandbox protects nothing.
     simulated = is_loopback(urlsplit(f"//{portal.host}").hostname or "")
     if holder is not None and not simulated and readable_by_others(holder):
-        warnings.append(f"{holder} holds a webhook and can be read by every user of this machine: chmod o= {holder}")
+        what = "a webhook" if portal.app is None else "the secret of an application"
+        warnings.append(f"{holder} holds {what} and can be read by every user of this machine: chmod o= {holder}")
     return portal
+
+
+def _require_public_url(parts: Sequence[_Part], portals: Sequence[PortalConfig], http: HttpConfig | None) -> None:
+    """Raise ConfigError for a portal that is to call the daemon and could not."""
+    called = {one.name for one in portals if one.app is not None and one.app.events == "online"}
+    if called and (http is None or http.public_url is None):
+        part, name = next((part, name) for part in parts for name in part.portals if name in called)
+        remedy = 'set public_url of [http], or events = "offline", which needs none'
+        raise part.file.error(("portals", name, "app", "events"), "needs an address that the portal can call", remedy)
 
 
 def _portal_alerts(parts: Sequence[_Part]) -> dict[str, tuple[ConfigFile, PortalAlertsTable]]:

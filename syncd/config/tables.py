@@ -23,6 +23,7 @@ OutsideGuests = Literal["drop", "list"]
 Invite = Literal["notice", "copy"]
 Security = Literal["starttls", "tls", "none"]
 OnHostChange = Literal["report", "recreate"]
+Events = Literal["offline", "online", "off"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +69,24 @@ class LimitsTable(Table, frozen=True, kw_only=True):
     settle: Number | None = None
 
 
+class AppTable(Table, frozen=True, kw_only=True):
+    """`app` of a portal: a local application in place of a webhook."""
+
+    address: str
+    client_id: str
+    client_secret: str | None = None
+    client_secret_file: str | None = None
+    client_secret_env: str | None = None
+    client_secret_credential: str | None = None
+    token_key: str | None = None
+    token_key_file: str | None = None
+    token_key_env: str | None = None
+    token_key_credential: str | None = None
+    server: str | None = None
+    events: Events = "offline"
+    events_every: str = "15s"
+
+
 class PortalTable(Table, frozen=True, kw_only=True):
     """`[portals.X]`."""
 
@@ -75,6 +94,7 @@ class PortalTable(Table, frozen=True, kw_only=True):
     webhook_file: str | None = None
     webhook_env: str | None = None
     webhook_credential: str | None = None
+    app: AppTable | None = None
     ca_file: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
@@ -171,7 +191,7 @@ class SyncTable(Table, frozen=True, kw_only=True):
     watch: bool = True
     settle: str = "2s"
     stale_after: str | None = None
-    verify_every: str = "6h"
+    verify_every: str | None = None
     timezone: str | None = None
     country: str | None = None
     window: WindowTable = WindowTable()
@@ -192,6 +212,7 @@ class HttpTable(Table, frozen=True, kw_only=True):
     """`[http]`."""
 
     listen: str
+    public_url: str | None = None
     hosts: list[str] = []
     token: str | None = None
     token_file: str | None = None

@@ -45,7 +45,7 @@ async def directory_for(run: Pass, entries: Sequence[Entry], *, fresh: bool, kee
     now = run.clock.now()
     known, run.directory_mark = await _kept(run)
     kept = None
-    if known is not None and not fresh and 0 <= now - known.read_at < run.sync.verify_every.total_seconds():
+    if known is not None and not fresh and 0 <= now - known.read_at < run.sync.directory_every.total_seconds():
         kept = known if known.groups or not run.sync.target.wants_groups else None
     if kept is not None:
         kept = await _with_needed(run, entries, kept)

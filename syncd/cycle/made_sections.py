@@ -6,8 +6,8 @@ first; nobody of this process makes events in one meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -18,6 +18,7 @@ from syncd.errors import PortalRefusedError, PortalUnreachableError, StoppedErro
 from syncd.model.made_sections import MadeSection, concerning, is_gone, why_it_stays
 from syncd.portal.client import Job
 from syncd.portal.line.wire import Done, Reply
+from syncd.portal.people.directory import Directory
 from syncd.portal.people.section_contents import deleting, read_contents
 
 _log = structlog.get_logger()
@@ -25,10 +26,11 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tidied:
-    """Which sections were removed, and why others were not."""
+    """Which sections were removed, and why others were not; `holders` names whose calendars they are in, by id."""
 
     removed: tuple[MadeSection, ...] = ()
     left: tuple[tuple[MadeSection, str], ...] = ()
+    holders: Mapping[int, str] = field(default_factory=dict)
 
 
 async def own_sections(run: Pass) -> tuple[MadeSection, ...]:
@@ -67,7 +69,16 @@ async def _removed(run: Pass, made: Sequence[MadeSection], others: Collection[st
         await store(run, directory.without_sections(one.place for one in removed))
         _log.info(events.SECTIONS_REMOVED, sync=run.name, removed=len(removed), left=len(stays) + len(refused))
     left = {**stays, **refused}
-    return Tidied(removed=tuple(removed), left=tuple((one, left[one]) for one in made if one in left))
+    return Tidied(
+        removed=tuple(removed),
+        left=tuple((one, left[one]) for one in made if one in left),
+        holders=holders(made, directory),
+    )
+
+
+def holders(made: Sequence[MadeSection], directory: Directory) -> Mapping[int, str]:
+    """Return whose calendar each section is in, by its id."""
+    return {one.id: directory.holder(one.place) or str(one.place) for one in made}
 
 
 async def _delete(run: Pass, sections: Sequence[MadeSection]) -> tuple[Sequence[MadeSection], dict[MadeSection, str]]:

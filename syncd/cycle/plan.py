@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from syncd.cycle.directories import UNRESOLVED_AGE_S, directory_for, is_lacking, is_refused, kept_directory
-from syncd.cycle.look import joined, observe, observe_elsewhere, observe_touched, without_siblings
+from syncd.cycle.look import (
+    joined,
+    observe,
+    observe_elsewhere,
+    observe_hinted,
+    observe_touched,
+    whose,
+    without_siblings,
+)
 from syncd.cycle.read import Kept, Shaping, context_of, named, shape_all, shape_recognised
 from syncd.cycle.series_index import keep_series, recall_series
 from syncd.cycle.settled import kept_links, recognise
@@ -160,7 +168,7 @@ class Prepared:
     def directory_lasts(self) -> Iterator[float]:
         """Yield when the directory has to be read again, by its age and by whom and which rights it lacks."""
         read_at = self.directory.read_at
-        yield read_at + self.run.sync.verify_every.total_seconds()
+        yield read_at + self.run.sync.directory_every.total_seconds()
         troubled = self.rejected + self.held + self.skipped  # whatever is missing in it makes an entry one of these
         if troubled and is_lacking(self.run, self.kept.entries, self.directory):
             yield read_at + UNRESOLVED_AGE_S
@@ -178,6 +186,7 @@ async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     nothing seems to have changed. Raises like `prepare`, and GuardError when the sync has written to another portal.
     """
     run.notes = await run.ledger.notes()
+    run.heard_at = await run.portal_ledger.heard_at()
     await check_home(run)
     verify = verify or run.verify_due()
     reading = await read_source(run, fresh=fresh or verify)
@@ -335,6 +344,10 @@ async def _planned(
     if verify:
         observation = await observe(run, shaping.wanted.items, links, window)
         observation = await without_siblings(run, observation, links)
+    elif run.hints:
+        observation = await observe_hinted(run, links)
+    if observation is not None and run.hints:
+        observation = replace(observation, by=whose(run.hints, directory))
     policy = run.sync.policy
     if observation is not None and run.notes.restored is not None and not policy.adopt:
         # What was made after the ledger's backup is known no more, but it is ours: it is taken back even where nothing

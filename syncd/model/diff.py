@@ -201,16 +201,17 @@ def _keep(
     seen: Observed | None = None
     if observation is not None:
         if observation.lost(link) or item.key in draft.doubled:
-            _gone(draft, item, link, policy, observation, adoptable)
+            _gone(draft, item, link, policy, observation, adoptable, by=_whom(link, observation, hold))
             return
         seen = observation.of(link)
         if seen is not None and seen.version is not None:
             # Only a VERSION that is not ours shows an edit: the portal rewrites texts without one (PORTAL.md 4.3).
             if seen.version != link.version and seen.damage:
-                _damaged(draft, item, link, seen, policy)
+                _damaged(draft, item, link, seen, policy, by=_whom(link, observation, hold))
                 return
             if edited := _edited_fields(link, observation):
-                _edited(draft, item, link, seen, edited, policy, late=item.key in observation.late)
+                _edited(draft, item, link, seen, edited, policy, late=item.key in observation.late,
+                        by=_whom(link, observation, hold))  # fmt: skip
                 return
             # Not of a masked one, whose hidden fields may be edited. It also ends the count of equal updates.
             if not seen.masked and (seen.version != link.version or link.same_updates):
@@ -255,6 +256,8 @@ def _gone(
     policy: Policy,
     observation: Observation,
     adoptable: Adoptable | None,
+    *,
+    by: str,
 ) -> None:
     """Decide on a linked item that a person deleted in the portal, or whose id another event has now."""
     found = adoptable.find_again(item, link) if adoptable is not None else None
@@ -266,7 +269,7 @@ def _gone(
         draft.forgotten.append(link)
         _told_apart(draft, item, found)  # or made another in its place
         return
-    reason = CAME_LATE if item.key in observation.late else "deleted in the portal"
+    reason = CAME_LATE if item.key in observation.late else f"deleted in the portal{by}"
     if observation.foreign(link) or item.key in draft.doubled:
         reason = FOREIGN
     if policy.on_conflict == "source":
@@ -276,9 +279,22 @@ def _gone(
     _conflict(draft, Change(op="create", key=item.key, item=item, link=link, reason=reason), item.where)
 
 
-def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy) -> None:
+def _whom(link: Link, observation: Observation, hold: Hold | None) -> str:
+    """Return who changed the event of `link`, as the reasons tell it; of a conflict that waits, whom its hold names."""
+    known = observation.whom(link)
+    if known or hold is None or hold.fingerprint != ANY_FINGERPRINT:
+        return known
+    for what in ("edited in the portal", "deleted in the portal"):
+        if hold.reason.startswith(f"{what} by "):
+            return hold.reason.removeprefix(what).partition(":")[0]
+    return ""
+
+
+def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Policy, *, by: str = "") -> None:
     """Decide on a linked series that no update can repair: delete it, so that the next plan creates it again."""
-    change = Change(op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal: {seen.damage}")
+    change = Change(
+        op="delete", key=item.key, link=link, observed=seen, reason=f"edited in the portal{by}: {seen.damage}"
+    )
     if policy.on_conflict == "source" and not has_kept(link.sent):
         draft.changes.append(change)
     else:
@@ -287,10 +303,18 @@ def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Polic
 
 
 def _edited(
-    draft: Draft, item: Item, link: Link, seen: Observed, edited: tuple[str, ...], policy: Policy, *, late: bool
+    draft: Draft,
+    item: Item,
+    link: Link,
+    seen: Observed,
+    edited: tuple[str, ...],
+    policy: Policy,
+    *,
+    late: bool,
+    by: str,
 ) -> None:
     """Decide on a linked item that a person edited in the portal, or a `late` change of our own."""
-    reason = f"{CAME_LATE if late else 'edited in the portal'}: {', '.join(edited)}"
+    reason = f"{CAME_LATE if late else f'edited in the portal{by}'}: {', '.join(edited)}"
     placed = _placed(draft, _as_linked(item, link), link, policy) if policy.on_conflict == "source" else item
     if placed is None:
         return

@@ -251,7 +251,8 @@ class Observation:
     Ask by link: the event with its id may be another one (see `Comparison.owns`). `whole` is False if only events of
     links were read, so that nothing is known of what else stands there. The events of the keys in `late` are as an own
     change left them that came after a later one: that is nobody's edit (`model.unanswered`). `elsewhere` are events in
-    other sections that may be ours; they are read only where the ledger may have forgotten them.
+    other sections that may be ours; they are read only where the ledger may have forgotten them. `by` are the names of
+    those who changed events, by remote id, as far as the portal has told.
     """
 
     events: Mapping[int, Observed]
@@ -262,6 +263,12 @@ class Observation:
     unread: frozenset[int] = frozenset()
     late: frozenset[Key] = frozenset()
     elsewhere: tuple[Observed, ...] = ()
+    by: Mapping[int, str] = field(default_factory=dict)
+
+    def whom(self, link: Link) -> str:
+        """Return " by" and the name of who has changed the event of `link`, "" where nobody tells."""
+        who = self.by.get(link.remote_id, "")
+        return f" by {who}" if who else ""
 
     def of(self, link: Link) -> Observed | None:
         """Return the event of `link`, None if it was not found or another event has its id."""

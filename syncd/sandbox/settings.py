@@ -22,6 +22,7 @@ HostRule = Literal["source", "docs"]
 BatchCounter = Literal["shared", "own", "batch"]
 SectionMakers = Literal["anyone", "admins"]
 AdminGroups = Literal["asked", "always"]
+RefreshTokens = Literal["once", "kept"]
 CrmItems = Literal["full", "bare", "none"]
 
 SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -30,6 +31,8 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "batch_counter": get_args(BatchCounter),
         "sections_for": get_args(SectionMakers),
         "admin_groups": get_args(AdminGroups),
+        "refresh_tokens": get_args(RefreshTokens),
+        "offline_extended": ("no", "yes"),
         "crm_items": get_args(CrmItems),
         **dict.fromkeys(
             ("waf", "docs_statuses", "integer_stamps", "exact_expansion"),
@@ -105,6 +108,10 @@ class Settings:
     """Who may make a section in another user's calendar (PORTAL.md 5)."""
     admin_groups: AdminGroups = "asked"
     """When an administrator sees secret groups: with IS_ADMIN, or always (PORTAL.md 7)."""
+    refresh_tokens: RefreshTokens = "once"
+    """Whether a refresh token may be used again after its first use (PORTAL.md 11.2)."""
+    offline_extended: bool = False
+    """Whether the licence lets offline events be reserved; a self-hosted portal always does (PORTAL.md 11.3)."""
     crm_items: CrmItems = "full"
     """Whether crm.item.list is there and gives phones and e-mails, which older builds leave out (PORTAL.md 6.8)."""
     private_hidden: bool = True

@@ -10,7 +10,7 @@ import asyncio
 import os
 import re
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from tempfile import TemporaryFile
@@ -22,6 +22,7 @@ from syncd import events
 from syncd.clock import Clock
 from syncd.config import AlertsConfig, Config, TellingConfig
 from syncd.errors import SyncdError, without_frames
+from syncd.model.item import Hold
 from syncd.model.names import counted
 from syncd.model.record import ToldTrouble
 from syncd.portal.client import Job, Portal
@@ -33,6 +34,7 @@ from syncd.state.ledger import Ledger
 _log = structlog.get_logger()
 _COMMAND_TIMEOUT_S = 30.0
 _LONGEST_TEXT = 1000
+_MOST_EDITS = 20
 _LONGEST_OUTPUT = 4000
 """How much of an alert program's output is logged, in bytes."""
 _LINE_BREAK = re.compile("#br#", re.IGNORECASE)
@@ -87,6 +89,18 @@ def left_over(name: str, telling: TellingConfig, stopped: str, counts: Mapping[s
         if least is not None and (count := counts.get(kind, 0)) >= least:
             entries = counted(count, "entry", "entries")
             found[f"sync {name} ({kind})"] = f"sync {name}: {entries} {kind}; `syncd status` lists them"
+    return found
+
+
+def edited_by_people(name: str, holds: Iterable[Hold]) -> dict[str, str]:
+    """Return what people have changed in the portal and the sync `name` leaves: one trouble each, then a count."""
+    edited = [hold for hold in holds if hold.reason.startswith(("edited in the portal", "deleted in the portal"))]
+    found = {
+        f"sync {name} ({hold.key})": f"sync {name}: «{hold.title}» ({hold.where}) was {hold.reason}"
+        for hold in sorted(edited, key=lambda one: one.key)[:_MOST_EDITS]
+    }
+    if len(edited) > _MOST_EDITS:
+        found[f"sync {name} (edits)"] = f"sync {name}: people have changed {len(edited)} events in the portal"
     return found
 
 

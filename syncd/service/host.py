@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -26,9 +26,10 @@ from syncd.errors import ConfigError, GuardError, LostLeaseError, PausedError, S
 from syncd.model.entry import Problem
 from syncd.portal.client import Portal, Progress
 from syncd.scrub import Scrubber
-from syncd.service.alerts import Alerts, routes_of
+from syncd.service.alerts import Alerts, edited_by_people, routes_of
 from syncd.service.control import Caller, Control
 from syncd.service.daemon import Daemon
+from syncd.service.listeners import Listeners
 from syncd.service.notify import Notifier
 from syncd.service.overview import ServiceState, plan_view, stopped_view
 from syncd.service.page import Page
@@ -42,6 +43,9 @@ from syncd.service.troubles import Signs, troubles_of, unknown_yet
 from syncd.service.watch import Hints, Watched, Watcher, system_hints
 from syncd.source.base import FileBacked, PortalBacked
 from syncd.web.views import PlanView, Totals, View
+
+if TYPE_CHECKING:
+    from syncd.web.calls import Callees
 
 R = TypeVar("R")
 _log = structlog.get_logger()
@@ -136,10 +140,13 @@ class Service:
         self._runtime = runtime
         self._tenancy: Tenancy | None = None
         if (leases := app.ledger.leases) is not None:
-            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over)
+            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over, self._follow)
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
-        self.page = Page(app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"))
+        self.page = Page(
+            app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"), self._callees
+        )
         self._watching: asyncio.Task[None] | None = None
+        self.listeners = Listeners(app, runtime.clock, self.daemon.poke, lambda portal: self.away(portal) is None)
         self._control: Control | None = None
         if runtime.carry is not None:
             places = socket_places(app.config, runtime.environ)
@@ -220,6 +227,11 @@ class Service:
         self.daemon.set_syncs(await self._scheduled())
         await self._note_due([sync.name for sync in self.app.syncs()])
         self._watch()
+        await self._follow()
+
+    async def _follow(self) -> None:
+        """Hear of people's edits in the portals that this process may write to."""
+        await self.listeners.follow(self.config)
 
     async def reload(self) -> None:
         """Read the config again. One that cannot be used is refused, and the old one stays in force.
@@ -292,6 +304,7 @@ class Service:
             raise PausedError(f"{name} is paused", f"`syncd resume {name}` lets it go on")
         _log.info(events.SYNC_POKED, sync=name, by=by)
         self.daemon.poke(name, insist=True)
+        self.listeners.wake(next(sync.portal for sync in self.config.syncs if sync.name == name))
 
     async def pause(self, name: str) -> None:
         """Leave the sync `name` alone until it is resumed, restarts or not; raises ConfigError for an unknown one."""
@@ -313,6 +326,12 @@ class Service:
     async def view(self) -> View:
         """Return how everything stands now, fit to be shown; raises StateError if the ledger cannot be read."""
         return await self.page.view()
+
+    def _callees(self) -> Callees:
+        from syncd.web.calls import Callees  # noqa: PLC0415 - loads a web server
+
+        listeners = self.listeners
+        return Callees(code=listeners.arrived, install=listeners.installed, event=listeners.called)
 
     def _state(self) -> ServiceState:
         return ServiceState(
@@ -341,6 +360,10 @@ class Service:
             plans=self.plans,
         )
         troubles = troubles_of(syncs, signs, self.config.telling)
+        for sync in syncs:
+            if sync.on_conflict == "report" and self.config.portal(sync.portal).watched:
+                troubles |= edited_by_people(sync.name, await self.app.ledger.of(sync.name).holds())
+        troubles |= self.listeners.troubles()
         told = await self.app.ledger.told_alerts()
         unknown = unknown_yet(syncs, self._passed)
         troubles |= {name: told[name].text for name in unknown if name in told and name not in troubles}
@@ -352,6 +375,7 @@ class Service:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+        await self.listeners.close()
         await self.page.close()
 
     async def _reload_when(self, reload: asyncio.Event) -> None:
@@ -407,7 +431,11 @@ class Service:
             self.plans[name] = plan_view(prepared)
             log_changes(prepared)
 
-        return await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(approve=show))
+        hints = self.listeners.hints_for(name)
+        result = await run_pass(self.app.open_pass(self.app.sync(name), stop), PassOptions(hints=hints, approve=show))
+        if hints and result.error is None and result.state != "stopped":
+            await self.listeners.looked_at(name, hints)
+        return result
 
     async def _ended(self, ended: Ended) -> None:
         """Count a pass, drop its plan unless a guard stopped it, and note when the next pass is due."""

@@ -25,7 +25,7 @@ from syncd.model.unanswered import Unanswered, kept_unanswered
 from syncd.scrub import Clean, within
 from syncd.state.base import Connection, Store, reading, writing
 from syncd.state.codec import to_json
-from syncd.state.rows import SUMMED_NOTE, checked, putting, summed
+from syncd.state.rows import SUMMED_NOTE, TOKENS, checked, putting, summed
 
 VERIFIED = "verified"
 HOME = "portal"
@@ -45,6 +45,8 @@ _UNDER_WAY = "sections under way"
 _MADE = "sections made"
 _FACTS = "facts"
 _PROBE = "probe under way"
+_HEARD = "events heard"
+_HINTS = "hints"
 _GET = f"SELECT {SUMMED_NOTE}, sum FROM notes"  # noqa: S608 - a constant of this room
 _PUT = putting("notes", SUMMED_NOTE, "scope, name")
 _SETTLED = "settled"
@@ -308,6 +310,46 @@ class PortalLedger:
             write_note(connection, self.scope, _PROBE, True, now)
         else:
             drop_note(connection, self.scope, _PROBE)
+
+    @reading
+    def tokens(self, connection: Connection) -> Json:
+        """Return what an application was authorised by, as `note_tokens` kept it, None if it was not."""
+        note = read_note(connection, self.scope, TOKENS)
+        return note[0] if note is not None else None
+
+    @writing
+    def note_tokens(self, connection: Connection, tokens: Json, now: float) -> None:
+        """Keep what an application is authorised by, in place of what was kept before; durable when this returns."""
+        write_note(connection, self.scope, TOKENS, tokens, now)
+
+    @reading
+    def heard_at(self, connection: Connection) -> float | None:
+        """Return when the portal was last asked what people have changed, in unix time, None if it never was."""
+        note = read_note(connection, self.scope, _HEARD)
+        return note[1] if note is not None else None
+
+    @writing
+    def note_heard(self, connection: Connection, now: float) -> None:
+        """Note that the portal was asked what people have changed."""
+        write_note(connection, self.scope, _HEARD, True, now)
+
+    @reading
+    def hints(self, connection: Connection) -> dict[str, dict[int, int]]:
+        """Return by sync the ids of events that people have changed and no pass has looked at yet, with the user."""
+        note = read_note(connection, self.scope, _HINTS)
+        try:
+            return msgspec.convert(note[0], dict[str, dict[int, int]], strict=False) if note is not None else {}
+        except msgspec.ValidationError:
+            return {}  # then reading the portal finds what was edited
+
+    @writing
+    def note_hints(self, connection: Connection, hints: Mapping[str, Mapping[int, int]], now: float) -> None:
+        """Keep what no pass has looked at yet, in place of what was kept before."""
+        if any(hints.values()):
+            kept: Json = {sync: {str(one): user for one, user in each.items()} for sync, each in hints.items()}
+            write_note(connection, self.scope, _HINTS, kept, now)
+        else:
+            drop_note(connection, self.scope, _HINTS)
 
     @reading
     def sections_under_way(self, connection: Connection) -> tuple[int, float] | None:

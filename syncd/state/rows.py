@@ -34,6 +34,8 @@ SUMMED_LINK: Final = f"sync, {LINK}"
 SUMMED_HOLD: Final = f"sync, {HOLD}"
 SUMMED_CHANGE: Final = CHANGE.removeprefix("id, ")
 SUMMED_NOTE: Final = "scope, name, value, at"
+TOKENS: Final = "tokens"
+"""The name of the note of what an application is authorised by: those that are not encrypted are in no backup."""
 SUMMED: Final = {
     "links": SUMMED_LINK,
     "intents": INTENT,

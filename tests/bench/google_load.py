@@ -146,8 +146,8 @@ async def bench(events: int, people: int) -> None:
                 await measured(google, folder, "migrate", "migrate", "--yes")
                 for name in ("unchanged, a new process", "unchanged again, settled"):
                     await measured(google, folder, name, "sync")
-                google.calendar(person(0)).event("e0", "2026-12-01T09:00", "2026-12-01T10:00", summary="Changed")
-                await measured(google, folder, "one event changed", "sync")
+                google.calendar(person(0)).event("new", "2026-12-01T09:00", "2026-12-01T10:00")
+                await measured(google, folder, "one event more", "sync")
         finally:
             process.terminate()
             process.wait()

@@ -365,8 +365,11 @@ def test_version_names_the_libraries_that_matter(capsys: pytest.CaptureFixture[s
     assert {"syncd", "python", "aiohttp", "icalendar"} <= {line.split()[0] for line in out.splitlines()}
 
 
-def test_the_demonstration_ends_with_nothing_left_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "demo", "--no-wait", "--port", "0")
+@pytest.mark.parametrize("by", [(), ("--app",)])
+def test_the_demonstration_ends_with_nothing_left_to_do(
+    capsys: pytest.CaptureFixture[str], by: tuple[str, ...]
+) -> None:
+    code, out, _ = run(capsys, "demo", "--no-wait", "--port", "0", *by)
     assert code == 0
     assert "229 unchanged" in out
     assert "http://127.0.0.1:" in out

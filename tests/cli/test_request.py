@@ -20,9 +20,12 @@ from syncd.service.protocol import Command, Request, line
 
 HERE = {"help", "config", "verbose", "quiet", "log_format"}
 """What concerns the process that was called: which config, and what its own log tells."""
-TYPED = {"probe": ["portal", "probe"]}
+TYPED = {"probe": ["portal", "probe"], "authorize": ["portal", "authorize"]}
 """The commands that are typed otherwise than they are called."""
-NOT_FOR = {"probe": {"what", "calendar", "owner", "unresolved"}}
+NOT_FOR = {
+    "probe": {"what", "name", "calendar", "owner", "unresolved", "force"},
+    "authorize": {"what", "name", "calendar", "owner", "unresolved", "keep"},
+}
 """What the parser shares with a neighbour, and the command refuses."""
 
 

@@ -11,12 +11,14 @@ from typing import Any, get_type_hints
 import pytest
 
 from syncd.config import COLORS, load_config
+from syncd.config.build_app import OAUTH_SERVER
 from syncd.config.config_file import inner_table
 from syncd.config.tables import (
     COLUMN_KEYS,
     GRID_KEYS,
     SOURCE_KEYS,
     SOURCE_SECRETS,
+    AppTable,
     ConfigTable,
     PortalTable,
     SyncTable,
@@ -39,7 +41,15 @@ from syncd.source.table.grid import GridOptions
 from syncd.source.table.xlsx import XlsxOptions
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-SECRETS = ("state_url", "portals.webhook", "alerts.smtp.password", "http.token")
+SECRETS = (
+    "state_url",
+    "portals.webhook",
+    "portals.app.client_secret",
+    "portals.app.token_key",
+    "alerts.smtp.password",
+    "http.token",
+)
+_FORMS = ("_file", "_env", "_credential")
 TEXT = EXAMPLE.read_text(encoding="utf-8")
 
 
@@ -79,6 +89,7 @@ def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     commented = {"state_url", "state_schema", "sync.cron", "sync.target.owners_file", "alerts.smtp.ca_file"}
     commented |= {"lease.ttl", "lease.renew", "lease.margin"}  # of a state in PostgreSQL
     commented |= {f"portals.{key}" for key in ("ca_file", "client_cert", "client_key")}  # they would have to exist
+    commented |= {f"portals.app.{key}" for key in AppTable.__struct_fields__ if not key.endswith(_FORMS)}
     secrets = {f"{name}_{form}" for name in SECRETS for form in ("file", "env", "credential")}
     # Whatever a sync or a portal may have may be a default.
     assert missing == secrets | commented | {"defaults.sync", "defaults.portal"}
@@ -87,6 +98,20 @@ def test_the_example_has_every_key_and_every_form_of_the_webhook() -> None:
     assert re.search(r'^# cron = "', TEXT, re.MULTILINE)
     for form in ("file", "env", "credential"):
         assert re.search(rf"^#\s+webhook_{form} = ", TEXT, re.MULTILINE)
+
+
+def test_the_application_in_the_example_works_when_uncommented(tmp_path: Path) -> None:
+    text = re.sub(r"^webhook = .*\n", "", TEXT, flags=re.MULTILINE)
+    head, _, rest = text.partition("# [portals.main.app]\n")
+    app, _, tail = rest.partition("\n\n")
+    shown = "\n".join(line.removeprefix("# ") for line in app.splitlines() if " = " in line)
+    path = tmp_path / "syncd.toml"
+    path.write_text(f"{head}[portals.main.app]\n{shown.replace('KEY', 'k' * 32)}\n\n{tail}")
+    config = load_config(path, {"HOME": "/h"})
+    app_config = config.portals[0].app
+    assert app_config is not None
+    assert (app_config.address, app_config.server) == ("https://example.bitrix24.com", OAUTH_SERVER)
+    assert (app_config.client_secret.reveal(), app_config.events) == ("SECRET", "offline")
 
 
 @pytest.mark.parametrize("form", ["file", "env", "credential"])

@@ -142,6 +142,8 @@ def test_what_every_key_leads_to_is_learned_before_the_config_is_checked(write: 
         token_file = "token"
         headers = { X-Api-Key = "header-6" }
         [[sync]]
+        source = { type = "json", params = { api_key = "param-12", from = "{first}" } }
+        [[sync]]
         source = { type = "sql", url = "mssql://h.example/?odbc_connect=PWD%3Dsql-pass-10&password=sql-11" }
         [[sync]]
         source = { type = "plugin", api_key = "plugin-7", username = "ann", password_env = "PW", region = "north-west" }
@@ -154,12 +156,12 @@ def test_what_every_key_leads_to_is_learned_before_the_config_is_checked(write: 
     scrubber = Scrubber(learned)
     for secret in (
         CODE, "from-a-file-1", "curl-pass-2", "head-3", "Th00kCode99xy", "url-pass-4", "c0deInThePath1", "in-query-5",
-        "sql-pass-10", "sql-11",
+        "sql-pass-10", "sql-11", "param-12",
         "header-6", "plugin-7", "from-env-8", "proxy-9", b64encode(b"ann:from-env-8").decode(),
         b64encode(b"me:proxy-9").decode(), b64encode(b"ann:url-pass-4").decode(),
     ):  # fmt: skip
         assert scrubber.certain(f"<{secret}>") == "<***>"
-    for plain in ("ann", "north-west", "plugin", "cal.example", "basic.ics", "/bin/curl", "proxy:3128"):
+    for plain in ("ann", "{first}", "north-west", "plugin", "cal.example", "basic.ics", "/bin/curl", "proxy:3128"):
         assert scrubber.certain(plain) == plain
 
 

@@ -61,7 +61,7 @@ class Scene(Stage):
 
     @asynccontextmanager
     async def connect(
-        self, config: PortalConfig, ledger: Ledger, clock: Clock, _learn: Callable[[str], None]
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, _learn: Callable[[str], object]
     ) -> AsyncIterator[Portal]:
         self.connected.append(config.host)
         yield Portal(
@@ -323,7 +323,7 @@ class Unopened(Scene):
 
     @asynccontextmanager
     async def connect(
-        self, config: PortalConfig, ledger: Ledger, clock: Clock, learn: Callable[[str], None]
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, learn: Callable[[str], object]
     ) -> AsyncIterator[Portal]:
         if config.name == "second":
             raise ConfigError("second cannot be opened")
@@ -778,7 +778,7 @@ class Closing(Scene):
 
     @asynccontextmanager
     async def connect(
-        self, config: PortalConfig, ledger: Ledger, clock: Clock, learn: Callable[[str], None]
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, learn: Callable[[str], object]
     ) -> AsyncIterator[Portal]:
         door = _ClosingDoor(self, config.host)
         async with super().connect(config, ledger, clock, learn):
@@ -834,7 +834,7 @@ class Slow(Scene):
 
     @asynccontextmanager
     async def connect(
-        self, config: PortalConfig, ledger: Ledger, clock: Clock, learn: Callable[[str], None]
+        self, config: PortalConfig, ledger: Ledger, clock: Clock, learn: Callable[[str], object]
     ) -> AsyncIterator[Portal]:
         await clock.sleep(120)
         async with super().connect(config, ledger, clock, learn) as portal:

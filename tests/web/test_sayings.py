@@ -69,6 +69,8 @@ REFUSAL = Refused(code="INVALID_CREDENTIALS", description="Bad webhook", reach="
         ("gone from the source, but another event has its id in the portal now: that one is left alone",
          "исчезло из источника, но на портале этот id теперь у другого события: оно не тронуто"),
         ("'1/2/2026' could be read day first or month first (set dates = \"dmy\" or \"mdy\")", "'1/2/2026': непонятно"),
+        ("no user 'X' in the portal; nearest: Anna (see on_unresolved)",
+         "на портале нет пользователя 'X'; похожи: Anna (см. on_unresolved)"),
         ("no progress for 10 minutes", "нет движения уже 10 мин"),
     ],
 )  # fmt: skip

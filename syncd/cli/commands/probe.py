@@ -51,7 +51,8 @@ def announced(portal: Portal, *, keep: bool) -> tuple[str, ...]:
     events = sum(experiment.events for experiment in EXPERIMENTS)
     ending = "stays, because of --keep" if keep else "is removed again"
     return (
-        f"This asks {portal.origin} how it behaves: in a scratch section of the webhook's own user, which {ending}.",
+        f"This asks {portal.origin} how it behaves: in a scratch section of the {portal.caller}'s own user,"
+        f" which {ending}.",
         f"It makes some {events} private events there, years away, invites nobody, and touches nothing else:",
         *(f"  - {experiment.sends}" for experiment in EXPERIMENTS),
         f"Up to {_REQUESTS} requests in less than two minutes, and {limit_s(portal) * SHARE:.1f} s of the operating "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
@@ -11,7 +11,7 @@ from syncd.app.documents import runs_document
 from syncd.cli import show
 from syncd.cli.desk import Desk
 from syncd.cli.progress import Shown
-from syncd.cycle.made_sections import Tidied
+from syncd.cycle.made_sections import Tidied, holders
 from syncd.cycle.sync import Sync
 from syncd.cycle.takeback import Confirm, Offer, Taken
 from syncd.cycle.takeback import purge as purge_sync
@@ -92,20 +92,22 @@ def _others(desk: Desk, sync: Sync) -> frozenset[str]:
 def _tell_sections(desk: Desk, tidied: Tidied) -> None:
     """Tell which sections were removed, and why others were not: beside the result, which may be a document."""
     if tidied.removed:
-        desk.note(f"removed what syncd had made and nothing is left in: {_sections(tidied.removed)}")
+        desk.note(f"removed what syncd had made and nothing is left in: {_sections(tidied.removed, tidied.holders)}")
     for one, why in tidied.left[:_SHOWN_LEFT]:
-        desk.note(f"{_sections([one])} stays: {why}")
+        desk.note(f"{_sections([one], tidied.holders)} stays: {why}")
     if len(tidied.left) > _SHOWN_LEFT:
         desk.note(f"and {counted(len(tidied.left) - _SHOWN_LEFT, 'more section')} that syncd made")
 
 
-def _sections(made: Sequence[MadeSection]) -> str:
+def _sections(made: Sequence[MadeSection], holders: Mapping[int, str]) -> str:
     """Return sections in words, those of many calendars together: "the section «Shifts» in 12 calendars"."""
     names: dict[str, list[MadeSection]] = {}
     for one in made:
         names.setdefault(one.name, []).append(one)
     said = (
-        f"«{name}» in {some[0].place}" if len(some) == 1 else f"«{name}» in {counted(len(some), 'calendar')}"
+        f"«{name}» of {holders.get(some[0].id, some[0].place)}"
+        if len(some) == 1
+        else f"«{name}» in {counted(len(some), 'calendar')}"
         for name, some in names.items()
     )
     return f"the {'section' if len(made) == 1 else 'sections'} {', '.join(said)}"
@@ -156,7 +158,8 @@ def _show(out: Console, offer: Offer, zone: str | None) -> None:
     changes = sorted(plan.changes, key=lambda change: _moment(change.link or change.item))
     show.change_table(out, changes, zone=zone, directory=offer.directory, places=False)
     if offer.sections:
-        show.line(out, f"  if nothing is left in it, also {_sections(offer.sections)}, which syncd made")
+        made = _sections(offer.sections, holders(offer.sections, offer.directory))
+        show.line(out, f"  if nothing is left in it, also {made}, which syncd made")
     _lines(out, plan.left, "left alone")
     _lines(out, plan.noted, "deleted nevertheless")
     if plan.changes:

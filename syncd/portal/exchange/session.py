@@ -23,7 +23,7 @@ from syncd.portal.exchange.queue import Idle, Job, Send, Wait
 from syncd.portal.limits.gate import RequestGate
 from syncd.portal.limits.pace import Executed, Pace
 from syncd.portal.line.answers import Answer, read_batch, read_single, scrubbed
-from syncd.portal.line.transport import Credential, Permit, Transport, TransportFault
+from syncd.portal.line.transport import Credential, Permit, Renewing, Transport, TransportFault
 from syncd.portal.line.wire import NOT_SENT, Command, Refused, Reply, Unknown, encode_batch, encode_single
 
 _LOGGED_WAIT_S = 5.0
@@ -79,13 +79,30 @@ class Line:
         self.gate = gate
         self._transport = transport
         self._credential = credential
+        self._renewing = credential if isinstance(credential, Renewing) else None
         self._timeout_s = timeout_s
 
     async def ask(self, send: Send, look: Callable[[Send, Answer], tuple[str | None, ...]]) -> Answer:
         """Send the jobs and return the answer. A fault of the line is an answer too; none is raised.
 
-        `look` tells what is wrong with the shape of each reply.
+        `look` tells what is wrong with the shape of each reply. A credential that has expired is renewed, and the
+        request sent again: the portal has refused it before any command ran. Raises StateError if the new one cannot be
+        written down.
         """
+        if self._renewing is None:
+            return await self._asked(send, look)
+        if (missing := await self._renewing.ready()) is not None:
+            return Answer(replies=(missing,) * len(send.jobs), whole=missing)
+        used = self._renewing.token
+        answer = await self._asked(send, look)
+        if not isinstance(answer.whole, Refused) or not self._renewing.is_stale(answer.whole.code):
+            return answer
+        if (refused := await self._renewing.renew(used)) is not None:
+            return scrubbed(Answer(replies=(refused,) * len(send.jobs), whole=refused), self._credential.scrub)
+        await self.gate.acquire()
+        return await self._asked(send, look)
+
+    async def _asked(self, send: Send, look: Callable[[Send, Answer], tuple[str | None, ...]]) -> Answer:
         authorization = self._credential.parameters()
         if send.single:
             method, body = send.jobs[0].command.method, encode_single(send.jobs[0].command, authorization)

@@ -53,6 +53,26 @@ _BY_CODE: Mapping[str, str] = {
     "BITRIX_REST_V3_EXCEPTION_INSUFFICIENTSCOPEEXCEPTION": _SCOPES,
 }
 
+_AUTHORISE = "`syncd portal authorize {}`"
+_OF_APPLICATION: Mapping[str, str] = {
+    "NOT_AUTHORISED": f"run {_AUTHORISE}",
+    "TOKENS_UNREADABLE": f"give the token_key that they were kept with, or run {_AUTHORISE}",
+    "INVALID_GRANT": f"the tokens are used up, revoked or older than 180 days: run {_AUTHORISE}",
+    "INVALID_CLIENT": "the portal knows no application with this client_id and client_secret: copy both again from its"
+    f" settings in the portal, then run {_AUTHORISE}",
+    "APPLICATION_NOT_FOUND": f"the application was deleted in the portal: make it again, then run {_AUTHORISE}",
+    "ANOTHER_PORTAL": "a new portal under the same address? `syncd portal authorize {} --force`",
+    "PAYMENT_REQUIRED": "the portal's plan, or its Market subscription, has run out: it goes on by itself once that is"
+    f" renewed; if not, run {_AUTHORISE}",
+    "NO_AUTH_FOUND": f"the portal knows these tokens no more; was the application deleted? run {_AUTHORISE}",
+    "INVALID_TOKEN": f"the portal knows these tokens no more; was the application deleted? run {_AUTHORISE}",
+    "EXPIRED_TOKEN": f"the portal takes the new token for expired too: run {_AUTHORISE}",
+    "INSUFFICIENT_SCOPE": "tick calendar, user_basic, sonet_group and, for activities, crm in the application's"
+    f" settings in the portal, then run {_AUTHORISE}",
+    "USER_ACCESS_ERROR": "let the user who authorised it use the application, in its settings in the portal",
+    "AUTHORIZATION_ERROR": f"who authorised the application is dismissed: let another administrator run {_AUTHORISE}",
+}
+
 #: Parts of the texts of calendar methods, lower-case, English and Russian, with what to do. The first that fits counts.
 _CALENDAR: tuple[tuple[tuple[str, ...], str], ...] = (
     (("required parameter", "обязательный параметр"), _REPORT),
@@ -117,6 +137,12 @@ _ITEMS: Mapping[str, str] = {
 def remedy_of(code: str) -> str:
     """Return what an administrator can do about a refusal with this code, "" for one that says enough itself."""
     return _BY_CODE.get(code.upper(), "")
+
+
+def application_remedy(code: str, portal: str) -> str:
+    """Return what can be done about a refusal of the application of [portals.`portal`], "" if only the portal knows."""
+    own = _OF_APPLICATION.get(code.upper())
+    return own.format(portal) if own is not None else remedy_of(code).replace("webhook's user", "application's user")
 
 
 def meaning_of(method: str, code: str, description: str) -> str:

@@ -17,6 +17,7 @@ import structlog
 from syncd import __version__, events
 from syncd.net import is_loopback, is_renaming, webhook_address
 from syncd.portal.line.answers import RawAnswer
+from syncd.portal.line.wire import Refused
 
 if TYPE_CHECKING:
     import aiohttp
@@ -74,7 +75,7 @@ class Moving(Protocol):
 
 
 class Credential(Protocol):
-    """What a transport needs to know about the caller: a webhook now, an OAuth token by the same protocol."""
+    """What a transport needs to know about the caller: an inbound webhook, or an application with its tokens."""
 
     @property
     def origin(self) -> str:
@@ -99,6 +100,28 @@ class Permit(Protocol):
 
     def check(self) -> None:
         """Raise LostLeaseError if it has ended."""
+        ...
+
+
+@runtime_checkable
+class Renewing(Protocol):
+    """A credential that expires and is renewed. Both methods return what keeps it from being used, else None."""
+
+    @property
+    def token(self) -> str:
+        """What `parameters` gives now, "" for nothing."""
+        ...
+
+    def is_stale(self, code: str) -> bool:
+        """Return True if a refusal with this code says that the token has to be renewed."""
+        ...
+
+    async def ready(self) -> Refused | None:
+        """Return why nothing can be sent at all."""
+        ...
+
+    async def renew(self, used: str) -> Refused | None:
+        """Put another token in place of `used`, unless that was done meanwhile; raises StateError."""
         ...
 
 

@@ -19,12 +19,12 @@ import msgspec
 import structlog
 
 from syncd import events
-from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError
+from syncd.errors import DoubtfulError, EntryError, PortalUnreachableError, SyncdError
 from syncd.model import zones
 from syncd.model.item import Place
 from syncd.model.json_values import Json
 from syncd.model.zones import country_of
-from syncd.portal.line.answers import portal_error, rows_of
+from syncd.portal.line.answers import rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Reply, Unknown
 from syncd.portal.people.clients import CrmLookup
 from syncd.portal.people.crm_cards import Reader
@@ -345,6 +345,10 @@ class PageReader(Reader, Protocol):
         """Return all rows of a list method."""
         ...
 
+    def refused(self, why: Refused | Unknown) -> SyncdError:
+        """Return the error that explains why nothing more can be sent."""
+        ...
+
     async def read_each(self, commands: Sequence[Command], take: Callable[[int, Reply], None]) -> None:
         """Call methods like `read_many`; hand each reply, with its place in `commands`, to `take` and keep none."""
         ...
@@ -381,7 +385,7 @@ async def read_sections(portal: PageReader, calendars: Sequence[Place]) -> Mappi
     replies = await portal.read_many(commands)
     for reply in replies:
         if isinstance(reply, Refused) and reply.reach == "portal":
-            raise portal_error(portal.origin, reply)
+            raise portal.refused(reply)
     return {
         str(calendar): _all(_section, rows_of(reply.result))
         for calendar, reply in zip(calendars, replies, strict=True)

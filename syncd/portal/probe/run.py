@@ -20,7 +20,7 @@ from syncd import events
 from syncd.clock import Clock
 from syncd.errors import PortalUnreachableError, SyncdError
 from syncd.portal.client import Portal
-from syncd.portal.line.answers import CommandRefusedError, portal_error, rows_of
+from syncd.portal.line.answers import CommandRefusedError, rows_of
 from syncd.portal.line.wire import Command, Done, Refused, Unknown
 from syncd.portal.probe import scratch
 from syncd.portal.probe.batches import BATCHES
@@ -109,7 +109,7 @@ async def read_scene(portal: Portal, clock: Clock) -> Scene:
     replies = await portal.read_many([Command(method="profile"), Command(method="scope")])
     for method, reply in zip(("profile", "scope"), replies, strict=True):
         if isinstance(reply, Unknown) or (isinstance(reply, Refused) and reply.reach == "portal"):
-            raise portal_error(portal.origin, reply)
+            raise portal.refused(reply)
         if isinstance(reply, Refused):
             raise CommandRefusedError(method, reply)
     profile, scope = (reply.result for reply in replies if isinstance(reply, Done))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from syncd.sandbox.applications.event_queue import ACTIVITY, Happened
 from syncd.sandbox.call import Method, MethodCall, Refusal
 from syncd.sandbox.crm.linked_events import drop_event, save_event
 from syncd.sandbox.crm.listing import ACTIVITIES, RESULTS, SETTINGS, listed, read_moment, shown
@@ -60,6 +61,7 @@ def update(call: MethodCall) -> PhpValue:
     check_bindings(call, activity.bindings)
     apply(call, activity, fields)
     activity.changed_at = call.now
+    call.tables.crm_rows.journal.append(Happened(f"{ACTIVITY}UPDATE", activity.id))
     save_event(call, activity, trim(fields.get("LOCATION")))
     return True
 

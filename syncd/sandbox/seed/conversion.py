@@ -13,6 +13,7 @@ from syncd.sandbox.php.timezones import utc_text, wall_to_unix
 from syncd.sandbox.seed.world_schema import (
     FOUNDED,
     Flag,
+    SeedApplication,
     SeedChat,
     SeedDepartment,
     SeedElement,
@@ -28,7 +29,18 @@ from syncd.sandbox.seed.world_schema import (
 )
 from syncd.sandbox.series.series import store
 from syncd.sandbox.tables.crm_rows import Crm, Element, name_of
-from syncd.sandbox.tables.database import Chat, Department, Event, Group, MeetingFlags, Section, Tables, User, Webhook
+from syncd.sandbox.tables.database import (
+    Application,
+    Chat,
+    Department,
+    Event,
+    Group,
+    MeetingFlags,
+    Section,
+    Tables,
+    User,
+    Webhook,
+)
 
 
 def build_tables(seed: WorldSeed) -> Tables:
@@ -54,10 +66,15 @@ def build_tables(seed: WorldSeed) -> Tables:
     for number, webhook in enumerate(seed.webhooks, start=1):
         own = Webhook(id=number, user=webhook.user, code=webhook.code, scopes=frozenset(webhook.scopes))
         tables.webhooks[webhook.user, webhook.code] = own
+    for one in seed.applications:
+        fields = msgspec.structs.asdict(one)
+        tables.applications[one.client_id] = Application(**{**fields, "scopes": frozenset(one.scopes)})
     for section in seed.sections:
         tables.add_section(_build_section(section, tables))
     for event in seed.events:
         tables.insert(_build_event(event, tables))
+    tables.journal.clear()  # nobody has done it
+    tables.crm_rows.journal.clear()
     return tables
 
 
@@ -164,6 +181,15 @@ def dump_seed(tables: Tables) -> WorldSeed:
         webhooks=tuple(
             SeedWebhook(user=hook.user, code=hook.code, scopes=tuple(sorted(hook.scopes)))
             for hook in tables.webhooks.values()
+        ),
+        applications=tuple(
+            SeedApplication(
+                client_id=one.client_id,
+                client_secret=one.client_secret,
+                scopes=tuple(sorted(one.scopes)),
+                handler=one.handler,
+            )
+            for one in tables.applications.values()
         ),
         sections=tuple(_seed_section(section) for section in tables.sections.values()),
         events=tuple(_seed_event(row) for row in tables.all_events()),

@@ -90,6 +90,18 @@ class SeedWebhook(_Strict, frozen=True, kw_only=True):
         return f"SeedWebhook(user={self.user})"
 
 
+class SeedApplication(_Strict, frozen=True, kw_only=True):
+    """A local application; `handler` is its own address, "" for one that uses the API only."""
+
+    client_id: Annotated[str, msgspec.Meta(min_length=1)]
+    client_secret: Annotated[str, msgspec.Meta(min_length=1)]
+    scopes: tuple[str, ...] = ("calendar", "user", "sonet_group", "department", "crm", "im")
+    handler: str = ""
+
+    def __repr__(self) -> str:
+        return f"SeedApplication(client_id={self.client_id!r})"
+
+
 class SeedSection(_Strict, frozen=True, kw_only=True):
     """A calendar section; rooms are sections of type `location`."""
 
@@ -180,6 +192,7 @@ class WorldSeed(_Strict, frozen=True, kw_only=True):
     chats: tuple[SeedChat, ...] = ()
     departments: tuple[SeedDepartment, ...] = ()
     webhooks: tuple[SeedWebhook, ...] = ()
+    applications: tuple[SeedApplication, ...] = ()
     sections: tuple[SeedSection, ...] = ()
     events: tuple[SeedEvent, ...] = ()
     crm: tuple[str, ...] = ()

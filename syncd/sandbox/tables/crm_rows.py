@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from syncd.sandbox.applications.event_queue import ACTIVITY, Happened
+
 LEAD, DEAL, CONTACT, COMPANY, QUOTE, INVOICE = 1, 2, 3, 4, 7, 31
 FIRST_DYNAMIC = 128
 MEETING, CALL, EMAIL, PROVIDER = 1, 2, 4, 6
@@ -120,6 +122,7 @@ class Crm:
     elements: dict[ElementId, Element] = field(default_factory=dict)
     dynamic: dict[int, str] = field(default_factory=dict)
     activities: dict[int, Activity] = field(default_factory=dict)
+    journal: list[Happened] = field(default_factory=list)
     _last_activity_id: int = 0
     _by_event: dict[int, int] = field(default_factory=dict)
 
@@ -127,6 +130,7 @@ class Crm:
         """File a new activity under its id."""
         self._last_activity_id = max(self._last_activity_id, activity.id)
         self.activities[activity.id] = activity
+        self.journal.append(Happened(f"{ACTIVITY}ADD", activity.id))
         if activity.event_id:
             self._by_event[activity.event_id] = activity.id
 
@@ -150,6 +154,7 @@ class Crm:
         """Remove an activity."""
         self._by_event.pop(activity.event_id, None)
         del self.activities[activity.id]
+        self.journal.append(Happened(f"{ACTIVITY}DELETE", activity.id))
 
     def of_type(self, type_id: int) -> Iterator[Element]:
         """Return the elements of a type by id."""

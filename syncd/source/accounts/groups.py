@@ -67,9 +67,15 @@ class Composer:
         self._last: Snapshot | None = None
         self.parsed = 0
 
-    def marker(self, calendars: Sequence[ReadCalendar], errors: Mapping[str, SourceError], context: ReadContext) -> str:
+    def marker(
+        self,
+        calendars: Sequence[ReadCalendar],
+        errors: Mapping[str, SourceError],
+        context: ReadContext,
+        said: Sequence[str] = (),
+    ) -> str:
         """Return the marker that a snapshot of these will have; nothing is read. Blocking."""
-        marker = blake2b(self._circumstances(context), digest_size=16)
+        marker = blake2b(self._circumstances(context) + repr(said).encode(), digest_size=16)
         for calendar in calendars:
             marker.update(repr((calendar.name, calendar.owner)).encode())
             for series in calendar.series:
@@ -84,12 +90,17 @@ class Composer:
         errors: Mapping[str, SourceError],
         choice: Choice,
         context: ReadContext,
+        said: Sequence[str] = (),
     ) -> Snapshot:
-        """Return what the calendars hold; `errors` are those that could not be read, by name. Blocking."""
-        marker = self.marker(calendars, errors, context)
+        """Return what the calendars hold; `errors` are those that could not be read, by name. Blocking.
+
+        `said` is what `check` tells of them besides how many events are left out.
+        """
+        marker = self.marker(calendars, errors, context, said)
         if self._last is None or self._last.changed_marker != marker:
             with collector.resting():
-                self._last = self._read(calendars, errors, choice, context, marker)
+                read = self._read(calendars, errors, choice, context, marker)
+                self._last = replace(read, assumed=(*said, *read.assumed))
         return self._last
 
     def _circumstances(self, context: ReadContext) -> bytes:

@@ -277,7 +277,7 @@ def _robots_refusal(code: str, why: str, subject: str, scope: str) -> tuple[str,
         case "invalid_grant":
             return "Google knows no such key: it was deleted, or its service account was", "make a new key", True
         case _:
-            return f"Google gives the service account no token{': ' if why else ''}{why[:200]}", "check key", True
+            return f"Google does not let the service account in{': ' if why else ''}{why[:200]}", "check key", True
 
 
 def _persons_refusal(code: str, why: str) -> tuple[str, str]:
@@ -294,4 +294,4 @@ def _persons_refusal(code: str, why: str) -> tuple[str, str]:
         case "admin_policy_enforced":
             return "an administrator does not let this application read calendars", "ask him to trust it"
         case _:
-            return f"Google gives no token{': ' if why else ''}{why[:200]}", "syncd source authorize"
+            return f"Google does not let this account in{': ' if why else ''}{why[:200]}", "syncd source authorize"

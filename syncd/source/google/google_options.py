@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from syncd.config.secrets import FORMS, read_secret
+from syncd.config.secrets import FORMS, SecretMissingError, read_secret
 from syncd.errors import ConfigError
 from syncd.source.accounts.choice import ChoiceOptions
 from syncd.source.accounts.people import CalendarList
@@ -98,6 +98,9 @@ def secret_of(options: GoogleOptions, name: str, base: Path, *, where: str) -> s
         return None
     try:
         return read_secret(name, forms, base=base, environ=os.environ)[1].reveal()
+    except SecretMissingError as error:
+        remedy = "make it: syncd source authorize" if name == "token" else ""
+        raise ConfigError(f"{where}: {given} {error}", remedy) from None
     except ValueError as error:
         raise ConfigError(f"{where}: {given} {error}") from None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,7 @@ from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError, SyncdError
 from syncd.log import entry_crashed
 from syncd.model.entry import Snapshot
+from syncd.model.names import counted
 from syncd.source.accounts.choice import Choice, ChoiceOptions
 from syncd.source.accounts.groups import Composer, ReadCalendar
 from syncd.source.accounts.people import Calendar, CalendarList, is_shared, read_list
@@ -42,7 +43,7 @@ _LIST_LASTS_S = 3600.0
 _SAVED_EVERY_S = 86_400.0
 """Tokens that alone have changed are kept for the next process so often: an older one does as well for some days."""
 _SHOWN = 3
-_PRIMARY = "primary"
+_PRIMARY, _BUSY = "primary", "freeBusyReader"
 
 
 def open_google(options: Mapping[str, object], base: Path, *, where: str, clock: Clock) -> Source:
@@ -165,10 +166,11 @@ class GoogleSource:
         calendars = await asyncio.to_thread(self._calendars_read, store, known)
         owners = frozenset(one.owner.lower() for one in chosen if one.owner)
         choice = Choice(options=self._options, owners=owners, kinds=self._kinds)
-        marker = await asyncio.to_thread(self._composer.marker, calendars, errors, context)
+        said = tuple(_told(store, chosen, errors))
+        marker = await asyncio.to_thread(self._composer.marker, calendars, errors, context, said)
         return Fetched(
             marker=marker,
-            parsed=partial(asyncio.to_thread, self._composer.snapshot, calendars, errors, choice, context),
+            parsed=partial(asyncio.to_thread, self._composer.snapshot, calendars, errors, choice, context, said),
         )
 
     async def _updated(self, store: Store, errors: dict[str, SourceError]) -> tuple[Calendar, ...]:
@@ -269,7 +271,7 @@ class GoogleSource:
                 self._read[one.id] = (known, one, seen[2])
                 continue
             around = Surroundings(
-                zone=known.zone, hidden=known.role == "freeBusyReader", alarms=known.alarms, meanings=self._meanings
+                zone=known.zone, hidden=known.role == _BUSY, alarms=known.alarms, meanings=self._meanings
             )
             name = known.name if is_shared(one.id) and known.name else one.id
             series = tuple(series_of(known, one.id, around))
@@ -302,6 +304,16 @@ class ListedGoogleSource(GoogleSource):
 
 def _whole(item: Item) -> Item:
     return item
+
+
+def _told(store: Store, chosen: Sequence[Calendar], errors: Mapping[str, SourceError]) -> Iterator[str]:
+    """Yield what `check` tells of the calendars, beside the events."""
+    nothing = sum(one.id not in store.calendars and one.id not in errors for one in chosen)
+    if nothing:
+        yield f"{counted(nothing, 'person has', 'people have')} no Google Calendar"
+    hidden = sum(known.role == _BUSY for known in store.calendars.values())
+    if hidden:
+        yield f"{counted(hidden, 'calendar shows', 'calendars show')} only when people are busy"
 
 
 async def _now(api: GoogleApi, calendar: str, reader: str, before: Known, keep: Keep) -> Known:

@@ -48,6 +48,12 @@ Keep = Callable[[Item], Item]
 """Returns what is kept of an event."""
 
 
+class _Odd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    id: str
+    recurring_event_id: object = None
+    status: object = None
+
+
 async def updated(api: GoogleApi, calendar: str, subject: str, known: Known, keep: Keep) -> Known:
     """Return the calendar as it is now, with what `keep` leaves of each event; raises SourceError if it is not read."""
     try:
@@ -111,11 +117,12 @@ def _item(raw: msgspec.Raw, calendar: str) -> Item:
     except msgspec.DecodeError as error:
         why = str(error)  # names of fields and types, and nothing that people have written
     try:
-        one = msgspec.json.decode(raw, type=_Id)
+        one = msgspec.json.decode(raw, type=_Odd)
     except msgspec.DecodeError:
         text = f"calendar {calendar}: the list holds an event without an id, so nobody knows which it is"
         raise WebError(text, "it may work again by itself") from None
-    return Item(id=one.id, recurring_event_id=one.recurring_event_id, status=one.status, broken=why)
+    series, status = (value if isinstance(value, str) else None for value in (one.recurring_event_id, one.status))
+    return Item(id=one.id, recurring_event_id=series, status=status, broken=why)
 
 
 _ENCODE = msgspec.json.Encoder().encode

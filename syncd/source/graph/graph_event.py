@@ -102,9 +102,11 @@ class GraphEvent(GraphModel, frozen=True, kw_only=True):
     """An event: a single one, the master of a series, an occurrence, or an exception.
 
     A property that is UNSET was not sent. Delta queries send of an occurrence little more than its id and times.
+    `broken` is not Graph's: it says why something is no event as the reference has them.
     """
 
     id: str
+    broken: str | UnsetType = msgspec.field(default=UNSET, name="@syncd.broken")
     type: str | UnsetType | None = UNSET
     series_master_id: str | UnsetType | None = UNSET
     subject: str | UnsetType | None = UNSET
@@ -134,17 +136,29 @@ class GraphEvent(GraphModel, frozen=True, kw_only=True):
     i_cal_u_id: str | UnsetType | None = UNSET
 
 
-SELECTED = ",".join(GraphEvent.__struct_encode_fields__)
+SELECTED = ",".join(name for name in GraphEvent.__struct_encode_fields__ if "@" not in name)
 """The properties to ask for where Graph lets one choose."""
 
 
 def merged(before: GraphEvent | None, sent: GraphEvent) -> GraphEvent:
     """Return `before` with everything that was `sent` of it since; an update may name only what has changed."""
     sent = _slim(sent)
-    if before is None:
+    if before is None or before.broken is not UNSET or sent.broken is not UNSET:
         return sent
     changes = {name: value for name in sent.__struct_fields__ if (value := getattr(sent, name)) is not UNSET}
     return msgspec.structs.replace(before, **changes)
+
+
+E = TypeVar("E", bound=GraphEvent)
+_TEXTS = (
+    "subject", "body", "location", "categories", "attendees", "online_meeting", "web_link", "is_reminder_on",
+)  # fmt: skip
+
+
+def only_time(event: E) -> E:
+    """Return what is needed of an event to show when its owner is busy: nothing that says with what, or with whom."""
+    said = {name: None for name in _TEXTS if getattr(event, name) is not UNSET}
+    return msgspec.structs.replace(event, **said)
 
 
 def _slim(event: GraphEvent) -> GraphEvent:
@@ -198,11 +212,14 @@ def told_of(event: GraphEvent, clocks: Clocks, zone: str | None = None) -> Told:
 
     `id` is for people: they find an event by its day and title, and not by Graph's ids.
     """
+    if event.broken is not UNSET:
+        raise ValueError(f"it is no event as Graph gives them: {event.broken}")
     start, end = _times(event, zone or clocks.of(event), clocks)
     show_as = given(event.show_as, "")
     guests = tuple(_guests(event))
     title = given(event.subject, "")
     join = given(event.online_meeting, GraphMeeting()).join_url or ""
+    is_own = given(event.is_organizer, default=True)
     private = given(event.sensitivity, "normal") in _PRIVATE
     return Told(
         id=f"{start if not isinstance(start, Wall) else start.wall.date()} {clean(title)[:_SHOWN]}".strip(),
@@ -218,12 +235,12 @@ def told_of(event: GraphEvent, clocks: Clocks, zone: str | None = None) -> Told:
         private=private,
         priority=_PRIORITIES.get(given(event.importance, "normal")),
         categories=given(event.categories, ()),
-        organizer=_address(given(event.organizer, GraphPerson())) if guests else "",
+        organizer=_address(given(event.organizer, GraphPerson())) if guests or not is_own else "",
         guests=guests,
         alarms=_alarms(event),
         kind=show_as,
         answer=_ANSWERS.get(given(event.response_status, GraphResponse()).response, ""),
-        is_organizer=given(event.is_organizer, default=True),
+        is_organizer=is_own,
         # Of a private event of somebody else a person's login sees the time and no more.
         hidden=private and not title.strip(),
         extras=tuple(_extras(event, show_as)),

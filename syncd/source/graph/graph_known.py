@@ -68,13 +68,14 @@ class KnownCalendar(msgspec.Struct, kw_only=True):
 class Round:
     """Takes the rows of one round into `calendar`.
 
-    `touched` are the series whose details have to be asked for, `changed` tells if any row came, and `lost` if what is
-    known was removed.
+    `touched` are the series whose details have to be asked for, `resent` those of which a row came that was no removal,
+    `changed` tells if any row came, and `lost` if what is known was removed.
     """
 
     calendar: KnownCalendar
     view: View
     touched: set[str] = field(default_factory=set)
+    resent: set[str] = field(default_factory=set)
     changed: bool = False
     lost: bool = False
 
@@ -125,8 +126,9 @@ class Round:
 
     def _touch(self, master: str) -> KnownSeries:
         series = self.calendar.series.setdefault(master, KnownSeries())
-        if master not in self.touched:
-            self.touched.add(master)
+        self.touched.add(master)
+        if master not in self.resent:
+            self.resent.add(master)
             series.listed = {one: start for one, start in series.listed.items() if not self.view.holds(start)}
             series.exceptions = {one: event for one, event in series.exceptions.items() if not self._holds(event)}
         return series
@@ -140,6 +142,7 @@ class Round:
         if self.calendar.singles.pop(gone, None) is not None or self.calendar.series.pop(gone, None) is not None:
             self.lost = True
             self.touched.discard(gone)
+            self.resent.discard(gone)
             return
         digest = digest_of(gone)
         for master, series in self.calendar.series.items():

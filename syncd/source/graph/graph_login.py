@@ -85,11 +85,15 @@ class LoginError(WebError):
 
 
 class GraphLogin:
-    """Gets tokens for one application; `save` is called, in a thread, with what is to be kept of a person's login."""
+    """Gets tokens for one application; `save` is called, in a thread, with what is to be kept of a person's login.
+
+    `unkept` says why the last of it could not be kept, "" if it could.
+    """
 
     def __init__(self, options: LoginOptions, save: Callable[[str], None] | None = None) -> None:
         self._options = options
         self._save = save
+        self.unkept = ""
         self._app: msal.ClientApplication | None = None
         self._kept = _refresh_token(options.token)
         self._http = _Http(options)
@@ -178,9 +182,13 @@ class GraphLogin:
         """Keep the refresh token if it is another one: each use gives a new one, and an old one ends after 90 days."""
         newest = self._newest() if self._options.as_person else ""
         if newest and newest != self._kept:
-            self._kept = newest
-            if self._save is not None:
-                self._save(kept_token(newest, _account(self._app)))
+            self._kept, self.unkept = newest, ""
+            try:
+                if self._save is not None:
+                    self._save(kept_token(newest, _account(self._app)))
+            except OSError as error:
+                # The one that is kept holds for some weeks yet, so this is no reason to read nothing.
+                self.unkept = error.strerror or "it cannot be written"
 
     def _newest(self) -> str:
         import msal  # noqa: PLC0415 - an extra, and slow

@@ -17,7 +17,7 @@ from syncd.source.accounts.choice import ChoiceOptions
 from syncd.source.accounts.people import read_list
 from syncd.source.base import Source
 from syncd.source.graph.graph_login import PUBLIC_CLOUD, GraphLogin, LoginOptions, checked_certificate, needs_msal
-from syncd.source.graph.graph_source import GraphSource
+from syncd.source.graph.graph_source import GraphSource, ListedGraphSource
 from syncd.source.ical.ics import read_meanings
 from syncd.source.options import read_options
 from syncd.source.web.access import Access, WebOptions, read_access
@@ -65,7 +65,8 @@ def open_graph(options: Mapping[str, object], base: Path, *, where: str, clock: 
     if not chosen.calendars and not login.as_person:
         raise ConfigError(f"{where}: missing key 'calendars'", 'whose are read, e.g. calendars = ["anna@example.com"]')
     access = _access(chosen, base, where)
-    return GraphSource(
+    kind = ListedGraphSource if calendars.files else GraphSource
+    return kind(
         options=chosen,
         tenant=chosen.tenant,
         access=access,

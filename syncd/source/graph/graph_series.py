@@ -208,7 +208,8 @@ def _by_rule(
     # Where a day is listed it takes place, whatever else is said of it.
     cancelled = {day for day in series.cancelled or () if day not in listed}
     missing = ({*_unlisted(series, master, reading, views)} | cancelled) & set(reading.days) - placed.keys()
-    lost = _loose([event for event in series.exceptions.values() if event not in placed.values()], reading, clocks)
+    others = [event for event in series.exceptions.values() if event not in placed.values()]
+    lost = _loose(others, reading, clocks)
     told = _moved(told_of(master, clocks, reading.zone), reading.at(reading.days[0]))
     lines = (
         f"RRULE:{reading.rule}",
@@ -216,7 +217,12 @@ def _by_rule(
         *(f"EXDATE{_stamp(reading.at(day))}" for day in sorted(missing)),
     )
     changed = (_changed(event, reading.at(day), clocks) for day, event in sorted(placed.items()))
-    return (replace(told, recurrence=lines), *changed, *(_changed(event, at, clocks) for at, event in lost))
+    notes = tuple(_unplaced(others, reading.zone))
+    return (
+        replace(told, recurrence=lines, notes=notes),
+        *changed,
+        *(_changed(event, at, clocks) for at, event in lost),
+    )
 
 
 def _loose(events: Iterable[GraphEvent], reading: Reading, clocks: Clocks) -> tuple[tuple[At, GraphEvent], ...]:
@@ -230,6 +236,14 @@ def _loose(events: Iterable[GraphEvent], reading: Reading, clocks: Clocks) -> tu
         if at is not None:
             found.setdefault(_stamp(at), (at, event))
     return tuple(found[stamp] for stamp in sorted(found))
+
+
+def _unplaced(events: Iterable[GraphEvent], zone: str | None) -> Iterator[str]:
+    """Yield a note for each exception that says neither which day it stands for nor when it is."""
+    for event in events:
+        if _own_start(event, zone) is None:
+            why = f" ({event.broken})" if isinstance(event.broken, str) else ""
+            yield f"a changed occurrence cannot be read{why} and nothing says which it is, so it is left out"
 
 
 def _own_start(event: GraphEvent, zone: str | None) -> At | None:
@@ -251,10 +265,15 @@ def _moved(told: Told, start: At) -> Told:
 
 
 def _changed(event: GraphEvent, at: At, clocks: Clocks) -> Told:
-    """Return an exception as what changes the occurrence `at`."""
+    """Return an exception as what changes the occurrence `at`; one that cannot be read takes it away, with a note."""
     usual = at.zone if isinstance(at, Wall) else None
     own = clocks.known(given(event.original_start_time_zone, ""))
-    return replace(told_of(event, clocks, own or usual), at=at)
+    try:
+        return replace(told_of(event, clocks, own or usual), at=at)
+    except ValueError as error:
+        day = at.wall.date() if isinstance(at, Wall) else at
+        note = f"the occurrence of {day} was changed to what cannot be read, so it is left out: {error}"
+        return Told(id=str(day), at=at, status="CANCELLED", notes=(note,))
 
 
 def _as_listed(
@@ -276,7 +295,10 @@ def _as_listed(
     master_told = replace(
         told,
         recurrence=tuple(f"RDATE{_stamp(at)}" for at in others),
-        notes=(f"{because}; it is shown on the days that Graph lists, until {last}",),
+        notes=(
+            f"{because}; it is shown on the days that Graph lists, until {last}",
+            *_unplaced(series.exceptions.values(), zone),
+        ),
     )
     return (master_told, *(_changed(event, at, clocks) for at, event in exceptions))
 

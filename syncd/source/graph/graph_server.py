@@ -7,15 +7,16 @@ link to the next page or the link that ends the round.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from syncd.clock import Clock
-from syncd.source.graph.graph_event import SELECTED, GraphEvent
+from syncd.source.graph.graph_event import SELECTED, GraphEvent, only_time
 from syncd.source.graph.graph_known import GraphRow, View
 from syncd.source.graph.graph_login import GraphLogin
 from syncd.source.graph.graph_refusals import graph_refusal
@@ -24,6 +25,7 @@ from syncd.source.web.error import UnusableError, WebError
 from syncd.source.web.web_client import WebAnswer, WebClient
 
 T = TypeVar("T")
+E = TypeVar("E", bound=GraphEvent)
 _PREFER = 'IdType="ImmutableId", outlook.timezone="UTC"'
 _PAGE = "odata.maxpagesize=200"
 _MOST_PAGES = 10_000
@@ -33,26 +35,40 @@ _MOST_PEOPLE = 999
 _DETAILS = f"{SELECTED},cancelledOccurrences,exceptionOccurrences"
 
 
-class DeltaPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a delta query; `next` leads to the following one, `delta` to the next round."""
-
-    value: tuple[GraphRow, ...]
+class _DeltaPage(msgspec.Struct, frozen=True, kw_only=True):
+    value: tuple[msgspec.Raw, ...]
     next: str = msgspec.field(default="", name="@odata.nextLink")
     delta: str = msgspec.field(default="", name="@odata.deltaLink")
 
 
-class EventPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a listing of events."""
-
-    value: tuple[GraphEvent, ...]
+class _EventPage(msgspec.Struct, frozen=True, kw_only=True):
+    value: tuple[msgspec.Raw, ...]
     next: str = msgspec.field(default="", name="@odata.nextLink")
+
+
+class _Least(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What must be known of an event that is none as the reference has them."""
+
+    id: str
+    type: str | UnsetType | None = UNSET
+    series_master_id: str | UnsetType | None = UNSET
+    occurrence_id: Any = None
+    original_start: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaPage:
+    """A page of a delta query, the last one of its round if `delta` is given, which leads to the next round."""
+
+    rows: tuple[GraphRow, ...]
+    delta: str = ""
 
 
 class SeriesDetails(GraphEvent, frozen=True, kw_only=True):
     """A master with what is said of its occurrences only when it is asked for by itself."""
 
     cancelled_occurrences: tuple[str, ...] | UnsetType | None = UNSET
-    exception_occurrences: tuple[GraphEvent, ...] | UnsetType | None = UNSET
+    exception_occurrences: tuple[msgspec.Raw, ...] | UnsetType | None = UNSET
     more_exceptions: str = msgspec.field(default="", name="exceptionOccurrences@odata.nextLink")
 
 
@@ -95,9 +111,15 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GraphServer:
-    """Sends requests over a client that the caller has opened, with the tokens of a login."""
+    """Sends requests over a client that the caller has opened, with the tokens of a login.
 
-    def __init__(self, access: Access, client: WebClient, login: GraphLogin, clock: Clock) -> None:
+    With `only_times` what an event says besides its time is dropped as it comes.
+    """
+
+    def __init__(
+        self, access: Access, client: WebClient, login: GraphLogin, clock: Clock, *, only_times: bool = False
+    ) -> None:
+        self._only_times = only_times
         self._access = access
         self._root = access.url.rstrip("/")
         self._client = client
@@ -119,10 +141,10 @@ class GraphServer:
         """Yield the pages of a round; raises GoneError where it has to begin anew, and WebError."""
         seen: set[str] = set()
         for _ in range(_MOST_PAGES):
-            page = await self._page(link, DeltaPage, mailbox)
+            page = await self._page(link, _DeltaPage, mailbox)
             if bool(page.next) == bool(page.delta):
                 raise UnusableError(f"{mailbox}: Graph sent a page that leads nowhere", "it may work again by itself")
-            yield page
+            yield DeltaPage(rows=tuple(self._event(raw, GraphRow, mailbox) for raw in page.value), delta=page.delta)
             if page.delta:
                 return
             if page.next in seen:
@@ -146,7 +168,8 @@ class GraphServer:
         """Return the occurrences and exceptions of one series on some days; raises WebError."""
         span = {"startDateTime": f"{first}T00:00:00Z", "endDateTime": f"{last + timedelta(days=1)}T00:00:00Z"}
         path = f"{place}/events/{quote(series, safe='')}/instances?{urlencode(span)}"
-        return [event async for page in self._pages(path, EventPage, mailbox) for event in page.value]
+        pages = self._pages(path, _EventPage, mailbox)
+        return [self._event(raw, GraphEvent, mailbox) async for page in pages for raw in page.value]
 
     async def calendars(self, place: str, mailbox: str) -> list[Named]:
         """Return the calendars of a mailbox; raises WebError."""
@@ -185,15 +208,37 @@ class GraphServer:
         """Return details with all exceptions, which come in pages as well."""
         if not details.more_exceptions:
             return details
-        more: list[GraphEvent] = []
-        link = details.more_exceptions
-        while link and len(more) < _MOST_PAGES:
-            page = await self._page(link, EventPage, mailbox)
-            more += page.value
-            link = page.next
         first = details.exception_occurrences
         known = first if isinstance(first, tuple) else ()
+        more: list[msgspec.Raw] = []
+        link = details.more_exceptions
+        while link and len(more) < _MOST_PAGES:
+            page = await self._page(link, _EventPage, mailbox)
+            more += page.value
+            link = page.next
         return msgspec.structs.replace(details, exception_occurrences=(*known, *more), more_exceptions="")
+
+    def exceptions(self, details: SeriesDetails, mailbox: str) -> tuple[GraphEvent, ...] | None:
+        """Return the exceptions that details name, None if they say nothing of them; raises WebError."""
+        raws = details.exception_occurrences
+        return tuple(self._event(raw, GraphEvent, mailbox) for raw in raws) if isinstance(raws, tuple) else None
+
+    def _event(self, raw: msgspec.Raw, kind: type[E], mailbox: str) -> E:
+        """Return an event; of one that is none its id, and why. Raises WebError for one without an id."""
+        try:
+            event = msgspec.json.decode(raw, type=kind)
+            return only_time(event) if self._only_times else event
+        except msgspec.DecodeError as error:
+            why = str(error)  # names of properties and types, and nothing that people have written
+        least = _decoded(bytes(raw), _Least, mailbox)
+        return kind(
+            id=least.id,
+            type=least.type,
+            series_master_id=least.series_master_id,
+            occurrence_id=least.occurrence_id if isinstance(least.occurrence_id, str) else None,
+            original_start=least.original_start if isinstance(least.original_start, str) else None,
+            broken=why,
+        )
 
     async def _many(self, paths: Sequence[str], mailbox: str) -> list[SeriesDetails | None]:
         """Return several details in one request; what fails there is asked for by itself."""
@@ -204,7 +249,7 @@ class GraphServer:
         for number, path in enumerate(paths):
             answer = answered.get(str(number))
             if answer is not None and answer.status == 200:
-                found.append(_decoded(bytes(answer.body), SeriesDetails, mailbox))
+                found.append(self._event(answer.body, SeriesDetails, mailbox))
             elif answer is not None and answer.status == 404:
                 found.append(None)
             else:
@@ -226,7 +271,7 @@ class GraphServer:
 
     async def _detail(self, path: str, mailbox: str) -> SeriesDetails | None:
         try:
-            return await self._page(self._root + path, SeriesDetails, mailbox)
+            return self._event(await self._page(self._root + path, msgspec.Raw, mailbox), SeriesDetails, mailbox)
         except WebError as error:
             if error.status == 404:
                 return None
@@ -234,7 +279,8 @@ class GraphServer:
                 raise
         # One that knows no cancelledOccurrences gives the series without; the listing then has to tell.
         try:
-            return await self._page(self._root + path.partition("?")[0], SeriesDetails, mailbox)
+            bare = await self._page(self._root + path.partition("?")[0], msgspec.Raw, mailbox)
+            return self._event(bare, SeriesDetails, mailbox)
         except WebError as error:
             if error.status == 404:
                 return None

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 
 import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import SourceError, SyncdError
 from syncd.log import entry_crashed
-from syncd.model.entry import Snapshot
+from syncd.model.entry import Problem, Snapshot
 from syncd.source.accounts.choice import Choice, ChoiceOptions
 from syncd.source.accounts.groups import Composer, ReadCalendar, Series
 from syncd.source.accounts.people import CalendarList
@@ -67,12 +69,13 @@ class GraphSource:
         self._meanings = meanings
         self._access = access
         self._login = login
+        self._calendars = calendars
         self._clock = clock
         self._kept: dict[str, Kept] = {}
         self._loaded = False
         self._done: set[str] = set()
         self._series: dict[str, tuple[str, tuple[Series, ...]]] = {}
-        self._identity = repr((access.url, tenant, login.who))
+        self._identity = repr((access.url, tenant, login.who, options.busy_only))
         self._links_name = self._cache_name(f"links of {calendars!r}")
         self._people = GraphPeople(calendars, clock, self._cache_name(f"people of {calendars!r}"))
         self._composer = Composer(settings=_settings(options), meanings=meanings)
@@ -100,7 +103,7 @@ class GraphSource:
         now: dict[str, Kept] = {}
         try:
             async with in_time(self._access), WebClient(self._access, self._clock) as client:
-                server = GraphServer(self._access, client, self._login, self._clock)
+                server = GraphServer(self._access, client, self._login, self._clock, only_times=self._options.busy_only)
                 await server.login()
                 targets = await self._people.targets(server, context.cache, errors)
                 now = await self._before(targets, context)
@@ -117,8 +120,22 @@ class GraphSource:
         read = await asyncio.to_thread(self._read_calendars, targets, now, clocks)
         choice = Choice(options=self._options, owners=frozenset(one.owner.lower() for one in targets if one.owner))
         marker = await asyncio.to_thread(self._composer.marker, read, errors, context)
-        parsed = partial(asyncio.to_thread, self._composer.snapshot, read, errors, choice, context)
-        return Fetched(marker="" if errors else marker, parsed=parsed)
+        parsed = partial(self._parsed, read, errors, choice, context)
+        return Fetched(marker="" if errors or self._login.unkept else marker, parsed=parsed)
+
+    async def _parsed(
+        self,
+        read: Sequence[ReadCalendar],
+        errors: Mapping[str, SourceError],
+        choice: Choice,
+        context: ReadContext,
+    ) -> Snapshot:
+        snapshot = await asyncio.to_thread(self._composer.snapshot, read, errors, choice, context)
+        if not self._login.unkept:
+            return snapshot
+        reason = f"the login was renewed and cannot be kept: {self._login.unkept} (let syncd write token_file)"
+        problem = Problem(where=f"graph {self._tenant}", kind="warning", reason=reason)
+        return replace(snapshot, problems=(*snapshot.problems, problem))
 
     async def _before(self, targets: Sequence[GraphTarget], context: ReadContext) -> dict[str, Kept]:
         """Return what is known of the calendars from the last reading, or from the one of another process."""
@@ -208,6 +225,18 @@ class GraphSource:
             series[target.key] = known
         self._series = series
         return tuple(ReadCalendar(name=one.place.name, owner=one.owner, series=series[one.key][1]) for one in targets)
+
+
+class ListedGraphSource(GraphSource):
+    """A source whose calendars stand in files, which the daemon watches."""
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that name calendars."""
+        return self._calendars.paths()
+
+    def folder(self) -> tuple[Path, bool]:
+        """Return the directory of the first of them."""
+        return self._calendars.paths()[0].parent, False
 
 
 def _settings(options: ChoiceOptions) -> str:

@@ -123,7 +123,7 @@ async def _listed(server: GraphServer, place: Place, views: Sequence[View], cloc
 async def _round(server: GraphServer, place: Place, taken: Round, link: str) -> View:
     """Take the pages of a round, and return the view with the link to the next one."""
     async for page in server.round(link, place.name):
-        taken.take(page.value)
+        taken.take(page.rows)
         if page.delta:
             return View(first=taken.view.first, end=taken.view.end, link=page.delta)
     raise AssertionError("unreachable: a round ends with a link")
@@ -136,7 +136,8 @@ async def _explain(
     asked = sorted(touched)
     for master, details in (await server.details(place.mailbox, asked, place.name)).items():
         if details is not None:
-            _take_details(calendar.series[master], details, calendar.views)
+            named = server.exceptions(details, place.name)
+            _take_details(calendar.series[master], details, named, calendar.views)
     for master in asked:
         series = calendar.series[master]
         for first, last in chunks(gaps(series, calendar.views, clocks)):
@@ -159,15 +160,17 @@ async def _fill(server: GraphServer, place: Place, series: KnownSeries, master: 
             series.listed[digest_of(event.id)] = start
 
 
-def _take_details(series: KnownSeries, details: SeriesDetails, views: Sequence[View]) -> None:
+def _take_details(
+    series: KnownSeries, details: SeriesDetails, named: tuple[GraphEvent, ...] | None, views: Sequence[View]
+) -> None:
     series.master = merged(series.master, plain(details))
     cancelled = details.cancelled_occurrences
     series.cancelled = (
         tuple(day for one in cancelled if (day := as_of(one)) is not None) if isinstance(cancelled, tuple) else None
     )
-    if not isinstance(details.exception_occurrences, tuple):
+    if named is None:
         return
-    told = {event.id: event for event in details.exception_occurrences}
+    told = {event.id: event for event in named}
     kept = {one: event for one, event in series.exceptions.items() if one in told or _is_seen(event, views)}
     series.exceptions = kept | {one: merged(kept.get(one), event) for one, event in told.items()}
     for one in told:

@@ -29,6 +29,7 @@ _SHOWN, _DEEPEST_LIST, _LONGEST_WORDS = 5, 4, 200
 _WORDS = ("message", "error_description", "detail", "title", "value", "error", "odata.error", "errors")
 """Members under which servers say what is wrong, the plainest first."""
 _MORE = ("@odata.nextLink", "odata.nextLink", "nextLink", "next", "next_page_url", "nextPageToken", "next_cursor")
+_COUNTS = ("count", "total", "@odata.count", "odata.count", "value")
 _HAS_MORE = ("has_more", "hasMore", "has_next", "hasNext", "moreItems")
 """Members by which servers say that there is another page."""
 
@@ -77,12 +78,13 @@ class Records:
         self._text = path
         self._path = compiled(path)
         last = self._path.segments[-1] if self._path.segments else None
+        self._plain = _names(self._path)
         # The name of a list means its items; a wildcard or a filter means what it finds.
         self._names_list = last is None or not any(kind in _MANY for kind in _selectors(last))
 
     def of(self, document: object, *, name: str) -> list[object]:
         """Return the records; raises SourceError if there is no list where the path leads."""
-        found: list[object] = self._path.findall(document)  # type: ignore[arg-type]
+        found = self._found(document)
         if not found:
             self._prove(document, name)
         if not self._names_list:
@@ -94,6 +96,16 @@ class Records:
                 raise self._missing(document, name, f"{self._text} is {_kind(one)}, no list")
             records += one if isinstance(one, list) else [one]
         return records
+
+    def _found(self, document: object) -> list[object]:
+        # The items of a list by its name, as nearly all are written: the library makes an object for each of them.
+        if self._plain is not None:
+            above = document
+            for key in self._plain:
+                above = above.get(key) if isinstance(above, dict) else None
+            if isinstance(above, list):
+                return above
+        return self._path.findall(document)  # type: ignore[arg-type]
 
     def _refuse_members(self, document: object, name: str) -> None:
         """Raise SourceError if a wildcard goes through the members of an object that are no records themselves."""
@@ -147,6 +159,14 @@ def _lists(path: str, value: object, depth: int) -> Iterator[tuple[str, list[obj
             yield from _lists(path + (f".{key}" if key.isidentifier() else f"[{key!r}]"), inner, depth + 1)
 
 
+def number_in(content: bytes, *, name: str) -> int | None:
+    """Return the number that a body is, or says as `count` or the like; None for any other; raises SourceError."""
+    document = read_document(content, name=name)
+    if isinstance(document, dict):
+        document = next((document[key] for key in _COUNTS if key in document), None)
+    return document if isinstance(document, int) and not isinstance(document, bool) and document >= 0 else None
+
+
 def words_in(document: object) -> str:
     """Return what a server says in a document about what is wrong, "" if nothing."""
     for _ in range(_DEEPEST_LIST):
@@ -178,6 +198,24 @@ def says_more(document: object) -> str:
 
 def _selectors(segment: object) -> Sequence[str]:
     return [type(one).__name__ for one in getattr(segment, "selectors", ())]
+
+
+def _names(path: JSONPath) -> tuple[str, ...] | None:
+    """Return the names that lead to a list whose items a path means, None for a path of another form."""
+    from jsonpath.segments import JSONPathChildSegment  # noqa: PLC0415 - see compiled
+    from jsonpath.selectors import NameSelector, WildcardSelector  # noqa: PLC0415
+
+    names: list[str] = []
+    for at, segment in enumerate(path.segments, 1):
+        one = segment.selectors[0] if len(segment.selectors) == 1 else None
+        if not isinstance(segment, JSONPathChildSegment):
+            return None
+        if at == len(path.segments):
+            return tuple(names) if isinstance(one, WildcardSelector) else None
+        if not isinstance(one, NameSelector):
+            return None
+        names.append(one.name)
+    return None
 
 
 def _is_none_of(value: object, kinds: Sequence[str]) -> bool:

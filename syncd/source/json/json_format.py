@@ -54,7 +54,7 @@ class JsonFormat:
         total: str | None = None,
     ) -> None:
         self._records = Records(records)
-        self._cells = Columns(columns, nothing)
+        self._cells = RecordColumns(columns, nothing)
         self._table = table
         self._encoding = encoding
         self._alone = alone
@@ -106,7 +106,7 @@ class JsonFormat:
         return ""
 
 
-class Columns:
+class RecordColumns:
     """The columns of records: those that are mapped, by name or path, and all other members for templates."""
 
     def __init__(self, columns: Mapping[str, str], nothing: frozenset[str]) -> None:
@@ -174,18 +174,19 @@ class Columns:
 def _flatten(value: Mapping[str, object], prefix: str, known: dict[str, int], row: list[str], depth: int) -> None:
     """Write the members into their columns, and make columns of those that have none yet."""
     for key, inner in value.items():
-        name = prefix + key
-        if isinstance(inner, dict) and name not in known and depth < _DEEPEST:
-            _flatten(inner, f"{name}.", known, row, depth + 1)
-            continue
+        name = prefix + key if prefix else key
         at = known.get(name)
         if at is None:
+            if isinstance(inner, dict):
+                if depth < _DEEPEST:
+                    _flatten(inner, f"{name}.", known, row, depth + 1)
+                continue
             is_list = isinstance(inner, list) and any(isinstance(one, dict | list) for one in inner)
-            if is_list or isinstance(inner, dict) or len(known) >= _MOST_COLUMNS or _is_protocol(name):
+            if is_list or len(known) >= _MOST_COLUMNS or _is_protocol(name):
                 continue
             at = known[name] = len(known)
-        row.extend([""] * (at + 1 - len(row)))
-        row[at] = text_of(inner)
+            row.append("")
+        row[at] = inner if type(inner) is str else text_of(inner)
 
 
 def _is_protocol(name: str) -> bool:

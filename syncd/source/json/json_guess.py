@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from syncd.errors import SourceError
 from syncd.source.field_values import clean
 from syncd.source.json.document import lists_in, read_document, says_more
-from syncd.source.json.json_format import Columns
+from syncd.source.json.json_format import RecordColumns
 
 _SAMPLE = 500
 ONE_C = "/odata/standard.odata/"
@@ -38,6 +38,6 @@ def guess_records(name: str, content: bytes) -> RecordsGuess:
     if not found:
         raise SourceError(f"{name} holds no list of records", "give a document with at least one event")
     path, records = found[0]
-    titles, rows, _ = Columns({}, frozenset()).rows(records[:_SAMPLE])
+    titles, rows, _ = RecordColumns({}, frozenset()).rows(records[:_SAMPLE])
     table = [[clean(cell) for cell in cells] for _, cells in rows]
     return RecordsGuess(path=path, titles=titles, rows=table, more=says_more(document))

@@ -17,12 +17,13 @@ import msgspec
 from syncd.clock import Clock
 from syncd.errors import ConfigError
 from syncd.source.base import Source
+from syncd.source.encodings import known_encoding
 from syncd.source.files import Assembly
+from syncd.source.json.address_query import Query
 from syncd.source.json.document import Records
 from syncd.source.json.json_format import JsonFormat
 from syncd.source.json.paged_source import PagedSource
 from syncd.source.json.paging import NextOptions, Paging, check_next, compiled_key
-from syncd.source.json.query import Query
 from syncd.source.opening import TextOptions, open_files
 from syncd.source.options import default_length, read_options, unit_length
 from syncd.source.table.columns import check_mapping
@@ -71,19 +72,27 @@ def open_json(options: Mapping[str, object], base: Path, *, where: str, clock: C
     chosen = read_options(JsonOptions, options, where=where)
     _check(chosen, where)
     way = _way(chosen)
-    if is_given(chosen) and (way.next is not None or way.query.params or way.query.count is not None):
-        if chosen.path is not None:
-            raise ConfigError(f"{where}: path and url exclude each other", "keep one of them")
-        access = read_access(chosen, base, where=where)
-        # Pages are kept as their records alone, so that what else they say, such as the time, is no change.
-        assembly = Assembly(_format(chosen, "$[*]", way, alone=False), settings=_settings(chosen))
-        paging = Paging(way.next, records=way.records, total=chosen.total)
-        return PagedSource(access=access, query=way.query, paging=paging, assembly=assembly, clock=clock)
+    if is_given(chosen):
+        return _open_address(chosen, way, base, where=where, clock=clock)
     for key in _OF_PAGES:
-        if getattr(chosen, key) and not is_given(chosen):
+        if getattr(chosen, key):
             raise ConfigError(f"{where}: {key} goes with url", f"remove {key}, or give url in place of path")
     file_format = _format(chosen, way.records, way, alone=True)
     return open_files(chosen, base, where=where, file_format=file_format, clock=clock)
+
+
+def _open_address(options: JsonOptions, way: _Way, base: Path, *, where: str, clock: Clock) -> Source:
+    if options.path is not None:
+        raise ConfigError(f"{where}: path and url exclude each other", "keep one of them")
+    if options.follow_links:
+        raise ConfigError(f"{where}: follow_links goes with path, and here is a url", "remove follow_links")
+    if not known_encoding(options.encoding):
+        raise ConfigError(f"{where}: unknown encoding {options.encoding!r}", 'e.g. "auto", "utf-8" or "cp1251"')
+    access = read_access(options, base, where=where)
+    # Pages are kept as their records alone, so that what else they say, such as the time, is no change.
+    assembly = Assembly(_format(options, "$[*]", way, alone=False), settings=_settings(options))
+    paging = Paging(way.next, records=way.records, total=options.total, encoding=options.encoding)
+    return PagedSource(access=access, query=way.query, paging=paging, assembly=assembly, clock=clock)
 
 
 def _check(options: JsonOptions, where: str) -> None:

@@ -25,10 +25,10 @@ from syncd.errors import SourceError
 from syncd.model.entry import Snapshot
 from syncd.source.base import FeedCache, Fetched, ReadContext
 from syncd.source.files import Assembly, FileBytes
-from syncd.source.json.document import encoded, read_document, words_in
-from syncd.source.json.pages import DIGEST_BYTES, Page, Pages, PagesRead
+from syncd.source.json.address_query import Query
+from syncd.source.json.document import encoded, number_in, read_document, words_in
+from syncd.source.json.page_proof import DIGEST_BYTES, JsonPage, Pages, PagesRead
 from syncd.source.json.paging import MOST_PAGES, Following, Paging
-from syncd.source.json.query import Query
 from syncd.source.web.access import Access
 from syncd.source.web.web_client import Digests, WebAnswer, WebClient, came_from, in_time, refusal
 from syncd.source.web.web_source import plain_body, refuse_page
@@ -37,10 +37,10 @@ _READINGS = 3
 """How often everything is read in one pass: if it changes during the first, the others may still be alike."""
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class KnownPages(msgspec.Struct, frozen=True, kw_only=True):
     """The pages of the last reading by their addresses, and the digest of the records that were last proved whole."""
 
-    pages: dict[str, Page] = {}
+    pages: dict[str, JsonPage] = {}
     proved: bytes = b""
 
 
@@ -54,7 +54,7 @@ class PagedSource:
         self._assembly = assembly
         self._clock = clock
         self._digests: Digests = {}
-        self._known: Known | None = None
+        self._known: KnownPages | None = None
         named = repr((access.url, access.user, query)).encode()
         self._cache_name = f"json{blake2b(named, digest_size=16).hexdigest()}"
 
@@ -75,7 +75,7 @@ class PagedSource:
         async with in_time(self._access), WebClient(self._access, self._clock, self._digests) as client:
             read = await self._proved(client, url, known)
         proved = known.proved if read.short else read.digest
-        now = Known(pages=dict(read.pages), proved=proved)
+        now = KnownPages(pages=dict(read.pages), proved=proved)
         if now != known and context.cache is not None:
             await asyncio.to_thread(context.cache.save, self._cache_name, msgspec.msgpack.encode(now))
         self._known = now
@@ -83,21 +83,22 @@ class PagedSource:
         files = await asyncio.to_thread(self._assembly.weighed, found, [], context)
         return Fetched(marker=files.marker, parsed=partial(asyncio.to_thread, self._assembly.parsed, files, context))
 
-    async def _proved(self, client: WebClient, url: str, known: Known) -> PagesRead:
+    async def _proved(self, client: WebClient, url: str, known: KnownPages) -> PagesRead:
         """Return a reading that leaves no doubt, or the second of two that are alike.
 
         One that is like what was proved before needs no other. Where nothing stands still, it is short.
         """
-        pages: Mapping[str, Page] = known.pages
+        pages: Mapping[str, JsonPage] = known.pages
         before = known.proved
         for _ in range(_READINGS):
-            read = await self._all(client, url, Known(pages=dict(pages), proved=known.proved))
-            if not read.doubt or (read.digest == before and not (read.short and before == known.proved)):
+            read = await self._all(client, url, KnownPages(pages=dict(pages), proved=known.proved))
+            is_alike = read.is_settled_by_another and read.digest == before
+            if not read.doubt or (is_alike and not (read.short and before == known.proved)):
                 return read
             pages, before = read.pages, read.digest
         return replace(read, short=f"{self._access.shown} changed while it was read ({read.doubt})")
 
-    async def _all(self, client: WebClient, url: str, known: Known) -> PagesRead:
+    async def _all(self, client: WebClient, url: str, known: KnownPages) -> PagesRead:
         counting = self._query.count_address(url)
         total = await self._count(client, counting) if counting is not None else None
         pages = Pages(self._paging, total=total, proved=known.proved)
@@ -105,6 +106,8 @@ class PagedSource:
         while following is not None:
             asked = self._at_home(client, following.url)
             page = await self._page(client, asked, known.pages.get(asked), len(pages) + 1)
+            if pages.repeats_all(page):
+                break  # the server gives everything at once, whatever is asked for
             self._refuse_circle(asked, page, pages)
             so_far = pages.add(asked, page, overlaps=following.overlaps)
             following = self._paging.following(url, asked, so_far)
@@ -112,7 +115,7 @@ class PagedSource:
         count = await self._count(client, counting) if again and counting is not None else total
         return pages.read(count=count, name=self._access.shown)
 
-    async def _page(self, client: WebClient, url: str, known: Page | None, number: int) -> Page:
+    async def _page(self, client: WebClient, url: str, known: JsonPage | None, number: int) -> JsonPage:
         """Return a page, the one that is known if it has not changed; raises SourceError."""
         answer = await client.ask("GET", url, headers=known.conditions if known is not None else {})
         if answer.status == 304 and known is not None:
@@ -125,7 +128,7 @@ class PagedSource:
         name = self._access.shown if number == 1 else f"{self._access.shown} page {number}"
         facts, records = await asyncio.to_thread(self._paging.facts, body, answer.headers, name=name)
         packed = await asyncio.to_thread(zlib.compress, records, 1)
-        return Page(etag=etag, modified=modified, digest=digest, facts=facts, packed=packed)
+        return JsonPage(etag=etag, modified=modified, digest=digest, facts=facts, packed=packed)
 
     async def _body(self, answer: WebAnswer) -> bytes:
         """Return the body of a whole answer; raises SourceError, with the server's own words, for any other."""
@@ -140,12 +143,12 @@ class PagedSource:
     async def _count(self, client: WebClient, url: str) -> int:
         """Return the number of records that the server counts; raises SourceError."""
         body = await self._body(await client.ask("GET", url))
-        text = body.decode("utf-8-sig", "replace").strip()
-        if not text.isdecimal() or len(text) > len(str(2**63)):
+        number = number_in(body, name=self._access.shown)
+        if number is None:
             raise SourceError(f"{self._access.shown}: what count asks for is no number", "correct count")
-        return int(text)
+        return number
 
-    def _refuse_circle(self, asked: str, page: Page, pages: Pages) -> None:
+    def _refuse_circle(self, asked: str, page: JsonPage, pages: Pages) -> None:
         """Raise SourceError if the pages never end: an address comes again, or asking by place changes nothing."""
         name = self._access.shown
         if asked in pages:
@@ -185,7 +188,7 @@ class PagedSource:
         ]
 
 
-def _records(page: Page, *, without_first: bool) -> bytes:
+def _records(page: JsonPage, *, without_first: bool) -> bytes:
     """Return the records of a page as JSON."""
     content = zlib.decompress(page.packed)
     if not without_first:
@@ -203,9 +206,9 @@ def _words(body: bytes) -> str:
         return ""
 
 
-def _load(cache: FeedCache | None, name: str) -> Known:
+def _load(cache: FeedCache | None, name: str) -> KnownPages:
     content = cache.load(name) if cache is not None else None
     try:
-        return msgspec.msgpack.decode(content, type=Known) if content is not None else Known()
+        return msgspec.msgpack.decode(content, type=KnownPages) if content is not None else KnownPages()
     except msgspec.DecodeError:
-        return Known()
+        return KnownPages()

@@ -47,7 +47,7 @@ class NextOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     size: int | None = None
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a page says: how many records, a short digest of each, what it points to, the total, a page that follows."""
 
     count: int
@@ -66,7 +66,7 @@ class SoFar:
 
     pages: int
     records: int
-    last: Facts
+    last: PageFacts
     new: int
     total: int | None
     unchanged: bool
@@ -117,13 +117,14 @@ def with_query(url: str, parameters: Mapping[str, object]) -> str:
 class Paging:
     """Decides which address is asked next; `options` is None where there is one page only."""
 
-    def __init__(self, options: NextOptions | None, *, records: str, total: str | None) -> None:
+    def __init__(self, options: NextOptions | None, *, records: str, total: str | None, encoding: str = "auto") -> None:
         self._options = options or NextOptions()
         self._records = Records(records)
         self._total = compiled(total) if total is not None else None
         pointer = self._options.cursor or self._options.link
         self._pointer = compiled(pointer) if pointer is not None and pointer != "header" else None
         self._is_alone = options is None
+        self._encoding = encoding
 
     @property
     def shifts(self) -> bool:
@@ -139,16 +140,16 @@ class Paging:
         """Return the address of the first page."""
         return with_query(url, self._place(0, 0))
 
-    def facts(self, body: bytes, headers: Mapping[str, str], *, name: str) -> tuple[Facts, bytes]:
+    def facts(self, body: bytes, headers: Mapping[str, str], *, name: str) -> tuple[PageFacts, bytes]:
         """Return what a page says and its records as JSON; raises SourceError for one that cannot be used."""
-        document = read_document(body, name=name)
+        document = read_document(body, name=name, encoding=self._encoding)
         records = self._records.of(document, name=name)
-        found = Facts(
+        found = PageFacts(
             count=len(records),
             prints=b"".join(_print(record) for record in records),
             pointer=self._pointed(document, headers, name),
             total=self._total_in(document, name),
-            more=(says_more(document) or _next_link(headers.get("link", ""))) if self._is_alone else "",
+            more=self._more(document, headers) if self._is_alone else "",
         )
         return found, encoded(records)
 
@@ -173,6 +174,10 @@ class Paging:
         # A server that gives one record at a time would never get beyond it.
         overlaps = self._options.skip is not None and so_far.last.count > 1
         return Following(url=with_query(url, self._place(so_far.records - overlaps, so_far.pages)), overlaps=overlaps)
+
+    def _more(self, document: object, headers: Mapping[str, str]) -> str:
+        # Not the address itself, as addresses may hold keys.
+        return says_more(document) or ("its Link header" if _next_link(headers.get("link", "")) else "")
 
     def _place(self, records: int, pages: int) -> dict[str, object]:
         options = self._options

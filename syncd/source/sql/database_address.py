@@ -1,4 +1,4 @@
-"""The address of a database, as SQLAlchemy has them, to a `Database`: which driver, and what of it may be shown.
+"""The address of a database, as SQLAlchemy has them, to a `SqlDatabase`: which driver, and what of it may be shown.
 
 The address is a secret as a whole; messages name the kind of database and its host, or the name of its file.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from syncd.errors import ConfigError
-from syncd.source.sql.database import Database
+from syncd.source.sql.query_reading import SqlDatabase
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -37,7 +37,7 @@ _PART = re.compile(r"[^;=]*=([^;]*)")
 
 def open_database(
     address: str, username: str | None, password: str | None, *, base: Path, isolation: str | None, where: str
-) -> Database:
+) -> SqlDatabase:
     """Return the database behind an address; `username` and `password`, if given, take the place of those in it.
 
     Nothing is connected yet. Raises ConfigError, beginning with `where`, for an address that is none, and where
@@ -55,7 +55,7 @@ def open_database(
         url, file = _read_only(url, base, where)
         shown = f"{kind} {file.name}" if file is not None else kind
     secrets = tuple(_secrets(url, address))
-    return Database(engine=_engine(url, where), shown=shown, secrets=secrets, isolation=isolation, file=file)
+    return SqlDatabase(engine=_engine(url, where), shown=shown, secrets=secrets, isolation=isolation, file=file)
 
 
 def _url(address: str, where: str) -> URL:

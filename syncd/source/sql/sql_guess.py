@@ -10,9 +10,9 @@ from pathlib import Path
 
 from syncd.errors import SourceError
 from syncd.source.field_values import clean
-from syncd.source.sql.database import Database, Limits, prepare
 from syncd.source.sql.database_address import open_database
 from syncd.source.sql.database_failures import failure
+from syncd.source.sql.query_reading import ReadingLimits, SqlDatabase, prepare
 from syncd.source.sql.statement import as_text
 from syncd.source.table.headings import find_fields
 from syncd.source.table.typed_values import text_of
@@ -20,7 +20,7 @@ from syncd.source.table.typed_values import text_of
 _ADDRESS = re.compile(r"(?:postgres(?:ql)?|mysql|mariadb|mssql|oracle|sqlite)(?:\+\w+)?://", re.IGNORECASE)
 _FILE = b"SQLite format 3\x00"
 _MOST_TABLES, _SAMPLE = 200, 200
-_LIMITS = Limits(timeout_s=60.0, total_s=60.0, rows=_SAMPLE, size=100_000_000)
+_LIMITS = ReadingLimits(timeout_s=60.0, total_s=60.0, rows=_SAMPLE, size=100_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ def guess_table_of(source: str) -> TableGuess:
     return max(found, key=_merit)
 
 
-def _sample(database: Database, name: str) -> TableGuess:
+def _sample(database: SqlDatabase, name: str) -> TableGuess:
     """Return the first rows of a table; raises SQLAlchemyError."""
     from sqlalchemy import text  # noqa: PLC0415 - an extra
 

@@ -23,8 +23,8 @@ from syncd.source.base import Fetched, ReadContext, Source
 from syncd.source.field_values import LAST_YEAR, clean, sync_zone
 from syncd.source.files import join
 from syncd.source.options import default_length, read_options, unit_length
-from syncd.source.sql.database import Database, Limits, Reading, Result
 from syncd.source.sql.database_address import open_database
+from syncd.source.sql.query_reading import QueryReading, QueryResult, ReadingLimits, SqlDatabase
 from syncd.source.sql.statement import check_query, parameters_in
 from syncd.source.table.columns import check_mapping
 from syncd.source.table.row_reader import Row, TableOptions, find_columns, read_table
@@ -106,7 +106,7 @@ def _query(options: SqlOptions, base: Path, where: str) -> str:
     return text
 
 
-def _database(options: SqlOptions, base: Path, where: str) -> Database:
+def _database(options: SqlOptions, base: Path, where: str) -> SqlDatabase:
     address, username, password = (
         found.reveal() if (found := source_secret(options, name, base, where, os.environ)) is not None else None
         for name in ("url", "username", "password")
@@ -116,12 +116,12 @@ def _database(options: SqlOptions, base: Path, where: str) -> Database:
     return open_database(address, username, password, base=base, isolation=options.isolation, where=where)
 
 
-def _limits(options: SqlOptions, where: str) -> Limits:
+def _limits(options: SqlOptions, where: str) -> ReadingLimits:
     for key in ("max_rows", "max_bytes"):
         if getattr(options, key) < 1:
             raise ConfigError(f"{where}: {key} = {getattr(options, key)} lets nothing through", "e.g. 2_000_000")
     timeout_s = read_timeout("timeout", options.timeout, 3600, where)
-    return Limits(
+    return ReadingLimits(
         timeout_s=timeout_s,
         total_s=read_total(options.total_timeout, timeout_s, where),
         rows=options.max_rows,
@@ -132,14 +132,14 @@ def _limits(options: SqlOptions, where: str) -> Limits:
 class SqlSource:
     """Reads the rows of a query; what has not changed is not read into entries again."""
 
-    def __init__(self, options: SqlOptions, *, database: Database, query: str, limits: Limits) -> None:
+    def __init__(self, options: SqlOptions, *, database: SqlDatabase, query: str, limits: ReadingLimits) -> None:
         self._options = options
         self._database = database
         self._query = query
         self._limits = limits
         self._no_end = default_length(options.default_duration, where="default_duration")
         self._unit = unit_length(options.duration_unit, where="duration_unit")
-        self._reading: Reading | None = None
+        self._reading: QueryReading | None = None
         self._last: Snapshot | None = None
 
     def describe(self) -> str:
@@ -156,7 +156,7 @@ class SqlSource:
             text = f"{self._database.shown}: the driver has not ended an earlier reading that was broken off"
             raise SourceError(text, "see whether the database answers; a restart of syncd leaves that reading behind")
         days = {name: self._day(name, context) for name in sorted(parameters_in(self._query))}
-        self._reading = Reading(self._database, self._query, days, self._limits)
+        self._reading = QueryReading(self._database, self._query, days, self._limits)
         result = await self._reading.result()
         self._reading = None
         marker = blake2b(f"{self._under(context)}\n{result.marker}".encode(), digest_size=16).hexdigest()
@@ -171,12 +171,12 @@ class SqlSource:
     def _day(self, name: str, context: ReadContext) -> date:
         return getattr(context.window, name) or _UNBOUNDED[name]
 
-    async def _parsed(self, result: Result, marker: str, context: ReadContext) -> Snapshot:
+    async def _parsed(self, result: QueryResult, marker: str, context: ReadContext) -> Snapshot:
         if self._last is None or self._last.changed_marker != marker:
             self._last = await asyncio.to_thread(self._snapshot, result, marker, context)
         return self._last
 
-    def _snapshot(self, result: Result, marker: str, context: ReadContext) -> Snapshot:
+    def _snapshot(self, result: QueryResult, marker: str, context: ReadContext) -> Snapshot:
         options = self._options
         table = TableOptions(
             columns=options.columns,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from syncd.errors import StateError
 from syncd.state.base import Backup
+from syncd.state.rows import TOKENS
 from syncd.state.sqlite.file import check_structure
 from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, learn_sum
 from syncd.state.sqlite.trouble import translated
@@ -49,10 +50,21 @@ def check(connection: sqlite3.Connection) -> int:
 def _copied(connection: sqlite3.Connection, unfinished: Path) -> int:
     with closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
         connection.backup(copy)
+        _without_open_tokens(copy)
         # One file, whatever is done with it: without this a program that reads it would leave files beside it.
         copy.execute("PRAGMA journal_mode = DELETE")
         learn_sum(copy)
         return check(copy)
+
+
+def _without_open_tokens(copy: sqlite3.Connection) -> None:
+    """Leave out tokens that are not encrypted: a copy goes to other places than the state, and they open the portal.
+
+    Whoever restores it authorises the application again, which an old refresh token might need anyway.
+    """
+    gone = copy.execute("DELETE FROM notes WHERE name = ? AND instr(value, ?) <> 1", (TOKENS, b'{"sealed"')).rowcount
+    if gone:
+        copy.execute("VACUUM")  # or they would still stand on pages that are free
 
 
 def _check_replaceable(ledger: Path, target: Path) -> None:

@@ -57,6 +57,8 @@ class Switches:
     expired: int = 0
     """So many access tokens are refused, as if they had ended early."""
     revoked: bool = False
+    blocked: str = ""
+    """Nobody gets a token, and this is why."""
     key_deleted: bool = False
     delegated: bool = True
     granted: str = f"{SCOPE}calendar.readonly"
@@ -118,6 +120,8 @@ class FakeGoogle:
     async def give_token(self, request: web.Request) -> web.Response:
         self.token_requests += 1
         form = {name: str(value) for name, value in (await request.post()).items()}
+        if self.switches.blocked:
+            return _oauth_error("org_internal", self.switches.blocked, status=403)
         match form.get("grant_type"):
             case "urn:ietf:params:oauth:grant-type:jwt-bearer":
                 return self._by_assertion(form["assertion"])

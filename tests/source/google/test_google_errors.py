@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from syncd.errors import SourceError
+from syncd.scrub import Scrubber
 from syncd.source.conformance import CONTEXT
 from tests.source.google.opened import ANNA, BORIS, opened
 from tests.source.google.server import ROBOT, FakeGoogle, Switches, serving
@@ -199,6 +200,17 @@ async def test_why_a_service_account_gets_no_token_is_told(
     with pytest.raises(SourceError, match=says) as caught:
         await opened(google, subject=keys.get("subject", "")).read(CONTEXT)
     assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize("robot", [False, True])
+async def test_what_google_says_of_a_refused_login_is_not_taken_for_a_secret(
+    google: FakeGoogle, *, robot: bool
+) -> None:
+    google.switches.blocked = "This client is restricted to users within its organization."
+    source = opened(google) if robot else opened(google, token=google.token())
+    with pytest.raises(SourceError) as caught:
+        await source.read(CONTEXT)
+    assert google.switches.blocked in Scrubber().text(str(caught.value))
 
 
 async def test_a_key_that_is_refused_is_not_tried_for_every_calendar(google: FakeGoogle) -> None:

@@ -221,6 +221,7 @@ async def test_somebody_who_may_only_see_busy_times_reads_them_with_the_title_th
     anna.roles[ROBOT] = "freeBusyReader"
     snapshot = await opened(google, busy_title="Занято").read(CONTEXT)
     assert [(entry.details.title, entry.details.description) for entry in snapshot.entries] == [("Занято", "")] * 2
+    assert snapshot.assumed == ("1 calendar shows only when people are busy",)
 
 
 async def test_a_private_event_of_somebody_else_is_busy_and_an_untitled_one_is_untitled(
@@ -364,6 +365,7 @@ async def test_somebody_without_a_calendar_has_nothing_in_it(google: FakeGoogle,
     google.people["example.com"] = [{"primaryEmail": one} for one in (ANNA, "admin@example.com")]
     snapshot = await opened(google, calendars="@example.com", subject="owner", admin="admin@example.com").read(CONTEXT)
     assert (snapshot.complete, len(snapshot.entries)) == (True, 1)
+    assert snapshot.assumed == ("1 person has no Google Calendar",)
 
 
 async def test_a_person_reads_their_own_calendar_by_default(google: FakeGoogle, anna: CalendarWorld) -> None:
@@ -431,6 +433,10 @@ async def test_an_owner_may_be_called_as_in_the_portal_and_is_read_by_the_addres
         ({"key": '{"type": "authorized_user", "refresh_token": "r"}'}, "key is of type 'authorized_user'"),
         ({"key": None, "token": "r"}, "a bare token goes with the client"),
         ({"key": None, "token": "{}"}, "token holds no refresh_token"),
+        ({"key": None, "token_file": "not-there"}, "token_file names a file .*syncd source authorize"),
+        ({"key": None, "key_env": "NOT_SET"}, "key_env names an environment variable that is not set"),
+        ({"key": None, "key_credential": "robot"}, "key_credential names a systemd credential"),
+        ({"key_file": "robot.json"}, "key is given more than once"),
         ({"token": "r"}, "key and token exclude each other"),
         ({"calendars": ()}, "missing key 'calendars'"),
         ({"calendars": "@example.com"}, "takes an administrator's name"),

@@ -195,6 +195,9 @@ class GraphSite:
         for event in box.events.values():
             if event.changed <= since:
                 continue
+            if self.tenant.traps.names_removed:
+                for day in sorted(event.cancelled)[-1:]:
+                    yield {"id": f"{event.body['id']}-{day:%Y%m%d}", "@removed": {"reason": "deleted"}}
             rows = list(self._listed(event, first, end))
             if not rows:
                 if since:  # what is outside of the range and was changed comes as removed

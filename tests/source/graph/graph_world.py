@@ -39,6 +39,7 @@ class Traps:
     original_midnight_of_zone: bool = False  # of whole days originalStart is the midnight of the event's zone
     no_batch: bool = False
     no_masters: bool = False  # occurrences are listed, their master is not
+    names_removed: bool = False  # the last cancelled occurrence comes as removed, before its series comes
     repeats: bool = False  # the same event several times in one answer
     skipped: set[tuple[str, date]] = field(default_factory=set)  # occurrences that delta leaves out
     short_months_skip: bool = False  # days 29 to 31 do not move to the last day

@@ -282,6 +282,22 @@ async def test_a_person_logs_in_by_device_code_and_the_login_is_kept_and_renewed
     assert (tmp_path / "graph.json").stat().st_mode & 0o77 == 0
 
 
+async def test_a_login_that_cannot_be_kept_is_told_and_the_calendars_are_read(
+    site: GraphSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graph.json").write_text('{"refresh_token": "r3fresh-0"}')
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.open", full)
+    snapshot = await open_source(person(site), tmp_path, where="test", clock=QuickClock()).read(READ)
+    assert snapshot.complete
+    assert len(snapshot.entries) == 2
+    (problem,) = snapshot.problems
+    assert "cannot be kept: No space left on device (let syncd write token_file)" in problem.reason
+
+
 async def nobody() -> None:
     """Nobody types anything."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
@@ -33,7 +34,7 @@ async def site(tmp_path: Path) -> AsyncIterator[GraphSite]:
         yield served
 
 
-def opened(site: GraphSite, folder: Path, clock: QuickClock | None = None, **more: object) -> Source:
+def opened(site: GraphSite, folder: Path, clock: QuickClock | None = None, **more: Any) -> Source:
     return open_source(site.options(**more), folder, where="test", clock=clock or QuickClock())
 
 
@@ -124,6 +125,21 @@ async def test_changes_arrive_by_the_link(site: GraphSite, tmp_path: Path) -> No
     assert isinstance(override.span, Timed)
     assert f"{override.at.wall} {override.span.start}" == "2026-11-16 09:00:00 2026-11-17 12:00:00"
     assert site.listed == ["delta"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("knows_cancelled", [True, False])
+async def test_occurrences_that_are_cancelled_go_however_they_are_told(
+    site: GraphSite, tmp_path: Path, named: bool, knows_cancelled: bool
+) -> None:
+    site.tenant.traps.names_removed, site.tenant.traps.no_cancelled = named, not knows_cancelled
+    site.tenant.put(ANN, weekly())
+    source = opened(site, tmp_path)
+    await source.read(READ)
+    site.tenant.cancel(ANN, "s", date(2026, 11, 9))
+    assert skipped(only(await source.read(READ))) == ["11-09"]
+    site.tenant.cancel(ANN, "s", date(2026, 11, 30), date(2026, 12, 28))
+    assert skipped(only(await source.read(READ))) == ["11-09", "11-30", "12-28"]
 
 
 async def test_an_event_moved_out_of_the_window_is_gone_and_comes_back(site: GraphSite, tmp_path: Path) -> None:
@@ -339,52 +355,53 @@ async def test_busy_only_tells_the_time_and_nothing_else(site: GraphSite, tmp_pa
     assert (entry.uid, entry.details.title, entry.details.location, entry.details.description) == (
         "a", "Занято", "", "",
     )  # fmt: skip
-    assert "Secret" not in repr((entry.details, entry.span))
+    assert "Secret" not in repr(entry)
 
 
-async def test_shared_mailboxes_rooms_domains_lists_and_further_calendars_are_read(
-    site: GraphSite, tmp_path: Path
-) -> None:
-    for mailbox in (ANN, BOB, "sales@example.com", "room1@other.example"):
-        site.tenant.put(mailbox, single(mailbox, "2026-12-01T09:00:00", "2026-12-01T10:00:00"))
-    site.tenant.put(ANN, single("team", "2026-12-01T09:00:00", "2026-12-01T10:00:00"), calendar="Team plan")
-    site.tenant.rooms = ["room1@other.example"]
-    (tmp_path / "users.csv").write_text(f"calendar;owner\n{BOB};boss@example.com\nsales@example.com;\n")
-
-    async def owners(*calendars: str) -> dict[str, str]:
-        snapshot = await read(site, tmp_path, calendars=list(calendars))
-        assert snapshot.complete
-        return {entry.uid: entry.details.owner for entry in snapshot.entries}
-
-    assert await owners("@example.com") == {one: one for one in (ANN, BOB, "sales@example.com")}
-    assert await owners("users.csv") == {BOB: "boss@example.com", "sales@example.com": "sales@example.com"}
-    assert await owners("rooms") == {"room1@other.example": "room1@other.example"}
-    assert await owners(f"{ANN}/team*") == {"team": ANN}
+async def test_what_nobody_is_to_see_is_not_kept_either(site: GraphSite, tmp_path: Path) -> None:
+    who = [{"type": "required", "emailAddress": {"address": "secret.guest@example.com"}}]
+    body = {"contentType": "html", "content": "<p>Secret</p>"}
+    site.tenant.put(ANN, weekly(subject="Secret", location={"displayName": "Secret"}, attendees=who, body=body))
+    site.tenant.change(ANN, "s", date(2026, 11, 16), subject="Secret change")
+    context = replace(READ, cache=DirectoryCache(tmp_path / "feeds", writable=True))
+    snapshot = await read(site, tmp_path, context, busy_only=True)
+    assert "ecret" not in repr(snapshot.entries)
+    kept = [file.read_bytes() for file in (tmp_path / "feeds").iterdir()]
+    assert kept
+    assert not any(b"ecret" in zlib.decompress(one) for one in kept)
+    (whole,) = (await read(site, tmp_path, context)).entries
+    assert (whole.details.title, whole.overrides[0].details.title) == ("Secret", "Secret change")
 
 
-async def test_members_of_a_domain_are_listed_once_an_hour(site: GraphSite, tmp_path: Path) -> None:
-    clock = QuickClock()
-    source = opened(site, tmp_path, clock, calendars="@example.com")
-    for _ in range(5):
-        await source.read(READ)
-    assert sum("/users?" in one for one in site.asked) == 1
-
-
-async def test_somebody_of_a_domain_without_a_mailbox_is_passed_over_and_one_who_had_one_is_missed(
-    site: GraphSite, tmp_path: Path
-) -> None:
-    site.tenant.put(ANN, weekly())
-    site.tenant.put(BOB, weekly("t"))
-    site.tenant.traps.not_here = {BOB}
-    assert (await read(site, tmp_path, calendars="@example.com")).complete
-    assert not (await read(site, tmp_path, calendars=[ANN, BOB])).complete
-    site.tenant.traps.not_here = set()
-    source = opened(site, tmp_path, calendars="@example.com")
-    assert len((await source.read(READ)).entries) == 2
-    site.tenant.traps.not_here = {BOB}
+async def test_what_is_no_event_is_rejected_alone_until_it_is_mended(site: GraphSite, tmp_path: Path) -> None:
+    good = single("a", "2026-12-01T09:00:00", "2026-12-01T10:00:00")
+    site.tenant.put(ANN, good, good | {"id": "b", "attendees": "everybody"}, weekly())
+    site.tenant.change(ANN, "s", date(2026, 11, 16), categories=7)
+    source = opened(site, tmp_path)
     snapshot = await source.read(READ)
-    assert len(snapshot.entries) == 2
-    assert not snapshot.complete
+    assert {entry.uid for entry in snapshot.entries} == {"a", "s"}
+    assert snapshot.complete
+    assert snapshot.rejected_uids == {"b"}
+    reasons = " ".join(problem.reason for problem in snapshot.problems)
+    assert "no event as Graph gives them" in reasons
+    assert "the occurrence of 2026-11-16 was changed to what cannot be read" in reasons
+    site.tenant.put(ANN, good | {"id": "b"})
+    site.tenant.change(ANN, "s", date(2026, 11, 16), subject="Good")
+    mended = await source.read(READ)
+    assert mended.problems == ()
+    assert {entry.uid for entry in mended.entries} == {"a", "b", "s"}
+
+
+async def test_a_change_that_cannot_be_read_and_of_nobody_knows_which_day_is_told(
+    site: GraphSite, tmp_path: Path
+) -> None:
+    site.tenant.traps.no_original_start = True
+    site.tenant.put(ANN, weekly())
+    site.tenant.change(ANN, "s", date(2026, 11, 16), categories=7)
+    snapshot = await read(site, tmp_path)
+    assert skipped(only(snapshot)) == ["11-16"]
+    (problem,) = snapshot.problems
+    assert "nothing says which it is" in problem.reason
 
 
 async def test_a_new_pass_settles_without_reading_any_event(site: GraphSite, tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ class RecordsServer:
 
     def begin_page(self, *, first: bool) -> None:
         """Let what changes between pages change; a request that is sent again is for the same page."""
-        if len(self.asked) > 1 and self.asked[-1] == self.asked[-2]:
+        if self.page > 0 and not first and self.asked[-1] == self.asked[-2]:
             return
         self.page = 1 if first else self.page + 1
         if not first and self.traps.grows:
@@ -209,8 +209,8 @@ def smena(uid: str, day: str = "2026-12-01", **more: Any) -> Record:
 
 async def _serve(port: int) -> None:
     days = [date(2026, 12, 1 + n % 28).isoformat() for n in range(60)]
-    shifts = [{**shift(f"E{n}", day), **smena(f"E{n}", day)} for n, day in enumerate(days)]
-    async with serving(*shifts, port=port, login=("reader", "s3cret")) as server:
+    both = [{**shift(f"E{n}", day), **smena(f"E{n}", day)} for n, day in enumerate(days)]
+    async with serving(*both, port=port, login=("reader", "s3cret"), most=25) as server:
         print(server.url, flush=True)
         await asyncio.Event().wait()
 

@@ -17,7 +17,7 @@ from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Snapshot, Timed
 from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
-from syncd.source.json.document import Records, encoded, lists_in, read_document, says_more, words_in
+from syncd.source.json.document import Records, encoded, lists_in, number_in, read_document, says_more, words_in
 from tests.source.json.records_server import shift
 
 COLUMNS = {"uid": "id", "title": "name", "start": "begins", "end": "ends"}
@@ -217,4 +217,12 @@ def test_what_a_document_says_besides_is_found() -> None:
     assert says_more({"@odata.nextLink": "https://x"}) == "@odata.nextLink"
     assert says_more({"meta": {"has_more": True}}) == "meta.has_more"
     assert says_more({"next": None, "hasMore": False, "links": []}) == says_more([]) == ""
+    for said, number in (
+        (b"\xef\xbb\xbf57 ", 57),
+        (b'{"value": 57}', 57),
+        (b'"57"', None),
+        (b"true", None),
+        (b"-1", None),
+    ):
+        assert number_in(said, name="x") == number
     assert lists_in({"a": [{}], "b": {"c-d": [{}, {}]}, "e": [1]}) == [("$.b['c-d'][*]", [{}, {}]), ("$.a[*]", [{}])]

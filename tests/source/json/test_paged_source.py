@@ -175,6 +175,11 @@ async def test_what_cannot_be_read_to_its_end_is_an_error_that_says_why(
             await opened(server, way, **options).read(CONTEXT)
 
 
+async def test_a_server_that_gives_all_at_once_is_believed_where_its_total_agrees() -> None:
+    async with serving(*TEN, ignores_paging=True) as server:
+        await whole(opened(server, "/skip", next={"skip": "skip"}, total="$.meta.total"))
+
+
 async def test_a_page_cut_off_before_its_end_is_asked_for_again() -> None:
     async with serving(*TEN, most=4, broken_off=2) as server:
         source = opened(server, "/link", next={"link": "$.next"})
@@ -203,11 +208,12 @@ async def test_the_days_of_the_window_go_into_the_query() -> None:
 
 
 async def test_one_page_of_several_is_incomplete_where_nothing_says_how_to_ask_for_the_next() -> None:
-    for options in ({}, {"params": {"x": "1"}}):
+    for way, more in (("/link", "next"), ("/header", "its Link header")):
         async with serving(*TEN, most=4) as server:
-            snapshot = await opened(server, "/link", **options).read(CONTEXT)
+            snapshot = await opened(server, way).read(CONTEXT)
         assert not snapshot.complete
-        assert "says that there is another page (next)" in snapshot.incomplete_because
+        assert f"says that there is another page ({more})" in snapshot.incomplete_because
+        assert len(snapshot.entries) == 4
 
 
 async def test_one_page_that_has_not_changed_costs_one_request() -> None:
@@ -303,6 +309,7 @@ async def test_what_1c_says_is_wrong_is_told_in_its_own_words() -> None:
         ({"url": None, "path": "a.json", "next": {"skip": "a"}}, "next goes with url"),
         ({"url": None, "path": "a.json", "preset": "1c"}, "preset goes with url"),
         ({"path": "a.json", "next": {"skip": "a"}}, "path and url exclude each other"),
+        ({"follow_links": True}, "follow_links goes with path"),
         ({"url": None}, "missing key 'path'"),
         ({"default_duration": "x"}, "default_duration"),
         ({"encoding": "klingon"}, "unknown encoding 'klingon'"),

@@ -1,22 +1,26 @@
-"""Whatever happens while pages are read, no record that was there all the time is missing from a complete reading."""
+"""Whatever happens while pages are read, no record that was there all the time is missing from a complete reading.
+
+SYNCD_PROOF_EXAMPLES=15000 plays that many, in some four minutes.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import SourceError
 from syncd.source.files import Assembly
+from syncd.source.json.address_query import Query
 from syncd.source.json.json_format import JsonFormat
-from syncd.source.json.paged_source import Known, PagedSource, _records
-from syncd.source.json.pages import PagesRead
+from syncd.source.json.page_proof import PagesRead
+from syncd.source.json.paged_source import KnownPages, PagedSource, _records
 from syncd.source.json.paging import NextOptions, Paging
-from syncd.source.json.query import Query
 from syncd.source.table.row_reader import TableOptions
 from syncd.source.web.access import Access
 from syncd.source.web.web_client import WebAnswer
@@ -96,10 +100,13 @@ def ids(read: PagesRead) -> list[int]:
     ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=int(os.environ.get("SYNCD_PROOF_EXAMPLES", "400")), deadline=None)
 @given(
     st.integers(0, 30), EDITS, st.integers(1, 6), st.sampled_from(sorted(WAYS)), st.booleans(), st.booleans(),
 )  # fmt: skip
+@example(1, [(1, "add", 0, 0)], 1, "page", False, True)
+@example(10, [(1, "add", 0, 0), (7, "remove", 0, 0)], 5, "page", False, True)
+@example(2, [(1, "remove", 0, 0)], 1, "page", False, False)
 async def test_nothing_that_stayed_is_missing_from_a_complete_reading(
     size: int, edits: list[tuple[int, str, int, int]], most: int, way: str, total: bool, count: bool
 ) -> None:
@@ -108,7 +115,7 @@ async def test_nothing_that_stayed_is_missing_from_a_complete_reading(
     world = World(records=list(range(size)), edits=edits, most=most)
     opened = source(way, total=total, count=count)
     try:
-        read = await opened._proved(world, URL, Known())  # type: ignore[arg-type]
+        read = await opened._proved(world, URL, KnownPages())  # type: ignore[arg-type]
     except SourceError as error:
         event(f"error: {error.message[:40]}")
         return
@@ -123,5 +130,5 @@ async def test_nothing_that_stayed_is_missing_from_a_complete_reading(
 @given(st.integers(0, 30), st.integers(1, 6), st.sampled_from(sorted(WAYS)), st.booleans(), st.booleans())
 async def test_what_stands_still_is_complete(size: int, most: int, way: str, total: bool, count: bool) -> None:
     world = World(records=list(range(size)), edits=[], most=most)
-    read = await source(way, total=total, count=count)._proved(world, URL, Known())  # type: ignore[arg-type]
+    read = await source(way, total=total, count=count)._proved(world, URL, KnownPages())  # type: ignore[arg-type]
     assert (read.short, ids(read)) == ("", list(range(size)))

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test run's own, where this machine has one."""
+"""A PostgreSQL server whose accounts have passwords, as those of the databases that are read have."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import MISSING, program
+
 ROLE, PASSWORD = "reader", "s3cret:p@ss"
 _ACCOUNT = "postgres" if os.geteuid() == 0 else None
 """The server refuses to run as root."""
@@ -20,9 +22,9 @@ _ACCOUNT = "postgres" if os.geteuid() == 0 else None
 @contextmanager
 def served() -> Iterator[str]:
     """Start a server on a socket in a directory of its own; yields the address of its database for `ROLE`."""
-    programs = [shutil.which(name) for name in ("initdb", "pg_ctl", "psql")]
+    programs = [program(name) for name in ("initdb", "pg_ctl", "psql")]
     if not all(programs):
-        pytest.skip("there is no PostgreSQL on this machine")
+        pytest.skip(MISSING)
     initdb, pg_ctl, psql = map(str, programs)
     # Not below pytest's directory, which only its own account may enter; and the path of a socket has to be short.
     folder = Path(tempfile.mkdtemp(prefix="syncd-pg-", dir="/tmp"))

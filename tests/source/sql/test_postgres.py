@@ -12,6 +12,7 @@ from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Timed
 from syncd.source import Source, open_source
 from syncd.source.conformance import CONTEXT
+from syncd.source.sql.sql_guess import guess_table_of
 from tests.source.sql.postgres import PASSWORD
 
 COLUMNS = {"uid": "id", "title": "title", "start": "starts", "end": "ends"}
@@ -153,3 +154,19 @@ async def test_a_mistake_in_the_query_is_told_in_one_line(postgres: str) -> None
 async def test_the_plain_name_that_hosting_services_write_is_known_too(postgres: str) -> None:
     address = postgres.replace("postgresql://", "postgres://")
     await one(address, "SELECT 1 AS id, 'A' AS title, date '2026-12-01' AS starts, NULL AS ends")
+
+
+async def test_init_finds_the_table_of_a_schedule_among_those_that_the_account_may_read(postgres: str) -> None:
+    execute(
+        postgres,
+        "CREATE TABLE people (id int, name text)",
+        'CREATE TABLE "Смены" (id int, title text, "Начало" timestamp, "Конец" timestamp)',
+        "INSERT INTO \"Смены\" VALUES (1, 'A', '2026-12-01 09:00', '2026-12-01 10:00')",
+        "CREATE VIEW broken AS SELECT 1 AS id, 'A' AS title, date '2026-12-01' AS start, 1 / 0 AS n",
+    )
+    found = guess_table_of(postgres)
+    assert found.query == 'SELECT * FROM "Смены"'
+    assert found.rows == [["1", "A", "2026-12-01 09:00:00", "2026-12-01 10:00:00"]]
+    execute(postgres, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    with pytest.raises(SourceError, match="holds no table that this account may see"):
+        guess_table_of(postgres)

@@ -9,18 +9,18 @@ from hashlib import blake2b
 import msgspec
 
 from syncd.model.names import counted
-from syncd.source.json.paging import PRINT_BYTES, Facts, Paging, SoFar
+from syncd.source.json.paging import PRINT_BYTES, PageFacts, Paging, SoFar
 
 DIGEST_BYTES = 16
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class JsonPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page as it was fetched: what the server calls this state, a digest of its bytes, and its records, packed."""
 
     etag: str
     modified: str
     digest: bytes
-    facts: Facts
+    facts: PageFacts
     packed: bytes
 
     @property
@@ -35,14 +35,15 @@ class PagesRead:
     """All pages of one reading by their addresses, those that begin with a record of the page before in `overlapping`.
 
     `digest` is that of the records in their order. `doubt` is why it has to be read again, and `short` why something
-    is certainly missing; "" for none.
+    is certainly missing; "" for none. `is_settled_by_another` says whether a second reading that is alike ends a doubt.
     """
 
-    pages: Mapping[str, Page] = field(repr=False)
+    pages: Mapping[str, JsonPage] = field(repr=False)
     overlapping: frozenset[str] = field(repr=False)
     digest: bytes
     doubt: str = ""
     short: str = ""
+    is_settled_by_another: bool = True
 
 
 class Pages:
@@ -53,7 +54,7 @@ class Pages:
     """
 
     def __init__(self, paging: Paging, *, total: int | None, proved: bytes) -> None:
-        self._pages: dict[str, Page] = {}
+        self._pages: dict[str, JsonPage] = {}
         self._overlapping: set[str] = set()
         self._totals: set[int] = {total} if total is not None else set()
         self._counts_itself = total is not None
@@ -71,12 +72,16 @@ class Pages:
     def __contains__(self, address: str) -> bool:
         return address in self._pages
 
-    def repeats_the_first(self, page: Page) -> bool:
+    def repeats_the_first(self, page: JsonPage) -> bool:
         """Return True if a second page has the records of the first, all over again."""
         first = next(iter(self._pages.values())) if len(self._pages) == 1 else None
         return first is not None and page.facts.count > 0 and page.facts.prints == first.facts.prints
 
-    def add(self, address: str, page: Page, *, overlaps: bool) -> SoFar:
+    def repeats_all(self, page: JsonPage) -> bool:
+        """Return True if a second page has the records of the first, and these are as many as the server counts."""
+        return self._totals == {self._records} and self.repeats_the_first(page)
+
+    def add(self, address: str, page: JsonPage, *, overlaps: bool) -> SoFar:
         """Take the next page, which should begin with the last record if it `overlaps`."""
         facts = page.facts
         prints = [facts.prints[at : at + PRINT_BYTES] for at in range(0, len(facts.prints), PRINT_BYTES)]
@@ -118,6 +123,8 @@ class Pages:
             digest=self._digest.digest(),
             doubt=doubt,
             short=short,
+            # Its records may be the same twice, each time without one that came or went.
+            is_settled_by_another=len(totals) < 2,
         )
 
     def _take(self, prints: list[bytes]) -> None:

@@ -60,7 +60,7 @@ _TIMED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ReadingLimits:
     """What a reading may take.
 
     `timeout_s` is the longest time for the first rows and between portions of them, `total_s` that for everything;
@@ -74,7 +74,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
+class SqlDatabase:
     """A database: its engine, what may be shown, texts that may not, how its transaction is isolated, and its file."""
 
     engine: Engine = field(repr=False)
@@ -85,7 +85,7 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class QueryResult:
     """The rows of a query as texts; `marker` tells whether any of them is another one, in whatever order they come."""
 
     titles: tuple[str, ...]
@@ -93,10 +93,10 @@ class Result:
     marker: str
 
 
-class Reading:
+class QueryReading:
     """One reading of a database in a thread of its own, which begins with it."""
 
-    def __init__(self, database: Database, query: str, days: Mapping[str, date], limits: Limits) -> None:
+    def __init__(self, database: SqlDatabase, query: str, days: Mapping[str, date], limits: ReadingLimits) -> None:
         self._database = database
         self._query = query
         self._days = days
@@ -104,11 +104,11 @@ class Reading:
         self._rows: list[tuple[str, ...]] = []
         self._driver: Any = None
         self._stopped = False
-        self._done: Future[Result] = Future()
+        self._done: Future[QueryResult] = Future()
         # A daemon, as a driver that hangs must not keep the process from ending.
         Thread(target=self._run, name="syncd-sql", daemon=True).start()
 
-    async def result(self) -> Result:
+    async def result(self) -> QueryResult:
         """Wait for the rows; raises SourceError if they cannot be read, or take longer than they may."""
         limits = self._limits
         try:
@@ -131,7 +131,7 @@ class Reading:
         # A driver may have to ask its server, so this must not be done on the loop.
         Thread(target=_cancel, args=(self._driver,), name="syncd-sql-stop", daemon=True).start()
 
-    async def _moving(self) -> Result:
+    async def _moving(self) -> QueryResult:
         """Return the rows; raises SourceError if none come for too long."""
         future, before = self._future(), -1
         while not self._done.done():
@@ -141,7 +141,7 @@ class Reading:
             await asyncio.wait({future}, timeout=self._limits.timeout_s)
         return await future
 
-    def _future(self) -> asyncio.Future[Result]:
+    def _future(self) -> asyncio.Future[QueryResult]:
         future = asyncio.wrap_future(self._done)
         # Whoever breaks a reading off does not wait for the error that this makes.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -153,7 +153,7 @@ class Reading:
         except BaseException as error:  # noqa: BLE001 - whoever waits is told
             self._done.set_exception(error)
 
-    def _read(self) -> Result:
+    def _read(self) -> QueryResult:
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - an extra
 
         shown = self._database.shown
@@ -176,7 +176,7 @@ class Reading:
         known, connected = self._database, self._driver is not None
         return failure(error, known.shown, known.secrets, connected=connected, timeout_s=self._limits.timeout_s)
 
-    def _fetch(self, connection: Connection) -> Result:
+    def _fetch(self, connection: Connection) -> QueryResult:
         from sqlalchemy import text  # noqa: PLC0415 - an extra
 
         query = text(as_text(self._query)).bindparams(**self._days)
@@ -185,7 +185,7 @@ class Reading:
             _refuse_twins(titles, self._database.shown)
             digests = self._take(found.partitions(_PORTION))
         named = blake2b(repr(titles).encode(), digest_size=8).hexdigest()
-        return Result(titles=titles, rows=self._rows, marker=f"{digests:x}-{len(self._rows)}-{named}")
+        return QueryResult(titles=titles, rows=self._rows, marker=f"{digests:x}-{len(self._rows)}-{named}")
 
     def _take(self, portions: Iterable[Sequence[Sequence[object]]]) -> int:
         """Keep the rows as texts, and return the sum of their digests."""
@@ -217,7 +217,7 @@ class Reading:
             raise SourceError(f"{shown} gave more than {limits.size} bytes", remedy)
 
 
-def prepare(connection: Connection, database: Database, limits: Limits) -> None:
+def prepare(connection: Connection, database: SqlDatabase, limits: ReadingLimits) -> None:
     """Tell the database that what follows only reads, at one moment and not for long."""
     dialect = connection.dialect.name
     level = database.isolation or _ISOLATION.get(dialect)
