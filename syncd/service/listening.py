@@ -182,7 +182,7 @@ class Listener:
     def _process(self) -> str:
         """The name under which rows are reserved: the same after a crash, and on all machines that share the state."""
         ledger = self.app.ledger
-        where = f"{node()}\0{ledger.path.absolute()}" if ledger.is_file else f"{ledger.shown}"
+        where = f"{node()}\0{ledger.path.absolute()}" if ledger.database is None else f"{ledger.shown}"
         seed = f"{where}\0{self.config.client_id}\0{self.name}"
         return blake2b(seed.encode(), digest_size=16).hexdigest()
 
