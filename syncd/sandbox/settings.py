@@ -24,6 +24,7 @@ SectionMakers = Literal["anyone", "admins"]
 AdminGroups = Literal["asked", "always"]
 RefreshTokens = Literal["once", "kept"]
 CrmItems = Literal["full", "bare", "none"]
+DeletedGetbyid = Literal["null", "still shown"]
 
 SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -34,6 +35,7 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "refresh_tokens": get_args(RefreshTokens),
         "offline_extended": ("no", "yes"),
         "crm_items": get_args(CrmItems),
+        "deleted_getbyid": get_args(DeletedGetbyid),
         **dict.fromkeys(
             ("waf", "docs_statuses", "integer_stamps", "exact_expansion"),
             ("no", "yes"),
@@ -114,6 +116,8 @@ class Settings:
     """Whether the licence lets offline events be reserved; a self-hosted portal always does (PORTAL.md 11.3)."""
     crm_items: CrmItems = "full"
     """Whether crm.item.list is there and gives phones and e-mails, which older builds leave out (PORTAL.md 6.8)."""
+    deleted_getbyid: DeletedGetbyid = "null"
+    """What calendar.event.getbyid says of a deleted event: nothing, or its row with DELETED `Y` (PORTAL.md 4.5)."""
     private_hidden: bool = True
     """Mask private events of other people's calendars for administrators too (PORTAL.md 4.5)."""
     crm_fields: bool = True

@@ -299,6 +299,10 @@ class Tables:
         row = self._events.get(event_id)
         return None if row is None or row.deleted else row
 
+    def event_or_deleted(self, event_id: int) -> Event | None:
+        """Return the row with this id, a deleted one too."""
+        return self._events.get(event_id)
+
     def insert(self, row: Event) -> None:
         """File a new row."""
         self.journal.append(Happened(f"{ENTRY}ADD", row.id))

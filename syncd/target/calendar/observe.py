@@ -150,12 +150,15 @@ async def _read_by_id(portal: PageReader, listed: Listed) -> frozenset[int]:
 async def _put_by_id(
     portal: PageReader, listed: Listed, series: Mapping[int, Place], ids: Sequence[int]
 ) -> Sequence[int]:
-    """Read the events `ids` into `listed`; return those that the portal does not know. `series` have been listed."""
+    """Read the events `ids` into `listed`; return those that the portal does not have. `series` have been listed.
+
+    Some portals may show a deleted event, and call it so.
+    """
     unknown: list[int] = []
 
     def take(number: int, reply: Reply) -> None:
         row, remote_id = _result(reply), ids[number]
-        if not isinstance(row, Mapping):
+        if not isinstance(row, Mapping) or row.get("DELETED") == "Y":
             unknown.append(remote_id)
             return
         listed.put(remote_id, series[remote_id] if remote_id in series else listed.links[remote_id].key.place, row)
