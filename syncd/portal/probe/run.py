@@ -35,7 +35,7 @@ from syncd.portal.probe.people import GROUPS, ITEMS, PAGES, PEOPLE, WEBHOOK
 from syncd.portal.probe.saving import HOST, LIFE, LINKS
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    LIFE, DATES, TEXTS, HOST, LINKS, COUNTERS, BATCHES, EXPANSION, WEBHOOK, PEOPLE, GROUPS, PAGES, ITEMS,
+    LIFE, HOST, LINKS, DATES, TEXTS, COUNTERS, BATCHES, EXPANSION, WEBHOOK, PEOPLE, GROUPS, PAGES, ITEMS,
 )  # fmt: skip
 """In the order in which they are made: what matters most comes first, should the budget end."""
 READS_ONLY = frozenset({COUNTERS, WEBHOOK, PEOPLE, GROUPS, PAGES, ITEMS})

@@ -193,6 +193,12 @@ def test_what_the_budget_leaves_no_room_for_is_told() -> None:
     assert "one per cent" in reasons(probed)["series"]
 
 
+def test_where_the_budget_is_small_what_syncd_uses_is_asked_first() -> None:
+    found = Probing(Settings(costs_s={"calendar.event.add": 0.3}, integer_stamps=False)).probe().facts
+    used = ("host_rule", "crm_fields", "server_zone")
+    assert [found.value(name) for name in used] == ["source", True, "Europe/Moscow"]
+
+
 # What it may not
 
 
