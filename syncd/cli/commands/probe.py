@@ -112,8 +112,7 @@ def _show(out: Console, probed: Probed) -> None:
     lines = [(fact.name, fact.statement.says, found_text(fact), fact.statement.use) for fact in facts.facts]
     show.rows(out, ("fact", "PORTAL.md", "this portal", "what syncd makes of it"), lines)
     for fact in facts.contradictions:
-        said = fact.statement.says if fact.expected is None else found_text(Fact(name=fact.name, value=fact.expected))
-        show.line(out, f"PORTAL.md {fact.statement.section}: {fact.name}: {said}; found: {found_text(fact)}", "red")
+        show.line(out, contradiction_text(fact), "red")
     cost_s = sum(probed.operating_s.values())
     show.line(
         out,
@@ -123,6 +122,17 @@ def _show(out: Console, probed: Probed) -> None:
     )
     if probed.kept:
         out.print(f"the scratch section is number {probed.kept}; the next probe removes it", markup=False)
+
+
+def contradiction_text(fact: Fact) -> str:
+    """Return the line about a fact that contradicts PORTAL.md; of several values, those that do."""
+    expected, found = fact.expected, fact.value
+    if isinstance(expected, dict) and isinstance(found, dict):
+        odd = [name for name in found if found[name] != expected.get(name)]
+        expected, found = {name: expected.get(name) for name in odd}, {name: found[name] for name in odd}
+    said = fact.statement.says if expected is None else found_text(Fact(name=fact.name, value=expected))
+    told = found_text(Fact(name=fact.name, value=found))
+    return f"PORTAL.md {fact.statement.section}: {fact.name}: {said}; found: {told}"
 
 
 def found_text(fact: Fact) -> str:
