@@ -189,6 +189,20 @@ async def test_a_link_that_is_gone_has_everything_listed_anew(
     }
 
 
+async def test_what_a_list_of_changes_left_out_is_found_where_everything_is_asked_for(
+    site: GraphSite, tmp_path: Path
+) -> None:
+    source = opened(site, tmp_path)
+    await source.read(READ)
+    site.tenant.put(ANN, single("b", "2026-12-02T09:00:00", "2026-12-02T10:00:00"))
+    site.tenant.box(ANN).events["b"].changed = 1  # before the first reading
+    assert {entry.uid for entry in (await source.read(READ)).entries} == {"s", "a"}
+    assert {entry.uid for entry in (await source.read(replace(READ, whole=True))).entries} == {"s", "a", "b"}
+    site.asked.clear()
+    assert {entry.uid for entry in (await source.read(READ)).entries} == {"s", "a", "b"}
+    assert site.listed == ["delta"]
+
+
 async def test_a_link_that_goes_again_and_again_ends_the_reading(site: GraphSite, tmp_path: Path) -> None:
     site.tenant.traps.page_size = 5
     site.tenant.traps.gone_in_pages = 99
