@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from syncd.clock import Clock
 from syncd.config import AppConfig, PortalConfig
 from syncd.config.certificates import make_context
 from syncd.config.learn import Learn
+from syncd.errors import held_elsewhere
+from syncd.model.lease import LeaseTerms, described
 from syncd.portal.oauth.application import Application
 from syncd.portal.oauth.token_server import HttpTokenServer
 from syncd.state.ledger import Ledger
@@ -44,14 +45,20 @@ def ledger_tokens(config: PortalConfig, app: AppConfig, ledger: Ledger, clock: C
     """Return where the tokens of a portal are kept; raises ConfigError if its key cannot be used."""
     key = app.token_key.reveal() if app.token_key is not None else None
     return LedgerTokens(
-        ledger, config.name, clock=clock, key=key, open_for_writing=lambda: _for_a_moment(ledger.path, clock)
+        ledger, config.name, clock=clock, key=key, open_for_writing=lambda: _for_a_moment(ledger, config.name, clock)
     )
 
 
 @asynccontextmanager
-async def _for_a_moment(path: Path, clock: Clock) -> AsyncIterator[Ledger]:
-    ledger = await Ledger.open(path, now=clock.now(), booted_at=clock.booted_at())
+async def _for_a_moment(looked: Ledger, portal: str, clock: Clock) -> AsyncIterator[Ledger]:
+    """Open for writing the ledger that is `looked` at: a file alone, of a database what belongs to the portal."""
+    place = looked.database or looked.path
+    ledger = await Ledger.open(place, now=clock.now(), booted_at=clock.booted_at())
     try:
+        if looked.database is not None:
+            leases = await ledger.share(LeaseTerms(), clock)
+            if await leases.take(portal) is None:
+                raise held_elsewhere(portal, described((await leases.look()).lease(portal)))
         yield ledger
     finally:
         await ledger.close()

@@ -26,21 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         dest="command", metavar="COMMAND", title="commands", parser_class=argparse.ArgumentParser
     )
 
-    demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
-    demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
-    demo.add_argument("--app", action="store_true", help="call the portal by an application in place of a webhook")
-    demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
-
-    init = commands.add_parser("init", help="write a commented config after looking at a schedule and a portal")
-    init.add_argument(
-        "--source",
-        metavar="FILE|URL",
-        help="the schedule: csv, xlsx or ics, a file or an address; or what logs in to Google (a key or client in json)"
-        " or Microsoft 365 (a key with its certificate in pem)",
-    )
-    init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
-    init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
-
+    _add_first_steps(commands)
     check = commands.add_parser("check", help="find everything that would stop a sync, one line each")
     _names(check)
     check.add_argument("--offline", action="store_true", help="do not ask the portals")
@@ -78,6 +64,24 @@ def build_parser() -> argparse.ArgumentParser:
         command.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the examples
         _of_every_command(command.add_argument_group("options of every command"))
     return parser
+
+
+def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that need no config yet."""
+    demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
+    demo.add_argument("--port", type=_port, help="port of the simulated portal (default: 8724, or any free one)")
+    demo.add_argument("--app", action="store_true", help="call the portal by an application in place of a webhook")
+    demo.add_argument("--no-wait", action="store_true", help="exit when the sync is done")
+
+    init = commands.add_parser("init", help="write a commented config after looking at a schedule and a portal")
+    init.add_argument(
+        "--source",
+        metavar="FILE|URL",
+        help="the schedule: csv, xlsx or ics, a file or an address; or what logs in to Google (a key or client in json)"
+        " or Microsoft 365 (a key with its certificate in pem)",
+    )
+    init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
+    init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
 
 
 class _Parser(argparse.ArgumentParser):

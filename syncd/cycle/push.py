@@ -63,11 +63,7 @@ async def push(
     if run.stop.is_set():
         return False
     sendable = _sendable(run, changes, directory, troubled, unmade)
-    highest = 0
-    if creates := [change.key for change, _, _ in sendable if change.op == "create"]:
-        # What is not newer than this existed before the creates are sent: recovery must not take it for one of them.
-        highest = max((*await run.claimed(creates), *observed), default=0)
-        await run.ledger.note_floor(highest, run.clock.now())
+    highest = await _noted_floor(run, [change.key for change, _, _ in sendable if change.op == "create"], observed)
     ids = await run.ledger.reserve_ids(len(sendable))
     journal = PushJournal(
         run,
@@ -96,6 +92,18 @@ async def push(
         # The portal refused something that the kept directory says is possible.
         await run.portal_ledger.forget_directory()
     return bool(run.fates.not_sent)
+
+
+async def _noted_floor(run: Pass, creates: Sequence[Key], observed: Collection[int]) -> int:
+    """Note the highest id that is known before `creates` are sent, and return it; 0 where there are none.
+
+    What is not newer existed before them: recovery must not take it for one of them.
+    """
+    if not creates:
+        return 0
+    highest = max((*await run.claimed(creates), *observed), default=0)
+    await run.ledger.note_floor(highest, run.clock.now())
+    return highest
 
 
 def _sendable(

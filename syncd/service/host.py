@@ -140,7 +140,7 @@ class Service:
         self._runtime = runtime
         self._tenancy: Tenancy | None = None
         if (leases := app.ledger.leases) is not None:
-            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over, self._follow)
+            self._tenancy = Tenancy(app, leases, self.daemon, self._taken_over)
         self._alerts = Alerts(app.ledger, runtime.clock, clean=runtime.scrubber.shown)
         self.page = Page(
             app, runtime.clock, runtime.scrubber, self._state, partial(self.poke, by="http"), self._callees
@@ -227,10 +227,6 @@ class Service:
         self.daemon.set_syncs(await self._scheduled())
         await self._note_due([sync.name for sync in self.app.syncs()])
         self._watch()
-        await self._follow()
-
-    async def _follow(self) -> None:
-        """Hear of people's edits in the portals that this process may write to."""
         await self.listeners.follow(self.config)
 
     async def reload(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -32,8 +33,8 @@ class Poke(Protocol):
 class Listeners:
     """One listener for each portal with an application that is to hear of events. `poke` starts a pass of a sync.
 
-    `here` tells of a portal whether this process may write to it. Where another machine does, that one listens: what is
-    taken out of the portal's queue here would be lost to it.
+    `here` tells of a portal whether this process may write to it, as long as it does. Where another machine does, that
+    one listens: what is taken out of the portal's queue here would be lost to it.
     """
 
     def __init__(self, app: App, clock: Clock, poke: Poke, here: Callable[[str], bool] = lambda _: True) -> None:
@@ -46,22 +47,16 @@ class Listeners:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, config: Config) -> None:
-        """Listen from now on to the portals of `config`; who does so already, with the same client, goes on."""
-        watched = [one for one in config.portals if one.watched and not one.unusable and self._here(one.name)]
-        apps = {one.name: one.app for one in watched if one.app is not None}
+        """Listen from now on to the portals of `config`; who does so already goes on."""
+        apps = {one.name: one.app for one in config.portals if one.app is not None and one.watched and not one.unusable}
         for name, listener in tuple(self._listeners.items()):
-            if (
-                apps.get(name) != listener.config
-                or self._moved(config, listener)
-                or self._app.portals.get(name) is not listener.client
-            ):
+            if apps.get(name) != listener.config or self._moved(config, listener):
                 await self._end(name)
         for name, app in apps.items():
             if name not in self._listeners:
-                client = self._app.portals[name]
                 listener = Listener(
-                    app=self._app, name=name, config=app, client=client, clock=self._clock, poke=self._poke,
-                    address=_address(config, name) if app.events == "online" else "",
+                    app=self._app, name=name, config=app, clock=self._clock, poke=self._poke,
+                    address=_address(config, name) if app.events == "online" else "", here=partial(self._here, name),
                 )  # fmt: skip
                 self._listeners[name] = listener
                 self._tasks[name] = asyncio.get_running_loop().create_task(listener.run(), name=f"events of {name}")

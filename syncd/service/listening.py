@@ -60,14 +60,15 @@ class Listener:
     app: App
     name: str
     config: AppConfig
-    client: Portal
     clock: Clock
     poke: Callable[[str], None]
+    here: Callable[[], bool] = lambda: True
     pending: dict[str, dict[int, int]] = field(default_factory=dict)
     trouble: str = ""
     address: str = ""
     """Where the portal calls, "" for who asks its queue."""
     _failures: int = 0
+    _remembered: bool = False
     _bound_at: float | None = None
     _reserves: bool = False
     _noted_at: float | None = None
@@ -75,9 +76,13 @@ class Listener:
     _called: dict[tuple[str, int], Hint] = field(default_factory=dict)
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def client(self) -> Portal:
+        """The client of the portal that is in use now."""
+        return self.app.portals[self.name]
+
     async def run(self) -> None:
         """Poll until cancelled. Whatever the portal says, the next poll tries again, after growing pauses."""
-        await self._remember()
         while True:
             try:
                 await self.poll()
@@ -91,6 +96,12 @@ class Listener:
 
     async def poll(self) -> None:
         """Hear once what has been changed; raises SyncdError."""
+        if not self.here():  # another machine has it, and hears
+            self.pending.clear()
+            self._remembered, self._bound_at = False, None
+            return
+        if not self._remembered:
+            await self._remember()
         portal = self.client.part(asyncio.Event(), hasty=True)
         await self._bind(portal)
         if self.address:
@@ -141,13 +152,12 @@ class Listener:
 
     async def _remember(self) -> None:
         """Go on with what an earlier process heard and no pass has looked at."""
-        try:
-            kept = await self.app.ledger.of_portal(self.name).hints()
-        except SyncdError as error:
-            self._failed(error)
-            return
+        kept = await self.app.ledger.of_portal(self.name).hints()
+        self._remembered = True
         names = self._syncs()
-        self.pending = {sync: hints for sync, hints in kept.items() if sync in names and hints}
+        for sync, hints in kept.items():
+            if sync in names and hints:
+                self.pending[sync] = {**hints, **self.pending.get(sync, {})}
         for sync in self.pending:
             self.poke(sync)
 
@@ -170,8 +180,10 @@ class Listener:
 
     @property
     def _process(self) -> str:
-        """The name under which rows are reserved: the same after a crash, so that they come again."""
-        seed = f"{node()}\0{self.app.ledger.path.absolute()}\0{self.name}"
+        """The name under which rows are reserved: the same after a crash, and on all machines that share the state."""
+        ledger = self.app.ledger
+        where = f"{node()}\0{ledger.path.absolute()}" if ledger.database is None else f"{ledger.shown}"
+        seed = f"{where}\0{self.config.client_id}\0{self.name}"
         return blake2b(seed.encode(), digest_size=16).hexdigest()
 
     def _called_in(self) -> tuple[Hint, ...]:

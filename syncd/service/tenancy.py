@@ -43,10 +43,7 @@ class Scheduler(Protocol):
 
 
 class Tenancy:
-    """Takes portals and gives them back, by what `leases` tells. `scheduled` reads syncs afresh for the daemon.
-
-    `moved` is called whenever there are others than before.
-    """
+    """Takes portals and gives them back, by what `leases` tells. `scheduled` reads syncs afresh for the daemon."""
 
     def __init__(
         self,
@@ -54,13 +51,11 @@ class Tenancy:
         leases: Leases,
         daemon: Scheduler,
         scheduled: Callable[[Collection[str]], Awaitable[Iterable[Scheduled]]],
-        moved: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._app = app
         self._leases = leases
         self._daemon = daemon
         self._scheduled = scheduled
-        self._moved = moved
         self._units: dict[str, tuple[str, ...]] = {}
         self._held: set[str] = set()
         self._going: dict[str, asyncio.Task[None]] = {}
@@ -160,7 +155,6 @@ class Tenancy:
         scheduled = await self._scheduled(names)
         self._held.add(portal)  # not before: no pass may begin by a schedule of the time before
         self._daemon.begin_again(scheduled)
-        await self._tell_moved()
         _log.info(events.LEASE_TAKEN, portal=portal, epoch=tenure.epoch, orderly=tenure.orderly)
         return True
 
@@ -172,16 +166,11 @@ class Tenancy:
             tenure = self._leases.tenures.get(portal)
             _log.error(events.LEASE_LOST, portal=portal, reason=tenure.why() if tenure is not None else "")
         self._held.difference_update(portals)
-        await self._tell_moved()
         self._leases.forget(portals)
         self._app.ledger.break_off()
         await self._daemon.cut_off(sync.name for sync in self._app.config.syncs if sync.portal in portals)
         for portal in portals:
             await self._app.reconnect(portal)
-
-    async def _tell_moved(self) -> None:
-        if self._moved is not None:
-            await self._moved()
 
     def _begin_giving(self, portals: Collection[str]) -> None:
         """Give portals back in the background: their passes may take a while to end."""
@@ -203,7 +192,6 @@ class Tenancy:
             for portal in portals:
                 await self._app.disconnect(portal)  # which notes how much of its limits is used
             self._held.difference_update(portals)
-            await self._tell_moved()  # before the next holder can do the same
             await self._leases.give_back([*portals])
         for portal in portals:
             await self._app.reconnect(portal)

@@ -18,7 +18,7 @@ from syncd.clock import Clock, since_boot
 from syncd.config.database import Database
 from syncd.errors import ConfigError, StateError
 from syncd.model.item import Link
-from syncd.model.lease import Board, LeaseTerms
+from syncd.model.lease import Board, LeaseTerms, described
 from syncd.model.record import Intent, RunRecord, ToldTrouble
 from syncd.model.tenure import Tenure
 from syncd.state.base import Backup, Connection, Doubt, Store, reading, writing
@@ -89,6 +89,12 @@ class Ledger:
         return cls(await _started(partial(postgres("opening").open_store_readonly, place)))
 
     @property
+    def database(self) -> Database | None:
+        """The database that it is in, None for a file."""
+        database = getattr(self.thread, "database", None)
+        return database if isinstance(database, Database) else None
+
+    @property
     def path(self) -> Path:
         """The file that it is; raises StateError for a database."""
         path = getattr(self.thread, "path", None)
@@ -121,6 +127,15 @@ class Ledger:
     def tenure(self, portal: str) -> Tenure | None:
         """Return by which lease this process writes to `portal` now, None if it holds none or needs none."""
         return self.leases.tenures.get(portal) if self.leases is not None else None
+
+    def held_by_another(self, portal: str) -> str | None:
+        """Return who may write of `portal` where this process may not, in the words that follow "is"; else None."""
+        if self.leases is None:
+            return None
+        tenure = self.tenure(portal)
+        if tenure is not None and tenure.valid():
+            return None
+        return described(self.leases.board.lease(portal), self.leases.who.holder)
 
     def serve(self, portals: Mapping[str, str]) -> None:
         """Note which portal each sync writes to: by the lease of that one its rows are written."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from syncd.clock import Clock
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, held_elsewhere
 from syncd.model.json_values import Json
 from syncd.portal.oauth.application import TokensUnreadableError
 from syncd.portal.oauth.grants import Authorisation
@@ -56,8 +56,14 @@ class LedgerTokens:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Keep others from storing meanwhile; raises StateLockedError if another process holds the ledger."""
+        """Keep others from storing meanwhile; raises StateLockedError if another process holds the ledger.
+
+        Of a ledger that several machines share, the holder of the portal stores its tokens: they end with a renewal,
+        so nobody may ask for one who could not write down what comes back.
+        """
         if self._writable is not None:
+            if (who := self._writable.held_by_another(self._name)) is not None:
+                raise held_elsewhere(self._name, who)
             yield
             return
         async with self._open_for_writing() as ledger:

@@ -400,7 +400,8 @@ async def main(count: int, first: int, per_campaign: int = 50) -> Tally:
     kept = Path(tempfile.mkdtemp(prefix="lease_load-"))
     while (done := sum(tally.faults.values())) < count and len(tally.violations) < 2:
         await play(seed, min(per_campaign, count - done), tally, kept)
-        print(f"seed {seed}: {sum(tally.faults.values())} faults, {len(tally.violations)} violations", flush=True)
+        print(f"seed {seed}:", flush=True)
+        tally.show()
         seed += 1
     return tally
 
@@ -408,5 +409,4 @@ async def main(count: int, first: int, per_campaign: int = 50) -> Tally:
 if __name__ == "__main__":
     words = [int(word) for word in sys.argv[1:]]
     seen = asyncio.run(main(words[0] if words else 50, words[1] if len(words) > 1 else 0))
-    seen.show()
     sys.exit(1 if seen.violations else 0)

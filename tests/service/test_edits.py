@@ -316,3 +316,26 @@ def test_edits_in_random_order_with_tokens_that_run_out_are_all_put_right_and_no
             assert sorted(stage.shown().values()) == NAMES
 
     run_inline(main())
+
+
+def test_what_another_machine_holds_is_not_listened_to_until_it_is_ours(tmp_path: Path) -> None:
+    stage = scene(tmp_path)
+    here = [True]
+
+    async def main() -> None:
+        async with stage.running() as service:
+            service.listeners._here = lambda _portal: here[0]
+            await service.listeners.close()
+            await service.listeners.follow(service.config)
+            await begun(stage)
+            here[0] = False
+            first = next(iter(stage.shown()))
+            People(stage).rename(first, "Mine")
+            await asyncio.sleep(60)
+            assert stage.shown()[first] == "Mine"
+            assert stage.world.tables.queue.waiting(CLIENT_ID), "it waits for who holds the portal"
+            here[0] = True
+            await asyncio.sleep(30)
+            assert stage.shown()[first] == "Shift 1"
+
+    run_inline(main())

@@ -132,19 +132,14 @@ class FakeApp:
 class Scene:
     """One machine, whose deeds are `told` in their order."""
 
-    def __init__(self, *, listens: bool = False) -> None:
+    def __init__(self) -> None:
         self.told: list[str] = []
         self.leases = FakeLeases(self.told)
         self.daemon = FakeDaemon(self.told)
         self.stop = asyncio.Event()
         app = cast(App, FakeApp(self.told))
-        moved = self._moved if listens else None
-        self.tenancy = Tenancy(app, cast(Any, self.leases), self.daemon, self._scheduled, moved)
+        self.tenancy = Tenancy(app, cast(Any, self.leases), self.daemon, self._scheduled)
         self.task = asyncio.create_task(self.tenancy.run(self.stop))
-
-    async def _moved(self) -> None:
-        here = [portal for portal in ("main", "branch") if self.tenancy.away(portal) is None]
-        self.told.append(f"listen to {', '.join(here) or 'nothing'}")
 
     async def _scheduled(self, names: Collection[str]) -> list[Scheduled]:
         return [cast(Scheduled, SimpleNamespace(name=name)) for name in names]
@@ -187,17 +182,6 @@ def test_a_portal_is_taken_with_fresh_budgets_and_schedules_before_a_pass_may_st
         assert scene.tenancy.away("main") is None
         assert scene.tenancy.away("branch") == "held by host-two (pid 7) since 1970-01-01T00:00:00Z"
         await scene.stopped()
-
-    played(main())
-
-
-def test_people_s_edits_are_heard_of_while_a_portal_is_held_and_no_longer() -> None:
-    async def main() -> None:
-        scene = Scene(listens=True)
-        done = await scene.shown([member("one"), member("two")], [lease("branch", "two")])
-        assert done[-2:] == ["schedule a, b", "listen to main"]
-        done = await scene.stopped()
-        assert done.index("listen to nothing") < done.index("give back main")
 
     played(main())
 

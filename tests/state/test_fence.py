@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from syncd.clock import SystemClock
 from syncd.config.database import Database
-from syncd.errors import LostLeaseError, StateError
+from syncd.errors import LostLeaseError, StateError, StateLockedError
 from syncd.model.lease import LeaseTerms
 from syncd.model.record import Settlement, ToldTrouble, Written
 from syncd.state.ledger import Ledger
+from syncd.state.tokens import LedgerTokens
 from tests.state.values import OTHER, SYNC, intent
 
 psycopg = pytest.importorskip("psycopg")
@@ -134,6 +135,23 @@ async def test_each_holder_keeps_the_alerts_of_its_own_portals(database: Databas
         await one.leases.give_back(["main"])
         assert await take(other, "main")
         assert await other.told_alerts() == {f"sync {SYNC}": STALE}
+
+
+async def test_tokens_are_renewed_by_who_holds_the_portal_and_by_nobody_else(database: Database) -> None:
+    async with shared(database) as one, shared(database) as other:
+        assert await take(one)
+        await other.leases.look()  # type: ignore[union-attr] # it is shared
+        for ledger, held in ((one, True), (other, False)):
+            tokens = LedgerTokens(
+                ledger, "main", clock=SystemClock(), key=None, open_for_writing=lambda: shared(database)
+            )
+            if held:
+                async with tokens.held():
+                    assert await tokens.load() is None
+                continue
+            with pytest.raises(StateLockedError, match="portal main is held by"):
+                async with tokens.held():
+                    raise AssertionError("a renewal would end the holder's tokens")
 
 
 async def test_a_ledger_that_is_closed_gives_its_leases_back(database: Database) -> None:

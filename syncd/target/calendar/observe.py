@@ -25,12 +25,11 @@ from syncd.portal.line.answers import rows_of, unread
 from syncd.portal.line.wire import Command, Done, Reply
 from syncd.portal.people.directory import PageReader
 from syncd.target.calendar.listed import Listed, is_part
-from syncd.target.calendar.portal_event import MEETING_FLAGS, EventFields, Meeting, to_fields
+from syncd.target.calendar.portal_event import MEETING_FLAGS, NO_END, EventFields, Meeting, to_fields
 
 GET, GETBYID = "calendar.event.get", "calendar.event.getbyid"
 _MARK = re.compile(r"\s*\[syncd:([0-9a-f]{16})\]\s*\Z")
 _MINUTES = {"min": 1, "hour": 60, "day": 1440}
-_NO_END_YEAR = 2038
 _MASKED = frozenset({"name", "description", "location", "remind", "meeting", "crm"})
 _FIRST_DAY, _LAST_DAY = date(1, 1, 2), date(9999, 11, 29)
 _MOST_MONTHS = 4_800
@@ -304,7 +303,7 @@ def _rule(value: Json) -> NativeRule | None:
     count = int(read.count or 0)
     if not count and read.until_ts:
         until = date(1970, 1, 1) + timedelta(seconds=int(read.until_ts))
-        until = None if until.year >= _NO_END_YEAR else until  # 1 January 2038 stands for "no end"
+        until = None if until == NO_END else until  # later days are kept as they were sent
     try:
         return NativeRule(
             freq=read.freq,  # type: ignore[arg-type]
