@@ -212,7 +212,7 @@ def _force(command: argparse.ArgumentParser) -> None:
 def _reading(command: argparse.ArgumentParser) -> None:
     """Add what asks for more reading than a pass needs."""
     command.add_argument("--verify", action="store_true", help="read the portal's events first")
-    command.add_argument("--fresh", action="store_true", help="parse the source even if nothing seems to have changed")
+    command.add_argument("--fresh", action="store_true", help="read all of the source, even if it seems to be the same")
 
 
 def _add_bulk(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

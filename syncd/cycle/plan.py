@@ -182,14 +182,15 @@ class Prepared:
 async def preview(run: Pass, *, verify: bool, fresh: bool = False) -> Prepared:
     """Return the plan of a pass without changing anything, here or in the portal.
 
-    Reads the portal's events where a pass would, or if `verify` asks for it. `fresh` has the source parsed even if
-    nothing seems to have changed. Raises like `prepare`, and GuardError when the sync has written to another portal.
+    Reads the portal's events where a pass would, or if `verify` asks for it. `fresh` has the source read whole, and
+    parsed even if nothing seems to have changed. Raises like `prepare`, and GuardError when the sync has written to
+    another portal.
     """
     run.notes = await run.ledger.notes()
     run.heard_at = await run.portal_ledger.heard_at()
     await check_home(run)
     verify = verify or run.verify_due()
-    reading = await read_source(run, fresh=fresh or verify)
+    reading = await read_source(run, fresh=fresh or verify, whole=fresh)
     prepared = await prepare(run, reading, verify=verify, keep=False)
     return await prepare(run, reading, verify=True, keep=False) if prepared.gone and not verify else prepared
 
@@ -208,14 +209,15 @@ class SourceReading:
     directory: Directory | None = None
 
 
-async def read_source(run: Pass, *, fresh: bool) -> SourceReading:
+async def read_source(run: Pass, *, fresh: bool, whole: bool = False) -> SourceReading:
     """Read the source; raises SourceError when that is not possible at all.
 
     Unless a `fresh` reading is asked for, it is not parsed where it is known what would follow. Apart from `prepare`,
-    because it can take as long as a slow server likes, and must keep no other sync waiting.
+    because it can take as long as a slow server likes, and must keep no other sync waiting. With `whole` a source that
+    would ask for changes asks for everything.
     """
     now = run.clock.now()
-    fetched = await run.sync.fetch(now)
+    fetched = await run.sync.fetch(now, whole=whole)
     settled = None if fresh else await recognise(run, fetched.marker, now)
     directory = await kept_directory(run) if settled is not None else None
     if settled is None or directory is None:

@@ -33,7 +33,8 @@ _FOREVER = float("inf")
 class PassOptions:
     """What a caller may ask of one pass: read the portal first, go past the guard.
 
-    `fresh` has the source parsed and compared even if nothing seems to have changed since a pass left nothing to do.
+    `fresh` has the source read whole, parsed and compared even if nothing seems to have changed since a pass left
+    nothing to do.
     `hints` are ids of events that somebody may have changed, each with the user: they are looked at, and decided on.
     `approve` sees the plan before anything is sent, and raises a SyncdError to stop the pass; `confirm` is asked after
     the guard whether to go on, and ends the pass as stopped when the answer is no.
@@ -101,7 +102,7 @@ async def run_pass(run: Pass, options: PassOptions) -> PassResult:
             await recover(run)
         verify = options.verify or run.verify_due()
         if not run.stop.is_set():
-            reading = await read_source(run, fresh=options.fresh or verify or bool(run.hints))
+            reading = await read_source(run, fresh=options.fresh or verify or bool(run.hints), whole=options.fresh)
             # Who deleted an event may have made it again: nothing is made in its place before everything was read.
             for whole in (verify, True):
                 # Only a plan that has seen the portal takes events over, so only that keeps other syncs from doing so.

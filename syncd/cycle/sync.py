@@ -113,20 +113,22 @@ class Sync:
                 f"`syncd purge {self.name}` deletes what it made",
             )
 
-    async def fetch(self, now: float) -> Fetched:
+    async def fetch(self, now: float, *, whole: bool = False) -> Fetched:
         """Return what the source gives at unix time `now`, unparsed if it can; raises SourceError."""
+        reading = self.reading(now, whole=whole)
         if isinstance(self.source, Fetching):
-            return await self.source.fetch(self.reading(now))
-        return Fetched(marker="", parsed=partial(self.source.read, self.reading(now)))
+            return await self.source.fetch(reading)
+        return Fetched(marker="", parsed=partial(self.source.read, reading))
 
-    def reading(self, now: float) -> ReadContext:
-        """Return what the source is told of a pass at unix time `now`."""
+    def reading(self, now: float, *, whole: bool = False) -> ReadContext:
+        """Return what the source is told of a pass at unix time `now`; `whole` has it ask for more than changes."""
         return ReadContext(
             zone=self.zone,
             window=self.window(now),
             today=self.today(now),
             cache=self.feeds,
             filter=self.filter,
+            whole=whole,
         )
 
 

@@ -154,7 +154,7 @@ class GoogleSource:
         before = Store(calendars=dict(store.calendars), people=dict(store.people), primary=store.primary)
         errors: dict[str, SourceError] = {}
         try:
-            chosen = await self._updated(store, errors)
+            chosen = await self._updated(store, errors, whole=context.whole)
             # Of people who are not read any more nothing is kept.
             store.calendars = {one.id: store.calendars[one.id] for one in chosen if one.id in store.calendars}
         finally:
@@ -173,15 +173,18 @@ class GoogleSource:
             parsed=partial(asyncio.to_thread, self._composer.snapshot, calendars, errors, choice, context, said),
         )
 
-    async def _updated(self, store: Store, errors: dict[str, SourceError]) -> tuple[Calendar, ...]:
-        """Return whose calendars are read, with `store` as they are now; adds to `errors` those that cannot be read."""
+    async def _updated(self, store: Store, errors: dict[str, SourceError], *, whole: bool) -> tuple[Calendar, ...]:
+        """Return whose calendars are read, with `store` as they are now; adds to `errors` those that cannot be read.
+
+        With `whole` no token for changes is used.
+        """
         chosen: tuple[Calendar, ...] = ()
         done: set[str] = set()
         try:
             async with in_time(self._access), self._api() as api:
                 try:
                     chosen = await self._listed(api, store, errors)
-                    await self._bring(api, chosen, store, errors, done)
+                    await self._bring(api, chosen, store, errors, done, whole=whole)
                 finally:
                     self.requests = api.requests
         except WebError as error:
@@ -239,6 +242,8 @@ class GoogleSource:
         store: Store,
         errors: dict[str, SourceError],
         done: set[str],
+        *,
+        whole: bool,
     ) -> None:
         """Bring calendars up to date, some at once; those never read first, so that a small quota reaches all."""
         turn = asyncio.Semaphore(_AT_ONCE)
@@ -248,7 +253,8 @@ class GoogleSource:
                 before = store.calendars.get(calendar.id, Known())
                 try:
                     reader = self._account.reader(calendar)
-                    store.calendars[calendar.id] = await _now(api, calendar.id, reader, before, self._keeps)
+                    known = Known() if whole else before
+                    store.calendars[calendar.id] = await _now(api, calendar.id, reader, known, self._keeps)
                 except NoCalendarError as error:
                     # Somebody of the domain who never had a calendar has nothing in it. Who had one has lost it.
                     if before.token:

@@ -66,6 +66,7 @@ async def updated(api: GoogleApi, calendar: str, subject: str, known: Known, kee
 
 async def _read(api: GoogleApi, calendar: str, subject: str, known: Known, keep: Keep) -> Known:
     pages: list[Page] = []
+    asked = {""}
     page = ""
     for _ in range(_MOST_PAGES):
         found = await api.page(calendar, subject, token=known.token, page=page)
@@ -73,11 +74,12 @@ async def _read(api: GoogleApi, calendar: str, subject: str, known: Known, keep:
         if found.next_sync_token:
             items = merged(known.items if known.token else {}, pages, calendar, keep)
             return _known(found, found.next_sync_token, items if items != known.items else known.items)
-        if not found.next_page_token or found.next_page_token == page:
+        if not found.next_page_token or found.next_page_token in asked:
             raise WebError(
                 f"calendar {calendar}: the list was cut short, it ends without a token", "it may work again by itself"
             )
         page = found.next_page_token
+        asked.add(page)
     raise WebError(f"calendar {calendar}: the list has no end", "it may work again by itself")
 
 

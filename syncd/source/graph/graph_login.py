@@ -312,6 +312,9 @@ def _failure(error: Exception) -> LoginError:
             return LoginError("no secure connection to the login server", remedy)
         text = "the login server cannot be reached" if "Connection" in kind else "the login server does not answer"
         return LoginError(text, "check the network, and authority if it is given", transient=True)
+    if type(error).__name__ == "MsalServiceError":
+        # What msal raises in place of an answer is a failure of Entra ID itself; that of requests never gets out.
+        return LoginError("the login server has failed", "it may work again by itself", transient=True)
     if "authority" in str(error).lower() or "discovery" in str(error).lower():
         return LoginError("the login server knows no such tenant", "check tenant, and authority if it is given")
     return LoginError("the certificate cannot be used", "give private key and certificate in PEM, without a passphrase")

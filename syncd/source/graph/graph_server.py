@@ -144,6 +144,8 @@ class GraphServer:
             page = await self._page(link, _DeltaPage, mailbox)
             if bool(page.next) == bool(page.delta):
                 raise UnusableError(f"{mailbox}: Graph sent a page that leads nowhere", "it may work again by itself")
+            # A link is checked before it is kept, or the calendar could not be read again as long as it is.
+            self._check(page.next or page.delta, mailbox)
             yield DeltaPage(rows=tuple(self._event(raw, GraphRow, mailbox) for raw in page.value), delta=page.delta)
             if page.delta:
                 return
@@ -287,12 +289,15 @@ class GraphServer:
             raise
 
     async def _page(self, link: str, kind: type[T], mailbox: str) -> T:
-        if not self._client.trusts(link):
-            raise UnusableError(f"{mailbox}: Graph leads to another server", "check url, or what stands in between")
+        self._check(link, mailbox)
         answer = await self._ask("GET", link)
         if answer.status != 200:
             raise graph_refusal(answer, mailbox, self._clock.now())
         return _decoded(answer.body, kind, mailbox)
+
+    def _check(self, link: str, mailbox: str) -> None:
+        if not self._client.trusts(link):
+            raise UnusableError(f"{mailbox}: Graph leads to another server", "check url, or what stands in between")
 
     async def _ask(self, method: str, link: str, body: bytes | None = None) -> WebAnswer:
         """Send a request, again with another token if this one does not count any more."""

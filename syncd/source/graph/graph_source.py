@@ -27,7 +27,7 @@ from syncd.source.base import Fetched, ReadContext
 from syncd.source.field_values import sync_zone
 from syncd.source.graph.graph_event import Clocks, GraphEvent, told_of
 from syncd.source.graph.graph_kept import Kept, load, save, stamp_of
-from syncd.source.graph.graph_known import KnownSeries, View
+from syncd.source.graph.graph_known import KnownCalendar, KnownSeries, View
 from syncd.source.graph.graph_login import (
     GraphLogin,
     LoginError,
@@ -197,7 +197,8 @@ class GraphSource:
     ) -> Kept:
         spread = int(blake2b(target.key.encode(), digest_size=2).hexdigest(), 16)
         try:
-            updated = await update_calendar(server, target.place, known.calendar, context.window, clocks, spread=spread)
+            before = KnownCalendar() if context.whole else known.calendar
+            updated = await update_calendar(server, target.place, before, context.window, clocks, spread=spread)
         except SyncdError:
             raise
         except Exception as error:

@@ -30,6 +30,7 @@ from syncd.source.json.document import encoded, number_in, read_document, words_
 from syncd.source.json.page_proof import DIGEST_BYTES, JsonPage, Pages, PagesRead
 from syncd.source.json.paging import MOST_PAGES, Following, Paging
 from syncd.source.web.access import Access
+from syncd.source.web.error import WebError
 from syncd.source.web.web_client import Digests, WebAnswer, WebClient, came_from, in_time, refusal
 from syncd.source.web.web_source import plain_body, refuse_page
 
@@ -117,7 +118,7 @@ class PagedSource:
 
     async def _page(self, client: WebClient, url: str, known: JsonPage | None, number: int) -> JsonPage:
         """Return a page, the one that is known if it has not changed; raises SourceError."""
-        answer = await client.ask("GET", url, headers=known.conditions if known is not None else {})
+        answer = await _asked(client, url, known.conditions if known is not None else {})
         if answer.status == 304 and known is not None:
             return known
         body = await self._body(answer)
@@ -134,15 +135,13 @@ class PagedSource:
         """Return the body of a whole answer; raises SourceError, with the server's own words, for any other."""
         name = came_from(answer, self._access)
         if answer.status != 200:
-            error = refusal(answer, name)
-            words = await asyncio.to_thread(_words, answer.body)
-            raise SourceError(error.message + (f"; it says: {words}" if words else ""), error.remedy)
+            raise await _in_its_words(refusal(answer, name))
         refuse_page(answer, name, "json")
         return await asyncio.to_thread(plain_body, answer.body, self._access)
 
     async def _count(self, client: WebClient, url: str) -> int:
         """Return the number of records that the server counts; raises SourceError."""
-        body = await self._body(await client.ask("GET", url))
+        body = await self._body(await _asked(client, url, {}))
         number = number_in(body, name=self._access.shown)
         if number is None:
             raise SourceError(f"{self._access.shown}: what count asks for is no number", "correct count")
@@ -196,6 +195,19 @@ def _records(page: JsonPage, *, without_first: bool) -> bytes:
     records = read_document(content, name="page")
     assert isinstance(records, list)  # as they were packed
     return encoded(records[1:])
+
+
+async def _asked(client: WebClient, url: str, headers: Mapping[str, str]) -> WebAnswer:
+    """Return an answer of any status; raises SourceError, with the server's own words if it went on failing."""
+    try:
+        return await client.ask("GET", url, headers=headers)
+    except WebError as error:
+        raise await _in_its_words(error) from None
+
+
+async def _in_its_words(error: WebError) -> SourceError:
+    words = await asyncio.to_thread(_words, error.body) if error.body else ""
+    return SourceError(f"{error.message}; it says: {words}", error.remedy) if words else error
 
 
 def _words(body: bytes) -> str:

@@ -269,7 +269,12 @@ def refusal(answer: WebAnswer, name: str) -> WebError:
         case _:
             text, remedy = f"answered {status}", "check url"
     return WebError(
-        f"{name} {text}", remedy, transient=status in _TRANSIENT, status=status, wait_s=_retry_after(answer)
+        f"{name} {text}",
+        remedy,
+        transient=status in _TRANSIENT,
+        status=status,
+        wait_s=_retry_after(answer),
+        body=answer.body,
     )
 
 

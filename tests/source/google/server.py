@@ -54,6 +54,8 @@ class Switches:
     """This calendar is never answered."""
     same_page: bool = False
     """A page leads to itself."""
+    circle: bool = False
+    """Two pages lead to each other."""
     expired: int = 0
     """So many access tokens are refused, as if they had ended early."""
     revoked: bool = False
@@ -237,6 +239,8 @@ class FakeGoogle:
         }  # fmt: skip
         if self.switches.same_page:
             answer["nextPageToken"] = page or "p0"
+        elif self.switches.circle:
+            answer["nextPageToken"] = "p0" if page == "p1" else "p1"
         elif first + size < len(ids):
             answer["nextPageToken"] = f"p{first + size}"
         elif not self.switches.no_token:

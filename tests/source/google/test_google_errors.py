@@ -263,6 +263,7 @@ async def test_an_application_with_another_secret_is_told_without_it(google: Fak
         (lambda switches: setattr(switches, "cut_bytes", 200), "the answer was cut short"),
         (lambda switches: setattr(switches, "no_token", True), "the list was cut short, it ends without a token"),
         (lambda switches: setattr(switches, "same_page", True), "the list was cut short"),
+        (lambda switches: setattr(switches, "circle", True), "the list was cut short"),
     ],
 )
 async def test_a_list_that_is_cut_short_is_never_taken_for_a_shorter_one(

@@ -161,6 +161,21 @@ async def test_a_token_that_is_gone_has_the_calendar_read_whole(
     }
 
 
+async def test_what_a_list_of_changes_left_out_is_found_where_everything_is_asked_for(
+    google: FakeGoogle, anna: CalendarWorld
+) -> None:
+    source = opened(google)
+    anna.event("a", NINE, TEN)
+    await source.read(CONTEXT)
+    anna.event("b", NINE, TEN)
+    anna.log.remove("b")
+    assert len((await source.read(CONTEXT)).entries) == 1
+    assert len((await source.read(replace(CONTEXT, whole=True))).entries) == 2
+    google.asked.clear()
+    assert len((await source.read(CONTEXT)).entries) == 2
+    assert "syncToken" in google.asked[0]
+
+
 async def test_each_event_has_its_own_zone_though_all_times_come_in_that_of_the_calendar(
     google: FakeGoogle, anna: CalendarWorld
 ) -> None:

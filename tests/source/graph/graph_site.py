@@ -38,7 +38,8 @@ class RefusedError(Exception):
 class GraphSite:
     """The server: its address, what it was asked, and how Entra ID answers.
 
-    `refusal` is what Entra ID says in place of a token: its code and sentence. `refresh` is the token that counts.
+    `refusal` is what Entra ID says in place of a token: its code and sentence. With `down` it fails instead. `refresh`
+    is the token that counts.
     """
 
     tenant: Tenant = field(default_factory=Tenant)
@@ -48,6 +49,7 @@ class GraphSite:
     prefers: list[str] = field(default_factory=list)
     logins: list[dict[str, str]] = field(default_factory=list)
     refusal: tuple[str, str] | None = None
+    down: bool = False
     refresh: str = "r3fresh-0"
     pending: int = 1
     tokens: set[str] = field(default_factory=set)
@@ -260,6 +262,8 @@ class GraphSite:
                 "expires_in": 900, "interval": 1, "message": "open https://microsoft.com/devicelogin and enter AB12CD",
             })  # fmt: skip
         self.logins.append(form)
+        if self.down:
+            return web.json_response({"error": "temporarily_unavailable"}, status=503)
         wrong = self._wrong(form)
         if wrong is not None:
             sentence = f"{wrong[1]} Trace ID: 11 Correlation ID: 22 Timestamp: {datetime.now(UTC)}"

@@ -81,6 +81,15 @@ async def test_a_wrong_secret_a_wrong_tenant_and_no_network_are_told_apart(site:
     assert "no secure connection" in await refusal(site, tmp_path, ca_file=_other_authority(tmp_path))
 
 
+async def test_a_login_server_that_fails_is_not_taken_for_a_certificate_that_is_wrong(
+    site: GraphSite, tmp_path: Path
+) -> None:
+    site.down = True
+    text = await refusal(site, tmp_path)
+    assert "the login server has failed" in text
+    assert "it may work again by itself" in text
+
+
 def _other_authority(folder: Path) -> str:
     trustme.CA().cert_pem.write_to_path(folder / "other.pem")
     return str(folder / "other.pem")
@@ -120,6 +129,22 @@ async def test_links_to_another_server_are_not_followed(site: GraphSite, tmp_pat
     site.tenant.traps.page_size = 1
     site.tenant.traps.foreign_links = True
     assert "another server" in await refusal(site, tmp_path)
+
+
+@pytest.mark.parametrize("page_size", [1, 99])
+async def test_a_link_to_another_server_is_not_kept(site: GraphSite, tmp_path: Path, page_size: int) -> None:
+    source = opened(site, tmp_path)
+    before = await source.read(READ)
+    site.tenant.put(ANN, single("b", "2026-12-02T09:00:00", "2026-12-02T10:00:00"))
+    site.tenant.traps.page_size = page_size
+    site.tenant.traps.foreign_links = True
+    told = await source.read(READ)
+    assert "another server" in told.incomplete_because
+    assert told.entries == before.entries
+    site.tenant.traps.foreign_links = False
+    healed = await source.read(READ)
+    assert healed.complete
+    assert {entry.uid for entry in healed.entries} == {"s", "a", "b"}
 
 
 async def test_a_mailbox_that_is_none_is_named(site: GraphSite, tmp_path: Path) -> None:
@@ -162,6 +187,20 @@ async def test_a_link_that_is_gone_has_everything_listed_anew(
     assert {one.uid for one in after.entries} == {one.uid for one in before.entries} - {"a"} | {
         f"n{n}" for n in range(8)
     }
+
+
+async def test_what_a_list_of_changes_left_out_is_found_where_everything_is_asked_for(
+    site: GraphSite, tmp_path: Path
+) -> None:
+    source = opened(site, tmp_path)
+    await source.read(READ)
+    site.tenant.put(ANN, single("b", "2026-12-02T09:00:00", "2026-12-02T10:00:00"))
+    site.tenant.box(ANN).events["b"].changed = 1  # before the first reading
+    assert {entry.uid for entry in (await source.read(READ)).entries} == {"s", "a"}
+    assert {entry.uid for entry in (await source.read(replace(READ, whole=True))).entries} == {"s", "a", "b"}
+    site.asked.clear()
+    assert {entry.uid for entry in (await source.read(READ)).entries} == {"s", "a", "b"}
+    assert site.listed == ["delta"]
 
 
 async def test_a_link_that_goes_again_and_again_ends_the_reading(site: GraphSite, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Traps:
     cut: int = 0  # the page that ends in the middle, with a fitting Content-Length
     broken_off: int = 0  # the page whose connection breaks
     fails: int = 0  # the page that is an error
+    fails_with: int = 403
     grows: list[Record] = field(default_factory=list)  # put first, one before each further page
     restless: bool = False  # one more before the second page of every reading
     shrinks: int = 0  # records that go from the front before the second page
@@ -155,8 +156,8 @@ class RecordsServer:
         """Send a document, or what a trap makes of it."""
         traps = self.traps
         body = json.dumps(document, ensure_ascii=False).encode()
-        if self.page == traps.fails:
-            return web.json_response({"message": "the database is away"}, status=403)
+        if traps.fails and self.page >= traps.fails:
+            return web.json_response({"message": "the database is away"}, status=traps.fails_with)
         if self.page == traps.cut:
             body = body[: len(body) // 2]
         if self.page == traps.broken_off:

@@ -158,6 +158,7 @@ async def test_a_total_that_is_never_reached_makes_the_snapshot_incomplete() -> 
         ("/link", {"next": {"link": "$.next"}}, {"cut": 2}, "page 2 is cut off"),
         ("/link", {"next": {"link": "$.next"}}, {"broken_off": 2}, "the connection broke before everything had come"),
         ("/link", {"next": {"link": "$.next"}}, {"fails": 3}, r"refuses access \(403\); it says: the database is away"),
+        ("/link", {"next": {"link": "$.next"}}, {"fails": 3, "fails_with": 500}, r"\(500\); it says: the datab"),
         ("/link", {"next": {"link": "$.next"}}, {"error_in_200": True}, "no list at .* it says: the licence"),
         ("/link", {"next": {"link": "$.next"}}, {"links_to": "http://other.example"}, "on another server, other.exa"),
         ("/link", {"next": {"link": "$.data"}}, {}, "what leads to the next page is no text"),
