@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncd.config import Config
@@ -49,8 +50,14 @@ async def events_told(config: Config, portal: Portal, application: Application) 
         )
     try:
         bound = await bound_count(portal)
+        profile = {} if bound or app.events == "online" else await portal.read("profile", {})
     except CommandRefusedError as error:
         return Told(detail=f"tells no edits: {error.message}", remedy="have an administrator authorise the application")
+    if isinstance(profile, Mapping) and profile.get("ADMIN") is False:
+        return Told(
+            detail="tells no edits: only an administrator may ask for them",
+            remedy=f'have one run `syncd portal authorize {portal.name}`, or set events = "off" in app',
+        )
     if not bound:
         return Told(
             detail="will tell of people's edits once `syncd run` has asked it to; until then reading it finds them"

@@ -315,6 +315,26 @@ def test_who_only_looks_renews_when_nobody_else_may_and_waits_for_who_may(tmp_pa
     run_inline(in_vain())
 
 
+def test_who_has_waited_in_vain_for_new_tokens_does_not_wait_for_them_at_every_call(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    run_inline(stage.authorise())
+
+    async def calls() -> float:
+        async with stage.opened() as (_, holder), stage.opened(readonly=True) as (_, app):
+            stage.clock.advance(3601)
+            beside = application_of(app.portal("main"))
+            expired = beside.token
+            assert await beside.renew(expired) is not None
+            begun = stage.clock.monotonic()
+            assert [await beside.renew(expired) is None for _ in range(3)] == [False] * 3
+            took = stage.clock.monotonic() - begun
+            await holder.portal("main").read("profile", {})
+            assert await beside.renew(expired) is None, "what came meanwhile is found"
+            return took
+
+    assert run_inline(calls()) == 0
+
+
 @pytest.mark.parametrize("key", [None, "k" * 32])
 def test_the_tokens_in_the_state_are_encrypted_where_a_key_is_given(tmp_path: Path, key: str | None) -> None:
     stage = staged(tmp_path)

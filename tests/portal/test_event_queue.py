@@ -148,3 +148,19 @@ def test_tokens_are_sent_to_no_unsafe_address(address: str) -> None:
 @given(st.binary(max_size=60))
 def test_no_answer_of_the_server_breaks_the_reading(body: bytes) -> None:
     assert token_answer(200, body) is not None
+
+
+@pytest.mark.parametrize(
+    ("user", "number"),
+    [(7, 7), ("7", 7), (True, 0), (-1, 0), ("9" * 5000, 0), (10**30, 0), ("\u0663", 0), (None, 0), ([7], 0)],
+)
+def test_tokens_that_came_are_not_lost_for_a_user_that_is_no_number(user: object, number: int) -> None:
+    said = {
+        "access_token": "a",
+        "refresh_token": "r",
+        "member_id": "m",
+        "client_endpoint": "https://school.example/rest/",
+    }
+    given = granted({**said, "user_id": user})
+    assert given is not None
+    assert (given.refresh_token, given.user) == ("r", number)

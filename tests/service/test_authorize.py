@@ -34,8 +34,10 @@ class ByApplication(Beside):
         assert place is not None
         return place
 
-    async def authorized(self, *, late_first: bool = False, spare: bool = True) -> tuple[int, str, str]:
-        """Type what a person would; return exit code and what was printed."""
+    async def authorized(
+        self, *, late_first: bool = False, mistyped: str = "", spare: bool = True
+    ) -> tuple[int, str, str]:
+        """Type what a person would, `mistyped` before anything else; return exit code and what was printed."""
         process = await self.started("portal", "authorize", "main")
         assert process.stdout is not None and process.stdin is not None
         out, links = "", 0
@@ -46,7 +48,9 @@ class ByApplication(Beside):
             links += 1
             now = SystemClock().now()
             address = self.shown(line.strip(), now - 60 if late_first and links == 1 else now)
-            last = links == (3 if late_first else 2)
+            last = links == (3 if late_first or mistyped else 2)
+            if mistyped and links == 1:
+                address = mistyped
             process.stdin.write(b"\n" if last and not spare else f"{address}\n".encode())
             await process.stdin.drain()
         _, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
@@ -93,6 +97,20 @@ async def test_alone_the_same_is_asked_and_the_reserve_may_be_left_out(tmp_path:
     assert "syncd portal authorize main" in err
     for secret in (*tokens_of(portal), CLIENT_SECRET):
         assert secret not in err
+
+
+async def test_another_text_is_asked_for_again_and_what_no_code_mends_is_not(
+    tmp_path: Path, portal: RunningSandbox
+) -> None:
+    unit = ByApplication(tmp_path, portal)
+    unit.close()
+    code, out, err = await unit.authorized(mistyped="https://school.example/?code=1&state=of-another-link", spare=False)
+    assert (code, "main: authorised as user 1" in out) == (0, True), err
+    assert "it belongs to another link" in err
+    (tmp_path / "app.secret").write_text("not-the-secret")
+    code, out, err = await unit.authorized()
+    assert (code, out.count("/oauth/authorize/"), "once more" in err) == (3, 1, False), err
+    assert "invalid_client" in err
 
 
 async def test_a_webhook_needs_no_authorising(tmp_path: Path, portal: RunningSandbox) -> None:

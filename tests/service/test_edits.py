@@ -253,6 +253,7 @@ def test_check_tells_whether_the_portal_tells_of_edits(tmp_path: Path) -> None:
 def test_who_is_no_administrator_hears_nothing_and_that_is_told(tmp_path: Path) -> None:
     stage = scene(tmp_path)
     stage.world.tables.users[1].admin = False
+    assert any(not ok and "only an administrator may ask" in detail for detail, ok in checks(stage).items())
 
     async def main() -> None:
         async with stage.running() as service:

@@ -83,17 +83,24 @@ def _chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[PortalConfig, Po
     return config, portal, portal.application
 
 
+class _CodeError(PortalRefusedError):
+    """What was pasted is no code, or none that can be exchanged: another one may be."""
+
+
 async def _authorised(
     arguments: argparse.Namespace, desk: Desk, config: PortalConfig, application: Application, *, spare: bool
 ) -> Authorisation:
-    """Take a code and exchange it, up to three times: a code that comes late is a usual mishap."""
+    """Take a code and exchange it, up to three times: one that comes late, or another text, is a usual mishap.
+
+    What no code mends, such as a wrong client_secret, ends it at once.
+    """
     for number in range(_TRIES):
         state = token_urlsafe(16)
-        code = await _code(desk, config, application, state, optional=spare)
         try:
+            code = await _code(desk, config, application, state, optional=spare)
             given = _granted(config.name, await application.exchange(code))
             return await application.take(given, spare=spare, force=arguments.force)
-        except PortalRefusedError as error:
+        except _CodeError as error:
             if number == _TRIES - 1 or desk.stop.is_set():
                 raise
             desk.note(f"{error.message}; once more, please:")
@@ -115,7 +122,7 @@ async def _code(desk: Desk, config: PortalConfig, application: Application, stat
     try:
         return code_in(typed, state=state)
     except ValueError as error:
-        raise PortalRefusedError(str(error)) from None
+        raise _CodeError(str(error)) from None
 
 
 def _comes_by_itself(desk: Desk) -> bool:
@@ -146,7 +153,7 @@ def _granted(name: str, answer: TokenAnswer) -> Granted:
         case Granted():
             return answer
         case Denied(code=code, description=said) if code.upper() == "INVALID_GRANT":
-            raise PortalRefusedError(
+            raise _CodeError(
                 f"the code is not accepted ({said or code}): it is valid for {CODE_LASTS_S} s, and once",
                 "open the link again, and paste the new address at once",
             )

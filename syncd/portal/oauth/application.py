@@ -106,6 +106,7 @@ class Application:
         self._turn = asyncio.Lock()
         self._unreadable: Refused | None = None
         self._awaited: dict[str, asyncio.Future[str]] = {}
+        self._waited_for = ""
 
     async def open(self) -> None:
         """Load the tokens; raises StateError if the state cannot be read at all."""
@@ -375,12 +376,17 @@ class Application:
                 pass  # no answer: the next time is soon enough
 
     async def _by_holder(self, used: str) -> Refused | None:
-        """Wait until the process that holds the state has renewed the tokens: no other one may."""
-        for _ in range(_HOLDER_TRIES):
+        """Wait until the process that holds the state has renewed the tokens: no other one may.
+
+        For one token this is waited out once; whoever calls after that is answered by a look.
+        """
+        for _ in range(1 if self._waited_for == used else _HOLDER_TRIES):
             self._adopt(await self._loaded())
             if self.token != used:
                 return None
-            await self._clock.sleep(_HOLDER_PAUSE_S)
+            if self._waited_for != used:
+                await self._clock.sleep(_HOLDER_PAUSE_S)
+        self._waited_for = used
         said = "the access token has expired, and the running syncd that alone may renew it has not done so yet"
         return Refused(code=NOT_SENT, description=said, reach="rate", transient=True)
 

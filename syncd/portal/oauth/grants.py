@@ -17,6 +17,7 @@ from syncd.net import is_loopback, is_renaming
 
 _LONGEST_TEXT = 300
 _LONGEST_TOKEN = 2048
+_LONGEST_NUMBER = 18
 CODE_LASTS_S = 30
 """How long the code in the browser's address may be exchanged (PORTAL.md 11.1)."""
 REFRESH_LASTS_S = 180 * 86_400
@@ -127,11 +128,9 @@ def granted(said: Mapping[str, object]) -> Granted | None:
     place = endpoint_of(endpoint)
     if place is None:
         return None
-    user = said.get("user_id")
-    known = isinstance(user, int) or (isinstance(user, str) and user.isascii() and user.isdecimal())
     return Granted(
         access_token=str(access), refresh_token=str(refresh), member_id=str(member), endpoint=place,
-        user=int(str(user)) if known else 0,
+        user=_user(said.get("user_id")),
     )  # fmt: skip
 
 
@@ -210,6 +209,12 @@ def on_spare(authorisation: Authorisation, given: Granted, now: float) -> Author
 
 def _is_token(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST_TOKEN and value.isprintable() and " " not in value
+
+
+def _user(value: object) -> int:
+    """Return the number of a user, 0 for what is none: tokens that came are not lost for it."""
+    text = str(value) if isinstance(value, int | str) else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER else 0
 
 
 def _text(value: object) -> str:
