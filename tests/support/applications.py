@@ -74,6 +74,7 @@ class AppStage(Stage):
     config: str = APP_SHIFTS
     tokens: WorldTokens = field(init=False)
     secrets: list[str] = field(default_factory=list)
+    scrubber: Scrubber = field(default_factory=Scrubber)
 
     def __post_init__(self) -> None:
         super(AppStage, self).__post_init__()
@@ -105,10 +106,15 @@ class AppStage(Stage):
             server=self.tokens,
             store=ledger_tokens(config, config.app, ledger, self.clock),
             clock=self.clock,
-            learn=self.secrets.append,
+            learn=self.learn,
         )
         await application.open()
         return application
+
+    def learn(self, secret: str) -> Callable[[], None]:
+        """Hide a secret in texts; return what hides it no longer."""
+        self.secrets.append(secret)
+        return self.scrubber.add(secret)
 
     def code(self) -> str:
         """Return the code that the browser of the administrator gets."""

@@ -9,7 +9,6 @@ Nothing is used before it is durable, and nothing renewed by whoever may not wri
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from hmac import compare_digest
@@ -101,7 +100,8 @@ class Application:
         self._store = store
         self._clock = clock
         self._learn = learn
-        self._forget: deque[object] = deque()
+        self._learnt: dict[str, object] = {}
+        """What forgets each secret again, those in use last."""
         self._authorisation: Authorisation | None = None
         self._turn = asyncio.Lock()
         self._unreadable: Refused | None = None
@@ -311,16 +311,14 @@ class Application:
         self._adopt(authorisation)
 
     def _adopt(self, authorisation: Authorisation | None) -> None:
-        before = set(self._authorisation.secrets) if self._authorisation is not None else set()
         if authorisation is not None:
-            for secret in dict.fromkeys(authorisation.secrets):
-                if secret not in before:
-                    self._forget.append(self._learn(secret))
+            for secret in authorisation.secrets:  # those in use become the last ones, however old
+                self._learnt[secret] = self._learnt.pop(secret) if secret in self._learnt else self._learn(secret)
             if self._authorisation is not None and authorisation.origin != self._authorisation.origin:
                 log.warning(events.PORTAL_MOVED, origin=authorisation.home, to=authorisation.origin)
         self._authorisation = authorisation
-        while len(self._forget) > _KEPT_SECRETS:  # a year has nine thousand renewals
-            if callable(forget := self._forget.popleft()):
+        while len(self._learnt) > _KEPT_SECRETS:  # a year has nine thousand renewals
+            if callable(forget := self._learnt.pop(next(iter(self._learnt)))):
                 forget()
 
     async def _renewed(self, used: str) -> Refused | None:
