@@ -13,7 +13,15 @@ from syncd.model.json_values import Json
 from syncd.portal.line.answers import CommandRefusedError
 from syncd.portal.line.wire import Refused
 from syncd.portal.oauth.event_queue import CALENDAR_EVENTS, AnotherSyncdError, Hint, bind, claim, hints_in
-from syncd.portal.oauth.grants import code_in, endpoint_of, granted, link_of, token_answer
+from syncd.portal.oauth.grants import (
+    Denied,
+    Silent,
+    code_in,
+    endpoint_of,
+    granted,
+    link_of,
+    token_answer,
+)
 
 ROW: dict[str, Json] = {
     "ID": "7", "EVENT_NAME": "ONCALENDARENTRYDELETE", "EVENT_DATA": {"id": "812"},
@@ -148,6 +156,15 @@ def test_tokens_are_sent_to_no_unsafe_address(address: str) -> None:
 @given(st.binary(max_size=60))
 def test_no_answer_of_the_server_breaks_the_reading(body: bytes) -> None:
     assert token_answer(200, body) is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "decides"),
+    [(400, True), (401, True), (402, True), (200, True), (429, False), (500, False), (503, False)],
+)
+def test_a_server_that_fails_by_itself_decides_nothing(status: int, decides: bool) -> None:
+    answer = token_answer(status, b'{"error": "INTERNAL_SERVER_ERROR", "error_description": "x"}')
+    assert isinstance(answer, Denied if decides else Silent)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from syncd.net import is_loopback, is_renaming
 _LONGEST_TEXT = 300
 _LONGEST_TOKEN = 2048
 _LONGEST_NUMBER = 18
+_FAILED, _TOO_MANY = 500, 429
 CODE_LASTS_S = 30
 """How long the code in the browser's address may be exchanged (PORTAL.md 11.1)."""
 REFRESH_LASTS_S = 180 * 86_400
@@ -107,7 +108,10 @@ TokenAnswer = Granted | Denied | Silent
 
 
 def token_answer(status: int, body: bytes) -> TokenAnswer:
-    """Read what the OAuth server says to a code or a refresh token; what cannot be read with certainty is Silent."""
+    """Read what the OAuth server says to a code or a refresh token; what cannot be read with certainty is Silent.
+
+    So is a failure of the server itself: it says nothing of the tokens, and may have come after they were given out.
+    """
     try:
         said = orjson.loads(body)
     except ValueError:
@@ -115,6 +119,8 @@ def token_answer(status: int, body: bytes) -> TokenAnswer:
     if not isinstance(said, Mapping):
         return Silent(reason=f"HTTP {status} with JSON that is not an answer")
     if isinstance(code := said.get("error"), str) and code:
+        if status >= _FAILED or status == _TOO_MANY:
+            return Silent(reason=f"HTTP {status}: {_text(code)}")
         return Denied(code=_text(code), description=_text(said.get("error_description")))
     return granted(said) or Silent(reason=f"HTTP {status} without tokens")
 
