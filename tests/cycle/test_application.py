@@ -267,6 +267,25 @@ def test_tokens_that_nobody_uses_are_renewed_in_good_time(tmp_path: Path) -> Non
     assert run_inline(stage.one_pass()).exit_code == 0
 
 
+def test_only_spare_tokens_that_are_used_up_are_given_up(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    run_inline(stage.authorise())
+
+    async def tended() -> bool:
+        async with stage.opened() as (_, app):
+            application = application_of(app.portal("main"))
+            await application.tend()
+            own = application.authorisation
+            return own is not None and own.spare is not None
+
+    stage.clock.advance(RENEWED_AFTER_S + 1)
+    stage.world.authority.paid = False
+    assert run_inline(tended()), "the plan has run out, which mends itself once it is paid"
+    stage.world.authority.paid = True
+    stage.world.authority._refresh.popitem()
+    assert not run_inline(tended())
+
+
 def test_of_many_requests_that_meet_the_expiry_one_renews(tmp_path: Path) -> None:
     stage = staged(tmp_path)
     rows = [ROW.replace("1,Reading", f"{number},Reading {number}") for number in range(300)]

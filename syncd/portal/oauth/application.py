@@ -368,10 +368,10 @@ class Application:
         match await self._asked(kept.spare.refresh_token):
             case Granted(member_id=member) as given if member == kept.member_id:
                 await self._keep(replace(kept, spare=given.chain(self._clock.now())))
-            case Denied():
+            case Denied(code=code) if code.upper() == _USED_UP:
                 await self._keep(replace(kept, spare=None))
             case _:
-                pass  # no answer: the next time is soon enough
+                pass  # no answer, or a refusal that may pass: the next time is soon enough
 
     async def _by_holder(self, used: str) -> Refused | None:
         """Wait until the process that holds the state has renewed the tokens: no other one may.
