@@ -83,14 +83,21 @@ class Listeners:
         return application is not None and application.arrived(code, state)
 
     async def installed(self, portal: str, form: Mapping[str, Json]) -> bool:
-        """Take the tokens of an installation that is genuine, and start the syncs; return False for any other."""
+        """Take the tokens of an installation that is genuine, and start the syncs; return False for any other.
+
+        Raises StateError if they cannot be written down.
+        """
         application, auth = self._application(portal), form.get("auth")
-        now = self._clock.monotonic()
-        if application is None or not isinstance(auth, Mapping) or now < self._installs_after:
+        if application is None or not isinstance(auth, Mapping):
+            return False
+        given, token, now = granted(auth), auth.get("application_token"), self._clock.monotonic()
+        if given is None or not isinstance(token, str) or now < self._installs_after:
             return False
         self._installs_after = now + _BETWEEN_INSTALLS_S  # each asks the OAuth server, and anybody may call
-        given, token = granted(auth), auth.get("application_token")
-        if given is None or not isinstance(token, str) or not await application.install(given, token):
+        if not self._here(portal):
+            _log.warning(events.INSTALLATION_REFUSED, portal=portal, reason="another machine holds the portal")
+            return False
+        if not await application.install(given, token):
             return False
         _log.info(events.APPLICATION_INSTALLED, portal=portal)
         self.wake(portal)

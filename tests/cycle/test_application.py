@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syncd.errors import ConfigError, GuardError, PortalRefusedError, PortalUnreachableError
+from syncd.errors import ConfigError, GuardError, PortalRefusedError, PortalUnreachableError, StateLockedError
 from syncd.portal.client import Portal
 from syncd.portal.oauth.application import Application
-from syncd.portal.oauth.grants import REFRESH_LASTS_S, RENEWED_AFTER_S, Granted
+from syncd.portal.oauth.grants import REFRESH_LASTS_S, RENEWED_AFTER_S, Granted, granted
 from syncd.sandbox.seed.language_school import CLIENT_ID
 from syncd.sandbox.settings import Settings
 from syncd.scrub import Scrubber
@@ -352,6 +352,29 @@ def test_who_has_waited_in_vain_for_new_tokens_does_not_wait_for_them_at_every_c
             return took
 
     assert run_inline(calls()) == 0
+
+
+def test_an_installation_is_asked_about_only_by_who_can_keep_what_comes_back(tmp_path: Path) -> None:
+    stage = staged(tmp_path)
+    tables, authority = stage.world.tables, stage.world.authority
+
+    async def installed() -> None:
+        async with stage.opened() as (_, holder), stage.opened(readonly=True) as (_, app):
+            given = granted(authority.grant(tables.applications[CLIENT_ID], 1, stage.clock.now()))
+            assert given is not None
+            with pytest.raises(StateLockedError):
+                await application_of(app.portal("main")).install(given, "proof")
+            assert stage.tokens.asked == 0, "the tokens are good for one use"
+            application = application_of(holder.portal("main"))
+            assert await application.install(given, "proof")
+            assert not await application.install(given, "forged"), "they were used"
+            own = application.authorisation
+            assert own is not None
+            assert application.is_known_to("proof", own.member_id)
+            assert not application.is_known_to("forged", own.member_id)
+
+    run_inline(installed())
+    assert run_inline(stage.one_pass()).exit_code == 0
 
 
 @pytest.mark.parametrize("key", [None, "k" * 32])

@@ -335,6 +335,10 @@ def test_what_another_machine_holds_is_not_listened_to_until_it_is_ours(tmp_path
             await asyncio.sleep(60)
             assert stage.shown()[first] == "Mine"
             assert stage.world.tables.queue.waiting(CLIENT_ID), "it waits for who holds the portal"
+            asked, tables = stage.tokens.asked, stage.world.tables
+            given = stage.world.authority.grant(tables.applications[CLIENT_ID], 1, stage.clock.now())
+            assert not await service.listeners.installed("main", {"auth": {**given, "application_token": "x"}})
+            assert stage.tokens.asked == asked, "nor is an installation used up, which is good for one use"
             here[0] = True
             await asyncio.sleep(30)
             assert stage.shown()[first] == "Shift 1"

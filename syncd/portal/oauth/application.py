@@ -92,8 +92,6 @@ class Application:
         learn: Callable[[str], object],
     ) -> None:
         self.name = name
-        self.refusal: Refused | None = None
-        """Why the tokens could not be renewed for the last time, None if they could."""
         self._address = address
         self._client_id = client_id
         self._server = server
@@ -177,11 +175,9 @@ class Application:
                 return None
             try:
                 async with self._store.held():
-                    refused = await self._renewed(used)
+                    return await self._renewed(used)
             except StateLockedError:
                 return await self._by_holder(used)
-            self.refusal = refused
-            return refused
 
     async def tend(self) -> None:
         """Renew what would be too old in two months, because nothing else has used it; raises StateError.
@@ -210,22 +206,9 @@ class Application:
         async with self._turn, self._store.held():
             before = await self._loaded()
             self._check(given, before, force=force)
-            now = self._clock.now()
-            if before is not None and spare:
-                after = replace(before, spare=given.chain(now))
-            else:
-                after = Authorisation(
-                    client_id=self._client_id,
-                    member_id=given.member_id,
-                    home=before.home if before is not None else origin_of(self._address),
-                    endpoint=given.endpoint,
-                    chain=given.chain(now),
-                    spare=before.spare if before is not None and before.member_id == given.member_id else None,
-                    user=given.user,
-                    application_token=before.application_token if before is not None else "",
-                )
-            await self._keep(after)
-            self.refusal = None
+            if before is None or not spare:
+                return await self._taken(given, before, before.application_token if before is not None else "")
+            await self._keep(after := replace(before, spare=given.chain(self._clock.now())))
             return after
 
     async def exchange(self, code: str) -> TokenAnswer:
@@ -251,21 +234,21 @@ class Application:
     async def install(self, given: Granted, application_token: str) -> bool:
         """Keep what an installation brings, if the OAuth server renews its tokens: nobody else has such.
 
-        Return False for what is not genuine, or of another portal. Raises StateError.
+        Return False for what is not genuine, or of another portal. Raises StateError, and before anything is asked
+        StateLockedError: what comes back could be written down by nobody then.
         """
-        answer = await self._server.refresh(given.refresh_token)
-        if not isinstance(answer, Granted) or answer.member_id != given.member_id:
-            return False
-        try:
-            await self.take(answer, spare=False)
-        except (ConfigError, GuardError) as error:
-            log.warning(events.INSTALLATION_REFUSED, portal=self.name, reason=error.message)
-            return False
         async with self._turn, self._store.held():
-            own = await self._loaded()
-            if own is not None:
-                await self._keep(replace(own, application_token=application_token))
-        return True
+            answer = await self._server.refresh(given.refresh_token)
+            if not isinstance(answer, Granted) or answer.member_id != given.member_id:
+                return False
+            before = await self._loaded()
+            try:
+                self._check(answer, before, force=False)
+            except (ConfigError, GuardError) as error:
+                log.warning(events.INSTALLATION_REFUSED, portal=self.name, reason=error.message)
+                return False
+            await self._taken(answer, before, application_token)
+            return True
 
     def is_known_to(self, application_token: object, member_id: object) -> bool:
         """Return True if whoever shows these is the portal that installed the application, told in constant time."""
@@ -290,6 +273,21 @@ class Application:
                 "open the link in the portal that the config names, or correct its address; if both are the same"
                 " portal, add --force",
             )
+
+    async def _taken(self, given: Granted, before: Authorisation | None, application_token: str) -> Authorisation:
+        """Keep tokens as those in use, in place of `before`; the state is held."""
+        after = Authorisation(
+            client_id=self._client_id,
+            member_id=given.member_id,
+            home=before.home if before is not None else origin_of(self._address),
+            endpoint=given.endpoint,
+            chain=given.chain(self._clock.now()),
+            spare=before.spare if before is not None and before.member_id == given.member_id else None,
+            user=given.user,
+            application_token=application_token,
+        )
+        await self._keep(after)
+        return after
 
     def _own(self, found: Authorisation | None) -> Authorisation | None:
         """Return what was stored if it is of this application in this portal, else None."""
