@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from platform import node
@@ -45,6 +45,8 @@ _NOTED_EVERY_S = 600.0
 _TENDED_EVERY_S = 6 * 3600.0
 _LONGEST_PAUSE_S = 600.0
 _TOLD_AFTER = 3
+_LOOKS = 6
+"""How often what was heard is looked at in vain; the next reading of the portal finds it."""
 _MOST_WAITING = 10_000
 """So many hints wait for a look at most."""
 
@@ -73,7 +75,8 @@ class Listener:
     _reserves: bool = False
     _noted_at: float | None = None
     _tended_at: float | None = None
-    _called: dict[tuple[str, int], Hint] = field(default_factory=dict)
+    _heard: dict[tuple[str, int, bool], Hint] = field(default_factory=dict)
+    _anew: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -87,7 +90,10 @@ class Listener:
             try:
                 await self.poll()
             except SyncdError as error:
-                self._failed(error)
+                self._failed(str(error))
+            except Exception as error:  # noqa: BLE001 - a defect must not keep edits from being heard of for good
+                _log.exception(events.HINTS_CRASHED, portal=self.name)
+                self._failed(f"a defect of syncd: {type(error).__name__}; the log has more")
             else:
                 self._worked()
             every = self.config.events_every.total_seconds()
@@ -104,15 +110,16 @@ class Listener:
             await self._remember()
         portal = self.client.part(asyncio.Event(), hasty=True)
         await self._bind(portal)
-        if self.address:
-            await self._take_in(self._called_in())
-        else:
+        await self._take_in()
+        if not self.address:
             process = self._process if self._reserves else ""
             for _ in range(_PAGES):
                 taken = await take(portal, process=process)
                 if taken.malformed:
                     _log.warning(events.HINTS_UNREADABLE, portal=self.name, rows=taken.malformed)
-                await self._take_in(taken.hints)
+                for hint in taken.hints:
+                    self._hear(hint)
+                await self._take_in()
                 if process and taken.rows:
                     await clear(portal, taken, process=process)
                 if not taken.more:
@@ -127,9 +134,7 @@ class Listener:
         if hint is None:
             _log.warning(events.HINTS_UNREADABLE, portal=self.name, rows=1)
             return
-        self._called[hint.kind, hint.id] = hint
-        if len(self._called) > _MOST_WAITING:
-            self._called.pop(next(iter(self._called)))  # which the next reading of the portal finds
+        self._hear(hint)
         self._bell.set()
 
     def wake(self) -> None:
@@ -139,12 +144,16 @@ class Listener:
 
     def taken(self, sync: str) -> dict[int, int]:
         """Return what a pass of `sync` that begins now has to look at."""
+        self._anew[sync].clear()
         return dict(self.pending.get(sync, {}))
 
     async def looked_at(self, sync: str, hints: Mapping[int, int]) -> None:
-        """Note that a pass has decided on what these `hints` are about; raises StateError."""
+        """Note that a pass has decided on what these `hints` are about; raises StateError.
+
+        What was heard of again since it began stays for the next one: it may have looked before that.
+        """
         left = self.pending.get(sync, {})
-        for one in hints:
+        for one in hints.keys() - self._anew[sync]:
             left.pop(one, None)
         if not left:
             self.pending.pop(sync, None)
@@ -186,15 +195,19 @@ class Listener:
         seed = f"{where}\0{self.config.client_id}\0{self.name}"
         return blake2b(seed.encode(), digest_size=16).hexdigest()
 
-    def _called_in(self) -> tuple[Hint, ...]:
-        found = tuple(self._called.values())
-        self._called.clear()
-        return found
+    def _hear(self, hint: Hint) -> None:
+        self._heard[hint.kind, hint.id, hint.deleted] = hint
+        if len(self._heard) > _MOST_WAITING:
+            self._heard.pop(next(iter(self._heard)))  # which the next reading of the portal finds
 
-    async def _take_in(self, hints: Iterable[Hint]) -> None:
-        """Look at what is ours of all that was said, keep what is not as it was left, and start the passes."""
+    async def _take_in(self) -> None:
+        """Look at what is ours of all that was heard, keep what is not as it was left, and start the passes.
+
+        If the portal does not answer, it is looked at with the next polls: the queue does not give it again.
+        """
+        heard = dict(self._heard)
         found: dict[str, dict[int, int]] = {}
-        for sync, links in (await self._linked(tuple(hints))).items():
+        for sync, links in (await self._linked(tuple(heard.values()))).items():
             run = self.app.open_pass(self.app.sync(sync), asyncio.Event())
             run.portal = self.client.part(asyncio.Event(), hasty=True)
             changed = await changed_since(run, [link for link, _ in links])
@@ -203,8 +216,13 @@ class Listener:
                 found[sync] = users
         for sync, users in found.items():
             self.pending.setdefault(sync, {}).update(users)
+            self._anew[sync].update(users)
         if found:
             await self._keep()
+        for key, hint in heard.items():
+            if self._heard.get(key) is hint:
+                del self._heard[key]
+        if found:
             for sync, users in found.items():
                 _log.info(events.EDITS_HEARD, portal=self.name, sync=sync, edits=len(users))
                 self.poke(sync)
@@ -250,11 +268,13 @@ class Listener:
             self._bell.clear()
             await self.clock.sleep(1.0)
 
-    def _failed(self, error: SyncdError) -> None:
+    def _failed(self, reason: str) -> None:
         self._failures += 1
         self._bound_at = None
+        if self._failures >= _LOOKS:
+            self._heard.clear()  # or what cannot be looked at would keep all else from being heard of
         if self._failures >= _TOLD_AFTER and not self.trouble:
-            self.trouble = str(error)
+            self.trouble = reason
             _log.warning(events.HINTS_STOPPED, portal=self.name, reason=self.trouble)
 
     def _worked(self) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from syncd.app.check import check_all
+from syncd.cycle.look import changed_since
+from syncd.cycle.sync import Pass
+from syncd.errors import PortalUnreachableError
+from syncd.model.item import Link
 from syncd.model.record import ToldTrouble
 from syncd.sandbox.applications.event_queue import ENTRY, Binding, Happened
 from syncd.sandbox.seed.language_school import CLIENT_ID
 from syncd.sandbox.settings import Settings
+from syncd.service import listening
 from syncd.service.host import Service
 from tests.support.applications import APP_SHIFTS, AppScene, People
 from tests.support.sandbox import HEADER, run_inline
@@ -315,6 +321,87 @@ def test_edits_in_random_order_with_tokens_that_run_out_are_all_put_right_and_no
                     await asyncio.sleep(4000)
             await asyncio.sleep(60)
             assert sorted(stage.shown().values()) == NAMES
+
+    run_inline(main())
+
+
+@pytest.mark.parametrize("error", [PortalUnreachableError("no answer"), ValueError("a defect")])
+def test_what_was_heard_but_could_not_be_looked_at_is_looked_at_with_the_next_poll(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    stage = scene(tmp_path)
+    failures = [error, error]
+
+    async def look(run: Pass, links: Sequence[Link]) -> frozenset[int]:
+        if links and failures:
+            raise failures.pop()
+        return await changed_since(run, links)
+
+    monkeypatch.setattr(listening, "changed_since", look)
+
+    async def main() -> None:
+        async with stage.running():
+            await begun(stage)
+            People(stage).rename(next(iter(stage.shown())), "Mine")
+            await asyncio.sleep(120)
+            assert not failures
+            assert sorted(stage.shown().values()) == NAMES
+
+    run_inline(main())
+
+
+def test_what_can_never_be_looked_at_keeps_nothing_else_from_being_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = scene(tmp_path)
+    unreadable: list[int] = []
+
+    async def look(run: Pass, links: Sequence[Link]) -> frozenset[int]:
+        if any(link.remote_id in unreadable for link in links):
+            raise PortalUnreachableError("it is listed but cannot be read")
+        return await changed_since(run, links)
+
+    monkeypatch.setattr(listening, "changed_since", look)
+
+    async def main() -> None:
+        async with stage.running() as service:
+            await begun(stage)
+            first, second, *_ = stage.shown()
+            unreadable.append(first)
+            People(stage).rename(first, "Mine")
+            await asyncio.sleep(1800)
+            assert service.listeners.troubles() == {}
+            People(stage).rename(second, "Mine, too")
+            await asyncio.sleep(30)
+            assert (stage.shown()[first], stage.shown()[second]) == ("Mine", "Shift 2")
+
+    run_inline(main())
+
+
+def test_an_edit_that_is_heard_of_while_a_pass_decides_on_an_earlier_one_waits_for_the_next_pass(
+    tmp_path: Path,
+) -> None:
+    stage = scene(tmp_path)
+
+    async def main() -> None:
+        async with stage.running() as service:
+            await begun(stage)
+            (listener,) = service.listeners._listeners.values()
+            first, second, *_ = stage.shown()
+            people = People(stage)
+            listener.poke = lambda _sync: None  # the pass under way is played here
+            people.rename(first, "Mine")
+            people.rename(second, "Mine, too")
+            await listener.poll()
+            hints = service.listeners.hints_for("shifts")
+            assert hints.keys() == {first, second}
+            people.rename(first, "Mine, once more")
+            await listener.poll()
+            await service.listeners.looked_at("shifts", hints)
+            assert listener.pending["shifts"].keys() == {first}
+            assert (await service.app.ledger.of_portal("main").hints())["shifts"].keys() == {first}
+            await service.listeners.looked_at("shifts", service.listeners.hints_for("shifts"))
+            assert listener.pending == {}
 
     run_inline(main())
 
