@@ -199,7 +199,7 @@ async def _portal(
                 yield Check(name=name, ok=not told.remedy, detail=told.detail, remedy=told.remedy)
         directory = await read_directory(portal, now=app.clock.now(), groups=wants_groups)
     except CommandRefusedError as error:
-        remedy = error.remedy or "give the webhook the missing permission"
+        remedy = error.remedy or f"give the {portal.caller} the missing permission"
         yield Check(name=name, ok=False, detail=error.message, remedy=remedy)
         return
     except SyncdError as error:
@@ -295,7 +295,7 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
         directory = directory.with_clients(await read_clients(portal, wanted))
     except SyncdError as error:
         is_about_types = isinstance(error, CommandRefusedError) and error.code in ("NOT_FOUND", "INVALID_ARG_VALUE")
-        usual = "give the webhook the permission crm, and its user the right to read the CRM"
+        usual = f"give the {portal.caller} the permission crm, and its user the right to read the CRM"
         yield Check(name=f"clients {sync.name}", ok=False, detail=error.message,
                     remedy=error.remedy if is_about_types else usual)  # fmt: skip
         return
@@ -309,7 +309,7 @@ async def _sync(app: App, portal: Portal, sync: Sync, snapshot: Snapshot, direct
     unread = [calendar for calendar in with_sections if not directory.knows(calendar)]
     if unread:
         yield Check(name=f"calendars {sync.name}", ok=False, detail=f"cannot be read: {_names(unread)}",
-                    remedy="use the webhook of an administrator, who may read them all")  # fmt: skip
+                    remedy="let syncd work as an administrator, who may read them all")  # fmt: skip
     known = await kept_directory(run)
     directory = directory.following(known, sync.target.section_name) if known is not None else directory
     for told in _renamed_sections(sync, directory):
@@ -382,7 +382,7 @@ def _zone(sync: Sync, directory: Directory, now: float) -> Check:
     if guessed and not _switch_together(zone, caller, now):
         depending = "times of the other season" if sync.target.on_cards else "days on which the portal's clocks change"
         detail += (
-            f"; the webhook's user lives in {caller}, whose clock changes differently: {depending} "
+            f"; syncd's user lives in {caller}, whose clock changes differently: {depending} "
             "depend on this guess, so name it with server_timezone in [portals.X]"
         )
     return Check(name=f"zone {sync.name}", ok=True, detail=detail)

@@ -49,7 +49,7 @@ def consequences(facts: Facts | None, syncs: Iterable[SyncConfig]) -> Iterator[s
         yield "it counts the operating time of all commands in batches together, and so do forecasts"
     for sync in syncs:
         if sync.fields.host is not None and facts.text("host_rule") == "docs":
-            yield f"it makes the webhook's user the organiser of every meeting, so `host` of {sync.name} has no effect"
+            yield f"it makes syncd's user the organiser of every meeting, so `host` of {sync.name} has no effect"
         if sync.fields.crm and facts.value("crm_fields") is False:
             yield f"it is too old to link events to the CRM, so `crm` of {sync.name} has no effect"
 

@@ -61,8 +61,8 @@ class Lookalike:
             )
         if seen.masked:
             return (
-                f"a private event that the webhook's user may not see stands there at that time (id {seen.remote_id});"
-                " it may be this one, so nothing is made beside it. Use the webhook of somebody who may see it: who"
+                f"a private event that syncd's user may not see stands there at that time (id {seen.remote_id});"
+                " it may be this one, so nothing is made beside it. Let syncd work as somebody who may see it: who"
                 " made it, the calendar's owner, or a guest"
             )
         return (

@@ -85,7 +85,7 @@ class Guard:
                 f"{sync}: the events of {vanished} of {known} known entries no longer exist in the portal and would be"
                 f" created again, more than max_changed = {self.max_changed} allows"
                 f" ({_examples(plan, plan.vanished_uids)}); nothing was sent",
-                "check that the webhook's user can still see these calendars; if people have deleted the events, run"
+                "check that syncd's user can still see these calendars; if people have deleted the events, run"
                 f" once with --force or raise max_changed in [[sync]] {sync}",
             )
         changed = len(plan.changed_uids)

@@ -40,8 +40,8 @@ _LONGEST_OUTPUT = 4000
 _LINE_BREAK = re.compile("#br#", re.IGNORECASE)
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 _REMEDIES: Mapping[str, str] = {
-    "INSUFFICIENT_SCOPE": "give the webhook of this portal the scope im",
-    "ACCESS_ERROR": "add the webhook's user to the chat",
+    "INSUFFICIENT_SCOPE": "give syncd the scope im in this portal",
+    "ACCESS_ERROR": "add syncd's user to the chat",
     "USER_NOT_FOUND": "correct alerts.user or alerts.chat",
     "CHAT_ID_EMPTY": "correct alerts.chat",
 }

@@ -122,13 +122,12 @@ MESSAGES: Final = (
      "похоже на «{title}» ({start}, id {id}) в другом разделе календаря: возможно, его создал syncd, и оно отличается:"
      " {fields}; не принято, и рядом ничего не создано. Удалите его или перенесите в раздел синхронизации, либо задайте"
      " adopt = \"same-time\", чтобы принять его там, или adopt = false, чтобы создать ещё одно"),
-    ("a private event that the webhook's user may not see stands there at that time (id {id}); it may be this one, so"
-     " nothing is made beside it. Use the webhook of somebody who may see it: who made it, the calendar's owner, or a"
+    ("a private event that syncd's user may not see stands there at that time (id {id}); it may be this one, so"
+     " nothing is made beside it. Let syncd work as somebody who may see it: who made it, the calendar's owner, or a"
      " guest",
-     "в это время там стоит приватное событие, которого пользователь вебхука не видит (id {id}); возможно, это оно и"
-     " есть,"
-     " поэтому рядом ничего не создано. Возьмите вебхук того, кто его видит: автора, владельца календаря или"
-     " участника"),
+     "в это время там стоит приватное событие, которого пользователь syncd не видит (id {id}); возможно, это оно и"
+     " есть, поэтому рядом ничего не создано. Пусть syncd работает от имени того, кто его видит: автора, владельца"
+     " календаря или участника"),
     ("waits for another piece of its entry: {reason}", "ждёт другой части своей записи: {reason}"),
     ("changed in a source that could not be read completely; waits for a complete one",
      "изменено в источнике, прочитанном не до конца; ждёт полного"),
@@ -145,26 +144,26 @@ MESSAGES: Final = (
      "в календаре {place} нет раздела {name}, и он не создаётся: {reason}"),
     ("calendar {place} has no section with id {id}; it has: {list}",
      "в календаре {place} нет раздела с id {id}; есть: {list}"),
-    ("section {name} of calendar {place} cannot be written to by the webhook's user",
-     "в раздел {name} календаря {place} пользователь вебхука писать не может"),
-    ("the webhook's user is no administrator and could not write into it",
-     "пользователь вебхука не администратор и писать туда не смог бы"),
-    ("the webhook's user is no administrator, and only they are sure to be allowed it in the company's calendar",
-     "пользователь вебхука не администратор, а в календаре компании это наверняка можно только администраторам"),
-    ("the group has its calendar switched off, or does not let the webhook's user write",
-     "календарь группы выключен или не даёт пользователю вебхука писать"),
+    ("section {name} of calendar {place} cannot be written to by syncd's user",
+     "в раздел {name} календаря {place} пользователь syncd писать не может"),
+    ("syncd's user is no administrator and could not write into it",
+     "пользователь syncd не администратор и писать туда не смог бы"),
+    ("syncd's user is no administrator, and only they are sure to be allowed it in the company's calendar",
+     "пользователь syncd не администратор, а в календаре компании это наверняка можно только администраторам"),
+    ("the group has its calendar switched off, or does not let syncd's user write",
+     "календарь группы выключен или не даёт пользователю syncd писать"),
     ("more than one user is called {name}: {list}", "пользователей с именем {name} несколько: {list}"),
     ("the user {name} (id {id}) is dismissed", "пользователь {name} (id {id}) уволен"),
     ("no user {name} in the portal", "на портале нет пользователя {name}"),
     ("no user {name} in the portal; nearest: {list}", "на портале нет пользователя {name}; похожи: {list}"),
-    ("cannot look up {name}: the webhook may not read e-mail addresses",
-     "{name} не найти: вебхуку нельзя читать адреса почты"),
+    ("cannot look up {name}: syncd may not read e-mail addresses",
+     "{name} не найти: syncd нельзя читать адреса почты"),
     ("more than one group is called {name}: ids {list}", "групп с именем {name} несколько: id {list}"),
-    ("no group {name} that the webhook's user can see", "пользователь вебхука не видит группы {name}"),
-    ("no group {name} that the webhook's user can see; nearest: {list}",
-     "пользователь вебхука не видит группы {name}; похожи: {list}"),
+    ("no group {name} that syncd's user can see", "пользователь syncd не видит группы {name}"),
+    ("no group {name} that syncd's user can see; nearest: {list}",
+     "пользователь syncd не видит группы {name}; похожи: {list}"),
     ("the owner is empty", "владелец не указан"),
-    ("no {kind} with {what} that the webhook's user may see", "пользователь вебхука не видит {kind}: {what}"),
+    ("no {kind} with {what} that syncd's user may see", "пользователь syncd не видит {kind}: {what}"),
     ("a deal cannot be found by {what}", "сделку нельзя найти по {what}"),
     ("{client} has no responsible person", "у {client} нет ответственного"),
     ("{client} has no phone, and a call needs one", "у {client} нет телефона, а звонку он нужен"),
@@ -256,9 +255,9 @@ MESSAGES: Final = (
      " max_changed = {limit} allows ({list}); nothing was sent",
      "{sync}: событий {n} из {of} известных записей на портале больше нет, и они были бы созданы заново; max_changed ="
      " {limit} столько не допускает ({list}); ничего не отправлено"),
-    ("check that the webhook's user can still see these calendars; if people have deleted the events, run once with"
+    ("check that syncd's user can still see these calendars; if people have deleted the events, run once with"
      " --force or raise max_changed in [[sync]] {sync}",
-     "проверьте, видит ли пользователь вебхука эти календари; если события удалили люди, запустите один раз с --force"
+     "проверьте, видит ли пользователь syncd эти календари; если события удалили люди, запустите один раз с --force"
      " или"
      " увеличьте max_changed в [[sync]] {sync}"),
     ("{sync}: {n} of {of} known entries would change, more than max_changed = {limit} allows ({list}); nothing was"
@@ -273,8 +272,8 @@ MESSAGES: Final = (
      " nothing is"
      " forgotten",
      "{sync}: {n} из {of} событий на портале больше не видны и были бы забыты; ничего не отправлено и не забыто"),
-    ("may the webhook's user still see these calendars? If people have deleted the events, run it with --force",
-     "видит ли пользователь вебхука эти календари? Если события удалили люди, запустите с --force"),
+    ("may syncd's user still see these calendars? If people have deleted the events, run it with --force",
+     "видит ли пользователь syncd эти календари? Если события удалили люди, запустите с --force"),
     ("{sync}: it has written {n} items to {old}, but {portal} is {new} now; nothing was sent",
      "{sync}: записано {n} событий на {old}, а {portal} теперь {new}; ничего не отправлено"),
     ("another portal: give this config a `state` file of its own; the same one under a new address: run `syncd sync"
@@ -286,6 +285,7 @@ MESSAGES: Final = (
     ("operating time of {method}", "операционное время метода {method}"),
     ("the request rate", "частота запросов"),
     ("{origin} refuses the webhook: {reason}", "{origin} не принимает вебхук: {reason}"),
+    ("{origin} refuses the application: {reason}", "{origin} не принимает приложение: {reason}"),
     ("{origin} does not let anything through: {reason}", "{origin} ничего не пропускает: {reason}"),
     ("{origin} refuses everything: {reason}", "{origin} отклоняет всё: {reason}"),
     ("{origin} does not answer: {reason}", "{origin} не отвечает: {reason}"),
@@ -327,24 +327,24 @@ MESSAGES: Final = (
      " портале, Мой тариф > Маркет"),
     ("give the webhook the scopes calendar, user_basic, sonet_group and, for activities, crm",
      "дайте вебхуку права calendar, user_basic, sonet_group и, для дел, crm"),
-    ("the webhook's user may not write to this calendar: use the webhook of an administrator, or have the right to edit"
+    ("syncd's user may not write to this calendar: let syncd work as an administrator, or have the right to edit"
      " granted in the calendar's settings",
-     "пользователь вебхука не может писать в этот календарь: возьмите вебхук администратора или выдайте право"
-     " редактирования в настройках календаря"),
-    ("the webhook's user may not change this card: give them the right in the CRM",
-     "пользователь вебхука не может менять эту карточку: дайте ему право в CRM"),
-    ("the webhook's user is dismissed: create a webhook of an active user",
-     "пользователь вебхука уволен: создайте вебхук действующего сотрудника"),
-    ("the webhook's user is an extranet user: use the webhook of an employee",
-     "пользователь вебхука из экстранета: возьмите вебхук сотрудника"),
-    ("the webhook's user has no right to this", "у пользователя вебхука нет на это права"),
+     "пользователь syncd не может писать в этот календарь: пусть syncd работает от имени администратора, или выдайте"
+     " право редактирования в настройках календаря"),
+    ("syncd's user may not change this card: give them the right in the CRM",
+     "пользователь syncd не может менять эту карточку: дайте ему право в CRM"),
+    ("syncd's user is dismissed: create a webhook of an active user",
+     "пользователь syncd уволен: создайте вебхук действующего сотрудника"),
+    ("syncd's user is an extranet user: let syncd work as an employee",
+     "пользователь syncd из экстранета: пусть syncd работает от имени сотрудника"),
+    ("syncd's user has no right to this", "у пользователя syncd нет на это права"),
     ("the portal's licence does not allow this", "лицензия портала этого не позволяет"),
     ("the vendor has blocked the REST API of this portal by hand: contact its support",
      "разработчик вручную заблокировал REST API этого портала: обратитесь в поддержку"),
     ("do other programs use up the portal's operating time? see `syncd portal limits`",
      "не расходуют ли операционное время портала другие программы? см. `syncd portal limits`"),
-    ("the section was deleted or is hidden from the webhook's user; the next pass looks for it again, by its name",
-     "раздел удалён или скрыт от пользователя вебхука; следующий проход снова поищет его по имени"),
+    ("the section was deleted or is hidden from syncd's user; the next pass looks for it again, by its name",
+     "раздел удалён или скрыт от пользователя syncd; следующий проход снова поищет его по имени"),
     ("is the calendar switched on in this group or company? make the section by hand, or name another in section",
      "включён ли календарь в этой группе или компании? создайте раздел вручную или укажите другой в section"),
     ("the portal does not take this title: change it in the source", "портал не принимает это название: измените его"),

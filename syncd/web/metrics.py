@@ -97,7 +97,7 @@ def _portals(portals: Sequence[PortalView]) -> Iterator[Metric]:
         (portal.name, method, budget) for portal in portals for method, budget in sorted(portal.operating.items())
     ]
     yield _gauge(
-        "syncd_portal_refused", "Whether the portal refuses the webhook.", ["portal"],
+        "syncd_portal_refused", "Whether the portal refuses syncd.", ["portal"],
         each([float(bool(portal.refused)) for portal in portals]),
     )  # fmt: skip
     yield _gauge(

@@ -86,7 +86,7 @@ def test_a_value_that_two_elements_have_is_told_with_both(tmp_path: Path) -> Non
     result = run_inline(stage.one_pass("visits"))
     doubtful, unknown = (problem.reason for problem in result.record.problems)
     assert "2 items of type 177 have 'B-8': item of type 177 2 Rental, item of type 177 3 Rental" in doubtful
-    assert "no item of type 177 with ufCrm5_1700000000 'C-1' that the webhook's user may see" in unknown
+    assert "no item of type 177 with ufCrm5_1700000000 'C-1' that syncd's user may see" in unknown
     assert activities(stage) == []
 
 

@@ -47,7 +47,7 @@ def test_most_events_gone_stop_the_pass_before_anything_is_sent(tmp_path: Path) 
         in result.error.message
     )
     assert 'max_changed = "50%"' in result.error.message
-    assert "check that the webhook's user can still see these calendars" in result.error.remedy
+    assert "check that syncd's user can still see these calendars" in result.error.remedy
     assert run_inline(stage.one_pass()).exit_code == 4
     forced = run_inline(stage.one_pass(force=True))
     assert (forced.exit_code, forced.record.counts["created"], len(stage.names())) == (0, 20, MANY)

@@ -563,7 +563,7 @@ def test_a_notice_that_is_not_made_goes_as_a_message_and_what_reaches_nobody_is_
     assert stage.world.traffic.commands["im.message.add"] == 2
     assert [(one["to"], one["reason"], one["remedy"]) for one in failed] == [
         ("user 999", "USER_NOT_FOUND: User not found", "correct alerts.user or alerts.chat"),
-        ("chat7", "ACCESS_ERROR: It is forbidden to send messages to this chat", "add the webhook's user to the chat"),
+        ("chat7", "ACCESS_ERROR: It is forbidden to send messages to this chat", "add syncd's user to the chat"),
     ]
 
 
@@ -575,7 +575,7 @@ def test_a_missing_scope_is_said_with_its_remedy_and_the_portal_goes_on(
         hook.scopes -= {"im"}
     config = AlertsConfig(portal="main", user=5, chat=None, command=())
     (failed,) = told_by(stage, monkeypatch, config, "old")
-    assert failed["remedy"] == "give the webhook of this portal the scope im"
+    assert failed["remedy"] == "give syncd the scope im in this portal"
     assert failed["reason"].startswith("insufficient_scope")
     assert stage.world.traffic.commands["im.message.add"] == 0
 

@@ -305,7 +305,7 @@ def _elsewhere(raw: RawAnswer) -> str:
     except ValueError:
         host = None
     place = f"to {_text(host)}" if host else "to another page"
-    return f"HTTP {raw.status}: the portal redirects {place}; check the address in webhook"
+    return f"HTTP {raw.status}: the portal redirects {place}; check its address in the config"
 
 
 def _kind(raw: RawAnswer) -> str:

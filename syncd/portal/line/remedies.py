@@ -20,10 +20,10 @@ _PLAN = (
 _SCOPES = "give the webhook the scopes calendar, user_basic, sonet_group and, for activities, crm"
 _REPORT = "syncd and this portal disagree about the call: please report it with the portal's version"
 _MAY_NOT_WRITE = (
-    "the webhook's user may not write to this calendar: use the webhook of an administrator, or have the right to edit"
+    "syncd's user may not write to this calendar: let syncd work as an administrator, or have the right to edit"
     " granted in the calendar's settings"
 )
-_CARD = "the webhook's user may not change this card: give them the right in the CRM"
+_CARD = "syncd's user may not change this card: give them the right in the CRM"
 _MAIL = "this concerns e-mail activities, which syncd does not write: has TYPE_ID been set to 4 for them?"
 
 _BY_CODE: Mapping[str, str] = {
@@ -32,11 +32,11 @@ _BY_CODE: Mapping[str, str] = {
     "INVALID_TOKEN": _NEW_WEBHOOK,
     "EXPIRED_TOKEN": _NEW_WEBHOOK,
     "INSUFFICIENT_SCOPE": _SCOPES,
-    "USER_ACCESS_ERROR": "ask the portal's administrator to let the webhook's user use the application",
-    "AUTHORIZATION_ERROR": "the webhook's user is dismissed: create a webhook of an active user",
+    "USER_ACCESS_ERROR": "ask the portal's administrator to let syncd's user use the application",
+    "AUTHORIZATION_ERROR": "syncd's user is dismissed: create a webhook of an active user",
     "ACCESS_DENIED": _PLAN,
     "WRONG_LICENSE": "the portal's licence does not allow this",
-    "ALLOWED_ONLY_INTRANET_USER": "the webhook's user is an extranet user: use the webhook of an employee",
+    "ALLOWED_ONLY_INTRANET_USER": "syncd's user is an extranet user: let syncd work as an employee",
     "OVERLOAD_LIMIT": "the vendor has blocked the REST API of this portal by hand: contact its support",
     "QUERY_LIMIT_EXCEEDED": "another program that calls this portal from the same address takes all requests: find and"
     " slow it down, or set a lower rate in [portals.X.limits] and leave it some",
@@ -49,7 +49,7 @@ _BY_CODE: Mapping[str, str] = {
     " /marketplace/ been made?",
     "ERROR_BATCH_METHOD_NOT_ALLOWED": _REPORT,
     "ERROR_BATCH_LENGTH_EXCEEDED": "set a lower batch_size in [portals.X.limits]",
-    "BITRIX_REST_V3_EXCEPTION_ACCESSDENIEDEXCEPTION": "the webhook's user has no right to this",
+    "BITRIX_REST_V3_EXCEPTION_ACCESSDENIEDEXCEPTION": "syncd's user has no right to this",
     "BITRIX_REST_V3_EXCEPTION_INSUFFICIENTSCOPEEXCEPTION": _SCOPES,
 }
 
@@ -86,7 +86,7 @@ _CALENDAR: tuple[tuple[tuple[str, ...], str], ...] = (
     (("access denied", "доступ запрещен"), _MAY_NOT_WRITE),
     (
         ("calendar section", "секции календаря", "cal_rest_section_error"),
-        "the section was deleted or is hidden from the webhook's user; the next pass looks for it again, by its name",
+        "the section was deleted or is hidden from syncd's user; the next pass looks for it again, by its name",
     ),
     (("editing type", "тип редактирования"), _REPORT),
     (("must be an array", "должен быть массивом"), _REPORT),
@@ -142,7 +142,7 @@ def remedy_of(code: str) -> str:
 def application_remedy(code: str, portal: str) -> str:
     """Return what can be done about a refusal of the application of [portals.`portal`], "" if only the portal knows."""
     own = _OF_APPLICATION.get(code.upper())
-    return own.format(portal) if own is not None else remedy_of(code).replace("webhook's user", "application's user")
+    return own.format(portal) if own is not None else remedy_of(code)
 
 
 def meaning_of(method: str, code: str, description: str) -> str:

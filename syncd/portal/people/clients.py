@@ -142,7 +142,7 @@ class CrmLookup:
         remedy = "add it in the CRM, or see on_unresolved"
         if said := doubt(wanted.phones):
             remedy = f"{said}: write it with the country's code in front, such as +7 495 123-45-67; or {remedy}"
-        raise EntryError(f"no {called(wanted.type)} with {what} that the webhook's user may see", remedy)
+        raise EntryError(f"no {called(wanted.type)} with {what} that syncd's user may see", remedy)
 
     def joined(self, other: CrmLookup) -> CrmLookup:
         """Return the union; where both know a client, the other's version is kept."""

@@ -121,7 +121,7 @@ class Directory:
         # With the scope user_brief alone the portal leaves e-mails out without a word (PORTAL.md 7).
         if "@" in text and self.users and not any(user.email for user in self.users):
             raise EntryError(
-                f"cannot look up {text!r}: the webhook may not read e-mail addresses",
+                f"cannot look up {text!r}: syncd may not read e-mail addresses",
                 "give it the scope user_basic, or use ids",
             )
         raise EntryError(
@@ -169,7 +169,7 @@ class Directory:
             raise DoubtfulError(f"more than one group is called {text!r}: ids {ids}", "use the id")
         shown = {word: found[0].name for word, found in self._groups_by_word.items()}
         raise EntryError(
-            f"no group {text!r} that the webhook's user can see{_nearest(wanted, shown)}",
+            f"no group {text!r} that syncd's user can see{_nearest(wanted, shown)}",
             "see on_unresolved; a collab is seen with the scope socialnetwork only",
         )
 
@@ -216,15 +216,15 @@ class Directory:
         if not found and (bar := self.barred.get(str(calendar))):
             raise EntryError(
                 f"calendar {calendar} has no section {label!r}, and none is created, because {bar}",
-                "use an administrator's webhook, or have the section made there and the right to edit granted",
+                "let syncd work as an administrator, or have the section made there and the right to edit granted",
             )
         if not found:
             return None
         writable = [section for section in found if section.writable]
         if not writable:
             raise EntryError(
-                f"section {label!r} of calendar {calendar} cannot be written to by the webhook's user",
-                "use an administrator's webhook or grant the right to edit",
+                f"section {label!r} of calendar {calendar} cannot be written to by syncd's user",
+                "let syncd work as an administrator or grant the right to edit",
             )
         return writable[0]
 
@@ -410,7 +410,7 @@ async def _read_caller(portal: PageReader) -> Caller:
     caller, zone, admin = 0, "", False
     for reply in replies:
         if isinstance(reply, Unknown):
-            raise PortalUnreachableError(f"the webhook's user could not be read: {reply.reason}", "try again later")
+            raise PortalUnreachableError(f"syncd's user could not be read: {reply.reason}", "try again later")
         if isinstance(reply, Done) and isinstance(reply.result, Mapping):
             row = reply.result
             caller = _int(row.get("ID")) or caller

@@ -57,7 +57,7 @@ async def _statuses(bench: Bench) -> Fact:
         bench.blocked.pop(method, None)
         if isinstance(reply, Refused) and reply.code.lower() == "insufficient_scope" and answer.status in (401, 403):
             return Fact(name=name, value=answer.status == 403)
-    return Fact(name=name, why="the webhook has all permissions, so that nothing was refused for want of one")
+    return Fact(name=name, why="syncd has all permissions, so that nothing was refused for want of one")
 
 
 def _single(method: str) -> Question:

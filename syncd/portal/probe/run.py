@@ -115,7 +115,7 @@ async def read_scene(portal: Portal, clock: Clock) -> Scene:
     profile, scope = (reply.result for reply in replies if isinstance(reply, Done))
     own = profile if isinstance(profile, Mapping) else {}
     if not str(own.get("ID", "")).isdecimal():
-        raise PortalUnreachableError(f"{portal.origin}: profile does not tell the webhook's user", "try again later")
+        raise PortalUnreachableError(f"{portal.origin}: profile does not tell syncd's user", "try again later")
     server = portal.server_offset_s
     here = _offset_s(str(own.get("TIME_ZONE") or ""), clock.now())
     return Scene(

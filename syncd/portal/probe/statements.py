@@ -33,7 +33,7 @@ STATEMENTS: Mapping[str, Statement] = MappingProxyType(
         "scopes": Statement(section="1.4", says="those that the webhook was given", use="`syncd check` compares them"),
         "plan": Statement(section="1.4", says="a commercial plan"),
         "admin": Statement(section="4.11", says="administrators pass everything", answers=_BOTH,
-                           use="no sections are made where the webhook's user may not write"),
+                           use="no sections are made where syncd's user may not write"),
         "writable_calendars": Statement(section="4.11", says="an administrator's webhook writes into all"),
         "integer_stamps": Statement(section="1.2", says="whole seconds since May 2026", answers=_BOTH,
                                     use="costs are then learned from the counters"),

@@ -42,7 +42,7 @@ _COLUMNS = (
 _MEANINGS: Mapping[str, str] = {
     "CAN_NOT_UPDATE_COMPLETED_TODO": "somebody has completed it; it is left as it is",
     "OWNER_NOT_FOUND": "the client was deleted in the CRM since it was looked up",
-    "ACCESS_DENIED": "the webhook's user may not change this card: give them the right in the CRM",
+    "ACCESS_DENIED": "syncd's user may not change this card: give them the right in the CRM",
     "NOT_FOUND": "somebody deleted it in the portal",
     "ERROR_PARENT_ACTIVITY_RESTRICT": "the activity that it belongs to is completed",
     "WRONG_DATETIME_FORMAT": "the portal cannot read its deadline: see deadline in [sync.target]",
@@ -94,7 +94,7 @@ class TodoTarget(CardTarget):
         said = [
             "a to-do has a deadline only: start, end, place and guests are not shown, and no calendar shows it",
             "a to-do that somebody completed cannot be changed any more",
-            "a responsible person who is not the webhook's user gets a notice of each new to-do",
+            "a responsible person who is not syncd's user gets a notice of each new to-do",
         ]
         if not self._settings.marker:
             said.append(

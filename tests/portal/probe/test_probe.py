@@ -210,14 +210,14 @@ def test_without_the_scope_for_calendars_only_the_rest_is_found_and_said_so() ->
     probed = Probing(seed=with_scopes(telling_world(), "user", "sonet_group")).probe()
     assert probed.facts.value("admin_groups") == "asked"
     assert probed.facts.value("host_rule") is None
-    assert reasons(probed)["host_rule"] == "there is no scratch section: the webhook lacks the scope calendar"
+    assert reasons(probed)["host_rule"] == "there is no scratch section: syncd lacks the scope calendar"
 
 
 def test_without_other_scopes_their_facts_are_missing_and_said_so() -> None:
     probed = Probing(seed=with_scopes(telling_world(), "calendar")).probe()
     assert probed.facts.value("host_rule") == "source"
-    assert reasons(probed)["page_past_end"] == "the webhook lacks the scope crm"
-    assert reasons(probed)["private_hidden"] == "the webhook lacks the scope user_basic"
+    assert reasons(probed)["page_past_end"] == "syncd lacks the scope crm"
+    assert reasons(probed)["private_hidden"] == "syncd lacks the scope user_basic"
 
 
 def test_an_employee_s_webhook_finds_everything_but_what_makes_a_difference_for_administrators() -> None:
