@@ -179,7 +179,10 @@ class GraphServer:
         return [one async for page in self._pages(path, NamedPage, mailbox) for one in page.value]
 
     async def people(self, domain: str) -> list[str]:
-        """Return the addresses of those in the tenant who have one in `domain` and may log in; raises WebError."""
+        """Return the addresses of those in the tenant who have one in `domain` and may log in.
+
+        Raises WebError, also if there is nobody.
+        """
         query = {
             "$filter": f"endsWith(mail,'@{domain}') and accountEnabled eq true",
             "$select": "mail", "$count": "true", "$top": str(_MOST_PEOPLE),
@@ -188,13 +191,17 @@ class GraphServer:
         return await self._addresses(path, f"the people of {domain}")
 
     async def rooms(self) -> list[str]:
-        """Return the addresses of the rooms of the tenant; raises WebError."""
+        """Return the addresses of the rooms of the tenant; raises WebError, also if there are none."""
         return await self._addresses("/places/microsoft.graph.room?$top=100", "the rooms")
 
     async def _addresses(self, path: str, name: str) -> list[str]:
         found = [one async for page in self._pages(path, PeoplePage, name) for one in page.value]
         addresses = (one.email_address or one.mail or "" for one in found)
-        return sorted({address.lower() for address in addresses if "@" in address})
+        named = sorted({address.lower() for address in addresses if "@" in address})
+        # An empty list would take the events of all of them off the portal.
+        if not named:
+            raise UnusableError(f"{name}: Graph lists none", "check calendars, and that they have addresses")
+        return named
 
     async def _pages(self, path: str, kind: type[T], mailbox: str) -> AsyncIterator[T]:
         link = self._root + path
