@@ -82,10 +82,10 @@ def _read_only(url: URL, base: Path, where: str) -> tuple[URL, Path | None]:
     """Return the address under which SQLite opens a file for reading, and never makes one, and the file if it says."""
     if not url.database or url.database == ":memory:":
         raise ConfigError(f"{where}: url names no file of SQLite", "e.g. sqlite:///shifts.db, beside the config")
-    if url.database.startswith("file:"):
-        return url, None
-    place = base / Path(url.database).expanduser()
     query = {**url.query, "mode": "ro", "uri": "true"}
+    if url.database.startswith("file:"):
+        return url.set(query=query), None
+    place = base / Path(url.database).expanduser()
     return url.set(database="file:" + quote(str(place.absolute())), query=query), place
 
 

@@ -156,9 +156,11 @@ async def test_a_text_that_is_no_utf8_rejects_its_row_alone(tmp_path: Path, data
     assert snapshot.rejected_uids == {"1"}
 
 
-async def test_a_file_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"sqlite shifts.db cannot be reached, or refuses: unable to open"):
-        await opened(tmp_path).read(CONTEXT)
+@pytest.mark.parametrize("form", ["{}", "file:{}", "file:{}?mode=rwc", "file:{}?uri=true"])
+async def test_a_file_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path, form: str) -> None:
+    url = f"sqlite:///{form.format(tmp_path / 'shifts.db')}"
+    with pytest.raises(SourceError, match=r"sqlite( shifts.db)? cannot be reached, or refuses: unable to open"):
+        await opened(tmp_path, url=url).read(CONTEXT)
     assert not (tmp_path / "shifts.db").exists()
 
 
