@@ -19,8 +19,8 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
 import msgspec
 
 from syncd.errors import ConfigError, SourceError
-from syncd.source.json.document import Records, compiled, encoded, read_document, says_more, value_at
-from syncd.source.table.typed_values import text_of
+from syncd.source.json.document import Records, compiled, read_document, says_more, value_at
+from syncd.source.table.typed_values import encoded, text_of
 
 MOST_PAGES = 10_000
 _LINK = re.compile(r'<([^>]*)>\s*((?:;[^,;"]*(?:"[^"]*")?)*)')

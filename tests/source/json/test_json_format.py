@@ -17,7 +17,8 @@ from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Snapshot, Timed
 from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
-from syncd.source.json.document import Records, encoded, lists_in, number_in, read_document, says_more, words_in
+from syncd.source.json.document import Records, lists_in, number_in, read_document, says_more, words_in
+from syncd.source.table.typed_values import encoded
 from tests.source.json.records_server import shift
 
 COLUMNS = {"uid": "id", "title": "name", "start": "begins", "end": "ends"}
@@ -156,6 +157,13 @@ async def test_a_member_that_no_record_has_is_told_and_one_that_makes_an_entry_i
     ]
     with pytest.raises(SourceError, match=r"no record has 'nam', which columns gives for title \(did you mean 'name'"):
         await read(tmp_path, [shift("a")], {**COLUMNS, "title": "nam"})
+
+
+async def test_half_a_surrogate_pair_in_a_member_spoils_its_own_record_at_most(tmp_path: Path) -> None:
+    document = json.dumps([shift("a") | {"who": {"name": "\ud83d"}}, shift("b")]).encode()
+    snapshot = await read(tmp_path, document, {**COLUMNS, "location": "$.who"}, raw=True)
+    assert snapshot.complete
+    assert {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids == {"a", "b"}
 
 
 async def test_a_total_is_compared_with_what_came(tmp_path: Path) -> None:
