@@ -167,11 +167,13 @@ async def test_half_a_surrogate_pair_in_a_member_spoils_its_own_record_at_most(t
 
 
 async def test_a_total_is_compared_with_what_came(tmp_path: Path) -> None:
-    document = {"items": [shift("a")], "total": 1}
-    assert (await read(tmp_path, document, records="$.items", total="$.total")).complete
-    short = await read(tmp_path, {**document, "total": 2}, records="$.items", total="$.total")
-    assert not short.complete
-    assert "a.json has 1 records, and total says 2" in short.incomplete_because
+    document: dict[str, object] = {"items": [shift("a")]}
+    for total in (1, 1.0, "1"):
+        assert (await read(tmp_path, {**document, "total": total}, records="$.items", total="$.total")).complete
+    for other, said in ((2, "2"), (True, "true"), (None, "nothing")):
+        short = await read(tmp_path, {**document, "total": other}, records="$.items", total="$.total")
+        assert not short.complete
+        assert f"a.json has 1 record, and total says {said}" in short.incomplete_because
 
 
 async def test_bytes_of_another_encoding_are_read_and_hostile_ones_refused(tmp_path: Path) -> None:
