@@ -17,6 +17,7 @@ from syncd.model.entry import AllDay, Entry, Snapshot, Timed, Window
 from syncd.source import Source, open_source
 from syncd.source.base import Fetching, FileBacked
 from syncd.source.conformance import CONTEXT
+from syncd.source.sql.database_address import open_database
 
 COLUMNS = {"uid": "id", "title": "title", "start": "starts", "end": "ends"}
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) AS id, 1 AS title, 2 AS starts, 3 AS ends FROM n"  # noqa: E501
@@ -209,6 +210,13 @@ def test_options_that_cannot_be_used_are_named_without_the_address(
         whole = {"type": "sql", "url": "sqlite:///s3cret.db", "columns": COLUMNS, **given}
         open_source({key: value for key, value in whole.items() if value is not None}, tmp_path, where="here")
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_password_in_the_query_of_an_address_is_a_secret_however_short(tmp_path: Path) -> None:
+    address = "postgresql://h/d?password=s3cret&sslmode=require&odbc_connect=DRIVER%3Dx%3BPWD%3Dpw%3BEncrypt%3Dyes"
+    found = open_database(address, None, None, base=tmp_path, isolation=None, where="here").secrets
+    assert {"s3cret", "pw"} < {*found}
+    assert not {"require", "yes", ""} & {*found}
 
 
 def test_the_address_has_the_four_forms_of_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
