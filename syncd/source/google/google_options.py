@@ -8,6 +8,7 @@ from typing import Literal
 
 from syncd.config.secrets import FORMS, SecretMissingError, read_secret
 from syncd.errors import ConfigError
+from syncd.net import keeps_secrets
 from syncd.source.accounts.choice import ChoiceOptions
 from syncd.source.accounts.people import CalendarList
 from syncd.source.google.credentials import KeyFile, can_sign, read_client, read_key, read_token
@@ -70,7 +71,10 @@ def read_web(options: GoogleOptions, base: Path, *, where: str) -> Access:
         timeout=options.timeout,
         total_timeout=options.total_timeout,
     )
-    return read_access(web, base, where=where)
+    access = read_access(web, base, where=where)
+    if not keeps_secrets(access.url):
+        raise ConfigError(f"{where}: url is no address that a token may be sent to", "it begins with https://")
+    return access
 
 
 def read_login(options: GoogleOptions, base: Path, *, where: str) -> KeyFile:

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from syncd.clock import Clock
 from syncd.config.secrets import FORMS, read_secret
 from syncd.errors import ConfigError
-from syncd.net import is_loopback
+from syncd.net import keeps_secrets
 from syncd.source.accounts.choice import ChoiceOptions
 from syncd.source.accounts.people import read_list
 from syncd.source.base import Source
@@ -130,9 +130,7 @@ def _secret(options: GraphOptions, name: str, base: Path, where: str, environ: M
 
 
 def _encrypted(text: str, key: str, where: str) -> SplitResult:
-    parts = urlsplit(text)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    if is_safe and parts.hostname and parts.username is None and not parts.query:
+    if keeps_secrets(text) and (parts := urlsplit(text)).username is None and not parts.query:
         return parts
     raise ConfigError(f"{where}: {key} is no address that a token may be sent to", "it begins with https://")
 
