@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from syncd.clock import Clock
-from syncd.config.secrets import FORMS, read_secret
+from syncd.config.secrets import secret_forms
 from syncd.errors import ConfigError
 from syncd.net import keeps_secrets
 from syncd.source.accounts.choice import ChoiceOptions
@@ -20,7 +20,7 @@ from syncd.source.graph.graph_login import PUBLIC_CLOUD, GraphLogin, LoginOption
 from syncd.source.graph.graph_source import GraphSource, ListedGraphSource
 from syncd.source.ical.ics import read_meanings
 from syncd.source.options import read_options
-from syncd.source.web.access import Access, WebOptions, read_access
+from syncd.source.web.access import Access, WebOptions, read_access, source_secret
 
 _PUBLIC_GRAPH = "https://graph.microsoft.com/v1.0"
 _SECRETS = ("client_secret", "private_key", "token")
@@ -116,17 +116,12 @@ def write_secret(file: Path, content: str) -> None:
 
 
 def _secret(options: GraphOptions, name: str, base: Path, where: str, environ: Mapping[str, str]) -> str:
-    forms = {name + form: getattr(options, name + form) for form in FORMS}
-    given = next((key for key, value in forms.items() if value is not None), None)
-    if given is None:
-        return ""
+    given, forms = secret_forms(options, name)
     # A token's file is made by `syncd source authorize`, so at first it is not there.
     if given == "token_file" and not (base / Path(forms[given] or "").expanduser()).exists():
         return ""
-    try:
-        return read_secret(name, forms, base=base, environ=environ)[1].reveal()
-    except ValueError as error:
-        raise ConfigError(f"{where}: {given} {error}") from None
+    found = source_secret(options, name, base, where, environ)
+    return found.reveal() if found is not None else ""
 
 
 def _encrypted(text: str, key: str, where: str) -> SplitResult:
