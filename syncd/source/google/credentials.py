@@ -235,6 +235,7 @@ def _signer(key: KeyFile) -> Sign:
     """Return what signs the claims of a service account; raises LoginError for a key that cannot sign."""
     from google.auth import crypt, jwt  # noqa: PLC0415 - an extra, and slow to import
 
+    # google-auth is marked as typed, and what is called here has no types.
     try:
         signer = crypt.RSASigner.from_string(key.private_key, key.private_key_id)  # type: ignore[no-untyped-call]
     except ValueError:  # what it says may quote the key

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from syncd.errors import ConfigError, SourceError
 from syncd.source.web.error import WebError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import msal
     import requests
 
+P = ParamSpec("P")
+R = TypeVar("R")
 PUBLIC_CLOUD = "https://login.microsoftonline.com"
 _CODE = re.compile(r"AADSTS(\d+)")
 _SCHEDULE_SCOPES = ("Calendars.Read", "Calendars.Read.Shared")
@@ -153,12 +155,12 @@ class GraphLogin:
                 raise login_error(result)
             return kept_token(self._newest(), _account(self._app))
 
-    def _opened(self) -> Any:  # noqa: ANN401 - msal has no types
+    def _opened(self) -> msal.ClientApplication:
         if self._app is None:
             self._app = _called(self._open)
         return self._app
 
-    def _open(self) -> Any:  # noqa: ANN401 - msal has no types
+    def _open(self) -> msal.ClientApplication:
         import msal  # noqa: PLC0415 - an extra, and slow
 
         options = self._options
@@ -211,11 +213,11 @@ class _Http:
             "verify": str(options.ca_file) if options.ca_file is not None else True,
         }
 
-    def get(self, url: str, **named: Any) -> Any:  # noqa: ANN401 - the interface is msal's
+    def get(self, url: str, **named: Any) -> requests.Response:  # noqa: ANN401 - whatever msal gives requests
         """Send a GET."""
         return self._opened().get(url, **self._named, **named)
 
-    def post(self, url: str, **named: Any) -> Any:  # noqa: ANN401 - the interface is msal's
+    def post(self, url: str, **named: Any) -> requests.Response:  # noqa: ANN401 - whatever msal gives requests
         """Send a POST."""
         return self._opened().post(url, **self._named, **named)
 
@@ -249,7 +251,7 @@ def _refresh_token(kept: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _account(app: Any) -> str:  # noqa: ANN401 - msal has no types
+def _account(app: msal.ClientApplication | None) -> str:
     accounts = app.get_accounts() if app is not None else []
     return str(accounts[0].get("username", "")) if accounts else ""
 
@@ -293,7 +295,7 @@ def login_error(result: Mapping[str, Any]) -> LoginError:
     return LoginError(f"Microsoft refuses the login: {sentence}", remedy or "check tenant, client_id and the secret")
 
 
-def _called(function: Callable[..., Any], *args: object, **named: object) -> Any:  # noqa: ANN401 - msal has no types
+def _called(function: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
     """Call msal, whose errors are those of requests, of cryptography and plain ValueErrors."""
     try:
         return function(*args, **named)

@@ -156,7 +156,6 @@ class QueryReading:
     def _read(self) -> QueryResult:
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - an extra
 
-        shown = self._database.shown
         try:
             with self._database.engine.connect() as connection:
                 self._driver = connection.connection.driver_connection
@@ -166,10 +165,8 @@ class QueryReading:
             raise
         except SQLAlchemyError as error:
             raise self._failed(error) from None
-        except MemoryError:
-            raise
         except Exception as error:  # noqa: BLE001 - what a driver of anybody's may raise
-            entry_crashed(shown, error)  # for the log
+            entry_crashed(self._database.shown, error)  # for the log; an end of memory goes on from there
             raise self._failed(error) from None
 
     def _failed(self, error: Exception) -> SourceError:
@@ -247,7 +244,7 @@ def _cancel(driver: object) -> None:
     """Ask a driver to end its query; sqlite3 calls it interrupt, most others cancel."""
     for name in ("interrupt", "cancel"):
         if callable(ask := getattr(driver, name, None)):
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # the reading may have ended meanwhile, and nobody waits for it
                 ask()
             return
 
