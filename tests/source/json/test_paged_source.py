@@ -303,6 +303,7 @@ async def test_what_1c_says_is_wrong_is_told_in_its_own_words() -> None:
         ({"next": {"skip": "a", "page": "b"}}, "next: skip and page exclude each other"),
         ({"next": {"cursor": "$.a"}}, "next: cursor and parameter go together"),
         ({"next": {"skip": "a", "size": 5}}, "next: limit and size go together"),
+        ({"next": {"skip": "a", "first": 0}}, "next: first goes with page"),
         ({"next": {"skip": "a", "limit": "b", "size": 0}}, "size = 0 asks for nothing"),
         ({"next": {"link": "a"}}, "next: link 'a' is no JSONPath"),
         ({"next": {"skp": "a"}}, "next: .*unknown field 'skp'"),
