@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from syncd.clock import Clock
-from syncd.config.secrets import secret_forms
+from syncd.config.secrets import secret_forms, write_secret
 from syncd.errors import ConfigError
 from syncd.net import keeps_secrets
 from syncd.source.accounts.choice import ChoiceOptions
@@ -105,14 +105,6 @@ def read_login(
         ca_file=base / Path(options.ca_file).expanduser() if options.ca_file is not None else None,
     )
     return login, partial(write_secret, kept) if kept is not None else None
-
-
-def write_secret(file: Path, content: str) -> None:
-    """Write a secret that only its owner may read, in place of what was there; blocking, raises OSError."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as written:
-        written.write(content)
-    beside.replace(file)
 
 
 def _secret(options: GraphOptions, name: str, base: Path, where: str, environ: Mapping[str, str]) -> str:
