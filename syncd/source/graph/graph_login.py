@@ -97,14 +97,17 @@ class GraphLogin:
         self._save = save
         self.unkept = ""
         self._app: msal.ClientApplication | None = None
-        self._kept = _refresh_token(options.token)
+        self._kept, self._person = _read_kept(options.token)
         self._http = _Http(options)
         self._lock = threading.Lock()
 
     @property
     def who(self) -> str:
-        """What tells this login from another one: the application, and whether a person has logged in to it."""
-        return f"{self._options.client_id} {self._options.as_person}"
+        """What tells this login from another one: the application, and who has logged in to it, if a person has.
+
+        "me" is the calendar of another person after somebody else has logged in.
+        """
+        return f"{self._options.client_id} {self._options.as_person} {self._person if self._options.as_person else ''}"
 
     async def token(self, *, renewed: bool = False) -> str:
         """Return an access token, with `renewed` another one than before; raises LoginError."""
@@ -240,15 +243,16 @@ def kept_token(refresh_token: str, account: str) -> str:
     return json.dumps({"refresh_token": refresh_token, "account": account}) + "\n"
 
 
-def _refresh_token(kept: str) -> str:
-    """Return the refresh token in what was kept, which may be the bare token, too."""
+def _read_kept(kept: str) -> tuple[str, str]:
+    """Return the refresh token and the account in what was kept, which may be the bare token, too."""
     if not kept.lstrip().startswith("{"):
-        return kept.strip()
+        return kept.strip(), ""
     try:
-        found = json.loads(kept).get("refresh_token", "")
+        found = json.loads(kept)
     except ValueError:
-        return ""
-    return found if isinstance(found, str) else ""
+        return "", ""
+    token, account = (found.get(name) for name in ("refresh_token", "account"))
+    return token if isinstance(token, str) else "", account if isinstance(account, str) else ""
 
 
 def _account(app: msal.ClientApplication | None) -> str:
