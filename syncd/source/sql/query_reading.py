@@ -160,6 +160,7 @@ class QueryReading:
             with self._database.engine.connect() as connection:
                 self._driver = connection.connection.driver_connection
                 prepare(connection, self._database, self._limits)
+                self._check(0)  # connecting may have taken longer than anybody waits
                 return self._fetch(connection)
         except SourceError:
             raise

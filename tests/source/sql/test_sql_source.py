@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -17,6 +18,7 @@ from syncd.model.entry import AllDay, Entry, Snapshot, Timed, Window
 from syncd.source import Source, open_source
 from syncd.source.base import Fetching, FileBacked
 from syncd.source.conformance import CONTEXT
+from syncd.source.sql import query_reading
 from syncd.source.sql.database_address import open_database
 
 COLUMNS = {"uid": "id", "title": "title", "start": "starts", "end": "ends"}
@@ -134,6 +136,24 @@ async def test_a_reading_that_is_cancelled_ends_its_query(tmp_path: Path, databa
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert await source._reading.over()  # type: ignore[attr-defined]
+
+
+async def test_a_reading_that_is_broken_off_while_it_connects_asks_nothing(
+    tmp_path: Path, database: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = opened(tmp_path, timeout="1s")
+    slow, asked = threading.Event(), threading.Event()
+
+    def connects_slowly(*_: object) -> None:
+        slow.wait(10)
+
+    monkeypatch.setattr(query_reading, "prepare", connects_slowly)
+    monkeypatch.setattr(query_reading.QueryReading, "_fetch", lambda *_: asked.set())
+    with pytest.raises(SourceError, match="gave nothing within 1 s"):
+        await source.read(CONTEXT)
+    slow.set()
+    assert await source._reading.over()  # type: ignore[attr-defined]
+    assert not asked.is_set()
 
 
 @pytest.mark.parametrize(
