@@ -93,6 +93,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def keeps_secrets(url: str) -> bool:
+    """Return True if what is sent to `url` is encrypted, or stays on this machine."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host or "")))
+
+
 def same_owner(host: str, other: str) -> bool:
     """Return True if two hosts belong to whoever registered the one: `a.example.com` and `example.com` do.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncd.config import Config, Secret, load_config
+from syncd.config.secrets import write_secret
 from syncd.errors import ConfigError
 from syncd.scrub import Scrubber
 
@@ -226,3 +227,21 @@ def test_a_secret_shows_itself_to_nobody() -> None:
     assert secret == Secret(CODE)
     assert secret != Secret("other")
     assert len({secret, Secret(CODE)}) == 1
+
+
+def test_a_secret_is_written_for_its_owner_alone_and_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token.json"
+    file.write_text("before")
+    file.chmod(0o644)
+    write_secret(file, CODE)
+    assert (file.read_text(), file.stat().st_mode & 0o77) == (CODE, 0)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_secret(file, "after")
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("token.json", CODE)]

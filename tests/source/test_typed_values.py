@@ -56,6 +56,8 @@ class Kind(IntEnum):
         (["a", 2, None], "a, 2, "),
         ([{"a": 1}], '[{"a":1}]'),
         ({"a": [1, "б"]}, '{"a":[1,"б"]}'),
+        ({"a": Decimal("12.50")}, '{"a":12.50}'),
+        ({"a": "\ud800"}, '{"a": "\\ud800"}'),
     ],
 )
 def test_a_value_has_this_text(value: object, text: str) -> None:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
 from syncd.clock import Clock
 from syncd.errors import ConfigError, SourceError
-from syncd.net import is_loopback
+from syncd.net import keeps_secrets
 from syncd.source.web.web_client import WebAnswer, WebClient
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
@@ -107,8 +107,7 @@ def _decoded(text: str, kind: type[Decoded], name: str, remedy: str) -> Decoded:
 
 
 def _safe(key: KeyFile, name: str) -> KeyFile:
-    parts = urlsplit(key.token_uri)
-    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+    if not keeps_secrets(key.token_uri):
         raise ConfigError(f"{name} names an address for tokens without encryption", "download the file anew")
     return key
 
@@ -236,6 +235,7 @@ def _signer(key: KeyFile) -> Sign:
     """Return what signs the claims of a service account; raises LoginError for a key that cannot sign."""
     from google.auth import crypt, jwt  # noqa: PLC0415 - an extra, and slow to import
 
+    # google-auth is marked as typed, and what is called here has no types.
     try:
         signer = crypt.RSASigner.from_string(key.private_key, key.private_key_id)  # type: ignore[no-untyped-call]
     except ValueError:  # what it says may quote the key

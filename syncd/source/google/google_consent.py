@@ -122,8 +122,8 @@ async def _listening() -> AsyncIterator[tuple[str, asyncio.Queue[str]]]:
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", answers
     finally:
+        # Connections are not waited for: browsers open some ahead that they may never use.
         server.close()
-        await server.wait_closed()
 
 
 async def _first(answers: asyncio.Queue[str], typed: Typed) -> str:

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from syncd.config.secrets import FORMS, SecretMissingError, read_secret
 from syncd.errors import ConfigError
+from syncd.net import keeps_secrets
 from syncd.source.accounts.choice import ChoiceOptions
 from syncd.source.accounts.people import CalendarList
 from syncd.source.google.credentials import KeyFile, can_sign, read_client, read_key, read_token
 from syncd.source.google.event_item import KINDS
 from syncd.source.google.google_api import API
 from syncd.source.options import nearest
-from syncd.source.web.access import Access, WebOptions, read_access
+from syncd.source.web.access import Access, WebOptions, read_access, source_secret
 
 
 class GoogleOptions(ChoiceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +70,10 @@ def read_web(options: GoogleOptions, base: Path, *, where: str) -> Access:
         timeout=options.timeout,
         total_timeout=options.total_timeout,
     )
-    return read_access(web, base, where=where)
+    access = read_access(web, base, where=where)
+    if not keeps_secrets(access.url):
+        raise ConfigError(f"{where}: url is no address that a token may be sent to", "it begins with https://")
+    return access
 
 
 def read_login(options: GoogleOptions, base: Path, *, where: str) -> KeyFile:
@@ -92,17 +95,9 @@ def read_login(options: GoogleOptions, base: Path, *, where: str) -> KeyFile:
 
 def secret_of(options: GoogleOptions, name: str, base: Path, *, where: str) -> str | None:
     """Return a secret in whatever form it is given, None if it is in none; raises ConfigError."""
-    forms = {name + form: getattr(options, name + form) for form in FORMS}
-    given = next((key for key, value in forms.items() if value is not None), None)
-    if given is None:
-        return None
-    try:
-        return read_secret(name, forms, base=base, environ=os.environ)[1].reveal()
-    except SecretMissingError as error:
-        remedy = "make it: syncd source authorize" if name == "token" else ""
-        raise ConfigError(f"{where}: {given} {error}", remedy) from None
-    except ValueError as error:
-        raise ConfigError(f"{where}: {given} {error}") from None
+    if_missing = "make it: syncd source authorize" if name == "token" else ""
+    found = source_secret(options, name, base, where, os.environ, if_missing=if_missing)
+    return found.reveal() if found is not None else None
 
 
 def refuse_odd(options: GoogleOptions, key: KeyFile, where: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from syncd.errors import ConfigError, SourceError
 from syncd.source.web.error import WebError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import msal
     import requests
 
+P = ParamSpec("P")
+R = TypeVar("R")
 PUBLIC_CLOUD = "https://login.microsoftonline.com"
 _CODE = re.compile(r"AADSTS(\d+)")
 _SCHEDULE_SCOPES = ("Calendars.Read", "Calendars.Read.Shared")
@@ -95,14 +97,17 @@ class GraphLogin:
         self._save = save
         self.unkept = ""
         self._app: msal.ClientApplication | None = None
-        self._kept = _refresh_token(options.token)
+        self._kept, self._person = _read_kept(options.token)
         self._http = _Http(options)
         self._lock = threading.Lock()
 
     @property
     def who(self) -> str:
-        """What tells this login from another one: the application, and whether a person has logged in to it."""
-        return f"{self._options.client_id} {self._options.as_person}"
+        """What tells this login from another one: the application, and who has logged in to it, if a person has.
+
+        "me" is the calendar of another person after somebody else has logged in.
+        """
+        return f"{self._options.client_id} {self._options.as_person} {self._person if self._options.as_person else ''}"
 
     async def token(self, *, renewed: bool = False) -> str:
         """Return an access token, with `renewed` another one than before; raises LoginError."""
@@ -153,12 +158,12 @@ class GraphLogin:
                 raise login_error(result)
             return kept_token(self._newest(), _account(self._app))
 
-    def _opened(self) -> Any:  # noqa: ANN401 - msal has no types
+    def _opened(self) -> msal.ClientApplication:
         if self._app is None:
             self._app = _called(self._open)
         return self._app
 
-    def _open(self) -> Any:  # noqa: ANN401 - msal has no types
+    def _open(self) -> msal.ClientApplication:
         import msal  # noqa: PLC0415 - an extra, and slow
 
         options = self._options
@@ -211,11 +216,11 @@ class _Http:
             "verify": str(options.ca_file) if options.ca_file is not None else True,
         }
 
-    def get(self, url: str, **named: Any) -> Any:  # noqa: ANN401 - the interface is msal's
+    def get(self, url: str, **named: Any) -> requests.Response:  # noqa: ANN401 - whatever msal gives requests
         """Send a GET."""
         return self._opened().get(url, **self._named, **named)
 
-    def post(self, url: str, **named: Any) -> Any:  # noqa: ANN401 - the interface is msal's
+    def post(self, url: str, **named: Any) -> requests.Response:  # noqa: ANN401 - whatever msal gives requests
         """Send a POST."""
         return self._opened().post(url, **self._named, **named)
 
@@ -238,18 +243,19 @@ def kept_token(refresh_token: str, account: str) -> str:
     return json.dumps({"refresh_token": refresh_token, "account": account}) + "\n"
 
 
-def _refresh_token(kept: str) -> str:
-    """Return the refresh token in what was kept, which may be the bare token, too."""
+def _read_kept(kept: str) -> tuple[str, str]:
+    """Return the refresh token and the account in what was kept, which may be the bare token, too."""
     if not kept.lstrip().startswith("{"):
-        return kept.strip()
+        return kept.strip(), ""
     try:
-        found = json.loads(kept).get("refresh_token", "")
+        found = json.loads(kept)
     except ValueError:
-        return ""
-    return found if isinstance(found, str) else ""
+        return "", ""
+    token, account = (found.get(name) for name in ("refresh_token", "account"))
+    return token if isinstance(token, str) else "", account if isinstance(account, str) else ""
 
 
-def _account(app: Any) -> str:  # noqa: ANN401 - msal has no types
+def _account(app: msal.ClientApplication | None) -> str:
     accounts = app.get_accounts() if app is not None else []
     return str(accounts[0].get("username", "")) if accounts else ""
 
@@ -293,7 +299,7 @@ def login_error(result: Mapping[str, Any]) -> LoginError:
     return LoginError(f"Microsoft refuses the login: {sentence}", remedy or "check tenant, client_id and the secret")
 
 
-def _called(function: Callable[..., Any], *args: object, **named: object) -> Any:  # noqa: ANN401 - msal has no types
+def _called(function: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
     """Call msal, whose errors are those of requests, of cryptography and plain ValueErrors."""
     try:
         return function(*args, **named)

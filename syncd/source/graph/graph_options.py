@@ -10,9 +10,9 @@ from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from syncd.clock import Clock
-from syncd.config.secrets import FORMS, read_secret
+from syncd.config.secrets import secret_forms, write_secret
 from syncd.errors import ConfigError
-from syncd.net import is_loopback
+from syncd.net import keeps_secrets
 from syncd.source.accounts.choice import ChoiceOptions
 from syncd.source.accounts.people import read_list
 from syncd.source.base import Source
@@ -20,7 +20,7 @@ from syncd.source.graph.graph_login import PUBLIC_CLOUD, GraphLogin, LoginOption
 from syncd.source.graph.graph_source import GraphSource, ListedGraphSource
 from syncd.source.ical.ics import read_meanings
 from syncd.source.options import read_options
-from syncd.source.web.access import Access, WebOptions, read_access
+from syncd.source.web.access import Access, WebOptions, read_access, source_secret
 
 _PUBLIC_GRAPH = "https://graph.microsoft.com/v1.0"
 _SECRETS = ("client_secret", "private_key", "token")
@@ -107,32 +107,17 @@ def read_login(
     return login, partial(write_secret, kept) if kept is not None else None
 
 
-def write_secret(file: Path, content: str) -> None:
-    """Write a secret that only its owner may read, in place of what was there; blocking, raises OSError."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as written:
-        written.write(content)
-    beside.replace(file)
-
-
 def _secret(options: GraphOptions, name: str, base: Path, where: str, environ: Mapping[str, str]) -> str:
-    forms = {name + form: getattr(options, name + form) for form in FORMS}
-    given = next((key for key, value in forms.items() if value is not None), None)
-    if given is None:
-        return ""
+    given, forms = secret_forms(options, name)
     # A token's file is made by `syncd source authorize`, so at first it is not there.
     if given == "token_file" and not (base / Path(forms[given] or "").expanduser()).exists():
         return ""
-    try:
-        return read_secret(name, forms, base=base, environ=environ)[1].reveal()
-    except ValueError as error:
-        raise ConfigError(f"{where}: {given} {error}") from None
+    found = source_secret(options, name, base, where, environ)
+    return found.reveal() if found is not None else ""
 
 
 def _encrypted(text: str, key: str, where: str) -> SplitResult:
-    parts = urlsplit(text)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    if is_safe and parts.hostname and parts.username is None and not parts.query:
+    if keeps_secrets(text) and (parts := urlsplit(text)).username is None and not parts.query:
         return parts
     raise ConfigError(f"{where}: {key} is no address that a token may be sent to", "it begins with https://")
 

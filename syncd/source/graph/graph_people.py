@@ -22,6 +22,7 @@ from syncd.source.graph.graph_update import Place
 from syncd.source.options import nearest
 
 _LISTED_AGAIN_S = 3600.0
+"""How long it is known who belongs to a domain, what calendars a mailbox has, and which rooms there are."""
 _ROOMS = "rooms"
 
 

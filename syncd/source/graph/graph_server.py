@@ -170,16 +170,19 @@ class GraphServer:
         """Return the occurrences and exceptions of one series on some days; raises WebError."""
         span = {"startDateTime": f"{first}T00:00:00Z", "endDateTime": f"{last + timedelta(days=1)}T00:00:00Z"}
         path = f"{place}/events/{quote(series, safe='')}/instances?{urlencode(span)}"
-        pages = self._pages(path, _EventPage, mailbox)
+        pages = self._pages(self._root + path, _EventPage, mailbox)
         return [self._event(raw, GraphEvent, mailbox) async for page in pages for raw in page.value]
 
     async def calendars(self, place: str, mailbox: str) -> list[Named]:
         """Return the calendars of a mailbox; raises WebError."""
         path = f"{place}/calendars?$select=id,name&$top=100"
-        return [one async for page in self._pages(path, NamedPage, mailbox) for one in page.value]
+        return [one async for page in self._pages(self._root + path, NamedPage, mailbox) for one in page.value]
 
     async def people(self, domain: str) -> list[str]:
-        """Return the addresses of those in the tenant who have one in `domain` and may log in; raises WebError."""
+        """Return the addresses of those in the tenant who have one in `domain` and may log in.
+
+        Raises WebError, also if there is nobody.
+        """
         query = {
             "$filter": f"endsWith(mail,'@{domain}') and accountEnabled eq true",
             "$select": "mail", "$count": "true", "$top": str(_MOST_PEOPLE),
@@ -188,16 +191,19 @@ class GraphServer:
         return await self._addresses(path, f"the people of {domain}")
 
     async def rooms(self) -> list[str]:
-        """Return the addresses of the rooms of the tenant; raises WebError."""
+        """Return the addresses of the rooms of the tenant; raises WebError, also if there are none."""
         return await self._addresses("/places/microsoft.graph.room?$top=100", "the rooms")
 
     async def _addresses(self, path: str, name: str) -> list[str]:
-        found = [one async for page in self._pages(path, PeoplePage, name) for one in page.value]
+        found = [one async for page in self._pages(self._root + path, PeoplePage, name) for one in page.value]
         addresses = (one.email_address or one.mail or "" for one in found)
-        return sorted({address.lower() for address in addresses if "@" in address})
+        named = sorted({address.lower() for address in addresses if "@" in address})
+        # An empty list would take the events of all of them off the portal.
+        if not named:
+            raise UnusableError(f"{name}: Graph lists none", "check calendars, and that they have addresses")
+        return named
 
-    async def _pages(self, path: str, kind: type[T], mailbox: str) -> AsyncIterator[T]:
-        link = self._root + path
+    async def _pages(self, link: str, kind: type[T], mailbox: str) -> AsyncIterator[T]:
         for _ in range(_MOST_PAGES):
             page = await self._page(link, kind, mailbox)
             yield page
@@ -212,12 +218,8 @@ class GraphServer:
             return details
         first = details.exception_occurrences
         known = first if isinstance(first, tuple) else ()
-        more: list[msgspec.Raw] = []
-        link = details.more_exceptions
-        while link and len(more) < _MOST_PAGES:
-            page = await self._page(link, _EventPage, mailbox)
-            more += page.value
-            link = page.next
+        pages = self._pages(details.more_exceptions, _EventPage, mailbox)
+        more = [one async for page in pages for one in page.value]
         return msgspec.structs.replace(details, exception_occurrences=(*known, *more), more_exceptions="")
 
     def exceptions(self, details: SeriesDetails, mailbox: str) -> tuple[GraphEvent, ...] | None:

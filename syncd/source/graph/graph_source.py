@@ -28,10 +28,7 @@ from syncd.source.field_values import sync_zone
 from syncd.source.graph.graph_event import Clocks, GraphEvent, told_of
 from syncd.source.graph.graph_kept import Kept, load, save, stamp_of
 from syncd.source.graph.graph_known import KnownCalendar, KnownSeries, View
-from syncd.source.graph.graph_login import (
-    GraphLogin,
-    LoginError,
-)
+from syncd.source.graph.graph_login import GraphLogin, LoginError
 from syncd.source.graph.graph_people import GraphPeople, GraphTarget
 from syncd.source.graph.graph_refusals import NoMailboxError
 from syncd.source.graph.graph_series import told_series
@@ -41,13 +38,8 @@ from syncd.source.web.access import Access
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import WebClient, in_time
 
-_PUBLIC_GRAPH = "https://graph.microsoft.com/v1.0"
 _AT_ONCE = 4
 """Calendars that are read at the same time. A mailbox allows as many requests, and here each has one."""
-_LISTED_AGAIN_S = 3600.0
-"""How long it is known who belongs to a domain, what calendars a mailbox has, and which rooms there are."""
-_ROOMS = "rooms"
-_SECRETS = ("client_secret", "private_key", "token")
 
 
 class GraphSource:

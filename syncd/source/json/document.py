@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from jsonpath import JSONPath
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 _BOM = b"\xef\xbb\xbf"
 _MANY = frozenset({"WildcardSelector", "WildSelector", "Filter", "SliceSelector"})
 """Names of the library's selectors that find any number of values."""
@@ -48,14 +47,6 @@ def read_document(content: bytes, *, name: str, encoding: str = "auto") -> objec
     except ValueError as error:
         said = "is cut off" if ends else f"is no JSON: {error}"
         raise SourceError(f"{name} {said}", "see whether all of it was sent") from None
-
-
-def encoded(value: object) -> bytes:
-    """Return the JSON of a value that `read_document` gave; equal values give equal bytes."""
-    try:
-        return _ENCODER.encode(value)
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return json.dumps(value, default=str).encode()
 
 
 def compiled(path: str) -> JSONPath:

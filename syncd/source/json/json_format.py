@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from syncd.errors import SourceError
+from syncd.model.names import counted
 from syncd.source.base import ReadContext
 from syncd.source.field_values import clean, sync_zone
 from syncd.source.files import Part
@@ -98,9 +99,9 @@ class JsonFormat:
     def _short(self, document: object, count: int, name: str) -> str:
         """Return why the document may not have all records, "" if nothing says so."""
         if self._total is not None:
-            said = value_at(self._total, document)
-            if said != count:
-                return f"{name} has {count} records, and total says {text_of(said) or 'nothing'}"
+            said = text_of(value_at(self._total, document))
+            if said != str(count):
+                return f"{name} has {counted(count, 'record')}, and total says {said or 'nothing'}"
         elif more := says_more(document):
             return f"{name} says that there is another page ({more}), and next in [sync.source] does not say how to ask"
         return ""

@@ -26,9 +26,10 @@ from syncd.model.entry import Snapshot
 from syncd.source.base import FeedCache, Fetched, ReadContext
 from syncd.source.files import Assembly, FileBytes
 from syncd.source.json.address_query import Query
-from syncd.source.json.document import encoded, number_in, read_document, words_in
+from syncd.source.json.document import number_in, read_document, words_in
 from syncd.source.json.page_proof import DIGEST_BYTES, JsonPage, Pages, PagesRead
 from syncd.source.json.paging import MOST_PAGES, Following, Paging
+from syncd.source.table.typed_values import encoded
 from syncd.source.web.access import Access
 from syncd.source.web.error import WebError
 from syncd.source.web.web_client import Digests, WebAnswer, WebClient, came_from, in_time, refusal

@@ -19,8 +19,8 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
 import msgspec
 
 from syncd.errors import ConfigError, SourceError
-from syncd.source.json.document import Records, compiled, encoded, read_document, says_more, value_at
-from syncd.source.table.typed_values import text_of
+from syncd.source.json.document import Records, compiled, read_document, says_more, value_at
+from syncd.source.table.typed_values import encoded, text_of
 
 MOST_PAGES = 10_000
 _LINK = re.compile(r'<([^>]*)>\s*((?:;[^,;"]*(?:"[^"]*")?)*)')
@@ -34,7 +34,7 @@ class NextOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     `link` is the path of the address, or "header" for that of the Link header. `cursor` is the path of what goes into
     `parameter`. `skip` and `page` name the parameter with the number of records before the page, or with its number,
-    which begins with `first`; `limit` names the one that asks for `size` records at once.
+    which begins with `first` (by default 1); `limit` names the one that asks for `size` records at once.
     """
 
     link: str | None = None
@@ -42,7 +42,7 @@ class NextOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     parameter: str | None = None
     skip: str | None = None
     page: str | None = None
-    first: int = 1
+    first: int | None = None
     limit: str | None = None
     size: int | None = None
 
@@ -90,6 +90,8 @@ def check_next(options: NextOptions, *, where: str) -> None:
         raise ConfigError(f"{where}: next: cursor and parameter go together", 'e.g. parameter = "cursor"')
     if (options.limit is None) != (options.size is None):
         raise ConfigError(f"{where}: next: limit and size go together", 'e.g. limit = "limit", size = 500')
+    if options.first is not None and options.page is None:
+        raise ConfigError(f"{where}: next: first goes with page", "remove first")
     if options.size is not None and options.size < 1:
         raise ConfigError(f"{where}: next: size = {options.size} asks for nothing", "e.g. 500")
     for name, path in (("link", options.link), ("cursor", options.cursor)):
@@ -187,7 +189,7 @@ class Paging:
         if options.skip is not None:
             place[options.skip] = records
         if options.page is not None:
-            place[options.page] = options.first + pages
+            place[options.page] = (1 if options.first is None else options.first) + pages
         return place
 
     def _pointed(self, document: object, headers: Mapping[str, str], name: str) -> str:

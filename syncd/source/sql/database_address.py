@@ -32,7 +32,8 @@ _PACKAGES = {
     "mariadbconnector": "mariadb",
 }
 _EXAMPLE = "postgresql://user:password@host/database, or sqlite:///file.db"
-_PART = re.compile(r"[^;=]*=([^;]*)")
+_PART = re.compile(r"([^;=]*)=([^;]*)")
+_HOLDS_SECRET = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
 
 
 def open_database(
@@ -82,10 +83,10 @@ def _read_only(url: URL, base: Path, where: str) -> tuple[URL, Path | None]:
     """Return the address under which SQLite opens a file for reading, and never makes one, and the file if it says."""
     if not url.database or url.database == ":memory:":
         raise ConfigError(f"{where}: url names no file of SQLite", "e.g. sqlite:///shifts.db, beside the config")
-    if url.database.startswith("file:"):
-        return url, None
-    place = base / Path(url.database).expanduser()
     query = {**url.query, "mode": "ro", "uri": "true"}
+    if url.database.startswith("file:"):
+        return url.set(query=query), None
+    place = base / Path(url.database).expanduser()
     return url.set(database="file:" + quote(str(place.absolute())), query=query), place
 
 
@@ -131,7 +132,9 @@ def _secrets(url: URL, address: str) -> Iterator[str]:
     if url.password:
         yield str(url.password)
         yield quote(str(url.password), safe="")
-    for values in url.query.values():
+    for key, values in url.query.items():
         for value in (values,) if isinstance(values, str) else values:
-            # A word such as "require" is no secret, and masking it would spoil messages.
-            yield from (one for one in (value, *_PART.findall(value)) if len(one) > len("verify-full"))
+            for name, text in ((key, value), *_PART.findall(value)):
+                # A word such as "require" is no secret, and masking it would spoil messages.
+                if len(text) > len("verify-full") or (text and _HOLDS_SECRET.search(name)):
+                    yield text

@@ -156,20 +156,18 @@ class QueryReading:
     def _read(self) -> QueryResult:
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - an extra
 
-        shown = self._database.shown
         try:
             with self._database.engine.connect() as connection:
                 self._driver = connection.connection.driver_connection
                 prepare(connection, self._database, self._limits)
+                self._check(0)  # connecting may have taken longer than anybody waits
                 return self._fetch(connection)
         except SourceError:
             raise
         except SQLAlchemyError as error:
             raise self._failed(error) from None
-        except MemoryError:
-            raise
         except Exception as error:  # noqa: BLE001 - what a driver of anybody's may raise
-            entry_crashed(shown, error)  # for the log
+            entry_crashed(self._database.shown, error)  # for the log; an end of memory goes on from there
             raise self._failed(error) from None
 
     def _failed(self, error: Exception) -> SourceError:
@@ -247,7 +245,7 @@ def _cancel(driver: object) -> None:
     """Ask a driver to end its query; sqlite3 calls it interrupt, most others cancel."""
     for name in ("interrupt", "cancel"):
         if callable(ask := getattr(driver, name, None)):
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # the reading may have ended meanwhile, and nobody waits for it
                 ask()
             return
 

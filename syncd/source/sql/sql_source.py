@@ -29,7 +29,7 @@ from syncd.source.sql.statement import check_query, parameters_in
 from syncd.source.table.columns import check_mapping
 from syncd.source.table.row_reader import Row, TableOptions, find_columns, read_table
 from syncd.source.table.when import DateOrder
-from syncd.source.web.access import read_timeout, read_total, source_secret
+from syncd.source.web.access import AddressOptions, read_timeout, read_total, source_secret
 
 _NAME = "query"
 """What rows are said to be of: "query:E-17" is the one whose uid is E-17."""
@@ -37,7 +37,7 @@ _LONGEST_NAME = 60
 _UNBOUNDED = {"first": date(1970, 1, 1), "last": date(LAST_YEAR, 12, 31)}
 
 
-class SqlOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SqlOptions(AddressOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keys of `[sync.source]` with type = "sql"; url, username and password have the four forms of secrets.
 
     `url` is an address of SQLAlchemy, in which `username` and `password` take the place of those in it. `query` is one
@@ -48,18 +48,6 @@ class SqlOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     type: Literal["sql"]
-    url: str | None = None
-    url_file: str | None = None
-    url_env: str | None = None
-    url_credential: str | None = None
-    username: str | None = None
-    username_file: str | None = None
-    username_env: str | None = None
-    username_credential: str | None = None
-    password: str | None = None
-    password_file: str | None = None
-    password_env: str | None = None
-    password_credential: str | None = None
     query: str | None = None
     query_file: str | None = None
     columns: dict[str, str | int] = msgspec.field(default_factory=dict)

@@ -15,6 +15,7 @@ a JSON value                          as JSON
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -25,12 +26,21 @@ import msgspec
 _MOST_DIGITS = 60
 _HALF_SECOND_US = 500_000
 _LONGEST_CLOCK = timedelta(hours=100)
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
 def text_of(value: object) -> str:
     """Return the text of a value as the table above has it."""
     read = _BY_TYPE.get(type(value))
     return read(value) if read is not None else _odd(value)
+
+
+def encoded(value: object) -> bytes:
+    """Return the JSON of a value; equal values give equal bytes."""
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(value, default=str).encode()
 
 
 def _odd(value: object) -> str:
@@ -89,7 +99,7 @@ def _items(value: list[Any] | tuple[Any, ...]) -> str:
 
 
 def _json(value: object) -> str:
-    return msgspec.json.encode(value, enc_hook=str).decode()
+    return encoded(value).decode()
 
 
 _BY_TYPE: Mapping[type, Callable[[Any], str]] = {

@@ -19,7 +19,7 @@ import msgspec
 
 from syncd.config.certificates import certified, trust
 from syncd.config.durations import parse_duration
-from syncd.config.secrets import Secret, read_secret, secret_forms
+from syncd.config.secrets import Secret, SecretMissingError, read_secret, secret_forms
 from syncd.config.tables import SOURCE_SECRETS
 from syncd.errors import ConfigError
 from syncd.net import is_loopback
@@ -31,13 +31,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_.-]{1,16}\.(?:ics|ical|csv|xlsx|txt)", re.IGN
 """The end of an address is shown only if it looks like this: too short and too plain to be a password."""
 
 
-class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys of every source that can have an address; each secret has the four forms of config/secrets.py.
-
-    `headers` are sent to the configured server only. `ca_file` replaces the usual authorities; `client_cert` (with
-    `client_key`, unless it is in the same file) identifies syncd to the server. `max_bytes` limits the size of an
-    unpacked body, `timeout` the time without a byte, `total_timeout` that of a whole reading with all its requests.
-    """
+class AddressOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys of every source that can have an address, of a database too; each has the forms of config/secrets.py."""
 
     url: str | None = None
     url_file: str | None = None
@@ -51,6 +46,16 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     password_file: str | None = None
     password_env: str | None = None
     password_credential: str | None = None
+
+
+class WebOptions(AddressOptions, frozen=True, kw_only=True):
+    """Keys of every source that can be behind an address of the web, with `token` in the forms of a secret, too.
+
+    `headers` are sent to the configured server only. `ca_file` replaces the usual authorities; `client_cert` (with
+    `client_key`, unless it is in the same file) identifies syncd to the server. `max_bytes` limits the size of an
+    unpacked body, `timeout` the time without a byte, `total_timeout` that of a whole reading with all its requests.
+    """
+
     token: str | None = None
     token_file: str | None = None
     token_env: str | None = None
@@ -148,14 +153,19 @@ def shown(url: str) -> str:
 
 
 def source_secret(
-    options: msgspec.Struct, name: str, base: Path, where: str, environ: Mapping[str, str]
+    options: msgspec.Struct, name: str, base: Path, where: str, environ: Mapping[str, str], *, if_missing: str = ""
 ) -> Secret | None:
-    """Return the secret `name` of a source in whichever form it is given, None without one; raises ConfigError."""
+    """Return the secret `name` of a source in whichever form it is given, None without one; raises ConfigError.
+
+    `if_missing` is the remedy where the config says where it is, and it is not there.
+    """
     given, forms = secret_forms(options, name)
     if given is None:
         return None
     try:
         return read_secret(name, forms, base=base, environ=environ)[1]
+    except SecretMissingError as error:
+        raise ConfigError(f"{where}: {given} {error}", if_missing) from None
     except ValueError as error:
         raise ConfigError(f"{where}: {given} {error}") from None
 

@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
@@ -31,8 +32,11 @@ async def nobody() -> str | None:
     return None
 
 
-async def agreed(google: FakeGoogle, *, elsewhere: bool = False, spoiled: str = "") -> str:
-    """Return the token after a person has agreed; `spoiled` is typed in place of the address that the browser shows."""
+async def agreed(google: FakeGoogle, *, elsewhere: bool = False, spoiled: str = "", ahead: bool = False) -> str:
+    """Return the token after a person has agreed; `spoiled` is typed in place of the address that the browser shows.
+
+    With `ahead` the browser opens a connection that it never uses.
+    """
     consent = open_consent(
         {"type": "google", "url": google.api, "client_secret": google.client()},
         Path(),
@@ -44,12 +48,18 @@ async def agreed(google: FakeGoogle, *, elsewhere: bool = False, spoiled: str = 
     asking = asyncio.ensure_future(consent.ask(shown.put_nowait, type_in.get if elsewhere else nobody))
     while not (address := await shown.get()).startswith("http"):
         pass
+    back = urlsplit(parse_qs(urlsplit(address).query)["redirect_uri"][0])
+    idle = await asyncio.open_connection(back.hostname, back.port) if ahead else None
     async with aiohttp.ClientSession() as browser, browser.get(address, allow_redirects=not elsewhere) as answer:
         if elsewhere:
             type_in.put_nowait(spoiled or f" {answer.headers['Location']}\n")
         else:
             assert "can be closed" in await answer.text()
-    return await asyncio.wait_for(asking, timeout=10)
+    token = await asyncio.wait_for(asking, timeout=10)
+    if idle is not None:
+        idle[1].close()
+        await idle[1].wait_closed()
+    return token
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -58,6 +68,10 @@ async def test_what_is_kept_of_a_consent_is_all_that_a_source_needs(google: Fake
     assert json.loads(token)["refresh_token"] == f"1//refresh-{ANNA}"
     snapshot = await opened(google, token=token, calendars=()).read(CONTEXT)
     assert starts(snapshot) == {"Event e": "2026-12-01T09:00:00"}
+
+
+async def test_a_connection_that_the_browser_never_uses_holds_nothing_up(google: FakeGoogle) -> None:
+    assert json.loads(await agreed(google, ahead=True))["refresh_token"]
 
 
 @pytest.mark.parametrize(

@@ -460,6 +460,7 @@ async def test_an_owner_may_be_called_as_in_the_portal_and_is_read_by_the_addres
         ({"event_types": ["focustime"]}, r"'focustime' is no type of event \(did you mean 'focusTime'\?\)"),
         ({"busy_onyl": True}, r"unknown key 'busy_onyl' \(did you mean 'busy_only'\?\)"),
         ({"url": "ftp://x"}, "url is not an address"),
+        ({"url": "http://google.example/calendar/v3"}, "url is no address that a token may be sent to"),
         ({"timeout": "0s"}, "timeout"),
     ],
 )

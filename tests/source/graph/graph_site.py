@@ -143,7 +143,7 @@ class GraphSite:
             raise RefusedError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
         if rest == "/calendarView/delta":
             return self._delta(box, path, query)
-        return self._event(list(boxes.values()), rest, query)
+        return self._event(list(boxes.values()), path.removesuffix(rest), rest, query)
 
     def _check(self, mailbox: str) -> None:
         traps = self.tenant.traps
@@ -221,12 +221,17 @@ class GraphSite:
             if row["type"] == "exception" or (event.body["id"], day) not in traps.skipped:
                 yield row
 
-    def _event(self, boxes: list[Box], rest: str, query: dict[str, str]) -> Json:
-        found = re.fullmatch(r"/events/([^/]+)(/instances)?", rest)
+    def _event(self, boxes: list[Box], place: str, rest: str, query: dict[str, str]) -> Json:
+        found = re.fullmatch(r"/events/([^/]+)(/instances|/exceptionOccurrences)?", rest)
         assert found is not None, rest
         event = next((box.events[one] for box in boxes if (one := unquote(found[1])) in box.events), None)
         if event is None:
             raise RefusedError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+        if found[2] == "/exceptionOccurrences":
+            at = int(query["$skip"])
+            named = self.tenant.exceptions(event)
+            more = {"@odata.nextLink": f"{self.url}{place}{rest}?$skip={at + 1}"} if at + 1 < len(named) else {}
+            return {"value": named[at : at + 1], **more}
         if found[2]:
             span = [
                 datetime.fromisoformat(query[one].removesuffix("Z")[:19]) for one in ("startDateTime", "endDateTime")
@@ -241,7 +246,10 @@ class GraphSite:
             if not self.tenant.traps.no_cancelled:
                 identity = event.body["id"]
                 answer["cancelledOccurrences"] = [f"OID.{identity}.{day}" for day in sorted(event.cancelled)]
-                answer["exceptionOccurrences"] = self.tenant.exceptions(event)
+                answer["exceptionOccurrences"] = named = self.tenant.exceptions(event)
+                if self.tenant.traps.exceptions_by_one and len(named) > 1:
+                    link = f"{self.url}{place}{rest}/exceptionOccurrences?$skip=1"
+                    answer |= {"exceptionOccurrences": named[:1], "exceptionOccurrences@odata.nextLink": link}
         return answer
 
     async def _entra(self, request: web.Request) -> web.StreamResponse:

@@ -41,6 +41,7 @@ class Traps:
     no_masters: bool = False  # occurrences are listed, their master is not
     names_removed: bool = False  # the last cancelled occurrence comes as removed, before its series comes
     repeats: bool = False  # the same event several times in one answer
+    exceptions_by_one: bool = False  # the exceptions that a series names come in pages of one
     skipped: set[tuple[str, date]] = field(default_factory=set)  # occurrences that delta leaves out
     short_months_skip: bool = False  # days 29 to 31 do not move to the last day
     cut_pages: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -319,6 +320,24 @@ async def test_a_person_logs_in_by_device_code_and_the_login_is_kept_and_renewed
         assert (await source.read(READ)).complete
     assert site.refresh in (tmp_path / "graph.json").read_text()
     assert (tmp_path / "graph.json").stat().st_mode & 0o77 == 0
+
+
+async def test_after_another_person_has_logged_in_nothing_goes_on_from_the_calendar_of_the_first(
+    site: GraphSite, tmp_path: Path
+) -> None:
+    cache = DirectoryCache(tmp_path / "cache", writable=True)
+    consent = open_consent(person(site), tmp_path, where="test", clock=QuickClock())
+    said: list[str] = []
+    (tmp_path / "graph.json").write_text(await consent.ask(said.append, nobody))
+    asked = []
+    for who in ("", "", "bob@example.com"):
+        if who:
+            (tmp_path / "graph.json").write_text(json.dumps({"refresh_token": site.refresh, "account": who}))
+        site.asked.clear()
+        source = open_source(person(site), tmp_path, where="test", clock=QuickClock())
+        assert (await source.read(replace(READ, cache=cache))).complete
+        asked.append(any("deltatoken" in one for one in site.asked))
+    assert asked == [False, True, False]
 
 
 async def test_a_login_that_cannot_be_kept_is_told_and_the_calendars_are_read(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.errors import SourceError
 from syncd.source.base import FileBacked
 from tests.source.graph.graph_site import GraphSite, microsoft
 from tests.source.graph.graph_world import single
@@ -38,6 +39,32 @@ async def test_shared_mailboxes_rooms_domains_lists_and_further_calendars_are_re
     assert await owners("users.csv") == {BOB: "boss@example.com", "sales@example.com": "sales@example.com"}
     assert await owners("rooms") == {"room1@other.example": "room1@other.example"}
     assert await owners(f"{ANN}/team*") == {"team": ANN}
+
+
+@pytest.mark.parametrize("calendars", ["@nobody.example", "rooms"])
+async def test_a_domain_without_anybody_and_no_rooms_are_errors_and_no_empty_schedule(
+    site: GraphSite, tmp_path: Path, calendars: str
+) -> None:
+    site.tenant.put(ANN, weekly())
+    with pytest.raises(SourceError, match=r"the (people of nobody\.example|rooms): Graph lists none"):
+        await read(site, tmp_path, calendars=calendars)
+    # Beside others nothing tells who is missing, so nothing may be called whole either.
+    with pytest.raises(SourceError, match="Graph lists none"):
+        await read(site, tmp_path, calendars=[ANN, calendars])
+
+
+async def test_a_list_that_is_suddenly_empty_stands_as_it_was(site: GraphSite, tmp_path: Path) -> None:
+    site.tenant.put("room1@other.example", weekly())
+    site.tenant.rooms = ["room1@other.example"]
+    clock = QuickClock()
+    now = clock.now()
+    source = opened(site, tmp_path, clock, calendars="rooms")
+    assert (await source.read(READ)).complete
+    site.tenant.rooms = []
+    clock.now = lambda: now + 3601  # type: ignore[method-assign]
+    again = await source.read(READ)
+    assert len(again.entries) == 1
+    assert "the rooms: Graph lists none" in again.incomplete_because
 
 
 async def test_members_of_a_domain_are_listed_once_an_hour(site: GraphSite, tmp_path: Path) -> None:

@@ -203,6 +203,16 @@ async def test_exceptions_outside_the_window_count_as_far_as_the_series_names_th
     assert [override.details.title for override in entry.overrides] == ["Long ago"]
 
 
+async def test_exceptions_that_a_series_names_on_several_pages_are_all_read(site: GraphSite, tmp_path: Path) -> None:
+    site.tenant.put(ANN, weekly(first="2025-01-06"), weekly("t"))
+    for day in (3, 10, 17):
+        site.tenant.change(ANN, "s", date(2025, 3, day), subject=f"March {day}")
+    site.tenant.traps.exceptions_by_one = True
+    long_ago = next(entry for entry in (await read(site, tmp_path)).entries if entry.uid == "s")
+    assert [override.details.title for override in long_ago.overrides] == ["March 3", "March 10", "March 17"]
+    assert sum("exceptionOccurrences?" in one for one in site.asked) == 2
+
+
 async def test_an_exception_of_which_nobody_says_whose_it_is_stands_where_it_is(
     site: GraphSite, tmp_path: Path
 ) -> None:

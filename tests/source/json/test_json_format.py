@@ -17,7 +17,8 @@ from syncd.errors import SourceError
 from syncd.model.entry import AllDay, Entry, Snapshot, Timed
 from syncd.source import open_source
 from syncd.source.conformance import CONTEXT
-from syncd.source.json.document import Records, encoded, lists_in, number_in, read_document, says_more, words_in
+from syncd.source.json.document import Records, lists_in, number_in, read_document, says_more, words_in
+from syncd.source.table.typed_values import encoded
 from tests.source.json.records_server import shift
 
 COLUMNS = {"uid": "id", "title": "name", "start": "begins", "end": "ends"}
@@ -158,12 +159,21 @@ async def test_a_member_that_no_record_has_is_told_and_one_that_makes_an_entry_i
         await read(tmp_path, [shift("a")], {**COLUMNS, "title": "nam"})
 
 
+async def test_half_a_surrogate_pair_in_a_member_spoils_its_own_record_at_most(tmp_path: Path) -> None:
+    document = json.dumps([shift("a") | {"who": {"name": "\ud83d"}}, shift("b")]).encode()
+    snapshot = await read(tmp_path, document, {**COLUMNS, "location": "$.who"}, raw=True)
+    assert snapshot.complete
+    assert {entry.uid for entry in snapshot.entries} | snapshot.rejected_uids == {"a", "b"}
+
+
 async def test_a_total_is_compared_with_what_came(tmp_path: Path) -> None:
-    document = {"items": [shift("a")], "total": 1}
-    assert (await read(tmp_path, document, records="$.items", total="$.total")).complete
-    short = await read(tmp_path, {**document, "total": 2}, records="$.items", total="$.total")
-    assert not short.complete
-    assert "a.json has 1 records, and total says 2" in short.incomplete_because
+    document: dict[str, object] = {"items": [shift("a")]}
+    for total in (1, 1.0, "1"):
+        assert (await read(tmp_path, {**document, "total": total}, records="$.items", total="$.total")).complete
+    for other, said in ((2, "2"), (True, "true"), (None, "nothing")):
+        short = await read(tmp_path, {**document, "total": other}, records="$.items", total="$.total")
+        assert not short.complete
+        assert f"a.json has 1 record, and total says {said}" in short.incomplete_because
 
 
 async def test_bytes_of_another_encoding_are_read_and_hostile_ones_refused(tmp_path: Path) -> None:

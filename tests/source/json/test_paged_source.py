@@ -16,6 +16,7 @@ from syncd.errors import ConfigError, SourceError
 from syncd.model.entry import Snapshot, Window
 from syncd.source import Source, open_source
 from syncd.source.conformance import CONTEXT
+from syncd.source.json.paging import NextOptions, Paging
 from tests.source.json.records_server import ONE_C, RecordsServer, serving, shift, smena
 from tests.source.web.serving import quick
 
@@ -303,6 +304,7 @@ async def test_what_1c_says_is_wrong_is_told_in_its_own_words() -> None:
         ({"next": {"skip": "a", "page": "b"}}, "next: skip and page exclude each other"),
         ({"next": {"cursor": "$.a"}}, "next: cursor and parameter go together"),
         ({"next": {"skip": "a", "size": 5}}, "next: limit and size go together"),
+        ({"next": {"skip": "a", "first": 0}}, "next: first goes with page"),
         ({"next": {"skip": "a", "limit": "b", "size": 0}}, "size = 0 asks for nothing"),
         ({"next": {"link": "a"}}, "next: link 'a' is no JSONPath"),
         ({"next": {"skp": "a"}}, "next: .*unknown field 'skp'"),
@@ -322,6 +324,12 @@ def test_options_that_cannot_be_used_are_named(options: Mapping[str, Any], says:
     with pytest.raises(ConfigError, match=f"^here: .*{says}") as caught:
         open_source({key: value for key, value in given.items() if value is not None}, Path(), where="here")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("first", "asked"), [(None, 1), (0, 0), (5, 5)])
+def test_pages_are_numbered_from_one_or_from_first(first: int | None, asked: int) -> None:
+    paging = Paging(NextOptions(page="p", first=first), records="$", total=None)
+    assert paging.first("https://api.example.com/x") == f"https://api.example.com/x?p={asked}"
 
 
 async def test_a_file_that_is_right_is_read_as_an_address_is(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -17,6 +18,8 @@ from syncd.model.entry import AllDay, Entry, Snapshot, Timed, Window
 from syncd.source import Source, open_source
 from syncd.source.base import Fetching, FileBacked
 from syncd.source.conformance import CONTEXT
+from syncd.source.sql import query_reading
+from syncd.source.sql.database_address import open_database
 
 COLUMNS = {"uid": "id", "title": "title", "start": "starts", "end": "ends"}
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) AS id, 1 AS title, 2 AS starts, 3 AS ends FROM n"  # noqa: E501
@@ -135,6 +138,24 @@ async def test_a_reading_that_is_cancelled_ends_its_query(tmp_path: Path, databa
     assert await source._reading.over()  # type: ignore[attr-defined]
 
 
+async def test_a_reading_that_is_broken_off_while_it_connects_asks_nothing(
+    tmp_path: Path, database: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = opened(tmp_path, timeout="1s")
+    slow, asked = threading.Event(), threading.Event()
+
+    def connects_slowly(*_: object) -> None:
+        slow.wait(10)
+
+    monkeypatch.setattr(query_reading, "prepare", connects_slowly)
+    monkeypatch.setattr(query_reading.QueryReading, "_fetch", lambda *_: asked.set())
+    with pytest.raises(SourceError, match="gave nothing within 1 s"):
+        await source.read(CONTEXT)
+    slow.set()
+    assert await source._reading.over()  # type: ignore[attr-defined]
+    assert not asked.is_set()
+
+
 @pytest.mark.parametrize(
     ("limit", "says"), [({"max_rows": 2}, "more than 2 rows"), ({"max_bytes": 250}, "more than 250 bytes")]
 )
@@ -156,9 +177,11 @@ async def test_a_text_that_is_no_utf8_rejects_its_row_alone(tmp_path: Path, data
     assert snapshot.rejected_uids == {"1"}
 
 
-async def test_a_file_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"sqlite shifts.db cannot be reached, or refuses: unable to open"):
-        await opened(tmp_path).read(CONTEXT)
+@pytest.mark.parametrize("form", ["{}", "file:{}", "file:{}?mode=rwc", "file:{}?uri=true"])
+async def test_a_file_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path, form: str) -> None:
+    url = f"sqlite:///{form.format(tmp_path / 'shifts.db')}"
+    with pytest.raises(SourceError, match=r"sqlite( shifts.db)? cannot be reached, or refuses: unable to open"):
+        await opened(tmp_path, url=url).read(CONTEXT)
     assert not (tmp_path / "shifts.db").exists()
 
 
@@ -207,6 +230,13 @@ def test_options_that_cannot_be_used_are_named_without_the_address(
         whole = {"type": "sql", "url": "sqlite:///s3cret.db", "columns": COLUMNS, **given}
         open_source({key: value for key, value in whole.items() if value is not None}, tmp_path, where="here")
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_password_in_the_query_of_an_address_is_a_secret_however_short(tmp_path: Path) -> None:
+    address = "postgresql://h/d?password=s3cret&sslmode=require&odbc_connect=DRIVER%3Dx%3BPWD%3Dpw%3BEncrypt%3Dyes"
+    found = open_database(address, None, None, base=tmp_path, isolation=None, where="here").secrets
+    assert {"s3cret", "pw"} < {*found}
+    assert not {"require", "yes", ""} & {*found}
 
 
 def test_the_address_has_the_four_forms_of_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
