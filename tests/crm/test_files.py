@@ -17,7 +17,7 @@ from syncd.sandbox.tables.crm_rows import Activity
 from syncd.source.ical.attachments import attachments_of
 from syncd.source.ical.lines import Component, Property
 from syncd.target.crm import attached
-from syncd.target.crm.file_links import FileError, allowed, fetch_file
+from syncd.target.crm.file_links import FileError, SilentError, allowed, fetch_file
 from tests.crm.stage import activities
 from tests.cycle.test_taking import yes
 from tests.support.restoring import ask
@@ -143,12 +143,13 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.fails = ""
+        self.is_silent = False
 
     def __call__(self, **limits: object) -> Callable[[str], Awaitable[bytes]]:
         async def fetch(url: str) -> bytes:
             self.asked.append(url)
             if self.fails:
-                raise FileError(self.fails)
+                raise (SilentError if self.is_silent else FileError)(self.fails)
             return b"plan"
 
         return fetch
@@ -194,6 +195,54 @@ def test_an_activity_is_made_without_a_file_that_cannot_be_had_and_gets_it_later
     assert passed(stage).record.counts["updated"] == 1
     assert files(stage) == [("plan.pdf", 4), ("card.txt", 5)]
     stays(stage)
+
+
+def many(number: int, *lines: str) -> str:
+    one = feed(*lines)
+    head, _, tail = one.partition("BEGIN:VEVENT")
+    event, end, _ = tail.partition("END:VEVENT\r\n")
+    events = (f"BEGIN:VEVENT{event}{end}".replace("UID:1\r\n", f"UID:{n}\r\n") for n in range(number))
+    return head + "".join(events) + "END:VCALENDAR\r\n"
+
+
+def attached_to(stage: Stage) -> list[int]:
+    return sorted(len(one.files) for one in activities(stage))
+
+
+def test_a_file_that_many_activities_get_counts_for_each_and_the_next_pass_goes_on(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attached, "_MOST_LINKED_BYTES", 8)
+    stage = staged(tmp_path, LINKS)
+    stage.write("visits.ics", many(5, LINK))
+    assert passed(stage).record.counts["created"] == 5
+    assert (attached_to(stage), len(server.asked)) == ([0, 0, 0, 1, 1], 1)
+    told = passed(stage).record.problems
+    assert (attached_to(stage), len(told)) == ([0, 1, 1, 1, 1], 1)
+    assert "enough was fetched for one pass" in told[0].reason
+    assert passed(stage).exit_code == 0
+    assert attached_to(stage) == [1] * 5
+    assert passed(stage, verify=True).record.counts["unchanged"] == 5
+
+
+def test_a_host_that_does_not_answer_is_not_asked_for_every_file(tmp_path: Path, server: Server) -> None:
+    server.is_silent, server.fails = True, "its server does not give it (TimeoutError)"
+    stage = staged(tmp_path, LINKS)
+    stage.write("visits.ics", many(9, LINK))
+    assert passed(stage).record.counts["created"] == 9
+    assert len(server.asked) == 3
+    reasons = {one.reason.partition(": ")[2] for one in passed(stage).record.problems}
+    assert reasons == {server.fails, "its server has not answered before in this pass"}
+    server.is_silent, server.fails = False, ""
+    assert passed(stage).record.counts["updated"] == 9
+
+
+def test_fetching_ends_in_time_and_what_is_left_has_its_turn_in_the_next_pass(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attached, "_MOST_FETCH_S", -1.0)
+    stage = staged(tmp_path, LINKS, LINK)
+    assert (passed(stage).record.counts["created"], server.asked) == (1, [])
 
 
 def test_links_to_hosts_that_are_not_named_are_told_and_never_followed(tmp_path: Path, server: Server) -> None:
