@@ -245,6 +245,34 @@ def test_fetching_ends_in_time_and_what_is_left_has_its_turn_in_the_next_pass(
     assert (passed(stage).record.counts["created"], server.asked) == (1, [])
 
 
+def test_what_is_attached_stays_while_its_server_is_silent(tmp_path: Path, server: Server) -> None:
+    stage = staged(tmp_path, LINKS, LINK, inline(b"hello"))
+    passed(stage)
+    server.fails = "its server answers with HTTP 503"
+    stage.write("visits.ics", feed(LINK, inline(b"hello again"), title="Other"))
+    assert passed(stage).record.counts["updated"] == 1
+    assert (only(stage).subject, files(stage)) == ("Other", [("plan.pdf", 4), ("card.txt", 5)])
+    assert passed(stage).record.counts["held"] == 1
+    server.fails = ""
+    assert passed(stage).record.counts["updated"] == 1
+    assert files(stage) == [("plan.pdf", 4), ("card.txt", 11)]
+    stays(stage)
+
+
+def test_a_file_deleted_in_the_portal_comes_back_once_its_server_answers(tmp_path: Path, server: Server) -> None:
+    stage = staged(tmp_path, LINKS, LINK, inline(b"hello"))
+    passed(stage)
+    only(stage).files = only(stage).files[:1]
+    ask(stage, "crm.activity.update", id=only(stage).id, fields={"SUBJECT": "Mine"})
+    server.fails = "its server answers with HTTP 503"
+    passed(stage, verify=True)
+    assert (only(stage).subject, files(stage)) == ("Visit", [("plan.pdf", 4)])
+    assert passed(stage).record.counts["held"] == 1
+    server.fails = ""
+    assert passed(stage).record.counts["updated"] == 1
+    assert files(stage) == [("plan.pdf", 4), ("card.txt", 5)]
+
+
 def test_links_to_hosts_that_are_not_named_are_told_and_never_followed(tmp_path: Path, server: Server) -> None:
     links = (
         "ATTACH:http://files.example.com/a",

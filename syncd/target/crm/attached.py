@@ -29,6 +29,8 @@ _MOST_FETCH_S = 300.0
 _MOST_SILENCES = 3
 """A host that has left so many links unanswered in a pass is asked for no more of them in it."""
 _ENOUGH = "enough was fetched for one pass; the next one goes on"
+_FIELDS = ("files", "file_count")
+
 FileRef = tuple[str, str]
 """A file's name, and what tells its content from another: "content:" or "link:", and a digest."""
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -202,14 +204,22 @@ def _says_files(change: Change) -> bool:
 
 
 def _without(change: Change, missing: Mapping[FileRef, str]) -> Change:
-    item = change.item
+    """Return `change` without the `missing` files, and without a word of any where one of these stands there already.
+
+    FILES replaces all, so it would take away what was attached before because a server is silent today.
+    """
+    item, link = change.item, change.link
     assert item is not None
-    left = [list(one) for one in refs_of(item.fields) if one not in missing]
-    fields: dict[str, Json] = {
-        name: value for name, value in item.fields.items() if name not in ("files", "file_count")
-    }
-    if left:
-        fields |= {"files": left, "file_count": count_of(len(left))}
+    left = [one for one in refs_of(item.fields) if one not in missing]
+    count: Json = count_of(len(left))
+    if change.op == "update" and link is not None and missing.keys() & set(before := refs_of(link.sent)):
+        left = list(before)
+        # Where people have deleted some, what stands there is noted, so that the next pass misses them again.
+        count = change.fields["file_count"][0] if "file_count" in change.fields else link.sent.get("file_count")
+        change = replace(change, fields={name: one for name, one in change.fields.items() if name not in _FIELDS})
+    fields: dict[str, Json] = {name: value for name, value in item.fields.items() if name not in _FIELDS}
+    fields |= {"files": [list(one) for one in left]} if left else {}
+    fields |= {"file_count": count} if count else {}
     without: Item = replace(item, fields=fields)
     return replace(change, item=without)
 
