@@ -273,6 +273,14 @@ def test_a_file_deleted_in_the_portal_comes_back_once_its_server_answers(tmp_pat
     assert files(stage) == [("plan.pdf", 4), ("card.txt", 5)]
 
 
+def test_a_file_that_cannot_be_had_does_not_have_the_portal_s_people_read_again(tmp_path: Path, server: Server) -> None:
+    stage = staged(tmp_path, LINKS, LINK)
+    server.fails = "its server answers with HTTP 503"
+    passed(stage)
+    commands = [passed(stage).record.commands for _ in range(3)]
+    assert commands == commands[:1] * 3
+
+
 def test_links_to_hosts_that_are_not_named_are_told_and_never_followed(tmp_path: Path, server: Server) -> None:
     links = (
         "ATTACH:http://files.example.com/a",
