@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from syncd.cycle.run import PassResult
+from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.takeback import undo
 from syncd.errors import ConfigError
 from syncd.sandbox.tables.crm_rows import Activity
 from syncd.source.ical.attachments import attachments_of
 from syncd.source.ical.lines import Component, Property
 from syncd.target.crm import attached
+from syncd.target.crm.activity import ActivityTarget
 from syncd.target.crm.file_links import FileError, SilentError, allowed, fetch_file
 from tests.crm.stage import activities
 from tests.cycle.test_taking import yes
@@ -120,6 +121,31 @@ def test_a_file_that_was_deleted_in_the_portal_is_attached_again(tmp_path: Path)
     passed(stage)
     ask(stage, "crm.activity.update", id=only(stage).id, fields={"FILES": []})
     assert passed(stage, verify=True).record.counts["updated"] == 1
+    assert files(stage) == [("card.txt", 5)]
+
+
+def test_a_daemon_keeps_the_contents_of_one_pass_only(tmp_path: Path) -> None:
+    stage = staged(tmp_path, INLINE)
+
+    async def day() -> tuple[list[bytes], int]:
+        async with stage.opened() as (syncs, app):
+
+            async def one(*, verify: bool = False, fresh: bool = False) -> PassResult:
+                return await run_pass(
+                    app.open_pass(syncs["visits"], asyncio.Event()), PassOptions(verify=verify, fresh=fresh)
+                )
+
+            for content in (b"one", b"two", b"three"):
+                stage.write("visits.ics", feed(inline(content)))
+                await one()
+            target = syncs["visits"].target
+            assert isinstance(target, ActivityTarget)
+            kept = [*target._files._contents.values()]
+            ask(stage, "crm.activity.update", id=only(stage).id, fields={"FILES": []})
+            await one(fresh=True)  # which knows the entry as it was
+            return kept, (await one(verify=True)).record.counts["updated"]
+
+    assert run_inline(day()) == ([b"three"], 1)
     assert files(stage) == [("card.txt", 5)]
 
 

@@ -49,7 +49,7 @@ NO_FILES = FileSettings()
 
 
 class Files:
-    """The files of one target's items; contents are kept as long as the entries that have them."""
+    """The files of one target's items, with their contents until entries are shaped anew."""
 
     def __init__(self, settings: FileSettings, fetch: Fetch | None = None) -> None:
         self.settings = settings
@@ -60,9 +60,12 @@ class Files:
         self._fetched: dict[str, bytes] = {}
 
     def begin(self, turn: object) -> None:
-        """Forget the contents of earlier entries, if `turn` is that of other ones."""
-        if turn is not self._turn and turn != self._turn:
-            self._contents, self._links = {}, {}
+        """Forget the contents of earlier entries, unless `turn` is the same object as for those.
+
+        Entries with files are shaped in every turn, so whatever is of use is named again (`target.base`).
+        """
+        if turn is not self._turn:
+            self._contents, self._links, self._fetched = {}, {}, {}
         self._turn = turn
 
     def refs(self, details: Details, warnings: list[str]) -> tuple[FileRef, ...]:
