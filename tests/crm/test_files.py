@@ -116,6 +116,21 @@ def test_files_travel_only_when_they_have_changed(tmp_path: Path) -> None:
     assert (only(stage).subject, len(only(stage).files)) == ("Other", 2)
 
 
+def test_files_of_people_go_when_those_of_the_entry_change_and_the_limits_say_so(tmp_path: Path) -> None:
+    stage = staged(tmp_path, INLINE, inline(b"hello"))
+    passed(stage)
+    only(stage).files = (*only(stage).files, *only(stage).files)
+    stage.write("visits.ics", feed(inline(b"hello again")))
+    passed(stage)
+    assert files(stage) == [("card.txt", 11)]
+
+    async def limits() -> tuple[str, ...]:
+        async with stage.opened() as (syncs, _):
+            return syncs["visits"].target.limits()
+
+    assert any("replaces all files" in one for one in run_inline(limits()))
+
+
 def test_a_file_that_was_deleted_in_the_portal_is_attached_again(tmp_path: Path) -> None:
     stage = staged(tmp_path, INLINE, inline(b"hello"))
     passed(stage)
