@@ -22,6 +22,8 @@ _FROM_ENTRIES: Final = (
     *("RESULT_STATUS", "RESULT_STREAM", "RESULT_MARK", "RESULT_VALUE", "RESULT_SUM", "RESULT_CURRENCY_ID"),
     *("RESULT_SOURCE_ID", "AUTOCOMPLETE_RULE"),
 )
+_OF_TODOS: Final = "CRM_TODO"
+"""The provider of to-dos, which have methods of their own (PORTAL.md 6.6, 6.7)."""
 _TABLES: Final = ("SETTINGS", "PROVIDER_PARAMS")
 _FLAGS: Final = ("IS_INCOMING_CHANNEL",)
 EXTRA: Final = (*_FIXED, *_FROM_ENTRIES, *_TABLES, *_FLAGS)
@@ -93,7 +95,7 @@ def build_extra(file: ConfigFile, table: Mapping[str, Any], path: KeyPath) -> tu
             raise file.error((*path, name), f'must be "Y" or "N", not {value!r}')
         else:
             found.append((name, _text(file, value, (*path, name))))
-    if ("PROVIDER_ID", "CRM_TODO") in found:
+    if table.get("PROVIDER_ID") == _OF_TODOS:
         raise file.error((*path, "PROVIDER_ID"), "is that of to-dos", 'set type = "todo" in [sync.target] instead')
     return tuple(found)
 

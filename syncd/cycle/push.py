@@ -88,8 +88,8 @@ async def push(
         await journal.save_budget()
     if run.stop.is_set():
         return False
-    if run.fates.refused:
-        # The portal refused something that the kept directory says is possible.
+    if run.fates.refused.keys() - {changes[one].key for one in unmade}:
+        # The portal refused something that the kept directory says is possible. What never reached it tells nothing.
         await run.portal_ledger.forget_directory()
     return bool(run.fates.not_sent)
 

@@ -9,14 +9,14 @@
                                          that only looks like it
                                          is told, and waited for
 
-It takes values and returns a plan; it never asks the portal, the clock or the ledger.
+It takes values and returns a plan; it never asks the portal, the clock or the ledger. The last column is decided in
+model.removal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import date
 
 from syncd.model.adoption import Adoptable, Lookalike, Taken, has_kept, is_kept, keeping, link_of
 from syncd.model.entry import Problem, Window
@@ -24,9 +24,10 @@ from syncd.model.hosting import MEETING, has_other_host, keeping_host, other_hos
 from syncd.model.item import Change, Hold, Item, Key, Link, Observed, Op
 from syncd.model.json_values import Fields, Json
 from syncd.model.moving import MOVED_BY_HAND, is_stuck, remade, staying
-from syncd.model.observation import FOREIGN, Comparison, Observation, equal
+from syncd.model.observation import FOREIGN, UNREADABLE, Comparison, Observation, equal
 from syncd.model.order import in_order, waiting_for
 from syncd.model.plan import Draft, Plan, Policy, Wanted
+from syncd.model.removal import drop_unwanted
 
 ANY_FINGERPRINT = "*"
 """The fingerprint of a hold for a conflict or a look-alike: it stays whatever the source asks for."""
@@ -35,8 +36,6 @@ SAME_UPDATES_LIMIT = 3
 """After so many equal updates in a row, somebody (or a program) edits the event as often as syncd corrects it."""
 
 CAME_LATE = "a change of ours that nobody answered came after the later one"
-
-_UNREADABLE = "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again"
 
 
 def make_plan(
@@ -77,7 +76,7 @@ def make_plan(
             _new(draft, worded, found, observation, hold, policy)
     waiting = {key for key, hold in holds.items() if _still_waits(hold, now) and hold.fingerprint != ANY_FINGERPRINT}
     if unwanted := set(linked) - asked:
-        _drop_unwanted(draft, wanted, unwanted, linked, policy, window, observation)
+        drop_unwanted(draft, wanted, unwanted, linked, policy, window, observation)
     if waiting:
         _withhold_refused_deletes(draft, holds, waiting)
     if draft.blocked:
@@ -196,7 +195,7 @@ def _keep(
     draft.present.add(item.key)
     policy = _deciding(policy, item.key, observation)
     if observation is not None and link.remote_id in observation.unread:
-        _held(draft, item, _UNREADABLE, link)
+        _held(draft, item, UNREADABLE, link)
         return
     seen: Observed | None = None
     if observation is not None:
@@ -209,7 +208,7 @@ def _keep(
             if seen.version != link.version and seen.damage:
                 _damaged(draft, item, link, seen, policy, by=_whom(link, observation, hold))
                 return
-            if edited := _edited_fields(link, observation):
+            if edited := observation.edited_since(link):
                 _edited(draft, item, link, seen, edited, policy, late=item.key in observation.late,
                         by=_whom(link, observation, hold))  # fmt: skip
                 return
@@ -240,15 +239,6 @@ def _deciding(policy: Policy, key: Key, observation: Observation | None) -> Poli
     return replace(policy, on_conflict="source") if late else policy
 
 
-def _edited_fields(link: Link, observation: Observation) -> tuple[str, ...]:
-    """Return the fields of the event of `link` that a person changed since it was written, () for none."""
-    seen = observation.of(link)
-    if seen is None or seen.version is None or seen.version == link.version:
-        return ()
-    names = observation.comparison.edits(link.sent, seen)
-    return (*names, "section") if seen.section_id != link.section_id else names
-
-
 def _gone(
     draft: Draft,
     item: Item,
@@ -276,7 +266,7 @@ def _gone(
         # The dead link travels along, so that the journal can replace it in the same transaction.
         draft.changes.append(Change(op="create", key=item.key, item=item, link=link, reason=reason))
         return
-    _conflict(draft, Change(op="create", key=item.key, item=item, link=link, reason=reason), item.where)
+    draft.conflict(Change(op="create", key=item.key, item=item, link=link, reason=reason), item.where)
 
 
 def _whom(link: Link, observation: Observation, hold: Hold | None) -> str:
@@ -298,7 +288,7 @@ def _damaged(draft: Draft, item: Item, link: Link, seen: Observed, policy: Polic
     if policy.on_conflict == "source" and not has_kept(link.sent):
         draft.changes.append(change)
     else:
-        _conflict(draft, change, item.where)
+        draft.conflict(change, item.where)
         _block(draft, item, link, change.reason)
 
 
@@ -331,13 +321,8 @@ def _edited(
     elif policy.on_conflict == "source":
         reason = f"{reason}; corrected {link.same_updates} times in a row and edited again each time, so it is left"
         change = replace(change, reason=reason)
-    _conflict(draft, change, item.where)
+    draft.conflict(change, item.where)
     _block(draft, item, link, reason)
-
-
-def _conflict(draft: Draft, change: Change, where: str) -> None:
-    draft.conflicts.append(change)
-    draft.problems.append(Problem(where=where, kind="conflict", key=str(change.key), reason=change.reason))
 
 
 def _update(item: Item, link: Link, before: Fields, reason: str) -> Change:
@@ -420,75 +405,6 @@ def _adopt(draft: Draft, item: Item, found: Taken, policy: Policy, comparison: C
         draft.changes.append(
             _update(_as_linked(item, link), link, link.sent, f"adopted, but differs in {', '.join(names)}")
         )
-
-
-def _drop_unwanted(
-    draft: Draft,
-    wanted: Wanted,
-    unwanted: Iterable[Key],
-    linked: Mapping[Key, Link],
-    policy: Policy,
-    window: Window,
-    observation: Observation | None,
-) -> None:
-    """Decide on the links of the `unwanted` keys, whose items the source no longer asks for."""
-    for key in sorted(unwanted):
-        link = linked[key]
-        ends = date.fromisoformat(link.ends_on) if link.ends_on else None
-        if key.uid in wanted.unusable or not window.touches(date.fromisoformat(link.starts_on), ends):
-            draft.present.add(key)
-            continue
-        if key.uid in wanted.uids:
-            draft.present.add(key)
-            _delete(draft, link, "no longer part of its entry", policy, observation)
-            continue
-        draft.absent.add(key)
-        _gone_from_source(draft, link, wanted, policy, observation)
-
-
-def _gone_from_source(
-    draft: Draft, link: Link, wanted: Wanted, policy: Policy, observation: Observation | None
-) -> None:
-    """Apply `on_removed` to a link whose entry is not in the snapshot."""
-    if not wanted.complete:
-        return
-    if policy.on_removed == "keep":
-        draft.kept.append(link)
-        return
-    passes = link.absent_passes + 1
-    if passes < policy.removed_after:
-        reason = f"gone from the source for {passes} of {policy.removed_after} passes (removed_after); not deleted yet"
-        draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=reason))
-        return
-    if _delete(draft, link, "gone from the source", policy, observation):
-        draft.removed_uids.add(link.key.uid)
-
-
-def _delete(draft: Draft, link: Link, reason: str, policy: Policy, observation: Observation | None) -> bool:
-    """Delete the event of `link` and return True, unless edits are to be kept and a person edited it.
-
-    Where another event has its id there is nothing to delete: the link is forgotten. Nor is one deleted that was taken
-    over with guests of its own: they would all be told.
-    """
-    if observation is not None and (link.key in draft.doubled or observation.foreign(link)):
-        draft.forgotten.append(link)
-        text = f"{reason}, but {FOREIGN}: that one is left alone"
-        draft.problems.append(Problem(where=link.where, kind="warning", key=str(link.key), reason=text))
-        return False
-    if observation is not None and link.remote_id in observation.unread:
-        draft.held += 1
-        draft.problems.append(Problem(where=link.where, kind="held", key=str(link.key), reason=_UNREADABLE))
-        return False
-    if has_kept(link.sent):
-        draft.kept.append(link)
-        return False
-    edits_win = policy.on_conflict != "source" and observation is not None and link.key not in observation.late
-    if observation is not None and edits_win and _edited_fields(link, observation):
-        reason = f"{reason}, but edited in the portal since"
-        _conflict(draft, Change(op="delete", key=link.key, link=link, reason=reason), link.where)
-        return False
-    draft.changes.append(Change(op="delete", key=link.key, link=link, reason=reason))
-    return True
 
 
 def _withhold_refused_deletes(draft: Draft, holds: Mapping[Key, Hold], waiting: set[Key]) -> None:

@@ -240,6 +240,9 @@ def recovery_mark(sync: str, key: Key) -> str:
 FOREIGN = "another event has its id in the portal now"
 """What has become of an item whose id the portal has given to an event of somebody else."""
 
+UNREADABLE = "what stands at its id in the portal cannot be read, so it is not touched; the next pass tries again"
+"""Why an item waits whose event the portal shows in a way that is not understood."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -316,6 +319,17 @@ class Observation:
         """Return the names of the fields in which the event of `link` is not what was sent; () for one that is gone."""
         event = self.of(link)
         return () if event is None else self._edited(link, event)
+
+    def edited_since(self, link: Link) -> tuple[str, ...]:
+        """Return the fields of the event of `link` that a person changed since it was written, () for none.
+
+        Without a VERSION, and with the one of our last save, nothing shows an edit.
+        """
+        seen = self.of(link)
+        if seen is None or seen.version is None or seen.version == link.version:
+            return ()
+        names = self.comparison.edits(link.sent, seen)
+        return (*names, "section") if seen.section_id != link.section_id else names
 
     def _edited(self, link: Link, event: Observed) -> tuple[str, ...]:
         names = self.comparison.edits(link.sent, event)

@@ -148,7 +148,8 @@ class ShapingMemory:
 
     What an entry becomes depends on the entry, the context and the target alone, so the outcome for an equal entry in
     an equal context is used again. Series are not remembered here: their compiler has a memory of its own, which stays
-    valid when the day changes and forgets what is not asked for any more.
+    valid when the day changes and forgets what is not asked for any more. Nor are entries with files: their contents
+    would stay in memory from pass to pass.
     """
 
     def __init__(self) -> None:
@@ -177,5 +178,9 @@ class ShapingMemory:
                 known = (entry, Shaped(items=items, problems=shaped.problems, stands=shaped.stands))
             found.append(known)
         self._context = context
-        self._single = {pair[0].uid: pair for pair in found if pair[0].recurrence is None and not pair[0].overrides}
+        self._single = {pair[0].uid: pair for pair in found if _is_remembered(pair[0])}
         return found
+
+
+def _is_remembered(entry: Entry) -> bool:
+    return entry.recurrence is None and not entry.overrides and not entry.details.attachments

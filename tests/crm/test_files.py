@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from syncd.cycle.run import PassResult
+from syncd.cycle.run import PassOptions, PassResult, run_pass
 from syncd.cycle.takeback import undo
 from syncd.errors import ConfigError
 from syncd.sandbox.tables.crm_rows import Activity
 from syncd.source.ical.attachments import attachments_of
 from syncd.source.ical.lines import Component, Property
 from syncd.target.crm import attached
-from syncd.target.crm.file_links import FileError, allowed, fetch_file
+from syncd.target.crm.activity import ActivityTarget
+from syncd.target.crm.file_links import FileError, SilentError, allowed, fetch_file
 from tests.crm.stage import activities
 from tests.cycle.test_taking import yes
 from tests.support.restoring import ask
@@ -115,11 +116,51 @@ def test_files_travel_only_when_they_have_changed(tmp_path: Path) -> None:
     assert (only(stage).subject, len(only(stage).files)) == ("Other", 2)
 
 
+def test_files_of_people_go_when_those_of_the_entry_change_and_the_limits_say_so(tmp_path: Path) -> None:
+    stage = staged(tmp_path, INLINE, inline(b"hello"))
+    passed(stage)
+    only(stage).files = (*only(stage).files, *only(stage).files)
+    stage.write("visits.ics", feed(inline(b"hello again")))
+    passed(stage)
+    assert files(stage) == [("card.txt", 11)]
+
+    async def limits() -> tuple[str, ...]:
+        async with stage.opened() as (syncs, _):
+            return syncs["visits"].target.limits()
+
+    assert any("replaces all files" in one for one in run_inline(limits()))
+
+
 def test_a_file_that_was_deleted_in_the_portal_is_attached_again(tmp_path: Path) -> None:
     stage = staged(tmp_path, INLINE, inline(b"hello"))
     passed(stage)
     ask(stage, "crm.activity.update", id=only(stage).id, fields={"FILES": []})
     assert passed(stage, verify=True).record.counts["updated"] == 1
+    assert files(stage) == [("card.txt", 5)]
+
+
+def test_a_daemon_keeps_the_contents_of_one_pass_only(tmp_path: Path) -> None:
+    stage = staged(tmp_path, INLINE)
+
+    async def day() -> tuple[list[bytes], int]:
+        async with stage.opened() as (syncs, app):
+
+            async def one(*, verify: bool = False, fresh: bool = False) -> PassResult:
+                return await run_pass(
+                    app.open_pass(syncs["visits"], asyncio.Event()), PassOptions(verify=verify, fresh=fresh)
+                )
+
+            for content in (b"one", b"two", b"three"):
+                stage.write("visits.ics", feed(inline(content)))
+                await one()
+            target = syncs["visits"].target
+            assert isinstance(target, ActivityTarget)
+            kept = [*target._files._contents.values()]
+            ask(stage, "crm.activity.update", id=only(stage).id, fields={"FILES": []})
+            await one(fresh=True)  # which knows the entry as it was
+            return kept, (await one(verify=True)).record.counts["updated"]
+
+    assert run_inline(day()) == ([b"three"], 1)
     assert files(stage) == [("card.txt", 5)]
 
 
@@ -143,12 +184,13 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.fails = ""
+        self.is_silent = False
 
     def __call__(self, **limits: object) -> Callable[[str], Awaitable[bytes]]:
         async def fetch(url: str) -> bytes:
             self.asked.append(url)
             if self.fails:
-                raise FileError(self.fails)
+                raise (SilentError if self.is_silent else FileError)(self.fails)
             return b"plan"
 
         return fetch
@@ -194,6 +236,90 @@ def test_an_activity_is_made_without_a_file_that_cannot_be_had_and_gets_it_later
     assert passed(stage).record.counts["updated"] == 1
     assert files(stage) == [("plan.pdf", 4), ("card.txt", 5)]
     stays(stage)
+
+
+def many(number: int, *lines: str) -> str:
+    one = feed(*lines)
+    head, _, tail = one.partition("BEGIN:VEVENT")
+    event, end, _ = tail.partition("END:VEVENT\r\n")
+    events = (f"BEGIN:VEVENT{event}{end}".replace("UID:1\r\n", f"UID:{n}\r\n") for n in range(number))
+    return head + "".join(events) + "END:VCALENDAR\r\n"
+
+
+def attached_to(stage: Stage) -> list[int]:
+    return sorted(len(one.files) for one in activities(stage))
+
+
+def test_a_file_that_many_activities_get_counts_for_each_and_the_next_pass_goes_on(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attached, "_MOST_LINKED_BYTES", 8)
+    stage = staged(tmp_path, LINKS)
+    stage.write("visits.ics", many(5, LINK))
+    assert passed(stage).record.counts["created"] == 5
+    assert (attached_to(stage), len(server.asked)) == ([0, 0, 0, 1, 1], 1)
+    told = passed(stage).record.problems
+    assert (attached_to(stage), len(told)) == ([0, 1, 1, 1, 1], 1)
+    assert "enough was fetched for one pass" in told[0].reason
+    assert passed(stage).exit_code == 0
+    assert attached_to(stage) == [1] * 5
+    assert passed(stage, verify=True).record.counts["unchanged"] == 5
+
+
+def test_a_host_that_does_not_answer_is_not_asked_for_every_file(tmp_path: Path, server: Server) -> None:
+    server.is_silent, server.fails = True, "its server does not give it (TimeoutError)"
+    stage = staged(tmp_path, LINKS)
+    stage.write("visits.ics", many(9, LINK))
+    assert passed(stage).record.counts["created"] == 9
+    assert len(server.asked) == 3
+    reasons = {one.reason.partition(": ")[2] for one in passed(stage).record.problems}
+    assert reasons == {server.fails, "its server has not answered before in this pass"}
+    server.is_silent, server.fails = False, ""
+    assert passed(stage).record.counts["updated"] == 9
+
+
+def test_fetching_ends_in_time_and_what_is_left_has_its_turn_in_the_next_pass(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attached, "_MOST_FETCH_S", -1.0)
+    stage = staged(tmp_path, LINKS, LINK)
+    assert (passed(stage).record.counts["created"], server.asked) == (1, [])
+
+
+def test_what_is_attached_stays_while_its_server_is_silent(tmp_path: Path, server: Server) -> None:
+    stage = staged(tmp_path, LINKS, LINK, inline(b"hello"))
+    passed(stage)
+    server.fails = "its server answers with HTTP 503"
+    stage.write("visits.ics", feed(LINK, inline(b"hello again"), title="Other"))
+    assert passed(stage).record.counts["updated"] == 1
+    assert (only(stage).subject, files(stage)) == ("Other", [("plan.pdf", 4), ("card.txt", 5)])
+    assert passed(stage).record.counts["held"] == 1
+    server.fails = ""
+    assert passed(stage).record.counts["updated"] == 1
+    assert files(stage) == [("plan.pdf", 4), ("card.txt", 11)]
+    stays(stage)
+
+
+def test_a_file_deleted_in_the_portal_comes_back_once_its_server_answers(tmp_path: Path, server: Server) -> None:
+    stage = staged(tmp_path, LINKS, LINK, inline(b"hello"))
+    passed(stage)
+    only(stage).files = only(stage).files[:1]
+    ask(stage, "crm.activity.update", id=only(stage).id, fields={"SUBJECT": "Mine"})
+    server.fails = "its server answers with HTTP 503"
+    passed(stage, verify=True)
+    assert (only(stage).subject, files(stage)) == ("Visit", [("plan.pdf", 4)])
+    assert passed(stage).record.counts["held"] == 1
+    server.fails = ""
+    assert passed(stage).record.counts["updated"] == 1
+    assert files(stage) == [("plan.pdf", 4), ("card.txt", 5)]
+
+
+def test_a_file_that_cannot_be_had_does_not_have_the_portal_s_people_read_again(tmp_path: Path, server: Server) -> None:
+    stage = staged(tmp_path, LINKS, LINK)
+    server.fails = "its server answers with HTTP 503"
+    passed(stage)
+    commands = [passed(stage).record.commands for _ in range(3)]
+    assert commands == commands[:1] * 3
 
 
 def test_links_to_hosts_that_are_not_named_are_told_and_never_followed(tmp_path: Path, server: Server) -> None:
@@ -293,9 +419,10 @@ def test_names_of_files_are_plain(params: dict[str, str], value: str, name: str)
 
 
 def test_files_of_one_name_are_told_apart() -> None:
-    links = [Property(value=f"https://h/{n}/a.txt", params={}) for n in range(3)]
+    links = [Property(value=f"https://h/{n}/a.txt", params={}) for n in range(2000)]
     found, _ = attachments_of(Component(kind="VEVENT", properties={"ATTACH": links}))
-    assert [one.name for one in found] == ["a.txt", "a-2.txt", "a-3.txt"]
+    assert [one.name for one in found[:3]] == ["a.txt", "a-2.txt", "a-3.txt"]
+    assert len({one.name for one in found}) == len(links)
 
 
 # Config and undo

@@ -204,6 +204,35 @@ def test_parameters_without_a_key_are_sent_and_compared(tmp_path: Path) -> None:
     assert only(stage).settings["SETTINGS"]["DISABLE_SENDING_MESSAGE_COPY"] == "Y"
 
 
+@pytest.mark.parametrize("name", ["RESULT_MARK", "RESULT_STATUS", "RESULT_STREAM", "AUTOCOMPLETE_RULE", "RESULT_VALUE"])
+def test_a_result_that_an_entry_does_not_have_is_no_difference(name: str, tmp_path: Path) -> None:
+    stage = staged(tmp_path, CONFIG + f'[sync.fields.extra]\n{name} = "{{Price}}"\n', row())
+    for price in ("", "3", ""):
+        stage.write("visits.csv", HEADER + row(price=price))
+        done(stage)
+        stays(stage)
+        ask(stage, "crm.activity.update", id=only(stage).id, fields={"COMPLETED": "Y"})
+        assert done(stage, verify=True)["updated"] == 0
+        assert (only(stage).results.get(name) or "0").rstrip("0").rstrip(".") == price
+
+
+@pytest.mark.parametrize("name", ["RESULT_MARK", "RESULT_STATUS", "RESULT_STREAM", "AUTOCOMPLETE_RULE"])
+def test_zero_says_nothing_where_the_portal_shows_it_for_nothing(name: str, tmp_path: Path) -> None:
+    stage = staged(tmp_path, CONFIG + f'[sync.fields.extra]\n{name} = "{{Price}}"\n', row(price="0"))
+    done(stage)
+    stays(stage)
+    stage.write("visits.csv", HEADER + row())
+    stays(stage)
+
+
+def test_what_the_portal_may_not_take_is_sent_and_not_compared(tmp_path: Path) -> None:
+    stage = staged(tmp_path, CONFIG + "[sync.fields.extra]\nASSOCIATED_ENTITY_ID = 7\n", row())
+    done(stage)
+    stays(stage)
+    ask(stage, "crm.activity.update", id=only(stage).id, fields={"COMPLETED": "Y"})
+    assert done(stage, verify=True)["updated"] == 0
+
+
 def test_a_value_that_is_gone_from_the_source_is_taken_back(tmp_path: Path) -> None:
     stage = staged(tmp_path, CONFIG + EXTRA, row(price="5"))
     done(stage)

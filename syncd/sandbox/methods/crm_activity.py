@@ -21,6 +21,7 @@ from syncd.sandbox.tables.crm_rows import (
     FAR_FUTURE,
     MEETING,
     PROVIDER,
+    TODO_PROVIDER,
     Activity,
     Communication,
     ElementId,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 SCOPE = frozenset({"crm"})
 NOT_THERE = "Activity is not found."
 _TASK, _GENERIC = 3, 5
-_PROVIDERS = frozenset({"CRM_TODO", "CRM_SMS", "CRM_WEBFORM"})
+_PROVIDERS = frozenset({TODO_PROVIDER, "CRM_SMS", "CRM_WEBFORM"})
+"""Those that this portal knows; others may know more (PORTAL.md 6.1)."""
 _OF_APPS = MappingProxyType(
     {
         "REST_APP": "Application context required",

@@ -6,6 +6,7 @@ import base64
 import binascii
 import mimetypes
 import re
+from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
@@ -54,9 +55,13 @@ def _name(given: str, prop: Property, number: int) -> str:
 
 def _told_apart(found: list[Attachment]) -> Iterator[Attachment]:
     taken: set[str] = set()
+    times: Counter[str] = Counter()
     for one in found:
         stem, dot, end = one.name.rpartition(".")
-        names = (one.name, *(f"{stem or end}-{n}{dot if stem else ''}{end if stem else ''}" for n in range(2, 1000)))
-        name = next(name for name in names if name not in taken)
+        name = one.name
+        while name in taken:
+            times[one.name] += 1
+            number = times[one.name] + 1
+            name = f"{stem}-{number}{dot}{end}" if stem else f"{end}-{number}"
         taken.add(name)
         yield one if name == one.name else Attachment(name=name, content=one.content, url=one.url)

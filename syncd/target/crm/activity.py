@@ -92,6 +92,9 @@ class ActivityTarget(CardTarget):
             said.append("an activity of another program shows in no calendar")
         said.append("an activity holds one reminder: the one nearest to the start is kept")
         if self._has_files:
+            said.append(
+                "an entry whose files change replaces all files of its activity, also those that people have attached"
+            )
             said.append("files are not kept in the state: `syncd undo` does not bring back files of earlier activities")
         return tuple(said)
 

@@ -6,21 +6,30 @@ be passwords, stay out of the ledger. The portal may give a file another name, s
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from typing import Literal
+from urllib.parse import urlsplit
 
 from syncd.model.entry import Attachment, Details
 from syncd.model.item import Change, Item, canonical
 from syncd.model.json_values import Fields, Json
-from syncd.target.crm.file_links import FileError, allowed, fetch_file
+from syncd.target.crm.file_links import FileError, SilentError, allowed, fetch_file
 
 _MOST_FILES = 20
-_MOST_FETCHED_BYTES = 100_000_000
-"""Of all links of one pass; what is left has its turn in the next one."""
+_MOST_LINKED_BYTES = 100_000_000
+"""Of all linked files that one pass sends; one that many activities get counts for each, for each call holds it."""
+_MOST_FETCH_S = 300.0
+"""For so long one pass goes on to fetch; what is left has its turn in the next one, as it has above."""
+_MOST_SILENCES = 3
+"""A host that has left so many links unanswered in a pass is asked for no more of them in it."""
+_ENOUGH = "enough was fetched for one pass; the next one goes on"
+_FIELDS = ("files", "file_count")
 
 FileRef = tuple[str, str]
 """A file's name, and what tells its content from another: "content:" or "link:", and a digest."""
@@ -40,7 +49,7 @@ NO_FILES = FileSettings()
 
 
 class Files:
-    """The files of one target's items; contents are kept as long as the entries that have them."""
+    """The files of one target's items, with their contents until entries are shaped anew."""
 
     def __init__(self, settings: FileSettings, fetch: Fetch | None = None) -> None:
         self.settings = settings
@@ -51,9 +60,12 @@ class Files:
         self._fetched: dict[str, bytes] = {}
 
     def begin(self, turn: object) -> None:
-        """Forget the contents of earlier entries, if `turn` is that of other ones."""
-        if turn is not self._turn and turn != self._turn:
-            self._contents, self._links = {}, {}
+        """Forget the contents of earlier entries, unless `turn` is the same object as for those.
+
+        Entries with files are shaped in every turn, so whatever is of use is named again (`target.base`).
+        """
+        if turn is not self._turn:
+            self._contents, self._links, self._fetched = {}, {}, {}
         self._turn = turn
 
     def refs(self, details: Details, warnings: list[str]) -> tuple[FileRef, ...]:
@@ -92,29 +104,35 @@ class Files:
         pass, and of each change of which then nothing is left why that is, by its place.
         """
         self._fetched = {}
+        budget = _Budget(stopped)
         kept: list[Change] = []
         refused: dict[int, str] = {}
         for number, change in enumerate(changes):
-            missing = {} if stopped() else await self._missing(refs_to_send(change))
+            missing = await self._missing(refs_to_send(change), budget)
             left = _without(change, missing) if missing else change
             if missing and _is_nothing(left):
                 refused[number] = "; ".join(f"the file {name!r}: {why}" for (name, _), why in missing.items())
             kept.append(left)
         return tuple(kept), refused
 
-    async def _missing(self, refs: Iterable[FileRef]) -> dict[FileRef, str]:
+    async def _missing(self, refs: Iterable[FileRef], budget: _Budget) -> dict[FileRef, str]:
         missing: dict[FileRef, str] = {}
         for ref in refs:
             url = self._links.get(ref[1])
-            if url is None or ref[1] in self._fetched:
+            if url is None:
                 continue
-            if sum(map(len, self._fetched.values())) > _MOST_FETCHED_BYTES:
-                missing[ref] = "enough was fetched for one pass"
-                continue
+            content = self._fetched.get(ref[1])
             try:
-                self._fetched[ref[1]] = await self._fetch(url)
+                if content is None:
+                    budget.check_fetching(url)
+                    content = await self._fetch(url)
+                budget.take(len(content))
             except FileError as error:
+                if isinstance(error, SilentError):
+                    budget.note_silence(url)
                 missing[ref] = str(error)
+            else:
+                self._fetched[ref[1]] = content
         return missing
 
     def parameter(self, change: Change) -> Json:
@@ -131,6 +149,39 @@ class Files:
                 return None
             files.append({"fileData": [name, base64.b64encode(known).decode("ascii")]})
         return files
+
+
+class _Budget:
+    """What one pass may spend on linked files, whoever has written the schedule: time, memory, and patience."""
+
+    def __init__(self, stopped: Callable[[], bool]) -> None:
+        self._stopped = stopped
+        self._until = _now() + _MOST_FETCH_S
+        self._left_bytes = _MOST_LINKED_BYTES
+        self._silences: Counter[str | None] = Counter()
+
+    def check_fetching(self, url: str) -> None:
+        """Raise FileError if a link must not be followed in this pass any more."""
+        if self._stopped():
+            raise FileError("the pass was stopped")
+        if self._silences[urlsplit(url).hostname] >= _MOST_SILENCES:
+            raise FileError("its server has not answered before in this pass")
+        if self._left_bytes <= 0 or _now() > self._until:
+            raise FileError(_ENOUGH)
+
+    def take(self, size: int) -> None:
+        """Count a file that is to be sent; raise FileError if it is too much for this pass."""
+        if self._left_bytes <= 0:
+            raise FileError(_ENOUGH)
+        self._left_bytes -= size
+
+    def note_silence(self, url: str) -> None:
+        """Count a link that its host left unanswered."""
+        self._silences[urlsplit(url).hostname] += 1
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def refs_of(fields: Fields) -> tuple[FileRef, ...]:
@@ -156,14 +207,22 @@ def _says_files(change: Change) -> bool:
 
 
 def _without(change: Change, missing: Mapping[FileRef, str]) -> Change:
-    item = change.item
+    """Return `change` without the `missing` files, and without a word of any where one of these stands there already.
+
+    FILES replaces all, so it would take away what was attached before because a server is silent today.
+    """
+    item, link = change.item, change.link
     assert item is not None
-    left = [list(one) for one in refs_of(item.fields) if one not in missing]
-    fields: dict[str, Json] = {
-        name: value for name, value in item.fields.items() if name not in ("files", "file_count")
-    }
-    if left:
-        fields |= {"files": left, "file_count": count_of(len(left))}
+    left = [one for one in refs_of(item.fields) if one not in missing]
+    count: Json = count_of(len(left))
+    if change.op == "update" and link is not None and missing.keys() & set(before := refs_of(link.sent)):
+        left = list(before)
+        # Where people have deleted some, what stands there is noted, so that the next pass misses them again.
+        count = change.fields["file_count"][0] if "file_count" in change.fields else link.sent.get("file_count")
+        change = replace(change, fields={name: one for name, one in change.fields.items() if name not in _FIELDS})
+    fields: dict[str, Json] = {name: value for name, value in item.fields.items() if name not in _FIELDS}
+    fields |= {"files": [list(one) for one in left]} if left else {}
+    fields |= {"file_count": count} if count else {}
     without: Item = replace(item, fields=fields)
     return replace(change, item=without)
 

@@ -20,8 +20,10 @@ NUMBERS: Final = frozenset(
 TABLES: Final = ("SETTINGS", "PROVIDER_PARAMS")
 _AT_FIRST_ONLY: Final = frozenset({"PROVIDER_ID"})
 """An update ignores it (PORTAL.md 6.4)."""
-NOT_GIVEN_BACK: Final = frozenset({"IS_INCOMING_CHANNEL"})
-"""No column of a list (PORTAL.md 6.4)."""
+NOT_GIVEN_BACK: Final = frozenset({"IS_INCOMING_CHANNEL", "ASSOCIATED_ENTITY_ID"})
+"""Read-only by crm.activity.fields (PORTAL.md 6.1), so the portal may keep its own, or no column of a list (6.4)."""
+_ZERO_IF_UNSET: Final = frozenset({"RESULT_STATUS", "RESULT_STREAM", "RESULT_MARK", "AUTOCOMPLETE_RULE"})
+"""The portal shows 0 where nothing was said (PORTAL.md 6.4), so 0 says nothing either."""
 
 Extra = Mapping[str, str]
 
@@ -33,8 +35,15 @@ def filled(given: Iterable[tuple[str, str | Template]], render: Callable[[Templa
         text = value if isinstance(value, str) else render(value)
         if name in NUMBERS and text and plain_number(text) is None:
             raise EntryError(f"{name} is {text!r}, which is no number", "see [sync.fields.extra]")
-        found[name] = plain_number(text) or text if name in NUMBERS else text
+        found[name] = _in_one_form(name, text)
     return found
+
+
+def _in_one_form(name: str, text: str) -> str:
+    if name not in NUMBERS:
+        return text
+    number = plain_number(text) or text
+    return "" if number == "0" and name in _ZERO_IF_UNSET else number
 
 
 def plain_number(text: str) -> str | None:
@@ -63,7 +72,7 @@ def to_send(extra: Extra, before: Extra | None, changed: Iterable[str]) -> dict[
         if rest:
             _put(said, name.split("."), value)
         elif value or (before is not None and before.get(name)):
-            said[root] = value
+            said[root] = value or ("0" if name in _ZERO_IF_UNSET else "")
     return said
 
 
@@ -91,5 +100,5 @@ def read(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
         for step in name.split("."):
             value = value.get(step) if isinstance(value, Mapping) else None
         text = "" if value is None or isinstance(value, Mapping | list) else str(value)
-        found[name] = plain_number(text) or text if name in NUMBERS else text
+        found[name] = _in_one_form(name, text)
     return found

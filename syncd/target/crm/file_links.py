@@ -22,6 +22,10 @@ class FileError(Exception):
     """A linked file cannot be had; the text says why, without the link, which may be a password."""
 
 
+class SilentError(FileError):
+    """The server of a linked file gives no answer, or stops in the middle of it."""
+
+
 def allowed(url: str, hosts: Collection[str]) -> str:
     """Return why a link must not be followed, "" if it may be."""
     try:
@@ -61,4 +65,4 @@ async def fetch_file(url: str, *, hosts: Collection[str], limit_bytes: int) -> b
                     raise FileError(f"it has more than the {limit_bytes} bytes of files_max_bytes")
             return bytes(content)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise FileError(f"its server does not give it ({type(error).__name__})") from None
+        raise SilentError(f"its server does not give it ({type(error).__name__})") from None
