@@ -293,8 +293,8 @@ def test_a_config_that_the_environment_names_and_that_is_not_there_is_told(
 ) -> None:
     monkeypatch.setenv("SYNCD_CONFIG", "moved.toml")
     code, _, err = run(capsys, "status")
-    assert (code, err.splitlines()[0]) == (
-        0, f"syncd: $SYNCD_CONFIG names moved.toml, which is not there; {folder}/syncd.toml is used"
+    assert (code, err.splitlines()) == (
+        0, [f"syncd: $SYNCD_CONFIG names moved.toml, which is not there; {folder}/syncd.toml is used"]
     )  # fmt: skip
     assert "moved.toml" not in run(capsys, "--config", "syncd.toml", "status")[2]
 
