@@ -501,6 +501,7 @@ def test_times_in_a_plan_are_in_the_sync_s_zone(folder: Path, capsys: pytest.Cap
         (("probe", "--yes", "--unresolved", "shifts"), "--unresolved has no effect on probe"),
         (("sections", "--calendar", "company", "--owner", "1"), "the company calendar has no owner"),
         (("owners", "--unresolved", "shifts", "--portal", "main"), "asks the portal of the sync it names"),
+        (("authorize", "main", "--portal", "other"), "which portal? main, other"),
     ],
 )
 def test_an_option_of_portal_that_would_have_no_effect_is_refused(
