@@ -90,8 +90,8 @@ def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParse
     init.add_argument(
         "--source",
         metavar="FILE|URL",
-        help="the schedule: csv, xlsx or ics, a file or an address; or what logs in to Google (a key or client in json)"
-        " or Microsoft 365 (a key with its certificate in pem)",
+        help="the schedule: csv, xlsx, ics or json, a file or an address, or a database; or what logs in to Google (a"
+        " key or client in json) or Microsoft 365 (a key with its certificate in pem)",
     )
     init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
