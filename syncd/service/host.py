@@ -349,7 +349,8 @@ class Service:
 
     async def update_alerts(self) -> None:
         """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
-        states = self.states()
+        # Decided once: a portal that is taken or lost meanwhile is left to the next round, or to whoever has it then.
+        states, here = self.states(), [one.name for one in self.config.portals if self.away(one.name) is None]
         syncs = [sync for sync in self.config.syncs if sync.name in states]
         paused = {name for name, state in states.items() if state.paused is not None}
         signs = Signs(
@@ -364,10 +365,10 @@ class Service:
             if sync.on_conflict == "report" and self.config.portal(sync.portal).watched:
                 troubles |= edited_by_people(sync.name, await self.app.ledger.of(sync.name).holds())
         troubles |= self.listeners.troubles()
-        told = await self.app.ledger.told_alerts()
+        told = await self.app.ledger.told_alerts(here)
         unknown = unknown_yet(syncs, self._passed)
         troubles |= {name: told[name].text for name in unknown if name in told and name not in troubles}
-        await self._alerts.update(troubles, routes_of(self.config), self.portals)
+        await self._alerts.update(troubles, routes_of(self.config), self.portals, here)
 
     async def close(self) -> None:
         """Close the status page and the control socket, and stop watching files."""
