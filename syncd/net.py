@@ -44,23 +44,11 @@ def webhook_address(text: str) -> WebhookAddress:
     Raises ValueError when it has another shape, or is plain http to another machine. The message continues a sentence
     that begins with the name of the address and does not repeat it.
     """
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-    except ValueError:
-        raise ValueError("is not an address") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must begin with https:// and the portal's host")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must be just https://HOST/rest/USER/CODE/, without anything added")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("must use https: plain http is allowed only to this machine")
-    found = _WEBHOOK_PATH.fullmatch(parts.path)
+    origin, netloc, path = _of_a_portal(text, "https://HOST/rest/USER/CODE/, without anything added")
+    found = _WEBHOOK_PATH.fullmatch(path)
     if found is None:
         raise ValueError("must look like https://HOST/rest/USER/CODE/, as the portal shows it, without a method's name")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    netloc = host if port is None else f"{host}:{port}"
-    return WebhookAddress(origin=f"{parts.scheme}://{netloc}", netloc=netloc, path=found["before"], code=found["code"])
+    return WebhookAddress(origin=origin, netloc=netloc, path=found["before"], code=found["code"])
 
 
 def portal_origin(text: str) -> tuple[str, str]:
@@ -69,6 +57,15 @@ def portal_origin(text: str) -> tuple[str, str]:
     Raises ValueError when it has another shape, or is plain http to another machine. The message continues a sentence
     that begins with the name of the address.
     """
+    form = "https://HOST, without anything behind it"
+    origin, netloc, path = _of_a_portal(text, form)
+    if path.strip("/"):
+        raise ValueError(f"must be just {form}")
+    return origin, netloc
+
+
+def _of_a_portal(text: str, form: str) -> tuple[str, str, str]:
+    """Return the origin of an address of a portal, its host and port, and its path; raises ValueError, as above."""
     try:
         parts = urlsplit(text.strip())
         port = parts.port
@@ -76,13 +73,13 @@ def portal_origin(text: str) -> tuple[str, str]:
         raise ValueError("is not an address") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError("must begin with https:// and the portal's host")
-    if parts.path.strip("/") or "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must be just https://HOST, without anything behind it")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"must be just {form}")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("must use https: plain http is allowed only to this machine")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     netloc = host if port is None else f"{host}:{port}"
-    return f"{parts.scheme}://{netloc}", netloc
+    return f"{parts.scheme}://{netloc}", netloc, parts.path
 
 
 def is_loopback(host: str) -> bool:

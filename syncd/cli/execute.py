@@ -128,7 +128,7 @@ def worst(codes: Iterable[int]) -> int:
 def config_path(arguments: argparse.Namespace) -> Path:
     """Return the config file to use; raises ConfigError if there is none.
 
-    Says so where $SYNCD_CONFIG names a file that is not there: whoever set it expects no other to be used.
+    Says so, once, where $SYNCD_CONFIG names a file that is not there: whoever set it expects no other to be used.
     """
     from syncd.config import find_config
     from syncd.log import ranked
@@ -137,6 +137,7 @@ def config_path(arguments: argparse.Namespace) -> Path:
     if arguments.config is None and named and found != Path(named):
         said = f"syncd: $SYNCD_CONFIG names {shown(named)}, which is not there; {shown(str(found))} is used"
         print(ranked(said, "warning", sys.stderr), file=sys.stderr)
+    arguments.config = found  # who asks for a daemon first, and works by himself then, looks for it twice
     return found
 
 

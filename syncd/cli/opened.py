@@ -89,8 +89,11 @@ async def hold(arguments: argparse.Namespace, app: App) -> None:
 
 async def _concerned(arguments: argparse.Namespace, app: App) -> list[str]:
     """Return the portals that a command reads or writes, in the order of their names."""
-    if arguments.command == "probe":
-        return [app.portal(arguments.portal).name]
+    match arguments.command:  # about one portal, whether or not a sync writes to it
+        case "probe":
+            return [app.portal(arguments.portal).name]
+        case "authorize":
+            return [app.config.authorised(arguments.portal).name]
     names: list[str] = list(getattr(arguments, "names", None) or ())
     if arguments.command == "undo":
         run = await app.ledger.run(arguments.run_id)

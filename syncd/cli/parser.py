@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from syncd import __version__
 from syncd.cli.examples import epilog_of
@@ -16,15 +16,13 @@ _CONFIG_HELP = "config file (default: $SYNCD_CONFIG, ./syncd.toml, ~/.config/syn
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `syncd`; a usage error exits with code 2."""
-    parser = _Parser(
+    parser = argparse.ArgumentParser(
         prog="syncd", description="Keeps Bitrix24 calendars in step with a schedule that is kept elsewhere."
     )
     _of_every_command(parser)
     parser.set_defaults(config=None, verbose=0, quiet=False, log_format="auto")
     parser.add_argument("--version", action="version", version=f"syncd {__version__}")
-    commands = parser.add_subparsers(
-        dest="command", metavar="COMMAND", title="commands", parser_class=argparse.ArgumentParser
-    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     _add_first_steps(commands)
     check = commands.add_parser("check", help="find everything that would stop a sync, one line each")
@@ -66,6 +64,21 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """Return what a command line says; options that contradict each other are a usage error like any other."""
+    found = parser.parse_args(words)
+    match found.command:
+        case "report":
+            if found.json and found.format not in (None, "json"):
+                parser.error(f"--json and --format {found.format} exclude each other: leave out one of them")
+            found.format = found.format or ("json" if found.json else "csv")
+        case "history":
+            if found.run_id is not None and found.last is not None:
+                parser.error("--last has no effect with --run, which shows one run: leave out one of them")
+            found.last = found.last or _RUNS
+    return found
+
+
 def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands that need no config yet."""
     demo = commands.add_parser("demo", help="sync three sample schedules into a simulated portal and show the result")
@@ -77,29 +90,11 @@ def _add_first_steps(commands: argparse._SubParsersAction[argparse.ArgumentParse
     init.add_argument(
         "--source",
         metavar="FILE|URL",
-        help="the schedule: csv, xlsx or ics, a file or an address; or what logs in to Google (a key or client in json)"
-        " or Microsoft 365 (a key with its certificate in pem)",
+        help="the schedule: csv, xlsx, ics or json, a file or an address, or a database; or what logs in to Google (a"
+        " key or client in json) or Microsoft 365 (a key with its certificate in pem)",
     )
     init.add_argument("--webhook", metavar="URL", help="the portal's inbound webhook, to see its people and groups")
     init.add_argument("-o", dest="out", type=Path, metavar="FILE", help="where to write it (default: stdout)")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Refuses options that contradict each other, and fills in what follows from others."""
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as argparse has it
-        """Return the arguments of the command line, as `ArgumentParser.parse_args` does."""
-        found = super().parse_args(args, namespace)
-        match found.command:
-            case "report":
-                if found.json and found.format not in (None, "json"):
-                    self.error(f"--json and --format {found.format} exclude each other: leave out one of them")
-                found.format = found.format or ("json" if found.json else "csv")
-            case "history":
-                if found.run_id is not None and found.last is not None:
-                    self.error("--last has no effect with --run, which shows one run: leave out one of them")
-                found.last = found.last or _RUNS
-        return found
 
 
 def _add_portal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -356,6 +356,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 return portal
         raise KeyError(name)
 
+    def authorised(self, name: str | None) -> PortalConfig:
+        """Return the portal to be authorised: `name`, or without one the only that has an application.
+
+        Raises ConfigError if there is none, or if several are meant.
+        """
+        meant = [one for one in self.portals if one.name == name or (not name and one.app is not None)]
+        if len(meant) != 1:
+            names = ", ".join(one.name for one in self.portals if one.app is not None) or "none has an app"
+            raise ConfigError(f"which portal? {names}", "syncd portal authorize NAME")
+        return meant[0]
+
     def chosen(self, names: Sequence[str], portal: str | None = None) -> tuple[str, ...]:
         """Return the names of the syncs that `names` and `portal` mean, in the config's order; no names mean all.
 

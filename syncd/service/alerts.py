@@ -10,7 +10,7 @@ import asyncio
 import os
 import re
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from tempfile import TemporaryFile
@@ -115,13 +115,20 @@ class Alerts:
         self._clock = clock
         self._clean = clean
 
-    async def update(self, troubles: Mapping[str, str], routes: Routes, portals: Mapping[str, Portal]) -> None:
+    async def update(
+        self,
+        troubles: Mapping[str, str],
+        routes: Routes,
+        portals: Mapping[str, Portal],
+        about: Collection[str] | None = None,
+    ) -> None:
         """Log which of `troubles` (name -> text) are new and which are over, and tell those whom `routes` name.
 
+        `about` are the portals whose troubles these are, where several machines share them: of others none is over.
         Raises StateError if that cannot be remembered; then nobody is told either, or they would be told again and
         again.
         """
-        told, troubles = await self._ledger.told_alerts(), within(troubles, self._clean)
+        told, troubles = await self._ledger.told_alerts(about), within(troubles, self._clean)
         begun = {name: text for name, text in troubles.items() if name not in told}
         over = sorted(name for name in told if name not in troubles)
         if not begun and not over:
@@ -129,7 +136,7 @@ class Alerts:
         new = {name: ToldTrouble(text=text, portal=routes.portal(name)) for name, text in begun.items()}
         kept = {name: one for name, one in {**told, **new}.items() if name not in over}
         # Remembered before anything is sent: a crash in between loses one message, the other order could repeat it.
-        await self._ledger.note_told_alerts(kept, self._clock.now())
+        await self._ledger.note_told_alerts(kept, self._clock.now(), about)
         news: list[_News] = []
         for name, text in sorted(begun.items()):
             _log.error(events.ALERT_RAISED, what=name, text=text)

@@ -273,12 +273,16 @@ class Service:
         """Return who else may write to `portal` now, in the words that follow "is"; None if this process may."""
         return self._tenancy.away(portal) if self._tenancy is not None else None
 
-    def _require_here(self, name: str) -> None:
-        """Raise StateLockedError if another machine makes the passes of the sync `name`, ConfigError if nobody does."""
+    def _portal_here(self, name: str) -> str:
+        """Return the portal of the sync `name`.
+
+        Raises StateLockedError if another machine makes its passes, ConfigError if nobody does.
+        """
         self.app.sync(name)
         portal = next(sync.portal for sync in self.config.syncs if sync.name == name)
         if (holder := self.away(portal)) is not None:
             raise held_elsewhere(portal, holder)
+        return portal
 
     async def alone(
         self,
@@ -294,17 +298,17 @@ class Service:
 
     def poke(self, name: str, by: str) -> None:
         """Start a pass of the sync `name` now; raises ConfigError for an unknown or paused one."""
-        self._require_here(name)
+        portal = self._portal_here(name)
         state = self.daemon.states().get(name)
         if state is not None and state.paused is not None:
             raise PausedError(f"{name} is paused", f"`syncd resume {name}` lets it go on")
         _log.info(events.SYNC_POKED, sync=name, by=by)
         self.daemon.poke(name, insist=True)
-        self.listeners.wake(next(sync.portal for sync in self.config.syncs if sync.name == name))
+        self.listeners.wake(portal)
 
     async def pause(self, name: str) -> None:
         """Leave the sync `name` alone until it is resumed, restarts or not; raises ConfigError for an unknown one."""
-        self._require_here(name)
+        self._portal_here(name)
         ledger, now = self.app.ledger.of(name), self._runtime.clock.now()
         await ledger.note_paused(now)
         self.daemon.pause(name, await ledger.paused() or now)
@@ -313,7 +317,7 @@ class Service:
 
     async def resume(self, name: str) -> None:
         """Let the passes of the sync `name` start again, the first one now; raises ConfigError for an unknown one."""
-        self._require_here(name)
+        self._portal_here(name)
         await self.app.ledger.of(name).forget_paused()
         self.daemon.resume(name)
         _log.info(events.SYNC_RESUMED, sync=name)
@@ -345,7 +349,8 @@ class Service:
 
     async def update_alerts(self) -> None:
         """Tell people, once each, of syncs that have become stale and portals that refuse, and when that is over."""
-        states = self.states()
+        # Decided once: a portal that is taken or lost meanwhile is left to the next round, or to whoever has it then.
+        states, here = self.states(), [one.name for one in self.config.portals if self.away(one.name) is None]
         syncs = [sync for sync in self.config.syncs if sync.name in states]
         paused = {name for name, state in states.items() if state.paused is not None}
         signs = Signs(
@@ -360,10 +365,10 @@ class Service:
             if sync.on_conflict == "report" and self.config.portal(sync.portal).watched:
                 troubles |= edited_by_people(sync.name, await self.app.ledger.of(sync.name).holds())
         troubles |= self.listeners.troubles()
-        told = await self.app.ledger.told_alerts()
+        told = await self.app.ledger.told_alerts(here)
         unknown = unknown_yet(syncs, self._passed)
         troubles |= {name: told[name].text for name in unknown if name in told and name not in troubles}
-        await self._alerts.update(troubles, routes_of(self.config), self.portals)
+        await self._alerts.update(troubles, routes_of(self.config), self.portals, here)
 
     async def close(self) -> None:
         """Close the status page and the control socket, and stop watching files."""

@@ -270,24 +270,27 @@ class Ledger:
         row = connection.execute(f"SELECT id, {RUN}, sum FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
         return None if row is None else run_of(checked_numbered(row))
 
-    async def told_alerts(self) -> dict[str, ToldTrouble]:
+    async def told_alerts(self, portals: Collection[str] | None = None) -> dict[str, ToldTrouble]:
         """Return the troubles that people were told of and that are not over, by name.
 
-        Of a shared ledger those of the portals that this process holds: whoever holds a portal tells of it.
+        Of a shared ledger those of `portals`, by default of all that this process holds: whoever holds one tells of it.
         """
         if self.leases is None:
             return await ToldTroubles(self.thread).read()
         told: dict[str, ToldTrouble] = {}
-        for portal in self.leases.tenures:
+        for portal in self.leases.tenures if portals is None else portals:
             told |= await ToldTroubles(self.thread, portal).read()
         return told
 
-    async def note_told_alerts(self, told: Mapping[str, ToldTrouble], now: float) -> None:
-        """Keep the troubles that people were told of, in place of those kept before."""
+    async def note_told_alerts(
+        self, told: Mapping[str, ToldTrouble], now: float, portals: Collection[str] | None = None
+    ) -> None:
+        """Keep the troubles that people were told of, in place of those that `told_alerts` gave for `portals`."""
         if self._fence is None:
             await ToldTroubles(self.thread).note(told, now)
             return
-        for portal in self._fence.keeper.tenures:
+        held = self._fence.keeper.tenures
+        for portal in held if portals is None else held.keys() & portals:
             note = ToldTroubles(self.thread, portal)
             before = await note.read()
             own = {name: one for name, one in told.items() if name in before or self._is_about(name, portal)}

@@ -7,6 +7,7 @@ again by their shape and told in Russian, with the same values.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Final, NamedTuple
@@ -28,14 +29,35 @@ _MOST_BRACKETS: Final = 8
 
 class _Saying(NamedTuple):
     surest: str  # its longest piece without values: most messages are told by not having it
-    shape: re.Pattern[str]
+    pieces: tuple[str, ...]  # what stands before, between and after the values
+    names: tuple[str, ...]
     russian: str
+
+    def values(self, text: str) -> dict[str, str] | None:
+        """Return the values that `text` has, by name; None if it has another shape.
+
+        Each value goes as far as it can, the first one first, as if it were `.*` of a regular expression. That would
+        try all ways to share the text out among the values: what a feed says must not hold up the page.
+        """
+        first, *middle = self.pieces
+        if not middle:
+            return {} if text == first else None
+        last = middle.pop()
+        if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+            return None
+        found, end = [], len(text) - len(last)
+        for piece in reversed(middle):
+            at = text.rfind(piece, len(first), end)
+            if at < 0:
+                return None
+            found.append(text[at + len(piece) : end])
+            end = at
+        return dict(zip(self.names, (text[len(first) : end], *reversed(found)), strict=True))
 
 
 def _saying(english: str, russian: str) -> _Saying:
-    pieces = _VALUE.split(english)
-    shape = "".join(f"(?P<{one}>.*)" if number % 2 else re.escape(one) for number, one in enumerate(pieces))
-    return _Saying(max(pieces[::2], key=len), re.compile(shape, re.DOTALL), russian)
+    parts = _VALUE.split(english)
+    return _Saying(max(parts[::2], key=len), tuple(parts[::2]), tuple(parts[1::2]), russian)
 
 
 def _plain(pair: tuple[str, str]) -> int:
@@ -77,17 +99,17 @@ def in_russian(text: str, depth: int = 0) -> str | None:
             remedy = in_russian(text[start + 2 : -1], depth + 1)
             if remedy is not None and (said := in_russian(text[:start], depth + 1)) is not None:
                 return f"{said} ({remedy})"
-    for surest, shape, russian in _SAYINGS:
-        if surest in text and (found := shape.fullmatch(text)) is not None:
-            return _filled(russian, found, depth)
+    for saying in _SAYINGS:
+        if saying.surest in text and (values := saying.values(text)) is not None:
+            return _filled(saying.russian, values, depth)
     return None
 
 
-def _filled(russian: str, found: re.Match[str], depth: int) -> str:
-    """Return the Russian message with the values that `found` has."""
+def _filled(russian: str, values: Mapping[str, str], depth: int) -> str:
+    """Return the Russian message with `values` in it."""
 
     def value(one: re.Match[str]) -> str:
-        name, text = one[1], found[one[1]]
+        name, text = one[1], values[one[1]]
         match name:
             case "fields":
                 return fields_told(text, "ru")

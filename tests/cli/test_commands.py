@@ -293,8 +293,8 @@ def test_a_config_that_the_environment_names_and_that_is_not_there_is_told(
 ) -> None:
     monkeypatch.setenv("SYNCD_CONFIG", "moved.toml")
     code, _, err = run(capsys, "status")
-    assert (code, err.splitlines()[0]) == (
-        0, f"syncd: $SYNCD_CONFIG names moved.toml, which is not there; {folder}/syncd.toml is used"
+    assert (code, err.splitlines()) == (
+        0, [f"syncd: $SYNCD_CONFIG names moved.toml, which is not there; {folder}/syncd.toml is used"]
     )  # fmt: skip
     assert "moved.toml" not in run(capsys, "--config", "syncd.toml", "status")[2]
 
@@ -501,6 +501,7 @@ def test_times_in_a_plan_are_in_the_sync_s_zone(folder: Path, capsys: pytest.Cap
         (("probe", "--yes", "--unresolved", "shifts"), "--unresolved has no effect on probe"),
         (("sections", "--calendar", "company", "--owner", "1"), "the company calendar has no owner"),
         (("owners", "--unresolved", "shifts", "--portal", "main"), "asks the portal of the sync it names"),
+        (("authorize", "main", "--portal", "other"), "which portal? main, other"),
     ],
 )
 def test_an_option_of_portal_that_would_have_no_effect_is_refused(

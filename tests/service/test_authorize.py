@@ -8,9 +8,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from syncd.clock import SystemClock
+from syncd.config.database import Database
+from syncd.model.lease import LeaseTerms
 from syncd.sandbox.http_server import RunningSandbox
 from syncd.sandbox.seed.language_school import CLIENT_ID, CLIENT_SECRET
-from tests.service.test_beside import Beside, written
+from syncd.state.ledger import Ledger
+from tests.service.test_beside import QUIET, Beside, written
+from tests.support.sandbox import WEBHOOK
 
 PATIENCE_S = 60
 
@@ -35,10 +39,10 @@ class ByApplication(Beside):
         return place
 
     async def authorized(
-        self, *, late_first: bool = False, mistyped: str = "", spare: bool = True
+        self, *words: str, late_first: bool = False, mistyped: str = "", spare: bool = True
     ) -> tuple[int, str, str]:
         """Type what a person would, `mistyped` before anything else; return exit code and what was printed."""
-        process = await self.started("portal", "authorize", "main")
+        process = await self.started("portal", "authorize", *(words or ("main",)))
         assert process.stdout is not None and process.stdin is not None
         out, links = "", 0
         while line := (await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)).decode():
@@ -121,3 +125,25 @@ async def test_a_webhook_needs_no_authorising(tmp_path: Path, portal: RunningSan
     assert "has a webhook" in err
     code, _, err = await unit.command("portal", "owners", "main")
     assert (code, "takes no name" in err) == (2, True)
+
+
+async def test_a_portal_that_no_sync_writes_to_is_authorised_whoever_holds_the_others(
+    tmp_path: Path, portal: RunningSandbox, database: Database
+) -> None:
+    unit = ByApplication(tmp_path, portal)
+    unit.close()
+    (tmp_path / "address").write_text(database.url.reveal())
+    text = unit.text.replace(
+        'state = "state/syncd.db"', f'state_url_file = "address"\nstate_schema = "{database.schema}"'
+    )
+    text = text.replace("[portals.main]", f'[portals.other]\nwebhook = "{WEBHOOK}"\n[portals.main]')
+    unit.config.write_text(text.replace(QUIET, f'portal = "other"\n{QUIET}'))
+    elsewhere = await Ledger.open(database, now=SystemClock().now())
+    try:
+        leases = await elsewhere.share(LeaseTerms(), SystemClock())
+        assert await leases.take("other") is not None
+        for words in (["main"], ["--yes"]):
+            code, out, err = await unit.authorized(*words, spare=False)
+            assert (code, "main: authorised as user 1" in out) == (0, True), err
+    finally:
+        await elsewhere.close()

@@ -13,10 +13,13 @@ from types import SimpleNamespace
 from urllib.parse import unquote_plus
 
 import pytest
+from structlog.testing import capture_logs
 
 from syncd.clock import Clock, SystemClock
 from syncd.config import AlertsConfig, PortalConfig
+from syncd.config.database import Database
 from syncd.errors import ConfigError, StateError, StateLockedError
+from syncd.model.lease import LeaseTerms
 from syncd.portal.client import Portal
 from syncd.portal.limits.pace import Limits
 from syncd.portal.limits.tariff import limits_of
@@ -370,9 +373,11 @@ def test_a_revoked_webhook_alarms_once_and_the_other_portal_goes_on(tmp_path: Pa
         async with stage.running(alerts + main_sync + SECOND + "[[sync]]" + OTHER) as (service, _):
             update = service._alerts.update
 
-            async def noted(troubles: dict[str, str], _routes: object, portals: dict[str, Portal]) -> None:
+            async def noted(
+                troubles: dict[str, str], _routes: object, portals: dict[str, Portal], about: list[str]
+            ) -> None:
                 told.append(troubles)
-                await update(troubles, Routes(), portals)
+                await update(troubles, Routes(), portals, about)
 
             service._alerts.update = noted  # type: ignore[method-assign, assignment]
             await asyncio.sleep(2 * 3600)
@@ -877,3 +882,25 @@ def test_a_portal_whose_secret_is_missing_is_told_and_the_others_go_on(tmp_path:
     refused, freshness = run_inline(main())
     assert (refused["main"], "portals.second.webhook_file names a file in" in refused["second"]) == ("", True)
     assert freshness == "fresh"
+
+
+async def test_no_trouble_is_over_of_a_portal_that_is_just_being_taken_or_lost(database: Database) -> None:
+    clock = SystemClock()
+    ledger = await Ledger.open(database, now=clock.now())
+    leases = await ledger.share(LeaseTerms(), clock)
+    ledger.serve({"a": "one", "b": "two"})
+    alerts = Alerts(ledger, clock)
+    try:
+        assert await leases.take("one") is not None and await leases.take("two") is not None
+        await alerts.update({"sync a": "x", "sync b": "y"}, Routes(), {}, ["one", "two"])
+        await alerts.update({}, Routes(), {}, ["one"])
+        assert [*await ledger.told_alerts()] == ["sync b"]
+        await leases.give_back(["two"])
+        with capture_logs() as logs:
+            await alerts.update({"sync b": "y"}, Routes(), {}, ["one", "two"])
+        assert logs == []
+        assert await leases.take("two") is not None
+        await alerts.update({}, Routes(), {}, ["one", "two"])
+        assert await ledger.told_alerts() == {}
+    finally:
+        await ledger.close()

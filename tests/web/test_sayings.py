@@ -120,3 +120,15 @@ def test_a_feed_cannot_make_the_page_slow_or_deep_with_what_looks_like_messages(
     in_russian(f"{'(' * 900} ({'a (' * 300})")
     in_russian(f"{'x ' * 5000}")
     assert time.process_time() - began < 2.0
+
+
+def test_a_message_takes_no_longer_for_the_many_ways_to_find_its_values() -> None:
+    """A text that is no message for want of its end; there are 10 million ways to share it out among the values."""
+    first = "{sync}: it has written {n} items to {old}, but {portal} is {new} now; nothing was sent"
+    assert first in dict(MESSAGES)
+    before, *middle, last = _VALUE.sub("\n", first).split("\n")[1:]
+    text = "".join(piece * (450 // len(piece)) for piece in (before, *middle)) + last
+    assert in_russian(text) is not None
+    began = time.process_time()
+    assert in_russian(f"{text}\n") is None
+    assert time.process_time() - began < 1.0

@@ -67,12 +67,7 @@ async def authorize(arguments: argparse.Namespace, desk: Desk) -> int:
 
 def _chosen(arguments: argparse.Namespace, desk: Desk) -> tuple[PortalConfig, Portal, Application]:
     """Return the portal that is meant; raises ConfigError for one without an application."""
-    portals = desk.app.config.portals
-    meant = [one for one in portals if one.name == arguments.portal or (not arguments.portal and one.app is not None)]
-    if len(meant) != 1:
-        names = ", ".join(one.name for one in portals if one.app is not None) or "none has an app"
-        raise ConfigError(f"which portal? {names}", "syncd portal authorize NAME")
-    config = meant[0]
+    config = desk.app.config.authorised(arguments.portal)
     portal = desk.app.portal(config.name)
     if config.app is None or portal.application is None:
         raise ConfigError(

@@ -65,6 +65,8 @@ def _refuse_meaningless(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--yes has no effect on {arguments.what}", "use it with `syncd portal probe`")
     if arguments.name is not None and arguments.what != "authorize":
         raise ConfigError(f"{arguments.what} takes no name", f"`syncd portal {arguments.what} --portal NAME`")
+    if arguments.name is not None and arguments.portal not in (None, arguments.name):
+        raise ConfigError(f"which portal? {arguments.name}, {arguments.portal}", "name one of the two")
     if arguments.owner and arguments.calendar == "company":
         raise ConfigError("the company calendar has no owner", "leave out --owner, or choose another --calendar")
     if arguments.unresolved is not None and arguments.portal is not None:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from syncd.app.configured import read_config
@@ -17,14 +18,16 @@ from syncd.config import Config, SyncConfig
 from syncd.errors import ConfigError
 from syncd.source.accounts.consent import open_consent
 
+_OTHER_FILE = "name a file that can be written with --out"
+
 
 async def source(arguments: argparse.Namespace, stop: asyncio.Event) -> int:
     """Ask the person at the keyboard for consent, and keep what comes of it in `token_file` or the file of --out."""
     config = read_config(config_path(arguments), os.environ, arguments.scrubber.add, looks=True)
     sync = _sync(config, arguments.name)
-    file = _file(sync, arguments.out)
     given = sync.source
     consent = open_consent(given.options, given.base, where=given.where, clock=SystemClock())
+    file = _file(sync, arguments.out)
 
     async def line() -> str | None:
         return await typed(stop)
@@ -56,18 +59,22 @@ def _sync(config: Config, name: str) -> SyncConfig:
     for sync in config.syncs:
         if sync.name == name:
             return sync
-    raise ConfigError(f"there is no sync {name!r}", f"there are: {', '.join(sync.name for sync in config.syncs)}")
+    raise config.unknown(name)
 
 
 def _file(sync: SyncConfig, out: Path | None) -> Path:
+    """Return where the token is kept; raises ConfigError where it cannot be, before a person is troubled for it."""
     named = sync.source.options.get("token_file")
-    if out is not None:
-        return out
-    if isinstance(named, str):
-        return sync.source.base / Path(named).expanduser()
-    raise ConfigError(
-        f"{sync.source.where}: nothing says where the token is kept", "give token_file there, or --out FILE"
-    )
+    if out is None and not isinstance(named, str):
+        raise ConfigError(
+            f"{sync.source.where}: nothing says where the token is kept", "give token_file there, or --out FILE"
+        )
+    file = out if out is not None else sync.source.base / Path(str(named)).expanduser()
+    if file.is_dir():
+        raise ConfigError(f"{file} is a directory", _OTHER_FILE)
+    if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+        raise ConfigError(f"no file can be written in {file.parent}", _OTHER_FILE)
+    return file
 
 
 def _write(file: Path, token: str) -> None:
@@ -78,5 +85,6 @@ def _write(file: Path, token: str) -> None:
             opened.write(token + "\n")
         beside.replace(file)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise ConfigError(f"{file}: {error.strerror}", "name a file that can be written with --out") from None
+        with suppress(OSError):
+            beside.unlink()
+        raise ConfigError(f"{file}: {error.strerror}", _OTHER_FILE) from None

@@ -147,3 +147,23 @@ async def test_the_command_writes_the_token_for_its_owner_alone_and_the_check_th
     check = await asyncio.create_subprocess_exec(*command, "check", "--offline", stdout=pipe, stderr=pipe)
     said, complained = await asyncio.wait_for(check.communicate(), timeout=60)
     assert "google primary: 1 entry" in said.decode(), complained.decode()
+
+
+async def test_what_keeps_the_token_from_being_written_is_told_before_anybody_is_asked(
+    google: FakeGoogle, tmp_path: Path
+) -> None:
+    (tmp_path / "syncd.toml").write_text(CONFIG.format(url=google.api))
+    (tmp_path / "client.json").write_text(google.client())
+    (tmp_path / "file").touch()
+    for words, expected in (
+        (("meetigns",), "did you mean 'meetings'?"),
+        (("meetings", "--out", "absent/google.json"), "no file can be written in absent"),
+        (("meetings", "--out", "file/google.json"), "no file can be written in file"),
+        (("meetings", "--out", "."), ". is a directory"),
+    ):
+        asking = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "syncd", "source", "authorize", *words, cwd=tmp_path,
+            stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, said = await asyncio.wait_for(asking.communicate(), timeout=60)
+        assert (asking.returncode, expected in said.decode(), "http" in said.decode()) == (2, True, False), said
