@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from syncd.app.configured import read_config
@@ -15,6 +14,7 @@ from syncd.cli.outlet import reveal
 from syncd.cli.question import typed
 from syncd.clock import SystemClock
 from syncd.config import Config, SyncConfig
+from syncd.config.secrets import write_secret
 from syncd.errors import ConfigError
 from syncd.source.accounts.consent import open_consent
 
@@ -79,12 +79,7 @@ def _file(sync: SyncConfig, out: Path | None) -> Path:
 
 def _write(file: Path, token: str) -> None:
     """Write the token for its owner alone, in place of an earlier one; raises ConfigError if it cannot be written."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
-            opened.write(token + "\n")
-        beside.replace(file)
+        write_secret(file, token + "\n")
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise ConfigError(f"{file}: {error.strerror}", _OTHER_FILE) from None
