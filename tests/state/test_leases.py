@@ -16,7 +16,7 @@ psycopg = pytest.importorskip("psycopg")
 
 from syncd.config.database import Database  # noqa: E402 - needs psycopg
 from syncd.errors import LostLeaseError, StateUnavailableError  # noqa: E402 - needs psycopg
-from syncd.model.lease import LeaseTerms  # noqa: E402
+from syncd.model.lease import Board, LeaseTerms  # noqa: E402
 from syncd.state.ledger import Ledger  # noqa: E402
 from syncd.state.postgres import leases  # noqa: E402
 from syncd.state.postgres.keeper import Keeper  # noqa: E402
@@ -199,6 +199,29 @@ async def test_what_is_given_back_is_heard_of_at_once(connect: Connect) -> None:
         await until(lambda: not other.board.leases[0].held)
         assert await other.take("main") is not None
         assert time.monotonic() - began < 1.0
+
+
+async def test_what_is_given_back_while_the_board_is_looked_at_is_heard_of_at_once(
+    connect: Connect, line: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = LeaseTerms(ttl_s=30, renew_s=10, margin_s=3)
+    taken = take(line, "a")
+    assert taken is not None
+    look = leases.look
+
+    async with keeping(connect, "b", slow) as keeper:
+
+        def looked(connection: Connection) -> Board:
+            found = look(connection)
+            monkeypatch.undo()
+            leases.give_back(line, who("a"), {"main": taken.epoch})
+            return found
+
+        line.execute("UPDATE leases SET expires_at = clock_timestamp() + interval '20s', ttl = '20s'")
+        assert (await keeper.look()).leases[0].held
+        monkeypatch.setattr(leases, "look", looked)
+        leases.give_back(line, who("a"), {})  # nothing, but it is told
+        await until(lambda: not keeper.board.leases[0].held, within_s=2.0)
 
 
 async def test_a_session_that_the_server_ended_costs_no_lease(connect: Connect, line: Connection) -> None:

@@ -185,7 +185,8 @@ class Keeper:
 
     def _work_on(self) -> None:
         while True:
-            heard = self._wait(max(0.0, self._next - self._clock()))
+            # What was said while the board was looked at is no longer on the line.
+            heard = self._wait(0.0 if self._heard else max(0.0, self._next - self._clock()))
             try:
                 while (job := self._jobs.get_nowait()) is not None:
                     job()
@@ -201,7 +202,10 @@ class Keeper:
         connection = self._connection
         try:
             line = connection.fileno() if connection is not None else -1
-            ready, _, _ = select.select([self._woken, *([line] if connection is not None else [])], [], [], seconds)
+            poll = select.poll()  # `select` refuses descriptors beyond 1023
+            for one in (self._woken, line) if connection is not None else (self._woken,):
+                poll.register(one, select.POLLIN)
+            ready = {one for one, _ in poll.poll(seconds * 1000)}
             if self._woken in ready:
                 os.read(self._woken, 4096)
             if connection is None or line not in ready:
