@@ -25,6 +25,7 @@ from syncd.model.lease import Board, LeaseTerms
 from syncd.model.tenure import Tenure
 from syncd.state.postgres import leases
 from syncd.state.postgres.leases import Connection, Identity
+from syncd.state.postgres.trouble import in_one_line
 
 T = TypeVar("T")
 
@@ -150,7 +151,7 @@ class Keeper:
             return await asyncio.shield(asyncio.wrap_future(done))
         except psycopg.Error as error:
             raise StateUnavailableError(
-                f"the database with the leases does not answer: {_said(error)}", "it is asked again by itself"
+                f"the database with the leases does not answer: {in_one_line(error)}", "it is asked again by itself"
             ) from error
 
     def _tell(self) -> None:
@@ -232,7 +233,7 @@ class Keeper:
         try:
             renewed, self.board = self._work(work)
         except psycopg.Error as error:
-            self.trouble = _said(error)
+            self.trouble = in_one_line(error)
             self._next = self._clock() + min(_AGAIN_S, self.terms.renew_s)
             self._tell()
             if raising:
@@ -314,11 +315,6 @@ class Keeper:
         if connection is not None:
             with suppress(psycopg.Error, OSError):
                 connection.close()
-
-
-def _said(error: psycopg.Error) -> str:
-    """Return what the database or its driver says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager

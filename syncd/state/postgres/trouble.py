@@ -127,5 +127,5 @@ def not_connected(shown: str, error: psycopg.Error) -> StateError:
 
 
 def in_one_line(error: BaseException) -> str:
-    """Return what an error says, without its line breaks."""
-    return " ".join(str(error).split())
+    """Return what an error says, without its line breaks; its name if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
