@@ -336,6 +336,17 @@ async def test_a_row_that_another_hand_has_changed_is_told(ledger: Ledger, datab
         await ledger.check()
 
 
+async def test_a_count_that_would_give_a_number_twice_is_told(ledger: Ledger, database: Database) -> None:
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    (number,) = await ledger.of(SYNC).reserve_ids(1)
+    await ledger.of(SYNC).intend(run_id, [intent(number, run_id)])
+    assert await ledger.check() == 0
+    with administrator(database) as connection:
+        connection.execute("UPDATE counters SET next = 1")
+    with pytest.raises(StateError, match="is damaged: its count of changes is not what was written"):
+        await ledger.check()
+
+
 async def test_a_pooler_between_is_recognised_and_nothing_depends_on_the_session(database: Database) -> None:
     address = database.url.reveal()
     port = int(address.rpartition(":")[2].partition("/")[0])
