@@ -284,6 +284,30 @@ async def test_a_keeper_says_why_the_database_cannot_be_asked() -> None:
     assert "refused" in keeper.trouble
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_who_waits_for_a_keeper_that_a_defect_has_ended_is_told(
+    connect: Connect, line: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, asked = threading.Event(), threading.Event()
+
+    def broken(_: Connection) -> Board:
+        begun.set()
+        assert asked.wait(10)
+        raise LookupError("a defect")
+
+    async with keeping(connect, "a") as keeper:
+        monkeypatch.setattr(leases, "look", broken)
+        leases.give_back(line, who("a"), {})  # which is told, so that it looks
+        assert await asyncio.to_thread(begun.wait, 10)
+        waiting = asyncio.create_task(keeper.take("main"))
+        await asyncio.sleep(0)
+        asked.set()
+        for late in (waiting, keeper.take("main")):
+            with pytest.raises(StateUnavailableError, match="no longer kept"):
+                await asyncio.wait_for(late, 5)
+        assert isinstance(keeper.failure, LookupError)
+
+
 async def test_a_server_that_is_away_for_a_while_costs_the_lease_and_nothing_else(
     connect: Connect, line: Connection
 ) -> None:
