@@ -189,7 +189,7 @@ async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, l
     assert take(line, "b") is not None
 
 
-async def test_what_is_given_back_is_heard_of_at_once(connect: Connect) -> None:
+async def test_what_is_given_back_or_taken_is_heard_of_at_once(connect: Connect) -> None:
     slow = LeaseTerms(ttl_s=30, renew_s=10, margin_s=3)
     async with keeping(connect, "a", slow) as one, keeping(connect, "b", slow) as other:
         await one.take("main")
@@ -199,6 +199,7 @@ async def test_what_is_given_back_is_heard_of_at_once(connect: Connect) -> None:
         await until(lambda: not other.board.leases[0].held)
         assert await other.take("main") is not None
         assert time.monotonic() - began < 1.0
+        await until(lambda: one.board.leases[0].holder == "b", within_s=2.0)
 
 
 async def test_what_is_given_back_while_the_board_is_looked_at_is_heard_of_at_once(
