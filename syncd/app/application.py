@@ -57,6 +57,8 @@ class App:
         self._connect = connect
         self._connections: dict[str, _Connection] = {}
         self._syncs: Mapping[str, Sync] = {}
+        # A portal may come or go while a new config is taken over.
+        self._exchanging = asyncio.Lock()
         # One at a time: several would not be done sooner, for Python runs one of them at any moment, and the event loop
         # would wait for its turn among all of them.
         self._workroom = ThreadPoolExecutor(max_workers=1, thread_name_prefix="workroom")
@@ -137,6 +139,10 @@ class App:
 
         Portals whose settings are the same keep their client, and with it what it knows of the portal's limits.
         """
+        async with self._exchanging:
+            await self._take_over(config, syncs)
+
+    async def _take_over(self, config: Config, syncs: Mapping[str, Sync]) -> None:
         assert self._connect is not None
         gone = self._gone(config)
         made: dict[str, _Connection] = {}
@@ -162,10 +168,17 @@ class App:
             await one.closing.aclose()
 
     async def disconnect(self, name: str) -> None:
-        """Close the client of the portal `name`, which notes how much of its limits is used; nobody may use it now."""
-        one = self._connections[name]
-        self._connections = {**self._connections, name: replace(one, closing=AsyncExitStack())}
-        await one.closing.aclose()
+        """Close the client of the portal `name`, which notes how much of its limits is used; nobody may use it now.
+
+        A portal that the config no longer has is passed over, here and in `reconnect`.
+        """
+        async with self._exchanging:
+            await self._disconnect(name)
+
+    async def _disconnect(self, name: str) -> None:
+        if (one := self._connections.get(name)) is not None:
+            self._connections = {**self._connections, name: replace(one, closing=AsyncExitStack())}
+            await one.closing.aclose()
 
     async def reconnect(self, name: str) -> None:
         """Give the portal `name` a client that goes by the lease that is held now, or by none; raises StateError.
@@ -173,17 +186,22 @@ class App:
         It begins with what the ledger remembers of the portal's limits: another machine may have used them.
         """
         assert self._connect is not None
-        await self.disconnect(name)
-        closing, config = AsyncExitStack(), self._connections[name].config
-        portal = await closing.enter_async_context(self._connect(config, self.ledger, self.clock, self._learn_secret))
-        if not self.ledger.shared or self.ledger.tenure(name) is not None:
-            await self._teach(portal)
-        self._connections = {
-            **self._connections,
-            name: _Connection(config=config, portal=portal, closing=closing),
-        }
-        for sync in self._syncs.values():
-            self._bind(sync)
+        async with self._exchanging:
+            await self._disconnect(name)
+            if name not in self._connections:
+                return
+            closing, config = AsyncExitStack(), self._connections[name].config
+            portal = await closing.enter_async_context(
+                self._connect(config, self.ledger, self.clock, self._learn_secret)
+            )
+            if not self.ledger.shared or self.ledger.tenure(name) is not None:
+                await self._teach(portal)
+            self._connections = {
+                **self._connections,
+                name: _Connection(config=config, portal=portal, closing=closing),
+            }
+            for sync in self._syncs.values():
+                self._bind(sync)
 
     async def _teach(self, portal: Portal) -> None:
         """Tell a client what a probe has found out about its portal, if one ever asked."""

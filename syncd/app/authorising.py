@@ -11,7 +11,7 @@ from syncd.config.certificates import make_context
 from syncd.config.learn import Learn
 from syncd.errors import held_elsewhere
 from syncd.model.lease import LeaseTerms, described
-from syncd.portal.oauth.application import Application
+from syncd.portal.oauth.application import Application, TokensUnreadableError
 from syncd.portal.oauth.token_server import HttpTokenServer
 from syncd.state.ledger import Ledger
 from syncd.state.tokens import LedgerTokens
@@ -47,6 +47,20 @@ def ledger_tokens(config: PortalConfig, app: AppConfig, ledger: Ledger, clock: C
     return LedgerTokens(
         ledger, config.name, clock=clock, key=key, open_for_writing=lambda: _for_a_moment(ledger, config.name, clock)
     )
+
+
+async def member_of(config: PortalConfig, ledger: Ledger, clock: Clock) -> str | None:
+    """Return the number of a portal that has authorised its application; None where nothing that can be read tells it.
+
+    Raises StateError if the state cannot be read, ConfigError for the key of the tokens.
+    """
+    if config.app is None:
+        return None
+    try:
+        kept = await ledger_tokens(config, config.app, ledger, clock).load()
+    except TokensUnreadableError:  # which is told where the portal is called
+        return None
+    return kept.member_id if kept is not None else None
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import structlog
 from msgspec.structs import replace
 
 from syncd import events
+from syncd.clock import Clock
 from syncd.config import Config, Outline, load_config, load_outline
 from syncd.config.learn import Learn
 from syncd.config.state_place import stands
@@ -50,7 +51,7 @@ def _still_used(config: Config | Outline, names: Sequence[str]) -> Path | None:
     return earlier if earlier is not None and is_used_by(earlier, config.path, names) else None
 
 
-async def claim(config: Config, ledger: Ledger, now: float) -> None:
+async def claim(config: Config, ledger: Ledger, clock: Clock) -> None:
     """Note in the ledger that the syncs of `config` belong to it.
 
     Another config's syncs of the same names are told in the log if the two name this state on purpose. Raises
@@ -60,7 +61,8 @@ async def claim(config: Config, ledger: Ledger, now: float) -> None:
     """
     if isinstance(ledger.thread, IsShared):
         await _refuse_left_behind(config, ledger)
-        await ledger.thread.claim_portals(*_portals_of(config), socket.gethostname())
+        portals = await _portals_of(config, ledger, clock)
+        await ledger.thread.claim_portals(portals, _known_as(config), socket.gethostname())
         return
     names = [sync.name for sync in config.syncs]
     others = {name: path for name, path in (await ledger.owners(names)).items() if _is_another(path, config.path)}
@@ -72,7 +74,7 @@ async def claim(config: Config, ledger: Ledger, now: float) -> None:
                 "give one of the two a `state` of its own, or the sync another name",
             )
         _log.warning(events.LEDGER_SHARED, path=ledger.shown, config=str(config.path), other=path, syncs=[*others])
-    await ledger.note_owner(names, config.path, now)
+    await ledger.note_owner(names, config.path, clock.now())
 
 
 async def _refuse_left_behind(config: Config, ledger: Ledger) -> None:
@@ -90,10 +92,20 @@ async def _refuse_left_behind(config: Config, ledger: Ledger) -> None:
     )
 
 
-def _portals_of(config: Config) -> tuple[Sequence[PortalClaim], Path]:
-    """Return the portals that `config` works with, and the path that it is known by."""
-    known = [PortalClaim(name=one.name, origin=one.host) for one in config.portals if not one.unusable]
-    return known, Path(os.path.realpath(config.path))
+async def _portals_of(config: Config, ledger: Ledger, clock: Clock) -> list[PortalClaim]:
+    """Return the portals that `config` works with. The number of one is known once it has authorised an application."""
+    from syncd.app.authorising import member_of  # noqa: PLC0415 - what only looks at the state calls no portal
+
+    return [
+        PortalClaim(name=one.name, origin=one.host, member_id=await member_of(one, ledger, clock))
+        for one in config.portals
+        if not one.unusable
+    ]
+
+
+def _known_as(config: Config) -> Path:
+    """Return the path that `config` is known by."""
+    return Path(os.path.realpath(config.path))
 
 
 def _is_another(path: str, config: Path) -> bool:

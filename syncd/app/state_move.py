@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
-from syncd.config.database import Database, database_at, secrets_in
+from syncd.config.database import Database, check_schema, database_at, secrets_in
 from syncd.config.learn import Learn
 from syncd.config.secrets import Secret, read_secret
 from syncd.errors import ConfigError, StateError
@@ -47,6 +47,10 @@ def target_of(text: str, schema: str, environ: Mapping[str, str], learn: Learn) 
 
 
 def _database(address: Secret, schema: str) -> Database:
+    try:
+        check_schema(schema)
+    except ValueError as error:
+        raise ConfigError(f"--schema {error}") from None
     try:
         return database_at(address, schema)
     except ValueError as error:

@@ -149,7 +149,7 @@ async def open_app(
     app = App(config, ledger, clock=clock, learn_secret=learn_secret, connect=connect)
     try:
         if not readonly:
-            await claim(config, ledger, clock.now())
+            await claim(config, ledger, clock)
         await app.take_over(config, syncs)
         yield app
     finally:

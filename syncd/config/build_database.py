@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from syncd.config.config_file import ConfigFile
-from syncd.config.database import DEFAULT_SCHEMA, Database, database_at
+from syncd.config.database import DEFAULT_SCHEMA, Database, check_schema, database_at
 from syncd.config.secrets import read_secret
 
-_LONGEST_NAME: Final = 63
-"""How many bytes PostgreSQL keeps of a name."""
-_SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _AS_WRITTEN: Final = 'as in "postgresql://USER@HOST/DATABASE"; its password is best kept in a file of its own'
 
 
@@ -29,10 +25,8 @@ def build_database(
         key, url, _ = read_secret("state_url", forms, base=file.path.absolute().parent, environ=environ)
     except ValueError as error:
         raise file.error((given[0],), str(error)) from None
-    if _SCHEMA.fullmatch(schema) is None or len(schema) > _LONGEST_NAME or schema.startswith("pg_"):
-        raise file.error(
-            ("state_schema",), "is no name for a schema", "give small letters, digits and _, not beginning with pg_"
-        )
+    with file.at("state_schema"):
+        check_schema(schema)
     try:
         return database_at(url, schema)
     except ValueError as error:

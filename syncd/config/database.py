@@ -12,6 +12,9 @@ import msgspec
 from syncd.config.secrets import Secret
 
 DEFAULT_SCHEMA: Final = "syncd"
+_LONGEST_NAME: Final = 63
+"""How many bytes PostgreSQL keeps of a name."""
+_SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]*")
 # Several hosts are allowed, so that urlsplit does not do (PostgreSQL's documentation, 34.1.1.2).
 _URL: Final = re.compile(
     r"(?P<scheme>postgres(?:ql)?)://(?:(?P<login>[^/?]*)@)?(?P<hosts>[^/?@]*)(?:/(?P<name>[^?]*))?(?:\?(?P<more>.*))?"
@@ -41,6 +44,12 @@ def database_at(url: Secret, schema: str = DEFAULT_SCHEMA) -> Database:
     if not (found["name"] or "dbname=" in (found["more"] or "") or "service=" in (found["more"] or "")):
         raise ValueError("leads to an address without the name of a database")
     return Database(url=url, schema=schema)
+
+
+def check_schema(name: str) -> None:
+    """Raise ValueError unless a schema may be called `name`; it is written into statements as it is."""
+    if _SCHEMA.fullmatch(name) is None or len(name) > _LONGEST_NAME or name.startswith("pg_"):
+        raise ValueError("is no name for a schema: give small letters, digits and _, not beginning with pg_")
 
 
 def secrets_in(address: str) -> Iterator[str]:

@@ -210,7 +210,7 @@ class Service:
         async with AsyncExitStack() as unless_taken:
             if page is not None:
                 unless_taken.push_async_callback(page.closing.aclose)
-            await claim(config, app.ledger, app.clock.now())
+            await claim(config, app.ledger, app.clock)
             # Passes whose client is about to be closed have to end first, and may begin again only with the new one;
             # all others go on through the reload.
             async with self.daemon.drained(app.leaving(config)):

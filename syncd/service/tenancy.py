@@ -83,10 +83,8 @@ class Tenancy:
         await self._leases.close()
 
     async def configured(self) -> None:
-        """Tell the others what the config in force has, and give back what it no longer has."""
+        """Tell the others what the config in force has; what it no longer has is given back after that."""
         self._units = units(self._app.ties())
-        gone = self._held - {portal for names in self._units.values() for portal in names}
-        await self._given_back(gone)
         with suppress(SyncdError):  # told with the next sign of life
             await self._leases.join({name: self._syncs_of(portals) for name, portals in self._units.items()})
 
@@ -114,6 +112,7 @@ class Tenancy:
         await self._lost([one for one in self._held if one not in tenures or not tenures[one].valid()])
         if self._leases.trouble:
             return  # what is known of the others is old
+        self._begin_giving(self._held.difference(*self._units.values()))
         board, own = self._leases.board, self._leases.who.holder
         plan = shares(board.members, board.leases)
         for name, portals in self._units.items():

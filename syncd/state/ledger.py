@@ -1,4 +1,4 @@
-"""What syncd remembers between passes: the ledger of one config, opened as one file.
+"""What syncd remembers between passes: the ledger of a config, in a file of its own or in a database.
 
 Everything about one sync is asked of `of(name)`, about one portal of `of_portal(name)`.
 """
@@ -38,7 +38,7 @@ class Ledger:
 
     What the rest of syncd relies on, and any other store would have to keep, here and in SyncLedger and PortalLedger:
 
-    * One process writes; others can read meanwhile and see only what is committed.
+    * One process writes of a portal and its syncs; others can read meanwhile and see only what is committed.
     * A coroutine that writes is one transaction: on disk when it returns, and nothing of it is kept when it raises.
     * Calls take effect in the order in which they are made. A cancelled one is complete or has not begun.
     * Ids of intents and runs are never used twice, also after a restart.

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from aiohttp import ClientSession, web
+from aiohttp import web
 
 from tests.bench.kill_relay import deeds_of
+from tests.bench.relay import Relay, cut
 from tests.support.held_line import HeldLine
 from tests.support.postgres import Server
 
@@ -92,13 +93,11 @@ class Machine:
 
 
 @dataclass(slots=True)
-class Watched:
+class Watched(Relay):
     """The address of one portal that both machines know; writes down who changes it, and may lose answers."""
 
     name: str
-    target: str
     path: str
-    session: ClientSession
     machines: Mapping[str, Machine]
     sent: list[Sent] = field(default_factory=list)
     losing: int = 0
@@ -106,25 +105,9 @@ class Watched:
     late_s: float = 0.0
     """For so long the next change is kept back; its sender is killed meanwhile."""
     met: asyncio.Event = field(default_factory=asyncio.Event)
-    late: set[asyncio.Task[web.Response]] = field(default_factory=set)
-    url: str = ""
-    _runner: web.AppRunner | None = None
 
-    async def open(self) -> None:
-        """Listen at a free port."""
-        app = web.Application(client_max_size=2**26)
-        app.router.add_route("*", "/{tail:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def close(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Pass it on for the machine that sent it, unless it is to be late, or its answer lost."""
         body = await request.read()
         found = _CODE.search(request.path)
         assert found is not None
@@ -132,33 +115,21 @@ class Watched:
         path = _CODE.sub(lambda _: self.path, request.rel_url.raw_path_qs)
         deeds = deeds_of(request.path, body)
         if deeds == "read":
-            return await self._forward(request, path, body)
+            return await self.forward(request, path, body)
         self.sent.append(Sent(time.time(), self.name, machine.pid, deeds))
         self.met.set()
         if self.late_s:
             delay, self.late_s = self.late_s, 0.0
             machine.send(signal.SIGKILL)
-            task = asyncio.create_task(self._forward(request, path, body, delay))
+            task = asyncio.create_task(self.forward(request, path, body, delay))
             self.late.add(task)
             task.add_done_callback(self.late.discard)
-            return self._cut(request)
-        answer = await self._forward(request, path, body)
+            return cut(request)
+        answer = await self.forward(request, path, body)
         if self.losing:
             self.losing -= 1
-            return self._cut(request)
+            return cut(request)
         return answer
-
-    def _cut(self, request: web.Request) -> web.Response:
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response(status=502)
-
-    async def _forward(self, request: web.Request, path: str, body: bytes, wait_s: float = 0.0) -> web.Response:
-        await asyncio.sleep(wait_s)
-        headers = {"Content-Type": request.headers.get("Content-Type", "")}
-        async with self.session.request(request.method, self.target + path, data=body, headers=headers) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name in ("Content-Type", "Retry-After")}
-            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
 
 @dataclass(slots=True)

@@ -359,7 +359,7 @@ async def campaign(folder: Path, random: Random, tally: Tally) -> AsyncIterator[
             stack.push_async_callback(portal.close)
             await portal.open(folder / f"sandbox-{name}.log")
             await portal.remember()
-            relays[name] = Watched(name, portal.origin, portal.path, session, machines)
+            relays[name] = Watched(portal.origin, session, name, portal.path, machines)
             await relays[name].open()
             stack.push_async_callback(relays[name].close)
             portals[name] = portal

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from syncd.app.application import App
+from syncd.app.configured import read_config
+from syncd.app.wiring import make_syncs, open_app
 from syncd.errors import StateUnavailableError
 from syncd.model.lease import Board, Lease, LeaseTerms, Member
 from syncd.model.tenure import Tenure
@@ -120,7 +123,7 @@ class FakeApp:
         return SimpleNamespace(end_left_runs=end_left_runs)
 
     def ties(self) -> list[tuple[str, ...]]:
-        return [("main",), ("branch",)]
+        return [(portal.name,) for portal in self.config.portals]
 
     async def disconnect(self, name: str) -> None:
         self._told.append(f"disconnect {name}")
@@ -268,3 +271,70 @@ def test_a_step_of_the_machine_s_calendar_changes_nothing(step_s: float) -> None
         await scene.stopped()
 
     played(main())
+
+
+def test_a_portal_that_a_new_config_no_longer_has_is_given_back() -> None:
+    async def main() -> None:
+        scene = Scene()
+        await scene.shown([member("one")])
+        app = cast(Any, scene.tenancy)._app
+        app.config.syncs, app.config.portals = app.config.syncs[:2], app.config.portals[:1]
+        await scene.tenancy.configured()
+        await asyncio.sleep(6)
+        assert [one for one in scene.told if one.startswith("give")] == ["give back branch"]
+        assert scene.tenancy.away("main") is None
+        assert scene.tenancy.away("branch") is not None
+        await scene.stopped()
+
+    played(main())
+
+
+CONFIG = """[portals.{portal}]
+webhook = "https://{portal}.example/rest/1/sandboxadmin/"
+[[sync]]
+name = "{portal}"
+portal = "{portal}"
+[sync.source]
+type = "ics"
+url = "https://feed.example/shifts.ics"
+[sync.target]
+owner = "{{owner}}"
+"""
+
+
+class FakePortal:
+    """A client that says whether it was closed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.origin = "http://127.0.0.1:9"
+        self.closed = False
+
+    def learn(self, _facts: object) -> None:
+        raise AssertionError("no probe has asked")
+
+
+async def test_a_portal_may_come_or_go_while_a_config_without_it_is_taken_over(tmp_path: Path) -> None:
+    made: list[FakePortal] = []
+
+    @asynccontextmanager
+    async def connect(config: Any, *_: object) -> AsyncIterator[Any]:
+        await asyncio.sleep(0)
+        portal = FakePortal(config.name)
+        made.append(portal)
+        yield portal
+        await asyncio.sleep(0)
+        portal.closed = True
+
+    path = tmp_path / "syncd.toml"
+    path.write_text(CONFIG.format(portal="main") + CONFIG.format(portal="branch"))
+    async with open_app(
+        path, readonly=False, learn_secret=lambda _: None, environ={"HOME": str(tmp_path)}, connect=connect
+    ) as app:
+        path.write_text(CONFIG.format(portal="main"))
+        config = read_config(path, {"HOME": str(tmp_path)})
+        syncs = make_syncs(config, writable=True, clock=app.clock, ledger=app.ledger)
+        await asyncio.gather(app.reconnect("branch"), app.take_over(config, syncs), app.reconnect("branch"))
+        await app.disconnect("branch")
+        assert [*app.portals] == ["main"]
+        assert all(one.closed for one in made if one.name == "branch")

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from syncd.app.authorising import ledger_tokens
 from syncd.clock import SystemClock
+from syncd.config import AppConfig, LimitsConfig, PortalConfig
 from syncd.config.database import Database
+from syncd.config.secrets import Secret
 from syncd.errors import LostLeaseError, StateError, StateLockedError
 from syncd.model.lease import LeaseTerms
 from syncd.model.record import Settlement, ToldTrouble, Written
+from syncd.portal.oauth.grants import Authorisation, Chain
 from syncd.state.ledger import Ledger
 from syncd.state.tokens import LedgerTokens
 from tests.state.values import OTHER, SYNC, intent
 
 psycopg = pytest.importorskip("psycopg")
+
+from syncd.state.postgres import leases  # noqa: E402 - needs psycopg
 
 TERMS = LeaseTerms(ttl_s=1.0, renew_s=0.3, margin_s=0.2)
 SLOW = LeaseTerms(ttl_s=60.0, renew_s=20.0, margin_s=5.0)
@@ -91,7 +99,10 @@ async def test_the_epoch_of_its_lease_goes_along_with_every_intent(database: Dat
     assert epochs[0] < epochs[1]
 
 
-async def test_an_answer_that_comes_after_the_lease_has_ended_is_not_settled(database: Database) -> None:
+async def test_an_answer_that_comes_after_the_lease_has_ended_is_not_settled(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_NOTIFY", "SELECT 1")  # the news of the take is slower than the answer
     async with shared(database) as one, shared(database) as other:
         assert await take(one)
         run_id, number = await intended(one, "a")
@@ -152,6 +163,35 @@ async def test_tokens_are_renewed_by_who_holds_the_portal_and_by_nobody_else(dat
             with pytest.raises(StateLockedError, match="portal main is held by"):
                 async with tokens.held():
                     raise AssertionError("a renewal would end the holder's tokens")
+
+
+async def test_who_only_looks_stores_tokens_with_a_lease_of_a_moment_unless_another_machine_has_it(
+    database: Database,
+) -> None:
+    app = AppConfig(
+        address="https://a.example", client_id="local.1", client_secret=Secret("s"), server="https://oauth.example",
+        events="offline", events_every=timedelta(minutes=1),
+    )  # fmt: skip
+    portal = PortalConfig(name="main", app=app, host="a.example", tariff="standard", limits=LimitsConfig())
+    authorised = Authorisation(
+        client_id="local.1", member_id="0815", home="https://a.example", endpoint="https://a.example/rest/",
+        chain=Chain(access_token="access", refresh_token="refresh", since=1.0),
+    )  # fmt: skip
+    async with shared(database) as one:
+        looking = await Ledger.open_readonly(database)
+        try:
+            tokens = ledger_tokens(portal, app, looking, SystemClock())
+            assert await take(one, "branch")
+            async with tokens.held():
+                assert not await take(one, "main")
+                await tokens.store(authorised)
+            assert await tokens.load() == authorised
+            assert await take(one, "main")  # given back at once
+            with pytest.raises(StateLockedError, match=rf"portal main is held by .* \(pid {os.getpid()}\)"):
+                async with tokens.held():
+                    raise AssertionError("a renewal would end the holder's tokens")
+        finally:
+            await looking.close()
 
 
 async def test_a_ledger_that_is_closed_gives_its_leases_back(database: Database) -> None:

@@ -16,7 +16,7 @@ psycopg = pytest.importorskip("psycopg")
 
 from syncd.config.database import Database  # noqa: E402 - needs psycopg
 from syncd.errors import LostLeaseError, StateUnavailableError  # noqa: E402 - needs psycopg
-from syncd.model.lease import LeaseTerms  # noqa: E402
+from syncd.model.lease import Board, LeaseTerms  # noqa: E402
 from syncd.state.ledger import Ledger  # noqa: E402
 from syncd.state.postgres import leases  # noqa: E402
 from syncd.state.postgres.keeper import Keeper  # noqa: E402
@@ -189,7 +189,7 @@ async def test_a_lease_is_renewed_as_long_as_its_keeper_runs(connect: Connect, l
     assert take(line, "b") is not None
 
 
-async def test_what_is_given_back_is_heard_of_at_once(connect: Connect) -> None:
+async def test_what_is_given_back_or_taken_is_heard_of_at_once(connect: Connect) -> None:
     slow = LeaseTerms(ttl_s=30, renew_s=10, margin_s=3)
     async with keeping(connect, "a", slow) as one, keeping(connect, "b", slow) as other:
         await one.take("main")
@@ -199,6 +199,30 @@ async def test_what_is_given_back_is_heard_of_at_once(connect: Connect) -> None:
         await until(lambda: not other.board.leases[0].held)
         assert await other.take("main") is not None
         assert time.monotonic() - began < 1.0
+        await until(lambda: one.board.leases[0].holder == "b", within_s=2.0)
+
+
+async def test_what_is_given_back_while_the_board_is_looked_at_is_heard_of_at_once(
+    connect: Connect, line: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = LeaseTerms(ttl_s=30, renew_s=10, margin_s=3)
+    taken = take(line, "a")
+    assert taken is not None
+    look = leases.look
+
+    async with keeping(connect, "b", slow) as keeper:
+
+        def looked(connection: Connection) -> Board:
+            found = look(connection)
+            monkeypatch.undo()
+            leases.give_back(line, who("a"), {"main": taken.epoch})
+            return found
+
+        line.execute("UPDATE leases SET expires_at = clock_timestamp() + interval '20s', ttl = '20s'")
+        assert (await keeper.look()).leases[0].held
+        monkeypatch.setattr(leases, "look", looked)
+        leases.give_back(line, who("a"), {})  # nothing, but it is told
+        await until(lambda: not keeper.board.leases[0].held, within_s=2.0)
 
 
 async def test_a_session_that_the_server_ended_costs_no_lease(connect: Connect, line: Connection) -> None:
@@ -259,6 +283,30 @@ async def test_a_keeper_says_why_the_database_cannot_be_asked() -> None:
     with pytest.raises(StateUnavailableError, match="refused"):
         await keeper.open()
     assert "refused" in keeper.trouble
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_who_waits_for_a_keeper_that_a_defect_has_ended_is_told(
+    connect: Connect, line: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, asked = threading.Event(), threading.Event()
+
+    def broken(_: Connection) -> Board:
+        begun.set()
+        assert asked.wait(10)
+        raise LookupError("a defect")
+
+    async with keeping(connect, "a") as keeper:
+        monkeypatch.setattr(leases, "look", broken)
+        leases.give_back(line, who("a"), {})  # which is told, so that it looks
+        assert await asyncio.to_thread(begun.wait, 10)
+        waiting = asyncio.create_task(keeper.take("main"))
+        await asyncio.sleep(0)
+        asked.set()
+        for late in (waiting, keeper.take("main")):
+            with pytest.raises(StateUnavailableError, match="no longer kept"):
+                await asyncio.wait_for(late, 5)
+        assert isinstance(keeper.failure, LookupError)
 
 
 async def test_a_server_that_is_away_for_a_while_costs_the_lease_and_nothing_else(

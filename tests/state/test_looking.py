@@ -17,7 +17,7 @@ from tests.support.postgres import free_port
 
 AT = database_at(Secret("postgresql://syncd:hush@db.example/syncd"))
 SOUND = ServerFacts(
-    version="17.2", user="syncd", tls="TLS", local=False, pooled=False, read_only=False, fsync=True, full_pages=True,
+    version="17.2", user="syncd", tls=True, local=False, pooled=False, read_only=False, fsync=True, full_pages=True,
     synchronous_commit="on", standbys=0, synchronous=0, ahead_s=0.1, tables=True, may_make=True, lacking=(),
 )  # fmt: skip
 
@@ -34,7 +34,7 @@ def test_a_sound_server_is_named_with_its_version_and_tls() -> None:
 @pytest.mark.parametrize(
     ("facts", "said", "remedy"),
     [
-        (replace(SOUND, tls=""), "not encrypted", "sslmode=verify-full"),
+        (replace(SOUND, tls=False), "not encrypted", "sslmode=verify-full"),
         (replace(SOUND, ahead_s=-31.0), "31 s behind this machine", "time servers"),
         (replace(SOUND, ahead_s=3.0), "3 s ahead of", "time servers"),
         (replace(SOUND, fsync=False), "fsync is off", "fsync = on"),
@@ -54,7 +54,7 @@ def test_what_is_not_as_it_should_be_is_told_with_the_remedy(facts: ServerFacts,
 
 def test_what_is_as_it_may_be_is_no_problem() -> None:
     for facts in (
-        replace(SOUND, tls="", local=True),
+        replace(SOUND, tls=False, local=True),
         replace(SOUND, standbys=2, synchronous=1),
         replace(SOUND, pooled=True),
         replace(SOUND, tables=False),

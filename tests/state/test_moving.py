@@ -241,3 +241,9 @@ def test_every_table_with_sums_is_moved() -> None:
     from syncd.state.rows import SUMMED  # noqa: PLC0415
 
     assert set(moving.TABLES) == {*SUMMED, "changes"}
+
+
+@pytest.mark.parametrize("schema", ["Syncd", 'a"b', "pg_syncd", "", "a" * 64])
+def test_a_schema_that_no_config_could_name_is_refused_before_anything_moves(schema: str) -> None:
+    with pytest.raises(ConfigError, match="--schema is no name for a schema"):
+        target_of("postgresql://h/d", schema, {}, lambda _: None)

@@ -7,15 +7,33 @@ from pathlib import Path
 
 import pytest
 
+from syncd.app.authorising import ledger_tokens
+from syncd.app.configured import claim as claim_all
+from syncd.app.configured import read_config
+from syncd.clock import SystemClock
 from syncd.config.database import Database
 from syncd.errors import ConfigError
+from syncd.portal.oauth.grants import Authorisation, Chain
 from syncd.state.base import PortalClaim
 from syncd.state.ledger import Ledger
-from syncd.state.postgres.portals import forget_portal
 from syncd.state.postgres.store import PostgresStore
 
 ONE, OTHER = Path("/etc/syncd/one.toml"), Path("/etc/syncd/other.toml")
 A, B = "a.example", "b.example"
+CONFIG = """[portals.{name}.app]
+address = "https://{host}"
+client_id = "local.1"
+client_secret = "s3cret"
+{key}
+[[sync]]
+name = "{name}"
+portal = "{name}"
+[sync.source]
+type = "ics"
+url = "https://feed.example/shifts.ics"
+[sync.target]
+owner = "{{owner}}"
+"""
 
 
 @pytest.fixture
@@ -74,5 +92,33 @@ async def test_a_name_that_nobody_uses_any_more_is_free_again(store: PostgresSto
     await claim(store, ONE, "main", A)
     await changed(store, "UPDATE portals SET seen = seen - interval '25 hours'")
     await claim(store, OTHER, "crm", A)
-    await store.do(lambda: forget_portal(store.connection, "crm"), writes=True)
-    await claim(store, ONE, "main", A)
+    with pytest.raises(ConfigError, match="is known in this database as 'crm'"):
+        await claim(store, ONE, "main", A)
+
+
+@pytest.mark.parametrize("key", ["", "0123456789abcdef0123456789abcdef"])
+async def test_the_number_of_a_portal_is_what_its_application_was_authorised_with(
+    database: Database, tmp_path: Path, key: str
+) -> None:
+    kept = Authorisation(
+        client_id="local.1", member_id="0815", home=f"https://{A}", endpoint=f"https://{A}/rest/",
+        chain=Chain(access_token="access", refresh_token="refresh", since=1.0),
+    )  # fmt: skip
+    ledger = await Ledger.open(database, now=1.0)
+    try:
+        for name, host in (("main", A), ("crm", B)):
+            path = tmp_path / f"{name}.toml"
+            path.write_text(CONFIG.format(name=name, host=host, key=f'token_key = "{key}"' if key else ""))
+            config = read_config(path, {"HOME": str(tmp_path)})
+            (portal,) = config.portals
+            assert portal.app is not None
+            tokens = ledger_tokens(portal, portal.app, ledger, SystemClock())
+            async with tokens.held():
+                await tokens.store(kept)
+            if name == "main":
+                await claim_all(config, ledger, SystemClock())
+                continue
+            with pytest.raises(ConfigError, match=r"'crm' at b.example is known in this database as 'main'"):
+                await claim_all(config, ledger, SystemClock())
+    finally:
+        await ledger.close()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -81,6 +83,34 @@ async def test_what_was_lost_in_the_middle_is_done_again_and_once(ledger: Ledger
     assert await ledger.thread.do(work, writes=True) == 6
     assert begun == 2
     assert await ledger.of(SYNC).reserve_ids(1) == range(6, 7)
+
+
+async def test_who_was_chosen_to_end_a_deadlock_does_its_work_again(ledger: Ledger, database: Database) -> None:
+    begun = 0
+    lock = f'LOCK TABLE "{database.schema}".{{}} IN ACCESS EXCLUSIVE MODE'
+
+    with administrator(database) as other, ThreadPoolExecutor(1) as beside:
+
+        def cross() -> None:
+            with suppress(psycopg.errors.DeadlockDetected), other.transaction():
+                other.execute("SET LOCAL deadlock_timeout TO '60s'")
+                other.execute(lock.format("holds").encode())
+                crossing.set()
+                other.execute(lock.format("links").encode())
+
+        def work() -> None:
+            nonlocal begun
+            begun += 1
+            connection = ledger.thread.connection
+            connection.execute(lock.format("links"))
+            if begun == 1:
+                beside.submit(cross)
+                assert crossing.wait(10)
+            connection.execute(lock.format("holds"))
+
+        crossing = Event()
+        await ledger.thread.do(work, writes=True)
+    assert begun == 2
 
 
 async def test_a_transaction_that_stood_still_too_long_is_ended_by_the_server_and_done_again(
@@ -333,6 +363,17 @@ async def test_a_row_that_another_hand_has_changed_is_told(ledger: Ledger, datab
     with pytest.raises(StateError, match="is damaged: a row of it is not what was written"):
         await ledger.of(SYNC).open_intents()
     with pytest.raises(StateError, match="is damaged: a row of its intents"):
+        await ledger.check()
+
+
+async def test_a_count_that_would_give_a_number_twice_is_told(ledger: Ledger, database: Database) -> None:
+    run_id = await ledger.of(SYNC).begin_run(1.0)
+    (number,) = await ledger.of(SYNC).reserve_ids(1)
+    await ledger.of(SYNC).intend(run_id, [intent(number, run_id)])
+    assert await ledger.check() == 0
+    with administrator(database) as connection:
+        connection.execute("UPDATE counters SET next = 1")
+    with pytest.raises(StateError, match="is damaged: its count of changes is not what was written"):
         await ledger.check()
 
 

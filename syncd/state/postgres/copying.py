@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from syncd.state.postgres.connection import PostgresConnection
 from syncd.state.rows import SUMMED, SUMMED_CHANGE, DamagedRowError, checked
+
+_COUNTS: Final = (
+    "SELECT count(*) = 1 FROM counters WHERE name = 'intent' AND next > (SELECT coalesce(max(id), 0) FROM intents)"
+)
 
 
 def check_rows(connection: PostgresConnection) -> int:
@@ -15,4 +21,6 @@ def check_rows(connection: PostgresConnection) -> int:
                 checked(row)
             except DamagedRowError:
                 raise DamagedRowError(f"a row of its {table} is not what was written") from None
+    if not connection.execute(_COUNTS).fetchone()[0]:
+        raise DamagedRowError("its count of changes is not what was written")
     return int(connection.execute("SELECT count(*) FROM links").fetchone()[0])

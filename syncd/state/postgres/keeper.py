@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 
@@ -25,6 +25,7 @@ from syncd.model.lease import Board, LeaseTerms
 from syncd.model.tenure import Tenure
 from syncd.state.postgres import leases
 from syncd.state.postgres.leases import Connection, Identity
+from syncd.state.postgres.trouble import in_one_line
 
 T = TypeVar("T")
 
@@ -68,7 +69,8 @@ class Keeper:
         self._leaving = False
         self._connection: Connection | None = None
         self._schema = ""
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Callable[[], object], Future[Any]] | None] = SimpleQueue()
+        self._over = False
         self._heard = False
         self._woken, self._waker = os.pipe()
         self._next = 0.0
@@ -122,7 +124,8 @@ class Keeper:
     async def close(self) -> None:
         """Give everything back, and end; a second call does nothing."""
         if self._thread.is_alive():
-            await self._done(self._leave)
+            with suppress(StateUnavailableError):  # it has just ended
+                await self._done(self._leave)
             self._stop()
             await asyncio.to_thread(self._thread.join, self._patience_s)
 
@@ -134,23 +137,13 @@ class Keeper:
     async def _done(self, work: Callable[[], T]) -> T:
         """Return what `work` returns, done in the thread; raises what it raises."""
         done: Future[T] = Future()
-
-        def job() -> None:
-            try:
-                result = work()
-            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-                done.set_exception(error)
-            else:
-                done.set_result(result)
-
-        self._jobs.put(job)
-        self._wake()
+        self._put((work, done))
         try:
             # Not cancelled with who waits: a lease that was taken must be known.
             return await asyncio.shield(asyncio.wrap_future(done))
         except psycopg.Error as error:
             raise StateUnavailableError(
-                f"the database with the leases does not answer: {_said(error)}", "it is asked again by itself"
+                f"the database with the leases does not answer: {in_one_line(error)}", "it is asked again by itself"
             ) from error
 
     def _tell(self) -> None:
@@ -164,13 +157,17 @@ class Keeper:
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(ring)
 
-    def _wake(self) -> None:
-        with suppress(OSError):
-            os.write(self._waker, b"x")
+    def _put(self, job: tuple[Callable[[], object], Future[Any]] | None) -> None:
+        """Have the thread do a job, or end at None; a job that comes after its end is refused."""
+        with self._lock:
+            if not self._over:
+                self._jobs.put(job)
+                os.write(self._waker, b"x")
+            elif job is not None:
+                job[1].set_exception(StateUnavailableError("the leases are no longer kept", "restart syncd"))
 
     def _stop(self) -> None:
-        self._jobs.put(None)
-        self._wake()
+        self._put(None)
 
     def _run(self) -> None:
         """Do what is asked, listen, and renew in time; the body of the thread."""
@@ -182,13 +179,25 @@ class Keeper:
             raise
         finally:
             self._drop()
+            self._end()
+
+    def _end(self) -> None:
+        """Refuse what is left to do: who waits for it would wait for ever."""
+        with self._lock:
+            self._over = True
+            for line in (self._woken, self._waker):
+                os.close(line)
+        with suppress(Empty):
+            while True:
+                self._put(self._jobs.get_nowait())
 
     def _work_on(self) -> None:
         while True:
-            heard = self._wait(max(0.0, self._next - self._clock()))
+            # What was said while the board was looked at is no longer on the line.
+            heard = self._wait(0.0 if self._heard else max(0.0, self._next - self._clock()))
             try:
                 while (job := self._jobs.get_nowait()) is not None:
-                    job()
+                    _do(*job)
             except Empty:
                 pass
             else:
@@ -201,7 +210,10 @@ class Keeper:
         connection = self._connection
         try:
             line = connection.fileno() if connection is not None else -1
-            ready, _, _ = select.select([self._woken, *([line] if connection is not None else [])], [], [], seconds)
+            poll = select.poll()  # `select` refuses descriptors beyond 1023
+            for one in (self._woken, line) if connection is not None else (self._woken,):
+                poll.register(one, select.POLLIN)
+            ready = {one for one, _ in poll.poll(seconds * 1000)}
             if self._woken in ready:
                 os.read(self._woken, 4096)
             if connection is None or line not in ready:
@@ -228,7 +240,7 @@ class Keeper:
         try:
             renewed, self.board = self._work(work)
         except psycopg.Error as error:
-            self.trouble = _said(error)
+            self.trouble = in_one_line(error)
             self._next = self._clock() + min(_AGAIN_S, self.terms.renew_s)
             self._tell()
             if raising:
@@ -312,9 +324,13 @@ class Keeper:
                 connection.close()
 
 
-def _said(error: psycopg.Error) -> str:
-    """Return what the database or its driver says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+def _do(work: Callable[[], object], done: Future[Any]) -> None:
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+        done.set_exception(error)
+    else:
+        done.set_result(result)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import psycopg
 from syncd.model.lease import Board, Lease, LeaseTerms, Member
 
 CHANNEL: Final = "syncd_leases"
-"""What is notified whenever a lease is given back or asked for, with the schema as payload."""
+"""What is notified whenever a lease is taken, given back or asked for, with the schema as payload."""
 AVOIDED_S: Final = 60.0
 """For so long a portal that was asked back goes to whoever gave it back only if nobody else can take it."""
 _KEPT: Final = "1 day"
@@ -123,6 +123,7 @@ def take(connection: Connection, who: Identity, terms: LeaseTerms, portal: str) 
         return None
     values = {"portal": portal, "ttl": _interval(terms.ttl_s), **_names(who)}
     (epoch,) = _row(_do(connection, _TAKE, values))
+    _do(connection, _NOTIFY)  # so that every machine can say who has it
     return Taken(epoch=epoch, orderly=not before[0])
 
 

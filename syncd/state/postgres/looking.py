@@ -35,14 +35,14 @@ _TIME: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 class ServerFacts:
     """What was found out about a server.
 
-    `tls` is the protocol, "" for none; `local` is True if no network lies between. `ahead_s` is how far its clock is
-    ahead of this machine's. `standbys` are those that can be seen, `synchronous` those of them that a commit waits for.
-    `may_make` and `lacking` say whether `user` may make tables, and which of them it may not work with.
+    `tls` says whether the way there is encrypted; `local` is True if no network lies between. `ahead_s` is how far its
+    clock is ahead of this machine's. `standbys` are those that can be seen, `synchronous` those of them that a commit
+    waits for. `may_make` and `lacking` say whether `user` may make tables, and which of them it may not work with.
     """
 
     version: str
     user: str
-    tls: str
+    tls: bool
     local: bool
     pooled: bool
     read_only: bool
@@ -77,7 +77,7 @@ def look_at(database: Database, clock: Clock) -> ServerFacts:
             return ServerFacts(
                 version=number.split()[0],
                 user=user,
-                tls="TLS" if raw.pgconn.ssl_in_use else "",
+                tls=bool(raw.pgconn.ssl_in_use),
                 local=_is_local(raw.info.hostaddr, raw.info.host),
                 pooled=connection.pooled,
                 read_only=recovers,

@@ -44,11 +44,6 @@ def claim_portals(connection: PostgresConnection, claims: Sequence[PortalClaim],
         connection.execute(_PUT, (claim.name, claim.origin, claim.member_id, config, host))
 
 
-def forget_portal(connection: PostgresConnection, name: str) -> None:
-    """Let the portal `name` be known by another name from now on; in a transaction."""
-    connection.execute("DELETE FROM portals WHERE name = ?", (name,))
-
-
 def _refuse_other_name(connection: PostgresConnection, claim: PortalClaim, config: str) -> None:
     for name, other, host, live, recent in connection.execute(_OTHERS, (claim.name, claim.origin, claim.member_id)):
         if live or (recent and other != config):

@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -149,7 +149,7 @@ class PostgresStore:
         try:
             if writes:
                 self._guarded(connection, scope)
-            with decoded(self.shown) if not writes else _as_it_is():
+            with decoded(self.shown) if not writes else nullcontext():
                 result = work()
         except BaseException:
             with suppress(psycopg.Error):
@@ -260,11 +260,6 @@ class PostgresStore:
         self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._executor, self._drop)
         self._executor.shutdown()
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield
 
 
 def first_connection(database: Database) -> PostgresConnection:

@@ -27,8 +27,10 @@ _PASSING: Final = {
     "25006": ("{shown} can only be read: {error}", "name the server that takes writes; a standby does not"),
     "58030": ("{shown} cannot read or write its disk: {error}", "check the disk of the server"),
 }
-_GONE: Final = ("08", "57P", "25P03")
-"""Classes of what ends a connection: it was cut, the server stops or starts, or did not wait any longer."""
+_GONE: Final = ("08", "57P", "25P03", "40")
+"""Classes of what ends a connection, or a transaction that did nothing wrong: the line was cut, the server stops or
+starts, did not wait any longer, or broke a deadlock with another machine.
+"""
 _REFUSED: Final = {"28000": _LOGIN, "28P01": _LOGIN, "3D000": "create it: CREATE DATABASE ... ENCODING 'UTF8'"}
 _NO_RIGHTS: Final = "42501"
 _NO_TABLES: Final = ("42P01", "42703", "3F000")
@@ -83,7 +85,7 @@ def moved_away(shown: str, place: str) -> StateError:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Return True if `error` says that the connection, or the server, went away: what was not committed is undone."""
+    """Return True if `error` says that connection or transaction went away: what was not committed is undone."""
     if not isinstance(error, psycopg.Error):
         return False
     if error.sqlstate is None:  # the library itself found out
@@ -127,5 +129,5 @@ def not_connected(shown: str, error: psycopg.Error) -> StateError:
 
 
 def in_one_line(error: BaseException) -> str:
-    """Return what an error says, without its line breaks."""
-    return " ".join(str(error).split())
+    """Return what an error says, without its line breaks; its name if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

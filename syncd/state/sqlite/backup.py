@@ -10,7 +10,7 @@ from pathlib import Path
 from syncd.errors import StateError
 from syncd.state.base import Backup
 from syncd.state.rows import TOKENS
-from syncd.state.sqlite.file import check_structure
+from syncd.state.sqlite.file import check_structure, synced
 from syncd.state.sqlite.schema import APPLICATION_ID, check_all, check_records, learn_sum
 from syncd.state.sqlite.trouble import translated
 
@@ -29,9 +29,9 @@ def back_up(connection: sqlite3.Connection, ledger: Path, target: Path) -> Backu
         os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             items = _copied(connection, unfinished)
-            _sync(unfinished)
+            synced(unfinished)
             unfinished.replace(target)
-            _sync(target.absolute().parent)
+            synced(target.absolute().parent)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
@@ -79,11 +79,3 @@ def _check_replaceable(ledger: Path, target: Path) -> None:
             application = 0
     if target.stat().st_size and application != APPLICATION_ID:
         raise StateError(f"{target} is there already and no backup of a state", "name another file, or remove that one")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -338,6 +338,15 @@ def log_of(path: Path) -> Path:
     return Path(f"{path}-wal")
 
 
+def synced(path: Path) -> None:
+    """Have the file or directory at `path` on disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _bytes_of(log: Path) -> int:
     try:
         return log.stat().st_size

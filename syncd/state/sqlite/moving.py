@@ -15,7 +15,7 @@ from syncd.state.moving import NUMBERED, Numbers
 from syncd.state.rows import Row, marks, summed
 from syncd.state.sqlite.connection import SqliteConnection, connected, connected_uri, transaction
 from syncd.state.sqlite.echo import echo_of, write_echo
-from syncd.state.sqlite.file import Lock, checkpoint, open_for_writing
+from syncd.state.sqlite.file import Lock, checkpoint, open_for_writing, synced
 from syncd.state.sqlite.schema import MOVED, STEPS, apply, moved_of, version_of
 from syncd.state.sqlite.trouble import translated
 
@@ -154,7 +154,7 @@ class ArrivingFile:
             for stale in ("-wal", "-shm"):  # of a file that was moved away from here before
                 Path(f"{self.path}{stale}").unlink(missing_ok=True)
             self._beside.replace(self.path)
-            _sync(self.path.parent)
+            synced(self.path.parent)
             write_echo(self.path, echo_of(self.path, 1, self._booted_at, clean=True))
 
     def close(self) -> None:
@@ -173,11 +173,3 @@ def _moved_in(path: Path) -> tuple[str, str] | None:
         return None  # whoever opens it is told what is wrong
     finally:
         found.close()
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
